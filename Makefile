@@ -1,0 +1,88 @@
+# `make demo` and `make test` need Python 3.11 to 3.14 and make; the rest is fetched into .venv.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+LOG := $(VENV)/install.log
+# Which Python to use: `make test PYTHON=python3.13`; empty: the first that will do.
+PYTHON :=
+ARGS :=
+UV := uv==0.13.9
+
+# Runs a command in silence; shows what it said only if it fails.
+QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
+
+.PHONY: help demo test lint types format bench schemas lock clean
+
+help: ## list the targets
+	@echo "Targets (make demo ARGS=--once passes --once on):"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' Makefile
+
+demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
+	@echo "Running the demo"
+	@$(VENV)/bin/spikewatch demo $(ARGS)
+
+test: lint types ## all checks and all tests, those with a real Kafka included
+	@echo "Running the tests"
+	@$(PY) -m pytest --durations=10 $(ARGS)
+
+lint: $(STAMP) ## style and common mistakes
+	@echo "Checking style"
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: $(STAMP) ## static types
+	@echo "Checking types"
+	@$(PY) -m mypy
+
+format: $(STAMP) ## put the code into the one format
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+bench: $(STAMP) ## run the benchmarks
+	@set -e; for file in tests/bench/bench_*.py; do \
+	  test -e "$$file" || { echo "There are no benchmarks yet"; break; }; \
+	  echo "Running $$file"; $(PY) "$$file"; \
+	done
+
+schemas: $(STAMP) ## write the JSON Schemas anew
+	@$(PY) -m schemas.export
+
+lock: $(STAMP) ## resolve all dependencies anew into requirements.lock
+	@echo "Installing $(UV)"
+	@$(QUIETLY) $(PY) -m pip install --quiet $(UV)
+	@echo "Resolving requirements.lock"
+	@$(PY) -m uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade \
+	  --output-file requirements.lock
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./.git -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; chosen=; \
+	for name in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	    >/dev/null 2>&1; then chosen=$$name; break; fi; \
+	done; \
+	if test -z "$$chosen"; then \
+	  echo "No Python 3.11 to 3.14 was found as $(or $(PYTHON),python3 or python3.11 to python3.14): install one, or name it with PYTHON=/path/to/python." >&2; \
+	  exit 1; \
+	fi; \
+	echo "Making a virtual environment in $(VENV) with $$($$chosen --version)"; \
+	rm -rf $(VENV); \
+	if ! said=$$("$$chosen" -m venv $(VENV) 2>&1); then \
+	  rm -rf $(VENV); \
+	  echo "$$said" >&2; \
+	  echo "Python cannot make virtual environments: on Debian and Ubuntu install the package python3-venv, then try again." >&2; \
+	  exit 1; \
+	fi
+	@echo "Installing the locked packages (about 560 MB on disk; a minute or two)"
+	@$(QUIETLY) $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "Installing spikewatch"
+	@$(QUIETLY) $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

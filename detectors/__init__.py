@@ -1,0 +1,5 @@
+"""The core: pure. No IO, no Kafka, no clock, no logging; time is an argument, the same input gives the same output.
+
+A ticket's way through it is written once, in `detectors.pipeline.step`. What a step changes is a `detectors.tenant.Tenant`,
+plain data that `detectors.snapshot` turns into bytes and back without loss.
+"""

@@ -1,0 +1,65 @@
+"""Tails and intervals of counts."""
+
+import math
+from typing import Final
+
+from scipy.special import gammaincinv
+
+DAY: Final = 24.0
+
+
+def negative_log_tail(count: float, mean: float, size: float) -> float:
+    """-log P(N >= count) for a negative binomial N, by a saddlepoint approximation.
+
+    Args:
+        count: Where the tail begins; any real number.
+        mean: Mean of N, above 0.
+        size: Size (the inverse of the dispersion) of N, above 0; variance is mean + mean^2 / size.
+
+    Returns:
+        Natural logarithm, 0 where *count* is not above the mean.
+
+    Source: the leading term of Lugannani and Rice 1980, "Saddle point approximation for the distribution of the sum of
+    independent random variables", for a lattice variable.
+
+    Example:
+        >>> round(negative_log_tail(10, 2.0, 1e9), 1)  # exactly 9.98 for a Poisson
+        10.0
+        >>> negative_log_tail(1, 2.0, 1e9)
+        0.0
+    """
+    if count <= mean:
+        return 0.0
+    deviance = count * math.log(count / mean) - (count + size) * math.log(
+        (count + size) / (mean + size)
+    )
+    ratio = mean * (count + size) / ((mean + size) * (count + 1.0))
+    spread = 0.5 * math.log(math.tau * count * (1.0 + count / size) + 1.0)
+    return max(0.0, deviance + spread + math.log(max(1.0 - ratio, 0.05)))
+
+
+def ratio_interval(observed: float, expected: float, variance: float) -> tuple[float, float]:
+    """A 90 % interval of the true rate over the expected one.
+
+    Args:
+        observed: Customer-equivalents counted.
+        expected: Their mean, were nothing wrong; above 0.
+        variance: Relative variance of that mean (dispersion and ignorance), 0 for a plain Poisson.
+
+    Returns:
+        Low and high end. With no variance, the exact interval of Garwood 1936 for a Poisson mean; else
+        a gamma interval with as many degrees of freedom as the count is worth.
+
+    Example:
+        >>> low, high = ratio_interval(10, 2.0, 0.0)
+        >>> round(low, 2), round(high, 2)
+        (2.71, 8.48)
+    """
+    low = high = 0.0
+    if observed > 0:
+        worth = 1.0 / (1.0 / observed + variance)
+        low = float(gammaincinv(worth, 0.05)) / worth * observed / expected
+    above = observed + 1.0
+    worth = 1.0 / (1.0 / above + variance)
+    high = float(gammaincinv(worth, 0.95)) / worth * above / expected
+    return low, high

@@ -1,0 +1,190 @@
+"""The life of one episode: opened, updated, recovering, resolved, and reopened within the cool-down.
+
+(Pending, the state before, belongs to the series: its score is within a factor of ten of the limit.) One id from first to last,
+made of the tenant, the series and the ordinal of the episode in that series: never of a clock or an offset.
+"""
+
+import hashlib
+import math
+from typing import Final, Literal
+
+import msgspec
+
+from detectors.models import Score
+from detectors.settings import Settings
+from detectors.severity import is_graver, judge
+from schemas.escalation import Severity, Suppressed, Transition
+
+Phase = Literal["opened", "recovering", "resolved"]
+
+FADE_HOURS: Final = (0.5, 6.0)
+"""Bounds of the time constant of the recent rate; within them half the length of the window that opened it."""
+CLEAR_RATIO: Final = (1.2, 2.0)
+"""Bounds of the ratio below which it is calm; within them a third of the way from 1 to the opening ratio."""
+
+
+def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
+    """One id everywhere: 32 hexadecimal digits.
+
+    Example:
+        >>> episode_id("acme", "area", "login", 1) == episode_id("acme", "area", "login", 2)
+        False
+    """
+    told = "\x1f".join((tenant, kind, series, str(ordinal)))
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+class Episode(msgspec.Struct, array_like=True):
+    """One episode of one series. Times are seconds since 1970."""
+
+    id: str
+    ordinal: int
+    detected_at: float
+    since: float
+    accounted: float
+    """Up to when `expected` is counted."""
+    limit: float
+    score: Score
+    """The one with the highest value so far."""
+    observed: float
+    expected: float
+    tickets: int
+    customers: int
+    severity: Severity
+    severity_rule: str
+    recent_observed: float
+    recent_expected: float
+    fade_hours: float
+    clear_ratio: float
+    phase: Phase = "opened"
+    sequence: int = 1
+    told_observed: float = 0.0
+    """What the last event said."""
+    calm_since: float | None = None
+    resolved_at: float = 0.0
+    suppressed: Suppressed | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it is not resolved."""
+        return self.phase != "resolved"
+
+    def add(self, at: float, weight: float, last_seen: float, score: Score, rate: float) -> None:
+        """One more ticket at *at*; its customer was *last_seen* then, and the series expects *rate* an hour."""
+        self.account(at, rate)
+        self.observed += weight
+        self.recent_observed += weight
+        self.tickets += 1
+        self.customers += last_seen < self.since
+        if score.value > self.score.value:
+            self.score = score
+
+    def account(self, until: float, rate: float) -> None:
+        """Nothing came up to *until*, where *rate* an hour were due."""
+        hours = (until - self.accounted) / 3600.0
+        if hours <= 0.0:
+            return
+        self.accounted = until
+        fade = math.exp(-hours / self.fade_hours)
+        self.expected += rate * hours
+        self.recent_observed *= fade
+        self.recent_expected = self.recent_expected * fade + rate * hours
+
+    def next_update(self, settings: Settings) -> bool:
+        """Whether there is something worth telling: a graver severity, or a change beyond both bounds."""
+        rule = judge(
+            self.customers, self.observed, self.expected, (self.accounted - self.since) / 3600.0
+        )
+        if is_graver(rule.severity, self.severity):
+            self.severity, self.severity_rule = rule.severity, rule.words
+            return True
+        change = self.observed - self.told_observed
+        return (
+            change > settings.update_tickets
+            and change > self.told_observed * settings.update_percent / 100.0
+        )
+
+    def look(self, minute: float, settings: Settings) -> bool:
+        """On the grid of whole minutes: whether it has been calm for long enough to be resolved now."""
+        recent = (self.recent_observed + 1.0) / (self.recent_expected + 1.0)
+        if recent >= self.clear_ratio:
+            self.phase, self.calm_since = "opened", None
+            return False
+        if self.calm_since is None:
+            self.phase, self.calm_since = "recovering", minute
+        return minute - self.calm_since >= settings.clear_minutes * 60.0
+
+    def resolve(self, at: float) -> Transition:
+        """It is over."""
+        self.phase, self.calm_since, self.resolved_at = "resolved", None, at
+        return self._told("resolved")
+
+    def reopen(self, at: float, score: Score, limit: float) -> Transition:
+        """It is back within the cool-down: the same episode, with the evidence of the new window."""
+        fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
+        for name in _EVIDENCE:
+            setattr(self, name, getattr(fresh, name))
+        self.phase = "opened"
+        return self._told("reopened")
+
+    def update(self) -> Transition:
+        """What changed is told."""
+        return self._told("updated")
+
+    def _told(self, transition: Transition) -> Transition:
+        self.sequence += 1
+        self.told_observed = self.observed
+        return transition
+
+
+_EVIDENCE: Final = (
+    "since",
+    "accounted",
+    "limit",
+    "score",
+    "observed",
+    "expected",
+    "tickets",
+    "customers",
+    "severity",
+    "severity_rule",
+    "recent_observed",
+    "recent_expected",
+    "fade_hours",
+    "clear_ratio",
+)
+
+
+def opened(
+    identity: str,
+    ordinal: int,
+    at: float,
+    score: Score,
+    limit: float,
+    suppressed: Suppressed | None,
+) -> Episode:
+    """The episode that *score* opens at *at*."""
+    hours = max(at - score.since, 0.0) / 3600.0
+    ratio = score.observed / max(score.expected, 1e-9)
+    rule = judge(score.customers, score.observed, score.expected, hours)
+    return Episode(
+        id=identity,
+        ordinal=ordinal,
+        detected_at=at,
+        since=score.since,
+        accounted=at,
+        limit=limit,
+        score=score,
+        observed=score.observed,
+        expected=score.expected,
+        tickets=score.tickets,
+        customers=score.customers,
+        severity=rule.severity,
+        severity_rule=rule.words,
+        recent_observed=score.observed,
+        recent_expected=score.expected,
+        fade_hours=min(max(hours / 2.0, FADE_HOURS[0]), FADE_HOURS[1]),
+        clear_ratio=min(max(1.0 + (ratio - 1.0) / 3.0, CLEAR_RATIO[0]), CLEAR_RATIO[1]),
+        told_observed=score.observed,
+        suppressed=suppressed,
+    )

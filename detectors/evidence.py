@@ -1,0 +1,83 @@
+"""An episode as it stands, in the words of the escalation event."""
+
+import hashlib
+import math
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote
+
+from detectors.arithmetic import ratio_interval
+from detectors.episode import Episode
+from schemas.escalation import EVENT_TYPE_PREFIX, Escalation, EscalationEvent, Transition
+
+MOST_DAYS: Final = 1_000_000.0
+"""`once_in_days` says no more than this: rarer than anyone can know."""
+
+
+def to_event(
+    episode: Episode,
+    transition: Transition,
+    at: float,
+    *,
+    tenant: str,
+    area: str,
+    model: str,
+    config_hash: str,
+) -> EscalationEvent:
+    """The event for *transition* of *episode*, decided *at* (seconds since 1970)."""
+    expected = max(episode.expected, 1e-6)
+    low, high = ratio_interval(episode.observed, expected, episode.score.variance)
+    days = 7.0 * math.exp(min(episode.score.value, 50.0))
+    return EscalationEvent(
+        id=event_id(episode.id, episode.sequence),
+        source=f"/spikewatch/{quote(tenant, safe='')}",
+        type=f"{EVENT_TYPE_PREFIX}{transition}.v1",
+        subject=episode.id,
+        time=moment(at),
+        data=Escalation(
+            episode_id=episode.id,
+            sequence=episode.sequence,
+            tenant=tenant,
+            product_area=area,
+            reason="area_spike",
+            issue_type=None,
+            severity=episode.severity,
+            severity_rule=episode.severity_rule,
+            since=moment(episode.since),
+            detected_at=moment(episode.detected_at),
+            observed=round(episode.observed, 3),
+            expected=round(expected, 6),
+            ratio=significant(episode.observed / expected, 4),
+            ratio_low=significant(low, 4),
+            ratio_high=significant(high, 4),
+            p_value=significant(math.exp(-min(episode.score.negative_log_p, 700.0)), 3),
+            once_in_days=significant(min(days, MOST_DAYS), 3),
+            tickets=episode.tickets,
+            customers=episode.customers,
+            score=round(episode.score.value, 4),
+            limit=round(episode.limit, 4),
+            model=model,
+            config_hash=config_hash,
+            suppressed=episode.suppressed,
+        ),
+    )
+
+
+def event_id(episode: str, sequence: int) -> str:
+    """Consumers drop repeats by it: 32 hexadecimal digits of episode and sequence."""
+    return hashlib.sha256(f"{episode}\x1f{sequence}".encode()).hexdigest()[:32]
+
+
+def moment(at: float) -> datetime:
+    """Seconds since 1970 as a time in UTC, to the millisecond."""
+    return datetime.fromtimestamp(round(at, 3), UTC)
+
+
+def significant(value: float, digits: int) -> float:
+    """*value* with so many significant digits.
+
+    Example:
+        >>> significant(0.00123456, 3)
+        0.00123
+    """
+    return float(f"{value:.{digits}g}")

@@ -1,0 +1,83 @@
+"""river's `HalfSpaceTrees` over bucket counts.
+
+Its score is no probability and says nothing about which side is odd. Here only counts above the mean score, and the chance is
+the share of learned buckets that scored as high; beyond the fullest bucket ever learned that share shrinks with the
+square of how many times fuller this one is. With the defaults of river it would answer 0.0 for 20 and for 200 tickets; small trees over a scaled count
+do not, but it stays the coarsest of the models. Never the default.
+"""
+
+from typing import ClassVar, Final
+
+from river import anomaly
+
+from detectors.models.buckets import Buckets
+from detectors.models.interface import Shared
+
+TREES: Final = 5
+HEIGHT: Final = 4
+WINDOW: Final = 96
+"""Buckets between two renewals of the masses: a day."""
+BINS: Final = 32
+FADE: Final = 0.9998
+"""Of the histogram of scores, per bucket: half-life five weeks."""
+
+
+class HalfSpaceBuckets(Buckets):
+    """Half-space trees over the count, scaled to 0..1 by the mean."""
+
+    name: ClassVar[str] = "half_space_trees"
+
+    def __init__(self, shared: Shared, start: float) -> None:
+        """See `Model`."""
+        super().__init__(shared, start)
+        self._trees = anomaly.HalfSpaceTrees(
+            n_trees=TREES, height=HEIGHT, window_size=WINDOW, limits={"count": (0.0, 1.0)}, seed=1
+        )
+        self._histogram = [0.0] * BINS
+        self._largest = 0.0
+
+    def _feature(self, count: float) -> dict[str, float]:
+        scale = 4.0 * (self._counts.mean.get() + 1.0)
+        return {"count": count / (count + scale)}
+
+    def _bin(self, count: float) -> int:
+        return min(BINS - 1, int(BINS * self._trees.score_one(self._feature(count))))
+
+    def _chance(self, count: float) -> float:
+        learned = sum(self._histogram)
+        if learned < 7 * WINDOW:
+            return 1.0
+        share = (sum(self._histogram[self._bin(count) :]) + 1.0) / (learned + 1.0)
+        beyond = max(1.0, count / (self._largest + 1.0))
+        return share / beyond**2
+
+    def _learn(self, count: float) -> None:
+        if not self._trees._first_window:
+            found = self._bin(count)
+            self._histogram = [mass * FADE for mass in self._histogram]
+            self._histogram[found] += 1.0
+        self._trees.learn_one(self._feature(count))
+        self._largest = max(count, self._largest * FADE)
+
+    def _river_state(self) -> list[float]:
+        trees = self._trees
+        masses = [
+            float(mass)
+            for nodes in trees._tree_nodes
+            for node in nodes
+            for mass in (node.l_mass, node.r_mass)
+        ]
+        first = float(trees._first_window)
+        return [self._largest, float(trees.counter), first, *self._histogram, *masses]
+
+    def _set_river_state(self, numbers: list[float]) -> None:
+        trees = self._trees
+        self._largest, counter, first = numbers[:3]
+        self._histogram = numbers[3 : 3 + BINS]
+        masses = iter(numbers[3 + BINS :])
+        if len(numbers) > 3 + BINS:
+            trees.learn_one(self._feature(0.0))  # builds the trees: the same ones, the seed is fixed
+        for nodes in trees._tree_nodes:
+            for node in nodes:
+                node.l_mass, node.r_mass = int(next(masses)), int(next(masses))
+        trees.counter, trees._first_window = int(counter), bool(first)

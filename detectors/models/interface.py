@@ -1,0 +1,124 @@
+"""What every model owes: river's two verbs, a state in bytes, and evidence for its score."""
+
+import copy
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Final, NamedTuple, Self
+
+from detectors.baseline import Profile
+
+NO_SCORE: Final = -99.0
+LEAST_EVIDENCE: Final = 4.0
+"""Customer-equivalents, and distinct customers, that a window needs before it is judged at all."""
+HOURS_A_WEEK: Final = 168.0
+
+
+class Arrival(NamedTuple):
+    """One ticket of a series, as a model sees it."""
+
+    at: float
+    """Seconds since 1970."""
+    weight: float = 1.0
+    """Customer-equivalents: 2^-(k-1) for the customer's k-th ticket within 24 hours."""
+    last_seen: float = float("-inf")
+    """When this customer was last seen in the series; never: minus infinity."""
+
+
+class Score(NamedTuple):
+    """How surprising the best window is that ends now, and what it rests on.
+
+    ``value`` is -log(expected chance windows of that length in a week), in natural logarithms: 0 is expected by chance once
+    a week, 3 once in 20 weeks. Only too many complaints score; quiet never does. `NO_SCORE` where there
+    is no evidence, or nothing that chance would not bring within a week.
+    """
+
+    value: float = NO_SCORE
+    since: float = 0.0
+    """Start of the window, seconds since 1970."""
+    observed: float = 0.0
+    """Customer-equivalents in the window."""
+    expected: float = 0.0
+    """Customer-equivalents that were due in it."""
+    tickets: int = 0
+    customers: int = 0
+    """Distinct ones."""
+    negative_log_p: float = 0.0
+    """-log of the chance of so many in this window."""
+    variance: float = 0.0
+    """Relative variance of what was due: dispersion and ignorance."""
+
+
+@dataclass
+class Shared:
+    """What the models of one tenant have in common. The tenant owns it; models read it and never encode it."""
+
+    timezone: str
+    born: int
+    """The tenant's first hour, counted from 1970."""
+    profile: Profile
+
+
+class Model(ABC):
+    """The expectation of one series, and its surprise.
+
+    *Score first, learn second*: `score_one` leaves no trace. Both may be called with arrivals in any order;
+    one older than the newest counts as now. `observe` is both in one go.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def __init__(self, shared: Shared, start: float) -> None:
+        """A model of a series first seen at *start*, seconds since 1970."""
+
+    def score_one(self, x: Arrival) -> Score:
+        """How surprising it is that *x* comes now, after all that was learned. Changes nothing."""
+        return copy.copy(self)._observe_on_copy(x)
+
+    def learn_one(self, x: Arrival) -> None:
+        """Take *x* in."""
+        self.observe(x)
+
+    @abstractmethod
+    def observe(self, x: Arrival) -> Score:
+        """`score_one`, then `learn_one`, sharing what both compute."""
+
+    @abstractmethod
+    def advance(self, at: float) -> None:
+        """Time has come to *at* without a ticket of this series."""
+
+    @abstractmethod
+    def learn_late(self, at: float, weight: float) -> bool:
+        """Count a ticket that came too late to be scored. False where its time can no longer be learned."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Forget the windows that run, not what is normal: what was seen has been dealt with."""
+
+    @property
+    @abstractmethod
+    def rate(self) -> float:
+        """Customer-equivalents an hour that are expected now."""
+
+    @property
+    @abstractmethod
+    def maturity_hours(self) -> float:
+        """How many hours it has learned from."""
+
+    @abstractmethod
+    def encode(self) -> bytes:
+        """The whole state, field by field."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, data: bytes, shared: Shared) -> Self:
+        """The model that `encode` gave *data* for.
+
+        Raises:
+            msgspec.MsgspecError: *data* is not of this model.
+        """
+
+    def _observe_on_copy(self, x: Arrival) -> Score:
+        return self.restore(self.encode(), copy.deepcopy(self._shared)).observe(x)
+
+    _shared: Shared

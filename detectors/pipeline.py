@@ -1,0 +1,256 @@
+"""One signal through one tenant. This file alone knows the order.
+
+A ticket: of this tenant? in time? new? on time? -> the clock moves on, and what time alone decides is decided -> its area -> its
+customer's weight -> the model's score -> the limit -> the episode. A tick: the clock moves on.
+
+Time. The clock of a tenant is moved by its tickets and by ticks, never back. A ticket older than the clock by no more than the lateness
+counts as now; an older one is learned, but never a reason to page. What time alone decides (calm, resolved) is
+decided on whole minutes, in order, when the clock passes them, so that the number and the times of ticks leave no trace.
+"""
+
+from typing import Literal, NamedTuple
+
+from detectors.duplicates import fingerprint
+from detectors.episode import episode_id, opened
+from detectors.evidence import to_event
+from detectors.models import Arrival, Score
+from detectors.series import Series
+from detectors.settings import Settings
+from detectors.tenant import Tenant
+from schemas.escalation import EscalationEvent, Transition
+from schemas.signals import OTHER, HistoryEnd, Signal, Tick, Ticket
+
+Outcome = Literal[
+    "counted",
+    "late",
+    "too_late",
+    "duplicate",
+    "not_created",
+    "not_by_customer",
+    "future",
+    "tick",
+    "tick_ignored",
+    "history_end",
+]
+"""What became of a signal. Only ``future`` is a dead letter."""
+
+
+class Step(NamedTuple):
+    """What one signal led to."""
+
+    outcome: Outcome
+    escalations: list[EscalationEvent]
+
+
+def step(
+    tenant: Tenant, signal: Signal, settings: Settings, received_at: float | None = None
+) -> Step:
+    """Take *signal* into *tenant*.
+
+    Args:
+        tenant: Changed in place.
+        signal: Of this tenant.
+        settings: The same for all signals of a run; they are part of every decision.
+        received_at: When the internal topic took the signal in, seconds since 1970: a live ticket much later than that
+            is ``future`` and changes nothing, one a little later counts as then. None: no such rule.
+
+    Returns:
+        What became of the signal, and the escalations it led to, in order.
+
+    Example:
+        >>> settings = Settings()
+        >>> tenant = Tenant("acme", settings)
+        >>> step(tenant, Ticket("acme", "1", created_at=0.0, area="login"), settings).outcome
+        'counted'
+        >>> step(tenant, Ticket("acme", "1", created_at=9.0, area="login"), settings).outcome
+        'duplicate'
+    """
+    if isinstance(signal, Ticket):
+        return _ticket(tenant, signal, settings, received_at)
+    if isinstance(signal, Tick):
+        return _tick(tenant, signal, settings, received_at)
+    return _history_end(tenant, settings)
+
+
+def _ticket(
+    tenant: Tenant, ticket: Ticket, settings: Settings, received_at: float | None
+) -> Step:
+    at = ticket.created_at
+    if received_at is not None and ticket.mode == "live":
+        if at > received_at + settings.future_seconds:
+            return Step("future", [])
+        at = min(at, received_at)
+    if ticket.event_type != "created":
+        return Step("not_created", [])
+    if ticket.created_by != "customer":
+        return Step("not_by_customer", [])
+    clock = at if tenant.clock is None else max(at, tenant.clock)
+    if not tenant.duplicates.is_new(_fingerprints(ticket), int(clock // 3600)):
+        return Step("duplicate", [])
+    if tenant.clock is None:
+        tenant.start(at)
+    if clock - at > settings.lateness_seconds:
+        return Step(_late(tenant, ticket, at, settings), [])
+    tenant.in_history = ticket.mode == "history"
+    tenant.simulated = ticket.mode == "simulated"
+    events = _pass_time(tenant, clock, settings)
+    tenant.advance(clock)
+    area, series = _series(tenant, ticket.area, clock, settings)
+    weight, last_seen = series.customers.see(ticket.customer, clock)
+    series.tickets += 1
+    tenant.add(clock, weight)
+    score = series.model.observe(Arrival(clock, weight, last_seen))
+    if series.running is None:
+        events += _judge(tenant, area, series, clock, score, settings)
+    else:
+        events += _continue(tenant, area, series, clock, weight, last_seen, score, settings)
+    return Step("counted", events)
+
+
+def _tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | None) -> Step:
+    wall_clock = tick.tenant is None
+    too_far = received_at is not None and tick.now > received_at + settings.future_seconds
+    not_ours = wall_clock and (tenant.in_history or tenant.simulated)
+    if tenant.clock is None or not_ours or (wall_clock and too_far):
+        return Step("tick_ignored", [])
+    return Step("tick", _pass_time(tenant, tick.now, settings))
+
+
+def _history_end(tenant: Tenant, settings: Settings) -> Step:
+    """From here on it pages. What history left open is closed: if it lasts, live tickets open it anew."""
+    if not tenant.in_history or tenant.clock is None:
+        return Step("history_end", [])
+    events = []
+    for area in sorted(tenant.running):
+        events.append(_resolve(tenant, area, tenant.clock, settings))
+    for area, series in tenant.areas.items():
+        series.model.restart()
+        tenant.touched.add(area)
+    tenant.in_history = False
+    return Step("history_end", events)
+
+
+def _late(tenant: Tenant, ticket: Ticket, at: float, settings: Settings) -> Outcome:
+    area, series = _series(tenant, ticket.area, at, settings)
+    if not series.model.learn_late(at, 1.0):
+        return "too_late"
+    series.tickets += 1
+    tenant.learn_late(at, 1.0)
+    tenant.touched.add(area)
+    return "late"
+
+
+def _pass_time(tenant: Tenant, now: float, settings: Settings) -> list[EscalationEvent]:
+    """Move the clock to *now*; on each whole minute passed, see whether running episodes are over."""
+    assert tenant.clock is not None
+    if now <= tenant.clock:
+        return []
+    tenant.clock = now
+    last = int(now // 60)
+    events = []
+    while tenant.running and tenant.minute < last:
+        tenant.minute += 1
+        minute = tenant.minute * 60.0
+        tenant.advance(minute)
+        for area in sorted(tenant.running):
+            series = tenant.areas[area]
+            series.model.advance(minute)
+            tenant.touched.add(area)
+            if series.episode is not None:
+                series.episode.account(minute, series.model.rate)
+                if series.episode.look(minute, settings):
+                    events.append(_resolve(tenant, area, minute, settings))
+    tenant.minute = last
+    return events
+
+
+def _series(tenant: Tenant, area: str, at: float, settings: Settings) -> tuple[str, Series]:
+    """The series that counts for *area*, made if there is room; beyond the cap all new areas share one."""
+    if area not in tenant.areas and len(tenant.areas) >= settings.areas_per_tenant:
+        area = OTHER
+    series = tenant.areas.get(area)
+    if series is None:
+        series = Series.starting(settings.model, tenant.shared, at)
+        tenant.areas[area] = series
+    tenant.touched.add(area)
+    return area, series
+
+
+def _judge(
+    tenant: Tenant, area: str, series: Series, at: float, score: Score, settings: Settings
+) -> list[EscalationEvent]:
+    """Whether *score* opens an episode, or reopens the last one."""
+    if score.value < 0.0:
+        series.pending = False
+        return []
+    allowed = settings.false_pages_per_week / len(tenant.areas)
+    limit = series.limit.at(at / 3600.0, allowed)
+    if not series.note(at, score, limit):
+        return []
+    transition: Transition
+    before = series.episode
+    if before is not None and at - before.resolved_at <= settings.cooldown_minutes * 60.0:
+        transition = before.reopen(at, score, limit)
+    else:
+        transition = "opened"
+        series.ordinal += 1
+        identity = episode_id(tenant.name, "area", area, series.ordinal)
+        suppressed = "history" if tenant.in_history else None
+        series.episode = opened(identity, series.ordinal, at, score, limit, suppressed)
+    series.pending = False
+    tenant.running.add(area)
+    return [_tell(tenant, area, transition, at, settings)]
+
+
+def _continue(  # noqa: PLR0913 - all of it is one ticket
+    tenant: Tenant,
+    area: str,
+    series: Series,
+    at: float,
+    weight: float,
+    last_seen: float,
+    score: Score,
+    settings: Settings,
+) -> list[EscalationEvent]:
+    """One more ticket in an episode that runs."""
+    episode = series.episode
+    assert episode is not None
+    series.limit.note(at / 3600.0, score.value)
+    episode.add(at, weight, last_seen, score, series.model.rate)
+    if not episode.next_update(settings):
+        return []
+    return [_tell(tenant, area, episode.update(), at, settings)]
+
+
+def _resolve(tenant: Tenant, area: str, at: float, settings: Settings) -> EscalationEvent:
+    series = tenant.areas[area]
+    assert series.episode is not None
+    transition = series.episode.resolve(at)
+    series.model.restart()
+    tenant.running.discard(area)
+    tenant.touched.add(area)
+    return _tell(tenant, area, transition, at, settings)
+
+
+def _tell(
+    tenant: Tenant, area: str, transition: Transition, at: float, settings: Settings
+) -> EscalationEvent:
+    series = tenant.areas[area]
+    assert series.episode is not None
+    return to_event(
+        series.episode,
+        transition,
+        at,
+        tenant=tenant.name,
+        area=area,
+        model=series.model.name,
+        config_hash=settings.config_hash,
+    )
+
+
+def _fingerprints(ticket: Ticket) -> tuple[int, ...]:
+    """What a repeat of *ticket* would share with it: the ticket's id, and the event's where it has one."""
+    of_ticket = fingerprint("t" + ticket.ticket_id)
+    if ticket.event_id is None:
+        return (of_ticket,)
+    return of_ticket, fingerprint("e" + ticket.event_id)

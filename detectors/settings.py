@@ -1,0 +1,47 @@
+"""The settings that a decision depends on, and nothing else."""
+
+import hashlib
+from typing import Final, Literal
+
+import msgspec
+
+ModelName = Literal["cusum_bank", "gaussian", "half_space_trees"]
+
+DECISIONS: Final = 1
+"""Raised by every change of the code that can change a decision; part of the config hash."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `detectors.pipeline.step` reads.
+
+    Example:
+        >>> Settings().config_hash == Settings(false_pages_per_week=2.0).config_hash
+        False
+    """
+
+    false_pages_per_week: float = 1.0
+    """Alert budget of a tenant: false pages a week that on-call will stand, over all areas."""
+    timezone: str = "UTC"
+    """IANA name: whose hours of the week the seasons follow."""
+    lateness_seconds: float = 60.0
+    """A ticket older than the clock by more than this is late: counted, never a reason to page."""
+    future_seconds: float = 300.0
+    """A ticket further ahead than this of its arrival is a dead letter."""
+    model: ModelName = "cusum_bank"
+    clear_minutes: int = 30
+    """How long it must be calm before an episode is resolved."""
+    cooldown_minutes: int = 360
+    """A new crossing within this time of the resolution reopens the episode."""
+    update_percent: float = 100.0
+    """An update needs a change of more than so many per cent ..."""
+    update_tickets: float = 10.0
+    """... and of more than so many customer-equivalents; or a higher severity."""
+    areas_per_tenant: int = 500
+    """Areas with a model of their own; what comes after them shares one."""
+    tenants_per_partition: int = 10_000
+
+    @property
+    def config_hash(self) -> str:
+        """Sixteen hexadecimal digits over every setting and `DECISIONS`."""
+        told = msgspec.json.encode([DECISIONS, msgspec.to_builtins(self)])
+        return hashlib.sha256(told).hexdigest()[:16]

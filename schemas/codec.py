@@ -1,0 +1,244 @@
+"""Bytes of strangers to signals, and escalations to bytes. The only place that parses what strangers write.
+
+`read_record` takes a Kafka record's value and headers (or a line of a file) and answers with a signal, or
+raises `Rejected` with a reason from a closed list. Nothing else is ever raised, whatever the bytes.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import ValidationError
+
+from schemas import signals
+from schemas.dead_letter import DeadReason, Rejected
+from schemas.escalation import EscalationEvent
+from schemas.tick import Tick
+from schemas.ticket import TICKET_SCHEMA_VERSION, TicketEvent
+
+MAX_BYTES: Final = 65_536
+"""A longer record is rejected before it is parsed."""
+AREA_CHARACTERS: Final = 64
+EARLIEST: Final = 0.0
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+
+HEADER_MODE: Final = "spikewatch-mode"
+"""live, history or simulated; live where absent."""
+HEADER_KIND: Final = "spikewatch-kind"
+"""ticket or mark (a `Tick`); ticket where absent."""
+
+_CLOUDEVENT_DATA_TYPES: Final = ("application/json", "text/json")
+_MODES: Final[Mapping[str, signals.Mode]] = {
+    "live": "live",
+    "history": "history",
+    "simulated": "simulated",
+}
+_REASON_BY_ERROR: Final[Mapping[str, DeadReason]] = {
+    "json_invalid": "undecodable",
+    "missing": "missing_field",
+    "timezone_aware": "no_offset",
+}
+_REASON_ORDER: Final[tuple[DeadReason, ...]] = (
+    "undecodable",
+    "missing_field",
+    "no_offset",
+    "wrong_type",
+)
+
+
+def read_record(
+    value: bytes | None,
+    headers: Mapping[str, str] | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> signals.Signal:
+    """Turn one record into a signal.
+
+    Accepts plain JSON and CloudEvents in structured or binary mode.
+
+    Args:
+        value: The record's value; None (a tombstone) is rejected as undecodable.
+        headers: The record's headers, as text; see `header_text`.
+        max_bytes: Longer values are rejected unread.
+
+    Raises:
+        Rejected: With the reason, for everything that cannot be taken in.
+
+    Example:
+        >>> read_record(b'{"ticket_id":"1","created_at":"2026-03-02T09:00:00Z","product_area":"Login "}').area
+        'login'
+        >>> read_record(b'{"ticket_id":"1","created_at":"2026-03-02T09:00:00","product_area":"login"}')
+        Traceback (most recent call last):
+        schemas.dead_letter.Rejected: no_offset: created_at: a time needs an offset, such as Z or +01:00
+    """
+    headers = headers or {}
+    if value is None:
+        raise Rejected("undecodable", "the record has no value")
+    if len(value) > max_bytes:
+        raise Rejected("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
+    kind = headers.get(HEADER_KIND, "ticket")
+    if kind == "mark":
+        return read_mark(value)
+    if kind != "ticket":
+        raise Rejected("wrong_type", f"header {HEADER_KIND} must be ticket or mark")
+    mode = _MODES.get(headers.get(HEADER_MODE, "live"))
+    if mode is None:
+        raise Rejected("wrong_type", f"header {HEADER_MODE} must be one of {', '.join(_MODES)}")
+    return to_signal(read_ticket(value, headers), mode)
+
+
+def read_ticket(value: bytes, headers: Mapping[str, str] | None = None) -> TicketEvent:
+    """Parse and validate a ticket event.
+
+    Raises:
+        Rejected: undecodable, wrong_type, missing_field, no_offset or unknown_version.
+    """
+    cloud_event_id = (headers or {}).get("ce_id")
+    if b'"specversion"' in value and (opened := _open_envelope(value)) is not None:
+        value, cloud_event_id = opened
+    try:
+        event = TicketEvent.model_validate_json(value)
+    except ValidationError as error:
+        raise _rejection(error) from None
+    if event.schema_version > TICKET_SCHEMA_VERSION:
+        raise Rejected(
+            "unknown_version",
+            f"schema_version {event.schema_version}, this release reads up to {TICKET_SCHEMA_VERSION}",
+        )
+    if not EARLIEST <= event.created_at.timestamp() < LATEST:
+        raise Rejected("wrong_type", "created_at: a time between 1970 and 2199 is needed")
+    if not (event.product_area or "").strip() and not event.has_text:
+        raise Rejected("missing_field", "product_area, or text (subject, body) to classify, is needed")
+    if event.event_id is None and cloud_event_id:
+        event = event.model_copy(update={"event_id": cloud_event_id[:256]})
+    return event
+
+
+def read_mark(value: bytes) -> signals.Tick | signals.HistoryEnd:
+    """Parse a tick or an end mark that a sender sent among its tickets.
+
+    Raises:
+        Rejected: bad_tick, whatever was wrong.
+    """
+    try:
+        mark = Tick.model_validate_json(value)
+    except ValidationError as error:
+        raise Rejected("bad_tick", _rejection(error).detail) from None
+    if mark.tenant is None:
+        raise Rejected("bad_tick", "tenant: a mark among tickets names its tenant")
+    now = mark.now.timestamp()
+    if not EARLIEST <= now < LATEST:
+        raise Rejected("bad_tick", "now: a time between 1970 and 2199 is needed")
+    if mark.type == "history_end":
+        return signals.HistoryEnd(clean(mark.tenant, 128) or "default")
+    return signals.Tick(now, clean(mark.tenant, 128) or "default")
+
+
+def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket:
+    """Reduce a valid ticket event to what the step reads, names normalised."""
+    return signals.Ticket(
+        tenant=clean(event.tenant, 128) or "default",
+        ticket_id=event.ticket_id,
+        created_at=event.created_at.timestamp(),
+        area=area_name(event.product_area),
+        event_type=event.event_type,
+        occurred_at=None if event.occurred_at is None else event.occurred_at.timestamp(),
+        event_id=event.event_id,
+        customer=event.customer_id,
+        created_by=event.created_by,
+        mode=mode,
+    )
+
+
+def area_name(text: str | None) -> str:
+    """The name an area is known by: NFKC, case-folded, without control characters, at most 64 characters.
+
+    Example:
+        >>> area_name("  Single Sign-On ")
+        'single sign-on'
+        >>> area_name(None)
+        'unclassified'
+    """
+    if text is None:
+        return signals.UNCLASSIFIED
+    if text.isascii() and text.isprintable():
+        plain = text.strip().lower()[:AREA_CHARACTERS].strip()
+    else:
+        folded = unicodedata.normalize("NFKC", text).casefold()
+        plain = clean(folded, AREA_CHARACTERS)
+    return plain or signals.UNCLASSIFIED
+
+
+def clean(text: str, characters: int) -> str:
+    """*text* without control, format (bidi) and surrogate characters, trimmed and cut."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c for c in text if unicodedata.category(c) not in _UNPRINTABLE)
+    return text.strip()[:characters].strip()
+
+
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def header_text(headers: Iterable[tuple[str, bytes]] | None) -> dict[str, str]:
+    """Kafka headers as text; those that are not UTF-8 are left out.
+
+    Example:
+        >>> header_text([("ce_id", b"7"), ("broken", b"\\xff")])
+        {'ce_id': '7'}
+    """
+    text = {}
+    for name, value in headers or ():
+        try:
+            text[name] = value.decode()
+        except (UnicodeDecodeError, AttributeError):
+            continue
+    return text
+
+
+def write_escalation(event: EscalationEvent) -> bytes:
+    """The bytes on the topic and, with a newline, in replay's output.
+
+    Fields that are absent are written as null, so that every event has the same keys.
+    """
+    return event.model_dump_json().encode()
+
+
+def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
+    """Data and id of a structured CloudEvent; None where it is a plain ticket that mentions the word."""
+    try:
+        envelope = json.loads(value)
+    except (ValueError, RecursionError):
+        raise Rejected("undecodable", "not JSON") from None
+    if not isinstance(envelope, dict) or "specversion" not in envelope:
+        return None
+    if envelope.get("specversion") != "1.0":
+        raise Rejected("unknown_version", "specversion: CloudEvents 1.0 is read")
+    if envelope.get("datacontenttype", "application/json") not in _CLOUDEVENT_DATA_TYPES:
+        raise Rejected("wrong_type", "datacontenttype: application/json is read")
+    if "data" not in envelope:
+        raise Rejected("missing_field", "data: the ticket event in the CloudEvent is missing")
+    if not isinstance(envelope.get("id"), str) or not envelope["id"]:
+        raise Rejected("missing_field", "id: a CloudEvent has one")
+    try:
+        return json.dumps(envelope["data"]).encode(), envelope["id"]
+    except RecursionError:
+        raise Rejected("undecodable", "nested too deeply") from None
+
+
+def _rejection(error: ValidationError) -> Rejected:
+    """The gravest of pydantic's findings, without the input it quotes."""
+    found = [
+        (
+            _REASON_BY_ERROR.get(e["type"], "wrong_type"),
+            ".".join(str(part) for part in e["loc"]),
+            e["msg"],
+        )
+        for e in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    reason, where, message = min(found, key=lambda f: _REASON_ORDER.index(f[0]))
+    if reason == "undecodable":
+        return Rejected(reason, "not JSON in UTF-8")
+    if reason == "no_offset":
+        message = "a time needs an offset, such as Z or +01:00"
+    return Rejected(reason, f"{where or 'record'}: {message}"[:200])

@@ -1,0 +1,72 @@
+"""The dead letter: a record that could not be taken in, kept with its reason."""
+
+import base64
+import hashlib
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DeadReason = Literal[
+    "undecodable",
+    "oversized",
+    "wrong_type",
+    "missing_field",
+    "no_offset",
+    "future",
+    "unknown_version",
+    "bad_tick",
+]
+WHOLE_BYTES: Final = 65_536
+"""Raw bytes up to this length are kept whole."""
+HEAD_BYTES: Final = 1_024
+"""Of longer ones only so many, and their digest."""
+
+
+class Rejected(Exception):  # noqa: N818 - an outcome with a name, not a fault of the program
+    """A record that cannot be taken in.
+
+    Args:
+        reason: One of the closed list `DeadReason`.
+        detail: What was wrong, in words, without repeating the payload.
+    """
+
+    def __init__(self, reason: DeadReason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason: DeadReason = reason
+        self.detail = detail
+
+
+class DeadLetter(BaseModel):
+    """A rejected record: why, what it was, and where it came from.
+
+    Example:
+        >>> letter = DeadLetter.of(Rejected("undecodable", "not JSON"), b"{", "tickets", 0, 7)
+        >>> letter.reason, letter.raw, letter.offset
+        ('undecodable', 'ew==', 7)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: DeadReason
+    detail: str = Field(description="What was wrong, in words.")
+    origin: str = Field(description="Topic, or name of the file.")
+    partition: int = Field(ge=0, description="Partition; 0 for a file.")
+    offset: int = Field(ge=0, description="Offset in the partition, or line number in the file.")
+    raw: str = Field(description=f"The bytes in base64; of more than {WHOLE_BYTES} the first {HEAD_BYTES}.")
+    raw_bytes: int = Field(ge=0, description="How many bytes there were.")
+    sha256: str | None = Field(None, description="Digest of all bytes, where raw was cut.")
+
+    @classmethod
+    def of(cls, why: Rejected, raw: bytes, origin: str, partition: int, offset: int) -> Self:
+        """Wrap *raw*, capped, with the reason it was rejected for."""
+        cut = len(raw) > WHOLE_BYTES
+        return cls(
+            reason=why.reason,
+            detail=why.detail,
+            origin=origin,
+            partition=partition,
+            offset=offset,
+            raw=base64.b64encode(raw[:HEAD_BYTES] if cut else raw).decode(),
+            raw_bytes=len(raw),
+            sha256=hashlib.sha256(raw).hexdigest() if cut else None,
+        )

@@ -1,0 +1,51 @@
+"""The records of the internal topic ``tickets.by-tenant``: what `detectors.pipeline.step` is called with.
+
+Written by intake, read by detect. Plain JSON, so that a recorded log can be read and replayed by anyone.
+They are msgspec structs, not pydantic models: they are parsed once per ticket in the hot path, and nobody else writes them.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+Mode = Literal["live", "history", "simulated"]
+"""Live: wall-clock rules apply. History: learned, pages nobody. Simulated: the sender sends the ticks too."""
+
+UNCLASSIFIED: Final = "unclassified"
+"""The area of a ticket that has text and no area."""
+OTHER: Final = "__other__"
+"""The area (and tenant) that takes in what is beyond the cap."""
+
+
+class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=False):
+    """A valid ticket event, reduced to what the step reads. Times are seconds since 1970, UTC."""
+
+    tenant: str
+    ticket_id: str
+    created_at: float
+    area: str = UNCLASSIFIED
+    event_type: str = "created"
+    occurred_at: float | None = None
+    event_id: str | None = None
+    customer: str | None = None
+    created_by: str = "customer"
+    mode: Mode = "live"
+
+
+class Tick(msgspec.Struct, tag="tick", frozen=True, omit_defaults=True):
+    """Event time *now* (seconds since 1970) has passed; for one tenant, or for all of the partition."""
+
+    now: float
+    tenant: str | None = None
+
+
+class HistoryEnd(msgspec.Struct, tag="history_end", frozen=True):
+    """The history of *tenant* is complete: from here on its episodes page."""
+
+    tenant: str
+
+
+Signal = Ticket | Tick | HistoryEnd
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Ticket | Tick | HistoryEnd).decode

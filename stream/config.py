@@ -1,0 +1,209 @@
+"""Configuration: one optional TOML file, every key of it optional, each overridable by a variable.
+
+The file is the path given, else that in ``SPIKEWATCH_CONFIG``, else ``./spikewatch.toml`` if there
+is one, else none. ``SPIKEWATCH_<SECTION>__<KEY>`` wins over the file, for instance
+``SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS=broker:9093``.
+"""
+
+import json
+import os
+import re
+import ssl
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from stream.config_errors import MASK, ConfigError, Sources, find_mistakes, nearest
+from stream.config_kafka import Kafka
+from stream.config_model import Config
+from stream.config_values import plain
+
+if TYPE_CHECKING:
+    from faust.types.auth import CredentialsT
+
+__all__ = ["Config", "ConfigError", "faust_credentials", "kafka_client_options", "load", "show"]
+
+_PREFIX = "SPIKEWATCH_"
+_FILE_VARIABLE = "SPIKEWATCH_CONFIG"
+_DEFAULT_FILE = "spikewatch.toml"
+
+
+class _Environment(Config, BaseSettings):
+    """Only tells the library which variables there are; Config itself never reads any."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__")
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read and check the configuration.
+
+    Args:
+        path: the TOML file; None for ``SPIKEWATCH_CONFIG``, else ``./spikewatch.toml`` if it is
+            there, else no file.
+        environ: the environment; None for that of the process.
+
+    Returns:
+        The configuration, frozen.
+
+    Raises:
+        ConfigError: with all mistakes of file and environment, one a line.
+
+    Example:
+        >>> load(environ={"SPIKEWATCH_KAFKA__PARTITIONS": "8"}).kafka.partitions
+        8
+    """
+    environ = os.environ if environ is None else environ
+    if path is None:
+        named = environ.get(_FILE_VARIABLE) or (Path(_DEFAULT_FILE).exists() and _DEFAULT_FILE)
+        path = Path(named) if named else None
+    text, data, mistakes = _read(path) if path else ("", {}, [])
+    readable = not mistakes
+    overrides, variables, unknown = _overrides(environ)
+    mistakes += unknown
+    for section, values in overrides.items():
+        below = data.setdefault(section, {})
+        # A section that is no table is a mistake to report, not to paper over.
+        if isinstance(below, dict):
+            below.update(values)
+    mistakes += find_mistakes(Config, data, Sources(path, text, variables), whole=readable)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return Config.model_validate(data)
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any], list[str]]:
+    """The file's text, its data and why it could not be read."""
+    text = ""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return text, tomllib.loads(text), []
+    except OSError as error:
+        mistake = f"{path}: the configuration file cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        mistake = f"{path}: the configuration file is not UTF-8 (byte {error.start})"
+    except tomllib.TOMLDecodeError as error:
+        what, at_end = str(error), (text.count("\n") + 1, len(text) - text.rfind("\n"))
+        place = re.search(r" \(at line (\d+), column (\d+)\)", what)
+        line, column = place.groups() if place else at_end
+        mistake = f"{path}:{line}:{column}: not valid TOML: {what.partition(' (at ')[0]}"
+    return text, {}, [mistake]
+
+
+def _overrides(
+    environ: Mapping[str, str],
+) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[str]]:
+    """The values in the environment, which variable sets which key, and unknown sections."""
+    ours: dict[str, str | None] = {}
+    variables: dict[str, str] = {}
+    mistakes: list[str] = []
+    for name, value in environ.items():
+        section, split, key = name.upper().removeprefix(_PREFIX).lower().partition("__")
+        if not (name.upper().startswith(_PREFIX) and split):
+            continue
+        if section in Config.model_fields:
+            ours[name.lower()] = value
+            variables[f"{section}.{key.partition('__')[0]}"] = name
+        else:
+            hint = nearest(section, Config.model_fields)
+            mistakes.append(f"{name}: {section}.{key}: no such section; {hint}")
+    source = EnvSettingsSource(_Environment)
+    source.env_vars = ours
+    return source(), variables, mistakes
+
+
+def show(config: Config) -> str:
+    """The configuration as TOML, each key with its meaning; a secret that is set as ``********``.
+
+    What it returns can be loaded again and gives an equal configuration, secrets apart.
+    """
+    lines: list[str] = []
+    for name in Config.model_fields:
+        section = getattr(config, name)
+        lines += [f"# {(type(section).__doc__ or '').strip()}", f"[{name}]"]
+        for key, about in type(section).model_fields.items():
+            lines += [f"# {about.description}", f"{key} = {_toml(getattr(section, key))}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, SecretStr):
+        value = MASK if value.get_secret_value() else ""
+    # JSON text is TOML text, but for DEL, which only TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def kafka_client_options(config: Config) -> dict[str, Any]:
+    """Keyword arguments for any aiokafka client: where the brokers are and how to talk to them.
+
+    TLS is at least 1.2, with the host name checked. Never log the result: it holds the password.
+
+    Raises:
+        ConfigError: a certificate or key file cannot be used.
+    """
+    kafka = config.kafka
+    options: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "security_protocol": kafka.security_protocol,
+    }
+    if kafka.encrypted:
+        options["ssl_context"] = _tls(kafka)
+    if kafka.sasl_mechanism:
+        options |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": kafka.sasl_username,
+            "sasl_plain_password": plain(kafka.sasl_password),
+        }
+    return options
+
+
+def faust_credentials(config: Config) -> "CredentialsT | None":
+    """What Faust wants as ``broker_credentials``; None for PLAINTEXT.
+
+    Faust takes the protocol from whether a TLS context is there, and without one sends SASL
+    passwords in the clear without a word; so it always gets ours.
+
+    Raises:
+        ConfigError: a certificate or key file cannot be used.
+    """
+    from faust import SASLCredentials, SSLCredentials  # noqa: PLC0415  (slow, not always needed)
+
+    kafka = config.kafka
+    context = _tls(kafka) if kafka.encrypted else None
+    if kafka.sasl_mechanism:
+        return SASLCredentials(
+            username=kafka.sasl_username,
+            password=plain(kafka.sasl_password),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return SSLCredentials(context=context) if context else None
+
+
+def _tls(kafka: Kafka) -> ssl.SSLContext:
+    mistakes: list[str] = []
+    for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        if path := getattr(kafka, key):
+            try:
+                Path(path).open("rb").close()
+            except OSError as error:
+                mistakes.append(f"kafka.{key}: {path} cannot be read: {error.strerror}")
+    if mistakes:
+        raise ConfigError(mistakes)
+    keys = "ssl_cafile"
+    try:
+        context = ssl.create_default_context(cafile=kafka.ssl_cafile or None)
+        keys = "ssl_certfile, ssl_keyfile or ssl_keyfile_password"
+        if kafka.ssl_certfile:
+            # An empty password is given too: with None, OpenSSL would ask on the terminal.
+            password = plain(kafka.ssl_keyfile_password)
+            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile, password)
+    except ssl.SSLError as error:
+        reason = (error.reason or str(error)).lower().replace("_", " ")
+        raise ConfigError([f"kafka.{keys}: not usable PEM: {reason}"]) from None
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    return context

@@ -1,0 +1,223 @@
+"""Finding every mistake of a configuration at once, and saying it so that it can be put right.
+
+Works on any pydantic model whose fields are sections and whose sections hold plain keys. It never
+shows the value of a secret, nor that of an unknown key, which may be a secret with a typing error.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+MASK = "********"
+_SHOWN = 80
+_HEADER = re.compile(r"\s*\[+([^\]]+)\]")
+_KEY = re.compile(r"\s*([\w.\"' -]+?)\s*=")
+_CROSS = "keys_disagree"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; its text has one mistake a line.
+
+    Attributes:
+        mistakes: the lines, each ``where: section.key: what is wrong and what is allowed``.
+    """
+
+    def __init__(self, mistakes: Iterable[str]) -> None:
+        """Keep the mistakes in the order in which they are to be read."""
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Keys that are right one by one and wrong together.
+
+    Attributes:
+        key: the one to blame, ``section.key``.
+        others: the rest of those that the rule reads, ``section.key`` too.
+        text: what is wrong and what to do.
+    """
+
+    key: str
+    others: tuple[str, ...]
+    text: str
+
+
+def disagree(found: list[Disagreement]) -> None:
+    """Raise all of a model's disagreements as one pydantic error; for use in its validators.
+
+    Raises:
+        PydanticCustomError: unless ``found`` is empty.
+    """
+    if found:
+        text = "; ".join(f"{one.key}: {one.text}" for one in found)
+        raise PydanticCustomError(_CROSS, "{text}", {"text": text, "found": found})
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the keys of a merged configuration came from.
+
+    Attributes:
+        path: the TOML file, if one was read.
+        text: its text.
+        variables: ``section.key`` to the name of the environment variable that sets it.
+    """
+
+    path: Path | None
+    text: str
+    variables: Mapping[str, str]
+
+    def where(self, key: str) -> str:
+        """The variable's name, else ``file:line``, else the file, else ``defaults``."""
+        if key in self.variables:
+            return self.variables[key]
+        if self.path is None:
+            return next((v for k, v in self.variables.items() if k.startswith(key)), "defaults")
+        line = line_of(self.text, key)
+        return f"{self.path}:{line}" if line else str(self.path)
+
+
+def line_of(text: str, key: str) -> int | None:
+    """The line (from 1) that sets ``section.key`` in a TOML text, else that of its section.
+
+    A plain search, good enough to lead the eye: it does not know multi-line strings.
+    """
+    section, table, fallback = key.partition(".")[0], "", None
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := _HEADER.match(line):
+            name = table = re.sub(r"[\s\"']", "", header[1])
+        elif assigned := _KEY.match(line):
+            name = ".".join(filter(None, (table, re.sub(r"[\s\"']", "", assigned[1]))))
+        else:
+            continue
+        if name == key:
+            return number
+        if name == section and fallback is None:
+            fallback = number
+    return fallback
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A sentence end for an unknown name: the one that was probably meant, else all there are."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word.lower(), names, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
+
+
+def find_mistakes(
+    model: type[BaseModel], data: Mapping[str, Any], sources: Sources, *, whole: bool = True
+) -> list[str]:
+    """All mistakes in ``data``, each as one line.
+
+    pydantic looks at rules between keys only once every key is right by itself. So each wrong key
+    is noted, taken out and the rest looked at again; a rule that reads a key already noted says
+    nothing, since it would judge a default that nobody chose.
+
+    Args:
+        model: the model of sections to check against.
+        data: the merged configuration, ``{section: {key: value}}``.
+        sources: where the keys came from.
+        whole: False if a part of the configuration could not be read; then rules between keys are
+            left out, for the missing key may be in that part.
+
+    Returns:
+        The lines, in the order of the model; empty if there is no mistake.
+    """
+    rest = {name: dict(v) if isinstance(v, Mapping) else v for name, v in data.items()}
+    noted: set[str] = set()
+    lines: list[str] = []
+    while True:
+        try:
+            model.model_validate(rest)
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        else:
+            return lines
+        keys: set[str] = set()
+        for one in errors:
+            if one["type"] == _CROSS:
+                for rule in one["ctx"]["found"]:
+                    read = {rule.key, *rule.others}
+                    if whole and not read & noted:
+                        blamed = next((k for k in (rule.key, *rule.others) if _has(rest, k)), "")
+                        lines.append(f"{sources.where(blamed)}: {rule.key}: {rule.text}")
+                    keys |= read
+            else:
+                key = ".".join(str(part) for part in one["loc"][:2])
+                if key not in keys:
+                    lines.append(f"{sources.where(key)}: {key}: {_describe(model, one)}")
+                keys.add(key)
+        if not [key for key in keys if _drop(rest, key)]:
+            return lines
+        noted |= keys
+
+
+def _has(data: Mapping[str, Any], key: str) -> bool:
+    section, _, name = key.partition(".")
+    return name in data.get(section, {}) if name else section in data
+
+
+def _drop(data: dict[str, Any], key: str) -> bool:
+    if not _has(data, key):
+        return False
+    section, _, name = key.partition(".")
+    if name:
+        del data[section][name]
+    else:
+        del data[section]
+    return True
+
+
+def _describe(model: type[BaseModel], error: ErrorDetails) -> str:
+    sections = model.model_fields
+    section = str(error["loc"][0])
+    if section not in sections:
+        return f"no such section; {nearest(section, sections)}"
+    inner: Any = sections[section].annotation
+    if len(error["loc"]) == 1:
+        return f"found {_kind(error['input'])}; allowed: a table, [{section}], with keys under it"
+    key = str(error["loc"][1])
+    if key not in inner.model_fields:
+        return f"no such key in [{section}]; {nearest(key, inner.model_fields)}"
+    schema = inner.model_json_schema()["properties"][key]
+    shown = MASK if schema.get("writeOnly") else found(error["input"])
+    custom = error["ctx"]["error"] if error["type"] == "value_error" else allowed(schema)
+    return f"found {shown}; allowed: {custom}"
+
+
+def _kind(value: object) -> str:
+    return {str: "text", list: "a list", bool: "true or false"}.get(type(value), "a number or time")
+
+
+def found(value: object) -> str:
+    """A value for a message: quoted, short, printable; before an ``@`` may be a password."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return str(value)[:_SHOWN]
+    text = repr(re.sub(r"(?s).*@", f"{MASK}@", value))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a key may hold, in words, from its JSON Schema."""
+    if "enum" in schema:
+        return "one of " + ", ".join(f'"{value}"' for value in schema["enum"])
+    kind = schema.get("type")
+    if kind == "boolean":
+        return "true or false"
+    if kind not in {"integer", "number"}:
+        return "text in quotes"
+    text = "a whole number" if kind == "integer" else "a number"
+    if "exclusiveMinimum" in schema:
+        text += f" above {schema['exclusiveMinimum']:g}"
+    if "minimum" in schema:
+        text += f" from {schema['minimum']:.12g}"
+    return text + (f" up to {schema['maximum']:.12g}" if "maximum" in schema else "")

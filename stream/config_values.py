@@ -1,0 +1,93 @@
+"""What sections share, and checks of single values: a ValueError's text says what is allowed."""
+
+import difflib
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+_NAME = re.compile(r"[A-Za-z0-9._-]*")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
+_LAST_PORT = 65535
+_SERVER = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+
+
+def is_ip(text: str, version: int | None = None) -> bool:
+    """Whether it is an IP address (of that version, 4 or 6)."""
+    try:
+        return ipaddress.ip_address(text).version in ((version,) if version else (4, 6))
+    except ValueError:
+        return False
+
+
+def servers(text: str) -> str:
+    """A comma-separated list of ``host:port``, without spaces; ``[::1]:9092`` for IPv6."""
+    parts = [part.strip() for part in text.split(",")]
+    for server in parts:
+        match = _SERVER.fullmatch(server)
+        if not (
+            match
+            and 1 <= int(match["port"]) <= _LAST_PORT
+            and (is_ip(match["six"], 6) if match["six"] else _HOST.fullmatch(match["name"]))
+        ):
+            raise ValueError(
+                'host:port, several with commas between, as in "broker1:9092,[::1]:9092" '
+                "(no scheme, no password; ports 1 to 65535)"
+            )
+    return ",".join(parts)
+
+
+def host(text: str) -> str:
+    """A host name or IP address to listen on."""
+    if not (is_ip(text) or _HOST.fullmatch(text)):
+        raise ValueError("a host name or an IP address without port and brackets")
+    return text
+
+
+def kafka_name(least: int, most: int) -> Callable[[str], str]:
+    """A check for ``least`` to ``most`` of the characters that Kafka takes in a topic name."""
+
+    def check(text: str) -> str:
+        if not (least <= len(text) <= most and _NAME.fullmatch(text)):
+            raise ValueError(f"{least} to {most} of the characters a-z A-Z 0-9 . _ -")
+        return text
+
+    return check
+
+
+def zone(name: str) -> str:
+    """A time zone that this system knows."""
+    known = zoneinfo.available_timezones()
+    if name == "UTC" or name in known:
+        return name
+    if not known:
+        raise ValueError('only "UTC", for this system has no time zone data (package tzdata)')
+    names = {part.lower(): one for one in sorted(known) for part in (one.split("/")[-1], one)}
+    close = difflib.get_close_matches(name.lower().replace(" ", "_"), names, n=3, cutoff=0.7)
+    meant = f"; did you mean {', '.join(dict.fromkeys(names[c] for c in close))}?" if close else ""
+    raise ValueError(f'an IANA time zone such as "Europe/Berlin" or "UTC"{meant}')
+
+
+class Section(BaseModel):
+    """What all sections have in common: they cannot be changed and take no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise PydanticCustomError("true_is_no_number", "true and false are no numbers")
+        return value
+
+
+def plain(value: object) -> Any:
+    """The value itself, unwrapped if it is a secret: for use, never for show."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -1,0 +1,224 @@
+"""CSV rows as ticket events: which column is which field, and what its cells mean."""
+
+import csv
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, tzinfo
+from typing import Any
+
+from schemas.ticket import Customer, TicketEvent
+
+MAX_LINE_BYTES = 1_000_000
+"""Longer JSONL lines are cut to one byte more: above any ``[limits] ticket_bytes``, too long."""
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
+_REQUIRED = ("ticket_id", "created_at")
+_AREA_OR_TEXT = ("product_area", "subject", "body")
+
+
+class TicketFileError(Exception):
+    """A file of tickets cannot be used; its text is one sentence that says why and what to do."""
+
+
+def _kinds() -> dict[str, str]:
+    """Our fields, dotted inside the customer, and whether each is text, number, time or list."""
+    kinds = {}
+    for prefix, model in (("", TicketEvent), ("customer.", Customer)):
+        for name, schema in model.model_json_schema()["properties"].items():
+            one = next((s for s in schema.get("anyOf", []) if s.get("type") != "null"), schema)
+            kind = "time" if one.get("format") == "date-time" else one.get("type", "string")
+            kinds[prefix + name] = kind
+    return kinds
+
+
+_KINDS = _kinds()
+
+
+def parse_mapping(text: str) -> dict[str, str]:
+    """The mapping in a ``--map`` option: our fields and their columns.
+
+    Args:
+        text: ``field=Column`` pairs with commas between. A column with a comma in its name is
+            written with a backslash before it.
+
+    Raises:
+        TicketFileError: a pair without ``=``, an unknown field, or a field named twice.
+
+    Example:
+        >>> parse_mapping("created_at=Created At,customer.id=Account")
+        {'created_at': 'Created At', 'customer.id': 'Account'}
+    """
+    mapping: dict[str, str] = {}
+    for pair in re.split(r"(?<!\\),", text):
+        field, equals, column = (part.strip() for part in pair.partition("="))
+        if not (field and equals and column):
+            raise TicketFileError(f'"{pair.strip()}" is no mapping such as created_at=Created At.')
+        if field in mapping:
+            raise TicketFileError(f"{field} is mapped twice.")
+        mapping[field] = column.replace("\\,", ",")
+    _check_fields(mapping)
+    return mapping
+
+
+def _check_fields(mapping: Iterable[str]) -> None:
+    for field in mapping:
+        if field not in _KINDS:
+            close = difflib.get_close_matches(field, _KINDS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"fields are {', '.join(_KINDS)}."
+            raise TicketFileError(f"{field} is no field of a ticket; {hint}")
+
+
+def read_rows(
+    lines: Iterator[bytes],
+    *,
+    name: str,
+    mapping: Mapping[str, str] | None,
+    zone: tzinfo | None,
+    time_format: str | None,
+) -> Iterator[tuple[int, bytes]]:
+    """The rows of a CSV file as ticket events, in order.
+
+    Empty cells are left out, and rows of nothing else. Tags are split at commas, semicolons and
+    bars. A customer without id is left out, the ticket is not.
+
+    Args:
+        lines: the file's lines with their ends, UTF-8.
+        name: of the file, for messages.
+        mapping: our field to their column; other fields are looked for by their own names.
+        zone: of times without offset; None leaves these as they are, to be rejected later.
+        time_format: ``strptime`` pattern for all times; None for ISO and what is close to it.
+
+    Yields:
+        The line on which the row begins, from 1, and its JSON.
+
+    Raises:
+        TicketFileError: no header, missing columns, bytes that are no UTF-8, or broken quoting.
+    """
+    text = _decoded(lines, name)
+    header = next(text, "")
+    if not header.strip():
+        raise TicketFileError(f"{name} is empty: its first line must name the columns.")
+    # The limit is the process's; the default would refuse cells that the intake can judge.
+    csv.field_size_limit(MAX_LINE_BYTES)
+    # Without strict, a quote that is never closed would swallow the rest of the file in silence.
+    reader = csv.reader(_chain(header, text), delimiter=_delimiter(header), strict=True)
+    line = 1
+    try:
+        columns = _columns([cell.strip() for cell in next(reader)], mapping or {}, name)
+        line = reader.line_num + 1
+        for row in reader:
+            if ticket := _ticket(row, columns, zone, time_format):
+                yield line, json.dumps(ticket, ensure_ascii=False, separators=(",", ":")).encode()
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise TicketFileError(f"{name}, line {line}: broken CSV ({error}).") from error
+
+
+def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _decoded(lines: Iterator[bytes], name: str) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LINE_BYTES:
+            text = f"is longer than {MAX_LINE_BYTES:,} bytes; is a line break missing?"
+            raise TicketFileError(f"{name}, line {number} {text}")
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            text = f"byte {error.start + 1} is no UTF-8; save the file as CSV UTF-8"
+            raise TicketFileError(f"{name}, line {number}: {text}.") from error
+
+
+def _delimiter(header: str) -> str:
+    # Not csv.Sniffer, which guesses from letters too and fails where there is one column.
+    return max(",;\t", key=lambda one: len(next(csv.reader([header], delimiter=one))))
+
+
+def _columns(header: list[str], mapping: Mapping[str, str], name: str) -> dict[str, int]:
+    """Our fields and the column numbers of those that the file has."""
+    _check_fields(mapping)
+    wanted = {field: mapping.get(field, field) for field in _KINDS}
+    there = f"its columns are {', '.join(column for column in header if column)}"
+    if missing := [mapping[field] for field in mapping if mapping[field] not in header]:
+        raise TicketFileError(f"{name} has no column {' and no '.join(missing)}; {there}.")
+    if twice := [column for column in wanted.values() if header.count(column) > 1]:
+        raise TicketFileError(f"{name} has more than one column {twice[0]}; {there}.")
+    found = {field: header.index(col) for field, col in wanted.items() if col in header}
+    lacking = [field for field in _REQUIRED if field not in found]
+    if not any(field in found for field in _AREA_OR_TEXT):
+        lacking.append(" or ".join(_AREA_OR_TEXT))
+    if lacking:
+        say = f"say which column it is, as in --map {lacking[0].partition(' ')[0]}=Column"
+        raise TicketFileError(f"{name} has no column {' and no '.join(lacking)}; {there}; {say}.")
+    return found
+
+
+def _ticket(
+    row: list[str], columns: Mapping[str, int], zone: tzinfo | None, time_format: str | None
+) -> dict[str, Any]:
+    ticket: dict[str, Any] = {}
+    customer: dict[str, Any] = {}
+    for field, index in columns.items():
+        cell = row[index].strip() if index < len(row) else ""
+        if cell:
+            outer, _, inner = field.rpartition(".")
+            value = _value(cell, _KINDS[field], zone, time_format)
+            (customer if outer else ticket)[inner] = value
+    if customer:
+        customer.setdefault("id", ticket.get("customer"))
+        if customer["id"]:
+            ticket["customer"] = customer
+    return ticket
+
+
+def _value(cell: str, kind: str, zone: tzinfo | None, time_format: str | None) -> object:
+    if kind == "time":
+        return read_time(cell, zone, time_format)
+    if kind in {"integer", "number"} and _NUMBER.fullmatch(cell):
+        return float(cell) if "." in cell else int(cell)
+    if kind == "array":
+        return [tag for tag in (part.strip() for part in re.split(r"[,;|]", cell)) if tag]
+    return cell
+
+
+def read_time(text: str, zone: tzinfo | None = None, time_format: str | None = None) -> str:
+    """A time as RFC 3339 where that can be had without guessing, else the text as it is.
+
+    Days come first or last by custom, so ``01/03/2026`` is never guessed: it takes a pattern.
+    Nor is an hour made up for a mere date, for a day's tickets would all come at midnight.
+
+    Args:
+        text: what the cell holds.
+        zone: of times without offset; None leaves these as they are.
+        time_format: ``strptime`` pattern; None for RFC 3339 and ISO-like times.
+
+    Example:
+        >>> from zoneinfo import ZoneInfo
+        >>> read_time("2026-03-01 12:30", ZoneInfo("Asia/Tokyo"))
+        '2026-03-01T12:30:00+09:00'
+        >>> read_time("2026/03/01 12:30:05 UTC")
+        '2026-03-01T12:30:05+00:00'
+        >>> read_time("01/03/2026 12:30")
+        '01/03/2026 12:30'
+    """
+    if _RFC3339.fullmatch(text):
+        return text
+    try:
+        if time_format is not None:
+            time = datetime.strptime(text, time_format)  # noqa: DTZ007  (zone is added below)
+        elif ":" in text:
+            tidy = re.sub(r"^(\d{4})/(\d\d)/(\d\d)\b", r"\1-\2-\3", text)
+            tidy = re.sub(r" (?:UTC|GMT|Z)$", "+00:00", tidy)
+            time = datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", tidy))
+        else:
+            return text
+    except ValueError:
+        return text
+    if time.tzinfo is None and zone is not None:
+        time = time.replace(tzinfo=zone)
+    return text if time.tzinfo is None else time.isoformat()
