@@ -19,8 +19,8 @@ def negative_log_tail(count: float, mean: float, size: float) -> float:
     Returns:
         Natural logarithm, 0 where *count* is not above the mean.
 
-    Source: the leading term of Lugannani and Rice 1980, "Saddle point approximation for the distribution of the sum of
-    independent random variables", for a lattice variable.
+    Source: the leading term of Lugannani and Rice 1980, "Saddle point approximation for the
+    distribution of the sum of independent random variables", for a lattice variable.
 
     Example:
         >>> round(negative_log_tail(10, 2.0, 1e9), 1)  # exactly 9.98 for a Poisson
@@ -47,8 +47,8 @@ def ratio_interval(observed: float, expected: float, variance: float) -> tuple[f
         variance: Relative variance of that mean (dispersion and ignorance), 0 for a plain Poisson.
 
     Returns:
-        Low and high end. With no variance, the exact interval of Garwood 1936 for a Poisson mean; else
-        a gamma interval with as many degrees of freedom as the count is worth.
+        Low and high end. With no variance, the exact interval of Garwood 1936 for a Poisson mean;
+        else a gamma interval with as many degrees of freedom as the count is worth.
 
     Example:
         >>> low, high = ratio_interval(10, 2.0, 0.0)

@@ -1,14 +1,16 @@
 """What would be normal: the rate of a series by hour of the week, and how far it scatters.
 
-    rate(hour) = level x the tenant's hour-of-week profile x own (weekday|weekend x hour) x own hour of week
+    rate(hour) = level x the tenant's hour-of-week profile
+                       x own (weekday|weekend x hour) x own hour of week
 
-Each factor is a gamma-shrunk ratio (n + k) / (e + k) of what came to what was expected. A young series thus has the
-tenant's profile, and grows its own. An hour teaches with weight 1 / (1 + dispersion x mean): a hundred tickets of one noisy hour
-are worth 1 / dispersion tickets, not a hundred. It teaches only when it is a day old, winsorised at four standard deviations, so
-that a spike neither raises its own bar nor is skipped (skipping censors one side and underestimates).
+Each factor is a gamma-shrunk ratio (n + k) / (e + k) of what came to what was expected. A young
+series thus has the tenant's profile, and grows its own. An hour teaches with weight 1 / (1 +
+dispersion x mean): a hundred tickets of one noisy hour are worth 1 / dispersion tickets, not a
+hundred. It teaches only when it is a day old, winsorised at four standard deviations, so that a
+spike neither raises its own bar nor is skipped (skipping censors one side and underestimates).
 
-The noise has two scales, both estimated by clipped moments: hours differ (averages out over hours), and days
-differ (releases, weather: does not average out within the day).
+The noise has two scales, both estimated by clipped moments: hours differ (averages out over hours),
+and days differ (releases, weather: does not average out within the day).
 """
 
 import math
@@ -61,7 +63,8 @@ class Profile(msgspec.Struct, array_like=True):
 class Baseline(msgspec.Struct, array_like=True):
     """Rate and scatter of one series. Hours are counted from 1970 UTC.
 
-    Use `advance` to enter an hour, then read `rate`; `add` what comes. The hours are learned on the way.
+    Use `advance` to enter an hour, then read `rate`; `add` what comes. The hours are learned on the
+    way.
     """
 
     born: int
@@ -71,7 +74,7 @@ class Baseline(msgspec.Struct, array_like=True):
     learned: int
     """Hours before this one are learned; from here on they stand in `pending`."""
     came: float = 0.3
-    """Customer-equivalents the level rests on, faded. The weak start says: one an hour, give or take everything."""
+    """Customer-equivalents the level rests on, faded. The weak start: one an hour, or anything."""
     due: float = 0.3
     day_came: Floats = msgspec.field(default_factory=lambda: _zeros(48))
     day_due: Floats = msgspec.field(default_factory=lambda: _zeros(48))
@@ -101,16 +104,16 @@ class Baseline(msgspec.Struct, array_like=True):
         return cls(born=hour, hour=hour, learned=hour)
 
     def add(self, hour: int, weight: float) -> bool:
-        """*weight* customer-equivalents came in *hour*. False where that hour is learned already or before birth."""
+        """*weight* customer-equivalents came in *hour*. False where it is learned, or too early."""
         if hour < self.learned:
             return False
         self.pending[hour] = self.pending.get(hour, 0.0) + weight
         return True
 
     def learn_late(self, hour: int, weight: float, timezone: str) -> bool:
-        """A ticket of history for an hour that is learned already: raise what came, as far as it has not faded.
+        """A ticket of history for an hour that is learned already: raise what came.
 
-        False where the hour lies before the series was born.
+        By as much as has not faded since. False where the hour lies before the series was born.
         """
         if hour < self.born:
             return False
@@ -136,7 +139,8 @@ class Baseline(msgspec.Struct, array_like=True):
         Args:
             timezone: Whose hours of the week.
             profile: The tenant's.
-            tenant_age: Hours since the tenant was first seen; None for the tenant's own baseline, which teaches the profile.
+            tenant_age: Hours since the tenant was first seen; None for the tenant's own baseline,
+                which teaches the profile.
         """
         over = self.hour
         self.hour = hour = over + 1
@@ -158,7 +162,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.ignorance += 2.0 * math.exp(-tenant_age / 100.0)
 
     def skip_gap(self, hour: int) -> None:
-        """Where the next `advance_one` calls would be too many: silence beyond eight weeks teaches nothing more."""
+        """Skip what is beyond eight weeks of silence: it teaches nothing more."""
         start = hour - LONGEST_GAP_HOURS
         if start > self.hour:
             self.hour = start
@@ -172,7 +176,7 @@ class Baseline(msgspec.Struct, array_like=True):
         self.rate *= factor
 
     def _level_decay(self) -> float:
-        """Half-life of the level: a quarter of the age, one to ten days, so that growth is followed."""
+        """Half-life of the level: a quarter of the age, one to ten days: growth is followed."""
         half_life = (self.hour - self.born) / 4.0
         return 0.5 ** (1.0 / min(max(half_life, 24.0), 240.0))  # type: ignore[no-any-return]  # float ** float is Any in typeshed
 
@@ -188,7 +192,7 @@ class Baseline(msgspec.Struct, array_like=True):
         )
 
     def _follow_today(self, over: int, *, new_day: bool) -> None:
-        """Today's level: a gamma filter of today's counts, for the members that look for fast spikes."""
+        """Today's level: a gamma filter of its counts, for members that look for fast spikes."""
         if new_day:
             self.today_came = self.today_due = 0.0
             self.today = 1.0
@@ -203,9 +207,7 @@ class Baseline(msgspec.Struct, array_like=True):
         today = (prior + self.today_came) / (prior + self.today_due)
         self.today = 0.4 if today < 0.4 else 1.5 if today > 1.5 else today
 
-    def _learn_hour(
-        self, timezone: str, profile: Profile, decay: float, *, teach: bool
-    ) -> None:
+    def _learn_hour(self, timezone: str, profile: Profile, decay: float, *, teach: bool) -> None:
         hour = self.learned
         self.learned = hour + 1
         count = self.pending.pop(hour, 0.0)

@@ -13,9 +13,10 @@ SATURDAY: Final = 120
 
 @lru_cache(maxsize=65_536)
 def hour_of_week(hour: int, timezone: str) -> int:
-    """The slot of the hour that begins *hour* hours after 1970 UTC, in the local time of *timezone*.
+    """The slot of the hour that begins *hour* hours after 1970 UTC, in local time.
 
-    Daylight saving is followed: the hour that is skipped has no slot, the one that is repeated has the same twice.
+    Daylight saving is followed: the hour that is skipped has no slot, the one that is repeated has
+    the same twice.
 
     Example:
         >>> hour_of_week(0, "UTC")  # 1970 began on a Thursday

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from detectors.state_codec import Floats
+from detectors.state_codec import Integers
 
 MEMORY_SECONDS: Final = 24 * 3600
 """The k-th ticket of a customer within this time of the first counts 2^-(k-1)."""
@@ -16,14 +16,15 @@ WAYS: Final = 4
 NEVER: Final = float("-inf")
 
 
-def _row(typecode: str) -> Floats:
+def _row(typecode: str) -> Integers:
     return array(typecode)
 
 
 class CustomerMemory(msgspec.Struct, array_like=True):
     """The customers of one series within a day, bounded: 2.5 kB however many there are.
 
-    A forgotten customer counts as a new one. Forgotten are those longest unseen, so a noisy one is remembered.
+    A forgotten customer counts as a new one. Forgotten are those longest unseen, so a noisy one is
+    remembered.
 
     Example:
         >>> memory = CustomerMemory()
@@ -35,10 +36,10 @@ class CustomerMemory(msgspec.Struct, array_like=True):
         (1.0, -inf)
     """
 
-    tags: Floats = msgspec.field(default_factory=lambda: _row("I"))
-    first: Floats = msgspec.field(default_factory=lambda: _row("I"))
-    last: Floats = msgspec.field(default_factory=lambda: _row("I"))
-    times: Floats = msgspec.field(default_factory=lambda: _row("B"))
+    tags: Integers = msgspec.field(default_factory=lambda: _row("I"))
+    first: Integers = msgspec.field(default_factory=lambda: _row("I"))
+    last: Integers = msgspec.field(default_factory=lambda: _row("I"))
+    times: Integers = msgspec.field(default_factory=lambda: _row("B"))
 
     def see(self, customer: str | None, at: float) -> tuple[float, float]:
         """A ticket of *customer* at *at*, seconds since 1970.

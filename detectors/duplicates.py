@@ -1,8 +1,8 @@
 """What came already: an event id, or a ticket's second ``created``, within 48 hours of event time.
 
-Exact, not a Bloom filter: its false positive would drop a real complaint. Bounded instead by forgetting the oldest: beyond
-`MOST` remembered hashes the memory is shorter than 48 hours. The hashes are kept in segments, so that a snapshot
-writes only the last one.
+Exact, not a Bloom filter: its false positive would drop a real complaint. Bounded instead by
+forgetting the oldest: beyond `MOST` remembered hashes the memory is shorter than 48 hours. The
+hashes are kept in segments, so that a snapshot writes only the last one.
 """
 
 from array import array
@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from detectors.state_codec import Floats
+from detectors.state_codec import Integers
 
 MEMORY_HOURS: Final = 48
 SEGMENT: Final = 4_096
@@ -30,11 +30,11 @@ _from_bytes = int.from_bytes
 
 
 class Segment(msgspec.Struct, array_like=True):
-    """Hashes first seen in one hour of event time. A retired one is empty and waits to be used again."""
+    """Hashes first seen in one hour of event time. A retired one is empty, to be used again."""
 
     serial: int
     hour: int
-    hashes: Floats = msgspec.field(default_factory=lambda: array("Q"))
+    hashes: Integers = msgspec.field(default_factory=lambda: array("Q"))
 
     @property
     def retired(self) -> bool:
@@ -61,7 +61,7 @@ class Duplicates:
         living = sorted((s.serial, slot) for slot, s in enumerate(self.segments) if not s.retired)
         for _, slot in living:
             segment = self.segments[slot]
-            self._hours.update(dict.fromkeys(segment.hashes, segment.hour))  # type: ignore[arg-type]  # an array of Q holds ints
+            self._hours.update(dict.fromkeys(segment.hashes, segment.hour))
         self._open = living[-1][1] if living else -1
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class Duplicates:
         return len(self._hours)
 
     def is_new(self, hashes: Iterable[int], hour: int) -> bool:
-        """Whether none of *hashes* was seen in the 48 hours before *hour*; they are remembered if so."""
+        """Whether none of *hashes* was seen in the 48 hours before *hour*; if so, remember them."""
         hours = self._hours
         fresh = tuple(hashes)
         for found in fresh:
@@ -103,7 +103,7 @@ class Duplicates:
     def _retire(self, slot: int) -> None:
         segment = self.segments[slot]
         for found in segment.hashes:
-            if self._hours.get(found) == segment.hour:  # type: ignore[call-overload]  # an array of Q holds ints
-                del self._hours[found]  # type: ignore[arg-type]  # an array of Q holds ints
+            if self._hours.get(found) == segment.hour:
+                del self._hours[found]
         self.segments[slot] = Segment(segment.serial, segment.hour)
         self.touched.add(slot)

@@ -1,7 +1,8 @@
-"""The life of one episode: opened, updated, recovering, resolved, and reopened within the cool-down.
+"""The life of one episode: opened, updated, recovering, resolved, reopened in the cool-down.
 
-(Pending, the state before, belongs to the series: its score is within a factor of ten of the limit.) One id from first to last,
-made of the tenant, the series and the ordinal of the episode in that series: never of a clock or an offset.
+(Pending, the state before, belongs to the series: its score is within a factor of ten of the
+limit.) One id from first to last, made of the tenant, the series and the ordinal of the episode in
+that series: never of a clock or an offset.
 """
 
 import hashlib
@@ -18,9 +19,9 @@ from schemas.escalation import Severity, Suppressed, Transition
 Phase = Literal["opened", "recovering", "resolved"]
 
 FADE_HOURS: Final = (0.5, 6.0)
-"""Bounds of the time constant of the recent rate; within them half the length of the window that opened it."""
+"""Bounds of the time constant of the recent rate; within them half the window that opened it."""
 CLEAR_RATIO: Final = (1.2, 2.0)
-"""Bounds of the ratio below which it is calm; within them a third of the way from 1 to the opening ratio."""
+"""Bounds of the ratio below which it is calm; within them a third of the way to the opening one."""
 
 
 def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
@@ -70,7 +71,7 @@ class Episode(msgspec.Struct, array_like=True):
         return self.phase != "resolved"
 
     def add(self, at: float, weight: float, last_seen: float, score: Score, rate: float) -> None:
-        """One more ticket at *at*; its customer was *last_seen* then, and the series expects *rate* an hour."""
+        """One more ticket at *at*; its customer was *last_seen* then, *rate* an hour expected."""
         self.account(at, rate)
         self.observed += weight
         self.recent_observed += weight
@@ -91,7 +92,7 @@ class Episode(msgspec.Struct, array_like=True):
         self.recent_expected = self.recent_expected * fade + rate * hours
 
     def next_update(self, settings: Settings) -> bool:
-        """Whether there is something worth telling: a graver severity, or a change beyond both bounds."""
+        """Whether something is worth telling: a graver severity, or a change beyond both bounds."""
         rule = judge(
             self.customers, self.observed, self.expected, (self.accounted - self.since) / 3600.0
         )
@@ -105,7 +106,7 @@ class Episode(msgspec.Struct, array_like=True):
         )
 
     def look(self, minute: float, settings: Settings) -> bool:
-        """On the grid of whole minutes: whether it has been calm for long enough to be resolved now."""
+        """On the grid of whole minutes: whether it has been calm for long enough to be resolved."""
         recent = (self.recent_observed + 1.0) / (self.recent_expected + 1.0)
         if recent >= self.clear_ratio:
             self.phase, self.calm_since = "opened", None
@@ -120,7 +121,7 @@ class Episode(msgspec.Struct, array_like=True):
         return self._told("resolved")
 
     def reopen(self, at: float, score: Score, limit: float) -> Transition:
-        """It is back within the cool-down: the same episode, with the evidence of the new window."""
+        """It is back within the cool-down: the same episode, with the new window as evidence."""
         fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
         for name in _EVIDENCE:
             setattr(self, name, getattr(fresh, name))

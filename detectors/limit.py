@@ -1,9 +1,10 @@
 """From the alert budget to the limit of one series: peaks over a low level of its own score.
 
-A score says how rare a window is by the model; the model is not the world. Peaks above `LEVEL` (clusters six hours apart) come
-at some rate nu and exceed it by beta on average; both are shrunk to a prior and learned from the series itself,
-and the limit that is passed as often as the budget allows is beta log(nu / allowed). Source: the peaks-over-threshold method
-(Davison and Smith 1990, "Models for exceedances over high thresholds") with an exponential tail.
+A score says how rare a window is by the model; the model is not the world. Peaks above `LEVEL`
+(clusters six hours apart) come at some rate nu and exceed it by beta on average; both are shrunk to
+a prior and learned from the series itself, and the limit that is passed as often as the budget
+allows is beta log(nu / allowed). Source: the peaks-over-threshold method (Davison and Smith 1990,
+"Models for exceedances over high thresholds") with an exponential tail.
 """
 
 import math
@@ -32,8 +33,8 @@ class Limit(msgspec.Struct, array_like=True):
 
     Example:
         >>> limit = Limit(0.0)
-        >>> round(limit.at(400.0, 1.0), 2), round(limit.at(400.0, 0.1), 2)  # one false page a week, or in ten
-        (1.0, 2.76)
+        >>> [round(limit.at(400.0, per_week), 2) for per_week in (1.0, 0.1)]
+        [2.25, 6.17]
     """
 
     born: float
@@ -56,7 +57,7 @@ class Limit(msgspec.Struct, array_like=True):
         self.last = at
 
     def at(self, at: float, per_week: float) -> float:
-        """The limit for *per_week* false pages a week, as of *at*; learns the peaks that have become old enough."""
+        """The limit for *per_week* false pages a week; learns peaks that are old enough *at*."""
         while self.recent and self._is_old(at):
             began, peak = self.recent.pop(0)
             if began > self.born + WARM_UP_HOURS:

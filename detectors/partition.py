@@ -1,4 +1,4 @@
-"""All tenants of one partition, and their snapshot. The only place that knows the keys of the changelog."""
+"""All tenants of one partition, and their snapshot. Only this file knows the changelog's keys."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -22,11 +22,11 @@ _SEPARATOR: Final = "\x1f"  # cannot stand in a name: control characters are str
 class _TenantRecord(msgspec.Struct, array_like=True):
     tenant: bytes
     ticked: float
-    """The partition's latest tick when this was written: later ones have not changed the record, only the clock."""
+    """The partition's latest tick when this was written; later ones moved the clock."""
 
 
 class Partition:
-    """The working state of one partition: plain objects. The shell feeds it and stores its snapshots.
+    """The working state of one partition: plain objects. The shell feeds it, stores its snapshots.
 
     Example:
         >>> from schemas.signals import Ticket
@@ -79,7 +79,7 @@ class Partition:
     def snapshot(
         self, next_offset: int, now: float, rewrite_seconds: float
     ) -> list[tuple[bytes, bytes]]:
-        """The records that make everything up to *next_offset* durable, in the order to write them."""
+        """The records that make all before *next_offset* durable, in the order to write them."""
         records = self._writer.snapshot(
             self._changed(), next_offset, self._ticked, now, rewrite_seconds
         )
@@ -95,7 +95,8 @@ class Partition:
             events += step(tenant, tick, self.settings, received_at).escalations
             if tenant.touched:
                 self._touched.add(tenant.name)
-        events.sort(key=lambda event: event.data.tenant)  # not the order they were met in: a restart changes it
+        # Not the order the tenants were met in: a restart changes that one.
+        events.sort(key=lambda event: event.data.tenant)
         return Step("tick", events)
 
     def _admit(self, name: str) -> Tenant:
@@ -124,7 +125,9 @@ class Partition:
         found: dict[str, dict[str, dict[str, bytes]]] = {}
         for key, version in records:
             kind, tenant, name = (*key.decode().split(_SEPARATOR), "")[:3]
-            found.setdefault(tenant, {}).setdefault(kind, {})[name] = _unversioned(version.data, key)
+            found.setdefault(tenant, {}).setdefault(kind, {})[name] = _unversioned(
+                version.data, key
+            )
         for name, kinds in found.items():
             try:
                 self.tenants[name] = self._restore_tenant(name, kinds, recovery.progress.ticked)
@@ -165,6 +168,7 @@ def _unversioned(data: bytes, key: bytes) -> bytes:
     if not data or data[0] != STATE_VERSION:
         raise StateError(
             f"record {key!r}: state version {data[0] if data else 'none'}, this release reads "
-            f"{STATE_VERSION}; go back to the release that wrote it, or start under another [kafka] group"
+            f"{STATE_VERSION}; go back to the release that wrote it, or start under another "
+            "[kafka] group"
         )
     return data[1:]

@@ -1,11 +1,13 @@
 """One signal through one tenant. This file alone knows the order.
 
-A ticket: of this tenant? in time? new? on time? -> the clock moves on, and what time alone decides is decided -> its area -> its
-customer's weight -> the model's score -> the limit -> the episode. A tick: the clock moves on.
+A ticket: of this tenant? in time? new? on time? -> the clock moves on, and what time alone decides
+is decided -> its area -> its customer's weight -> the model's score -> the limit -> the episode. A
+tick: the clock moves on.
 
-Time. The clock of a tenant is moved by its tickets and by ticks, never back. A ticket older than the clock by no more than the lateness
-counts as now; an older one is learned, but never a reason to page. What time alone decides (calm, resolved) is
-decided on whole minutes, in order, when the clock passes them, so that the number and the times of ticks leave no trace.
+Time. The clock of a tenant is moved by its tickets and by ticks, never back. A ticket older than
+the clock by no more than the lateness counts as now; an older one is learned, but never a reason to
+page. What time alone decides (calm, resolved) is decided on whole minutes, in order, when the clock
+passes them, so that the number and the times of ticks leave no trace.
 """
 
 from typing import Literal, NamedTuple
@@ -17,8 +19,8 @@ from detectors.models import Arrival, Score
 from detectors.series import Series
 from detectors.settings import Settings
 from detectors.tenant import Tenant
-from schemas.escalation import EscalationEvent, Transition
-from schemas.signals import OTHER, HistoryEnd, Signal, Tick, Ticket
+from schemas.escalation import EscalationEvent, Suppressed, Transition
+from schemas.signals import OTHER, Signal, Tick, Ticket
 
 Outcome = Literal[
     "counted",
@@ -51,8 +53,9 @@ def step(
         tenant: Changed in place.
         signal: Of this tenant.
         settings: The same for all signals of a run; they are part of every decision.
-        received_at: When the internal topic took the signal in, seconds since 1970: a live ticket much later than that
-            is ``future`` and changes nothing, one a little later counts as then. None: no such rule.
+        received_at: When the internal topic took the signal in, seconds since 1970: a live ticket
+            much later than that is ``future`` and changes nothing, one a little later counts as
+            then. None: no such rule.
 
     Returns:
         What became of the signal, and the escalations it led to, in order.
@@ -72,9 +75,7 @@ def step(
     return _history_end(tenant, settings)
 
 
-def _ticket(
-    tenant: Tenant, ticket: Ticket, settings: Settings, received_at: float | None
-) -> Step:
+def _ticket(tenant: Tenant, ticket: Ticket, settings: Settings, received_at: float | None) -> Step:
     at = ticket.created_at
     if received_at is not None and ticket.mode == "live":
         if at > received_at + settings.future_seconds:
@@ -97,7 +98,7 @@ def _ticket(
     tenant.advance(clock)
     area, series = _series(tenant, ticket.area, clock, settings)
     weight, last_seen = series.customers.see(ticket.customer, clock)
-    series.tickets += 1
+    series.count(clock, weight)
     tenant.add(clock, weight)
     score = series.model.observe(Arrival(clock, weight, last_seen))
     if series.running is None:
@@ -117,12 +118,11 @@ def _tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | N
 
 
 def _history_end(tenant: Tenant, settings: Settings) -> Step:
-    """From here on it pages. What history left open is closed: if it lasts, live tickets open it anew."""
+    """From here on it pages. What history left open is closed: live tickets may open it anew."""
     if not tenant.in_history or tenant.clock is None:
         return Step("history_end", [])
-    events = []
-    for area in sorted(tenant.running):
-        events.append(_resolve(tenant, area, tenant.clock, settings))
+    clock = tenant.clock
+    events = [_resolve(tenant, area, clock, settings) for area in sorted(tenant.running)]
     for area, series in tenant.areas.items():
         series.model.restart()
         tenant.touched.add(area)
@@ -141,7 +141,7 @@ def _late(tenant: Tenant, ticket: Ticket, at: float, settings: Settings) -> Outc
 
 
 def _pass_time(tenant: Tenant, now: float, settings: Settings) -> list[EscalationEvent]:
-    """Move the clock to *now*; on each whole minute passed, see whether running episodes are over."""
+    """Move the clock to *now*; on each whole minute passed, see whether episodes are over."""
     assert tenant.clock is not None
     if now <= tenant.clock:
         return []
@@ -165,7 +165,7 @@ def _pass_time(tenant: Tenant, now: float, settings: Settings) -> list[Escalatio
 
 
 def _series(tenant: Tenant, area: str, at: float, settings: Settings) -> tuple[str, Series]:
-    """The series that counts for *area*, made if there is room; beyond the cap all new areas share one."""
+    """The series that counts for *area*, made if there is room; beyond the cap all share one."""
     if area not in tenant.areas and len(tenant.areas) >= settings.areas_per_tenant:
         area = OTHER
     series = tenant.areas.get(area)
@@ -195,14 +195,14 @@ def _judge(
         transition = "opened"
         series.ordinal += 1
         identity = episode_id(tenant.name, "area", area, series.ordinal)
-        suppressed = "history" if tenant.in_history else None
+        suppressed: Suppressed | None = "history" if tenant.in_history else None
         series.episode = opened(identity, series.ordinal, at, score, limit, suppressed)
     series.pending = False
     tenant.running.add(area)
     return [_tell(tenant, area, transition, at, settings)]
 
 
-def _continue(  # noqa: PLR0913 - all of it is one ticket
+def _continue(
     tenant: Tenant,
     area: str,
     series: Series,
@@ -249,7 +249,7 @@ def _tell(
 
 
 def _fingerprints(ticket: Ticket) -> tuple[int, ...]:
-    """What a repeat of *ticket* would share with it: the ticket's id, and the event's where it has one."""
+    """What a repeat of *ticket* would share with it: the ticket's id, the event's if it has one."""
     of_ticket = fingerprint("t" + ticket.ticket_id)
     if ticket.event_id is None:
         return (of_ticket,)

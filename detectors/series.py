@@ -1,4 +1,4 @@
-"""One series of a tenant: today a product area. Its model, its limit, its customers, its episode."""
+"""One series of a tenant, today a product area: its model, limit, customers and episode."""
 
 import math
 from typing import Final, Literal
@@ -27,6 +27,9 @@ class _Record(msgspec.Struct, array_like=True):
     episode: Episode | None
     pending: bool
     tickets: int
+    hour: int
+    this_hour: float
+    hour_before: float
 
 
 class Series:
@@ -44,6 +47,9 @@ class Series:
         self.pending = False
         self.tickets = 0
         """All that were ever counted."""
+        self._hour = 0
+        self._this_hour = 0.0
+        self._hour_before = 0.0
 
     @classmethod
     def starting(cls, name: ModelName, shared: Shared, at: float) -> "Series":
@@ -63,6 +69,22 @@ class Series:
             return "pending" if self.pending else "calm"
         return "recovering" if episode.phase == "recovering" else "opened"
 
+    def count(self, at: float, weight: float) -> None:
+        """One more ticket *at*, of *weight* customer-equivalents."""
+        self.tickets += 1
+        hour = int(at // 3600)
+        if hour != self._hour:
+            self._hour_before = self._this_hour if hour == self._hour + 1 else 0.0
+            self._hour, self._this_hour = hour, 0.0
+        self._this_hour += weight
+
+    def last_hour(self, at: float) -> float:
+        """Customer-equivalents of the 60 minutes before *at*; for display, the older pro rata."""
+        hour, into = int(at // 3600), at % 3600 / 3600
+        if hour == self._hour:
+            return self._hour_before * (1.0 - into) + self._this_hour
+        return self._this_hour * (1.0 - into) if hour == self._hour + 1 else 0.0
+
     def note(self, at: float, score: Score, limit: float) -> bool:
         """Remember *score* against *limit*, *at* in seconds. Whether it reaches the limit."""
         self.limit.note(at / 3600.0, score.value)
@@ -81,6 +103,9 @@ class Series:
                 self.episode,
                 self.pending,
                 self.tickets,
+                self._hour,
+                self._this_hour,
+                self._hour_before,
             )
         )
 
@@ -88,7 +113,8 @@ class Series:
     def restore(cls, data: bytes, shared: Shared, name: ModelName, at: float) -> "Series":
         """The series that `encode` gave *data* for.
 
-        Where the settings name another model than the state was made with, the model alone starts anew *at*.
+        Where the settings name another model than the state was made with, the model alone starts
+        anew *at*.
         """
         record = state_codec.decode(data, _Record)
         chosen = model_class(name)
@@ -100,4 +126,6 @@ class Series:
         self.customers = record.customers
         self.ordinal, self.episode = record.ordinal, record.episode
         self.pending, self.tickets = record.pending, record.tickets
+        self._hour, self._this_hour = record.hour, record.this_hour
+        self._hour_before = record.hour_before
         return self

@@ -1,9 +1,11 @@
 """Seeded streams of tickets: weeks of healthy traffic with seasons and noise, and named incidents.
 
-The only test data there is: nothing here was copied from a real company. The same seed gives the same bytes.
+The only test data there is: nothing here was copied from a real company. The same seed gives the
+same bytes.
 
-Healthy traffic per area: rate x hour-of-week shape x noise of the day (gamma, shared by all areas) x noise of the hour (gamma, per
-area), tickets Poisson in between; customers by a Zipf-like law, so that a few write often.
+Healthy traffic per area: rate x hour-of-week shape x noise of the day (gamma, shared by all areas)
+x noise of the hour (gamma, per area), tickets Poisson in between; customers by a Zipf-like law, so
+that a few write often.
 """
 
 import math
@@ -49,9 +51,10 @@ TIERS: Final = ("free", "team", "team", "enterprise")
 
 @dataclass(frozen=True)
 class Incident:
-    """Complaints of *area* come *multiple* times as fast from *start* for *hours*; for one app version where given.
+    """Complaints of *area* come *multiple* times as fast from *start* for *hours*.
 
-    With a version, that version's share alone is multiplied until the area as a whole has *multiple* times its rate.
+    With a version, that version's share alone is multiplied until the area as a whole has
+    *multiple* times its rate.
     """
 
     area: str
@@ -100,7 +103,9 @@ def tickets(world: World) -> Iterator[dict[str, object]]:
             day_factor = _gamma(rng, world.day_noise)
         found: list[tuple[float, str, Incident | None]] = []
         for area, rate in world.areas.items():
-            mean = rate * world.shape[(hour + 72) % 168] * day_factor * _gamma(rng, world.hour_noise)
+            mean = (
+                rate * world.shape[(hour + 72) % 168] * day_factor * _gamma(rng, world.hour_noise)
+            )
             found += ((at, area, None) for at in _arrivals(rng, mean, hour * HOUR, HOUR))
             for incident in world.incidents:
                 if incident.area == area:
@@ -136,7 +141,9 @@ def _pick(rng: random.Random, weighted: Sequence[tuple[str, int]]) -> str:
 def _ticket(
     rng: random.Random, world: World, number: int, at: float, area: str, cause: Incident | None
 ) -> dict[str, object]:
-    customer = int(world.customers ** rng.random()) if cause is None else rng.randrange(world.customers)
+    customer = (
+        int(world.customers ** rng.random()) if cause is None else rng.randrange(world.customers)
+    )
     issues = ISSUES.get(area, ("question", "error", "slow"))
     issue = (cause and cause.issue_type) or rng.choice(issues)
     version = (cause and cause.app_version) or _pick(rng, VERSIONS)

@@ -1,4 +1,7 @@
-"""State to bytes, field by field: MessagePack arrays in the order of the fields, float32 arrays as raw little-endian bytes."""
+"""State to bytes, field by field.
+
+MessagePack arrays in the order of the fields; number arrays as raw little-endian bytes.
+"""
 
 import sys
 from array import array
@@ -10,8 +13,9 @@ T = TypeVar("T")
 
 if TYPE_CHECKING:
     Floats = array[float]
+    Integers = array[int]
 else:  # array has no parameters at run time before Python 3.12
-    Floats = array
+    Floats = Integers = array
 """A compact row of float32; what is stored is rounded once, so that a restart changes nothing."""
 
 

@@ -1,4 +1,4 @@
-"""Everything that must be decided together: one company's clock, baseline, areas and memory of what came."""
+"""What must be decided together: one company's clock, baseline, areas, memory of what came."""
 
 import msgspec
 
@@ -55,7 +55,7 @@ class Tenant:
         self._baseline = Baseline.starting(hour)
 
     def advance(self, at: float) -> None:
-        """Learn the hours of the tenant as a whole, up to *at*: they make the profile that its areas share."""
+        """Learn the hours of the tenant as a whole, up to *at*: they make its areas' profile."""
         baseline = self._known_baseline()
         hour = int(at // 3600)
         if hour - baseline.hour > LONGEST_GAP_HOURS:

@@ -1,13 +1,15 @@
 """Snapshots that no crash can tear: twin records and one progress record.
 
-Several records have to change together (a series, its tenant, what came already), and a crash leaves any prefix of
-the changelog behind. So each record is a *twin*: its newest version and the one before, each with the owner and the
-generation that wrote it; and a progress record, written last, names for each owner the last generation that is complete. Recovery takes of each
-key the newest version that the progress record accepts: an exact snapshot of the whole partition at ``next``, whatever the prefix.
+Several records have to change together (a series, its tenant, what came already), and a crash
+leaves any prefix of the changelog behind. So each record is a *twin*: its newest version and the
+one before, each with the owner and the generation that wrote it; and a progress record, written
+last, names for each owner the last generation that is complete. Recovery takes of each key the
+newest version that the progress record accepts: an exact snapshot of the whole partition at
+``next``, whatever the prefix.
 
-Every owner has an id of its own. What a paused former owner writes when it wakes up is accepted by nobody. Nor may it, through compaction,
-delete what was: a snapshot also writes each key again that was last written too long ago, well within the compaction lag of the
-changelog.
+Every owner has an id of its own. What a paused former owner writes when it wakes up is accepted by
+nobody. Nor may it, through compaction, delete what was: a snapshot also writes each key again that
+was last written too long ago, well within the compaction lag of the changelog.
 """
 
 import zlib
@@ -25,7 +27,7 @@ REWRITTEN_AT_ONCE: Final = 200
 
 
 class StateError(Exception):
-    """A record of the changelog that cannot be read. The worker must not start with less than it knew."""
+    """A record of the changelog cannot be read. No worker starts with less than was known."""
 
 
 class Version(msgspec.Struct, array_like=True, frozen=True):
@@ -67,7 +69,7 @@ def _open(data: bytes, key: bytes) -> bytes:
     if data[0] != FORMAT:
         raise StateError(
             f"record {key!r}: format {data[0]}, this release reads {FORMAT}; "
-            "a newer release wrote it: go back to that release, or start under another [kafka] group"
+            "a newer release wrote it: go back to it, or start under another [kafka] group"
         )
     content = data[5:]
     if zlib.crc32(content) != int.from_bytes(data[1:5], "big"):
@@ -151,19 +153,22 @@ class Writer:
         now: float,
         rewrite_seconds: float,
     ) -> list[tuple[bytes, bytes]]:
-        """The records to write, in this order: what *changed*, what was last written too long before *now*, progress.
+        """The records to write, in this order: what *changed*, what is too old, progress.
 
         Args:
             changed: Keys and their encoded state.
             next_offset: All records of the source below it are in that state.
             ticked: See `Progress`.
-            now: Seconds since 1970, by the clock of this machine; only decides what is written again.
+            now: Seconds since 1970, by the clock of this machine; only decides what is written
+                again.
             rewrite_seconds: Age at which a record is written again.
         """
         self._generation += 1
         records = [(key, self._twin(key, data, now)) for key, data in changed]
-        for key in self._too_old(now - rewrite_seconds):
-            records.append((key, self._twin(key, self._versions[key].data, now)))
+        records += [
+            (key, self._twin(key, self._versions[key].data, now))
+            for key in self._too_old(now - rewrite_seconds)
+        ]
         self._accepted[self._owner] = self._generation
         self._forget_owners()
         progress = Progress(next_offset, ticked, dict(self._accepted), self._partition)
@@ -178,7 +183,7 @@ class Writer:
         return sealed
 
     def _too_old(self, before: float) -> list[bytes]:
-        old = []
+        old: list[bytes] = []
         for key, written in self._written.items():
             if written >= before or len(old) >= REWRITTEN_AT_ONCE:
                 break

@@ -52,7 +52,9 @@ class DeadLetter(BaseModel):
     origin: str = Field(description="Topic, or name of the file.")
     partition: int = Field(ge=0, description="Partition; 0 for a file.")
     offset: int = Field(ge=0, description="Offset in the partition, or line number in the file.")
-    raw: str = Field(description=f"The bytes in base64; of more than {WHOLE_BYTES} the first {HEAD_BYTES}.")
+    raw: str = Field(
+        description=f"The bytes in base64; of more than {WHOLE_BYTES} the first {HEAD_BYTES}."
+    )
     raw_bytes: int = Field(ge=0, description="How many bytes there were.")
     sha256: str | None = Field(None, description="Digest of all bytes, where raw was cut.")
 

@@ -26,8 +26,8 @@ class Slice(BaseModel):
 class Escalation(BaseModel):
     """One transition of one episode, with the evidence as it stood at that moment.
 
-    ``observed`` is in customer-equivalents and comparable with ``expected``: the k-th ticket of one customer
-    within 24 hours counts 2^-(k-1). ``tickets`` counts them all alike.
+    ``observed`` is in customer-equivalents and comparable with ``expected``: the k-th ticket of one
+    customer within 24 hours counts 2^-(k-1). ``tickets`` counts them all alike.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -49,7 +49,9 @@ class Escalation(BaseModel):
     ratio: float = Field(ge=0, description="observed / expected.")
     ratio_low: float = Field(ge=0, description="Lower end of the 90 % interval of the ratio.")
     ratio_high: float = Field(ge=0, description="Upper end of the 90 % interval of the ratio.")
-    p_value: float = Field(ge=0, le=1, description="Chance of so many in such a window, at its peak.")
+    p_value: float = Field(
+        ge=0, le=1, description="Chance of so many in such a window, at its peak."
+    )
     once_in_days: float = Field(
         gt=0, description="By chance once in so many days in this series; 1,000,000 means or more."
     )
@@ -59,11 +61,15 @@ class Escalation(BaseModel):
     limit: float = Field(description="The score that had to be reached when the episode opened.")
     model: str = Field(description="Name of the model that scored.")
     config_hash: str = Field(description="Of the settings that the step reads, and nothing else.")
-    suppressed: Suppressed | None = Field(None, description="Why nobody is to be paged; null: page.")
+    suppressed: Suppressed | None = Field(
+        None, description="Why nobody is to be paged; null: page."
+    )
 
 
 class EscalationEvent(BaseModel):
-    """A CloudEvent 1.0 in structured mode around an `Escalation`; subject is the episode, (source, id) is unique.
+    """A CloudEvent 1.0 in structured mode around an `Escalation`.
+
+    The subject is the episode; (source, id) is unique.
 
     Source: cloudevents/spec, cloudevents/formats/json-format.md.
     """

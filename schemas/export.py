@@ -25,7 +25,9 @@ FOLDER: Final = Path(__file__).parent / "json"
 def render(name: str) -> str:
     """The JSON Schema (2020-12) of one contract, as it stands in its file."""
     model = CONTRACTS[name]
-    schema = model.model_json_schema(mode="serialization" if name == "escalation-event" else "validation")
+    schema = model.model_json_schema(
+        mode="serialization" if name == "escalation-event" else "validation"
+    )
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 

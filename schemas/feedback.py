@@ -21,7 +21,8 @@ class Feedback(BaseModel):
 
     Example:
         >>> Feedback.model_validate_json(
-        ...     '{"feedback_id": "f1", "tenant": "acme", "episode_id": "00000000000000000000000000000000",'
+        ...     '{"feedback_id": "f1", "tenant": "acme",'
+        ...     ' "episode_id": "00000000000000000000000000000000",'
         ...     ' "action": "false_alarm", "by": "on-call", "at": "2026-03-02T09:00:00Z"}'
         ... ).action
         'false_alarm'
@@ -29,12 +30,16 @@ class Feedback(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    feedback_id: str = Field(min_length=1, max_length=256, description="The same id again is ignored.")
+    feedback_id: str = Field(
+        min_length=1, max_length=256, description="The same id again is ignored."
+    )
     tenant: str = Field(min_length=1, max_length=128)
     episode_id: str = Field(pattern="^[0-9a-f]{32}$")
     action: Action
     by: str = Field(min_length=1, max_length=256, description="Who answered.")
     at: AwareDatetime
     until: AwareDatetime | None = Field(None, description="End of a snooze or an expected event.")
-    duplicate_of: str | None = Field(None, pattern="^[0-9a-f]{32}$", description="The other episode.")
+    duplicate_of: str | None = Field(
+        None, pattern="^[0-9a-f]{32}$", description="The other episode."
+    )
     note: str | None = Field(None, max_length=4096)

@@ -1,7 +1,8 @@
-"""The records of the internal topic ``tickets.by-tenant``: what `detectors.pipeline.step` is called with.
+"""The records of the internal topic ``tickets.by-tenant``: what the step is called with.
 
-Written by intake, read by detect. Plain JSON, so that a recorded log can be read and replayed by anyone.
-They are msgspec structs, not pydantic models: they are parsed once per ticket in the hot path, and nobody else writes them.
+Written by intake, read by detect. Plain JSON, so that a recorded log can be read and replayed by
+anyone. They are msgspec structs, not pydantic models: they are parsed once per ticket in the hot
+path, and nobody else writes them.
 """
 
 from typing import Final, Literal
@@ -9,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 Mode = Literal["live", "history", "simulated"]
-"""Live: wall-clock rules apply. History: learned, pages nobody. Simulated: the sender sends the ticks too."""
+"""Live: wall-clock rules apply. History: pages nobody. Simulated: the sender ticks too."""
 
 UNCLASSIFIED: Final = "unclassified"
 """The area of a ticket that has text and no area."""
@@ -33,7 +34,7 @@ class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=F
 
 
 class Tick(msgspec.Struct, tag="tick", frozen=True, omit_defaults=True):
-    """Event time *now* (seconds since 1970) has passed; for one tenant, or for all of the partition."""
+    """Event time *now* (seconds since 1970) has passed; for one tenant, or for the partition."""
 
     now: float
     tenant: str | None = None

@@ -32,15 +32,16 @@ class Customer(BaseModel):
 class TicketEvent(BaseModel):
     """Something that happened to a support ticket.
 
-    Only the first ``created`` event of a ticket counts as a complaint; it counts at ``created_at``. Unknown
-    fields are dropped, not an error.
+    Only the first ``created`` event of a ticket counts as a complaint; it counts at ``created_at``.
+    Unknown fields are dropped, not an error.
 
     Raises:
-        pydantic.ValidationError: A required field is missing, a type is wrong, or a time has no offset.
+        pydantic.ValidationError: A field is missing, a type is wrong, or a time has no offset.
 
     Example:
         >>> event = TicketEvent.model_validate_json(
-        ...     '{"ticket_id": "42", "created_at": "2026-03-02T09:00:00+01:00", "product_area": "login"}'
+        ...     '{"ticket_id": "42", "created_at": "2026-03-02T09:00:00+01:00",'
+        ...     ' "product_area": "login"}'
         ... )
         >>> event.tenant, event.event_type, event.created_at.isoformat()
         ('default', 'created', '2026-03-02T09:00:00+01:00')

@@ -16,7 +16,7 @@ class Topics:
 
     @property
     def tickets(self) -> str:
-        """Ticket events as the world writes them; any key, though only one key per tenant keeps its order."""
+        """Ticket events as the world writes them; only one key per tenant keeps its order."""
         return f"{self.prefix}tickets"
 
     @property

@@ -59,7 +59,7 @@ class Episode(Section):
         description="after it, in which a new spike reopens the old episode",
     )
     update_percent: int = Field(
-        default=50, ge=1, le=10000, description="growth that is worth an update"
+        default=100, ge=1, le=10000, description="growth that is worth an update"
     )
     update_tickets: int = Field(
         default=10, ge=1, le=1_000_000, description="the same in tickets; both must be reached"

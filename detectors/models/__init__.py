@@ -1,7 +1,7 @@
 """Models behind one interface (`detectors.models.interface.Model`), chosen by name.
 
-Adding one: a file with a class, one line in `_MODELS`, one in `detectors.settings.ModelName`; the contract
-suite in ``tests/detectors/test_models.py`` then runs over it.
+Adding one: a file with a class, one line in `_MODELS`, one in `detectors.settings.ModelName`; the
+contract suite in ``tests/detectors/test_models.py`` then runs over it.
 """
 
 from importlib import import_module
@@ -21,6 +21,6 @@ MODEL_NAMES: Final = tuple(_MODELS)
 
 
 def model_class(name: ModelName) -> type[Model]:
-    """The class called *name*; imported only when asked for, since river takes a second to import."""
+    """The class called *name*; imported only when asked for: river takes a second to import."""
     module, attribute = _MODELS[name].split(":")
     return cast("type[Model]", getattr(import_module(module), attribute))

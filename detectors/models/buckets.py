@@ -1,7 +1,8 @@
 """The frame around river's models: counts in buckets of a quarter of an hour, zeros included.
 
-River scores observations; tickets are points in time. A bucket's count so far is scored at each ticket, and learned when
-the bucket is over. What follows from that: no member of this family sees a spike that straddles two buckets whole.
+River scores observations; tickets are points in time. A bucket's count so far is scored at each
+ticket, and learned when the bucket is over. What follows from that: no member of this family sees a
+spike that straddles two buckets whole.
 """
 
 import math
@@ -22,7 +23,7 @@ LEAST_P: Final = 1e-12
 
 
 class Bucket(msgspec.Struct, array_like=True):
-    """The bucket that runs, and the mean and variance of all before it (river's `stats.Var`, field by field)."""
+    """The bucket that runs, and the mean and variance of all before it, as river has it."""
 
     index: int
     first: int
@@ -48,7 +49,7 @@ class Buckets(Model):
 
     @abstractmethod
     def _chance(self, count: float) -> float:
-        """Chance of a bucket with at least *count*, by all that was learned; 1 where that says nothing."""
+        """Chance of a bucket with at least *count*; 1 where what was learned says nothing."""
 
     @abstractmethod
     def _learn(self, count: float) -> None:
@@ -103,7 +104,7 @@ class Buckets(Model):
         bucket.count, bucket.tickets, bucket.customers, bucket.muted = 0.0, 0, 0, False
 
     def learn_late(self, at: float, weight: float) -> bool:
-        """See `Model`. A closed bucket cannot be opened again: only the one that runs still counts."""
+        """See `Model`. A closed bucket cannot be opened again: only the one that runs counts."""
         if int(at // BUCKET_SECONDS) != self._bucket.index:
             return False
         self._bucket.count += weight
@@ -141,7 +142,7 @@ class Buckets(Model):
         return self
 
     def _close(self, count: float) -> None:
-        """Learn a bucket, winsorised at six standard deviations: a spike must not teach itself into the mean at once."""
+        """Learn a bucket, winsorised at six deviations: no spike is the mean at once."""
         if self._counts.mean.n >= BUCKETS_A_WEEK:
             bound = self._counts.mean.get() + 6.0 * math.sqrt(self._counts.get() + 1.0)
             count = min(count, bound)

@@ -1,14 +1,17 @@
-"""The default model: a bank of CUSUMs finds where a window starts, its predictive tail says what it is worth.
+"""The default model: a bank of CUSUMs finds where a window starts, its tail what it is worth.
 
-For each multiple m of the expected rate one CUSUM (Page 1954, "Continuous inspection schemes"): S += log m per ticket,
-S -= (m - 1) per expected ticket, never below 0. It finds only the *start* of the window (S = 0: starts now). The window is then judged by
-the chance of so many tickets since, under a negative binomial whose variance holds the noise of hours, of days, and what is
-not known of the rate:
+For each multiple m of the expected rate one CUSUM (Page 1954, "Continuous inspection schemes"): S
++= log m per ticket, S -= (m - 1) per expected ticket, never below 0. It finds only the *start* of
+the window (S = 0: starts now). The window is then judged by the chance of so many tickets since,
+under a negative binomial whose variance holds the noise of hours, of days, and what is not known of
+the rate:
 
-    mean M = expected since the start,  1 / size = sum M_h^2 phi_h / M^2  +  phi_d / max(1, days)  +  ignorance
+    mean M = expected since the start
+    1 / size = sum M_h^2 phi_h / M^2  +  phi_d / max(1, days)  +  ignorance
 
-and scored as -log(expected chance windows of that length in a week). One scale for all, so that no multiple and no rate taxes
-another. The window starts *at* a ticket, so the tail begins one ticket earlier.
+and scored as -log(expected chance windows of that length in a week). One scale for all, so that no
+multiple and no rate taxes another. The window starts *at* a ticket, so the tail begins one ticket
+earlier.
 """
 
 import math
@@ -37,12 +40,12 @@ NEW_NORMAL_DOUBT: Final = 12.0
 
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
 FOLLOWS_TODAY_ABOVE: Final = 2.5
-"""Members above this multiple expect today's level, not the long-term one: for slow ones a ramp would hide in it."""
+"""Members above this multiple expect today's level; for slower ones a ramp would hide in it."""
 _MEMBERS: Final = tuple((m - 1.0, math.log(m), m > FOLLOWS_TODAY_ABOVE) for m in MULTIPLES)
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
-    """What runs in one member of the bank. Times are hours since 1970; it runs while ``cusum`` is above 0."""
+    """What runs in one member of the bank while ``cusum`` is above 0. Times: hours since 1970."""
 
     cusum: float = 0.0
     observed: float = 0.0
@@ -119,7 +122,9 @@ class CusumBank(Model):
         """See `Model`."""
         hour = int(at // 3600)
         baseline = self._state.baseline
-        return baseline.add(hour, weight) or baseline.learn_late(hour, weight, self._shared.timezone)
+        return baseline.add(hour, weight) or baseline.learn_late(
+            hour, weight, self._shared.timezone
+        )
 
     def restart(self) -> None:
         """See `Model`."""
@@ -153,7 +158,8 @@ class CusumBank(Model):
         baseline = state.baseline
         into = baseline.rate * (at - baseline.hour)
         slow = (state.due + into, state.due, baseline.day_dispersion)
-        day_known = 1.0 + baseline.day_dispersion * baseline.today_due  # today's level is partly known
+        # Today's level is partly known.
+        day_known = 1.0 + baseline.day_dispersion * baseline.today_due
         fast = (
             state.due_today + into * baseline.today,
             state.due_today,

@@ -1,9 +1,10 @@
 """river's `HalfSpaceTrees` over bucket counts.
 
-Its score is no probability and says nothing about which side is odd. Here only counts above the mean score, and the chance is
-the share of learned buckets that scored as high; beyond the fullest bucket ever learned that share shrinks with the
-square of how many times fuller this one is. With the defaults of river it would answer 0.0 for 20 and for 200 tickets; small trees over a scaled count
-do not, but it stays the coarsest of the models. Never the default.
+Its score is no probability and says nothing about which side is odd. Here only counts above the
+mean score, and the chance is the share of learned buckets that scored as high; beyond the fullest
+bucket ever learned that share shrinks with the square of how many times fuller this one is. With
+the defaults of river it would answer 0.0 for 20 and for 200 tickets; small trees over a scaled
+count do not, but it stays the coarsest of the models. Never the default.
 """
 
 from typing import ClassVar, Final
@@ -76,7 +77,8 @@ class HalfSpaceBuckets(Buckets):
         self._histogram = numbers[3 : 3 + BINS]
         masses = iter(numbers[3 + BINS :])
         if len(numbers) > 3 + BINS:
-            trees.learn_one(self._feature(0.0))  # builds the trees: the same ones, the seed is fixed
+            # Builds the trees: the same ones, the seed is fixed.
+            trees.learn_one(self._feature(0.0))
         for nodes in trees._tree_nodes:
             for node in nodes:
                 node.l_mass, node.r_mass = int(next(masses)), int(next(masses))

@@ -27,9 +27,10 @@ class Arrival(NamedTuple):
 class Score(NamedTuple):
     """How surprising the best window is that ends now, and what it rests on.
 
-    ``value`` is -log(expected chance windows of that length in a week), in natural logarithms: 0 is expected by chance once
-    a week, 3 once in 20 weeks. Only too many complaints score; quiet never does. `NO_SCORE` where there
-    is no evidence, or nothing that chance would not bring within a week.
+    ``value`` is -log(expected chance windows of that length in a week), in natural logarithms: 0 is
+    expected by chance once a week, 3 once in 20 weeks. Only too many complaints score; quiet never
+    does. `NO_SCORE` where there is no evidence, or nothing that chance would not bring within a
+    week.
     """
 
     value: float = NO_SCORE
@@ -50,7 +51,7 @@ class Score(NamedTuple):
 
 @dataclass
 class Shared:
-    """What the models of one tenant have in common. The tenant owns it; models read it and never encode it."""
+    """What the models of one tenant have in common. The tenant owns it; models only read it."""
 
     timezone: str
     born: int
@@ -61,8 +62,8 @@ class Shared:
 class Model(ABC):
     """The expectation of one series, and its surprise.
 
-    *Score first, learn second*: `score_one` leaves no trace. Both may be called with arrivals in any order;
-    one older than the newest counts as now. `observe` is both in one go.
+    *Score first, learn second*: `score_one` leaves no trace. Both may be called with arrivals in
+    any order; one older than the newest counts as now. `observe` is both in one go.
     """
 
     name: ClassVar[str]
@@ -89,7 +90,7 @@ class Model(ABC):
 
     @abstractmethod
     def learn_late(self, at: float, weight: float) -> bool:
-        """Count a ticket that came too late to be scored. False where its time can no longer be learned."""
+        """Count a ticket that came too late to be scored. False where it cannot be learned."""
 
     @abstractmethod
     def restart(self) -> None:

@@ -1,0 +1,219 @@
+"""The whole way once: a real Kafka, two workers, six weeks of a made-up company, and a morning on which logins fail."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from detectors.simulate import HOUR, Incident, World, tickets
+from schemas.escalation import EscalationEvent
+from stream.broker import Broker
+from stream.config import Config, load
+from stream.errors import UserError
+from stream.send import Pace, Sender
+from stream.tail import follow
+from stream.topics import create
+from stream.wording import page
+
+START: Final = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
+"""A Monday."""
+HISTORY_HOURS: Final = 6 * 168.0
+LIVE_HOURS: Final = 5.5
+INCIDENT: Final = Incident(
+    area="login",
+    start=START + (HISTORY_HOURS + 8.0 + 1.0) * HOUR,
+    hours=1.0,
+    multiple=7.0,
+    app_version="4.2.1",
+    issue_type="sso error",
+)
+SPEED: Final = 240.0
+"""Times faster than life: an hour takes 15 seconds."""
+WORKERS: Final = 2
+WORLD: Final = World(
+    start=START, hours=HISTORY_HOURS + 8.0 + LIVE_HOURS, incidents=(INCIDENT,), seed=7
+)
+
+Say = Callable[[str], None]
+
+
+def run(config: Config, *, once: bool, say: Say) -> int:
+    """Run the demo; *once*: end when the incident is resolved, else go on until Ctrl-C. Returns the exit code.
+
+    Raises:
+        UserError: Something it needs is not there.
+    """
+    with contextlib.ExitStack() as stack:
+        servers = os.environ.get("SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS")
+        if servers is None:
+            say("1/5  starting a Kafka of its own (the first time its jars are fetched, 45 MB)")
+            servers = stack.enter_context(Broker(say=lambda text: say(f"     {text}"))).bootstrap_servers
+        else:
+            say(f"1/5  using the Kafka at {servers}")
+        environ = {
+            "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": servers,
+            "SPIKEWATCH_KAFKA__TOPIC_PREFIX": f"demo-{int(time.time())}.",
+        }
+        config = load(None, {**os.environ, **environ})
+        say(f"2/5  making the topics with the prefix {config.kafka.topic_prefix}")
+        asyncio.run(create(config))
+        say(f"3/5  starting {WORKERS} workers and a ticker")
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spikewatch-demo-")))
+        for number in range(WORKERS):
+            ports = _free_ports(2)
+            own = {
+                "SPIKEWATCH_METRICS__PORT": str(ports[0]),
+                "SPIKEWATCH_HEALTH__PORT": str(ports[1]),
+            }
+            log = folder / f"worker-{number + 1}.log"
+            stack.enter_context(_process("worker", {**environ, **own}, log))
+            say(f"     worker {number + 1}: metrics at http://127.0.0.1:{ports[0]}/metrics")
+        stack.enter_context(_process("ticker", environ, folder / "ticker.log"))
+        return asyncio.run(_story(config, once=once, say=say))
+
+
+async def _story(config: Config, *, once: bool, say: Say) -> int:
+    history_end = START + (HISTORY_HOURS + 8.0) * HOUR
+    stream = iter(tickets(WORLD))
+    resolved = asyncio.Event()
+    watcher = asyncio.create_task(_watch(config, resolved, say))
+    try:
+        say("4/5  loading six weeks of history: learned from, nobody is paged")
+        async with Sender(config, Pace("history")) as sender:
+            first_live = await _load_history(sender, stream, history_end)
+        say(
+            f"5/5  live traffic, {SPEED:.0f} times faster than life; at "
+            f"{datetime.fromtimestamp(INCIDENT.start, UTC):%H:%M} version {INCIDENT.app_version} "
+            "begins to fail logins"
+        )
+        live = [first_live, *(json.dumps(ticket).encode() for ticket in stream)]
+        async with Sender(config, Pace("simulated", speed=SPEED)) as sender:
+            sending = asyncio.create_task(sender.send(live))
+            ending = asyncio.create_task(resolved.wait())
+            done, _ = await asyncio.wait(
+                {sending, ending, watcher}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if watcher in done:
+                watcher.result()
+            if sending in done:
+                sending.result()
+                async with asyncio.timeout(60):
+                    await sender.pass_time(sender.sent.latest + 6 * HOUR)
+                    await ending
+            sending.cancel()
+            ending.cancel()
+        say("The episode is resolved.")
+        if once:
+            return 0
+        say("Everything still runs; Ctrl-C ends it. Try in another terminal:")
+        say(
+            "  SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS="
+            f"{config.kafka.bootstrap_servers} SPIKEWATCH_KAFKA__TOPIC_PREFIX="
+            f"{config.kafka.topic_prefix} .venv/bin/spikewatch tail --status"
+        )
+        await watcher
+        return 0
+    except TimeoutError:
+        raise UserError("the demo's incident was not resolved in time: see the log of the workers") from None
+    finally:
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
+
+
+async def _load_history(
+    sender: Sender, stream: Iterator[dict[str, object]], until: float
+) -> bytes:
+    """Send what lies before *until*; the first ticket that does not."""
+    columns = (TextColumn("     history"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    first_live = b""
+    total = (until - START) / HOUR
+
+    def lines(bar: Progress, task: object) -> Iterator[bytes]:
+        nonlocal first_live
+        for ticket in stream:
+            at = datetime.fromisoformat(str(ticket["created_at"])).timestamp()
+            line = json.dumps(ticket).encode()
+            if at >= until:
+                first_live = line
+                return
+            bar.update(task, completed=(at - START) / HOUR)  # type: ignore[arg-type]  # rich's TaskID
+            yield line
+
+    with Progress(*columns) as bar:
+        task = bar.add_task("history", total=total)
+        await sender.send(lines(bar, task))
+        bar.update(task, completed=total)
+    return first_live
+
+
+async def _watch(config: Config, resolved: asyncio.Event, say: Say) -> None:
+    """Print escalations; those of history are only counted."""
+    of_history = 0
+    identity = None
+    async for event, _ in follow(config, from_start=True):
+        if event.data.suppressed:
+            of_history += event.transition == "opened"
+            continue
+        if of_history:
+            say(f"     ({of_history} episodes in the history, not paged)")
+            of_history = 0
+        say("")
+        say(page(event))
+        if _is_the_incident(event):
+            identity = event.subject
+        if event.subject == identity and event.transition == "resolved":
+            resolved.set()
+
+
+def _is_the_incident(event: EscalationEvent) -> bool:
+    return event.data.product_area == INCIDENT.area and event.time.timestamp() >= INCIDENT.start
+
+
+@contextlib.contextmanager
+def _process(command: str, environ: dict[str, str], log: Path) -> Iterator[None]:
+    """One of our own processes for the time of a ``with``; where it dies, its log is shown."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stream.cli", command],
+            env={**os.environ, **environ},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield
+    except BaseException:
+        if process.poll() not in (None, 0):
+            sys.stderr.write(f"the {command} ended with {process.returncode}:\n{_last(log)}\n")
+        raise
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _last(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports

@@ -1,0 +1,170 @@
+"""Every metric, declared once with its kind, unit and meaning; fed from what the agents return.
+
+No ids and no free text as labels; at most 200 areas and ``other``.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from detectors.partition import Partition
+from detectors.pipeline import Step
+from detectors.tenant import Tenant
+from schemas.escalation import SEVERITIES
+from schemas.signals import Signal, Ticket
+from stream.errors import UserError
+
+MOST_AREAS: Final = 200
+OTHER_AREAS: Final = "other"
+LATENCIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+FOLDS: Final = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+
+class Metrics:
+    """The metrics of one worker, in a registry of their own."""
+
+    def __init__(self) -> None:
+        """All at zero."""
+        self.registry = registry = CollectorRegistry()
+        self._signals = Counter(
+            "spikewatch_signals",
+            "Signals taken in, by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._dead = Counter(
+            "spikewatch_dead_letters",
+            "Records that could not be taken in, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self._escalations = Counter(
+            "spikewatch_escalations",
+            "Escalation events produced.",
+            ["transition", "severity"],
+            registry=registry,
+        )
+        self._observed = Gauge(
+            "spikewatch_tickets_observed",
+            "Customer-equivalents in the last hour of event time.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._expected = Gauge(
+            "spikewatch_tickets_expected",
+            "Customer-equivalents expected in an hour, now.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._episodes = Gauge(
+            "spikewatch_episodes_open",
+            "Episodes that run, by severity.",
+            ["severity"],
+            registry=registry,
+        )
+        self._areas = Gauge("spikewatch_areas", "Areas with a model.", registry=registry)
+        self._tenants = Gauge("spikewatch_tenants", "Tenants known.", registry=registry)
+        self._watermark = Gauge(
+            "spikewatch_watermark_lag_seconds",
+            "Wall-clock time less the latest clock of a tenant in live mode.",
+            ["partition"],
+            registry=registry,
+        )
+        self._fold = Histogram(
+            "spikewatch_fold_seconds",
+            "Time to decode and step one chunk.",
+            buckets=FOLDS,
+            registry=registry,
+        )
+        self._latency = Histogram(
+            "spikewatch_taken_seconds",
+            "From the append of a live ticket to tickets.by-tenant to its step; the last of each chunk.",
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self._snapshots = Counter("spikewatch_snapshots", "Snapshots made.", registry=registry)
+        self._snapshot_bytes = Counter(
+            "spikewatch_snapshot_bytes", "Bytes of all snapshots.", registry=registry
+        )
+        self._labelled: set[tuple[str, str]] = set()
+        self._last_live: float | None = None
+
+    def serve(self, host: str, port: int) -> None:
+        """Answer scrapes on *host* and *port*, from a thread of its own; port 0: do not.
+
+        Raises:
+            UserError: The port cannot be had.
+        """
+        if port == 0:
+            return
+        try:
+            start_http_server(port, addr=host, registry=self.registry)
+        except OSError as error:
+            raise UserError(
+                f"metrics cannot be served on {host}:{port} ({error.strerror}): set another "
+                "[metrics] port, or 0 for none"
+            ) from None
+
+    def taken(self, signal: Signal, done: Step, received_at: float) -> None:
+        """One signal was taken in."""
+        self._signals.labels(done.outcome).inc()
+        if isinstance(signal, Ticket) and signal.mode == "live":
+            self._last_live = received_at
+        for event in done.escalations:
+            self._escalations.labels(event.transition, event.data.severity).inc()
+
+    def folded(self, seconds: float, now: float) -> None:
+        """A chunk took *seconds*; it is *now*, seconds since 1970."""
+        self._fold.observe(seconds)
+        if self._last_live is not None:
+            self._latency.observe(max(0.0, now - self._last_live))
+            self._last_live = None
+
+    def dead_letter(self, reason: str) -> None:
+        """One record was rejected."""
+        self._dead.labels(reason).inc()
+
+    def saved(self, size: int) -> None:
+        """A snapshot of *size* bytes is durable."""
+        self._snapshots.inc()
+        self._snapshot_bytes.inc(size)
+
+    def look(self, partitions: Iterable[Partition], now: float) -> None:
+        """Set the gauges from the working state; reads only."""
+        tenants = [(p.number, tenant) for p in partitions for tenant in p.tenants.values()]
+        self._tenants.set(len(tenants))
+        self._areas.set(sum(len(tenant.areas) for _, tenant in tenants))
+        running = dict.fromkeys(SEVERITIES, 0)
+        for _, tenant in tenants:
+            for area in tenant.running:
+                episode = tenant.areas[area].running
+                if episode is not None:
+                    running[episode.severity] += 1
+        for severity, count in running.items():
+            self._episodes.labels(severity).set(count)
+        self._look_at_clocks(tenants, now)
+        self._look_at_areas([tenant for _, tenant in tenants])
+
+    def _look_at_clocks(self, tenants: list[tuple[int, Tenant]], now: float) -> None:
+        latest: dict[int, float] = {}
+        for number, tenant in tenants:
+            if tenant.clock is not None and not (tenant.simulated or tenant.in_history):
+                latest[number] = max(latest.get(number, 0.0), tenant.clock)
+        self._watermark.clear()
+        for number, clock in latest.items():
+            self._watermark.labels(number).set(now - clock)
+
+    def _look_at_areas(self, tenants: list[Tenant]) -> None:
+        """The busiest areas get a label and keep it; what comes later is summed up."""
+        found = {(t.name, area): (t, series) for t in tenants for area, series in t.areas.items()}
+        self._labelled &= found.keys()
+        if len(self._labelled) < min(MOST_AREAS, len(found)):
+            rest = sorted(found.keys() - self._labelled, key=lambda k: (-found[k][1].tickets, k))
+            self._labelled.update(rest[: MOST_AREAS - len(self._labelled)])
+        self._observed.clear()
+        self._expected.clear()
+        for key, (tenant, series) in found.items():
+            labels = key if key in self._labelled else (OTHER_AREAS, OTHER_AREAS)
+            self._observed.labels(*labels).inc(series.last_hour(tenant.clock or 0.0))
+            self._expected.labels(*labels).inc(series.model.rate)

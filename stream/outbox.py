@@ -1,0 +1,74 @@
+"""Produce in batches, and wait until all in-sync replicas have them.
+
+Delivery: what `Outbox.send` returned from is durable. Where it cannot be, the process ends: whoever owns the partition next does
+the work again.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import faust
+
+from stream.fatal import fatal
+
+SEND_SECONDS: Final = 30.0
+"""A broker that does not acknowledge within this time is given up."""
+
+
+class Record(NamedTuple):
+    """One record to produce."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Outbox:
+    """The application's producer, in batches by partition, in order."""
+
+    def __init__(self, app: faust.App) -> None:
+        """Use the producer of *app*, once that runs."""
+        self._app = app
+
+    async def send(self, records: Iterable[Record]) -> None:
+        """Produce *records*; those of one partition keep their order. Ends the process if that fails."""
+        by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        for record in records:
+            by_partition[record.topic, record.partition].append(record)
+        if not by_partition:
+            return
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                acknowledged = []
+                for (topic, partition), found in by_partition.items():
+                    acknowledged += await self._submit(topic, partition, found)
+                await asyncio.gather(*acknowledged)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the records are not safe
+            names = ", ".join(sorted({topic for topic, _ in by_partition}))
+            fatal(f"produce to {names} failed: {error!r}")
+
+    async def _submit(
+        self, topic: str, partition: int, records: list[Record]
+    ) -> list["asyncio.Future[Any]"]:
+        producer = (await self._app.maybe_start_producer())._ensure_producer()
+        submitted = []
+        batch = producer.create_batch()
+        for record in records:
+            if not _append(batch, record):
+                submitted.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                if not _append(batch, record):
+                    raise ValueError(f"a record of {len(record.value)} bytes fits no batch")
+        submitted.append(await producer.send_batch(batch, topic, partition=partition))
+        return submitted
+
+
+def _append(batch: Any, record: Record) -> bool:
+    added = batch.append(
+        timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
+    )
+    return added is not None

@@ -1,0 +1,164 @@
+"""The worker: a Faust application with two agents, `intake` and `detect`, and what keeps an eye on it."""
+
+import asyncio
+import contextlib
+import logging
+import tempfile
+import time
+from typing import Any, Final
+
+import faust
+import faust.streams
+from faust.types import TP
+
+from schemas.topics import Topics
+from stream.chunks import ChunkSchema, FullTableManager, LedgerApp, LedgerTable
+from stream.config import Config, faust_credentials
+from stream.detect import Detect
+from stream.errors import UserError
+from stream.health import HealthError, HealthServer, Progress
+from stream.intake import Intake, body
+from stream.ledger import Ledger
+from stream.metrics import Metrics
+from stream.outbox import Outbox
+from stream.settings import settings_of
+from stream.topics import verify
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 5.0
+CHUNKS_BUFFERED: Final = 16
+BATCH_BYTES: Final = 512 * 1024
+NEVER: Final = 315_360_000.0
+
+
+def build(config: Config, metrics: Metrics, progress: Progress, data_directory: str) -> LedgerApp:
+    """The application, not yet running. Settings are pinned where Faust's defaults lose or stall.
+
+    Args:
+        config: Where to read from and how to decide.
+        metrics: Fed by the agents.
+        progress: Kept up to date for the liveness check.
+        data_directory: For what Faust insists on writing; nothing of ours is in it.
+    """
+    if getattr(faust.streams, "_CStreamIterator", None) is None:
+        raise UserError(
+            "faust-streaming is installed without its compiled stream iterator, and the pure Python one "
+            "loses events in a rebalance: install a wheel for this Python (3.11 to 3.14)"
+        )
+    kafka = config.kafka
+    topics = Topics(kafka.topic_prefix)
+    servers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
+    app = LedgerApp(
+        topics.group(kafka.group),
+        broker=servers,
+        broker_credentials=faust_credentials(config),
+        store="memory://",
+        datadir=data_directory,
+        web_enabled=False,
+        autodiscover=False,
+        TableManager=FullTableManager,
+        Table=LedgerTable,
+        topic_partitions=kafka.partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_replication_factor=kafka.replication_factor,
+        table_standby_replicas=0,
+        broker_session_timeout=float(kafka.session_timeout_seconds),
+        broker_heartbeat_interval=min(3.0, kafka.session_timeout_seconds / 4),
+        broker_rebalance_timeout=max(30.0, float(kafka.session_timeout_seconds)),
+        broker_request_timeout=90.0,
+        broker_max_poll_interval=NEVER,
+        broker_commit_interval=1.0,
+        broker_commit_every=50,
+        stream_buffer_maxsize=CHUNKS_BUFFERED,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=True,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=kafka.instance_id or None,
+        producer_acks=-1,
+        producer_request_timeout=30.0,
+        producer_max_batch_size=BATCH_BYTES,
+        worker_redirect_stdouts=False,
+    )
+    app.ledger = Ledger(topics, settings_of(config))
+    _add_agents(app, config, metrics)
+    _watch(app, metrics, progress)
+    return app
+
+
+def _add_agents(app: LedgerApp, config: Config, metrics: Metrics) -> None:
+    topics = app.ledger.topics
+    schema = ChunkSchema(key_serializer="raw", value_serializer="raw")
+    outbox = Outbox(app)
+    intake = Intake(app, config, outbox, metrics)
+    detect = Detect(app, config, outbox, metrics, topics.changelog(config.kafka.group))
+    app.Table(
+        "state", key_type=bytes, value_type=bytes, partitions=config.kafka.partitions, schema=schema
+    )
+    app.agent(app.topic(topics.tickets, schema=schema), name="intake")(body(intake.take))
+    app.agent(app.topic(topics.by_tenant, schema=schema), name="detect")(body(detect.take))
+
+
+def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
+    @app.task
+    async def beat() -> None:
+        looked = 0.0
+        while not app.should_stop:
+            now = time.monotonic()
+            progress.loop_beat = now
+            _note_progress(app, progress, now)
+            if now - looked >= LOOK_SECONDS:
+                metrics.look(app.ledger.partitions.values(), time.time())
+                looked = now
+            await asyncio.sleep(BEAT_SECONDS)
+
+
+def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
+    ledger = app.ledger
+    if not ledger.open:
+        progress.recovery_started(now)
+        return
+    progress.recovery_ended()
+    progress.ready = True
+    consumer: Any = app.consumer
+    for tp, position in list(ledger.positions.items()):
+        progress.record(
+            f"{tp.topic}[{tp.partition}]",
+            next_offset=position.next,
+            log_end=_log_end(consumer, tp, position.next),
+            now=now,
+        )
+
+
+def _log_end(consumer: Any, tp: TP, known: int) -> int:
+    """End of the log as of the last fetch; what is known where nothing was fetched yet."""
+    with contextlib.suppress(Exception):  # not assigned any more: the next look has the new positions
+        return max(known, int(consumer.highwater(tp) or 0))
+    return known
+
+
+def run(config: Config) -> None:
+    """Run a worker until SIGTERM or SIGINT. Does not return: it exits with 0, or 70 where it had to stop at once.
+
+    Raises:
+        UserError: It cannot start; nothing is left half started.
+    """
+    asyncio.run(verify(config))
+    metrics, progress = Metrics(), Progress()
+    progress.recovery_started(time.monotonic())
+    health = HealthServer(progress, host=config.health.host, port=config.health.port)
+    try:
+        if config.health.port:
+            health.start()
+        metrics.serve(config.metrics.host, config.metrics.port)
+    except HealthError as error:
+        raise UserError(str(error)) from None
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="spikewatch-") as folder:
+        app = build(config, metrics, progress, folder)
+        worker = faust.Worker(
+            app, loglevel=config.log.level, quiet=True, redirect_stdouts=False, logfile=None
+        )
+        worker.execute_from_commandline()
