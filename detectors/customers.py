@@ -1,5 +1,6 @@
 """Who complained lately: so that one noisy customer is not mistaken for many."""
 
+import math
 import zlib
 from array import array
 from typing import Final
@@ -50,7 +51,7 @@ class CustomerMemory(msgspec.Struct, array_like=True):
         """
         if customer is None:
             return 1.0, NEVER
-        now = int(at)
+        now = math.ceil(at)  # never before *at*: who began a window was not seen before it
         tag = zlib.crc32(customer.encode("utf-8", "replace")) | 1  # 0 is an empty place
         if not self.tags:
             self._make_room()

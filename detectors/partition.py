@@ -72,7 +72,9 @@ class Partition:
                 return Step("tick_ignored", [])
             tenant = self._admit(name)
         done = step(tenant, signal, self.settings, received_at)
-        if tenant.clock is not None:
+        if tenant.clock is None:  # nothing of it was taken in: no snapshot would know of it
+            del self.tenants[tenant.name]
+        else:
             self._touched.add(tenant.name)
         return done
 
@@ -89,11 +91,14 @@ class Partition:
     def _tick(self, tick: Tick, received_at: float | None) -> Step:
         if received_at is not None and tick.now > received_at + self.settings.future_seconds:
             return Step("tick_ignored", [])
+        repeated = tick.now <= self._ticked
         self._ticked = max(self._ticked, tick.now)
         events = []
         for tenant in self.tenants.values():
+            before = tenant.clock
             events += step(tenant, tick, self.settings, received_at).escalations
-            if tenant.touched:
+            # A new tick is told by the progress record; an old one only to those it was news to.
+            if tenant.touched or (repeated and tenant.clock != before):
                 self._touched.add(tenant.name)
         # Not the order the tenants were met in: a restart changes that one.
         events.sort(key=lambda event: event.data.tenant)

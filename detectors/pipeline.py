@@ -112,20 +112,27 @@ def _tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | N
     wall_clock = tick.tenant is None
     too_far = received_at is not None and tick.now > received_at + settings.future_seconds
     not_ours = wall_clock and (tenant.in_history or tenant.simulated)
-    if tenant.clock is None or not_ours or (wall_clock and too_far):
+    if tenant.clock is None or not_ours or (too_far and not tenant.simulated):
         return Step("tick_ignored", [])
     return Step("tick", _pass_time(tenant, tick.now, settings))
 
 
 def _history_end(tenant: Tenant, settings: Settings) -> Step:
     """From here on it pages. What history left open is closed: live tickets may open it anew."""
-    if not tenant.in_history or tenant.clock is None:
+    if tenant.clock is None:
         return Step("history_end", [])
     clock = tenant.clock
-    events = [_resolve(tenant, area, clock, settings) for area in sorted(tenant.running)]
-    for area, series in tenant.areas.items():
-        series.model.restart()
-        tenant.touched.add(area)
+    # Also where a live ticket came among the history: the tenant is in history no more, they are.
+    left_open = [
+        area
+        for area in sorted(tenant.running)
+        if (episode := tenant.areas[area].episode) is not None and episode.suppressed == "history"
+    ]
+    events = [_resolve(tenant, area, clock, settings) for area in left_open]
+    if tenant.in_history:
+        for area, series in tenant.areas.items():
+            series.model.restart()
+            tenant.touched.add(area)
     tenant.in_history = False
     return Step("history_end", events)
 
@@ -189,13 +196,14 @@ def _judge(
         return []
     transition: Transition
     before = series.episode
-    if before is not None and at - before.resolved_at <= settings.cooldown_minutes * 60.0:
+    suppressed: Suppressed | None = "history" if tenant.in_history else None
+    again = before is not None and at - before.resolved_at <= settings.cooldown_minutes * 60.0
+    if before is not None and again and before.suppressed == suppressed:
         transition = before.reopen(at, score, limit)
     else:
         transition = "opened"
         series.ordinal += 1
         identity = episode_id(tenant.name, "area", area, series.ordinal)
-        suppressed: Suppressed | None = "history" if tenant.in_history else None
         series.episode = opened(identity, series.ordinal, at, score, limit, suppressed)
     series.pending = False
     tenant.running.add(area)

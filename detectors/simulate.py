@@ -98,7 +98,7 @@ def tickets(world: World) -> Iterator[dict[str, object]]:
     number = 0
     day_factor = 1.0
     first = int(world.start // HOUR)
-    for hour in range(first, first + math.ceil(world.hours)):
+    for hour in range(first, math.ceil(world.start / HOUR + world.hours)):
         if hour == first or hour % 24 == 0:
             day_factor = _gamma(rng, world.day_noise)
         found: list[tuple[float, str, Incident | None]] = []

@@ -84,6 +84,8 @@ class Recovery:
         """Nothing read yet."""
         self.progress = Progress()
         self._twins: dict[bytes, dict[int, Twin]] = {}
+        self._kept: dict[bytes, dict[int, Version]] = {}
+        """Accepted versions that a former owner's late writes are about to hide, by their owner."""
         self._written: dict[bytes, float] = {}
 
     def read(self, key: bytes, data: bytes, written_at: float) -> None:
@@ -102,24 +104,37 @@ class Recovery:
         except msgspec.MsgspecError as error:
             raise StateError(f"record {key!r}: {error}") from None
         # A former owner's late write may come last: keep the last one of each owner.
-        self._twins.setdefault(key, {})[twin.new.owner] = twin
+        by_owner = self._twins.setdefault(key, {})
+        before = by_owner.get(twin.new.owner)
+        if before is not None and not self._accepted(twin):  # late, and not for the first time
+            for version in self._accepted(before)[:1]:
+                self._kept.setdefault(key, {})[version.owner] = version
+        by_owner[twin.new.owner] = twin
         self._written[key] = written_at
 
     def versions(self) -> dict[bytes, Version]:
         """Of each key the newest version that the progress record accepts."""
-        accepted = self.progress.accepted
-        turn = {owner: place for place, owner in enumerate(accepted)}
+        turn = {owner: place for place, owner in enumerate(self.progress.accepted)}
         found = {}
         for key, by_owner in self._twins.items():
+            kept = self._kept.get(key, {}).values()
             candidates = [
                 version
-                for twin in by_owner.values()
-                for version in (twin.new, twin.old)
-                if version is not None and accepted.get(version.owner, -1) >= version.generation
+                for twin in (*by_owner.values(), *map(Twin, kept))
+                for version in self._accepted(twin)
             ]
             if candidates:  # else: first written by a generation that was never complete
                 found[key] = max(candidates, key=lambda v: (turn[v.owner], v.generation))
         return found
+
+    def _accepted(self, twin: Twin) -> list[Version]:
+        """The versions of *twin* that the progress record accepts, newest first."""
+        generations = self.progress.accepted
+        return [
+            version
+            for version in (twin.new, twin.old)
+            if version is not None and generations.get(version.owner, -1) >= version.generation
+        ]
 
     def written_at(self, key: bytes) -> float:
         """When *key* was last written."""

@@ -25,7 +25,8 @@ MAX_BYTES: Final = 65_536
 """A longer record is rejected before it is parsed."""
 AREA_CHARACTERS: Final = 64
 EARLIEST: Final = 0.0
-LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+"""Before 2106, where 32 bits of seconds end: `detectors.customers` keeps times in them."""
 
 HEADER_MODE: Final = "spikewatch-mode"
 """live, history or simulated; live where absent."""
@@ -111,8 +112,8 @@ def read_ticket(value: bytes, headers: Mapping[str, str] | None = None) -> Ticke
             f"schema_version {event.schema_version}, this release reads to {TICKET_SCHEMA_VERSION}",
         )
     if not EARLIEST <= event.created_at.timestamp() < LATEST:
-        raise Rejected("wrong_type", "created_at: a time between 1970 and 2199 is needed")
-    if not (event.product_area or "").strip() and not event.has_text:
+        raise Rejected("wrong_type", "created_at: a time between 1970 and 2099 is needed")
+    if not clean(event.product_area or "", AREA_CHARACTERS) and not event.has_text:
         raise Rejected(
             "missing_field", "product_area, or text (subject, body) to classify, is needed"
         )
@@ -135,7 +136,7 @@ def read_mark(value: bytes) -> signals.Tick | signals.HistoryEnd:
         raise Rejected("bad_tick", "tenant: a mark among tickets names its tenant")
     now = mark.now.timestamp()
     if not EARLIEST <= now < LATEST:
-        raise Rejected("bad_tick", "now: a time between 1970 and 2199 is needed")
+        raise Rejected("bad_tick", "now: a time between 1970 and 2099 is needed")
     if mark.type == "history_end":
         return signals.HistoryEnd(clean(mark.tenant, 128) or "default")
     return signals.Tick(now, clean(mark.tenant, 128) or "default")
@@ -171,7 +172,9 @@ def area_name(text: str | None) -> str:
     if text.isascii() and text.isprintable():
         plain = text.strip().lower()[:AREA_CHARACTERS].strip()
     else:
-        folded = unicodedata.normalize("NFKC", text).casefold()
+        folded = clean(unicodedata.normalize("NFD", text), len(text) * 4)
+        for _ in range(2):  # folding may denormalise: "toNFKC_Casefold" of the Unicode Standard
+            folded = unicodedata.normalize("NFKC", folded.casefold())
         plain = clean(folded, AREA_CHARACTERS)
     return plain or signals.UNCLASSIFIED
 
@@ -226,10 +229,17 @@ def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
         raise Rejected("missing_field", "data: the ticket event in the CloudEvent is missing")
     if not isinstance(envelope.get("id"), str) or not envelope["id"]:
         raise Rejected("missing_field", "id: a CloudEvent has one")
+    if not _is_text(envelope["id"]):
+        raise Rejected("undecodable", "id: half of a surrogate pair is no text")
     try:
         return json.dumps(envelope["data"]).encode(), envelope["id"]
     except RecursionError:
         raise Rejected("undecodable", "nested too deeply") from None
+
+
+def _is_text(text: str) -> bool:
+    """Whether *text* can be written as UTF-8: `json` takes half a surrogate pair too."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _rejection(error: ValidationError) -> Rejected:

@@ -79,7 +79,10 @@ class EscalationEvent(BaseModel):
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(pattern="^[0-9a-f]{32}$", description="Hash of episode and sequence.")
     source: str = Field(description="/spikewatch/<tenant>")
-    type: str = Field(pattern=r"^com\.spikewatch\.escalation\.[a-z]+\.v1$")
+    type: str = Field(
+        pattern=r"^com\.spikewatch\.escalation\.[a-z]+\.v1$",
+        description="com.spikewatch.escalation.opened.v1; or updated, resolved, reopened, amended.",
+    )
     subject: str = Field(description="The episode id.")
     time: AwareDatetime = Field(description="Event time of this decision.")
     datacontenttype: Literal["application/json"] = "application/json"

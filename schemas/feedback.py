@@ -34,7 +34,7 @@ class Feedback(BaseModel):
         min_length=1, max_length=256, description="The same id again is ignored."
     )
     tenant: str = Field(min_length=1, max_length=128)
-    episode_id: str = Field(pattern="^[0-9a-f]{32}$")
+    episode_id: str = Field(pattern="^[0-9a-f]{32}$", description="The episode that is answered.")
     action: Action
     by: str = Field(min_length=1, max_length=256, description="Who answered.")
     at: AwareDatetime

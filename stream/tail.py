@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaConnectionError
 from pydantic import ValidationError
 
 from detectors.partition import Partition
@@ -157,7 +157,14 @@ async def _committed(config: Config) -> dict[TopicPartition, int]:
     await admin.start()
     try:
         group = Topics(config.kafka.topic_prefix).group(config.kafka.group)
-        offsets = await admin.list_consumer_group_offsets(group)
+        for wait in (0.2, 0.5, 1.0, 2.0, 4.0, 0.0):  # a fresh broker makes its coordinator when first asked
+            try:
+                offsets = await admin.list_consumer_group_offsets(group)
+                break
+            except GroupCoordinatorNotAvailableError:
+                if not wait:
+                    raise UserError("the broker has no group coordinator: try again") from None
+                await asyncio.sleep(wait)
         return {tp: found.offset for tp, found in offsets.items() if found.offset >= 0}
     finally:
         await admin.close()

@@ -1,0 +1,333 @@
+"""The pure step: time per ticket, size of the state, quiet series, replay.
+
+    .venv/bin/python tests/bench/bench_step.py
+    .venv/bin/python tests/bench/bench_step.py --prototype detector.py
+
+Each round is one simulated week of twelve areas (`detectors.simulate`), after five weeks of
+warm-up. What counts on any machine is the ratio to ``Series.add`` of the research prototype, which
+does less (no repeats, customers, limit, episode, nor the hours that pass) and is timed in the same
+rounds where its file is given. The microseconds hold for a quiet machine only.
+"""
+
+import argparse
+import importlib.util
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from detectors import state_codec
+from detectors.partition import Partition
+from detectors.settings import Settings
+from detectors.simulate import World, tickets
+from schemas.codec import read_ticket, to_signal
+from schemas.escalation import EscalationEvent
+from schemas.signals import Tick, Ticket
+from stream.replay import Replay, dead_to_file, replay_lines
+from stream.ticket_files import TicketFile
+from tests.bench.common import (
+    against,
+    headline,
+    in_child,
+    median,
+    parser,
+    repeat,
+    table,
+    tell_parent,
+)
+
+WEEK: Final = 168 * 3600.0
+START: Final = 1_772_409_600.0
+"""Monday, 2 March 2026, UTC."""
+WARM_UP_WEEKS: Final = 5
+ROUNDS: Final = 5
+SERIES: Final = 5_000
+
+MOST_MICROSECONDS: Final = 20.0
+MOST_TIMES_PROTOTYPE: Final = 1.5
+MOST_BYTES: Final = 6_000
+MOST_TICK_MS: Final = 50.0
+LEAST_PER_SECOND: Final = 15_000.0
+MOST_GROWTH: Final = 1.1
+
+
+def make_weeks(weeks: int) -> list[list[Ticket]]:
+    """Signals of a made-up company, by week."""
+    found: list[list[Ticket]] = [[] for _ in range(weeks)]
+    for event in tickets(World(start=START, hours=weeks * 168.0, seed=11)):
+        signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
+        found[int((signal.created_at - START) // WEEK)].append(signal)
+    return found
+
+
+class Ours:
+    """`Partition.take`, everything included."""
+
+    def __init__(self) -> None:
+        """Nothing known."""
+        self.partition = Partition(0, owner=1, settings=Settings())
+
+    def week(self, signals: Sequence[Ticket]) -> float:
+        """Seconds per ticket."""
+        take = self.partition.take
+        started = time.perf_counter()
+        for signal in signals:
+            take(signal)
+        return (time.perf_counter() - started) / len(signals)
+
+
+class Prototype:
+    """``Series.add`` of the prototype alone; what the hours cost is timed beside it."""
+
+    def __init__(self, file: Path) -> None:
+        """Load *file*."""
+        spec = importlib.util.spec_from_file_location("prototype", file)
+        assert spec is not None
+        assert spec.loader is not None
+        self._module: Any = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self._module)
+        self._profile = [[2.0] * 168, [2.0] * 168]
+        self._series: dict[str, Any] = {}
+        self._hour = int(START // 3600)
+        self._tenant = self._module.Series(self._hour, self._profile, 0.1, True)
+        self.hours = 0.0
+        """Seconds per ticket that the hours of the last week cost."""
+
+    @staticmethod
+    def _slot(hour: int) -> int:
+        return (hour + 72) % 168
+
+    def week(self, signals: Sequence[Ticket]) -> float:
+        """Seconds per ticket."""
+        adds = hours = 0.0
+        for signal in signals:
+            at = signal.created_at / 3600.0
+            started = time.perf_counter()
+            while self._hour < int(at):
+                self._hour += 1
+                for series in (*self._series.values(), self._tenant):
+                    series.close(self._hour, self._slot)
+                    series.learn(self._hour, self._slot)
+            self._tenant.counts[self._hour] += 1.0
+            if signal.area not in self._series:
+                self._series[signal.area] = self._module.Series(self._hour, self._profile, 0.05)
+            area = self._series[signal.area]
+            between = time.perf_counter()
+            area.add(at, self._hour, 1.0)
+            adds += time.perf_counter() - between
+            hours += between - started
+        self.hours = hours / len(signals)
+        return adds / len(signals)
+
+
+def bench_step(prototype: Path | None) -> None:
+    """Microseconds per ticket, and what the state weighs after it."""
+    weeks = make_weeks(WARM_UP_WEEKS + ROUNDS)
+    ours = Ours()
+    rival = Prototype(prototype) if prototype else None
+    for warm_up in weeks[:WARM_UP_WEEKS]:
+        ours.week(warm_up)
+        if rival:
+            rival.week(warm_up)
+    times: list[float] = []
+    adds: list[float] = []
+    hours: list[float] = []
+    for week in weeks[WARM_UP_WEEKS:]:
+        times.append(1e6 * ours.week(week))
+        if rival:
+            adds.append(1e6 * rival.week(week))
+            hours.append(1e6 * rival.hours)
+    step = median(times)
+    rows: list[Sequence[object]] = []
+    kept = against(step, MOST_MICROSECONDS, most=True)
+    if rival:
+        add = median(adds)
+        rows += [
+            ("prototype, Series.add alone", f"{add:.1f} µs", "", ""),
+            ("prototype, its hours (close, learn)", f"{median(hours):.1f} µs", "", ""),
+        ]
+        ratio = step / add
+        if kept != "ok":
+            kept = against(ratio, MOST_TIMES_PROTOTYPE, most=True)
+        rows.append(
+            ("step / prototype's Series.add", f"{ratio:.2f}", f"<= {MOST_TIMES_PROTOTYPE}", kept)
+        )
+    rows.insert(
+        0,
+        (
+            "step, everything included, per ticket",
+            f"{step:.1f} µs",
+            f"<= {MOST_MICROSECONDS:g} µs" + (" or the ratio" if rival else ""),
+            kept,
+        ),
+    )
+    tenant = ours.partition.tenants["acme"]
+    sizes = [len(series.encode()) for series in tenant.areas.values()]
+    segments = [len(state_codec.encode(segment)) for segment in tenant.duplicates.segments]
+    rows += [
+        (
+            "state of one area, the largest",
+            f"{max(sizes):,} B",
+            f"<= {MOST_BYTES:,} B",
+            against(max(sizes), MOST_BYTES, most=True),
+        ),
+        ("state of one area, the median", f"{median(sizes):,.0f} B", "", ""),
+        ("state of the tenant itself", f"{len(tenant.encode()):,} B", "", ""),
+        ("what came within 48 h, per ticket", f"{_per_ticket(segments, tenant):.1f} B", "", ""),
+    ]
+    headline(
+        "One ticket, one step", f"median of {ROUNDS} weeks of {len(weeks[-1]):,} tickets, 12 areas"
+    )
+    table(("", "measured", "target", ""), rows)
+
+
+def _per_ticket(segments: Sequence[int], tenant: Any) -> float:
+    return 2.0 * sum(segments) / max(1, len(tenant.duplicates))
+
+
+def bench_quiet() -> None:
+    """What many series cost that nothing happens to."""
+    rows: list[Sequence[object]] = []
+    for name, tenants, areas in (
+        (f"one tenant, {SERIES:,} areas", 1, SERIES),
+        (f"{SERIES:,} tenants, one area each", SERIES, 1),
+    ):
+        partition, now = _sleeping(tenants, areas)
+        ticks = []
+        for number in range(1, 10):
+            # The fifth enters a new hour.
+            at = now + 5.0 * number + (3600.0 if number >= 5 else 0.0)
+            started = time.perf_counter()
+            partition.take(Tick(at))
+            ticks.append(1e3 * (time.perf_counter() - started))
+        rows.append(
+            (
+                f"a tick, {name}",
+                f"{median(ticks):.2f} ms",
+                f"<= {MOST_TICK_MS:g} ms",
+                against(median(ticks), MOST_TICK_MS, most=True),
+            )
+        )
+        at = now + WEEK
+        single = []
+        for number in range(SERIES):
+            ticket = Ticket(f"t{number % tenants}", f"late-{number}", at, area=f"a{number % areas}")
+            started = time.perf_counter()
+            partition.take(ticket)
+            single.append(1e6 * (time.perf_counter() - started))
+        rows.append((f"the first ticket after a week, {name}", f"{median(single):.0f} µs", "", ""))
+        rows.append(("  all of them", f"{sum(single) / 1e6:.2f} s", "", ""))
+    headline("Quiet series")
+    table(("", "measured", "target", ""), rows)
+
+
+def _sleeping(tenants: int, areas: int) -> tuple[Partition, float]:
+    """A partition whose series all had three tickets, two weeks ago and now."""
+    settings = Settings(areas_per_tenant=2 * SERIES, tenants_per_partition=2 * SERIES)
+    partition = Partition(0, owner=1, settings=settings)
+    for day in (0, 1, 14):
+        at = START + day * 86_400.0
+        for number in range(SERIES):
+            name, area = f"t{number % tenants}", f"a{number % areas}"
+            partition.take(Ticket(name, f"{day}-{number}", at, area=area))
+    return partition, START + 14 * 86_400.0
+
+
+def bench_replay(count: int) -> None:
+    """Tickets a second and peak memory, for a file and for one four times as long."""
+    with tempfile.TemporaryDirectory(prefix="spikewatch-bench-") as folder:
+        short, long = Path(folder) / "short.jsonl", Path(folder) / "long.jsonl"
+        write_tickets(short, long, count)
+        found = repeat(
+            3,
+            {
+                "short": lambda: in_child(__file__, "--replay", str(short)),
+                "long": lambda: in_child(__file__, "--replay", str(long)),
+            },
+        )
+    rate = found["long"]["per_second"]
+    growth = found["long"]["peak_mb"] / found["short"]["peak_mb"]
+    headline("Replay, one process", "median of 3 runs, each a process of its own")
+    table(
+        ("", "measured", "target", ""),
+        [
+            (
+                f"tickets a second, {4 * count:,} tickets",
+                f"{rate:,.0f}",
+                f">= {LEAST_PER_SECOND:,.0f}",
+                against(rate, LEAST_PER_SECOND, most=False),
+            ),
+            (
+                f"tickets a second, {count:,} tickets",
+                f"{found['short']['per_second']:,.0f}",
+                "",
+                "",
+            ),
+            (f"peak memory, {count:,} tickets", f"{found['short']['peak_mb']:.1f} MB", "", ""),
+            (f"peak memory, {4 * count:,} tickets", f"{found['long']['peak_mb']:.1f} MB", "", ""),
+            (
+                "peak memory, long / short",
+                f"{growth:.3f}",
+                f"<= {MOST_GROWTH}",
+                against(growth, MOST_GROWTH, most=True),
+            ),
+        ],
+    )
+    print(
+        "The memory of repeats is bounded: it is full after 48 hours of event time, and both files"
+    )
+    print("are much longer than that. Peak memory includes Python and its imports.")
+
+
+def write_tickets(short: Path, long: Path, count: int) -> None:
+    """*count* tickets to *short*, and four times as many, which begin alike, to *long*."""
+    world = World(start=START, hours=1e6, seed=12)
+    with short.open("w") as one, long.open("w") as other:
+        for number, event in enumerate(tickets(world)):
+            if number == 4 * count:
+                break
+            line = json.dumps(event) + "\n"
+            other.write(line)
+            if number < count:
+                one.write(line)
+
+
+def replay_child(path: str) -> None:
+    """Replay one file, as ``spikewatch replay`` does; tell the parent the figures."""
+    replay = Replay(Settings())
+
+    def drop(event: EscalationEvent) -> None:
+        del event
+
+    reasons: Any = replay.counts
+    started = time.perf_counter()
+    with TicketFile(path) as file:
+        replay_lines(replay, iter(file), path, drop, dead_to_file(None, reasons))
+    seconds = time.perf_counter() - started
+    unit = 1 if sys.platform == "darwin" else 1024
+    tell_parent(
+        per_second=sum(replay.counts.values()) / seconds,
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
+    )
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Run what was asked for."""
+    if arguments.replay:
+        replay_child(arguments.replay)
+        return
+    bench_step(arguments.prototype)
+    bench_quiet()
+    bench_replay(arguments.tickets)
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--prototype", type=Path, help="file of the research prototype")
+    options.add_argument("--tickets", type=int, default=40_000, help="in the short file")
+    options.add_argument("--replay", help=argparse.SUPPRESS)
+    main(options.parse_args())

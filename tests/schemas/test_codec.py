@@ -1,0 +1,387 @@
+"""What strangers write becomes a signal, or is rejected with a reason; nothing else happens."""
+
+import json
+import unicodedata
+from typing import Any, get_args
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from schemas import codec, signals
+from schemas.dead_letter import DeadReason, Rejected
+from schemas.tick import Tick
+from schemas.ticket import TicketEvent
+
+AT = "2026-03-02T09:00:00Z"
+SECONDS = 1772442000.0
+MARK = {codec.HEADER_KIND: "mark"}
+
+
+def record(**fields: object) -> bytes:
+    """A valid ticket with *fields* changed; a field that is ... is left out."""
+    ticket = {"ticket_id": "1", "created_at": AT, "product_area": "login", **fields}
+    return json.dumps({k: v for k, v in ticket.items() if v is not ...}).encode()
+
+
+def envelope(data: object = ..., **attributes: object) -> bytes:
+    """A structured CloudEvent around a valid ticket, or *data*, with *attributes* changed."""
+    inside = json.loads(record()) if data is ... else data
+    event = {"specversion": "1.0", "id": "e1", "source": "/x", "type": "t", "data": inside}
+    return json.dumps({k: v for k, v in (event | attributes).items() if v is not ...}).encode()
+
+
+def take(value: bytes | None, headers: dict[str, str] | None = None) -> signals.Ticket:
+    """The ticket that *value* is."""
+    signal = codec.read_record(value, headers)
+    assert isinstance(signal, signals.Ticket)
+    return signal
+
+
+MALFORMED: list[tuple[str, bytes | None, dict[str, str], DeadReason]] = [
+    ("a tombstone", None, {}, "undecodable"),
+    ("nothing", b"", {}, "undecodable"),
+    ("no JSON", b"hello", {}, "undecodable"),
+    ("half an object", b'{"ticket_id": "1"', {}, "undecodable"),
+    ("not UTF-8", record().replace(b"login", b"\xff\xfe"), {}, "undecodable"),
+    ("UTF-16", record().decode().encode("utf-16"), {}, "undecodable"),
+    ("a byte order mark", b"\xef\xbb\xbf" + record(), {}, "undecodable"),
+    ("half a surrogate pair", record(ticket_id="\ud800"), {}, "undecodable"),
+    ("nested too deeply", b"[" * 60_000, {}, "undecodable"),
+    ("an endless number", b'{"csat": 1' + b"0" * 5_000, {}, "undecodable"),
+    ("two objects", record() + record(), {}, "undecodable"),
+    ("too long", record(body="x" * codec.MAX_BYTES), {}, "oversized"),
+    ("a list", b"[]", {}, "wrong_type"),
+    ("a string", b'"ticket"', {}, "wrong_type"),
+    ("null", b"null", {}, "wrong_type"),
+    ("no ticket id", record(ticket_id=...), {}, "missing_field"),
+    ("no time", record(created_at=...), {}, "missing_field"),
+    ("no area and no text", record(product_area=...), {}, "missing_field"),
+    ("a blank area and no text", record(product_area=" \t "), {}, "missing_field"),
+    ("an invisible area and no text", record(product_area="\u200b\u202e"), {}, "missing_field"),
+    ("blank text and no area", record(product_area=..., body=" \n"), {}, "missing_field"),
+    ("a customer without id", record(customer={}), {}, "missing_field"),
+    ("missing before wrong", record(ticket_id=..., body=1), {}, "missing_field"),
+    ("missing before no offset", b'{"created_at": "2026-03-02T09:00:00"}', {}, "missing_field"),
+    ("a time without offset", record(created_at="2026-03-02T09:00:00"), {}, "no_offset"),
+    ("another time without offset", record(solved_at="2026-03-02T09:00:00"), {}, "no_offset"),
+    (
+        "a renewal without offset",
+        record(customer={"id": "c", "renewal_at": "2026-03-02T09:00:00"}),
+        {},
+        "no_offset",
+    ),
+    ("no offset before wrong", record(created_at="2026-03-02T09:00:00", body=1), {}, "no_offset"),
+    ("a date alone", record(created_at="2026-03-02"), {}, "wrong_type"),
+    ("a time that is none", record(created_at="yesterday"), {}, "wrong_type"),
+    ("a thirteenth month", record(created_at="2026-13-02T09:00:00Z"), {}, "wrong_type"),
+    ("a number as time", record(created_at=1772442000), {}, "wrong_type"),
+    ("before 1970", record(created_at="1969-12-31T23:59:59Z"), {}, "wrong_type"),
+    ("after 2099", record(created_at="2100-01-01T00:00:00Z"), {}, "wrong_type"),
+    ("the first year", record(created_at="0001-01-01T00:00:00+23:59"), {}, "wrong_type"),
+    ("the last year", record(created_at="9999-12-31T23:59:59-23:59"), {}, "wrong_type"),
+    ("a number as id", record(ticket_id=1), {}, "wrong_type"),
+    ("an empty id", record(ticket_id=""), {}, "wrong_type"),
+    ("a long id", record(ticket_id="x" * 257), {}, "wrong_type"),
+    ("an empty tenant", record(tenant=""), {}, "wrong_type"),
+    ("a number as area", record(product_area=3), {}, "wrong_type"),
+    ("an empty customer", record(customer=""), {}, "wrong_type"),
+    ("a number as customer", record(customer=5), {}, "wrong_type"),
+    ("a number as tags", record(tags=5), {}, "wrong_type"),
+    ("not a number", record().replace(b"}", b', "csat": NaN}'), {}, "wrong_type"),
+    ("a true version", record(schema_version=True), {}, "wrong_type"),
+    ("version 0", record(schema_version=0), {}, "wrong_type"),
+    ("the next version", record(schema_version=2), {}, "unknown_version"),
+    ("a far version", record(schema_version=10**30), {}, "unknown_version"),
+    ("CloudEvents 0.3", envelope(specversion="0.3"), {}, "unknown_version"),
+    ("CloudEvents of a number", envelope(specversion=1.0), {}, "unknown_version"),
+    ("a CloudEvent without data", b'{"specversion": "1.0", "id": "e"}', {}, "missing_field"),
+    ("a CloudEvent without id", envelope(id=...), {}, "missing_field"),
+    ("a CloudEvent with an empty id", envelope(id=""), {}, "missing_field"),
+    ("a CloudEvent whose id is a number", envelope(id=7), {}, "missing_field"),
+    ("a CloudEvent whose id is no text", envelope(id="\ud800"), {}, "undecodable"),
+    ("a CloudEvent in XML", envelope(datacontenttype="text/xml"), {}, "wrong_type"),
+    ("a CloudEvent around text", envelope(data="ticket"), {}, "wrong_type"),
+    ("a CloudEvent around nothing", envelope(data={}), {}, "missing_field"),
+    ("half a CloudEvent", envelope()[:-1], {}, "undecodable"),
+    ("a deep CloudEvent", b'{"specversion":' + b"[" * 60_000, {}, "undecodable"),
+    ("an unknown mode", record(), {codec.HEADER_MODE: "replay"}, "wrong_type"),
+    ("an unknown kind", record(), {codec.HEADER_KIND: "tock"}, "wrong_type"),
+    ("a mark that is no JSON", b"tick", MARK, "bad_tick"),
+    ("a mark without time", b'{"tenant": "acme"}', MARK, "bad_tick"),
+    ("a mark without tenant", b'{"now": "2026-03-02T09:00:00Z"}', MARK, "bad_tick"),
+    (
+        "a mark without offset",
+        b'{"now": "2026-03-02T09:00:00", "tenant": "acme"}',
+        MARK,
+        "bad_tick",
+    ),
+    (
+        "a mark in the year 2100",
+        b'{"now": "2100-01-01T00:00:00Z", "tenant": "acme"}',
+        MARK,
+        "bad_tick",
+    ),
+    (
+        "a mark of an unknown type",
+        b'{"type": "tock", "now": "2026-03-02T09:00:00Z", "tenant": "acme"}',
+        MARK,
+        "bad_tick",
+    ),
+    ("a ticket sent as a mark", record(tenant="acme"), MARK, "bad_tick"),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "reason"), [case[1:] for case in MALFORMED], ids=[c[0] for c in MALFORMED]
+)
+def test_what_is_malformed_is_rejected_with_its_reason(
+    value: bytes | None, headers: dict[str, str], reason: DeadReason
+) -> None:
+    """Every malformed record is rejected, for the reason a producer can act on."""
+    with pytest.raises(Rejected) as caught:
+        codec.read_record(value, headers)
+    assert caught.value.reason == reason
+    assert caught.value.detail
+
+
+def test_the_detail_names_the_field_and_does_not_repeat_the_payload() -> None:
+    """A dead letter's detail says which field is wrong, without the personal data that is in it."""
+    with pytest.raises(Rejected) as caught:
+        codec.read_record(record(customer={"id": "c", "arr": "jane.doe@example.com"}))
+    assert "arr" in caught.value.detail
+    assert "jane" not in caught.value.detail
+    with pytest.raises(Rejected) as caught:
+        codec.read_record(record(csat=["x" * 60_000]))
+    assert len(caught.value.detail) <= 200
+
+
+def test_the_length_that_is_read_can_be_set() -> None:
+    """A record is oversized when it is longer than the setting, not when it is as long."""
+    value = record()
+    codec.read_record(value, max_bytes=len(value))
+    with pytest.raises(Rejected, match="oversized"):
+        codec.read_record(value, max_bytes=len(value) - 1)
+
+
+def test_plain_json_becomes_a_ticket() -> None:
+    """A plain JSON object needs an id, a time and an area; the rest has the documented defaults."""
+    assert take(record()) == signals.Ticket("default", "1", SECONDS, "login")
+    full = record(
+        tenant="acme",
+        event_id="e",
+        event_type="updated",
+        occurred_at="2026-03-02T11:00:00+01:00",
+        created_by="agent",
+        customer={"id": "c1", "tier": "gold"},
+    )
+    assert take(full) == signals.Ticket(
+        tenant="acme",
+        ticket_id="1",
+        created_at=SECONDS,
+        area="login",
+        event_type="updated",
+        occurred_at=SECONDS + 3600,
+        event_id="e",
+        customer="c1",
+        created_by="agent",
+    )
+
+
+def test_the_offset_counts() -> None:
+    """A time is an instant: the same instant in another offset is the same second."""
+    assert take(record(created_at="2026-03-02T14:45:00+05:45")).created_at == SECONDS
+
+
+def test_unknown_fields_are_dropped() -> None:
+    """A field this release does not know is no error, on the ticket or on its customer."""
+    assert take(record(mood="angry", customer={"id": "c", "mood": 1})).customer == "c"
+
+
+@pytest.mark.parametrize("customer", ["acme-7", {"id": "acme-7"}])
+def test_a_customer_may_be_bare(customer: object) -> None:
+    """A customer is an object with an id, or just the id."""
+    assert take(record(customer=customer)).customer == "acme-7"
+
+
+@pytest.mark.parametrize("text", [{"subject": "Cannot log in"}, {"body": "It fails"}])
+@pytest.mark.parametrize("area", [..., None, "", "  "])
+def test_text_without_an_area_is_unclassified(text: dict[str, str], area: object) -> None:
+    """A ticket with text and no area is taken in, to be classified."""
+    assert take(record(product_area=area, **text)).area == signals.UNCLASSIFIED
+
+
+def test_a_structured_cloudevent_is_its_data() -> None:
+    """The data of a structured CloudEvent is the ticket; the CloudEvent's id is the event's."""
+    assert take(envelope()) == take(record(event_id="e1"))
+    for media in ("application/json", "text/json"):
+        assert take(envelope(datacontenttype=media)).event_id == "e1"
+
+
+def test_a_binary_cloudevent_lends_its_id() -> None:
+    """In binary mode ``ce_id`` is the event's id, and the value is the ticket."""
+    assert take(record(), {"ce_id": "e1", "ce_specversion": "1.0"}) == take(record(event_id="e1"))
+
+
+def test_the_tickets_own_event_id_wins() -> None:
+    """A ticket that names its event keeps that id, whatever the envelope says."""
+    inside = json.loads(record(event_id="own"))
+    assert take(envelope(data=inside)).event_id == "own"
+    assert take(record(event_id="own"), {"ce_id": "e1"}).event_id == "own"
+
+
+def test_an_envelopes_id_is_cut_like_any_other() -> None:
+    """An id that is longer than ids are is cut, not refused: it only serves to drop repeats."""
+    assert take(envelope(id="x" * 300)).event_id == "x" * 256
+    assert take(record(), {"ce_id": ""}).event_id is None
+
+
+def test_a_ticket_may_speak_of_cloudevents() -> None:
+    """A plain ticket whose text mentions "specversion" is a plain ticket."""
+    assert take(record(body='what is "specversion"?')).ticket_id == "1"
+    assert take(record(extra={"specversion": "0.1"})).event_id is None
+
+
+@pytest.mark.parametrize("mode", ["live", "history", "simulated"])
+def test_the_mode_stands_in_a_header(mode: str) -> None:
+    """Whether tickets are live, history or simulated is said by a header; without it live."""
+    assert take(record(), {codec.HEADER_MODE: mode}).mode == mode
+    assert take(record(), {"other": mode}).mode == "live"
+
+
+def test_a_mark_is_a_tick_or_the_end_of_history() -> None:
+    """A mark among tickets moves its tenant's clock, or closes its history."""
+    mark = {"now": AT, "tenant": " ac\u200bme "}
+    assert codec.read_record(json.dumps(mark).encode(), MARK) == signals.Tick(SECONDS, "acme")
+    end = json.dumps(mark | {"type": "history_end"}).encode()
+    assert codec.read_record(end, MARK) == signals.HistoryEnd("acme")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Login", "login"),
+        ("  Single Sign-On ", "single sign-on"),
+        ("\uff2c\uff4f\uff47\uff49\uff4e", "login"),  # full width
+        ("\ufb01le sharing", "file sharing"),  # a ligature
+        ("Stra\u00dfe", "strasse"),
+        ("\u0130stanbul", "i\u0307stanbul"),  # the Turkish capital keeps its dot
+        ("cafe\u0301", "caf\u00e9"),
+        ("log\u202ein", "login"),  # right-to-left override
+        ("\u2066login\u2069", "login"),  # isolates
+        ("\ufefflog\u200bin", "login"),
+        ("log\x00in\x1f", "login"),
+        ("cafe\u200d\u0301", "caf\u00e9"),
+        ("lo\ue000gin", "login"),  # private use
+        ("login\u2028", "login"),
+        ("\u00a0login\u3000", "login"),
+        ("x" * 100, "x" * 64),
+        ("\u00dc" * 100, "\u00fc" * 64),
+        ("x" * 63 + " yz", "x" * 63),
+        ("", "unclassified"),
+        (" \u200b ", "unclassified"),
+        (None, "unclassified"),
+    ],
+)
+def test_areas_that_read_alike_are_one(text: str | None, name: str) -> None:
+    """An area's name is NFKC, case-folded, printable, trimmed, and at most 64 characters long."""
+    assert codec.area_name(text) == name
+
+
+@given(st.text(max_size=100))
+@example("e\u200d\u0301")
+@example("\u0345\u0345\u03b1")
+def test_a_name_is_always_presentable(text: str) -> None:
+    """Whatever the text, a name has 1 to 64 characters, none of them invisible, none to trim."""
+    name = codec.area_name(text)
+    assert 1 <= len(name) <= codec.AREA_CHARACTERS
+    assert name == name.strip()
+    hidden = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    assert not any(unicodedata.category(c) in hidden for c in name)
+    assert codec.area_name(name) == name, "a name is its own name"
+    assert codec.area_name(f" {text}\u200b") == name
+
+
+@given(st.text(max_size=100))
+def test_case_makes_no_other_area(text: str) -> None:
+    """The same area in capitals is the same area."""
+    plain = codec.area_name(text)
+    if plain.isascii():
+        assert codec.area_name(plain.upper()) == plain
+
+
+def test_names_hold_no_separator_of_keys() -> None:
+    """No tenant and no area can hold the control character that separates keys of the state."""
+    ticket = take(record(tenant="a\x1fb", product_area="c\x1fd"))
+    assert (ticket.tenant, ticket.area) == ("ab", "cd")
+    assert take(record(tenant="\u202e\x1f")).tenant == "default"
+
+
+def answer(value: bytes | None, headers: dict[str, str]) -> None:
+    """Read a record; what comes back must be a signal that can be written, or a reason."""
+    try:
+        signal = codec.read_record(value, headers)
+    except Rejected as why:
+        reason = why.reason
+    else:
+        assert signals.decode(signals.encode(signal)) == signal
+        return
+    assert reason in get_args(DeadReason)
+
+
+headers_of_anyone = st.dictionaries(
+    st.sampled_from([codec.HEADER_MODE, codec.HEADER_KIND, "ce_id", "x"]),
+    st.sampled_from(["mark", "ticket", "live", "history", "simulated", "", "\x00", "é"]),
+    max_size=3,
+)
+json_of_anyone = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([AT, "2026-03-02", "1.0", "\ud800", "\u202e"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = [*TicketEvent.model_fields, *Tick.model_fields]
+almost_tickets = st.builds(
+    lambda base, changes: base | changes,
+    st.sampled_from([{}, {"ticket_id": "1", "created_at": AT, "product_area": "login"}]),
+    st.dictionaries(st.sampled_from(FIELDS), json_of_anyone, max_size=3),
+)
+almost_events = st.builds(
+    lambda data, changes: {"specversion": "1.0", "id": "e", "data": data} | changes,
+    almost_tickets,
+    st.dictionaries(
+        st.sampled_from(["specversion", "id", "data", "datacontenttype"]),
+        json_of_anyone,
+        max_size=2,
+    ),
+)
+
+
+@given(st.binary() | st.binary().map(lambda b: b'{"specversion"' + b), headers_of_anyone)
+def test_no_bytes_raise_anything_but_rejected(value: bytes, headers: dict[str, str]) -> None:
+    """Arbitrary bytes are a signal or a rejection, never a crash."""
+    answer(value, headers)
+
+
+@given(json_of_anyone | almost_tickets | almost_events, headers_of_anyone, st.booleans())
+def test_no_json_raises_anything_but_rejected(
+    value: Any,
+    headers: dict[str, str],
+    ascii_only: bool,
+) -> None:
+    """Arbitrary JSON, and almost valid tickets and CloudEvents, are a signal or a rejection."""
+    answer(
+        json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"),
+        headers,
+    )
+
+
+def test_headers_that_are_no_text_are_left_out() -> None:
+    """Kafka headers are bytes or null; what is not UTF-8 is as if it were absent."""
+    raw: list[tuple[str, Any]] = [("a", b"1"), ("b", b"\xff"), ("c", None), ("a", b"2")]
+    assert codec.header_text(raw) == {"a": "2"}
+    assert codec.header_text(None) == {}

@@ -1,0 +1,341 @@
+"""A rig around the real broker: topics of its own, worker processes, and what came out."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from detectors import state_codec
+from detectors.partition import Partition
+from detectors.twins import Progress, Recovery
+from schemas import signals
+from schemas.codec import write_escalation
+from schemas.topics import Topics
+from stream.config import Config, load
+from stream.replay import Replay, replay_lines
+from stream.send import Pace, Sender
+from stream.settings import settings_of
+from stream.tail import _committed, _read_partition
+from stream.topics import create
+
+SLOW_WORKER = Path(__file__).with_name("slow_worker.py")
+
+
+@dataclass
+class Process:
+    """A process of ours, with its log."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+    mark: Path
+
+    def send(self, number: int) -> None:
+        """Send a signal, if it still lives."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+
+    def end(self) -> int:
+        """SIGTERM; its exit code."""
+        self.send(signal.SIGTERM)
+        try:
+            return self.popen.wait(30)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            return self.popen.wait()
+
+    def text(self) -> str:
+        """What it printed."""
+        return self.log.read_text(errors="replace")
+
+
+@dataclass
+class Log:
+    """A record of a topic, as tests compare it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    timestamp: float
+
+
+@dataclass
+class Rig:
+    """Topics under a prefix of their own, on a real broker."""
+
+    servers: str
+    prefix: str
+    folder: Path
+    extra: dict[str, str] = field(default_factory=dict)
+    processes: list[Process] = field(default_factory=list)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Of our processes."""
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")},
+            "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": self.servers,
+            "SPIKEWATCH_KAFKA__TOPIC_PREFIX": self.prefix,
+            "SPIKEWATCH_METRICS__PORT": "0",
+            "SPIKEWATCH_HEALTH__PORT": "0",
+            **self.extra,
+        }
+
+    @property
+    def config(self) -> Config:
+        """As our processes have it."""
+        return load(None, self.environ)
+
+    @property
+    def topics(self) -> Topics:
+        """Their names."""
+        return Topics(self.prefix)
+
+    def create_topics(self) -> None:
+        """Make all topics."""
+        asyncio.run(create(self.config))
+
+    def start(self, *command: str, **environ: str) -> Process:
+        """``spikewatch COMMAND`` in a process of its own."""
+        return self._start([sys.executable, "-m", "stream.cli", *command], environ)
+
+    def slow_worker(self, seconds: float) -> Process:
+        """A worker whose chunks are small and take so much longer."""
+        number = len(self.processes)
+        mark = self.folder / f"mark-{number}"
+        return self._start([sys.executable, str(SLOW_WORKER), str(mark), str(seconds)], {})
+
+    def _start(self, command: list[str], environ: dict[str, str]) -> Process:
+        number = len(self.processes)
+        log = self.folder / f"process-{number}.log"
+        with log.open("wb") as output:
+            popen = subprocess.Popen(
+                command,
+                env={**self.environ, **environ},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+            )
+        process = Process(popen, log, self.folder / f"mark-{number}")
+        self.processes.append(process)
+        return process
+
+    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """``spikewatch COMMAND``, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "stream.cli", *command],
+            env={**self.environ, **environ},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def send(self, lines: Sequence[bytes], pace: Pace) -> None:
+        """Send tickets as `spikewatch send` does."""
+
+        async def work() -> None:
+            async with Sender(self.config, pace) as sender:
+                await sender.send(lines)
+
+        asyncio.run(work())
+
+    def put(
+        self,
+        topic: str,
+        records: Iterable[tuple[bytes | None, list[tuple[str, bytes]]]],
+        partition: int | None = None,
+    ) -> None:
+        """Produce raw records."""
+
+        async def work() -> None:
+            async with AIOKafkaProducer(bootstrap_servers=self.servers) as producer:
+                for value, headers in records:
+                    await producer.send_and_wait(
+                        topic, value, key=b"k", headers=headers, partition=partition
+                    )
+
+        asyncio.run(work())
+
+    def read(self, topic: str) -> list[Log]:
+        """All that is on *topic*, partition by partition."""
+
+        async def work() -> list[Log]:
+            found = []
+            consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
+            async with consumer:
+                await consumer._client.force_metadata_update()
+                partitions = consumer.partitions_for_topic(topic) or await _partitions(
+                    consumer, topic
+                )
+                for number in sorted(partitions):
+                    tp = TopicPartition(topic, number)
+                    consumer.assign([tp])
+                    await consumer.seek_to_beginning(tp)
+                    end = (await consumer.end_offsets([tp]))[tp]
+                    while await consumer.position(tp) < end:
+                        got = await consumer.getmany(tp, timeout_ms=500)
+                        found += [
+                            Log(number, r.offset, r.key, r.value, r.timestamp / 1000.0)
+                            for r in got.get(tp, ())
+                        ]
+            return found
+
+        return asyncio.run(work())
+
+    def escalations(self) -> list[bytes]:
+        """What is on the topic of escalations, repeats (same id) left out; each repeat must have the same bytes."""
+        found: dict[str, bytes] = {}
+        for record in self.read(self.topics.escalations):
+            event = json.loads(record.value)
+            assert found.setdefault(event["id"], record.value) == record.value
+        return list(found.values())
+
+    def lag(self) -> int:
+        """Records of both sources that are not durably worked on."""
+
+        async def work() -> int:
+            committed = await _committed(self.config)
+            consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
+            async with consumer:
+                tps = [
+                    TopicPartition(topic, p)
+                    for topic in (self.topics.tickets, self.topics.by_tenant)
+                    for p in range(self.config.kafka.partitions)
+                ]
+                ends = await consumer.end_offsets(tps)
+            return sum(ends[tp] - committed.get(tp, 0) for tp in tps)
+
+        return asyncio.run(work())
+
+    def settle(self, seconds: float = 60.0) -> None:
+        """Wait until all that was sent is durably worked on.
+
+        A snapshot is made with a record that comes a second after the last one: harmless ticks of 1970 see to that.
+        """
+
+        def quiet() -> bool:
+            tick = signals.encode(signals.Tick(0.0))
+            for number in range(self.config.kafka.partitions):
+                self.put(self.topics.by_tenant, [(tick, [])], number)
+            time.sleep(1.5)
+            return self.lag() == 0
+
+        wait_for(quiet, seconds, "the backlog to be worked off", self)
+
+    def oracle(self) -> tuple[list[bytes], dict[str, bytes]]:
+        """The internal log, run through the step by itself: escalations and state as they must be."""
+        events: list[bytes] = []
+        parts = {
+            n: Partition(n, 0, settings_of(self.config)) for n in range(self.config.kafka.partitions)
+        }
+        for record in self.read(self.topics.by_tenant):
+            done = parts[record.partition].take(signals.decode(record.value), record.timestamp)
+            events += [write_escalation(event) for event in done.escalations]
+        return events, whole_state(parts.values())
+
+    def state(self) -> dict[str, bytes]:
+        """What the changelog holds now, as a worker would recover it."""
+        return whole_state(
+            Partition(number, 0, settings_of(self.config), recovery)
+            for number, recovery in self._recoveries()
+        )
+
+    def owners(self) -> int:
+        """How many owners ever completed a snapshot, over all partitions."""
+        found: list[Progress] = [recovery.progress for _, recovery in self._recoveries()]
+        return sum(len(progress.accepted) for progress in found)
+
+    def _recoveries(self) -> list[tuple[int, Recovery]]:
+        async def work() -> list[tuple[int, Recovery]]:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
+            async with consumer:
+                changelog = self.topics.changelog(self.config.kafka.group)
+                return [
+                    (n, await _read_partition(consumer, TopicPartition(changelog, n)))
+                    for n in range(self.config.kafka.partitions)
+                ]
+
+        return asyncio.run(work())
+
+    def replay(self, lines: Sequence[bytes], until: float | None = None) -> list[bytes]:
+        """What `spikewatch replay` says to the same tickets."""
+        events: list[bytes] = []
+        run = Replay(settings_of(self.config), until)
+        replay_lines(
+            run,
+            enumerate(lines),
+            "test",
+            lambda event: events.append(write_escalation(event)),
+            lambda letter: None,
+        )
+        return events + [write_escalation(event) for event in run.finish()]
+
+
+async def _partitions(consumer: Any, topic: str) -> set[int]:
+    consumer.subscribe([topic])
+    for _ in range(50):
+        await asyncio.sleep(0.1)
+        if found := consumer.partitions_for_topic(topic):
+            consumer.unsubscribe()
+            return set(found)
+    raise AssertionError(f"no topic {topic}")
+
+
+def whole_state(partitions: Iterable[Partition]) -> dict[str, bytes]:
+    """Every record of the state, by name."""
+    found: dict[str, bytes] = {}
+    for partition in partitions:
+        for name, tenant in partition.tenants.items():
+            if tenant.clock is None:
+                continue
+            found[name] = tenant.encode()
+            for area, series in tenant.areas.items():
+                found[f"{name}/{area}"] = series.encode()
+            for slot, segment in enumerate(tenant.duplicates.segments):
+                found[f"{name}#{slot}"] = state_codec.encode(segment)
+    return found
+
+
+def wait_for(done: Callable[[], bool], seconds: float, what: str, rig: Rig | None = None) -> None:
+    """Poll until *done*; fail with the logs of the processes where that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            logs = "\n".join(p.text()[-2000:] for p in rig.processes) if rig else ""
+            raise AssertionError(f"waited {seconds} s for {what}\n{logs}")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def rig(broker: Any, topic_prefix: str, tmp_path: Path) -> Iterator[Rig]:
+    """A rig on the shared broker; its processes end with the test."""
+    made = Rig(broker.bootstrap_servers, topic_prefix, tmp_path)
+    yield made
+    stop_all(made)
+
+
+def stop_all(rig: Rig) -> None:
+    """End the processes of *rig*."""
+    for process in rig.processes:
+        process.send(signal.SIGCONT)
+        process.send(signal.SIGKILL)
+        process.popen.wait()

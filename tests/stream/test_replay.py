@@ -1,0 +1,212 @@
+"""``spikewatch replay`` and the rest of the command line that needs no Kafka, as a user calls them."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.escalation import EscalationEvent
+
+
+def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """``spikewatch ARGUMENTS`` in *folder*."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
+    return subprocess.run(
+        [sys.executable, "-m", "stream.cli", *arguments],
+        cwd=folder,
+        env={**clean, **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module", name="stream")
+def _stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five weeks of a made-up company, with one incident."""
+    folder = tmp_path_factory.mktemp("stream")
+    done = run(
+        folder,
+        *("simulate", "--weeks", "5", "--seed", "4", "--incident", "billing,30.4,3,8"),
+        *("--out", "in.jsonl"),
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "in.jsonl"
+
+
+def test_two_runs_give_the_same_bytes(stream: Path, tmp_path: Path) -> None:
+    """The same tickets and the same end: identical output, whatever the hash seed of Python."""
+    for seed in ("1", "2"):
+        done = run(
+            tmp_path,
+            *("replay", str(stream), "--out", f"{seed}.jsonl", "--until", "2026-04-07T00:00:00Z"),
+            PYTHONHASHSEED=seed,
+        )
+        assert done.returncode == 0, done.stderr
+    first = (tmp_path / "1.jsonl").read_bytes()
+    assert first == (tmp_path / "2.jsonl").read_bytes()
+    events = [EscalationEvent.model_validate_json(line) for line in first.splitlines()]
+    billing = [e for e in events if e.data.product_area == "billing"]
+    assert [e.transition for e in billing][0] == "opened"
+    assert billing[-1].transition == "resolved"
+
+
+def test_nothing_later_in_the_file_enters_a_decision(stream: Path, tmp_path: Path) -> None:
+    """The output of the first lines alone is the beginning of the output of all."""
+    lines = stream.read_bytes().splitlines(keepends=True)
+    half = tmp_path / "half.jsonl"
+    half.write_bytes(b"".join(lines[: len(lines) * 9 // 10]))
+    assert run(tmp_path, "replay", str(half), "--out", "half.out").returncode == 0
+    assert run(tmp_path, "replay", str(stream), "--out", "all.out").returncode == 0
+    begun = (tmp_path / "half.out").read_bytes()
+    assert begun
+    assert (tmp_path / "all.out").read_bytes().startswith(begun)
+
+
+def test_sequences_have_no_gaps_and_ids_are_unique(stream: Path, tmp_path: Path) -> None:
+    """Each episode counts 1, 2, 3, ...; no two events share an id; all times are UTC with Z."""
+    assert run(tmp_path, "replay", str(stream), "--out", "out.jsonl").returncode == 0
+    raw = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert len({event["id"] for event in raw}) == len(raw)
+    count: dict[str, int] = {}
+    for event in raw:
+        data = event["data"]
+        count[event["subject"]] = count.get(event["subject"], 0) + 1
+        assert data["sequence"] == count[event["subject"]]
+        assert data["episode_id"] == event["subject"]
+        assert event["time"].endswith("Z")
+        assert data["since"].endswith("Z")
+        assert data["ratio_low"] <= data["ratio"] <= data["ratio_high"]
+        assert event["source"] == "/spikewatch/acme"
+
+
+def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> None:
+    """Bad lines are never fatal: each is written with its line number, and the others count."""
+    good = {"ticket_id": "1", "created_at": "2026-03-02T09:00:00Z", "product_area": "login"}
+    late = {**good, "ticket_id": "2", "created_at": "2026-03-03T09:00:00Z"}
+    lines = [json.dumps(good), "{", json.dumps({**good, "created_at": "2026-03-02"}), json.dumps(late)]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    done = run(
+        tmp_path,
+        *("replay", "in.jsonl", "--out", "out.jsonl", "--dead", "dead.jsonl"),
+        *("--until", "2026-03-02T12:00:00+00:00"),
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
+    letters = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text().splitlines()]
+    assert [(found["reason"], found["offset"]) for found in letters] == [
+        ("undecodable", 2),
+        ("wrong_type", 3),
+        ("future", 4),
+    ]
+    assert "1 counted" in done.stderr
+
+
+def test_history_is_learned_and_pages_nobody(stream: Path, tmp_path: Path) -> None:
+    """Escalations of the history file are marked, those of the other file are not."""
+    lines = stream.read_bytes().splitlines(keepends=True)
+    cut = len(lines) * 4 // 5
+    (tmp_path / "past.jsonl").write_bytes(b"".join(lines[:cut]))
+    with gzip.open(tmp_path / "now.jsonl.gz", "wb") as file:
+        file.write(b"".join(lines[cut:]))
+    done = run(
+        tmp_path, "replay", "now.jsonl.gz", "--history", "past.jsonl", "--out", "out.jsonl"
+    )
+    assert done.returncode == 0, done.stderr
+    border = json.loads(lines[cut])["created_at"]
+    raw = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert raw
+    for event in raw:
+        assert (event["data"]["suppressed"] == "history") == (event["data"]["detected_at"] < border)
+
+
+def test_a_csv_with_its_own_columns_is_read(stream: Path, tmp_path: Path) -> None:
+    """The same tickets as CSV with other column names and local times give the same escalations."""
+    rows = [json.loads(line) for line in stream.read_bytes().splitlines()]
+    with (tmp_path / "in.csv").open("w") as file:
+        file.write("Id;Event;Opened;Company;Component;Account\n")
+        for row in rows:
+            opened = row["created_at"].replace("T", " ").removesuffix("Z")
+            account = row["customer"]["id"]
+            file.write(
+                f"{row['ticket_id']};{row['event_id']};{opened};acme;{row['product_area']};{account}\n"
+            )
+    columns = (
+        "ticket_id=Id,event_id=Event,created_at=Opened,tenant=Company,product_area=Component,"
+        "customer.id=Account"
+    )
+    done = run(
+        tmp_path, "replay", "in.csv", "--out", "csv.out", "--map", columns, "--timezone", "UTC"
+    )
+    assert done.returncode == 0, done.stderr
+    assert run(tmp_path, "replay", str(stream), "--out", "jsonl.out").returncode == 0
+    assert (tmp_path / "csv.out").read_bytes() == (tmp_path / "jsonl.out").read_bytes()
+
+
+def test_another_model_is_chosen_by_the_configuration(stream: Path, tmp_path: Path) -> None:
+    """The model's name stands in the events, and the config hash differs."""
+    hashes = set()
+    for name in ("cusum_bank", "gaussian"):
+        (tmp_path / "c.toml").write_text(f'[model]\nname = "{name}"\n')
+        done = run(tmp_path, "replay", str(stream), "--out", "out.jsonl", "--config", "c.toml")
+        assert done.returncode == 0, done.stderr
+        raw = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+        assert {event["data"]["model"] for event in raw} == {name}
+        hashes |= {event["data"]["config_hash"] for event in raw}
+    assert len(hashes) == 2
+
+
+def test_all_configuration_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    """A wrong value, an unknown key and a wrong variable: three lines, exit code 2, no traceback."""
+    (tmp_path / "spikewatch.toml").write_text(
+        "[budget]\nfalse_pages_per_week = -1\n[time]\ntimezon = 'UTC'\n"
+    )
+    done = run(tmp_path, "config", "check", SPIKEWATCH_KAFKA__PARTITIONS="many")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for part in ("false_pages_per_week", "timezone", "SPIKEWATCH_KAFKA__PARTITIONS"):
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", "no-such-file.jsonl", "--out", "out.jsonl"),
+        ("replay", "in.jsonl", "--out", "no-such-folder/out.jsonl"),
+    ],
+)
+def test_a_file_that_is_not_there_is_said_in_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """Exit code 1, the file named, no traceback."""
+    (tmp_path / "in.jsonl").write_text("")
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 1
+    assert "no-such-" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_release_is_said(tmp_path: Path) -> None:
+    """--version names it."""
+    done = run(tmp_path, "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("spikewatch 0.")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("demo", "broker", "worker", "ticker", "send", "simulate", "tail", "replay"),
+        *("config check", "config show", "topics create", "topics check"),
+    ],
+)
+def test_each_command_has_help(tmp_path: Path, command: str) -> None:
+    """--help says what it does."""
+    done = run(tmp_path, *command.split(), "--help")
+    assert done.returncode == 0
+    assert "Usage: " in done.stdout
