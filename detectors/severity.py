@@ -38,7 +38,7 @@ def judge(customers: int, observed: float, expected: float, hours: float) -> Rul
         'critical'
     """
     ratio = observed / max(expected, 1e-9)
-    excess = (observed - expected) / max(hours, 0.25)
+    excess = max(observed - expected, 0.0) / max(hours, 0.25)  # it may have fallen below by now
     return next(
         rule
         for rule in RULES

@@ -1,15 +1,17 @@
-"""Faust, bent where it must be: one event per fetched chunk, and positions that come from the ledger.
+"""Faust, bent where it must be: an event per fetched chunk, positions from the ledger.
 
-An agent gets a list of Kafka records of one partition as one event: 20 to 40 times faster than an event each. The
-consumer seeks each source to where the ledger says, holds records back until recovery has fully ended, hands out only contiguous offsets,
-and commits only what is durable (a hint for lag monitors).
+An agent gets a list of Kafka records of one partition as one event: 20 to 40 times faster than an
+event each. The consumer seeks each source to where the ledger says, holds records back until
+recovery has fully ended, hands out only contiguous offsets, and commits only what is durable (a
+hint for lag monitors).
 
-This uses private methods of faust-streaming 0.15.3, which is pinned; ``tests/stream/test_worker.py`` is the contract.
+This uses private methods of faust-streaming 0.15.3, which is pinned;
+``tests/stream/test_worker.py`` is the contract.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final, cast
 
 import faust
@@ -26,7 +28,10 @@ from stream.ledger import Ledger, Position
 log = logging.getLogger(__name__)
 
 MAX_CHUNK: Final = 500
-"""Records in one chunk: some 10 ms of work, so that heartbeats and other partitions are not kept waiting."""
+"""Records in one chunk:
+
+some 10 ms of work, so that heartbeats and other partitions are not kept waiting.
+"""
 HOLD_SECONDS: Final = 0.005
 
 Chunk = list[ConsumerRecord]
@@ -43,17 +48,17 @@ class LedgerApp(faust.App):
     @property
     def generation(self) -> int:
         """Number of the current assignment."""
-        return cast(int, self.consumer_generation_id)
+        return self.consumer_generation_id
 
 
-class ChunkSchema(faust.Schema):
+class ChunkSchema(faust.Schema[Any, Any]):
     """Decodes nothing: the chunk goes to the agent as it is."""
 
-    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's
         """The key, undecoded."""
         return message.key
 
-    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's
         """The chunk, undecoded."""
         return message.value
 
@@ -92,8 +97,8 @@ class ChunkConsumer(driver.Consumer):
         start = earliest if wanted is None else wanted
         if start > end:
             fatal(
-                f"{tp.topic}[{tp.partition}] ends at {end}, but the state stands at {start}: the topic was "
-                "made anew. Start under another [kafka] group, or restore the topic"
+                f"{tp.topic}[{tp.partition}] ends at {end}, but the state stands at {start}: "
+                "the topic was made anew. Start under another [kafka] group, or restore the topic"
             )
         if start < earliest:
             log.error(
@@ -117,14 +122,17 @@ class ChunkConsumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         """What to commit: never ahead of what is durable."""
         if not self._is_source(tp):
-            return cast("int | None", super()._new_offset(tp))
+            return super()._new_offset(tp)
         self._acked[tp].clear()
         self._acked_index[tp].clear()
         position = self.app.ledger.positions.get(tp)
         return position.durable if position is not None else None
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        """Sources always: after a crash the commit may lag the state, with no new record to acknowledge."""
+        """Sources always.
+
+        After a crash the commit may lag the state, with no new record to acknowledge.
+        """
         for tp in super()._filter_tps_with_pending_acks(topics):
             if not self._is_source(tp):
                 yield tp
@@ -136,7 +144,10 @@ class ChunkConsumer(driver.Consumer):
             await super()._add_gap(tp, offset_from, offset_to)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Yield chunks: of each partition's records one message, its value the records, its offset the last one's."""
+        """Yield chunks.
+
+        Of each partition's records one message: its value the records, its offset the last one's.
+        """
         records, active = await self._wait_next_records(timeout)
         if records is None or self.should_stop:
             return
@@ -144,7 +155,7 @@ class ChunkConsumer(driver.Consumer):
         if not self.flow_active:
             try:
                 await self.perform_seek()
-            except Exception as error:  # noqa: BLE001 - the next recovery seeks again
+            except Exception as error:  # whatever it is, the next recovery seeks again
                 log.warning("seek while the flow is off: %r", error)
             return
         # Changelogs first: nothing else may wait for recovery in front of them.
@@ -158,8 +169,9 @@ class ChunkConsumer(driver.Consumer):
             if not self._is_source(tp):
                 yield tp, _message(tp, found, generation)
                 continue
-            while not self.app.ledger.open:  # hold, do not drop: what is dropped is not fetched again
-                if self.should_stop or not self._is_current(generation):
+            # Hold, do not drop: what is dropped is not fetched again.
+            while not self.app.ledger.open:
+                if not self._is_current(generation):
                     return
                 await asyncio.sleep(HOLD_SECONDS)
             for chunk in await self._contiguous(tp, found):
@@ -169,7 +181,8 @@ class ChunkConsumer(driver.Consumer):
                 yield tp, _message(tp, chunk, generation)
 
     def _is_current(self, generation: int) -> bool:
-        return bool(self.flow_active) and self.app.generation == generation
+        going_on = self.flow_active and not self.should_stop
+        return bool(going_on) and self.app.generation == generation
 
     async def _contiguous(self, tp: TP, found: Chunk) -> list[Chunk]:
         """*found* in chunks from where we stand; none where records before them are missing."""
@@ -204,9 +217,9 @@ def _message(tp: TP, chunk: Chunk, generation: int) -> ConsumerMessage:
         last.offset,
         last.timestamp / 1000.0,
         last.timestamp_type,
-        (),
+        [],
         None,
-        chunk,
+        cast(Any, chunk),
         None,
         None,
         None,
@@ -218,8 +231,8 @@ def _message(tp: TP, chunk: Chunk, generation: int) -> ConsumerMessage:
 class FullRecovery(Recovery):
     """Each rebalance reads the changelog from its start into an empty ledger.
 
-    Stock Faust keeps what is in memory and reads on from there: memory can then be half old and half new, and keys of lost
-    partitions stay.
+    Stock Faust keeps what is in memory and reads on from there: memory can then be half old and
+    half new, and keys of lost partitions stay.
     """
 
     app: LedgerApp
@@ -250,8 +263,8 @@ class FullRecovery(Recovery):
             fatal(str(error))
         ledger.loaded = True  # before super(): it performs the seek
         await super().on_recovery_completed(generation_id)
-        # Stock Faust resumes the source partitions, seeks, and then clears the agents' queues: what was handed out in
-        # between is gone for good. So nothing is handed out before this line.
+        # Stock Faust resumes the source partitions, seeks, and then clears the agents' queues: what
+        # was handed out in between is gone for good. So nothing is handed out before this line.
         ledger.open = generation_id == self.app.generation
 
 
@@ -266,8 +279,11 @@ class FullTableManager(TableManager):
         return self._recovery
 
 
-class LedgerTable(faust.Table):
-    """Reads the changelog in chunks into the ledger. It is never written through: snapshots are produced in batches and awaited."""
+class LedgerTable(faust.Table[Any, Any]):
+    """Reads the changelog in chunks into the ledger.
+
+    It is never written through: snapshots are produced in batches and awaited.
+    """
 
     app: LedgerApp
 
@@ -285,6 +301,9 @@ class LedgerTable(faust.Table):
                 fatal(f"{record.topic}[{record.partition}] offset {record.offset}: {error}")
 
 
-def is_ours(app: LedgerApp, message: Mapping[str, Any] | Any) -> bool:
-    """Whether a chunk is of the current assignment, recovered and open: else the next owner works on it."""
+def is_ours(app: LedgerApp, message: Any) -> bool:
+    """Whether a chunk is of the current assignment, recovered and open.
+
+    Else the next owner works on it.
+    """
     return bool(app.ledger.open) and app.generation == message.generation_id

@@ -1,7 +1,8 @@
 """The command ``spikewatch``. Each subcommand does one thing that a user would name.
 
-Exit codes: 0 done; 1 something you can mend, said in a sentence; 2 the command line or the configuration is wrong; 70 a worker had
-to stop at once (restart it, the state is safe); 130 interrupted.
+Exit codes: 0 done; 1 something you can mend, said in a sentence; 2 the command line or the
+configuration is wrong; 70 a worker had to stop at once (restart it, the state is safe); 130
+interrupted.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
 from schemas.dead_letter import DeadReason
-from stream.config import Config, ConfigError, load, show
+from stream.config import ConfigError, load, show
 from stream.errors import UserError
 
 T = TypeVar("T")
@@ -38,7 +39,6 @@ app.add_typer(config_app, name="config")
 app.add_typer(topics_app, name="topics")
 
 
-
 def _time(text: str) -> datetime:
     """An RFC 3339 time, or a date; UTC where it carries no offset."""
     try:
@@ -55,10 +55,14 @@ ConfigPath = Annotated[
         help="TOML file; default: SPIKEWATCH_CONFIG, then ./spikewatch.toml if it is there.",
     ),
 ]
-Input = Annotated[str, typer.Argument(help="File of tickets, .jsonl or .csv, also .gz; - for stdin.")]
+Input = Annotated[
+    str, typer.Argument(help="File of tickets, .jsonl or .csv, also .gz; - for stdin.")
+]
 Mapping = Annotated[
     str | None,
-    typer.Option("--map", help="CSV: our field=your column, such as created_at=Opened,ticket_id=Id."),
+    typer.Option(
+        "--map", help="CSV: our field=your column, such as created_at=Opened,ticket_id=Id."
+    ),
 ]
 Zone = Annotated[
     str | None, typer.Option(help="CSV: IANA time zone of times that carry no offset.")
@@ -126,7 +130,10 @@ def demo(
     ] = False,
     config: ConfigPath = None,
 ) -> None:
-    """Show a spike from ticket to escalation: broker, workers, six weeks of history, an incident."""
+    """Show a spike from ticket to escalation.
+
+    With a broker, workers, six weeks of history, an incident.
+    """
     from stream import demo as story  # noqa: PLC0415 - Faust and aiokafka take a second to import
 
     sys.exit(story.run(load(config), once=once, say=_say))
@@ -137,7 +144,9 @@ def broker(
     data: Annotated[
         Path | None, typer.Option(help="Folder for its data; default: a temporary one.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; default: a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port on 127.0.0.1; default: a free one.")
+    ] = None,
 ) -> None:
     """Run a real single-node Kafka on 127.0.0.1 until Ctrl-C; for trying out and for tests."""
     from stream.broker import BrokerSettings, serve  # noqa: PLC0415 - only this command needs it
@@ -165,7 +174,10 @@ def topics_check(config: ConfigPath = None) -> None:
 
 @app.command()
 def worker(config: ConfigPath = None) -> None:
-    """Run a worker: takes in tickets, updates the models, produces escalations. Several share the work."""
+    """Run a worker; several share the work.
+
+    It takes in tickets, updates the models and produces escalations.
+    """
     from stream.worker import run  # noqa: PLC0415 - Faust takes a second to import
 
     run(load(config))
@@ -196,7 +208,9 @@ def send(
             parser=_time, help="With --speed: move the clock to this time after the last ticket."
         ),
     ] = None,
-    rate: Annotated[float | None, typer.Option(min=0.001, help="Tickets a second, at most.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Tickets a second, at most.")
+    ] = None,
     mapping: Mapping = None,
     timezone: Zone = None,
     time_format: TimeFormat = None,
@@ -295,9 +309,7 @@ def tail(
         return
 
     async def work() -> None:
-        async for event, raw in following.follow(
-            loaded, from_start=from_start, idle_seconds=idle
-        ):
+        async for event, raw in following.follow(loaded, from_start=from_start, idle_seconds=idle):
             _say(raw.decode() if as_json else page(event) + "\n")
 
     _run(work())
@@ -363,7 +375,10 @@ def replay(
 
 @config_app.command("check")
 def config_check(config: ConfigPath = None) -> None:
-    """Say whether the configuration is right; all mistakes at once, exit code 2 if there are any."""
+    """Say whether the configuration is right.
+
+    All mistakes at once; exit code 2 if there are any.
+    """
     load(config)
     _say("the configuration is right")
 
@@ -448,7 +463,7 @@ def _output(name: str) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     try:
-        file = Path(name).open("wb")
+        file = Path(name).open("wb")  # noqa: SIM115 - only what opening raises is caught
     except OSError as error:
         raise UserError(f"{name} cannot be written: {error.strerror}") from None
     with file:

@@ -1,4 +1,7 @@
-"""The whole way once: a real Kafka, two workers, six weeks of a made-up company, and a morning on which logins fail."""
+"""The whole way once.
+
+A real Kafka, two workers, six weeks of a made-up company, and a morning on which logins fail.
+"""
 
 import asyncio
 import contextlib
@@ -50,7 +53,9 @@ Say = Callable[[str], None]
 
 
 def run(config: Config, *, once: bool, say: Say) -> int:
-    """Run the demo; *once*: end when the incident is resolved, else go on until Ctrl-C. Returns the exit code.
+    """Run the demo; its exit code.
+
+    *once*: end when the incident is resolved, else go on until Ctrl-C.
 
     Raises:
         UserError: Something it needs is not there.
@@ -59,7 +64,9 @@ def run(config: Config, *, once: bool, say: Say) -> int:
         servers = os.environ.get("SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS")
         if servers is None:
             say("1/5  starting a Kafka of its own (the first time its jars are fetched, 45 MB)")
-            servers = stack.enter_context(Broker(say=lambda text: say(f"     {text}"))).bootstrap_servers
+            servers = stack.enter_context(
+                Broker(say=lambda text: say(f"     {text}"))
+            ).bootstrap_servers
         else:
             say(f"1/5  using the Kafka at {servers}")
         environ = {
@@ -126,16 +133,16 @@ async def _story(config: Config, *, once: bool, say: Say) -> int:
         await watcher
         return 0
     except TimeoutError:
-        raise UserError("the demo's incident was not resolved in time: see the log of the workers") from None
+        raise UserError(
+            "the demo's incident was not resolved in time: see the log of the workers"
+        ) from None
     finally:
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
 
 
-async def _load_history(
-    sender: Sender, stream: Iterator[dict[str, object]], until: float
-) -> bytes:
+async def _load_history(sender: Sender, stream: Iterator[dict[str, object]], until: float) -> bytes:
     """Send what lies before *until*; the first ticket that does not."""
     columns = (TextColumn("     history"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     first_live = b""

@@ -1,7 +1,8 @@
 """Agent ``detect``: signals of a partition's tenants -> models -> escalations.
 
-Per chunk: decode and step, pure, in memory; produce what follows and wait for it; every second or so one snapshot. Only then is the chunk
-done. Whatever is interrupted in between is done again, with the same ids, by whoever owns the partition next.
+Per chunk: decode and step, pure, in memory; produce what follows and wait for it; every second or
+so one snapshot. Only then is the chunk done. Whatever is interrupted in between is done again, with
+the same ids, by whoever owns the partition next.
 """
 
 import time

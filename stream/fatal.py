@@ -1,6 +1,7 @@
 """Stop at once where going on would lose or double something.
 
-Not by an exception: Faust acknowledges the event of an agent that raises, and commits it on the way down.
+Not by an exception: Faust acknowledges the event of an agent that raises, and commits it on the way
+down.
 """
 
 import os

@@ -70,13 +70,16 @@ class Intake:
 
 
 def body(handle: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """The agent around *handle*: no exception may leave it, since Faust acknowledges what raised."""
+    """The agent around *handle*.
+
+    No exception may leave it, since Faust acknowledges what raised.
+    """
 
     async def agent(stream: Any) -> None:
         async for event in stream.events():
             try:
                 await handle(event)
-            except Exception as error:  # noqa: BLE001 - a bug: stop before anything is committed
+            except Exception as error:  # a bug: stop before anything is committed
                 log.exception("an agent failed")
                 fatal(f"{handle.__qualname__}: {error!r}")
 

@@ -1,8 +1,9 @@
 """Where each assigned source partition stands, and the working state behind it.
 
-The truth about progress is what is durable downstream of a record, not what Faust acknowledged (its committed
-offset can run ahead of both outputs and changelog). For ``tickets.by-tenant`` that is the progress record
-of the last snapshot; for ``tickets``, where nothing is kept, the records that were produced onward and acknowledged.
+The truth about progress is what is durable downstream of a record, not what Faust acknowledged (its
+committed offset can run ahead of both outputs and changelog). For ``tickets.by-tenant`` that is the
+progress record of the last snapshot; for ``tickets``, where nothing is kept, the records that were
+produced onward and acknowledged.
 """
 
 import random
@@ -25,14 +26,14 @@ class Position:
     durable: int
     """All records below are done for good; this is what is committed and resumed from."""
     holes: set[tuple[int, int]] = field(default_factory=set)
-    """(expected, first) of offsets that the topic really does not hold, such as transaction markers."""
+    """(expected, first) of offsets that the topic really does not hold: transaction markers."""
 
 
 class Ledger:
     """What recovery read and what this worker works on; emptied at each rebalance.
 
-    Delivery: source records may be handed to agents only while `open`. Before that, Faust clears its queues at the end of a
-    recovery and what was handed out is gone.
+    Delivery: source records may be handed to agents only while `open`. Before that, Faust clears
+    its queues at the end of a recovery and what was handed out is gone.
     """
 
     def __init__(self, topics: Topics, settings: Settings) -> None:
@@ -75,7 +76,9 @@ class Ledger:
             StateError: It cannot be what was written.
         """
         for number in sorted(partitions):
-            owner = random.SystemRandom().getrandbits(62)  # never used twice, whoever owned it before
+            owner = random.SystemRandom().getrandbits(
+                62
+            )  # never used twice, whoever owned it before
             recovery = self._recoveries.pop(number, None)
             self.partitions[number] = Partition(number, owner, self.settings, recovery)
         self._recoveries.clear()
@@ -97,4 +100,3 @@ class Ledger:
         """The changelog records that make a partition durable up to where it stands."""
         next_offset = self.positions[TP(self.topics.by_tenant, number)].next
         return self.partitions[number].snapshot(next_offset, now, rewrite_seconds)
-

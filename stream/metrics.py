@@ -79,7 +79,7 @@ class Metrics:
         )
         self._latency = Histogram(
             "spikewatch_taken_seconds",
-            "From the append of a live ticket to tickets.by-tenant to its step; the last of each chunk.",
+            "From a live ticket's append to tickets.by-tenant to its step; the last of a chunk.",
             buckets=LATENCIES,
             registry=registry,
         )

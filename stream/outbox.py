@@ -1,7 +1,7 @@
 """Produce in batches, and wait until all in-sync replicas have them.
 
-Delivery: what `Outbox.send` returned from is durable. Where it cannot be, the process ends: whoever owns the partition next does
-the work again.
+Delivery: what `Outbox.send` returned from is durable. Where it cannot be, the process ends: whoever
+owns the partition next does the work again.
 """
 
 import asyncio
@@ -35,7 +35,10 @@ class Outbox:
         self._app = app
 
     async def send(self, records: Iterable[Record]) -> None:
-        """Produce *records*; those of one partition keep their order. Ends the process if that fails."""
+        """Produce *records*, awaited.
+
+        Those of one partition keep their order. Ends the process if that fails.
+        """
         by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
             by_partition[record.topic, record.partition].append(record)
@@ -47,7 +50,7 @@ class Outbox:
                 for (topic, partition), found in by_partition.items():
                     acknowledged += await self._submit(topic, partition, found)
                 await asyncio.gather(*acknowledged)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the records are not safe
+        except Exception as error:  # whatever it was, the records are not safe
             names = ", ".join(sorted({topic for topic, _ in by_partition}))
             fatal(f"produce to {names} failed: {error!r}")
 

@@ -1,7 +1,8 @@
 """The other shell around the same core: tickets in a file in, escalations in a file out, no Kafka.
 
-Time is taken from the tickets. The same input and ``--until`` give the same bytes; the same tickets sent in simulated mode give the
-same escalations. Nothing later in the file enters a decision. Memory does not grow with the file.
+Time is taken from the tickets. The same input and ``--until`` give the same bytes; the same tickets
+sent in simulated mode give the same escalations. Nothing later in the file enters a decision.
+Memory does not grow with the file.
 """
 
 from collections import Counter
@@ -21,8 +22,8 @@ class Replay:
 
     Example:
         >>> replay = Replay(Settings())
-        >>> replay.take(b'{"ticket_id": "1", "created_at": "2026-03-02T09:00:00Z", "product_area": "login"}')
-        []
+        >>> replay.take(b'{"ticket_id": "1", "created_at": "2026-03-02T09:00:00Z", "product_area":
+        "login"}') []
         >>> replay.counts["counted"]
         1
     """
@@ -88,7 +89,10 @@ def replay_lines(
     bury: Callable[[DeadLetter], None],
     mode: Mode = "simulated",
 ) -> None:
-    """Take all *lines* (with their numbers) of the file *name*; escalations go to *write*, what is rejected to *bury*."""
+    """Take all *lines* (with their numbers) of the file *name*.
+
+    Escalations go to *write*, what is rejected to *bury*.
+    """
     for number, line in lines:
         try:
             for event in replay.take(line, mode):
@@ -106,7 +110,9 @@ def to_file(file: BinaryIO) -> Callable[[EscalationEvent], None]:
     return write
 
 
-def dead_to_file(file: BinaryIO | None, counts: Counter[DeadReason]) -> Callable[[DeadLetter], None]:
+def dead_to_file(
+    file: BinaryIO | None, counts: Counter[DeadReason]
+) -> Callable[[DeadLetter], None]:
     """Count dead letters by reason, and write them to *file*, one a line, where there is one."""
 
     def bury(letter: DeadLetter) -> None:

@@ -1,7 +1,7 @@
 """Send ticket events to the topic ``tickets``: as they are, as history, or as simulated time.
 
-Key: the tenant, so that one partition keeps its order. What cannot be read is sent all the same: intake is the one that
-judges, and gives its reason on the topic of dead letters.
+Key: the tenant, so that one partition keeps its order. What cannot be read is sent all the same:
+intake is the one that judges, and gives its reason on the topic of dead letters.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from detectors.evidence import moment
 from schemas.codec import HEADER_KIND, HEADER_MODE, read_ticket, to_signal
 from schemas.dead_letter import Rejected
 from schemas.signals import Mode
@@ -21,7 +22,6 @@ from schemas.topics import Topics
 from stream.config import Config, kafka_client_options
 from stream.errors import UserError
 from stream.topics import no_broker, verify
-from detectors.evidence import moment
 
 IN_FLIGHT = 2_000
 """Records that may wait for their acknowledgement."""
@@ -36,10 +36,9 @@ class Pace:
     """How fast, and as what.
 
     Attributes:
-        mode: live, history or simulated.
-        rate: Tickets a second, at most; None: as fast as it goes.
-        speed: In simulated mode how many times faster than life; max: as fast as it goes.
-        until: In simulated mode: where the clock is moved to after the last ticket, seconds since 1970.
+        mode: live, history or simulated. rate: Tickets a second, at most; None: as fast as it goes.
+        speed: In simulated mode how many times faster than life; max: as fast as it goes. until: In
+        simulated mode: where the clock is moved to after the last ticket, seconds since 1970.
     """
 
     mode: Mode = "live"
@@ -90,7 +89,9 @@ class Sender:
         await self._producer.stop()
 
     async def send(self, lines: Iterable[bytes], seen: Callable[[], None] = lambda: None) -> None:
-        """Send all *lines* at the pace asked for; *seen* is called after each. Waits until all are acknowledged.
+        """Send all *lines* at the pace asked for, and wait until all are acknowledged.
+
+        *seen* is called after each.
 
         Raises:
             UserError: The broker does not take them.
@@ -116,11 +117,16 @@ class Sender:
             await self._tick(self._pace.until)
         if self._pace.mode == "history":
             for tenant in sorted(self.sent.tenants):
-                await self._mark(Tick(type="history_end", now=moment(self.sent.latest), tenant=tenant))
+                await self._mark(
+                    Tick(type="history_end", now=moment(self.sent.latest), tenant=tenant)
+                )
         await self._settle(0)
 
     async def pass_time(self, until: float) -> None:
-        """In simulated time nothing more comes before *until*, seconds since 1970: ticks alone, at the pace."""
+        """In simulated time nothing more comes before *until*, seconds since 1970.
+
+        Ticks alone, at the pace.
+        """
         speed = self._pace.speed
         now = self.sent.latest
         while now < until:
@@ -148,7 +154,7 @@ class Sender:
 
     async def _tick(self, now: float) -> None:
         for tenant in sorted(self.sent.tenants):
-            await self._mark(Tick(now=moment(now), tenant=tenant))
+            await self._mark(Tick(type="tick", now=moment(now), tenant=tenant))
 
     async def _mark(self, mark: Tick) -> None:
         assert mark.tenant is not None

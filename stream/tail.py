@@ -20,7 +20,7 @@ from stream.settings import settings_of
 from stream.topics import no_broker, verify
 
 MATURE_HOURS = 336.0
-"""Two weeks: then a series has seen each hour of the week twice and its own tail begins to count."""
+"""Two weeks: each hour of the week was seen twice, and the own tail begins to count."""
 IDLE_MS = 300
 
 
@@ -157,7 +157,14 @@ async def _committed(config: Config) -> dict[TopicPartition, int]:
     await admin.start()
     try:
         group = Topics(config.kafka.topic_prefix).group(config.kafka.group)
-        for wait in (0.2, 0.5, 1.0, 2.0, 4.0, 0.0):  # a fresh broker makes its coordinator when first asked
+        for wait in (
+            0.2,
+            0.5,
+            1.0,
+            2.0,
+            4.0,
+            0.0,
+        ):  # a fresh broker makes its coordinator when first asked
             try:
                 offsets = await admin.list_consumer_group_offsets(group)
                 break

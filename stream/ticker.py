@@ -1,7 +1,7 @@
 """Time as messages: one tick into every partition of ``tickets.by-tenant``, every few seconds.
 
-In the same log as the tickets, so that no tick overtakes a backlog and a replay of the log is deterministic. Several tickers do no harm:
-clocks only move forward.
+In the same log as the tickets, so that no tick overtakes a backlog and a replay of the log is
+deterministic. Several tickers do no harm: clocks only move forward.
 """
 
 import asyncio
@@ -44,7 +44,9 @@ async def run(config: Config) -> None:
 async def _tick_until(stop: asyncio.Event, producer: AIOKafkaProducer, config: Config) -> None:
     topic = Topics(config.kafka.topic_prefix).by_tenant
     while not stop.is_set():
-        tick = signals.encode(signals.Tick(now=round(time.time() - config.time.lateness_seconds, 3)))
+        tick = signals.encode(
+            signals.Tick(now=round(time.time() - config.time.lateness_seconds, 3))
+        )
         try:
             async with asyncio.timeout(60):
                 for partition in range(config.kafka.partitions):

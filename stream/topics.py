@@ -23,8 +23,9 @@ class Spec(NamedTuple):
 def specs(config: Config) -> list[Spec]:
     """All topics, and why they are as they are.
 
-    ``tickets.by-tenant`` is stamped by the broker: its append time is what live tickets are late or early against. The changelog is
-    compacted, never deleted from, and not compacted before every record was written again (see `detectors.twins`).
+    ``tickets.by-tenant`` is stamped by the broker: its append time is what live tickets are late or
+    early against. The changelog is compacted, never deleted from, and not compacted before every
+    record was written again (see `detectors.twins`).
     """
     topics = Topics(config.kafka.topic_prefix)
     count = config.kafka.partitions

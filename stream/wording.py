@@ -1,4 +1,7 @@
-"""Escalations as on-call reads them, in plain text. Text of strangers appears literally, without control characters."""
+"""Escalations as on-call reads them, in plain text.
+
+Text of strangers appears literally, without control characters.
+"""
 
 import math
 from datetime import datetime
@@ -16,8 +19,8 @@ def page(event: EscalationEvent) -> str:
     lines = [f"{_clock(event.time)}  {head}"]
     if event.transition == "resolved":
         lines.append(
-            f"  lasted {_duration(event.time, data.since)}: {data.tickets} tickets of {data.customers} "
-            f"customers, {_round(data.expected)} expected"
+            f"  lasted {_duration(event.time, data.since)}: {data.tickets} tickets of "
+            f"{data.customers} customers, {_round(data.expected)} expected"
         )
     else:
         lines += [

@@ -1,4 +1,7 @@
-"""The worker: a Faust application with two agents, `intake` and `detect`, and what keeps an eye on it."""
+"""The worker.
+
+A Faust application with two agents, `intake` and `detect`, and what keeps an eye on it.
+"""
 
 import asyncio
 import contextlib
@@ -44,8 +47,8 @@ def build(config: Config, metrics: Metrics, progress: Progress, data_directory: 
     """
     if getattr(faust.streams, "_CStreamIterator", None) is None:
         raise UserError(
-            "faust-streaming is installed without its compiled stream iterator, and the pure Python one "
-            "loses events in a rebalance: install a wheel for this Python (3.11 to 3.14)"
+            "faust-streaming is installed without its compiled stream iterator, and the pure "
+            "Python one loses events in a rebalance: install a wheel for this Python (3.11 to 3.14)"
         )
     kafka = config.kafka
     topics = Topics(kafka.topic_prefix)
@@ -102,7 +105,6 @@ def _add_agents(app: LedgerApp, config: Config, metrics: Metrics) -> None:
 
 
 def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
-    @app.task
     async def beat() -> None:
         looked = 0.0
         while not app.should_stop:
@@ -113,6 +115,8 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
                 metrics.look(app.ledger.partitions.values(), time.time())
                 looked = now
             await asyncio.sleep(BEAT_SECONDS)
+
+    app.task(beat)
 
 
 def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
@@ -134,13 +138,17 @@ def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
 
 def _log_end(consumer: Any, tp: TP, known: int) -> int:
     """End of the log as of the last fetch; what is known where nothing was fetched yet."""
-    with contextlib.suppress(Exception):  # not assigned any more: the next look has the new positions
+    with contextlib.suppress(
+        Exception
+    ):  # not assigned any more: the next look has the new positions
         return max(known, int(consumer.highwater(tp) or 0))
     return known
 
 
 def run(config: Config) -> None:
-    """Run a worker until SIGTERM or SIGINT. Does not return: it exits with 0, or 70 where it had to stop at once.
+    """Run a worker until SIGTERM or SIGINT.
+
+    Does not return: it exits with 0, or with 70 where it had to stop at once.
 
     Raises:
         UserError: It cannot start; nothing is left half started.

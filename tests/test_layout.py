@@ -51,7 +51,7 @@ def test_imports_run_one_way(room: str) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "detectors").rglob("*.py")), ids=lambda p: p.name)
 def test_detectors_are_pure(path: Path) -> None:
-    """No detector imports IO, a clock, Kafka or pickle, or asks the system for the time or for randomness."""
+    """No detector imports IO, a clock, Kafka or pickle, or asks for the time or for randomness."""
     assert not imported(path) & IMPURE
     text = path.read_text(encoding="utf-8")
     assert "datetime.now" not in text

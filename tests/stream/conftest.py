@@ -196,7 +196,10 @@ class Rig:
         return asyncio.run(work())
 
     def escalations(self) -> list[bytes]:
-        """What is on the topic of escalations, repeats (same id) left out; each repeat must have the same bytes."""
+        """What is on the topic of escalations, repeats (same id) left out;
+
+        each repeat must have the same bytes.
+        """
         found: dict[str, bytes] = {}
         for record in self.read(self.topics.escalations):
             event = json.loads(record.value)
@@ -223,7 +226,8 @@ class Rig:
     def settle(self, seconds: float = 60.0) -> None:
         """Wait until all that was sent is durably worked on.
 
-        A snapshot is made with a record that comes a second after the last one: harmless ticks of 1970 see to that.
+        A snapshot is made with a record that comes a second after the last one: harmless ticks of
+        1970 see to that.
         """
 
         def quiet() -> bool:
@@ -236,10 +240,14 @@ class Rig:
         wait_for(quiet, seconds, "the backlog to be worked off", self)
 
     def oracle(self) -> tuple[list[bytes], dict[str, bytes]]:
-        """The internal log, run through the step by itself: escalations and state as they must be."""
+        """The internal log, run through the step by itself:
+
+        escalations and state as they must be.
+        """
         events: list[bytes] = []
         parts = {
-            n: Partition(n, 0, settings_of(self.config)) for n in range(self.config.kafka.partitions)
+            n: Partition(n, 0, settings_of(self.config))
+            for n in range(self.config.kafka.partitions)
         }
         for record in self.read(self.topics.by_tenant):
             done = parts[record.partition].take(signals.decode(record.value), record.timestamp)
@@ -279,7 +287,7 @@ class Rig:
             enumerate(lines),
             "test",
             lambda event: events.append(write_escalation(event)),
-            lambda letter: None,
+            lambda _: None,
         )
         return events + [write_escalation(event) for event in run.finish()]
 

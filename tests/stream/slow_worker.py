@@ -1,6 +1,7 @@
-"""A worker as `spikewatch worker` runs it, but slowed down, so that there is still work when it is killed.
+"""A worker as `spikewatch worker` runs it, but slowed down: it is killed in the middle of work.
 
-``python slow_worker.py MARK SECONDS``: the file MARK is touched at the first chunk of signals; each chunk of 40 takes SECONDS longer.
+``python slow_worker.py MARK SECONDS``: the file MARK is touched at the first chunk of signals; each
+chunk of 40 takes SECONDS longer.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Workers killed and paused while they work through a backlog, on a real broker: the same ids, the same state.
+"""Workers killed and paused while they work through a backlog: the same ids, the same state.
 
-The oracle is the recorded internal log, run through the step in this process. Workers are slowed down, so that each is hit in
-the middle of its work: a kill without a backlog proves nothing.
+The oracle is the recorded internal log, run through the step in this process. Workers are slowed
+down, so that each is hit in the middle of its work: a kill without a backlog proves nothing.
 """
 
 import json
@@ -43,7 +43,7 @@ def quick_broker() -> Iterator[Broker]:
 
 
 @pytest.fixture
-def quick_rig(quick_broker: Broker, topic_prefix: str, tmp_path: Path, request: Any) -> Any:
+def quick_rig(quick_broker: Broker, topic_prefix: str, tmp_path: Path) -> Iterator[Any]:
     """A rig on the quick broker."""
     helpers = _helpers()
     rig = helpers.Rig(quick_broker.bootstrap_servers, topic_prefix, tmp_path)
@@ -52,8 +52,8 @@ def quick_rig(quick_broker: Broker, topic_prefix: str, tmp_path: Path, request: 
         "SPIKEWATCH_KAFKA__PARTITIONS": str(PARTITIONS),
         "SPIKEWATCH_STATE__SNAPSHOT_SECONDS": "0.3",
     }
-    request.addfinalizer(lambda: helpers.stop_all(rig))
-    return rig
+    yield rig
+    helpers.stop_all(rig)
 
 
 def _helpers() -> Any:
@@ -61,7 +61,10 @@ def _helpers() -> Any:
 
 
 def backlog() -> list[bytes]:
-    """Eight tenants, each with an incident: enough for every partition to have work and escalations."""
+    """Eight tenants, each with an incident:
+
+    enough for every partition to have work and escalations.
+    """
     found: list[tuple[str, bytes]] = []
     for number in range(8):
         incidents = [
@@ -87,7 +90,7 @@ def hit(rig: Any, workers: list[Any], number: int, rng: random.Random) -> bool:
     helpers = _helpers()
     worker.mark.unlink(missing_ok=True)
     helpers.wait_for(lambda: worker.mark.exists() or rig.lag() == 0, 40, "a chunk", rig)
-    working = worker.mark.exists()
+    working = bool(worker.mark.exists())
     time.sleep(rng.uniform(0.05, 1.0))
     if number == signal.SIGSTOP:
         worker.send(signal.SIGSTOP)
@@ -130,18 +133,26 @@ def torment(rig: Any, number: int, seed: int) -> None:
     told = rig.escalations()
     assert sorted(told) == sorted(events)
     assert rig.state() == state
-    if number == signal.SIGKILL:  # a paused intake may wake up and write out of order; a dead one cannot
+    if (
+        number == signal.SIGKILL
+    ):  # a paused intake may wake up and write out of order; a dead one cannot
         expected = rig.replay(lines, START + (HOURS + 24) * HOUR)
         assert sorted(told) == sorted(expected)
 
 
 def test_killed_workers_lose_and_double_nothing(quick_rig: Any) -> None:
-    """SIGKILL, at least ten takeovers: escalations and state as if nothing had happened, equal to replay's."""
+    """SIGKILL, at least ten takeovers:
+
+    escalations and state as if nothing had happened, equal to replay's.
+    """
     torment(quick_rig, signal.SIGKILL, seed=1)
 
 
 def test_paused_workers_lose_and_double_nothing(quick_rig: Any) -> None:
-    """SIGSTOP for half and for twice the session timeout; the woken owner writes late: nothing changes."""
+    """SIGSTOP for half and for twice the session timeout;
+
+    the woken owner writes late: nothing changes.
+    """
     torment(quick_rig, signal.SIGSTOP, seed=2)
 
 
@@ -149,7 +160,7 @@ def test_paused_workers_lose_and_double_nothing(quick_rig: Any) -> None:
 def test_a_changelog_that_compacts_within_seconds_changes_nothing(
     quick_rig: Any, number: int
 ) -> None:
-    """Compaction after seconds, periods scaled down alike (rewritten after 6 s, kept for 20): nothing is lost."""
+    """Periods scaled down alike (rewritten after 6 s, kept for 20): nothing is lost."""
     quick_rig.extra |= {
         "SPIKEWATCH_STATE__REWRITE_SECONDS": "6",
         "SPIKEWATCH_STATE__COMPACTION_LAG_SECONDS": "20",

@@ -1,4 +1,4 @@
-"""``spikewatch replay`` and the rest of the command line that needs no Kafka, as a user calls them."""
+"""``spikewatch replay`` and the commands that need no Kafka, as a user calls them."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ def test_two_runs_give_the_same_bytes(stream: Path, tmp_path: Path) -> None:
     assert first == (tmp_path / "2.jsonl").read_bytes()
     events = [EscalationEvent.model_validate_json(line) for line in first.splitlines()]
     billing = [e for e in events if e.data.product_area == "billing"]
-    assert [e.transition for e in billing][0] == "opened"
+    assert billing[0].transition == "opened"
     assert billing[-1].transition == "resolved"
 
 
@@ -89,7 +89,12 @@ def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> Non
     """Bad lines are never fatal: each is written with its line number, and the others count."""
     good = {"ticket_id": "1", "created_at": "2026-03-02T09:00:00Z", "product_area": "login"}
     late = {**good, "ticket_id": "2", "created_at": "2026-03-03T09:00:00Z"}
-    lines = [json.dumps(good), "{", json.dumps({**good, "created_at": "2026-03-02"}), json.dumps(late)]
+    lines = [
+        json.dumps(good),
+        "{",
+        json.dumps({**good, "created_at": "2026-03-02"}),
+        json.dumps(late),
+    ]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     done = run(
         tmp_path,
@@ -114,9 +119,7 @@ def test_history_is_learned_and_pages_nobody(stream: Path, tmp_path: Path) -> No
     (tmp_path / "past.jsonl").write_bytes(b"".join(lines[:cut]))
     with gzip.open(tmp_path / "now.jsonl.gz", "wb") as file:
         file.write(b"".join(lines[cut:]))
-    done = run(
-        tmp_path, "replay", "now.jsonl.gz", "--history", "past.jsonl", "--out", "out.jsonl"
-    )
+    done = run(tmp_path, "replay", "now.jsonl.gz", "--history", "past.jsonl", "--out", "out.jsonl")
     assert done.returncode == 0, done.stderr
     border = json.loads(lines[cut])["created_at"]
     raw = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
@@ -162,7 +165,10 @@ def test_another_model_is_chosen_by_the_configuration(stream: Path, tmp_path: Pa
 
 
 def test_all_configuration_mistakes_are_reported_at_once(tmp_path: Path) -> None:
-    """A wrong value, an unknown key and a wrong variable: three lines, exit code 2, no traceback."""
+    """A wrong value, an unknown key and a wrong variable:
+
+    three lines, exit code 2, no traceback.
+    """
     (tmp_path / "spikewatch.toml").write_text(
         "[budget]\nfalse_pages_per_week = -1\n[time]\ntimezon = 'UTC'\n"
     )

@@ -1,4 +1,7 @@
-"""The stream on a real broker: what comes out, and that it equals what replay and the internal log say."""
+"""The stream on a real broker:
+
+what comes out, and that it equals what replay and the internal log say.
+"""
 
 import json
 import signal
@@ -53,7 +56,7 @@ def conftest(rig: Any) -> Any:
 
 
 def test_the_stream_says_what_replay_says(rig: Any) -> None:
-    """The same tickets, sent in simulated time, give the same escalations as replay, byte for byte."""
+    """Tickets sent in simulated time give the same escalations as replay, byte for byte."""
     lines = some_tickets(tenants=3, weeks=4)
     until = START + 4.2 * 168 * HOUR
     rig.create_topics()
@@ -69,7 +72,10 @@ def test_the_stream_says_what_replay_says(rig: Any) -> None:
 
 
 def test_a_restarted_worker_goes_on_where_the_last_one_stopped(rig: Any) -> None:
-    """Stopped by SIGTERM (exit 0) half-way and started again: the same escalations and the same state."""
+    """Stopped by SIGTERM (exit 0) half-way and started again:
+
+    the same escalations and the same state.
+    """
     lines = some_tickets(tenants=2, weeks=3)
     until = START + 3.2 * 168 * HOUR
     rig.create_topics()
@@ -155,7 +161,7 @@ def test_history_pages_nobody_and_live_traffic_after_it_does(rig: Any) -> None:
 
 
 def test_ticks_alone_resolve_an_episode(rig: Any) -> None:
-    """A live area that falls silent is resolved by the ticker, in its own time, without another ticket."""
+    """A live area that falls silent is resolved by the ticker, without another ticket."""
     rig.extra = {"SPIKEWATCH_EPISODE__CLEAR_MINUTES": "1", "SPIKEWATCH_TIME__TICK_SECONDS": "0.5"}
     now = time.time()
     world = World(now - 5 * 168 * HOUR, 5 * 168.0 - 5.0, areas=AREAS, seed=5)
@@ -204,7 +210,7 @@ def test_a_reply_to_header_reaches_no_topic(rig: Any) -> None:
 
 
 def test_the_endpoints_answer(rig: Any) -> None:
-    """Metrics are served, /live and /ready say 200 once the worker works, and nothing else listens."""
+    """Metrics are served, /live and /ready say 200, and nothing else listens."""
     import urllib.request  # noqa: PLC0415 - only here
 
     metrics, health = conftest(rig).free_port(), conftest(rig).free_port()
@@ -229,7 +235,7 @@ def test_the_endpoints_answer(rig: Any) -> None:
     assert "spikewatch_escalations_total" in get(metrics, "/metrics")
     get(health, "/live")
     get(health, "/ready")
-    import psutil  # noqa: PLC0415 - only here
+    import psutil  # type: ignore[import-untyped] # noqa: PLC0415 - ships no types; only here
 
     listening = {
         c.laddr.port
