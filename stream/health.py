@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from stream.errors import UserError
+
 LOOP_SECONDS = 30.0
 """A loop whose last heartbeat is older hangs."""
 STALL_SECONDS = 120.0
@@ -28,7 +30,7 @@ REJOIN_SECONDS = 120.0
 """A rejoin that is needed for longer does not happen."""
 
 
-class HealthError(Exception):
+class HealthError(UserError):
     """The health server cannot listen; its text names the key and what to do."""
 
 

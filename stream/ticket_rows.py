@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from schemas.ticket import Customer, TicketEvent
+from stream.errors import UserError
 
 MAX_LINE_BYTES = 1_000_000
 """Longer JSONL lines are cut to one byte more: above any ``[limits] ticket_bytes``, too long."""
@@ -19,7 +20,7 @@ _REQUIRED = ("ticket_id", "created_at")
 _AREA_OR_TEXT = ("product_area", "subject", "body")
 
 
-class TicketFileError(Exception):
+class TicketFileError(UserError):
     """A file of tickets cannot be used; its text is one sentence that says why and what to do."""
 
 

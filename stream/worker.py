@@ -19,7 +19,7 @@ from stream.chunks import ChunkSchema, FullTableManager, LedgerApp, LedgerTable
 from stream.config import Config, faust_credentials
 from stream.detect import Detect
 from stream.errors import UserError
-from stream.health import HealthError, HealthServer, Progress
+from stream.health import HealthServer, Progress
 from stream.intake import Intake, body
 from stream.ledger import Ledger
 from stream.metrics import Metrics
@@ -157,12 +157,9 @@ def run(config: Config) -> None:
     metrics, progress = Metrics(), Progress()
     progress.recovery_started(time.monotonic())
     health = HealthServer(progress, host=config.health.host, port=config.health.port)
-    try:
-        if config.health.port:
-            health.start()
-        metrics.serve(config.metrics.host, config.metrics.port)
-    except HealthError as error:
-        raise UserError(str(error)) from None
+    if config.health.port:
+        health.start()
+    metrics.serve(config.metrics.host, config.metrics.port)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="spikewatch-") as folder:
         app = build(config, metrics, progress, folder)

@@ -13,8 +13,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream import broker_runtime
 from stream.broker import Broker, BrokerError, BrokerSettings
+from stream.broker import runtime as broker_runtime
 
 pytestmark = pytest.mark.kafka
 

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from stream.config_errors import Disagreement, disagree
-from stream.config_kafka import Kafka
-from stream.config_values import Section, host, zone
+from stream.config.errors import Disagreement, disagree
+from stream.config.kafka import Kafka
+from stream.config.values import Section, host, zone
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, AfterValidator(host)]

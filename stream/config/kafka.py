@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from stream.config_errors import Disagreement, disagree
-from stream.config_values import Section, is_ip, kafka_name, plain, servers
+from stream.config.errors import Disagreement, disagree
+from stream.config.values import Section, is_ip, kafka_name, plain, servers
 
 _UNSET = SecretStr("")
 

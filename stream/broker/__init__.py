@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Final, Self
 
-from stream.broker_node import (
+from stream.broker.node import (
     HOST,
     answers,
     format_directory,
@@ -25,12 +25,12 @@ from stream.broker_node import (
     server_properties,
     two_ports,
 )
-from stream.broker_runtime import KAFKA_VERSION, BrokerError, Say, find_jars, find_java
+from stream.broker.runtime import KAFKA_VERSION, BrokerError, Say, find_jars, find_java
 
 __all__ = ["Broker", "BrokerError", "BrokerSettings", "serve"]
 
 _STOP_GRACE_SECONDS: Final = 15.0
-_GUARD: Final = Path(__file__).with_name("broker_guard.py")
+_GUARD: Final = Path(__file__).with_name("guard.py")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Not imported but executed, alone and by path, by :class:`stream.broker.Broker`::
 
-    python -I broker_guard.py GRACE_SECONDS DIRECTORY_OR_EMPTY COMMAND...
+    python -I guard.py GRACE_SECONDS DIRECTORY_OR_EMPTY COMMAND...
 
 Its standard input is a pipe whose other end only that process holds: the end of file tells of its
 death, however sudden. Its standard output carries the pid of the command, one line. SIGTERM ends

@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from stream.broker_runtime import BrokerError
+from stream.broker.runtime import BrokerError
 
 __all__ = ["HOST", "answers", "prepare_directory", "server_properties", "two_ports"]
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from stream.config_errors import MASK, ConfigError, Sources, find_mistakes, nearest
-from stream.config_kafka import Kafka
-from stream.config_model import Config
-from stream.config_values import plain
+from stream.config.errors import MASK, ConfigError, Sources, find_mistakes, nearest
+from stream.config.kafka import Kafka
+from stream.config.sections import Config
+from stream.config.values import plain
 
 if TYPE_CHECKING:
     from faust.types.auth import CredentialsT

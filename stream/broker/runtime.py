@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from stream.errors import UserError
+
 __all__ = ["KAFKA_VERSION", "BrokerError", "Say", "cache_directory", "find_jars", "find_java"]
 
 KAFKA_VERSION: Final = "4.1.0"
@@ -30,7 +32,7 @@ Say: TypeAlias = Callable[[str], None]
 """Is told, in a few words, what is about to be done."""
 
 
-class BrokerError(Exception):
+class BrokerError(UserError):
     """The local broker cannot do what was asked; the message says what to do about it."""
 
 

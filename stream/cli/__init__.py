@@ -1,0 +1,73 @@
+"""The command ``spikewatch``. Each subcommand does one thing that a user would name.
+
+Exit codes: 0 done; 1 something you can mend, said in a sentence; 2 the command line or the
+configuration is wrong; 70 a worker had to stop at once (restart it, the state is safe); 130
+interrupted.
+"""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from stream.cli import running, tickets, watching
+from stream.cli.options import say
+from stream.config import ConfigError
+from stream.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Watches support tickets as they arrive and says, within minutes and with evidence, that "
+    "something broke. Try: spikewatch demo --once",
+)
+app.command()(running.demo)
+app.command()(running.broker)
+app.add_typer(running.topics_app, name="topics")
+app.command()(running.worker)
+app.command()(running.ticker)
+app.command()(tickets.send)
+app.command()(tickets.simulate)
+app.command()(watching.tail)
+app.command()(tickets.replay)
+app.add_typer(running.config_app, name="config")
+
+
+def main() -> None:
+    """Entry point: run the command, and turn what a user can mend into one sentence."""
+    try:
+        app()
+    except ConfigError as error:
+        _complain(str(error))
+        sys.exit(2)
+    except UserError as error:
+        _complain(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"spikewatch: {text}\n")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"spikewatch {version('spikewatch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which release."),
+    ] = False,
+) -> None:
+    """Options of spikewatch itself."""

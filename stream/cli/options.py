@@ -1,0 +1,135 @@
+"""What several commands share: options, times, ticket files with a progress bar, outputs."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+
+from stream.errors import UserError
+
+T = TypeVar("T")
+
+
+def time(text: str) -> datetime:
+    """An RFC 3339 time, or a date; UTC where it carries no offset."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time such as 2026-03-02T09:00:00Z") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="TOML file; default: SPIKEWATCH_CONFIG, then ./spikewatch.toml if it is there.",
+    ),
+]
+Input = Annotated[
+    str, typer.Argument(help="File of tickets, .jsonl or .csv, also .gz; - for stdin.")
+]
+Mapping = Annotated[
+    str | None,
+    typer.Option(
+        "--map", help="CSV: our field=your column, such as created_at=Opened,ticket_id=Id."
+    ),
+]
+Zone = Annotated[
+    str | None, typer.Option(help="CSV: IANA time zone of times that carry no offset.")
+]
+TimeFormat = Annotated[
+    str | None, typer.Option(help="CSV: strptime pattern of times, such as '%d/%m/%Y %H:%M'.")
+]
+FileFormat = Annotated[
+    Literal["jsonl", "csv"] | None, typer.Option("--format", help="Default: by the file's name.")
+]
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run *work* to its end."""
+    return asyncio.run(work)
+
+
+@contextmanager
+def ticket_file(
+    source: str,
+    mapping: str | None,
+    timezone: str | None,
+    time_format: str | None,
+    file_format: Literal["jsonl", "csv"] | None,
+) -> Iterator[tuple[Iterator[tuple[int, bytes]], Callable[[], None]]]:
+    """Numbered lines of a ticket file, and what to call after each so that the bar moves."""
+    from stream.ticket_files import TicketFile, parse_mapping  # noqa: PLC0415 - pydantic's fields
+
+    fields = parse_mapping(mapping) if mapping else None
+    with (
+        TicketFile(
+            source,
+            mapping=fields,
+            format=file_format,
+            assume_timezone=timezone,
+            time_format=time_format,
+        ) as file,
+        Progress(*columns(), console=Console(stderr=True), transient=True) as bar,
+    ):
+        task = bar.add_task(Path(source).name, total=file.size)
+        count = 0
+
+        def seen() -> None:
+            nonlocal count
+            count += 1
+            if count % 500 == 0:
+                bar.update(task, completed=file.position)
+
+        yield iter(file), seen
+
+
+def watched(
+    lines: Iterator[tuple[int, bytes]], seen: Callable[[], None]
+) -> Iterator[tuple[int, bytes]]:
+    """*lines*; after each one *seen* is called."""
+    for line in lines:
+        yield line
+        seen()
+
+
+@contextmanager
+def output(name: str) -> Iterator[BinaryIO]:
+    """The file *name* to write to; - is stdout.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    if name == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        file = Path(name).open("wb")  # noqa: SIM115 - only what opening raises is caught
+    except OSError as error:
+        raise UserError(f"{name} cannot be written: {error.strerror}") from None
+    with file:
+        yield file
+
+
+def columns() -> tuple[Any, ...]:
+    """Of every progress bar."""
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+    )

@@ -1,0 +1,230 @@
+"""Commands that take tickets: send, simulate, replay."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from schemas.dead_letter import DeadReason
+from stream.cli.options import (
+    ConfigPath,
+    FileFormat,
+    Input,
+    Mapping,
+    TimeFormat,
+    Zone,
+    columns,
+    output,
+    run_async,
+    say,
+    ticket_file,
+    time,
+    watched,
+)
+from stream.config import load
+
+
+def send(
+    source: Input,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="Weeks before now: learned from, nobody is paged for them."),
+    ] = False,
+    speed: Annotated[
+        str | None,
+        typer.Option(help="Simulated time, so many times faster than life; or: max."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=time, help="With --speed: move the clock to this time after the last ticket."
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Tickets a second, at most.")
+    ] = None,
+    mapping: Mapping = None,
+    timezone: Zone = None,
+    time_format: TimeFormat = None,
+    file_format: FileFormat = None,
+    config: ConfigPath = None,
+) -> None:
+    """Send tickets from a file to Kafka.
+
+    As they are (live), as --history, or in simulated time with --speed.
+    """
+    from stream.send import Pace, Sender  # noqa: PLC0415 - aiokafka takes a while to import
+
+    if history and speed is not None:
+        raise typer.BadParameter("--history and --speed exclude each other")
+    if until is not None and speed is None:
+        raise typer.BadParameter("--until needs --speed")
+    pace = Pace(
+        mode="history" if history else "simulated" if speed else "live",
+        rate=rate,
+        speed=_speed(speed),
+        until=None if until is None else until.timestamp(),
+    )
+    loaded = load(config)
+
+    async def work(lines: Iterator[tuple[int, bytes]], seen: Callable[[], None]) -> Sender:
+        async with Sender(loaded, pace) as sender:
+            await sender.send((line for _, line in lines), seen)
+        return sender
+
+    with ticket_file(source, mapping, timezone, time_format, file_format) as (lines, seen):
+        sent = run_async(work(lines, seen)).sent
+    text = f"sent {sent.tickets} tickets of {len(sent.tenants)} tenants"
+    if sent.unreadable:
+        text += f"; {sent.unreadable} of them cannot be read and will be dead letters"
+    say(text)
+
+
+def simulate(
+    out: Annotated[str, typer.Option("--out", help="File to write; - for stdout.")] = "-",
+    to_kafka: Annotated[
+        bool, typer.Option("--send", help="Send them in simulated time instead; see --speed.")
+    ] = False,
+    speed: Annotated[
+        str, typer.Option(help="With --send: times faster than life, or max.")
+    ] = "max",
+    weeks: Annotated[float, typer.Option(min=0.01, help="How long.")] = 6.0,
+    start: Annotated[
+        datetime | None,
+        typer.Option(parser=time, help="When it starts; default 2026-03-02, a Monday."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    tenant: Annotated[str, typer.Option(help="Name of the company.")] = "acme",
+    incident: Annotated[
+        list[str] | None,
+        typer.Option(help="AREA,DAY,HOURS,TIMES such as login,38.5,2,6; may be given repeatedly."),
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Write or send a made-up company's tickets, with seasons, noise and incidents."""
+    import json  # noqa: PLC0415 - only this command needs it
+
+    from detectors.simulate import HOUR, World, tickets  # noqa: PLC0415 - only this command needs it
+    from stream.demo import START  # noqa: PLC0415 - the same Monday
+
+    begin = START if start is None else start.timestamp()
+    world = World(
+        start=begin,
+        hours=weeks * 168.0,
+        incidents=[_incident(text, begin) for text in incident or ()],
+        seed=seed,
+        tenant=tenant,
+    )
+
+    def lines(bar: Progress) -> Iterator[bytes]:
+        task = bar.add_task("tickets", total=world.hours)
+        for number, ticket in enumerate(tickets(world)):
+            yield json.dumps(ticket).encode()
+            if number % 500 == 0:
+                at = datetime.fromisoformat(str(ticket["created_at"])).timestamp()
+                bar.update(task, completed=(at - begin) / HOUR)
+        bar.update(task, completed=world.hours)
+
+    if to_kafka:
+        from stream.send import Pace, Sender  # noqa: PLC0415 - aiokafka takes a while to import
+
+        loaded = load(config)
+
+        async def work() -> None:
+            async with Sender(loaded, Pace("simulated", speed=_speed(speed))) as sender:
+                with Progress(*columns(), console=Console(stderr=True)) as bar:
+                    await sender.send(lines(bar))
+
+        run_async(work())
+        return
+    with output(out) as file, Progress(*columns(), console=Console(stderr=True)) as bar:
+        for line in lines(bar):
+            file.write(line + b"\n")
+
+
+def replay(
+    source: Input,
+    out: Annotated[str, typer.Option("--out", help="File for the escalations; - for stdout.")],
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=time,
+            metavar="TIME",
+            help="Move the clock to this time after the last ticket; later tickets are rejected.",
+        ),
+    ] = None,
+    dead: Annotated[
+        str | None, typer.Option(help="File for what cannot be read, with reasons.")
+    ] = None,
+    history: Annotated[
+        str | None, typer.Option(help="File of earlier tickets: learned from, pages nobody.")
+    ] = None,
+    mapping: Mapping = None,
+    timezone: Zone = None,
+    time_format: TimeFormat = None,
+    file_format: FileFormat = None,
+    config: ConfigPath = None,
+) -> None:
+    """Try it on tickets in a file, without Kafka: the escalations there would have been."""
+    from stream.replay import (  # noqa: PLC0415 - scipy takes a while to import
+        Replay,
+        dead_to_file,
+        replay_lines,
+        to_file,
+    )
+    from stream.settings import settings_of  # noqa: PLC0415 - the same
+
+    loaded = load(config)
+    end = None if until is None else until.timestamp()
+    run = Replay(settings_of(loaded), end, loaded.limits.ticket_bytes)
+    reasons: Counter[DeadReason] = Counter()
+    with ExitStack() as stack:
+        past = history and stack.enter_context(
+            ticket_file(history, mapping, timezone, time_format, file_format)
+        )
+        lines, seen = stack.enter_context(
+            ticket_file(source, mapping, timezone, time_format, file_format)
+        )
+        write = to_file(stack.enter_context(output(out)))
+        bury = dead_to_file(stack.enter_context(output(dead)) if dead else None, reasons)
+        if past:
+            replay_lines(run, watched(*past), str(history), write, bury, "history")
+            for event in run.end_history():
+                write(event)
+        replay_lines(run, watched(lines, seen), source, write, bury)
+        for event in run.finish():
+            write(event)
+    told = [f"{count} {outcome}" for outcome, count in sorted(run.counts.items())]
+    told += [f"{count} {reason}" for reason, count in sorted(reasons.items())]
+    sys.stderr.write(f"tickets: {', '.join(told) or 'none'}\n")
+
+
+def _speed(text: str | None) -> float | Literal["max"]:
+    if text is None or text == "max":
+        return "max"
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.0 < speed < float("inf"):
+        raise typer.BadParameter("--speed is a number above 0, or max")
+    return speed
+
+
+def _incident(text: str, begin: float) -> Any:
+    from detectors.simulate import COMPANY, HOUR, Incident  # noqa: PLC0415 - only simulate needs it
+
+    try:
+        area, day, hours, times = text.split(",")
+        incident = Incident(area, begin + float(day) * 24 * HOUR, float(hours), float(times))
+    except ValueError:
+        raise typer.BadParameter(f"--incident {text}: AREA,DAY,HOURS,TIMES is needed") from None
+    if area not in COMPANY:
+        raise typer.BadParameter(f"--incident {text}: the areas are {', '.join(COMPANY)}")
+    return incident

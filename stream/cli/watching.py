@@ -1,0 +1,67 @@
+"""The command that shows what comes out, and what the workers know: tail."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stream.cli.options import ConfigPath, run_async, say
+from stream.config import load
+
+if TYPE_CHECKING:  # aiokafka takes a while to import
+    from stream.tail import Status
+
+if TYPE_CHECKING:
+    pass
+
+
+def tail(
+    as_json: Annotated[bool, typer.Option("--json", help="One CloudEvent a line.")] = False,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Also earlier ones.")] = False,
+    idle: Annotated[
+        float | None, typer.Option(help="End after so many seconds without an escalation.")
+    ] = None,
+    status: Annotated[
+        bool, typer.Option("--status", help="Instead: tickets, areas, clocks, lag, warm-up left.")
+    ] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Print escalations as they come; or, with --status, what the workers know."""
+    from stream import tail as following  # noqa: PLC0415 - aiokafka takes a while to import
+    from stream.wording import page  # noqa: PLC0415 - the same
+
+    loaded = load(config)
+    if status:
+        _print_status(run_async(following.status(loaded)))
+        return
+
+    async def work() -> None:
+        async for event, raw in following.follow(loaded, from_start=from_start, idle_seconds=idle):
+            say(raw.decode() if as_json else page(event) + "\n")
+
+    run_async(work())
+
+
+def _print_status(found: "Status") -> None:
+
+    say(f"{found.tickets} tickets in {len(found.areas)} areas, as of the last snapshots")
+    for tenant, clock in sorted(found.clocks.items()):
+        say(f"clock of {tenant}: {datetime.fromtimestamp(clock, UTC):%Y-%m-%d %H:%M:%S}Z")
+    for topic, lag in found.lag.items():
+        say(f"lag of {topic}: {lag} records")
+    table = Table("tenant", "area", "phase", "tickets", "last hour", "expected/h", "warm-up left")
+    for area in found.areas:
+        left = f"{area.warm_up_hours:.0f} h" if area.warm_up_hours else "none"
+        table.add_row(
+            area.tenant,
+            area.area,
+            area.phase,
+            str(area.tickets),
+            f"{area.last_hour:.1f}",
+            f"{area.expected:.2f}",
+            left,
+        )
+    if found.areas:
+        Console().print(table)
