@@ -52,27 +52,34 @@ WORLD: Final = World(
 Say = Callable[[str], None]
 
 
-def run(config: Config, *, once: bool, say: Say) -> int:
+def run(path: Path | None, *, once: bool, say: Say) -> int:
     """Run the demo; its exit code.
 
-    *once*: end when the incident is resolved, else go on until Ctrl-C.
+    Args:
+        path: The configuration file, if one was named. Where it, or the environment, names Kafka
+            servers, those are used instead of a broker of its own.
+        once: End when the incident is resolved, else go on until Ctrl-C.
+        say: Prints a line.
 
     Raises:
         UserError: Something it needs is not there.
     """
     with contextlib.ExitStack() as stack:
-        servers = os.environ.get("SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS")
-        if servers is None:
+        given = load(path).kafka
+        if "bootstrap_servers" in given.model_fields_set:
+            servers = given.bootstrap_servers
+            say(f"1/5  using the Kafka at {servers}; the demo's topics stay there")
+        else:
             say("1/5  starting a Kafka of its own (the first time its jars are fetched, 45 MB)")
             servers = stack.enter_context(
                 Broker(say=lambda text: say(f"     {text}"))
             ).bootstrap_servers
-        else:
-            say(f"1/5  using the Kafka at {servers}")
         environ = {
             "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": servers,
             "SPIKEWATCH_KAFKA__TOPIC_PREFIX": f"demo-{int(time.time())}.",
         }
+        if path is not None:
+            environ["SPIKEWATCH_CONFIG"] = str(path.resolve())
         config = load(None, {**os.environ, **environ})
         say(f"2/5  making the topics with the prefix {config.kafka.topic_prefix}")
         asyncio.run(create(config))

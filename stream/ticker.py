@@ -35,6 +35,8 @@ async def run(config: Config) -> None:
         await producer.start()
     except KafkaConnectionError:
         raise UserError(no_broker(config.kafka.bootstrap_servers)) from None
+    count = config.kafka.partitions
+    print(f"ticking into {count} partitions every {config.time.tick_seconds:g} s", flush=True)
     try:
         await _tick_until(stop, producer, config)
     finally:

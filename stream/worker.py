@@ -107,16 +107,29 @@ def _add_agents(app: LedgerApp, config: Config, metrics: Metrics) -> None:
 def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
     async def beat() -> None:
         looked = 0.0
+        told: set[int] | None = None
         while not app.should_stop:
             now = time.monotonic()
             progress.loop_beat = now
             _note_progress(app, progress, now)
+            told = _tell_assignment(app, told)
             if now - looked >= LOOK_SECONDS:
                 metrics.look(app.ledger.partitions.values(), time.time())
                 looked = now
             await asyncio.sleep(BEAT_SECONDS)
 
     app.task(beat)
+
+
+def _tell_assignment(app: LedgerApp, told: set[int] | None) -> set[int] | None:
+    """Say what this worker works on, when that changed; what was said."""
+    if not app.ledger.open:
+        return told
+    owned = set(app.ledger.partitions)
+    if owned != told:
+        names = ", ".join(str(number) for number in sorted(owned)) or "none"
+        print(f"working on partitions: {names}", flush=True)
+    return owned
 
 
 def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
@@ -154,6 +167,7 @@ def run(config: Config) -> None:
         UserError: It cannot start; nothing is left half started.
     """
     asyncio.run(verify(config))
+    print("worker: joining the group", flush=True)
     metrics, progress = Metrics(), Progress()
     progress.recovery_started(time.monotonic())
     health = HealthServer(progress, host=config.health.host, port=config.health.port)
@@ -166,4 +180,5 @@ def run(config: Config) -> None:
         worker = faust.Worker(
             app, loglevel=config.log.level, quiet=True, redirect_stdouts=False, logfile=None
         )
+        worker.spinner = None  # it writes cursor codes into logs
         worker.execute_from_commandline()

@@ -25,7 +25,7 @@ def demo(
     """
     from stream import demo as story  # noqa: PLC0415 - Faust and aiokafka take a second to import
 
-    sys.exit(story.run(load(config), once=once, say=say))
+    sys.exit(story.run(config, once=once, say=say))
 
 
 def broker(

@@ -6,14 +6,15 @@
 A real broker, four partitions, eight tenants of twelve areas, event times over some weeks. All read
 the same records of ``tickets.by-tenant`` and decode them alike (`schemas.signals.decode`):
 
-aiokafka     ``getmany`` and decode, nothing else
-take nothing  the worker, but `Partition.take` answers at once: delivery, decoding, metrics, positions
-             and empty snapshots remain; repeats, clock, customers, model, limit and state do not
-no-op model  the worker, but the model scores and learns nothing and its state is empty; all else
-             remains
-worker       the worker as it is
-plain Faust  one event at a time, the same `Partition.take`, and the state of the series it touched
-             written to a Faust table
+aiokafka      ``getmany`` and decode, nothing else
+take nothing  the worker, but `Partition.take` answers at once: delivery, decoding, metrics,
+              positions and empty snapshots remain; repeats, clock, customers, model, limit and
+              state do not
+no-op model   the worker, but the model scores and learns nothing and its state is empty; all else
+              remains
+worker        the worker as it is
+plain Faust   one event at a time, the same `Partition.take`, and the state of the series it touched
+              written to a Faust table
 
 Each run is a process of its own with a consumer group of its own; the clock starts with the first
 records and stops with the last. They take turns, and the ratios of the medians count: the figures
@@ -81,12 +82,14 @@ class NoOp(Model):
         del start
 
     def observe(self, x: Arrival) -> Score:
+        del x
         return _NOTHING
 
     def advance(self, at: float) -> None:
-        return
+        del at
 
     def learn_late(self, at: float, weight: float) -> bool:
+        del at, weight
         return False
 
     def restart(self) -> None:
@@ -118,7 +121,7 @@ def take_nothing(self: Partition, signal: Signal, received_at: float | None = No
     return Step("counted", [])
 
 
-# --- The parent: fills the topic, and has each candidate run in turn -------------------------------
+# --- The parent: fills the topic, and has each candidate run in turn
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -226,7 +229,7 @@ def make(count: int) -> list[tuple[int, bytes]]:
     return found
 
 
-# --- The children: each one run --------------------------------------------------------------------
+# --- The children: one run each
 
 
 class Meter:
@@ -331,7 +334,10 @@ async def run_plain_faust(config: Config, meter: Meter) -> None:
             worker_redirect_stdouts=False,
         )
         state: Any = app.Table(
-            "state", key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+            "state",
+            key_type=bytes,
+            value_type=bytes,
+            schema=faust.Schema(key_serializer="raw", value_serializer="raw"),
         )
 
         async def agent(stream: Any) -> None:

@@ -1,0 +1,26 @@
+"""What tests of the step share: the state of tenants as bytes, to compare it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from detectors import state_codec
+from detectors.tenant import Tenant
+
+State = dict[str, bytes]
+
+
+@pytest.fixture(scope="session")
+def state_of() -> Callable[[Tenant], State]:
+    """A function that encodes all there is of a tenant, touched or not."""
+
+    def encode(tenant: Tenant) -> State:
+        state = {"tenant": tenant.encode()}
+        state |= {f"area {name}": series.encode() for name, series in tenant.areas.items()}
+        segments = tenant.duplicates.segments
+        state |= {f"seen {i}": state_codec.encode(each) for i, each in enumerate(segments)}
+        running = sorted(tenant.running)
+        state["running"] = repr(running).encode()
+        return state
+
+    return encode
