@@ -33,6 +33,9 @@ LEAST_RATE: Final = 1e-4
 """Tickets an hour; a series is never expected to be quieter."""
 
 _SEASON_DECAY: Final = 0.5 ** (1 / 6)
+_GROWN_DECAY: Final = 0.5 ** (1 / 240)
+_WORKDAY_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 5.0
+_WEEKEND_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 2.0
 _OWN_DAY: Final = 3.0
 _OWN_WEEK: Final = 50.0
 _PROFILE: Final = 2.0
@@ -177,8 +180,10 @@ class Baseline(msgspec.Struct, array_like=True):
 
     def _level_decay(self) -> float:
         """Half-life of the level: a quarter of the age, one to ten days: growth is followed."""
-        half_life = (self.hour - self.born) / 4.0
-        return 0.5 ** (1.0 / min(max(half_life, 24.0), 240.0))  # type: ignore[no-any-return]  # float ** float is Any in typeshed
+        age = self.hour - self.born
+        if age >= 960:
+            return _GROWN_DECAY
+        return 0.5 ** (4.0 / max(age, 96))  # type: ignore[no-any-return]  # float ** float is Any in typeshed
 
     def _rate(self, slot: int, profile: Profile) -> float:
         return max(LEAST_RATE, self.came / self.due * self.season(slot, profile))
@@ -212,26 +217,34 @@ class Baseline(msgspec.Struct, array_like=True):
         self.learned = hour + 1
         count = self.pending.pop(hour, 0.0)
         slot = hour_of_week(hour, timezone)
-        shared, day_factor, week_factor = self._season(slot, profile)
-        season = shared * day_factor * week_factor
+        weekend = slot >= SATURDAY
+        day = slot % 24 + 24 * weekend
+        day_came, day_due = self.day_came[day], self.day_due[day]
+        week_came, week_due = self.week_came[slot], self.week_due[slot]
+        shared = profile.came[slot] / profile.due[slot]
+        day_factor = (day_came + _OWN_DAY) / (day_due + _OWN_DAY)
+        season = shared * day_factor * ((week_came + _OWN_WEEK) / (week_due + _OWN_WEEK))
         level = self.came / self.due
-        mean = max(level * season, 1e-6)
+        mean = level * season
+        if mean < 1e-6:
+            mean = 1e-6
         dispersion = self.hour_dispersion + self.day_dispersion
         deviation = math.sqrt(mean + (dispersion + self.ignorance) * mean * mean)
-        kept = min(max(count, mean - 3.0 * deviation), mean + 4.0 * deviation + 1.0)
+        least, most = mean - 3.0 * deviation, mean + 4.0 * deviation + 1.0
+        kept = least if count < least else most if count > most else count
         if hour - self.born > SLOTS:
             self._learn_dispersion(slot, count, kept, mean, deviation)
         worth = 1.0 / (1.0 + dispersion * mean)
         self.came = self.came * decay + worth * kept
         self.due = self.due * decay + worth * season
-        weekend = slot >= SATURDAY
-        day = slot % 24 + (24 if weekend else 0)
-        fade = 1.0 - (1.0 - _SEASON_DECAY) / (2.0 if weekend else 5.0)
+        fade = _WEEKEND_FADE if weekend else _WORKDAY_FADE
         known = level * shared
-        self.day_came[day] = self.day_came[day] * fade + worth * kept
-        self.day_due[day] = self.day_due[day] * fade + worth * known
-        self.week_came[slot] = self.week_came[slot] * _SEASON_DECAY + worth * kept
-        self.week_due[slot] = self.week_due[slot] * _SEASON_DECAY + worth * known * day_factor
+        taught = worth * kept
+        known = worth * known
+        self.day_came[day] = day_came * fade + taught
+        self.day_due[day] = day_due * fade + known
+        self.week_came[slot] = week_came * _SEASON_DECAY + taught
+        self.week_due[slot] = week_due * _SEASON_DECAY + known * day_factor
         if teach:
             profile.learn(slot, kept, max(level, LEAST_RATE))
 

@@ -15,6 +15,8 @@ SETS: Final = 48
 WAYS: Final = 4
 """Room for 192 customers; of those that fall into one set the longest unseen is forgotten."""
 NEVER: Final = float("-inf")
+MOST_TIMES: Final = 60
+_WEIGHTS: Final = (1.0, *(0.5**k for k in range(MOST_TIMES)), 0.5 ** (MOST_TIMES - 1))
 
 
 def _row(typecode: str) -> Integers:
@@ -56,25 +58,27 @@ class CustomerMemory(msgspec.Struct, array_like=True):
         if not self.tags:
             self._make_room()
         start = (tag >> 1) % SETS * WAYS
-        try:
-            place = start + self.tags[start : start + WAYS].index(tag)
-        except ValueError:
-            of_set = self.last[start : start + WAYS]
-            place = start + of_set.index(min(of_set))
-            self.tags[place] = tag
-            self.first[place] = self.last[place] = now
-            self.times[place] = 1
-            return 1.0, NEVER
-        return self._again(place, now)
+        of_set = self.tags[start : start + WAYS]
+        if tag in of_set:
+            return self._again(start + of_set.index(tag), now)
+        of_set = self.last[start : start + WAYS]
+        place = start + of_set.index(min(of_set))
+        self.tags[place] = tag
+        self.first[place] = self.last[place] = now
+        self.times[place] = 1
+        return 1.0, NEVER
 
     def _again(self, place: int, now: int) -> tuple[float, float]:
-        seen = float(self.last[place])
+        seen = self.last[place]
+        times = self.times[place] + 1
         if now - self.first[place] >= MEMORY_SECONDS:
             self.first[place] = now
-            self.times[place] = 0
-        self.last[place] = max(now, int(seen))
-        self.times[place] = times = min(int(self.times[place]) + 1, 60)
-        return 0.5 ** (times - 1), seen
+            times = 1
+        if now > seen:
+            self.last[place] = now
+        if times <= MOST_TIMES:
+            self.times[place] = times
+        return _WEIGHTS[times], float(seen)
 
     def _make_room(self) -> None:
         size = SETS * WAYS

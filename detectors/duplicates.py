@@ -6,7 +6,7 @@ hashes are kept in segments, so that a snapshot writes only the last one.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -24,6 +24,16 @@ MOST: Final = 1_000_000
 def fingerprint(text: str) -> int:
     """Eight bytes of BLAKE2b; that any two of a million texts share one has a chance of 3e-8."""
     return _from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def fingerprints(ticket_id: str, event_id: str | None) -> tuple[int, ...]:
+    """What a repeat of a ticket shares with it: its id, and the event's if it has one."""
+    of_ticket = _from_bytes(blake2b(b"t" + ticket_id.encode(), digest_size=8).digest(), "little")
+    if event_id is None:
+        return (of_ticket,)
+    return of_ticket, _from_bytes(
+        blake2b(b"e" + event_id.encode(), digest_size=8).digest(), "little"
+    )
 
 
 _from_bytes = int.from_bytes
@@ -68,19 +78,18 @@ class Duplicates:
         """How many hashes are remembered."""
         return len(self._hours)
 
-    def is_new(self, hashes: Iterable[int], hour: int) -> bool:
+    def is_new(self, hashes: Sequence[int], hour: int) -> bool:
         """Whether none of *hashes* was seen in the 48 hours before *hour*; if so, remember them."""
         hours = self._hours
-        fresh = tuple(hashes)
-        for found in fresh:
+        for found in hashes:
             seen = hours.get(found)
             if seen is not None and hour - seen <= MEMORY_HOURS:
                 return False
         segment = self.segments[self._open] if self._open >= 0 else None
         if segment is None or segment.hour != hour or len(segment.hashes) >= SEGMENT:
             segment = self._new_segment(hour)
-        for found in fresh:
-            segment.hashes.append(found)
+        segment.hashes.extend(hashes)
+        for found in hashes:
             hours[found] = hour
         self.touched.add(self._open)
         return True

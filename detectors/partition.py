@@ -63,9 +63,10 @@ class Partition:
 
     def take(self, signal: Signal, received_at: float | None = None) -> Step:
         """One signal, for whichever tenants it is for; see `detectors.pipeline.step`."""
-        if isinstance(signal, Tick) and signal.tenant is None:
+        name = signal.tenant
+        if name is None:
+            assert isinstance(signal, Tick)
             return self._tick(signal, received_at)
-        name = signal.tenant or ""
         tenant = self.tenants.get(name)
         if tenant is None:
             if not isinstance(signal, Ticket):  # nobody's mark

@@ -10,9 +10,11 @@ page. What time alone decides (calm, resolved) is decided on whole minutes, in o
 passes them, so that the number and the times of ticks leave no trace.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from detectors.duplicates import fingerprint
+import msgspec
+
+from detectors.duplicates import fingerprints
 from detectors.episode import episode_id, opened
 from detectors.evidence import to_event
 from detectors.models import Arrival, Score
@@ -37,7 +39,7 @@ Outcome = Literal[
 """What became of a signal. Only ``future`` is a dead letter."""
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True):
     """What one signal led to."""
 
     outcome: Outcome
@@ -85,21 +87,24 @@ def _ticket(tenant: Tenant, ticket: Ticket, settings: Settings, received_at: flo
         return Step("not_created", [])
     if ticket.created_by != "customer":
         return Step("not_by_customer", [])
-    clock = at if tenant.clock is None else max(at, tenant.clock)
-    if not tenant.duplicates.is_new(_fingerprints(ticket), int(clock // 3600)):
+    before = tenant.clock
+    clock = at if before is None or at > before else before
+    hour = int(clock // 3600)
+    if not tenant.duplicates.is_new(fingerprints(ticket.ticket_id, ticket.event_id), hour):
         return Step("duplicate", [])
-    if tenant.clock is None:
+    if before is None:
         tenant.start(at)
     if clock - at > settings.lateness_seconds:
         return Step(_late(tenant, ticket, at, settings), [])
-    tenant.in_history = ticket.mode == "history"
-    tenant.simulated = ticket.mode == "simulated"
-    events = _pass_time(tenant, clock, settings)
+    mode = ticket.mode
+    tenant.in_history = mode == "history"
+    tenant.simulated = mode == "simulated"
+    events = _pass_time(tenant, clock, settings) if clock != before else []
     tenant.advance(clock)
     area, series = _series(tenant, ticket.area, clock, settings)
     weight, last_seen = series.customers.see(ticket.customer, clock)
-    series.count(clock, weight)
-    tenant.add(clock, weight)
+    series.count(hour, weight)
+    tenant.add(hour, weight)
     score = series.model.observe(Arrival(clock, weight, last_seen))
     if series.running is None:
         events += _judge(tenant, area, series, clock, score, settings)
@@ -138,7 +143,9 @@ def _history_end(tenant: Tenant, settings: Settings) -> Step:
 
 
 def _late(tenant: Tenant, ticket: Ticket, at: float, settings: Settings) -> Outcome:
-    area, series = _series(tenant, ticket.area, at, settings)
+    # A new area begins now; only history may say that it is older.
+    began = at if ticket.mode == "history" or tenant.clock is None else tenant.clock
+    area, series = _series(tenant, ticket.area, began, settings)
     if not series.model.learn_late(at, 1.0):
         return "too_late"
     series.tickets += 1
@@ -254,11 +261,3 @@ def _tell(
         model=series.model.name,
         config_hash=settings.config_hash,
     )
-
-
-def _fingerprints(ticket: Ticket) -> tuple[int, ...]:
-    """What a repeat of *ticket* would share with it: the ticket's id, the event's if it has one."""
-    of_ticket = fingerprint("t" + ticket.ticket_id)
-    if ticket.event_id is None:
-        return (of_ticket,)
-    return of_ticket, fingerprint("e" + ticket.event_id)

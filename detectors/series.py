@@ -69,10 +69,9 @@ class Series:
             return "pending" if self.pending else "calm"
         return "recovering" if episode.phase == "recovering" else "opened"
 
-    def count(self, at: float, weight: float) -> None:
-        """One more ticket *at*, of *weight* customer-equivalents."""
+    def count(self, hour: int, weight: float) -> None:
+        """One more ticket in *hour*, of *weight* customer-equivalents."""
         self.tickets += 1
-        hour = int(at // 3600)
         if hour != self._hour:
             self._hour_before = self._this_hour if hour == self._hour + 1 else 0.0
             self._hour, self._this_hour = hour, 0.0

@@ -58,14 +58,16 @@ class Tenant:
         """Learn the hours of the tenant as a whole, up to *at*: they make its areas' profile."""
         baseline = self._known_baseline()
         hour = int(at // 3600)
+        if hour <= baseline.hour:
+            return
         if hour - baseline.hour > LONGEST_GAP_HOURS:
             baseline.skip_gap(hour)
         while baseline.hour < hour:
             baseline.advance_one(self.shared.timezone, self.shared.profile, None)
 
-    def add(self, at: float, weight: float) -> None:
+    def add(self, hour: int, weight: float) -> None:
         """One ticket somewhere in the tenant."""
-        self._known_baseline().add(int(at // 3600), weight)
+        self._known_baseline().add(hour, weight)
 
     def learn_late(self, at: float, weight: float) -> None:
         """One that came too late to be scored."""

@@ -223,7 +223,8 @@ def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
         return None
     if envelope.get("specversion") != "1.0":
         raise Rejected("unknown_version", "specversion: CloudEvents 1.0 is read")
-    if envelope.get("datacontenttype", "application/json") not in _CLOUDEVENT_DATA_TYPES:
+    content = str(envelope.get("datacontenttype", "application/json")).split(";")[0].strip()
+    if content.lower() not in _CLOUDEVENT_DATA_TYPES:
         raise Rejected("wrong_type", "datacontenttype: application/json is read")
     if "data" not in envelope:
         raise Rejected("missing_field", "data: the ticket event in the CloudEvent is missing")
@@ -257,4 +258,5 @@ def _rejection(error: ValidationError) -> Rejected:
         return Rejected(reason, "not JSON in UTF-8")
     if reason == "no_offset":
         message = "a time needs an offset, such as Z or +01:00"
+    message = message.removeprefix("Value error, ")
     return Rejected(reason, f"{where or 'record'}: {message}"[:200])

@@ -2,13 +2,23 @@
 
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 TICKET_SCHEMA_VERSION: Final = 1
 """The newest ``schema_version`` this release reads."""
 
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 Label = Annotated[str, Field(max_length=256)]
+
+
+def _written_out(value: object) -> object:
+    """Refuse seconds since 1970, as a number or in quotes: nobody can see their offset."""
+    if isinstance(value, str) and not value.replace(".", "", 1).lstrip("+-").isdigit():
+        return value
+    raise ValueError("a time in RFC 3339 is needed, such as 2026-03-02T09:00:00Z")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), Field(strict=False)]
 
 
 class Customer(BaseModel):
@@ -26,7 +36,7 @@ class Customer(BaseModel):
     segment: Label | None = Field(None, description="Market segment.")
     region: Label | None = Field(None, description="Region the customer is served from.")
     arr: float | None = Field(None, ge=0, description="Annual recurring revenue, in one currency.")
-    renewal_at: AwareDatetime | None = Field(None, description="When the contract is renewed.")
+    renewal_at: Moment | None = Field(None, description="When the contract is renewed.")
 
 
 class TicketEvent(BaseModel):
@@ -51,11 +61,11 @@ class TicketEvent(BaseModel):
 
     schema_version: int = Field(TICKET_SCHEMA_VERSION, ge=1, description="Version of this format.")
     ticket_id: Identifier = Field(description="Id of the ticket in its helpdesk.")
-    created_at: AwareDatetime = Field(description="When the ticket was created: RFC 3339, offset.")
+    created_at: Moment = Field(description="When the ticket was created: RFC 3339, offset.")
     event_id: Identifier | None = Field(
         None, description="Id of this event; the same id again is ignored for 48 hours."
     )
-    occurred_at: AwareDatetime | None = Field(
+    occurred_at: Moment | None = Field(
         None, description="When this event happened; created_at where absent."
     )
     event_type: str = Field(
@@ -82,8 +92,8 @@ class TicketEvent(BaseModel):
     language: Label | None = Field(None, description="Language of the text, BCP 47.")
     csat: float | None = Field(None, description="Customer satisfaction rating.")
     nps: float | None = Field(None, description="Net promoter score given.")
-    first_replied_at: AwareDatetime | None = Field(None, description="When it was first answered.")
-    solved_at: AwareDatetime | None = Field(None, description="When it was solved.")
+    first_replied_at: Moment | None = Field(None, description="When it was first answered.")
+    solved_at: Moment | None = Field(None, description="When it was solved.")
     merged_into: Identifier | None = Field(
         None, description="On a merged event: the ticket that stays."
     )

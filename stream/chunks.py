@@ -33,6 +33,8 @@ MAX_CHUNK: Final = 500
 some 10 ms of work, so that heartbeats and other partitions are not kept waiting.
 """
 HOLD_SECONDS: Final = 0.005
+FETCH_WAIT_MS: Final = 100
+"""Stock Faust: 1,500."""
 
 Chunk = list[ConsumerRecord]
 
@@ -63,10 +65,26 @@ class ChunkSchema(faust.Schema[Any, Any]):
         return message.value
 
 
+class ChunkThread(driver.AIOKafkaConsumerThread):
+    """An aiokafka consumer that does not wait long for quiet partitions.
+
+    aiokafka has one fetch at a time in flight to each broker. While it waits for partitions that
+    have nothing new, those that were just drained are not asked for.
+    """
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
 class ChunkConsumer(driver.Consumer):
     """Chunked delivery from where the ledger says."""
 
     app: LedgerApp
+
+    def _new_consumer_thread(self) -> ChunkThread:
+        return ChunkThread(self, loop=self.loop, beacon=self.beacon)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """See Faust."""

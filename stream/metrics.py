@@ -3,6 +3,7 @@
 No ids and no free text as labels; at most 200 areas and ``other``.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -89,6 +90,8 @@ class Metrics:
         )
         self._labelled: set[tuple[str, str]] = set()
         self._last_live: float | None = None
+        self._outcomes: defaultdict[str, int] = defaultdict(int)
+        """Of the chunk that is worked on; a labelled counter costs 1 µs each time."""
 
     def serve(self, host: str, port: int) -> None:
         """Answer scrapes on *host* and *port*, from a thread of its own; port 0: do not.
@@ -108,7 +111,7 @@ class Metrics:
 
     def taken(self, signal: Signal, done: Step, received_at: float) -> None:
         """One signal was taken in."""
-        self._signals.labels(done.outcome).inc()
+        self._outcomes[done.outcome] += 1
         if isinstance(signal, Ticket) and signal.mode == "live":
             self._last_live = received_at
         for event in done.escalations:
@@ -117,6 +120,9 @@ class Metrics:
     def folded(self, seconds: float, now: float) -> None:
         """A chunk took *seconds*; it is *now*, seconds since 1970."""
         self._fold.observe(seconds)
+        for outcome, count in self._outcomes.items():
+            self._signals.labels(outcome).inc(count)
+        self._outcomes.clear()
         if self._last_live is not None:
             self._latency.observe(max(0.0, now - self._last_live))
             self._last_live = None

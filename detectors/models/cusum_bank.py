@@ -41,7 +41,9 @@ NEW_NORMAL_DOUBT: Final = 12.0
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
 FOLLOWS_TODAY_ABOVE: Final = 2.5
 """Members above this multiple expect today's level; for slower ones a ramp would hide in it."""
-_MEMBERS: Final = tuple((m - 1.0, math.log(m), m > FOLLOWS_TODAY_ABOVE) for m in MULTIPLES)
+_DRIFTS: Final = tuple(m - 1.0 for m in MULTIPLES)
+_GAINS: Final = tuple(math.log(m) for m in MULTIPLES)
+_FOLLOW_TODAY: Final = tuple(m > FOLLOWS_TODAY_ABOVE for m in MULTIPLES)
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
@@ -100,9 +102,9 @@ class CusumBank(Model):
         at = x.at / 3600.0
         if at >= baseline.hour + 1:
             self.advance(x.at)
-        at = max(at, baseline.hour)
-        baseline.add(baseline.hour, x.weight)
-        return self._fold(at, x.weight, x.last_seen / 3600.0)
+        hour, weight = baseline.hour, x.weight
+        baseline.add(hour, weight)
+        return self._fold(at if at >= hour else float(hour), weight, x.last_seen / 3600.0)
 
     def advance(self, at: float) -> None:
         """See `Model`."""
@@ -157,18 +159,14 @@ class CusumBank(Model):
         state = self._state
         baseline = state.baseline
         into = baseline.rate * (at - baseline.hour)
-        slow = (state.due + into, state.due, baseline.day_dispersion)
-        # Today's level is partly known.
-        day_known = 1.0 + baseline.day_dispersion * baseline.today_due
-        fast = (
-            state.due_today + into * baseline.today,
-            state.due_today,
-            baseline.day_dispersion / day_known,
-        )
+        slow_due = state.due + into
+        fast_due = state.due_today + into * baseline.today
         best_value, best = 0.0, None
         new_normal = 0.0
-        for (drift, gain, is_fast), window in zip(_MEMBERS, state.windows, strict=True):
-            due, due_at_hour, day_dispersion = fast if is_fast else slow
+        for window, drift, gain, is_fast in zip(
+            state.windows, _DRIFTS, _GAINS, _FOLLOW_TODAY, strict=True
+        ):
+            due = fast_due if is_fast else slow_due
             cusum = window.cusum
             if cusum > 0.0:
                 cusum -= drift * (due - window.due_at_last)
@@ -188,21 +186,35 @@ class CusumBank(Model):
             if last_seen < start:
                 window.customers += 1
             due_at_start = window.due_at_start
+            if observed < LEAST_EVIDENCE or window.customers < LEAST_EVIDENCE:
+                continue
             mean = due - due_at_start + 1e-9
             excess = observed - 1.0 - mean
-            if excess <= 0.0 or observed < LEAST_EVIDENCE or window.customers < LEAST_EVIDENCE:
-                continue
             length = at - start
+            if excess <= 0.0 or length <= 0.0:
+                continue
+            if is_fast:  # today's level is partly known
+                due_at_hour = state.due_today
+                day_dispersion = baseline.day_dispersion / (
+                    1.0 + baseline.day_dispersion * baseline.today_due
+                )
+            else:
+                due_at_hour, day_dispersion = state.due, baseline.day_dispersion
             this_hour = due - (due_at_start if due_at_start > due_at_hour else due_at_hour)
             variance = (
                 (window.squares + this_hour * this_hour * baseline.hour_dispersion) / (mean * mean)
                 + (day_dispersion if length < 24.0 else day_dispersion * 24.0 / length)
                 + baseline.ignorance
             )
-            if length <= 0.0 or excess * excess < mean + mean * mean * variance:
+            squared = excess * excess / (mean + mean * mean * variance)
+            if squared < 1.0:
                 continue  # within one standard deviation: nothing that a week would not see
+            chances = math.log(HOURS_A_WEEK / (length + length / mean))
+            spread = math.log(math.tau * observed * (1.0 + observed * variance) + 1.0)
+            if 0.5 * (squared + spread) < chances + best_value:
+                continue  # the tail is at most that: the deviance's slope falls beyond the mean
             tail = negative_log_tail(observed - 1.0, mean, 1.0 / variance)
-            value = tail - math.log(HOURS_A_WEEK / (length + length / mean))
+            value = tail - chances
             if value > best_value:
                 best_value, best = value, (window, mean, tail, variance)
             lasting = not is_fast and length > NEW_NORMAL_HOURS and tail > NEW_NORMAL_DOUBT
@@ -230,7 +242,7 @@ class CusumBank(Model):
         """The hour is over: what it adds to the variance of the windows that run."""
         state = self._state
         baseline = state.baseline
-        for (_, _, is_fast), window in zip(_MEMBERS, state.windows, strict=True):
+        for window, is_fast in zip(state.windows, _FOLLOW_TODAY, strict=True):
             if window.cusum > 0.0:
                 due = state.due_today if is_fast else state.due
                 rate = baseline.rate * (baseline.today if is_fast else 1.0)

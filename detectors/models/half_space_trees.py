@@ -2,9 +2,9 @@
 
 Its score is no probability and says nothing about which side is odd. Here only counts above the
 mean score, and the chance is the share of learned buckets that scored as high; beyond the fullest
-bucket ever learned that share shrinks with the square of how many times fuller this one is. With
-the defaults of river it would answer 0.0 for 20 and for 200 tickets; small trees over a scaled
-count do not, but it stays the coarsest of the models. Never the default.
+bucket ever learned it falls with each further ticket as a Poisson tail does. With the defaults of
+river it would answer 0.0 for 20 and for 200 tickets; small trees over a scaled count do not, but it
+stays the coarsest of the models. Never the default.
 """
 
 from typing import ClassVar, Final
@@ -49,8 +49,8 @@ class HalfSpaceBuckets(Buckets):
         if learned < 7 * WINDOW:
             return 1.0
         share = (sum(self._histogram[self._bin(count) :]) + 1.0) / (learned + 1.0)
-        beyond = max(1.0, count / (self._largest + 1.0))
-        return share / beyond**2
+        beyond = max(0.0, count - self._largest)
+        return share * float((self._counts.mean.get() / count) ** beyond)
 
     def _learn(self, count: float) -> None:
         if not self._trees._first_window:

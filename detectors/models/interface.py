@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple, Self
 
+import msgspec
+
 from detectors.baseline import Profile
 
 NO_SCORE: Final = -99.0
@@ -13,7 +15,7 @@ LEAST_EVIDENCE: Final = 4.0
 HOURS_A_WEEK: Final = 168.0
 
 
-class Arrival(NamedTuple):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One ticket of a series, as a model sees it."""
 
     at: float

@@ -143,7 +143,6 @@ def bench_step(prototype: Path | None) -> None:
             hours.append(1e6 * rival.hours)
     step = median(times)
     rows: list[Sequence[object]] = []
-    kept = against(step, MOST_MICROSECONDS, most=True)
     if rival:
         add = median(adds)
         rows += [
@@ -151,18 +150,21 @@ def bench_step(prototype: Path | None) -> None:
             ("prototype, its hours (close, learn)", f"{median(hours):.1f} µs", "", ""),
         ]
         ratio = step / add
-        if kept != "ok":
-            kept = against(ratio, MOST_TIMES_PROTOTYPE, most=True)
         rows.append(
-            ("step / prototype's Series.add", f"{ratio:.2f}", f"<= {MOST_TIMES_PROTOTYPE}", kept)
+            (
+                "step / prototype's Series.add",
+                f"{ratio:.2f}",
+                f"<= {MOST_TIMES_PROTOTYPE}",
+                against(ratio, MOST_TIMES_PROTOTYPE, most=True),
+            )
         )
     rows.insert(
         0,
         (
             "step, everything included, per ticket",
             f"{step:.1f} µs",
-            f"<= {MOST_MICROSECONDS:g} µs" + (" or the ratio" if rival else ""),
-            kept,
+            f"<= {MOST_MICROSECONDS:g} µs",
+            against(step, MOST_MICROSECONDS, most=True),
         ),
     )
     tenant = ours.partition.tenants["acme"]
@@ -183,6 +185,8 @@ def bench_step(prototype: Path | None) -> None:
         "One ticket, one step", f"median of {ROUNDS} weeks of {len(weeks[-1]):,} tickets, 12 areas"
     )
     table(("", "measured", "target", ""), rows)
+    if rival:
+        print("Of the step's two targets, the time and the ratio, one is enough.")
 
 
 def _per_ticket(segments: Sequence[int], tenant: Any) -> float:

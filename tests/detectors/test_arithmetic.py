@@ -10,9 +10,8 @@ from scipy import stats
 from detectors.arithmetic import negative_log_tail, ratio_interval
 
 POISSON = 1e9
-SIZES = (POISSON, 300.0, 20.0, 3.0, 1.0)
-MEANS = (0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
-BUSY_MEANS = (100.0, 1000.0)
+SIZES = (POISSON, 300.0, 20.0, 3.0, 1.0, 0.3)
+MEANS = (0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0, 1000.0)
 
 
 def exact(count: int, mean: float, size: float) -> float:
@@ -30,55 +29,39 @@ def counts(mean: float) -> list[int]:
 
 
 @pytest.mark.parametrize(("mean", "size"), [*product(MEANS, SIZES)])
-def test_the_tail_is_close_to_the_exact_one(mean: float, size: float) -> None:
-    """Up to a mean of 20 -log p is within 0.45 of the exact value, and within 12 % beyond 3."""
+def test_the_tail_is_the_exact_one(mean: float, size: float) -> None:
+    """-log p agrees with scipy to one in a hundred thousand, wherever scipy can tell."""
+    compared = 0
     for count in counts(mean):
         right = exact(count, mean, size)
-        found = negative_log_tail(count, mean, size)
-        assert found == pytest.approx(right, abs=0.45)
-        if right > 3.0:
-            assert found == pytest.approx(right, rel=0.12)
+        if right < 600.0:
+            assert negative_log_tail(count, mean, size) == pytest.approx(right, rel=1e-5)
+            compared += 1
+    assert compared >= 4
 
 
-@pytest.mark.parametrize(("mean", "size"), [*product(MEANS, (POISSON, 300.0, 20.0, 3.0))])
-def test_the_tail_is_never_more_surprised_than_it_should_be(mean: float, size: float) -> None:
-    """Where it errs it errs to the quiet side: no chance is understated by more than 1 %."""
-    for count in counts(mean):
-        assert negative_log_tail(count, mean, size) <= exact(count, mean, size) + 0.01
+@pytest.mark.parametrize("mean", [0.001, 3.0, 1000.0])
+def test_beyond_what_can_be_told_from_nothing_it_is_a_bound(mean: float) -> None:
+    """Where the tail is below 1e-290 the surprise is at most 2 % too small, and never too large.
 
-
-@pytest.mark.parametrize("mean", BUSY_MEANS)
-def test_the_tail_of_a_busy_poisson_is_close(mean: float) -> None:
-    """Without dispersion it holds for large means too: within 0.3, and within 12 % beyond 3."""
-    for count in counts(mean):
-        right = exact(count, mean, POISSON)
-        if right > 700.0:
-            continue
+    scipy has no logarithm for such tails: they lie between their first term and, since the terms
+    shrink at least as fast as a geometric series, the first term over 1 - mean / count.
+    """
+    for multiple in (10, 30, 100, 1_000):
+        count = int(mean * multiple) + 300
+        first = -float(stats.poisson.logpmf(count, mean))
+        assert first > 700.0
         found = negative_log_tail(count, mean, POISSON)
-        assert found == pytest.approx(right, abs=0.3 + 0.01 * right)
-        if right > 3.0:
-            assert found == pytest.approx(right, rel=0.12)
+        assert 0.98 * first <= found <= first + math.log(1.0 - mean / count)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the leading term alone overstates the surprise near a large, dispersed mean",
-)
-@pytest.mark.parametrize(("mean", "size"), [(100.0, 3.0), (1000.0, 20.0), (1000.0, 1.0)])
-def test_the_tail_of_a_busy_dispersed_count_is_close(mean: float, size: float) -> None:
-    """The bound of small means holds for large and dispersed ones."""
-    for count in counts(mean):
-        assert negative_log_tail(count, mean, size) == pytest.approx(
-            exact(count, mean, size), abs=0.45
-        )
-
-
-@pytest.mark.parametrize(("mean", "size"), [*product((*MEANS, *BUSY_MEANS), SIZES)])
+@pytest.mark.parametrize(("mean", "size"), [*product(MEANS, SIZES)])
 def test_the_tail_grows_with_the_count(mean: float, size: float) -> None:
     """One more ticket is never less surprising, also between whole numbers."""
     found = [negative_log_tail(step * (mean + 2) / 20, mean, size) for step in range(200)]
-    assert all(low <= high + 1e-9 for low, high in pairwise(found))
+    assert all(low <= high + 1e-9 for low, high in pairwise(found) if high < 600.0)
     assert found[-1] > 1.0
+    assert min(found[-50:]) >= min(600.0, found[-51])
 
 
 def test_what_is_not_above_the_mean_is_no_surprise() -> None:

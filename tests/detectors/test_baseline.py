@@ -144,14 +144,21 @@ def test_a_young_series_learns_at_once() -> None:
 
 def test_a_spike_barely_moves_the_level() -> None:
     """An hour of a thousand tickets teaches no more than four standard deviations."""
-    calm, profile = taught(poisson(lambda _: 5.0), 8)
-    struck, struck_profile = taught(
-        lambda hour: 1000.0 if hour == MONDAY + 7 * WEEK else 5.0,
-        8,
-    )
+    calm, profile = taught(lambda _: 5.0, 8)
+    struck, struck_profile = taught(lambda hour: 1000.0 if hour == MONDAY + 7 * WEEK else 5.0, 8)
     normal = calm.expected(calm.hour + 12, "UTC", profile)
     after = struck.expected(struck.hour + 12, "UTC", struck_profile)
-    assert after == pytest.approx(normal, rel=0.3)
+    assert normal < after < 1.05 * normal
+
+
+@pytest.mark.parametrize(
+    ("age", "half_life"), [(0, 24), (96, 24), (200, 50), (600, 150), (960, 240), (5_000, 240)]
+)
+def test_the_level_forgets_more_slowly_with_age(age: int, half_life: int) -> None:
+    """What the level rests on is halved after a quarter of the age, within one and ten days."""
+    baseline = Baseline.starting(MONDAY)
+    baseline.hour += age
+    assert baseline._level_decay() ** half_life == pytest.approx(0.5)
 
 
 def test_growth_is_followed() -> None:
@@ -166,6 +173,12 @@ def test_ignorance_fades_with_age() -> None:
     told = [taught(poisson(lambda _: 5.0), weeks)[0].ignorance for weeks in (1, 4, 13)]
     assert told[0] > 2 * told[1] > 2 * told[2]
     assert told[2] < 0.05
+
+
+def test_a_rare_series_is_known_less_well() -> None:
+    """Of two series of the same age the one with fewer tickets may be wrong by more."""
+    rare, busy = (taught(poisson(mean), 13)[0] for mean in (lambda _: 0.02, lambda _: 5.0))
+    assert rare.ignorance > busy.ignorance + 0.05
 
 
 def test_today_is_bounded() -> None:

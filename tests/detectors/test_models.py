@@ -80,7 +80,7 @@ def test_score_one_leaves_no_trace(name: ModelName) -> None:
     for number, arrival in enumerate(arrivals(2, 3.0)):
         if number % 50 == 0:
             before = model.encode()
-            later = arrival._replace(at=arrival.at + number * 60.0)
+            later = Arrival(arrival.at + number * 60.0, arrival.weight, arrival.last_seen)
             assert model.score_one(later) == model.score_one(later)
             assert model.encode() == before
         model.learn_one(arrival)

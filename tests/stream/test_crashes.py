@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from detectors.simulate import HOUR, Incident, World, tickets
+from detectors.twins import PROGRESS_KEY, _decode_progress, _open
 from stream.broker import Broker, BrokerSettings
 from stream.send import Pace
 
@@ -127,7 +128,10 @@ def torment(rig: Any, number: int, seed: int) -> None:
     rig.start("worker")
     rig.settle(120)
     takeovers = rig.owners() - PARTITIONS
-    print(f"{hits} hits while working, {takeovers} takeovers, {len(lines)} tickets")
+    print(
+        f"{hits} hits while working, {takeovers} takeovers, {len(lines)} tickets, "
+        f"{late_snapshots(rig)} snapshots of a former owner written after its successor's first"
+    )
     assert takeovers >= TAKEOVERS, f"only {takeovers}: the test proves too little"
     events, state = rig.oracle()
     told = rig.escalations()
@@ -138,6 +142,21 @@ def torment(rig: Any, number: int, seed: int) -> None:
     ):  # a paused intake may wake up and write out of order; a dead one cannot
         expected = rig.replay(lines, START + (HOURS + 24) * HOUR)
         assert sorted(told) == sorted(expected)
+
+
+def late_snapshots(rig: Any) -> int:
+    """Snapshots of owners that somebody else had followed already: what a woken-up owner writes."""
+    found = 0
+    heard: dict[int, list[int]] = {}
+    for record in rig.read(rig.topics.changelog("spikewatch")):
+        if record.key == PROGRESS_KEY:
+            owners = heard.setdefault(record.partition, [])
+            owner = list(_decode_progress(_open(record.value, record.key)).accepted)[-1]
+            if owner in owners[:-1]:
+                found += 1
+            elif owner not in owners:
+                owners.append(owner)
+    return found
 
 
 def test_killed_workers_lose_and_double_nothing(quick_rig: Any) -> None:

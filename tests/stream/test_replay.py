@@ -106,7 +106,7 @@ def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> Non
     letters = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text().splitlines()]
     assert [(found["reason"], found["offset"]) for found in letters] == [
         ("undecodable", 2),
-        ("wrong_type", 3),
+        ("no_offset", 3),
         ("future", 4),
     ]
     assert "1 counted" in done.stderr
