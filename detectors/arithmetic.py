@@ -3,7 +3,8 @@
 import math
 from typing import Final
 
-from scipy.special import betainc, gammaincinv
+from scipy.special import gammaincinv
+from scipy.special.cython_special import betainc  # the scalar one: 4 times quicker than the ufunc
 
 LEAST_TAIL: Final = 1e-290
 
@@ -30,7 +31,7 @@ def negative_log_tail(count: float, mean: float, size: float) -> float:
     """
     if count <= mean:
         return 0.0
-    tail = float(betainc(count, size, mean / (mean + size)))
+    tail = betainc(float(count), float(size), mean / (mean + size))
     if tail > LEAST_TAIL:
         return -math.log(tail)
     return count * math.log(count / mean) - (count + size) * math.log(
