@@ -17,6 +17,8 @@ from detectors.state_codec import Integers
 MEMORY_HOURS: Final = 48
 SEGMENT: Final = 4_096
 """Hashes in one segment: 32 kB."""
+QUICK: Final = 50_000
+"""Hashes remembered whatever their age, while event time runs fast."""
 MOST: Final = 1_000_000
 """Hashes remembered of one tenant."""
 
@@ -26,14 +28,17 @@ def fingerprint(text: str) -> int:
     return _from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def fingerprints(ticket_id: str, event_id: str | None) -> tuple[int, ...]:
-    """What a repeat of a ticket shares with it: its id, and the event's if it has one."""
-    of_ticket = _from_bytes(blake2b(b"t" + ticket_id.encode(), digest_size=8).digest(), "little")
+def fingerprints(ticket_id: str, event_id: str | None, source: str) -> tuple[int, ...]:
+    """What a repeat of a ticket shares with it: its id, and the event's if it has one.
+
+    Ids are those of their *source*: two helpdesks may number their tickets alike.
+    """
+    of = source.encode() + b"\x1f"
+    of_ticket = blake2b(b"t" + of + ticket_id.encode(), digest_size=8).digest()
     if event_id is None:
-        return (of_ticket,)
-    return of_ticket, _from_bytes(
-        blake2b(b"e" + event_id.encode(), digest_size=8).digest(), "little"
-    )
+        return (_from_bytes(of_ticket, "little"),)
+    of_event = blake2b(b"e" + of + event_id.encode(), digest_size=8).digest()
+    return _from_bytes(of_ticket, "little"), _from_bytes(of_event, "little")
 
 
 _from_bytes = int.from_bytes
@@ -78,27 +83,38 @@ class Duplicates:
         """How many hashes are remembered."""
         return len(self._hours)
 
-    def is_new(self, hashes: Sequence[int], hour: int) -> bool:
-        """Whether none of *hashes* was seen in the 48 hours before *hour*; if so, remember them."""
+    def is_new(
+        self, hashes: Sequence[int], hour: int, *, late: bool = False, quick: bool = False
+    ) -> bool:
+        """Whether none of *hashes* was seen in the 48 hours before *hour*; if so, remember them.
+
+        Args:
+            hashes: Of one event.
+            hour: Event time.
+            late: The event lies behind the clock: it repeats whatever is still remembered.
+            quick: Event time runs fast (history, simulated): remember the last `QUICK` hashes even
+                if they are older, for a crash may send again what weeks of event time have passed.
+        """
         hours = self._hours
         for found in hashes:
             seen = hours.get(found)
-            if seen is not None and hour - seen <= MEMORY_HOURS:
+            if seen is not None and (late or hour - seen <= MEMORY_HOURS):
                 return False
         segment = self.segments[self._open] if self._open >= 0 else None
         if segment is None or segment.hour != hour or len(segment.hashes) >= SEGMENT:
-            segment = self._new_segment(hour)
+            segment = self._new_segment(hour, QUICK if quick else 0)
         segment.hashes.extend(hashes)
         for found in hashes:
             hours[found] = hour
         self.touched.add(self._open)
         return True
 
-    def _new_segment(self, hour: int) -> Segment:
+    def _new_segment(self, hour: int, keep: int) -> Segment:
         serial = self.segments[self._open].serial + 1 if self._open >= 0 else 0
         living = sorted((s.serial, slot) for slot, s in enumerate(self.segments) if not s.retired)
         for _, slot in living:
-            if hour - self.segments[slot].hour <= MEMORY_HOURS and len(self._hours) < self._most:
+            wanted = hour - self.segments[slot].hour <= MEMORY_HOURS or len(self._hours) <= keep
+            if wanted and len(self._hours) < self._most:
                 break
             self._retire(slot)
         free = next((slot for slot, s in enumerate(self.segments) if s.retired), len(self.segments))

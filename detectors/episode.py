@@ -20,6 +20,8 @@ Phase = Literal["opened", "recovering", "resolved"]
 
 FADE_HOURS: Final = (0.5, 6.0)
 """Bounds of the time constant of the recent rate; within them half the window that opened it."""
+QUIET_SECONDS: Final = 60.0
+"""No update comes sooner after the last event: one burst is one message."""
 CLEAR_RATIO: Final = (1.2, 2.0)
 """Bounds of the ratio below which it is calm; within them a third of the way to the opening one."""
 
@@ -61,6 +63,7 @@ class Episode(msgspec.Struct, array_like=True):
     sequence: int = 1
     told_observed: float = 0.0
     """What the last event said."""
+    told_at: float = 0.0
     calm_since: float | None = None
     resolved_at: float = 0.0
     suppressed: Suppressed | None = None
@@ -93,6 +96,8 @@ class Episode(msgspec.Struct, array_like=True):
 
     def next_update(self, settings: Settings) -> bool:
         """Whether something is worth telling: a graver severity, or a change beyond both bounds."""
+        if self.accounted - self.told_at < QUIET_SECONDS:
+            return False
         rule = judge(
             self.customers, self.observed, self.expected, (self.accounted - self.since) / 3600.0
         )
@@ -134,7 +139,7 @@ class Episode(msgspec.Struct, array_like=True):
 
     def _told(self, transition: Transition) -> Transition:
         self.sequence += 1
-        self.told_observed = self.observed
+        self.told_observed, self.told_at = self.observed, self.accounted
         return transition
 
 
@@ -187,5 +192,6 @@ def opened(
         fade_hours=min(max(hours / 2.0, FADE_HOURS[0]), FADE_HOURS[1]),
         clear_ratio=min(max(1.0 + (ratio - 1.0) / 3.0, CLEAR_RATIO[0]), CLEAR_RATIO[1]),
         told_observed=score.observed,
+        told_at=at,
         suppressed=suppressed,
     )

@@ -92,6 +92,8 @@ class Partition:
     def _tick(self, tick: Tick, received_at: float | None) -> Step:
         if received_at is not None and tick.now > received_at + self.settings.future_seconds:
             return Step("tick_ignored", [])
+        if received_at is not None:  # by the broker's clock, not the ticker's
+            tick = Tick(min(tick.now, received_at - self.settings.lateness_seconds))
         repeated = tick.now <= self._ticked
         self._ticked = max(self._ticked, tick.now)
         events = []

@@ -31,12 +31,14 @@ Outcome = Literal[
     "duplicate",
     "not_created",
     "not_by_customer",
+    "not_simulated",
     "future",
     "tick",
     "tick_ignored",
     "history_end",
 ]
-"""What became of a signal. Only ``future`` is a dead letter."""
+"""What became of a signal. Only ``future`` is a dead letter; ``not_simulated`` is a ticket of
+simulated time for a tenant that had a live one."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -79,7 +81,11 @@ def step(
 
 def _ticket(tenant: Tenant, ticket: Ticket, settings: Settings, received_at: float | None) -> Step:
     at = ticket.created_at
-    if received_at is not None and ticket.mode == "live":
+    mode = ticket.mode
+    if mode == "simulated":
+        if tenant.live:
+            return Step("not_simulated", [])
+    elif received_at is not None:
         if at > received_at + settings.future_seconds:
             return Step("future", [])
         at = min(at, received_at)
@@ -90,18 +96,23 @@ def _ticket(tenant: Tenant, ticket: Ticket, settings: Settings, received_at: flo
     before = tenant.clock
     clock = at if before is None or at > before else before
     hour = int(clock // 3600)
-    if not tenant.duplicates.is_new(fingerprints(ticket.ticket_id, ticket.event_id), hour):
+    late = clock - at > settings.lateness_seconds
+    marks = fingerprints(ticket.ticket_id, ticket.event_id, ticket.source)
+    if not tenant.duplicates.is_new(marks, hour, late=late, quick=mode != "live"):
         return Step("duplicate", [])
     if before is None:
         tenant.start(at)
-    if clock - at > settings.lateness_seconds:
-        return Step(_late(tenant, ticket, at, settings), [])
-    mode = ticket.mode
+    tenant.live = tenant.live or mode == "live"
+    if late:
+        return Step(_late(tenant, ticket, at), [])
     tenant.in_history = mode == "history"
     tenant.simulated = mode == "simulated"
     events = _pass_time(tenant, clock, settings) if clock != before else []
     tenant.advance(clock)
     area, series = _series(tenant, ticket.area, clock, settings)
+    left_open = series.running
+    if left_open is not None and left_open.suppressed == "history" and mode != "history":
+        events.append(_resolve(tenant, area, clock, settings))
     weight, last_seen = series.customers.see(ticket.customer, clock)
     series.count(hour, weight)
     tenant.add(hour, weight)
@@ -119,7 +130,10 @@ def _tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | N
     not_ours = wall_clock and (tenant.in_history or tenant.simulated)
     if tenant.clock is None or not_ours or (too_far and not tenant.simulated):
         return Step("tick_ignored", [])
-    return Step("tick", _pass_time(tenant, tick.now, settings))
+    now = tick.now
+    if received_at is not None and not tenant.simulated:  # by the broker's clock, not the sender's
+        now = min(now, received_at - settings.lateness_seconds)
+    return Step("tick", _pass_time(tenant, now, settings))
 
 
 def _history_end(tenant: Tenant, settings: Settings) -> Step:
@@ -142,11 +156,11 @@ def _history_end(tenant: Tenant, settings: Settings) -> Step:
     return Step("history_end", events)
 
 
-def _late(tenant: Tenant, ticket: Ticket, at: float, settings: Settings) -> Outcome:
-    # A new area begins now; only history may say that it is older.
-    began = at if ticket.mode == "history" or tenant.clock is None else tenant.clock
-    area, series = _series(tenant, ticket.area, began, settings)
-    if not series.model.learn_late(at, 1.0):
+def _late(tenant: Tenant, ticket: Ticket, at: float) -> Outcome:
+    """Learn what came too late to be scored; it makes no area, for nobody knows how old that is."""
+    area = ticket.area if ticket.area in tenant.areas else OTHER
+    series = tenant.areas.get(area)
+    if series is None or not series.model.learn_late(at, 1.0):
         return "too_late"
     series.tickets += 1
     tenant.learn_late(at, 1.0)

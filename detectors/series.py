@@ -121,7 +121,7 @@ class Series:
             model = chosen.restore(record.model, shared)
         else:
             model = chosen(shared, at)
-        self = cls(model, record.limit)
+        self = cls(model, record.limit if record.model_name == name else Limit(at / 3600.0))
         self.customers = record.customers
         self.ordinal, self.episode = record.ordinal, record.episode
         self.pending, self.tickets = record.pending, record.tickets

@@ -15,6 +15,7 @@ class _Record(msgspec.Struct, array_like=True):
     minute: int
     in_history: bool
     simulated: bool
+    live: bool
     born: int
     profile: Profile
     baseline: Baseline
@@ -38,6 +39,8 @@ class Tenant:
         """The last whole minute on which time alone decided."""
         self.in_history = False
         self.simulated = False
+        self.live = False
+        """Whether a live ticket ever came: from then on no simulated one may move its clock."""
         self.areas: dict[str, Series] = {}
         self.running: set[str] = set()
         """Areas whose episode runs."""
@@ -90,6 +93,7 @@ class Tenant:
                 self.minute,
                 self.in_history,
                 self.simulated,
+                self.live,
                 self.shared.born,
                 self.shared.profile,
                 self._known_baseline(),
@@ -103,6 +107,7 @@ class Tenant:
         self = cls(name, settings)
         self.clock, self.minute = record.clock, record.minute
         self.in_history, self.simulated = record.in_history, record.simulated
+        self.live = record.live
         self.shared = Shared(settings.timezone, record.born, record.profile)
         self._baseline = record.baseline
         return self

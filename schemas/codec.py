@@ -154,6 +154,7 @@ def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket
         event_id=event.event_id,
         customer=event.customer_id,
         created_by=event.created_by,
+        source=event.source or "",
         mode=mode,
     )
 

@@ -30,6 +30,7 @@ class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=F
     event_id: str | None = None
     customer: str | None = None
     created_by: str = "customer"
+    source: str = ""
     mode: Mode = "live"
 
 

@@ -100,7 +100,9 @@ class TicketEvent(BaseModel):
     created_by: str = Field(
         "customer", max_length=64, description="customer, agent or import; only customers complain."
     )
-    source: Label | None = Field(None, description="Helpdesk or feed it came from.")
+    source: Label | None = Field(
+        None, description="Helpdesk or feed it came from; ids are unique within it."
+    )
     url: str | None = Field(None, max_length=2048, description="Link to the ticket.")
 
     @property

@@ -66,7 +66,7 @@ class ChunkSchema(faust.Schema[Any, Any]):
 
 
 class ChunkThread(driver.AIOKafkaConsumerThread):
-    """An aiokafka consumer that does not wait long for quiet partitions.
+    """An aiokafka consumer that waits less for quiet partitions and reads nothing aborted.
 
     aiokafka has one fetch at a time in flight to each broker. While it waits for partitions that
     have nothing new, those that were just drained are not asked for.
@@ -75,6 +75,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"  # an aborted ticket was never sent
         return consumer
 
 
@@ -92,6 +93,16 @@ class ChunkConsumer(driver.Consumer):
         self._handed_out: dict[TP, int] = {}
         """Source partition -> next offset to hand out."""
         self._asked_again: dict[TP, tuple[int, int]] = {}
+
+    def handed_out(self, tp: TP) -> int | None:
+        """The offset after the last record that was handed to an agent."""
+        return self._handed_out.get(tp)
+
+    def fetch_position(self, tp: TP) -> int:
+        """The offset that the fetcher asks for next."""
+        consumer = cast(ChunkThread, self._thread)._ensure_consumer()
+        state = consumer._subscription.subscription.assignment.state_value(tp)
+        return cast(int, state.position)
 
     def _is_source(self, tp: TP) -> bool:
         topics = self.app.ledger.topics
@@ -166,10 +177,10 @@ class ChunkConsumer(driver.Consumer):
 
         Of each partition's records one message: its value the records, its offset the last one's.
         """
+        generation = self.app.generation  # before anything is awaited: it may end meanwhile
         records, active = await self._wait_next_records(timeout)
         if records is None or self.should_stop:
             return
-        generation = self.app.generation
         if not self.flow_active:
             try:
                 await self.perform_seek()
@@ -192,6 +203,8 @@ class ChunkConsumer(driver.Consumer):
                 if not self._is_current(generation):
                     return
                 await asyncio.sleep(HOLD_SECONDS)
+            if tp not in self.app.ledger.positions:
+                continue
             for chunk in await self._contiguous(tp, found):
                 if not self._is_current(generation):
                     return

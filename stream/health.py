@@ -26,8 +26,6 @@ STALL_SECONDS = 120.0
 """With records waiting, an offset that has not moved for longer will not move any more."""
 RECOVERY_SECONDS = 300.0
 """A recovery or rebalance that takes longer does not end."""
-REJOIN_SECONDS = 120.0
-"""A rejoin that is needed for longer does not happen."""
 
 
 class HealthError(UserError):
@@ -43,10 +41,8 @@ class Progress:
     Attributes:
         loop_beat: the loop's last heartbeat; beat every few seconds.
         recovering_since: when the recovery or rebalance under way began; None when there is none.
-        rejoin_needed_since: when the consumer was told to rejoin its group; None when it has.
         partitions: per assigned partition the next offset to apply, the end of the log and the
             time from which that offset should have moved; see ``record``.
-        produce_failed: why a record could not be produced; never reset, the process must end.
         ready: the state is verified and signals are being applied.
 
     Example:
@@ -60,9 +56,7 @@ class Progress:
 
     loop_beat: float = field(default_factory=time.monotonic)
     recovering_since: float | None = None
-    rejoin_needed_since: float | None = None
     partitions: dict[str, tuple[int, int, float]] = field(default_factory=dict)
-    produce_failed: str | None = None
     ready: bool = False
 
     def record(self, partition: object, *, next_offset: int, log_end: int, now: float) -> None:
@@ -92,7 +86,6 @@ class Progress:
     def recovery_ended(self) -> None:
         """Note that the state is back; whoever has verified it sets ``ready``."""
         self.recovering_since = None
-        self.rejoin_needed_since = None
 
 
 def verdict(progress: Progress, now: float) -> list[str]:
@@ -111,7 +104,7 @@ def verdict(progress: Progress, now: float) -> list[str]:
             f"event loop: last heartbeat {silent:.0f} s ago (limit {LOOP_SECONDS:.0f} s)"
         )
     # Read once, for the loop may change them in between.
-    recovering, rejoin = progress.recovering_since, progress.rejoin_needed_since
+    recovering = progress.recovering_since
     if recovering is None:
         for name, (next_offset, log_end, moved_at) in sorted(progress.partitions.copy().items()):
             if log_end > next_offset and (still := now - moved_at) > STALL_SECONDS:
@@ -121,10 +114,6 @@ def verdict(progress: Progress, now: float) -> list[str]:
                 )
     elif (lasts := now - recovering) > RECOVERY_SECONDS:
         failing.append(f"recovery: under way for {lasts:.0f} s (limit {RECOVERY_SECONDS:.0f} s)")
-    if rejoin is not None and (waits := now - rejoin) > REJOIN_SECONDS:
-        failing.append(f"rejoin: needed for {waits:.0f} s (limit {REJOIN_SECONDS:.0f} s)")
-    if progress.produce_failed is not None:
-        failing.append(f"produce: {progress.produce_failed}")
     return failing
 
 

@@ -46,28 +46,24 @@ class Outbox:
             return
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                acknowledged = []
-                for (topic, partition), found in by_partition.items():
-                    acknowledged += await self._submit(topic, partition, found)
-                await asyncio.gather(*acknowledged)
+                await asyncio.gather(
+                    *(self._submit(*where, found) for where, found in by_partition.items())
+                )
         except Exception as error:  # whatever it was, the records are not safe
             names = ", ".join(sorted({topic for topic, _ in by_partition}))
             fatal(f"produce to {names} failed: {error!r}")
 
-    async def _submit(
-        self, topic: str, partition: int, records: list[Record]
-    ) -> list["asyncio.Future[Any]"]:
+    async def _submit(self, topic: str, partition: int, records: list[Record]) -> None:
+        """Batch by batch, each only after the one before: what is written is always a prefix."""
         producer = (await self._app.maybe_start_producer())._ensure_producer()
-        submitted = []
         batch = producer.create_batch()
         for record in records:
             if not _append(batch, record):
-                submitted.append(await producer.send_batch(batch, topic, partition=partition))
+                await (await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
                 if not _append(batch, record):
                     raise ValueError(f"a record of {len(record.value)} bytes fits no batch")
-        submitted.append(await producer.send_batch(batch, topic, partition=partition))
-        return submitted
+        await (await producer.send_batch(batch, topic, partition=partition))
 
 
 def _append(batch: Any, record: Record) -> bool:

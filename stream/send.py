@@ -66,6 +66,7 @@ class Sender:
         self._config, self._pace = config, pace
         self._topic = Topics(config.kafka.topic_prefix).tickets
         self._waiting: set[asyncio.Future[Any]] = set()
+        self._failed: BaseException | None = None
         self.sent = Sent()
 
     async def __aenter__(self) -> Self:
@@ -167,17 +168,24 @@ class Sender:
             )
         except KafkaError as error:
             raise UserError(f"a ticket cannot be sent to {self._topic}: {error}") from None
+        if self._failed is not None:
+            await self._settle(0)
         self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
+        future.add_done_callback(self._done)
         if len(self._waiting) >= IN_FLIGHT:
             await self._settle(IN_FLIGHT // 2)
 
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._waiting.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._failed = self._failed or error
+
     async def _settle(self, most: int) -> None:
         """Wait until at most so many are without acknowledgement."""
-        try:
-            while len(self._waiting) > most:
-                done, _ = await asyncio.wait(self._waiting, return_when=asyncio.FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-        except KafkaError as error:
-            raise UserError(f"tickets were not taken by {self._topic}: {error}") from None
+        while len(self._waiting) > most and self._failed is None:
+            await asyncio.wait(self._waiting, return_when=asyncio.FIRST_COMPLETED)
+        if self._failed is not None:
+            raise UserError(
+                f"not all of the {self.sent.tickets} tickets were taken by {self._topic} "
+                f"({self._failed}): send the file again, what was taken is recognised"
+            ) from None

@@ -3,6 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from schemas.topics import Topics
@@ -100,8 +101,39 @@ async def verify(config: Config) -> None:
                     f"{spec.name} has {count} partitions, expected {spec.partitions}: set [kafka] "
                     f"partitions = {count}, or another [kafka] topic_prefix and group"
                 )
+        there_now = [spec for spec in wanted if spec.name in there]
+        wrong += await _wrong_settings(admin, config, there_now)
         if wrong:
             raise UserError("the topics are not as they must be. " + "; ".join(wrong))
+
+
+async def _wrong_settings(admin: Any, config: Config, wanted: list[Spec]) -> list[str]:
+    """What crash safety rests on and is not so: the stamp, the compaction, and its lag."""
+    keys = ("message.timestamp.type", "cleanup.policy", "min.compaction.lag.ms")
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=dict.fromkeys(keys, ""))
+        for spec in wanted
+        if spec.settings.keys() & set(keys)
+    ]
+    if not asked:
+        return []
+    found: dict[tuple[str, str], str] = {}
+    for answer in await admin.describe_configs(asked):
+        for _, _, _, name, entries in answer.resources:
+            found.update({(name, entry[0]): entry[1] for entry in entries})
+    wrong = []
+    for spec in wanted:
+        for key in spec.settings.keys() & set(keys):
+            value = found.get((spec.name, key), "")
+            if key == "min.compaction.lag.ms":
+                if int(value or 0) <= config.state.rewrite_seconds * 1000:
+                    wrong.append(
+                        f"{spec.name} has {key}={value}: more than [state] rewrite_seconds "
+                        f"({config.state.rewrite_seconds} s) is needed"
+                    )
+            elif value != spec.settings[key]:
+                wrong.append(f"{spec.name} has {key}={value}: {spec.settings[key]} is needed")
+    return wrong
 
 
 class _Admin:

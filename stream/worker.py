@@ -15,13 +15,15 @@ import faust.streams
 from faust.types import TP
 
 from schemas.topics import Topics
+from stream import header_names, quiet_logs
 from stream.chunks import ChunkSchema, FullTableManager, LedgerApp, LedgerTable
 from stream.config import Config, faust_credentials
 from stream.detect import Detect
 from stream.errors import UserError
+from stream.fatal import fatal
 from stream.health import HealthServer, Progress
 from stream.intake import Intake, body
-from stream.ledger import Ledger
+from stream.ledger import Ledger, Position
 from stream.metrics import Metrics
 from stream.outbox import Outbox
 from stream.settings import settings_of
@@ -50,6 +52,7 @@ def build(config: Config, metrics: Metrics, progress: Progress, data_directory: 
             "faust-streaming is installed without its compiled stream iterator, and the pure "
             "Python one loses events in a rebalance: install a wheel for this Python (3.11 to 3.14)"
         )
+    header_names.install()
     kafka = config.kafka
     topics = Topics(kafka.topic_prefix)
     servers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
@@ -144,17 +147,19 @@ def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
         progress.record(
             f"{tp.topic}[{tp.partition}]",
             next_offset=position.next,
-            log_end=_log_end(consumer, tp, position.next),
+            log_end=_log_end(consumer, tp, position),
             now=now,
         )
 
 
-def _log_end(consumer: Any, tp: TP, known: int) -> int:
-    """End of the log as of the last fetch; what is known where nothing was fetched yet."""
-    with contextlib.suppress(
-        Exception
-    ):  # not assigned any more: the next look has the new positions
-        return max(known, int(consumer.highwater(tp) or 0))
+def _log_end(consumer: Any, tp: TP, position: Position) -> int:
+    """End of the log as of the last fetch, less what holds no records at its end."""
+    known = position.next
+    with contextlib.suppress(Exception):  # not assigned any more: the next look has the new ones
+        end = int(consumer.highwater(tp) or 0)
+        # Behind the last record there may be markers of transactions, which nobody hands out.
+        drained = consumer.handed_out(tp) == known and consumer.fetch_position(tp) >= end
+        return known if drained else max(known, end)
     return known
 
 
@@ -174,11 +179,16 @@ def run(config: Config) -> None:
     if config.health.port:
         health.start()
     metrics.serve(config.metrics.host, config.metrics.port)
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    quiet_logs.install()
     with tempfile.TemporaryDirectory(prefix="spikewatch-") as folder:
         app = build(config, metrics, progress, folder)
         worker = faust.Worker(
             app, loglevel=config.log.level, quiet=True, redirect_stdouts=False, logfile=None
         )
         worker.spinner = None  # it writes cursor codes into logs
-        worker.execute_from_commandline()
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as done:
+            if done.code not in (None, 0):
+                fatal("Faust ended by itself; what it said stands above. The state is safe")
+            raise

@@ -32,6 +32,8 @@ from detectors.models.interface import (
 )
 
 LONGEST_WINDOW_HOURS: Final = 96.0
+SHORTEST_WINDOW_HOURS: Final = 1.0 / 60.0
+"""A window is judged as if it were this long: many feeds know no better than the minute."""
 NEW_NORMAL_HOURS: Final = 48.0
 """A window that is this long and beyond doubt is no spike any more: the level is re-based."""
 NEW_NORMAL_RATIO: Final = 1.3
@@ -161,6 +163,7 @@ class CusumBank(Model):
         into = baseline.rate * (at - baseline.hour)
         slow_due = state.due + into
         fast_due = state.due_today + into * baseline.today
+        least_mean = baseline.rate * SHORTEST_WINDOW_HOURS
         best_value, best = 0.0, None
         new_normal = 0.0
         for window, drift, gain, is_fast in zip(
@@ -188,11 +191,15 @@ class CusumBank(Model):
             due_at_start = window.due_at_start
             if observed < LEAST_EVIDENCE or window.customers < LEAST_EVIDENCE:
                 continue
-            mean = due - due_at_start + 1e-9
+            mean = due - due_at_start
+            if mean < least_mean:
+                mean = least_mean
             excess = observed - 1.0 - mean
-            length = at - start
-            if excess <= 0.0 or length <= 0.0:
+            if excess <= 0.0:
                 continue
+            length = at - start
+            if length < SHORTEST_WINDOW_HOURS:
+                length = SHORTEST_WINDOW_HOURS
             if is_fast:  # today's level is partly known
                 due_at_hour = state.due_today
                 day_dispersion = baseline.day_dispersion / (

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from stream import quiet_logs
 from stream.cli import running, tickets, watching
 from stream.cli.options import say
 from stream.config import ConfigError
@@ -38,6 +39,7 @@ app.add_typer(running.config_app, name="config")
 
 def main() -> None:
     """Entry point: run the command, and turn what a user can mend into one sentence."""
+    quiet_logs.install()
     try:
         app()
     except ConfigError as error:

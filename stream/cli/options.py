@@ -117,12 +117,17 @@ def output(name: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    part = Path(f"{name}.part")  # so that a run that fails leaves an earlier file as it was
     try:
-        file = Path(name).open("wb")  # noqa: SIM115 - only what opening raises is caught
+        file = part.open("wb")
     except OSError as error:
         raise UserError(f"{name} cannot be written: {error.strerror}") from None
-    with file:
-        yield file
+    try:
+        with file:
+            yield file
+        part.replace(name)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def columns() -> tuple[Any, ...]:

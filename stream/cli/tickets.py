@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from schemas.dead_letter import DeadReason
+from schemas.escalation import EscalationEvent
 from stream.cli.options import (
     ConfigPath,
     FileFormat,
@@ -28,6 +30,7 @@ from stream.cli.options import (
     watched,
 )
 from stream.config import load
+from stream.errors import UserError
 
 
 def send(
@@ -97,7 +100,7 @@ def simulate(
     weeks: Annotated[float, typer.Option(min=0.01, help="How long.")] = 6.0,
     start: Annotated[
         datetime | None,
-        typer.Option(parser=time, help="When it starts; default 2026-03-02, a Monday."),
+        typer.Option(parser=time, help="When it starts; default 2024-03-04, a Monday."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     tenant: Annotated[str, typer.Option(help="Name of the company.")] = "acme",
@@ -184,6 +187,10 @@ def replay(
     end = None if until is None else until.timestamp()
     run = Replay(settings_of(loaded), end, loaded.limits.ticket_bytes)
     reasons: Counter[DeadReason] = Counter()
+    written = 0
+    files = [name for name in (source, history, out, dead) if name is not None and name != "-"]
+    if len({Path(name).resolve() for name in files}) < len(files):
+        raise UserError("a file was named twice: tickets, history, --out and --dead must differ")
     with ExitStack() as stack:
         past = history and stack.enter_context(
             ticket_file(history, mapping, timezone, time_format, file_format)
@@ -191,7 +198,13 @@ def replay(
         lines, seen = stack.enter_context(
             ticket_file(source, mapping, timezone, time_format, file_format)
         )
-        write = to_file(stack.enter_context(output(out)))
+        to_out = to_file(stack.enter_context(output(out)))
+
+        def write(event: EscalationEvent) -> None:
+            nonlocal written
+            written += 1
+            to_out(event)
+
         bury = dead_to_file(stack.enter_context(output(dead)) if dead else None, reasons)
         if past:
             replay_lines(run, watched(*past), str(history), write, bury, "history")
@@ -201,8 +214,12 @@ def replay(
         for event in run.finish():
             write(event)
     told = [f"{count} {outcome}" for outcome, count in sorted(run.counts.items())]
-    told += [f"{count} {reason}" for reason, count in sorted(reasons.items())]
-    sys.stderr.write(f"tickets: {', '.join(told) or 'none'}\n")
+    sys.stderr.write(f"tickets: {', '.join(told) or 'none'}; {written} escalations\n")
+    if reasons:
+        rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        sys.stderr.write(f"dead, by reason: {rejected}\n")
+    if reasons["no_offset"]:
+        sys.stderr.write("times without an offset: for a CSV say whose with --timezone\n")
 
 
 def _speed(text: str | None) -> float | Literal["max"]:

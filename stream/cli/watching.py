@@ -13,8 +13,8 @@ from stream.config import load
 if TYPE_CHECKING:  # aiokafka takes a while to import
     from stream.tail import Status
 
-if TYPE_CHECKING:
-    pass
+
+MOST_CLOCKS = 20
 
 
 def tail(
@@ -47,10 +47,13 @@ def tail(
 def _print_status(found: "Status") -> None:
 
     say(f"{found.tickets} tickets in {len(found.areas)} areas, as of the last snapshots")
-    for tenant, clock in sorted(found.clocks.items()):
-        say(f"clock of {tenant}: {datetime.fromtimestamp(clock, UTC):%Y-%m-%d %H:%M:%S}Z")
     for topic, lag in found.lag.items():
-        say(f"lag of {topic}: {lag} records")
+        say(f"lag of {topic}: {lag} records that no snapshot holds yet (a few ticks are normal)")
+    clocks = sorted(found.clocks.items())
+    if len(clocks) > MOST_CLOCKS:
+        say(f"clocks of the first {MOST_CLOCKS} of {len(clocks)} tenants:")
+    for tenant, clock in clocks[:MOST_CLOCKS]:
+        say(f"clock of {tenant}: {datetime.fromtimestamp(clock, UTC):%Y-%m-%d %H:%M:%S}Z")
     table = Table("tenant", "area", "phase", "tickets", "last hour", "expected/h", "warm-up left")
     for area in found.areas:
         left = f"{area.warm_up_hours:.0f} h" if area.warm_up_hours else "none"

@@ -102,7 +102,13 @@ def _overrides(
     mistakes: list[str] = []
     for name, value in environ.items():
         section, split, key = name.upper().removeprefix(_PREFIX).lower().partition("__")
-        if not (name.upper().startswith(_PREFIX) and split):
+        if not name.upper().startswith(_PREFIX):
+            continue
+        if not split:
+            word = section.partition("_")[0]
+            if word in Config.model_fields and section != "config":
+                fix = f"{_PREFIX}{word.upper()}__{section[len(word) + 1 :].upper()}"
+                mistakes.append(f"{name}: two underscores stand between section and key: {fix}")
             continue
         if section in Config.model_fields:
             ours[name.lower()] = value

@@ -145,3 +145,12 @@ def test_fingerprints_tell_texts_apart() -> None:
     found = {fingerprint(f"t{number}") for number in range(100_000)}
     assert len(found) == 100_000
     assert max(found) < 2**64
+
+
+def test_what_a_crash_sends_again_is_known_however_fast_time_ran() -> None:
+    """While event time runs fast, what lies behind the clock repeats all that is remembered."""
+    memory = Duplicates()
+    for number in range(500):
+        assert memory.is_new([fingerprint(f"{number}")], number // 2, quick=True)
+    for number in range(500):
+        assert not memory.is_new([fingerprint(f"{number}")], 250, late=True, quick=True)

@@ -157,16 +157,16 @@ def test_an_update_needs_both_bounds() -> None:
     few = episode(observed=4.0)
     few.severity = "critical"  # nothing is graver
     for number in range(10):
-        few.add(START + number, 1.0, 0.0, Score(), 1.0)
+        few.add(START + 60.0 + number, 1.0, 0.0, Score(), 1.0)
     assert not few.next_update(SETTINGS), "250 % more, but only 10 tickets"
-    few.add(START + 10.0, 1.0, 0.0, Score(), 1.0)
+    few.add(START + 70.0, 1.0, 0.0, Score(), 1.0)
     assert few.next_update(SETTINGS)
     many = episode(observed=100.0)
     many.severity = "critical"
     for number in range(100):
-        many.add(START + number, 1.0, 0.0, Score(), 1.0)
+        many.add(START + 60.0 + number, 1.0, 0.0, Score(), 1.0)
     assert not many.next_update(SETTINGS), "100 tickets, but not more than 100 %"
-    many.add(START + 100.0, 1.0, 0.0, Score(), 1.0)
+    many.add(START + 160.0, 1.0, 0.0, Score(), 1.0)
     assert many.next_update(SETTINGS)
 
 
@@ -175,7 +175,7 @@ def test_what_was_told_is_not_told_again() -> None:
     it = episode(observed=4.0)
     it.severity = "critical"
     for number in range(20):
-        it.add(START + number, 1.0, 0.0, Score(), 1.0)
+        it.add(START + 60.0 + number, 1.0, 0.0, Score(), 1.0)
     assert it.next_update(SETTINGS)
     assert it.update() == "updated"
     assert it.sequence == 2
@@ -187,7 +187,7 @@ def test_a_graver_severity_is_told_once() -> None:
     it = episode(observed=8.0)
     seen = [it.severity]
     for number in range(8):
-        it.add(START + number, 1.0, 0.0, Score(), 1.0)
+        it.add(START + 60.0 + number, 1.0, 0.0, Score(), 1.0)
     assert it.customers == 16
     assert it.next_update(SETTINGS)
     seen.append(it.severity)
@@ -197,6 +197,16 @@ def test_a_graver_severity_is_told_once() -> None:
     assert not it.next_update(SETTINGS)
     seen.append(it.severity)
     assert seen == ["warning", "error", "error"]
+
+
+def test_one_burst_is_one_message() -> None:
+    """Within a minute of the last event nothing is told, however much comes; then it is."""
+    it = episode(observed=4.0)
+    for number in range(500):
+        it.add(START + number / 10.0, 1.0, 0.0, Score(), 1.0)
+        assert not it.next_update(SETTINGS)
+    it.add(START + 60.0, 1.0, 0.0, Score(), 1.0)
+    assert it.next_update(SETTINGS)
 
 
 def test_a_reopened_episode_is_the_same_with_new_evidence() -> None:

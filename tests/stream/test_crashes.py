@@ -23,7 +23,7 @@ from stream.send import Pace
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
 
-START = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
+START = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
 HOURS = 3 * 168.0
 TAKEOVERS = 10
 SESSION_SECONDS = 2

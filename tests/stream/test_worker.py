@@ -18,7 +18,7 @@ from stream.send import Pace
 
 pytestmark = pytest.mark.kafka
 
-START = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
+START = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
 AREAS = {"login": 6.0, "billing": 2.0, "search": 1.0}
 
 
@@ -155,8 +155,8 @@ def test_history_pages_nobody_and_live_traffic_after_it_does(rig: Any) -> None:
         for e in found
         if e.transition == "opened" and e.data.product_area == "login"
     }
-    assert of_incident["03-31"] == "history"
-    assert of_incident["04-02"] is None
+    assert of_incident["04-02"] == "history"
+    assert of_incident["04-04"] is None
     assert by_tenant(rig.oracle()[0]) == by_tenant(rig.escalations())
 
 
@@ -264,6 +264,19 @@ def test_a_wrong_partition_count_is_said_in_one_sentence(rig: Any) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_settings_that_state_rests_on_are_checked(rig: Any) -> None:
+    """A rewrite period that the changelog's compaction does not wait for: the worker refuses."""
+    rig.create_topics()
+    environ = {
+        "SPIKEWATCH_STATE__REWRITE_SECONDS": "400000",
+        "SPIKEWATCH_STATE__COMPACTION_LAG_SECONDS": "800000",
+    }
+    done = rig.run("worker", **environ)
+    assert done.returncode == 1
+    assert "min.compaction.lag.ms=172800000" in done.stderr
+    assert rig.run("topics", "check").returncode == 0
+
+
 def test_no_broker_is_said_in_one_sentence(rig: Any) -> None:
     """Where no broker answers, the worker says how to get one."""
     port = conftest(rig).free_port()
@@ -293,3 +306,29 @@ def test_sigterm_while_working_stops_with_exit_code_0(rig: Any) -> None:
     conftest(rig).wait_for(worker.mark.exists, 30, "the first chunk", rig)
     worker.send(signal.SIGTERM)
     assert worker.popen.wait(20) == 0, worker.text()
+
+
+def test_aborted_tickets_do_not_count_and_markers_are_no_lag(rig: Any) -> None:
+    """Of a transactional producer only what it committed counts; its markers stall nothing."""
+    import asyncio  # noqa: PLC0415 - only here
+
+    from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - only here
+
+    def ticket(name: str) -> bytes:
+        now = datetime.now(UTC).isoformat()
+        return json.dumps({"ticket_id": name, "created_at": now, "product_area": "x"}).encode()
+
+    async def work() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=rig.servers, transactional_id=rig.prefix)
+        async with producer:
+            for name, keep in (("a", True), ("b", False), ("c", True)):
+                await producer.begin_transaction()
+                await producer.send_and_wait(rig.topics.tickets, ticket(name), key=b"k")
+                await (producer.commit_transaction() if keep else producer.abort_transaction())
+
+    rig.create_topics()
+    rig.start("worker")
+    asyncio.run(work())
+    conftest(rig).wait_for(lambda: len(rig.read(rig.topics.by_tenant)) == 2, 30, "two tickets", rig)
+    found = [json.loads(record.value)["ticket_id"] for record in rig.read(rig.topics.by_tenant)]
+    assert found == ["a", "c"]

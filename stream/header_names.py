@@ -1,0 +1,93 @@
+"""Read records whose header *names* are not UTF-8, which aiokafka 0.14.0 dies of.
+
+Kafka does not look at header names, and a producer in another language may write any bytes there.
+aiokafka decodes them strictly inside its fetcher: one such record ends every consumer that meets
+it, again after each restart. Batches are read as ever; one that cannot be is read once more by
+aiokafka's own pure Python reader, with names decoded by escaping what is not text.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, Final
+
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import DefaultRecord, _DefaultRecordBatchPy
+from aiokafka.record.memory_records import MemoryRecords
+
+LENGTH_AT: Final = 8
+OVERHEAD: Final = 12
+MAGIC_AT: Final = 16
+HEADERS_SINCE: Final = 2
+"""Record format that has headers."""
+
+
+class _Lenient(bytes):
+    """Bytes whose text is never refused."""
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return _Lenient(found) if isinstance(found, bytes) else found
+
+    def decode(self, *_: Any) -> str:
+        return super().decode("utf-8", "backslashreplace")
+
+
+class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka ships no types
+    """A batch in format 2 whose header names are never refused."""
+
+    def _maybe_uncompress(self) -> None:
+        super()._maybe_uncompress()
+        self._buffer: Any = _Lenient(bytes(self._buffer))
+
+
+class _Batch:
+    """A batch as aiokafka's fetcher uses it."""
+
+    def __init__(self, batch: Any, raw: bytes) -> None:
+        self._batch, self._raw = batch, raw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[DefaultRecord]:
+        try:
+            yield from self._batch
+        except UnicodeDecodeError:
+            # From its start: the fetcher skips the offsets that it had.
+            yield from _LenientBatch(bytearray(self._raw))
+
+
+class LenientRecords:
+    """What a broker answered for one partition, batch by batch; in place of `MemoryRecords`."""
+
+    def __init__(self, data: bytes) -> None:
+        """Read *data*, the records of a fetch response."""
+        self._records = MemoryRecords(data)
+        self._data = data
+        self._at = 0
+
+    def size_in_bytes(self) -> int:
+        """Of the whole answer."""
+        return int(self._records.size_in_bytes())
+
+    def has_next(self) -> bool:
+        """Whether there is another whole batch."""
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> Any:
+        """The next batch."""
+        batch = self._records.next_batch()
+        start = self._at
+        length: int = struct.unpack_from(">i", self._data, start + LENGTH_AT)[0]
+        self._at = start + OVERHEAD + length
+        if batch is None or self._data[start + MAGIC_AT] < HEADERS_SINCE:
+            return batch
+        return _Batch(batch, self._data[start : self._at])
+
+
+def install() -> None:
+    """Let all consumers of this process read so. May be called again."""
+    fetcher.MemoryRecords = LenientRecords
