@@ -182,7 +182,7 @@ async def _watch(config: Config, resolved: asyncio.Event, say: Say) -> None:
             of_history += event.transition == "opened"
             continue
         if of_history:
-            say(f"     ({of_history} episodes in the history, not paged)")
+            say(f"     ({of_history} episode(s) in the history, not paged)")
             of_history = 0
         say("")
         say(page(event))

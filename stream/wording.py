@@ -27,8 +27,8 @@ def page(event: EscalationEvent) -> str:
             f"  {data.tickets} tickets of {data.customers} customers since {_clock(data.since)} "
             f"({_duration(event.time, data.since)}): {_round(data.observed)} customer-equivalents, "
             f"{_round(data.expected)} expected",
-            f"  {data.ratio:.3g} times the expected rate (90 %: {data.ratio_low:.2g} to "
-            f"{data.ratio_high:.2g}); by chance once in {_days(data.once_in_days)}",
+            f"  {_round(data.ratio)} times the expected rate (90 %: {_round(data.ratio_low, 2)} to "
+            f"{_round(data.ratio_high, 2)}); by chance once in {_days(data.once_in_days)}",
         ]
     lines.append(f"  {data.severity_rule}  |  episode {data.episode_id[:12]} #{data.sequence}")
     return "\n".join(lines)
@@ -49,8 +49,8 @@ def _duration(end: datetime, start: datetime) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _round(number: float) -> str:
-    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+def _round(number: float, digits: int = 3) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.{digits}g}"
 
 
 def _days(days: float) -> str:
