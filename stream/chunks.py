@@ -177,10 +177,12 @@ class ChunkConsumer(driver.Consumer):
 
         Of each partition's records one message: its value the records, its offset the last one's.
         """
-        generation = self.app.generation  # before anything is awaited: it may end meanwhile
         records, active = await self._wait_next_records(timeout)
         if records is None or self.should_stop:
             return
+        # Not before the wait: what a new assignment's recovery was fetched in it would be dropped,
+        # and a changelog record that is dropped is missed. Stale sources are caught by offset.
+        generation = self.app.generation
         if not self.flow_active:
             try:
                 await self.perform_seek()
