@@ -11,7 +11,7 @@ This uses private methods of faust-streaming 0.15.3, which is pinned;
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import faust
@@ -93,6 +93,15 @@ class ChunkConsumer(driver.Consumer):
         self._handed_out: dict[TP, int] = {}
         """Source partition -> next offset to hand out."""
         self._asked_again: dict[TP, tuple[int, int]] = {}
+
+    def read_from(self, starts: Mapping[TP, int]) -> None:
+        """A recovery begins: hand out nothing else than changelogs, each from its start.
+
+        What was fetched before the recovery sought back would else look like the end of it, and
+        all in between be missed.
+        """
+        self._handed_out = dict(starts)
+        self._asked_again.clear()
 
     def handed_out(self, tp: TP) -> int | None:
         """The offset after the last record that was handed to an agent."""
@@ -197,15 +206,12 @@ class ChunkConsumer(driver.Consumer):
                 continue
             if not found:
                 continue
-            if not self._is_source(tp):
-                yield tp, _message(tp, found, generation)
-                continue
             # Hold, do not drop: what is dropped is not fetched again.
-            while not self.app.ledger.open:
+            while self._is_source(tp) and not self.app.ledger.open:
                 if not self._is_current(generation):
                     return
                 await asyncio.sleep(HOLD_SECONDS)
-            if tp not in self.app.ledger.positions:
+            if tp not in self._handed_out:
                 continue
             for chunk in await self._contiguous(tp, found):
                 if not self._is_current(generation):
@@ -218,7 +224,10 @@ class ChunkConsumer(driver.Consumer):
         return bool(going_on) and self.app.generation == generation
 
     async def _contiguous(self, tp: TP, found: Chunk) -> list[Chunk]:
-        """*found* in chunks from where we stand; none where records before them are missing."""
+        """*found* in chunks from where we stand; none where records before them are missing.
+
+        A changelog has holes where it was compacted, a source those of transactions.
+        """
         wanted = self._handed_out[tp]
         if found[0].offset < wanted:
             found = [record for record in found if record.offset >= wanted]
@@ -232,7 +241,8 @@ class ChunkConsumer(driver.Consumer):
                 self._asked_again[tp] = hole
                 await self._seek(tp, wanted)
                 return []
-            self.app.ledger.positions[tp].holes.add(hole)
+            if self._is_source(tp):
+                self.app.ledger.positions[tp].holes.add(hole)
         return [found[i : i + MAX_CHUNK] for i in range(0, len(found), MAX_CHUNK)]
 
 
@@ -285,6 +295,8 @@ class FullRecovery(Recovery):
             for tp in tps:
                 destination[tp] = None
         await super()._build_offsets(consumer, tps, destination, title)
+        if title == "active":  # Faust counts the offset before the first
+            consumer.read_from({tp: destination[tp] + 1 for tp in tps})
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """The changelog is read: build the state, seek, and only then let records through."""
