@@ -113,6 +113,11 @@ class ChunkConsumer(driver.Consumer):
         state = consumer._subscription.subscription.assignment.state_value(tp)
         return cast(int, state.position)
 
+    async def _seek(self, partition: TP, offset: int) -> None:
+        """In the consumer's own thread: stock Faust seeks in ours, which races with its fetches."""
+        thread = cast(ChunkThread, self._thread)
+        await thread.call_thread(thread._ensure_consumer().seek, partition, offset)
+
     def _is_source(self, tp: TP) -> bool:
         topics = self.app.ledger.topics
         return tp.topic in (topics.by_tenant, topics.tickets)

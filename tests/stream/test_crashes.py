@@ -84,13 +84,26 @@ def backlog() -> list[bytes]:
     return [line for _, line in sorted(found)]
 
 
+def replace_dead(rig: Any, workers: list[Any]) -> None:
+    """As an orchestrator does: start anew what was killed or stopped at once."""
+    for place, worker in enumerate(workers):
+        if worker.popen.poll() is not None:
+            assert worker.popen.returncode in (70, -signal.SIGKILL), worker.text()
+            workers[place] = rig.slow_worker(0.05)
+
+
 def hit(rig: Any, workers: list[Any], number: int, rng: random.Random) -> bool:
     """Hit one worker in the middle of its work; whether it was working."""
     place = rng.randrange(len(workers))
-    worker = workers[place]
     helpers = _helpers()
-    worker.mark.unlink(missing_ok=True)
-    helpers.wait_for(lambda: worker.mark.exists() or rig.lag() == 0, 40, "a chunk", rig)
+    workers[place].mark.unlink(missing_ok=True)
+
+    def has_work() -> bool:
+        replace_dead(rig, workers)  # one may have stopped by itself: that is its right
+        return bool(workers[place].mark.exists() or rig.lag() == 0)
+
+    helpers.wait_for(has_work, 60, "a chunk", rig)
+    worker = workers[place]
     working = bool(worker.mark.exists())
     time.sleep(rng.uniform(0.05, 1.0))
     if number == signal.SIGSTOP:
@@ -118,10 +131,7 @@ def torment(rig: Any, number: int, seed: int) -> None:
         if not hit(rig, workers, number, rng):
             break
         hits += 1
-        for place, worker in enumerate(workers):
-            if worker.popen.poll() is not None:
-                assert worker.popen.returncode in (70, -signal.SIGKILL), worker.text()
-                workers[place] = rig.slow_worker(0.05)
+        replace_dead(rig, workers)
     for worker in workers:  # the rest at full speed
         worker.send(signal.SIGKILL)
         worker.popen.wait()
