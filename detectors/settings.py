@@ -5,10 +5,26 @@ from typing import Final, Literal
 
 import msgspec
 
+Dimension = Literal["issue_type", "region", "app_version", "channel"]
 ModelName = Literal["cusum_bank", "gaussian", "half_space_trees"]
 
 DECISIONS: Final = 1
 """Raised by every change of the code that can change a decision; part of the config hash."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something announced that brings more tickets (or fewer): a release, a campaign, a migration.
+
+    What comes meanwhile is expected to be *factor* times the usual, and teaches nothing.
+    """
+
+    name: str
+    start: float
+    """Seconds since 1970."""
+    end: float
+    factor: float = 2.0
+    areas: tuple[str, ...] = ()
+    """Empty: all."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +39,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Alert budget of a tenant: false pages a week that on-call will stand, over all areas."""
     timezone: str = "UTC"
     """IANA name: whose hours of the week the seasons follow."""
+    country: str = ""
+    """ISO 3166 code whose public holidays count as Sundays; empty: none."""
+    subdivision: str = ""
+    """State or province of *country*, such as BY."""
+    events: tuple[Event, ...] = ()
+    slice_dimensions: tuple[Dimension, ...] = ("issue_type", "region", "app_version", "channel")
+    """Dimensions whose values are watched within each area; empty: none."""
     lateness_seconds: float = 60.0
     """A ticket older than the clock by more than this is late: counted, never a reason to page."""
     future_seconds: float = 300.0

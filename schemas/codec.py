@@ -156,6 +156,11 @@ def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket
         created_by=event.created_by,
         source=event.source or "",
         mode=mode,
+        issue_type=value_name(event.issue_type),
+        region=value_name(event.region),
+        app_version=value_name(event.app_version),
+        channel=value_name(event.channel),
+        merged_into=event.merged_into,
     )
 
 
@@ -168,8 +173,22 @@ def area_name(text: str | None) -> str:
         >>> area_name(None)
         'unclassified'
     """
+    return _folded(text) or signals.UNCLASSIFIED
+
+
+def value_name(text: str | None) -> str | None:
+    """The name a value of a dimension is known by: folded as an area's; None where there is none.
+
+    Example:
+        >>> value_name(" 4.2.1 "), value_name("  ")
+        ('4.2.1', None)
+    """
+    return _folded(text) or None
+
+
+def _folded(text: str | None) -> str:
     if text is None:
-        return signals.UNCLASSIFIED
+        return ""
     if text.isascii() and text.isprintable():
         plain = text.strip().lower()[:AREA_CHARACTERS].strip()
     else:
@@ -177,7 +196,7 @@ def area_name(text: str | None) -> str:
         for _ in range(2):  # folding may denormalise: "toNFKC_Casefold" of the Unicode Standard
             folded = unicodedata.normalize("NFKC", folded.casefold())
         plain = clean(folded, AREA_CHARACTERS)
-    return plain or signals.UNCLASSIFIED
+    return plain
 
 
 def clean(text: str, characters: int) -> str:

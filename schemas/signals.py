@@ -32,6 +32,11 @@ class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=F
     created_by: str = "customer"
     source: str = ""
     mode: Mode = "live"
+    issue_type: str | None = None
+    region: str | None = None
+    app_version: str | None = None
+    channel: str | None = None
+    merged_into: str | None = None
 
 
 class Tick(msgspec.Struct, tag="tick", frozen=True, omit_defaults=True):

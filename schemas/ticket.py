@@ -111,6 +111,11 @@ class TicketEvent(BaseModel):
         return self.customer.id if isinstance(self.customer, Customer) else self.customer
 
     @property
+    def region(self) -> str | None:
+        """Region of the account, where it is told."""
+        return self.customer.region if isinstance(self.customer, Customer) else None
+
+    @property
     def has_text(self) -> bool:
         """Whether there is text to classify where no area is given."""
         return bool((self.subject or "").strip() or (self.body or "").strip())
