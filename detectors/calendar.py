@@ -1,14 +1,73 @@
-"""Local hours of the week: which of 168 slots an hour of event time falls into."""
+"""Local time: hours of the week, public holidays, announced events, days of a feed.
 
-from datetime import datetime
+Pure: the answers depend on the arguments, and on the time zones and holidays that are installed.
+"""
+
+import math
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 SLOTS: Final = 168
 """Hours of a week; slot 0 is Monday, 0:00 to 1:00 local time."""
 SATURDAY: Final = 120
 """The first slot of the weekend."""
+
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+_QUARTER: Final = 900
+"""Since 1973 every offset from UTC has been a multiple of so many seconds (IANA tz database)."""
+_SUNDAY: Final = 6
+_TOUCHED: Final = math.nextafter(1.0, 2.0)
+"""Stands for a factor of exactly 1, so that an hour of an event can be told from any other."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
+    """Something announced that brings more tickets (or fewer): a release, a campaign, a migration.
+
+    What comes meanwhile is expected to be *factor* times the usual, and teaches nothing.
+    """
+
+    name: str
+    start: float
+    """Seconds since 1970."""
+    end: float
+    """Seconds since 1970; the first moment after it."""
+    factor: float = 2.0
+    areas: tuple[str, ...] = ()
+    """Empty: all."""
+
+
+class Calendar(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
+    """What one knows of a day before its first ticket.
+
+    Example:
+        >>> Calendar(country="DE").slots(20_089)[12]  # New Year's Day of 2025, a Wednesday
+        156
+    """
+
+    timezone: str = "UTC"
+    """IANA name."""
+    country: str = ""
+    """ISO 3166 code; empty: no public holidays."""
+    subdivision: str = ""
+    """State or province of *country*."""
+    events: tuple[Event, ...] = ()
+
+    def slots(self, day: int) -> tuple[int, ...]:
+        """The slots of the hours of a day: see `day_slots`."""
+        return day_slots(day, self.timezone, self.country, self.subdivision)
+
+    def factors(self, day: int, area: str) -> tuple[float, ...] | None:
+        """What events make of the hours of a day: see `day_factors`."""
+        return day_factors(day, self.events, area)
+
+    def is_masked(self, hour: int, area: str) -> bool:
+        """Whether an hour of an area teaches nothing: see `is_masked`."""
+        return is_masked(hour, self.events, area)
 
 
 @lru_cache(maxsize=65_536)
@@ -24,5 +83,155 @@ def hour_of_week(hour: int, timezone: str) -> int:
         >>> hour_of_week(0, "Asia/Tokyo")
         81
     """
-    local = datetime.fromtimestamp(hour * 3600, ZoneInfo(timezone))
+    local = datetime.fromtimestamp(hour * _HOUR, ZoneInfo(timezone))
     return local.weekday() * 24 + local.hour
+
+
+@lru_cache(maxsize=16_384)
+def day_slots(day: int, timezone: str, country: str = "", subdivision: str = "") -> tuple[int, ...]:
+    """The slots of the 24 hours of UTC of a day, public holidays taken for days of rest.
+
+    An hour whose local date is a public holiday and no weekend has the slot of the same local hour
+    on the last day of the weekend: Sunday nearly everywhere, Saturday where the weekend is Friday
+    and Saturday. What the package `holidays` knows counts, substitute days included, bank and
+    school holidays not.
+
+    Args:
+        day: Days since 1970, UTC.
+        timezone: IANA name.
+        country: ISO 3166 code that the package `holidays` knows; empty: no holidays.
+        subdivision: Its code of a state or province; empty: what holds in the whole country.
+
+    Example:
+        >>> day_slots(20_089, "UTC")[:3]  # 1 January 2025, a Wednesday
+        (48, 49, 50)
+        >>> day_slots(20_089, "UTC", "DE")[:3]
+        (144, 145, 146)
+        >>> day_slots(20_089, "Asia/Tokyo", "JP")[14:17]  # where 2 January begins at 15:00 UTC
+        (167, 72, 73)
+    """
+    if not country:
+        return tuple(hour_of_week(hour, timezone) for hour in range(day * 24, day * 24 + 24))
+    zone = ZoneInfo(timezone)
+    slots = []
+    for hour in range(day * 24, day * 24 + 24):
+        local = datetime.fromtimestamp(hour * _HOUR, zone)
+        rest = _rest_days(country, subdivision, local.year).get(local.date())
+        slots.append((local.weekday() if rest is None else rest) * 24 + local.hour)
+    return tuple(slots)
+
+
+@lru_cache(maxsize=1024)
+def _rest_days(country: str, subdivision: str, year: int) -> dict[date, int]:
+    """The public holidays of a year that are no weekend, and the weekday whose hours they have."""
+    from holidays import country_holidays  # noqa: PLC0415  (0.2 s that most do not need)
+
+    # A country's object takes in further years when it is asked for their days: asked once, here.
+    known = country_holidays(country, subdiv=subdivision or None, years=year, expand=False)
+    rest_days = {}
+    for holiday in known:
+        if holiday.year == year and not known.is_weekend(holiday):
+            monday = holiday - timedelta(days=holiday.weekday())
+            week = [each for each in range(7) if known.is_weekend(monday + timedelta(days=each))]
+            rest_days[holiday] = max(week, default=_SUNDAY)
+    return rest_days
+
+
+def day_factors(day: int, events: tuple[Event, ...], area: str) -> tuple[float, ...] | None:
+    """What is expected of the 24 hours of UTC of a day, in multiples of the usual.
+
+    An event counts for an hour by the share of it that it covers; several multiply. The factor of
+    an hour that an event touches is never exactly 1, that of any other always is.
+
+    Args:
+        day: Days since 1970, UTC.
+        events: All there are.
+        area: Its name as `schemas.codec.area_name` has it; empty for the tenant as a whole, which
+            only events of all areas touch.
+
+    Returns:
+        24 factors; None if no event touches that day and area.
+
+    Example:
+        >>> launch = Event(name="launch", start=9.5 * 3600, end=11 * 3600, factor=3)
+        >>> day_factors(0, (launch,), "login")[8:12]
+        (1.0, 2.0, 3.0, 1.0)
+        >>> day_factors(1, (launch,), "login")
+    """
+    if not events:
+        return None
+    touching = _touching(day, events)
+    return _factors(day, touching, area) if touching else None
+
+
+@lru_cache(maxsize=4096)
+def _touching(day: int, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """Those events that have a part in that day."""
+    return tuple(one for one in events if one.start < (day + 1) * _DAY and one.end > day * _DAY)
+
+
+@lru_cache(maxsize=16_384)
+def _factors(day: int, touching: tuple[Event, ...], area: str) -> tuple[float, ...] | None:
+    ours = [one for one in touching if not one.areas or area in one.areas]
+    if not ours:
+        return None
+    factors = []
+    for begin in range(day * _DAY, (day + 1) * _DAY, _HOUR):
+        covered = [(one.factor, _covered(one, begin)) for one in ours]
+        factor = math.prod(1.0 - share + share * factor for factor, share in covered)
+        touched = any(share > 0.0 for _, share in covered)
+        factors.append(_TOUCHED if touched and factor == 1.0 else factor)
+    return tuple(factors)
+
+
+def _covered(event: Event, begin: int) -> float:
+    """The share of the hour from *begin* on that the event covers."""
+    return max(min(event.end, begin + _HOUR) - max(event.start, begin), 0.0) / _HOUR
+
+
+def is_masked(hour: int, events: tuple[Event, ...], area: str) -> bool:
+    """Whether an event touches that hour of that area: then it teaches nothing.
+
+    Args:
+        hour: Hours since 1970, UTC.
+        events: All there are.
+        area: As in `day_factors`.
+
+    Example:
+        >>> drill = Event(name="drill", start=9.5 * 3600, end=11 * 3600, factor=1, areas=("login",))
+        >>> [is_masked(hour, (drill,), "login") for hour in range(8, 12)]
+        [False, True, True, False]
+        >>> is_masked(9, (drill,), "billing")
+        False
+    """
+    factors = day_factors(hour // 24, events, area)
+    return factors is not None and factors[hour % 24] != 1.0
+
+
+def resolution(at: float, timezone: str) -> int:
+    """The coarsest step of the local clock that a time may have been rounded to.
+
+    Args:
+        at: Seconds since 1970.
+        timezone: IANA name.
+
+    Returns:
+        86400 for the first moment of a local date, 3600 for the first of another local hour, else
+        0: seconds.
+
+    Example:
+        >>> resolution(0.0, "UTC"), resolution(3600.0, "UTC"), resolution(3600.5, "UTC")
+        (86400, 3600, 0)
+        >>> resolution(18.5 * 3600, "Asia/Kolkata"), resolution(3600.0, "Asia/Kolkata")
+        (86400, 0)
+    """
+    if at % _QUARTER:
+        return 0
+    zone = ZoneInfo(timezone)
+    local = datetime.fromtimestamp(at, zone)
+    if local.minute or local.second:
+        return 0
+    # Where clocks go forward at midnight, a date begins at 1:00; where back, only the first 0:00
+    # begins one.
+    before = datetime.fromtimestamp(at - 1, zone)
+    return _DAY if before.date() != local.date() else _HOUR

@@ -1,30 +1,20 @@
 """The settings that a decision depends on, and nothing else."""
 
 import hashlib
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
+
+from detectors.calendar import Calendar, Event
+
+__all__ = ["DECISIONS", "Dimension", "Event", "ModelName", "Settings"]
 
 Dimension = Literal["issue_type", "region", "app_version", "channel"]
 ModelName = Literal["cusum_bank", "gaussian", "half_space_trees"]
 
 DECISIONS: Final = 1
 """Raised by every change of the code that can change a decision; part of the config hash."""
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something announced that brings more tickets (or fewer): a release, a campaign, a migration.
-
-    What comes meanwhile is expected to be *factor* times the usual, and teaches nothing.
-    """
-
-    name: str
-    start: float
-    """Seconds since 1970."""
-    end: float
-    factor: float = 2.0
-    areas: tuple[str, ...] = ()
-    """Empty: all."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
     """IANA name: whose hours of the week the seasons follow."""
     country: str = ""
-    """ISO 3166 code whose public holidays count as Sundays; empty: none."""
+    """ISO 3166 code whose public holidays count as Sundays (or as whatever day is the last of the
+    weekend there); empty: none."""
     subdivision: str = ""
     """State or province of *country*, such as BY."""
     events: tuple[Event, ...] = ()
@@ -68,3 +59,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Sixteen hexadecimal digits over every setting and `DECISIONS`."""
         told = msgspec.json.encode([DECISIONS, msgspec.to_builtins(self)])
         return hashlib.sha256(told).hexdigest()[:16]
+
+    @property
+    def calendar(self) -> Calendar:
+        """Zone, holidays and events; the same object for equal ones."""
+        return _calendar(self.timezone, self.country, self.subdivision, self.events)
+
+
+@lru_cache(maxsize=256)
+def _calendar(timezone: str, country: str, subdivision: str, events: tuple[Event, ...]) -> Calendar:
+    return Calendar(timezone=timezone, country=country, subdivision=subdivision, events=events)
