@@ -1,0 +1,188 @@
+"""One company's way: weeks of warm-up, then healthy weeks from which incidents branch off.
+
+The trunk stays healthy for ever. At random moments the warm tenant is copied, and the copy lives
+through an incident in a continuation of its own; so that hundreds of incidents need a few dozen
+warm-ups only, and each meets a tenant in another state.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from detectors.evaluation.incidents import KINDS, Incident, draw
+from detectors.evaluation.traffic import Feed
+from detectors.evaluation.watch import Watch, feed, fork
+from detectors.evaluation.world import HOUR, WEEK_HOURS, Spec, World
+from detectors.settings import Settings
+from detectors.tenant import Tenant
+from schemas.signals import Tick
+
+TENANT: Final = "acme"
+QUIET_BEFORE: Final = 6.5 * HOUR
+"""An incident is only played where its area had no episode for so long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What one company is to live through."""
+
+    spec: Spec
+    settings: Settings
+    warm_weeks: int = 8
+    weeks: int = 6
+    """After the warm-up; incidents begin within them."""
+    incidents: dict[str, int] = field(default_factory=dict)
+    """How many of each class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What became of one incident. Times in minutes from its start."""
+
+    kind: str
+    seed: int
+    number: int
+    area: str | None
+    possible: bool
+    bound: float
+    lasted: float
+    delay: float
+    """Infinite if nobody was paged in time."""
+    pages: int
+    later_pages: int
+    """After the first page; for level shifts those of the two weeks that follow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Healthy:
+    """Pages of healthy weeks, the age of the tenant in weeks by place in the lists."""
+
+    seed: int
+    areas: int
+    budget: float
+    opened: tuple[int, ...]
+    reopened: tuple[int, ...]
+    by_kind: tuple[int, int, int]
+    """Opened ones that were an area's, a slice's, the tenant's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Travelled:
+    """What one company gave."""
+
+    seed: int
+    played: tuple[Played, ...]
+    healthy: Healthy
+    """Of the trunk, warm-up included."""
+    skipped: int
+    """Incidents that were not played, for their area had an episode already."""
+
+
+def travel(plan: Plan, tell: Callable[[], None] = lambda: None) -> Travelled:
+    """Live through *plan*; *tell* is called about once for each week of the trunk."""
+    spec, settings = plan.spec, plan.settings
+    world = World(spec)
+    tenant, watch, trunk = Tenant(TENANT, settings), Watch(), Feed(world, [0])
+    due = _agenda(plan, world)
+    played: list[Played] = []
+    skipped = 0
+    first = spec.first_hour
+    for hour in range(first, first + WEEK_HOURS * (plan.warm_weeks + plan.weeks)):
+        for number, incident in due.pop(hour, ()):
+            area = _area_name(world, incident)
+            if not watch.quiet(area, incident.start - QUIET_BEFORE):
+                skipped += 1
+                continue
+            played.append(play(fork(tenant), world, incident, settings, number))
+        feed(tenant, trunk.hour(hour), settings, watch)
+        feed(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
+        if (hour - first) % WEEK_HOURS == WEEK_HOURS - 1:
+            tell()
+    healthy = summary(watch, spec, settings, plan.warm_weeks + plan.weeks)
+    return Travelled(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=skipped)
+
+
+def play(
+    tenant: Tenant, world: World, incident: Incident, settings: Settings, number: int
+) -> Played:
+    """One incident, in a copy of the tenant that is used up."""
+    watch = Watch()
+    branch = Feed(world, [1, KINDS.index(incident.kind), number])
+    for hour in range(int(incident.start // HOUR), math.ceil(incident.plays_until / HOUR)):
+        feed(tenant, branch.hour(hour, (incident.surge,)), settings, watch)
+        feed(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
+    area = _area_name(world, incident)
+    found = watch.first(incident.start, incident.end, area)
+    pages = watch.opened(incident.start, incident.plays_until, area)
+    return Played(
+        kind=incident.kind,
+        seed=world.spec.seed,
+        number=number,
+        area=area,
+        possible=incident.possible,
+        bound=incident.bound,
+        lasted=(incident.end - incident.start) / 60.0,
+        delay=math.inf if found is None else (found - incident.start) / 60.0,
+        pages=len(pages),
+        later_pages=sum(page.at > found for page in pages) if found is not None else len(pages),
+    )
+
+
+def summary(watch: Watch, spec: Spec, settings: Settings, weeks: int) -> Healthy:
+    """What *watch* heard in healthy weeks."""
+    opened, reopened, kinds = [0] * weeks, [0] * weeks, [0, 0, 0]
+    for page in watch.pages:
+        week = min(int((page.at / HOUR - spec.first_hour) // WEEK_HOURS), weeks - 1)
+        if page.transition == "opened":
+            opened[week] += 1
+            kinds[2 if page.area is None else 0 if page.slice is None else 1] += 1
+        reopened[week] += page.transition == "reopened"
+    return Healthy(
+        seed=spec.seed,
+        areas=spec.areas,
+        budget=settings.false_pages_per_week,
+        opened=tuple(opened),
+        reopened=tuple(reopened),
+        by_kind=(kinds[0], kinds[1], kinds[2]),
+    )
+
+
+def healthy_weeks(
+    spec: Spec, variants: Sequence[Settings], weeks: int, tell: Callable[[], None] = lambda: None
+) -> list[Healthy]:
+    """The same healthy weeks under each of several settings."""
+    trunk = Feed(World(spec), [0])
+    tenants = [Tenant(TENANT, settings) for settings in variants]
+    watches = [Watch() for _ in variants]
+    for hour in range(spec.first_hour, spec.first_hour + WEEK_HOURS * weeks):
+        tickets = trunk.hour(hour)
+        tick = (Tick((hour + 1) * HOUR, TENANT),)
+        for tenant, watch, settings in zip(tenants, watches, variants, strict=True):
+            feed(tenant, tickets, settings, watch)
+            feed(tenant, tick, settings, watch)
+        if (hour - spec.first_hour) % WEEK_HOURS == WEEK_HOURS - 1:
+            tell()
+    return [
+        summary(watch, spec, settings, weeks)
+        for watch, settings in zip(watches, variants, strict=True)
+    ]
+
+
+def _agenda(plan: Plan, world: World) -> dict[int, list[tuple[int, Incident]]]:
+    """By hour, the incidents that begin then; each with its number within its class and seed."""
+    first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
+    due: dict[int, list[tuple[int, Incident]]] = {}
+    for place, kind in enumerate(KINDS):
+        for number in range(plan.incidents.get(kind, 0)):
+            rng = np.random.default_rng([plan.spec.seed, 3, place, number])
+            start = (first + rng.uniform(0.0, WEEK_HOURS * plan.weeks - 24.0)) * HOUR
+            incident = draw(kind, world, rng, start, plan.settings.false_pages_per_week)
+            due.setdefault(int(incident.start // HOUR), []).append((number, incident))
+    return due
+
+
+def _area_name(world: World, incident: Incident) -> str | None:
+    return None if incident.surge.area is None else world.names[incident.surge.area]

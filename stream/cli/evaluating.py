@@ -1,0 +1,150 @@
+"""The command that says how good detection is: evaluate."""
+
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from stream.cli.options import ConfigPath, say
+from stream.config import load
+from stream.errors import UserError
+
+if TYPE_CHECKING:  # scipy and the models take a while to import
+    from detectors.evaluation.judge import Table
+    from stream.evaluate import Results, Size
+
+
+def evaluate(
+    quick: Annotated[bool, typer.Option("--quick", help="Less of everything: minutes.")] = False,
+    reduced: Annotated[
+        bool, typer.Option("--reduced", help="As little as a regression shows in: about a minute.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="One part only; may be given repeatedly.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="One class of incidents only, such as 'step x5'.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Companies; default: by the size of the run.")
+    ] = None,
+    first_seed: Annotated[int, typer.Option(min=1, help="Seed of the first company.")] = 1,
+    per_class: Annotated[
+        int | None, typer.Option(min=1, help="Incidents of each class on each company.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Default: as many as there are processors.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="File for all results.")] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="Two configuration files: both run, figures side by side."),
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Measure detection on made-up companies.
+
+    Share found, delay, false pages against the budget, pages per incident.
+    """
+    from detectors.evaluation.incidents import KINDS  # noqa: PLC0415 - numpy takes a while
+    from stream.evaluate import (  # noqa: PLC0415 - scipy and the models take a while to import
+        FULL,
+        PARTS,
+        QUICK,
+        REDUCED,
+        jobs_for,
+        run,
+    )
+    from stream.settings import settings_of  # noqa: PLC0415 - the same
+
+    if quick and reduced:
+        raise typer.BadParameter("--quick and --reduced exclude each other")
+    parts = [part for part in PARTS if only is None or part in only]
+    unknown = set(only or ()) - set(PARTS)
+    if unknown:
+        raise typer.BadParameter(f"--only {', '.join(unknown)}: the parts are {', '.join(PARTS)}")
+    if set(kind or ()) - set(KINDS):
+        raise typer.BadParameter(f"--kind: the classes are {', '.join(KINDS)}")
+    size = _sized(QUICK if quick else REDUCED if reduced else FULL, seeds, first_seed, per_class)
+    count = processes or os.cpu_count() or 1
+    files: list[Path | None] = [config] if compare is None else list(compare)
+    found = []
+    for file in files:
+        jobs = jobs_for(settings_of(load(file)), size, parts, kind or KINDS)
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        ) as bar:
+            name = "evaluate" if file is None else file.name
+            task = bar.add_task(name, total=sum(job.cost for job in jobs))
+            found.append(run(jobs, count, lambda cost: bar.advance(task, cost)))  # noqa: B023
+    if compare is None:
+        tables = found[0].tables()
+    else:
+        tables = _side_by_side(found[0].tables(), found[1].tables())
+        say(f"{compare[0]} | {compare[1]}\n")
+    for table in tables:
+        _print(table)
+    seconds = sum(each.seconds for each in found)
+    say(f"{seconds:.0f} s with {count} processes; seeds {size.first_seed} and up")
+    if json is not None:
+        _write(json, files, found)
+
+
+def _sized(size: "Size", seeds: int | None, first_seed: int, per_class: int | None) -> "Size":
+    if seeds is not None:
+        size = replace(size, incident_seeds=seeds, healthy_seeds=seeds)
+    if per_class is not None:
+        size = replace(size, per_class=per_class, shifts=per_class)
+    return replace(size, first_seed=first_seed)
+
+
+def _side_by_side(ours: "list[Table]", theirs: "list[Table]") -> "list[Table]":
+    """Cells that differ, as ours | theirs."""
+    found = []
+    for left, right in zip(ours, theirs, strict=True):
+        others = {row[0]: row for row in right.rows}
+        rows = [
+            tuple(
+                a if a == b else f"{a} | {b}"
+                for a, b in zip(row, others.get(row[0], row), strict=True)
+            )
+            for row in left.rows
+        ]
+        found.append(replace(left, rows=tuple(rows)))
+    return found
+
+
+def _print(table: "Table") -> None:
+    """In columns; the first flush left, the others flush right."""
+    say(table.title)
+    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
+    for place, row in enumerate((table.heads, *table.rows)):
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        say("  ".join(cells).rstrip())
+        if place == 0:
+            say("  ".join("-" * width for width in widths))
+    for note in table.notes:
+        say(f"({note})")
+    say("")
+
+
+def _write(file: Path, configurations: "list[Path | None]", found: "list[Results]") -> None:
+    told = [
+        {"config": None if name is None else str(name), **asdict(each)}
+        for name, each in zip(configurations, found, strict=True)
+    ]
+    try:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}") from None

@@ -1,0 +1,181 @@
+"""Running the evaluation: processes, progress, sizes. What is measured: `detectors.evaluation`."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Final, Literal
+
+import msgspec
+
+from detectors.evaluation.incidents import KINDS
+from detectors.evaluation.journey import Healthy, Plan, Travelled, healthy_weeks, travel
+from detectors.evaluation.judge import Table, healthy_table, incident_table
+from detectors.evaluation.world import Spec
+from detectors.settings import Settings
+
+Part = Literal["healthy", "incidents"]
+PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is played."""
+
+    incident_seeds: int = 30
+    per_class: int = 7
+    """Incidents of each class on each seed."""
+    shifts: int = 7
+    """Level shifts on each seed: each takes 18 days."""
+    warm_weeks: int = 8
+    weeks: int = 6
+    healthy_seeds: int = 20
+    healthy_weeks: int = 26
+    cells: tuple[tuple[int, float], ...] = ((10, 60.0), (50, 20.0))
+    """Areas of a tenant, and the rate of the busiest."""
+    budgets: tuple[float, ...] = (0.2, 1.0, 5.0)
+    first_seed: int = 1
+
+
+FULL: Final = Size()
+QUICK: Final = Size(
+    incident_seeds=4,
+    per_class=8,
+    shifts=3,
+    warm_weeks=6,
+    weeks=5,
+    healthy_seeds=2,
+    healthy_weeks=12,
+)
+REDUCED: Final = Size(
+    incident_seeds=2,
+    per_class=8,
+    shifts=1,
+    warm_weeks=5,
+    weeks=3,
+    healthy_seeds=2,
+    healthy_weeks=8,
+    cells=((10, 20.0),),
+    budgets=(1.0,),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One piece of work for one process."""
+
+    part: Part
+    spec: Spec
+    settings: Settings
+    size: Size
+    kinds: tuple[str, ...] = KINDS
+
+    @property
+    def cost(self) -> float:
+        """About how many millions of tickets go through the step."""
+        spec, size = self.spec, self.size
+        ratio: float = (spec.highest_rate / spec.lowest_rate) ** (1.0 / max(spec.areas - 1, 1))
+        weekly = 168.0 * spec.highest_rate / (1.0 - 1.0 / ratio) / 1e6
+        if self.part == "healthy":
+            return weekly * size.healthy_weeks * len(size.budgets)
+        return weekly * (size.warm_weeks + size.weeks + 1.3 * size.per_class + 2.6 * size.shifts)
+
+
+@dataclass
+class Results:
+    """All that was measured with one configuration."""
+
+    travelled: list[Travelled] = field(default_factory=list)
+    healthy: list[Healthy] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def tables(self) -> list[Table]:
+        """What there is to show."""
+        found = []
+        if self.healthy:
+            found.append(healthy_table(self.healthy))
+        if self.travelled:
+            played = [one for each in self.travelled for one in each.played]
+            skipped = sum(each.skipped for each in self.travelled)
+            title = (
+                f"Incidents (on {len(self.travelled)} companies; {skipped} fell into an episode)"
+            )
+            found.append(incident_table(played, title))
+            trunks = [each.healthy for each in self.travelled]
+            found.append(healthy_table(trunks, "The same companies without incidents"))
+        return found
+
+
+def jobs_for(
+    settings: Settings, size: Size, parts: Sequence[Part], kinds: Sequence[str] = KINDS
+) -> list[Job]:
+    """The work, dearest first, so that no process is left with a long one at the end."""
+    seeds = range(size.first_seed, size.first_seed + max(size.incident_seeds, size.healthy_seeds))
+    jobs = []
+    for seed in seeds:
+        place = seed - size.first_seed
+        if "healthy" in parts and place < size.healthy_seeds:
+            jobs += [
+                _job("healthy", Spec(seed=seed, areas=areas, highest_rate=rate), settings, size)
+                for areas, rate in size.cells
+            ]
+        if "incidents" in parts and place < size.incident_seeds:
+            jobs.append(_job("incidents", Spec(seed=seed), settings, size, tuple(kinds)))
+    return sorted(jobs, key=lambda job: -job.cost)
+
+
+def work(job: Job) -> Travelled | list[Healthy]:
+    """Do one job; in whatever process."""
+    size = job.size
+    if job.part == "healthy":
+        budgets = [
+            msgspec.structs.replace(job.settings, false_pages_per_week=budget)
+            for budget in size.budgets
+        ]
+        return healthy_weeks(job.spec, budgets, size.healthy_weeks)
+    counts = {kind: size.shifts if kind == "level shift" else size.per_class for kind in job.kinds}
+    plan = Plan(
+        spec=job.spec,
+        settings=job.settings,
+        warm_weeks=size.warm_weeks,
+        weeks=size.weeks,
+        incidents=counts,
+    )
+    return travel(plan)
+
+
+def run(
+    jobs: Sequence[Job], processes: int, tell: Callable[[float], None] = lambda _: None
+) -> Results:
+    """Do all *jobs*; *tell* hears the cost of each that is done. The order leaves no trace."""
+    begin = time.perf_counter()
+    results = Results()
+    done: list[tuple[int, Travelled | list[Healthy]]] = []
+    if processes == 1:
+        for place, job in enumerate(jobs):
+            done.append((place, work(job)))
+            tell(job.cost)
+    else:
+        with get_context("spawn").Pool(processes) as pool:
+            for place, found in pool.imap_unordered(_numbered, list(enumerate(jobs))):
+                done.append((place, found))
+                tell(jobs[place].cost)
+    for _, found in sorted(done, key=lambda one: one[0]):
+        if isinstance(found, Travelled):
+            results.travelled.append(found)
+        else:
+            results.healthy += found
+    results.seconds = time.perf_counter() - begin
+    return results
+
+
+def _numbered(job: tuple[int, Job]) -> tuple[int, Travelled | list[Healthy]]:
+    return job[0], work(job[1])
+
+
+def _job(
+    part: Part, spec: Spec, settings: Settings, size: Size, kinds: tuple[str, ...] = KINDS
+) -> Job:
+    """With the settings that the operator of such a company would have: its zone, its holidays."""
+    own = msgspec.structs.replace(settings, timezone=spec.timezone, country=spec.country)
+    return Job(part=part, spec=spec, settings=own, size=size, kinds=kinds)
