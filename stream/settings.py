@@ -9,6 +9,10 @@ def settings_of(config: Config) -> Settings:
     return Settings(
         false_pages_per_week=config.budget.false_pages_per_week,
         timezone=config.time.timezone,
+        country=config.calendar.country,
+        subdivision=config.calendar.subdivision,
+        events=config.calendar.events,
+        slice_dimensions=config.slices.dimensions,
         lateness_seconds=float(config.time.lateness_seconds),
         future_seconds=float(config.time.future_seconds),
         model=config.model.name,

@@ -7,17 +7,19 @@ is one, else none. ``SPIKEWATCH_<SECTION>__<KEY>`` wins over the file, for insta
 
 import json
 import os
-import re
 import ssl
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from detectors.calendar import Event
 from stream.config.errors import MASK, ConfigError, Sources, find_mistakes, nearest
+from stream.config.events import read_events
+from stream.config.files import read_toml
 from stream.config.kafka import Kafka
 from stream.config.sections import Config
 from stream.config.values import plain
@@ -38,6 +40,17 @@ class _Environment(Config, BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__")
 
 
+class _Variables(EnvSettingsSource):
+    """The environment, in which a list that is no JSON is a mistake like any other."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """What the JSON text stands for, else the text itself, to be refused by its key."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except json.JSONDecodeError:
+            return value
+
+
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
     """Read and check the configuration.
 
@@ -50,7 +63,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         The configuration, frozen.
 
     Raises:
-        ConfigError: with all mistakes of file and environment, one a line.
+        ConfigError: with all mistakes of file, environment and file of events, one a line.
 
     Example:
         >>> load(environ={"SPIKEWATCH_KAFKA__PARTITIONS": "8"}).kafka.partitions
@@ -60,7 +73,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     if path is None:
         named = environ.get(_FILE_VARIABLE) or (Path(_DEFAULT_FILE).exists() and _DEFAULT_FILE)
         path = Path(named) if named else None
-    text, data, mistakes = _read(path) if path else ("", {}, [])
+    text, data, mistakes = read_toml(path, "configuration file") if path else ("", {}, [])
     readable = not mistakes
     overrides, variables, unknown = _overrides(environ)
     mistakes += unknown
@@ -70,27 +83,18 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         if isinstance(below, dict):
             below.update(values)
     mistakes += find_mistakes(Config, data, Sources(path, text, variables), whole=readable)
+    events, wrong = _events(data)
+    mistakes += wrong
     if mistakes:
         raise ConfigError(mistakes)
-    return Config.model_validate(data)
+    return Config.model_validate(data, context={"events": events})
 
 
-def _read(path: Path) -> tuple[str, dict[str, Any], list[str]]:
-    """The file's text, its data and why it could not be read."""
-    text = ""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        return text, tomllib.loads(text), []
-    except OSError as error:
-        mistake = f"{path}: the configuration file cannot be read: {error.strerror}"
-    except UnicodeDecodeError as error:
-        mistake = f"{path}: the configuration file is not UTF-8 (byte {error.start})"
-    except tomllib.TOMLDecodeError as error:
-        what, at_end = str(error), (text.count("\n") + 1, len(text) - text.rfind("\n"))
-        place = re.search(r" \(at line (\d+), column (\d+)\)", what)
-        line, column = place.groups() if place else at_end
-        mistake = f"{path}:{line}:{column}: not valid TOML: {what.partition(' (at ')[0]}"
-    return text, {}, [mistake]
+def _events(data: Mapping[str, Any]) -> tuple[tuple[Event, ...], list[str]]:
+    """The events of the file that ``calendar.file`` names, if it does, and what is wrong there."""
+    section = data.get("calendar")
+    named = section.get("file") if isinstance(section, Mapping) else None
+    return read_events(Path(named)) if isinstance(named, str) and named else ((), [])
 
 
 def _overrides(
@@ -116,7 +120,7 @@ def _overrides(
         else:
             hint = nearest(section, Config.model_fields)
             mistakes.append(f"{name}: {section}.{key}: no such section; {hint}")
-    source = EnvSettingsSource(_Environment)
+    source = _Variables(_Environment)
     source.env_vars = ours
     return source(), variables, mistakes
 

@@ -151,7 +151,8 @@ def find_mistakes(
                     keys |= read
             else:
                 key = ".".join(str(part) for part in one["loc"][:2])
-                if key not in keys:
+                # One that was taken out is missing where it is required: said already.
+                if key not in keys | noted:
                     lines.append(f"{sources.where(key)}: {key}: {_describe(model, one)}")
                 keys.add(key)
         if not [key for key in keys if _drop(rest, key)]:
@@ -186,6 +187,8 @@ def _describe(model: type[BaseModel], error: ErrorDetails) -> str:
     key = str(error["loc"][1])
     if key not in inner.model_fields:
         return f"no such key in [{section}]; {nearest(key, inner.model_fields)}"
+    if error["type"] == "missing":
+        return f"is missing: {inner.model_fields[key].description}"
     schema = inner.model_json_schema()["properties"][key]
     shown = MASK if schema.get("writeOnly") else found(error["input"])
     custom = error["ctx"]["error"] if error["type"] == "value_error" else allowed(schema)
@@ -213,6 +216,10 @@ def allowed(schema: Mapping[str, Any]) -> str:
     kind = schema.get("type")
     if kind == "boolean":
         return "true or false"
+    if kind == "array":
+        each = schema["items"]
+        listed = ", ".join(f'"{value}"' for value in each.get("enum", ()))
+        return f"a list, [...], of any of {listed}" if listed else 'a list such as ["a", "b"]'
     if kind not in {"integer", "number"}:
         return "text in quotes"
     text = "a whole number" if kind == "integer" else "a number"

@@ -4,6 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from detectors.settings import Dimension
+from stream.config.calendar import Calendar
 from stream.config.errors import Disagreement, disagree
 from stream.config.kafka import Kafka
 from stream.config.values import Section, host, zone
@@ -43,6 +45,21 @@ class Model(Section):
 
     name: Literal["cusum_bank", "gaussian", "half_space_trees"] = Field(
         default="cusum_bank", description="cusum_bank, gaussian or half_space_trees"
+    )
+
+
+def _once(names: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("each name once")
+    return names
+
+
+class Slices(Section):
+    """What is watched within each area, beside its total."""
+
+    dimensions: Annotated[tuple[Dimension, ...], AfterValidator(_once)] = Field(
+        default=("issue_type", "region", "app_version", "channel"),
+        description="whose values are watched one by one: issue_type, region, app_version, channel",
     )
 
 
@@ -154,7 +171,9 @@ class Config(BaseModel):
     kafka: Kafka = Kafka()
     budget: Budget = Budget()
     time: Time = Time()
+    calendar: Calendar = Calendar()
     model: Model = Model()
+    slices: Slices = Slices()
     episode: Episode = Episode()
     limits: Limits = Limits()
     state: State = State()
