@@ -8,14 +8,21 @@ from typing import Final, Literal
 
 import msgspec
 
+from detectors.evaluation.guarding import SEASONS, Patrolled, patrol
 from detectors.evaluation.incidents import KINDS
 from detectors.evaluation.journey import Healthy, Plan, Travelled, healthy_weeks, travel
-from detectors.evaluation.judge import Table, healthy_table, incident_table
+from detectors.evaluation.judge import (
+    guard_table,
+    healthy_table,
+    hidden_table,
+    incident_table,
+)
+from detectors.evaluation.tables import Table
 from detectors.evaluation.world import Spec
 from detectors.settings import Settings
 
-Part = Literal["healthy", "incidents"]
-PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents")
+Part = Literal["healthy", "incidents", "guards"]
+PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +41,12 @@ class Size:
     cells: tuple[tuple[int, float], ...] = ((10, 60.0), (50, 20.0))
     """Areas of a tenant, and the rate of the busiest."""
     budgets: tuple[float, ...] = (0.2, 1.0, 5.0)
+    guard_seeds: int = 20
+    guard_weeks: int = 3
+    per_guard: int = 10
+    """Of each guard on each seed; new tenants a fifth of it."""
+    spikes: int = 15
+    """Real ones with a noisy customer, on each seed."""
     first_seed: int = 1
 
 
@@ -46,6 +59,9 @@ QUICK: Final = Size(
     weeks=5,
     healthy_seeds=2,
     healthy_weeks=12,
+    guard_seeds=3,
+    per_guard=8,
+    spikes=16,
 )
 REDUCED: Final = Size(
     incident_seeds=2,
@@ -57,6 +73,9 @@ REDUCED: Final = Size(
     healthy_weeks=8,
     cells=((10, 20.0),),
     budgets=(1.0,),
+    guard_seeds=1,
+    per_guard=4,
+    spikes=6,
 )
 
 
@@ -78,6 +97,8 @@ class Job:
         weekly = 168.0 * spec.highest_rate / (1.0 - 1.0 / ratio) / 1e6
         if self.part == "healthy":
             return weekly * size.healthy_weeks * len(size.budgets)
+        if self.part == "guards":
+            return weekly * (size.warm_weeks + size.guard_weeks + 6.0 * size.per_guard)
         return weekly * (size.warm_weeks + size.weeks + 1.3 * size.per_class + 2.6 * size.shifts)
 
 
@@ -87,6 +108,7 @@ class Results:
 
     travelled: list[Travelled] = field(default_factory=list)
     healthy: list[Healthy] = field(default_factory=list)
+    patrolled: list[Patrolled] = field(default_factory=list)
     seconds: float = 0.0
 
     def tables(self) -> list[Table]:
@@ -103,6 +125,10 @@ class Results:
             found.append(incident_table(played, title))
             trunks = [each.healthy for each in self.travelled]
             found.append(healthy_table(trunks, "The same companies without incidents"))
+        if self.patrolled:
+            trunks = [each.healthy for each in self.travelled]
+            trunks += [each.healthy for each in self.patrolled]
+            found += [guard_table(self.patrolled, trunks), hidden_table(self.patrolled)]
         return found
 
 
@@ -110,7 +136,10 @@ def jobs_for(
     settings: Settings, size: Size, parts: Sequence[Part], kinds: Sequence[str] = KINDS
 ) -> list[Job]:
     """The work, dearest first, so that no process is left with a long one at the end."""
-    seeds = range(size.first_seed, size.first_seed + max(size.incident_seeds, size.healthy_seeds))
+    seeds = range(
+        size.first_seed,
+        size.first_seed + max(size.incident_seeds, size.healthy_seeds, size.guard_seeds),
+    )
     jobs = []
     for seed in seeds:
         place = seed - size.first_seed
@@ -121,10 +150,16 @@ def jobs_for(
             ]
         if "incidents" in parts and place < size.incident_seeds:
             jobs.append(_job("incidents", Spec(seed=seed), settings, size, tuple(kinds)))
+        if "guards" in parts and place < size.guard_seeds:
+            season = SEASONS[seed % len(SEASONS)]
+            jobs.append(_job("guards", Spec(seed=seed, first_week=season), settings, size))
     return sorted(jobs, key=lambda job: -job.cost)
 
 
-def work(job: Job) -> Travelled | list[Healthy]:
+Found = Travelled | Patrolled | list[Healthy]
+
+
+def work(job: Job) -> Found:
     """Do one job; in whatever process."""
     size = job.size
     if job.part == "healthy":
@@ -133,6 +168,14 @@ def work(job: Job) -> Travelled | list[Healthy]:
             for budget in size.budgets
         ]
         return healthy_weeks(job.spec, budgets, size.healthy_weeks)
+    if job.part == "guards":
+        plan = Plan(
+            spec=job.spec,
+            settings=job.settings,
+            warm_weeks=size.warm_weeks,
+            weeks=size.guard_weeks,
+        )
+        return patrol(plan, size.per_guard, size.spikes)
     counts = {kind: size.shifts if kind == "level shift" else size.per_class for kind in job.kinds}
     plan = Plan(
         spec=job.spec,
@@ -150,7 +193,7 @@ def run(
     """Do all *jobs*; *tell* hears the cost of each that is done. The order leaves no trace."""
     begin = time.perf_counter()
     results = Results()
-    done: list[tuple[int, Travelled | list[Healthy]]] = []
+    done: list[tuple[int, Found]] = []
     if processes == 1:
         for place, job in enumerate(jobs):
             done.append((place, work(job)))
@@ -163,13 +206,15 @@ def run(
     for _, found in sorted(done, key=lambda one: one[0]):
         if isinstance(found, Travelled):
             results.travelled.append(found)
+        elif isinstance(found, Patrolled):
+            results.patrolled.append(found)
         else:
             results.healthy += found
     results.seconds = time.perf_counter() - begin
     return results
 
 
-def _numbered(job: tuple[int, Job]) -> tuple[int, Travelled | list[Healthy]]:
+def _numbered(job: tuple[int, Job]) -> tuple[int, Found]:
     return job[0], work(job[1])
 
 

@@ -6,7 +6,8 @@ warm-ups only, and each meets a tenant in another state.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,11 +19,15 @@ from detectors.evaluation.watch import Watch, feed, fork
 from detectors.evaluation.world import HOUR, WEEK_HOURS, Spec, World
 from detectors.settings import Settings
 from detectors.tenant import Tenant
-from schemas.signals import Tick
+from schemas.signals import Tick, Ticket
 
 TENANT: Final = "acme"
 QUIET_BEFORE: Final = 6.5 * HOUR
 """An incident is only played where its area had no episode for so long."""
+
+
+REMEMBERED: Final = 3_000
+"""Of the trunk's last tickets, so that they can come again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,28 +86,49 @@ class Travelled:
     """Incidents that were not played, for their area had an episode already."""
 
 
-def travel(plan: Plan, tell: Callable[[], None] = lambda: None) -> Travelled:
-    """Live through *plan*; *tell* is called about once for each week of the trunk."""
+Visit = Callable[[Tenant, Watch, Sequence[Ticket]], None]
+"""Called with the trunk's tenant (to be forked, not changed), what it said, its last tickets."""
+
+
+def travel(plan: Plan) -> Travelled:
+    """Live through the incidents of *plan*."""
     spec, settings = plan.spec, plan.settings
     world = World(spec)
-    tenant, watch, trunk = Tenant(TENANT, settings), Watch(), Feed(world, [0])
-    due = _agenda(plan, world)
     played: list[Played] = []
-    skipped = 0
-    first = spec.first_hour
-    for hour in range(first, first + WEEK_HOURS * (plan.warm_weeks + plan.weeks)):
-        for number, incident in due.pop(hour, ()):
-            area = _area_name(world, incident)
-            if not watch.quiet(area, incident.start - QUIET_BEFORE):
-                skipped += 1
-                continue
-            played.append(play(fork(tenant), world, incident, settings, number))
-        feed(tenant, trunk.hour(hour), settings, watch)
-        feed(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
-        if (hour - first) % WEEK_HOURS == WEEK_HOURS - 1:
-            tell()
+    skipped: list[Incident] = []
+
+    def visit(number: int, incident: Incident) -> Visit:
+        def go(tenant: Tenant, watch: Watch, _: Sequence[Ticket]) -> None:
+            if watch.quiet(_area_name(world, incident), incident.start - QUIET_BEFORE):
+                played.append(play(fork(tenant), world, incident, settings, number))
+            else:
+                skipped.append(incident)
+
+        return go
+
+    visits = {
+        hour: [visit(number, incident) for number, incident in incidents]
+        for hour, incidents in _agenda(plan, world).items()
+    }
+    watch = walk(plan, world, visits)
     healthy = summary(watch, spec, settings, plan.warm_weeks + plan.weeks)
-    return Travelled(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=skipped)
+    return Travelled(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=len(skipped))
+
+
+def walk(plan: Plan, world: World, visits: Mapping[int, Sequence[Visit]]) -> Watch:
+    """Live through the healthy weeks of *plan*; before an hour begins its *visits* are made."""
+    settings = plan.settings
+    tenant, watch, trunk = Tenant(TENANT, settings), Watch(), Feed(world, [0])
+    recent: deque[Ticket] = deque(maxlen=REMEMBERED)
+    first = plan.spec.first_hour
+    for hour in range(first, first + WEEK_HOURS * (plan.warm_weeks + plan.weeks)):
+        for visit in visits.get(hour, ()):
+            visit(tenant, watch, recent)
+        tickets = trunk.hour(hour)
+        recent.extend(tickets)
+        feed(tenant, tickets, settings, watch)
+        feed(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
+    return watch
 
 
 def play(
@@ -150,9 +176,7 @@ def summary(watch: Watch, spec: Spec, settings: Settings, weeks: int) -> Healthy
     )
 
 
-def healthy_weeks(
-    spec: Spec, variants: Sequence[Settings], weeks: int, tell: Callable[[], None] = lambda: None
-) -> list[Healthy]:
+def healthy_weeks(spec: Spec, variants: Sequence[Settings], weeks: int) -> list[Healthy]:
     """The same healthy weeks under each of several settings."""
     trunk = Feed(World(spec), [0])
     tenants = [Tenant(TENANT, settings) for settings in variants]
@@ -163,8 +187,6 @@ def healthy_weeks(
         for tenant, watch, settings in zip(tenants, watches, variants, strict=True):
             feed(tenant, tickets, settings, watch)
             feed(tenant, tick, settings, watch)
-        if (hour - spec.first_hour) % WEEK_HOURS == WEEK_HOURS - 1:
-            tell()
     return [
         summary(watch, spec, settings, weeks)
         for watch, settings in zip(watches, variants, strict=True)

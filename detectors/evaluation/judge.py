@@ -8,10 +8,12 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from detectors.evaluation.guarding import Patrolled
+from detectors.evaluation.guards import GUARDS, HIDDEN_SPIKE
 from detectors.evaluation.incidents import KINDS
 from detectors.evaluation.journey import Healthy, Played
+from detectors.evaluation.tables import CONFIDENCE, Share, Table, minutes, number, quantile, verdict
 
-CONFIDENCE: Final = 0.95
 TARGETS: Final = {
     "step x2": 0.5,
     "step x3": 0.7,
@@ -33,49 +35,10 @@ MOST_BUDGETS: Final = {True: 2.0, False: 1.5}
 """Realised false pages over the budget: in the first four weeks, and later."""
 LEAST_BUDGETS: Final = 0.4
 YOUNG_WEEKS: Final = 4
-
-
-@dataclass(frozen=True)
-class Table:
-    """What is shown: the first column names the row."""
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Share:
-    """So many of so many, with the bounds of its 95 % confidence (Wilson)."""
-
-    hits: int
-    of: int
-
-    @property
-    def value(self) -> float:
-        """The share; not a number where there is nothing to share."""
-        return self.hits / self.of if self.of else math.nan
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Where the true share lies.
-
-        Example:
-            >>> low, high = Share(9, 10).bounds
-            >>> round(low, 2), round(high, 2)
-            (0.6, 0.98)
-        """
-        if not self.of:
-            return 0.0, 1.0
-        found = stats.binomtest(self.hits, self.of).proportion_ci(CONFIDENCE, "wilson")
-        return float(found.low), float(found.high)
-
-    def __str__(self) -> str:
-        if not self.of:
-            return "-"
-        low, high = self.bounds
-        return f"{self.value:.2f} ({low:.2f}-{high:.2f})"
+MOST_WRONG_IN_100: Final = {True: 1.0, False: 10.0}
+"""Wrong pages: of structural guards, and of healthy life."""
+LEAST_UNHIDDEN: Final = 0.95
+"""Of the spikes that are found alone, found with a noisy customer beside them."""
 
 
 @dataclass(frozen=True)
@@ -220,29 +183,66 @@ def healthy_table(found: Sequence[Healthy], title: str = "Healthy traffic") -> T
     return Table(title, heads, tuple(rows), ("area/slice/tenant: of all weeks of the cell",))
 
 
-def quantile(values: Sequence[float], share: float) -> float:
-    """The value that *share* of *values* do not exceed; values may be infinite."""
-    if not values:
-        return math.nan
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+def guard_table(
+    patrolled: Sequence[Patrolled], trunks: Sequence[Healthy], title: str = "What must not page"
+) -> Table:
+    """A row for each guard; *trunks* say how many pages come by chance."""
+    hourly = _mature_pages_an_hour(trunks)
+    rows = []
+    for name, guard in GUARDS.items():
+        ours = [one for each in patrolled for one in each.guarded if one.name == name]
+        if not ours:
+            continue
+        n, pages = len(ours), sum(one.pages for one in ours)
+        areas = 1 if guard.whole_tenant else trunks[0].areas
+        chance = 0.0 if guard.paired else n * guard.hours * hourly / areas
+        wrong = (
+            sum(max(0, one.pages - one.pages_without) for one in ours)
+            if guard.paired
+            else max(0.0, pages - chance)
+        )
+        most = MOST_WRONG_IN_100[guard.structural]
+        rows.append(
+            (
+                name,
+                str(n),
+                str(sum(one.pages > 0 for one in ours)),
+                str(pages),
+                str(sum(one.pages_without for one in ours))
+                if guard.paired
+                else f"{chance:.1f} by chance",
+                f"{100.0 * wrong / n:.1f}",
+                f"<= {most:g}",
+                verdict(100.0 * wrong / n <= most),
+            )
+        )
+    heads = ("guard", "n", "paged", "pages", "without it", "wrong per 100", "target", "")
+    return Table(title, heads, tuple(rows))
 
 
-def verdict(good: bool) -> str:
-    """The word in a table."""
-    return "ok" if good else "MISSED"
+def hidden_table(patrolled: Sequence[Patrolled]) -> Table:
+    """What a noisy customer hides of real spikes."""
+    hidden = [one for each in patrolled for one in each.hidden]
+    alone = [one for one in hidden if math.isfinite(one.alone)]
+    together = Share(sum(math.isfinite(one.together) for one in alone), len(alone))
+    row = (
+        HIDDEN_SPIKE,
+        str(len(hidden)),
+        str(len(alone)),
+        str(together),
+        f">= {LEAST_UNHIDDEN:.2f}",
+        verdict(together.value >= LEAST_UNHIDDEN) if alone else "",
+        minutes(quantile([one.alone for one in alone], 0.5)),
+        minutes(quantile([one.together for one in alone], 0.5)),
+    )
+    heads = ("", "n", "found alone", "of those with it", "target", "", "median min", "with it")
+    return Table("Spikes behind a guard", heads, (row,))
 
 
-def minutes(value: float) -> str:
-    """A delay for a table."""
-    return number(value) if value < 10.0 or not math.isfinite(value) else f"{value:.0f}"
-
-
-def number(value: float) -> str:
-    """A figure for a table: - where there is none."""
-    if math.isnan(value):
-        return "-"
-    return "missed" if math.isinf(value) else f"{value:.2f}"
+def _mature_pages_an_hour(trunks: Sequence[Healthy]) -> float:
+    pages = sum(sum(one.opened[YOUNG_WEEKS:]) for one in trunks)
+    weeks = sum(len(one.opened[YOUNG_WEEKS:]) for one in trunks)
+    return pages / (weeks * 168.0) if weeks else 0.0
 
 
 def _against(value: float, most: float | None) -> str:

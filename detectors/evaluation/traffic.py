@@ -102,14 +102,18 @@ class Feed:
         self._customers = np.array(world.customer_names, dtype=object)
 
     def hour(
-        self, hour: int, surges: Sequence[Surge] = (), exclude: Sequence[int] = ()
+        self, hour: int, surges: Sequence[Surge] = (), scale: float | Numbers = 1.0
     ) -> list[Ticket]:
-        """All tickets of *hour* (counted from 1970), oldest first; none of the areas *exclude*."""
+        """All tickets of *hour* (counted from 1970), oldest first.
+
+        Args:
+            hour: Each only once, and in order.
+            surges: What comes on top; those that do not fall into the hour are passed over.
+            scale: Factor of what is due healthily, or one for each area.
+        """
         world, rng = self.world, self._rng
-        due = world.means(hour) * world.day_factors(hour)
+        due = world.means(hour) * world.day_factors(hour) * scale
         due = due * rng.gamma(self._noise_shapes, self._noise_scales)
-        if exclude:
-            due[list(exclude)] = 0.0
         batches = [self._healthy(due)]
         for surge in surges:
             batches += self._surge(hour, due, surge)

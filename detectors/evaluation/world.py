@@ -68,11 +68,14 @@ class Spec:
     """Share of tickets whose customer sends one to four more within the hour."""
     weeks: int = 60
     """How far releases, versions and quiet weeks are planned."""
+    first_week: int | None = None
+    """Weeks from `FIRST_MONDAY` to the Monday its history begins on; None: by the seed."""
 
     @property
     def first_hour(self) -> int:
         """When its history begins, in hours since 1970; each seed in another part of the year."""
-        return FIRST_MONDAY + WEEK_HOURS * (self.seed * 11 % 52)
+        week = self.seed * 11 % 52 if self.first_week is None else self.first_week
+        return FIRST_MONDAY + WEEK_HOURS * week
 
 
 class World:

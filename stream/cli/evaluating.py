@@ -15,7 +15,7 @@ from stream.config import load
 from stream.errors import UserError
 
 if TYPE_CHECKING:  # scipy and the models take a while to import
-    from detectors.evaluation.judge import Table
+    from detectors.evaluation.tables import Table
     from stream.evaluate import Results, Size
 
 
@@ -102,9 +102,9 @@ def evaluate(
 
 def _sized(size: "Size", seeds: int | None, first_seed: int, per_class: int | None) -> "Size":
     if seeds is not None:
-        size = replace(size, incident_seeds=seeds, healthy_seeds=seeds)
+        size = replace(size, incident_seeds=seeds, healthy_seeds=seeds, guard_seeds=seeds)
     if per_class is not None:
-        size = replace(size, per_class=per_class, shifts=per_class)
+        size = replace(size, per_class=per_class, shifts=per_class, per_guard=per_class)
     return replace(size, first_seed=first_seed)
 
 
