@@ -39,6 +39,26 @@ def negative_log_tail(count: float, mean: float, size: float) -> float:
     )
 
 
+def log_likelihood_ratio(count: float, mean: float, size: float, multiple: float) -> float:
+    """Log of how much likelier *count* is at *multiple* times the mean than at the mean.
+
+    Args:
+        count: Seen.
+        mean: Expected of a negative binomial, above 0.
+        size: Its size (the inverse of the dispersion), above 0; the same under both.
+        multiple: Above 1.
+
+    Example:
+        >>> round(log_likelihood_ratio(10, 2.0, 1e9, 5.0), 2)  # a Poisson: n log m - (m - 1) M
+        8.09
+        >>> round(log_likelihood_ratio(10, 2.0, 10.0, 5.0), 2)
+        4.43
+    """
+    return count * math.log(multiple) - (count + size) * math.log(
+        (multiple * mean + size) / (mean + size)
+    )
+
+
 def ratio_interval(observed: float, expected: float, variance: float) -> tuple[float, float]:
     """A 90 % interval of the true rate over the expected one.
 

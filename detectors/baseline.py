@@ -1,16 +1,20 @@
 """What would be normal: the rate of a series by hour of the week, and how far it scatters.
 
     rate(hour) = level x the tenant's hour-of-week profile
-                       x own (weekday|weekend x hour) x own hour of week
+                       x own (weekday|weekend x hour) x own hour of week    x announced events
 
 Each factor is a gamma-shrunk ratio (n + k) / (e + k) of what came to what was expected. A young
 series thus has the tenant's profile, and grows its own. An hour teaches with weight 1 / (1 +
 dispersion x mean): a hundred tickets of one noisy hour are worth 1 / dispersion tickets, not a
-hundred. It teaches only when it is a day old, winsorised at four standard deviations, so that a
-spike neither raises its own bar nor is skipped (skipping censors one side and underestimates).
+hundred. A day is learned whole, when it lies a day back, and its hours winsorised at four standard
+deviations, so that a spike neither raises its own bar nor is skipped (skipping censors one side and
+underestimates).
 
 The noise has two scales, both estimated by clipped moments: hours differ (averages out over hours),
 and days differ (releases, weather: does not average out within the day).
+
+Learning by the day, in rows of numbers, makes a quiet series cost next to nothing, and what is due
+by any moment one addition away.
 """
 
 import math
@@ -18,14 +22,19 @@ from array import array
 from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from detectors.calendar import SATURDAY, SLOTS, hour_of_week
+from detectors.calendar import SLOTS, Calendar, day_factors
+from detectors.days import Day, day_of
 from detectors.state_codec import Floats
 
-GUARD_HOURS: Final = 24
-"""An hour is learned when it is this old: time enough to notice that it was not normal."""
+Row = npt.NDArray[np.float64]
+
 YOUNG_HOURS: Final = 336
-"""Until this age hours are learned at once: a young series has more to gain than to lose."""
+"""Until this age days are learned as they end: a young series has more to gain than to lose."""
+NEWBORN_HOURS: Final = 72
+"""Until this age even hours are."""
 LONGEST_GAP_HOURS: Final = 1_344
 """After eight silent weeks older silence teaches nothing more."""
 LEAST_DISPERSION: Final = 0.003
@@ -36,6 +45,7 @@ _SEASON_DECAY: Final = 0.5 ** (1 / 6)
 _GROWN_DECAY: Final = 0.5 ** (1 / 240)
 _WORKDAY_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 5.0
 _WEEKEND_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 2.0
+_FADES: Final = np.array([_WORKDAY_FADE] * 24 + [_WEEKEND_FADE] * 24)
 _OWN_DAY: Final = 3.0
 _OWN_WEEK: Final = 50.0
 _PROFILE: Final = 2.0
@@ -53,21 +63,37 @@ class Profile(msgspec.Struct, array_like=True):
     came: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
     due: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
 
-    def at(self, slot: int) -> float:
-        """Factor of the hour of week *slot*."""
-        return self.came[slot] / self.due[slot]
+    def at(self, slots: npt.NDArray[np.intp]) -> Row:
+        """Factors of the hours of week *slots*."""
+        factors: Row = _view(self.came)[slots] / _view(self.due)[slots].astype(np.float64)
+        return factors
 
-    def learn(self, slot: int, came: float, due: float) -> None:
-        """One hour of *slot* is over: *came* tickets where the level alone said *due*."""
-        self.came[slot] = self.came[slot] * _SEASON_DECAY + came / due
-        self.due[slot] = self.due[slot] * _SEASON_DECAY + 1.0
+    def learn(self, slots: npt.NDArray[np.intp], came: Row, due: float) -> None:
+        """The hours *slots* are over: *came* tickets where the level alone said *due*."""
+        mine = _view(self.came)
+        mine[slots] = mine[slots] * _SEASON_DECAY + came / due
+        mine = _view(self.due)
+        mine[slots] = mine[slots] * _SEASON_DECAY + 1.0
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What a baseline is told about the world around its series."""
+
+    calendar: Calendar = Calendar()
+    profile: Profile
+    area: str = ""
+    """For announced events; empty: the tenant as a whole."""
+    tenant_born: int
+    """The tenant's first hour."""
+    teaches: bool = False
+    """Whether this is the tenant's own baseline, which makes the profile."""
 
 
 class Baseline(msgspec.Struct, array_like=True):
     """Rate and scatter of one series. Hours are counted from 1970 UTC.
 
-    Use `advance` to enter an hour, then read `rate`; `add` what comes. The hours are learned on the
-    way.
+    Use `advance` to come to a moment, then read `due_at`; `add` what comes. Days are learned on
+    the way.
     """
 
     born: int
@@ -76,6 +102,14 @@ class Baseline(msgspec.Struct, array_like=True):
     """The hour that runs."""
     learned: int
     """Hours before this one are learned; from here on they stand in `pending`."""
+    start: int = 0
+    """The first hour of `rates`: of the local day that runs."""
+    rates: Floats = msgspec.field(default_factory=lambda: _zeros(0))
+    """Customer-equivalents an hour, expected in the hours of the day."""
+    due_before: float = 0.0
+    """Expected from birth to `start`."""
+    squares_before: float = 0.0
+    """The same of the square of each hour's rate."""
     came: float = 0.3
     """Customer-equivalents the level rests on, faded. The weak start: one an hour, or anything."""
     due: float = 0.3
@@ -91,20 +125,22 @@ class Baseline(msgspec.Struct, array_like=True):
     day_so_far: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Of the day that is being learned: came, due, sum of due^2."""
     today_came: float = 0.0
-    today_due: float = 0.0
-    rate: float = 1.0
-    """Customer-equivalents expected in the hour that runs."""
-    today: float = 1.0
-    """Factor of today's level, from today's counts; bounded."""
+    """Of the hours of the day that are over, each bounded and weighted by what it tells."""
+    today_hour: int = 0
+    """The first hour that is not in it."""
     hour_dispersion: float = 0.05
     day_dispersion: float = 0.02
     ignorance: float = 5.0
     """Relative variance of the rate from not knowing it better."""
+    gaps: list[tuple[int, int]] = []
+    """Hours in which the feed was silent: they teach nothing."""
 
     @classmethod
-    def starting(cls, hour: int) -> "Baseline":
+    def starting(cls, hour: int, context: Context) -> "Baseline":
         """A series whose first hour is *hour*."""
-        return cls(born=hour, hour=hour, learned=hour)
+        self = cls(born=hour, hour=hour, learned=hour, today_hour=hour)
+        self._expect(day_of(hour, *_zone(context)), context)
+        return self
 
     def add(self, hour: int, weight: float) -> bool:
         """*weight* customer-equivalents came in *hour*. False where it is learned, or too early."""
@@ -113,70 +149,131 @@ class Baseline(msgspec.Struct, array_like=True):
         self.pending[hour] = self.pending.get(hour, 0.0) + weight
         return True
 
-    def learn_late(self, hour: int, weight: float, timezone: str) -> bool:
+    def learn_late(self, hour: int, weight: float, context: Context) -> bool:
         """A ticket of history for an hour that is learned already: raise what came.
 
         By as much as has not faded since. False where the hour lies before the series was born.
         """
         if hour < self.born:
             return False
-        slot = hour_of_week(hour, timezone)
+        day = day_of(hour, *_zone(context))
+        slot = int(day.slots[hour - day.start])
         level = max(self.came / self.due, LEAST_RATE)
         age = self.learned - hour
         self.came += weight * self._level_decay() ** age / (1.0 + self.hour_dispersion * level)
         self.week_came[slot] += weight * _SEASON_DECAY ** (age / SLOTS)
         return True
 
-    def season(self, slot: int, profile: Profile) -> float:
-        """How busy the hour of week *slot* is against the level."""
-        shared, day, week = self._season(slot, profile)
-        return shared * day * week
+    @property
+    def rate(self) -> float:
+        """Customer-equivalents expected in the hour that runs."""
+        return self.rates[self.hour - self.start]
 
-    def expected(self, hour: int, timezone: str, profile: Profile) -> float:
-        """Customer-equivalents expected in *hour* as far as is known now; changes nothing."""
-        return self._rate(hour_of_week(hour, timezone), profile)
+    def rate_at(self, hour: int) -> float:
+        """The same of any hour: of another day as of this one, for want of better."""
+        return self.rates[(hour - self.start) % len(self.rates)]
 
-    def advance_one(self, timezone: str, profile: Profile, tenant_age: float | None) -> None:
-        """Enter the next hour: close today's count, learn what is old enough, expect anew.
+    def advance(self, hour: int, context: Context) -> None:
+        """Come to *hour*: learn the days that are old enough, expect the day that runs anew."""
+        if hour - self.hour > LONGEST_GAP_HOURS:
+            self._skip_to(hour - LONGEST_GAP_HOURS, context)
+        while hour >= self.start + len(self.rates):
+            self._enter_day(context)
+        if hour > self.hour and hour - self.born <= NEWBORN_HOURS:
+            self._learn_until(hour, context)
+            self._expect(day_of(hour, *_zone(context)), context)
+        self.hour = hour
 
-        Args:
-            timezone: Whose hours of the week.
-            profile: The tenant's.
-            tenant_age: Hours since the tenant was first seen; None for the tenant's own baseline,
-                which teaches the profile.
+    def today_so_far(self, totals: "Totals") -> tuple[float, float]:
+        """What came and what was due in the hours of the day that are over, weighted.
+
+        For a gamma filter of today's level. Each hour counts with the weight of what it tells.
         """
-        over = self.hour
-        self.hour = hour = over + 1
-        slot = hour_of_week(hour, timezone)
-        self._follow_today(over, new_day=slot % 24 == 0)
-        age = hour - self.born
-        due_until = hour - (GUARD_HOURS if age > YOUNG_HOURS else 0)
-        if self.learned < due_until:
-            decay = self._level_decay()
-            while self.learned < due_until:
-                self._learn_hour(timezone, profile, decay, teach=tenant_age is None)
-            self.day_dispersion = day = max(self.day_moment / self.day_weight, LEAST_DISPERSION)
-            self.hour_dispersion = max(self.hour_moment / self.hour_weight - day, LEAST_DISPERSION)
-        self.rate = self._rate(slot, profile)
+        hour = self.hour
+        if self.today_hour < hour:
+            pending = self.pending
+            for over in range(max(self.today_hour, self.start), hour):
+                if over in pending:
+                    rate = self.rates[over - self.start]
+                    bound = 3.0 * rate + 3.0
+                    count = pending[over]
+                    self.today_came += (count if count < bound else bound) / (
+                        1.0 + self.hour_dispersion * rate
+                    )
+            self.today_hour = hour
+        return self.today_came, totals.worth[hour - self.start]
+
+    def rebase(self, factor: float) -> None:
+        """The level is *factor* times what was thought: a new normal, from this hour on."""
+        self.due /= factor
+        into = self.hour - self.start
+        self.rates = array("f", [*self.rates[:into], *(r * factor for r in self.rates[into:])])
+
+    def mark_gap(self, begin: int, end: int) -> None:
+        """From hour *begin* to before *end* the feed was silent: those hours teach nothing."""
+        self.gaps = [*(gap for gap in self.gaps if gap[1] > self.learned), (begin, end)][-8:]
+
+    def adopt(self, other: "Baseline", share: float, context: Context) -> None:
+        """This series carries on what *other* was, at *share* of its level."""
+        for name in _INHERITED:
+            value = getattr(other, name)
+            setattr(self, name, value[:] if isinstance(value, array) else value)
+        self.due = other.due / max(share, 1e-6)
+        self.born = min(self.born, other.born)
+        self._expect(day_of(self.hour, *_zone(context)), context)
+
+    def _skip_to(self, hour: int, context: Context) -> None:
+        """Skip what is beyond eight weeks of silence: it teaches nothing more."""
+        if hour > self.hour:
+            self.pending = {}
+            self.day_so_far = (0.0, 0.0, 0.0)
+            self._close_day(hour)
+            self.hour = self.learned = hour
+            day = day_of(hour, *_zone(context))
+            self.learned = day.start
+            self._expect(day, context)
+
+    def _close_day(self, until: int) -> None:
+        """Count what was due in the day that runs; today's level begins anew."""
+        totals = Totals(self)
+        self.due_before = totals.due[-1]
+        self.squares_before = totals.squares[-1]
+        self.today_came, self.today_hour = 0.0, until
+
+    def _enter_day(self, context: Context) -> None:
+        """The next day begins: learn what is old enough, and expect its hours."""
+        yesterday, begin = self.start, self.start + len(self.rates)
+        self._close_day(begin)
+        self.hour = begin
+        self._learn_until(begin if begin - self.born <= YOUNG_HOURS else yesterday, context)
+        self._expect(day_of(begin, *_zone(context)), context)
+
+    def _expect(self, day: Day, context: Context) -> None:
+        """The rates of *day*, as far as is known now; of the hours that are over they stay."""
+        rates = np.maximum(self.came / self.due * self._season(day, context), LEAST_RATE)
+        if context.calendar.events:
+            rates *= _factors(day, context)
+        fresh = array("f", rates.astype(np.float32).tobytes())
+        if self.start == day.start and len(self.rates) == len(fresh):
+            kept = self.hour - self.start
+            fresh = self.rates[:kept] + fresh[kept:]
+        self.start, self.rates = day.start, fresh
+        age, tenant_age = self.hour - self.born, self.hour - context.tenant_born
         self.ignorance = 0.005 + 1.0 / self.came
         if age < _GROWN_HOURS:
             self.ignorance += 0.3 * math.exp(-age / 240.0)
-        if (tenant_age := age if tenant_age is None else tenant_age) < _GROWN_HOURS:
+        if tenant_age < _GROWN_HOURS:
             self.ignorance += 2.0 * math.exp(-tenant_age / 100.0)
 
-    def skip_gap(self, hour: int) -> None:
-        """Skip what is beyond eight weeks of silence: it teaches nothing more."""
-        start = hour - LONGEST_GAP_HOURS
-        if start > self.hour:
-            self.hour = start
-            self.learned = start
-            self.pending = {}
-            self.day_so_far = (0.0, 0.0, 0.0)
-
-    def rebase(self, factor: float) -> None:
-        """The level is *factor* times what was thought: a new normal."""
-        self.due /= factor
-        self.rate *= factor
+    def _season(self, day: Day, context: Context) -> Row:
+        own_day = (_view(self.day_came)[day.shapes] + _OWN_DAY) / (
+            _view(self.day_due)[day.shapes] + _OWN_DAY
+        )
+        own_week = (_view(self.week_came)[day.slots] + _OWN_WEEK) / (
+            _view(self.week_due)[day.slots] + _OWN_WEEK
+        )
+        result: Row = context.profile.at(day.slots) * own_day * own_week
+        return result
 
     def _level_decay(self) -> float:
         """Half-life of the level: a quarter of the age, one to ten days: growth is followed."""
@@ -185,83 +282,79 @@ class Baseline(msgspec.Struct, array_like=True):
             return _GROWN_DECAY
         return 0.5 ** (4.0 / max(age, 96))  # type: ignore[no-any-return]  # float ** float is Any in typeshed
 
-    def _rate(self, slot: int, profile: Profile) -> float:
-        return max(LEAST_RATE, self.came / self.due * self.season(slot, profile))
+    def _learn_until(self, hour: int, context: Context) -> None:
+        """Learn all hours before *hour*, day by day."""
+        while self.learned < hour:
+            day = day_of(self.learned, *_zone(context))
+            end = min(hour, day.end)
+            self._learn(day, self.learned, end, context)
+            self.learned = end
 
-    def _season(self, slot: int, profile: Profile) -> tuple[float, float, float]:
-        day = slot % 24 + (24 if slot >= SATURDAY else 0)
-        return (
-            profile.came[slot] / profile.due[slot],
-            (self.day_came[day] + _OWN_DAY) / (self.day_due[day] + _OWN_DAY),
-            (self.week_came[slot] + _OWN_WEEK) / (self.week_due[slot] + _OWN_WEEK),
-        )
-
-    def _follow_today(self, over: int, *, new_day: bool) -> None:
-        """Today's level: a gamma filter of its counts, for members that look for fast spikes."""
-        if new_day:
-            self.today_came = self.today_due = 0.0
-            self.today = 1.0
-            return
-        rate = self.rate
-        worth = 1.0 / (1.0 + self.hour_dispersion * rate)
-        bound = 3.0 * rate + 3.0
-        count = self.pending.get(over, 0.0)
-        self.today_came += worth * (count if count < bound else bound)
-        self.today_due += worth * rate
-        prior = 1.0 / self.day_dispersion
-        today = (prior + self.today_came) / (prior + self.today_due)
-        self.today = 0.4 if today < 0.4 else 1.5 if today > 1.5 else today
-
-    def _learn_hour(self, timezone: str, profile: Profile, decay: float, *, teach: bool) -> None:
-        hour = self.learned
-        self.learned = hour + 1
-        count = self.pending.pop(hour, 0.0)
-        slot = hour_of_week(hour, timezone)
-        weekend = slot >= SATURDAY
-        day = slot % 24 + 24 * weekend
-        day_came, day_due = self.day_came[day], self.day_due[day]
-        week_came, week_due = self.week_came[slot], self.week_due[slot]
-        shared = profile.came[slot] / profile.due[slot]
-        day_factor = (day_came + _OWN_DAY) / (day_due + _OWN_DAY)
-        season = shared * day_factor * ((week_came + _OWN_WEEK) / (week_due + _OWN_WEEK))
+    def _learn(self, day: Day, begin: int, end: int, context: Context) -> None:
+        """Learn the hours from *begin* to before *end* of *day*."""
+        slots, shapes = day.slots, day.shapes
+        hours = np.arange(begin - day.start, end - day.start)
+        counts = np.array([self.pending.pop(hour, 0.0) for hour in range(begin, end)])
+        if self.gaps or context.calendar.events:
+            taught = [self._teaches(hour, day, context) for hour in range(begin, end)]
+            if not all(taught):
+                hours, counts = hours[taught], counts[taught]
+                if not len(hours):
+                    return
+        slots, shapes = slots[hours], shapes[hours]
+        day_came, day_due = _view(self.day_came), _view(self.day_due)
+        week_came, week_due = _view(self.week_came), _view(self.week_due)
+        shared = context.profile.at(slots)
+        own_day = (day_came[shapes] + _OWN_DAY) / (day_due[shapes] + _OWN_DAY)
+        season = shared * own_day * ((week_came[slots] + _OWN_WEEK) / (week_due[slots] + _OWN_WEEK))
         level = self.came / self.due
-        mean = level * season
-        if mean < 1e-6:
-            mean = 1e-6
+        means = np.maximum(level * season, 1e-6)
         dispersion = self.hour_dispersion + self.day_dispersion
-        deviation = math.sqrt(mean + (dispersion + self.ignorance) * mean * mean)
-        least, most = mean - 3.0 * deviation, mean + 4.0 * deviation + 1.0
-        kept = least if count < least else most if count > most else count
-        if hour - self.born > SLOTS:
-            self._learn_dispersion(slot, count, kept, mean, deviation)
-        worth = 1.0 / (1.0 + dispersion * mean)
-        self.came = self.came * decay + worth * kept
-        self.due = self.due * decay + worth * season
-        fade = _WEEKEND_FADE if weekend else _WORKDAY_FADE
-        known = level * shared
-        taught = worth * kept
-        known = worth * known
-        self.day_came[day] = day_came * fade + taught
-        self.day_due[day] = day_due * fade + known
-        self.week_came[slot] = week_came * _SEASON_DECAY + taught
-        self.week_due[slot] = week_due * _SEASON_DECAY + known * day_factor
-        if teach:
-            profile.learn(slot, kept, max(level, LEAST_RATE))
+        deviations = np.sqrt(means + (dispersion + self.ignorance) * means * means)
+        kept = np.minimum(
+            np.maximum(counts, means - 3.0 * deviations), means + 4.0 * deviations + 1.0
+        )
+        if begin - self.born > SLOTS:
+            self._learn_dispersion(counts, kept, means, deviations, whole=end == day.end)
+        worth = 1.0 / (1.0 + dispersion * means)
+        decay = self._level_decay() ** len(hours)
+        taught_came = worth * kept
+        self.came = self.came * decay + float(taught_came.sum())
+        self.due = self.due * decay + float((worth * season).sum())
+        fades = _FADES[shapes]
+        expected = worth * shared * level
+        day_came[shapes] = day_came[shapes] * fades + taught_came
+        day_due[shapes] = day_due[shapes] * fades + expected
+        week_came[slots] = week_came[slots] * _SEASON_DECAY + taught_came
+        week_due[slots] = week_due[slots] * _SEASON_DECAY + expected * own_day
+        if context.teaches:
+            context.profile.learn(slots, kept, max(level, LEAST_RATE))
+
+    def _teaches(self, hour: int, day: Day, context: Context) -> bool:
+        if any(begin <= hour < end for begin, end in self.gaps):
+            return False
+        if not context.calendar.events:
+            return True
+        factors = day_factors(hour // 24, context.calendar.events, context.area)
+        return factors is None or factors[hour % 24] == 1.0
 
     def _learn_dispersion(
-        self, slot: int, count: float, kept: float, mean: float, deviation: float
+        self, counts: Row, kept: Row, means: Row, deviations: Row, *, whole: bool
     ) -> None:
         """Moments of hours and of days, clipped, and weighted by what each can tell."""
         dispersion = self.hour_dispersion + self.day_dispersion
-        clip = 2.0 + 1.5 / (1.0 + mean)
-        off = min(max(count, mean - clip * deviation), mean + clip * deviation) - mean
-        weight = min(3.0, 0.5 / (1.0 / mean + dispersion) ** 2)
-        self.hour_moment = self.hour_moment * 0.9995 + weight * (off * off * 1.085 - mean) / mean**2
-        self.hour_weight = self.hour_weight * 0.9995 + weight
+        reach = (2.0 + 1.5 / (1.0 + means)) * deviations
+        off = np.minimum(np.maximum(counts - means, -reach), reach)
+        weights = np.minimum(3.0, 0.5 / (1.0 / means + dispersion) ** 2)
+        moments = weights * (off * off * 1.085 - means) / (means * means)
+        fade = 0.9995 ** len(means)
+        self.hour_moment = self.hour_moment * fade + float(moments.sum())
+        self.hour_weight = self.hour_weight * fade + float(weights.sum())
         came, due, squares = self.day_so_far
-        came, due, squares = came + kept, due + mean, squares + mean * mean
+        came, due = came + float(kept.sum()), due + float(means.sum())
+        squares += float((means * means).sum())
         self.day_so_far = (came, due, squares)
-        if slot % 24 == 23:
+        if whole:
             noise = 1.0 / due + self.hour_dispersion * squares / due**2
             moment = ((came - due) ** 2 - came - self.hour_dispersion * squares) / due**2
             moment = min(moment, (4.0 if came > due else 3.0) * (self.day_dispersion + noise))
@@ -269,3 +362,58 @@ class Baseline(msgspec.Struct, array_like=True):
             self.day_moment = self.day_moment * 0.99 + weight * moment
             self.day_weight = self.day_weight * 0.99 + weight
             self.day_so_far = (0.0, 0.0, 0.0)
+        self.day_dispersion = day = max(self.day_moment / self.day_weight, LEAST_DISPERSION)
+        self.hour_dispersion = max(self.hour_moment / self.hour_weight - day, LEAST_DISPERSION)
+
+
+class Totals:
+    """Running totals over the hours of a baseline's day, one entry more than hours."""
+
+    __slots__ = ("due", "of", "squares", "worth")
+
+    def __init__(self, baseline: Baseline) -> None:
+        """Add up the rates of *baseline*."""
+        self.of = baseline.rates
+        due, squares, worth = baseline.due_before, baseline.squares_before, 0.0
+        self.due, self.squares, self.worth = [due], [squares], [worth]
+        dispersion = baseline.hour_dispersion
+        for rate in baseline.rates:
+            due += rate
+            squares += rate * rate
+            worth += rate / (1.0 + dispersion * rate)
+            self.due.append(due)
+            self.squares.append(squares)
+            self.worth.append(worth)
+
+
+_INHERITED: Final = (
+    "came",
+    "day_came",
+    "day_due",
+    "week_came",
+    "week_due",
+    "hour_moment",
+    "hour_weight",
+    "day_moment",
+    "day_weight",
+    "hour_dispersion",
+    "day_dispersion",
+)
+
+
+def _view(row: Floats) -> npt.NDArray[np.float32]:
+    return np.frombuffer(row, dtype=np.float32)
+
+
+def _zone(context: Context) -> tuple[str, str, str]:
+    calendar = context.calendar
+    return calendar.timezone, calendar.country, calendar.subdivision
+
+
+def _factors(day: Day, context: Context) -> Row:
+    hours = range(day.start, day.end)
+    found = []
+    for hour in hours:
+        factors = day_factors(hour // 24, context.calendar.events, context.area)
+        found.append(1.0 if factors is None else factors[hour % 24])
+    return np.array(found)

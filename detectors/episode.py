@@ -14,7 +14,7 @@ import msgspec
 from detectors.models import Score
 from detectors.settings import Settings
 from detectors.severity import is_graver, judge
-from schemas.escalation import Severity, Suppressed, Transition
+from schemas.escalation import Reason, Severity, Suppressed, Transition
 
 Phase = Literal["opened", "recovering", "resolved"]
 
@@ -24,6 +24,9 @@ QUIET_SECONDS: Final = 60.0
 """No update comes sooner after the last event: one burst is one message."""
 CLEAR_RATIO: Final = (1.2, 2.0)
 """Bounds of the ratio below which it is calm; within them a third of the way to the opening one."""
+
+AMENDED_SHARE: Final = 0.3
+"""Of what was told, that must have been taken back before it is told again."""
 
 
 def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
@@ -67,15 +70,25 @@ class Episode(msgspec.Struct, array_like=True):
     calm_since: float | None = None
     resolved_at: float = 0.0
     suppressed: Suppressed | None = None
+    reason: Reason = "area_spike"
+    slice: str | None = None
+    """The key of the slice that crossed: dimension, 31, value; else it is the whole series."""
+    share: float = 1.0
+    """Of the series' rate, that is expected of the slice."""
+    areas: list[str] = []
+    """Inside, where the whole tenant is up."""
+    allowed: float = 1.0
+    """False pages a week that the series may spend."""
+    expected_pages: float = 0.0
+    """And that it is expected to, at its limit."""
 
     @property
     def running(self) -> bool:
         """Whether it is not resolved."""
         return self.phase != "resolved"
 
-    def add(self, at: float, weight: float, last_seen: float, score: Score, rate: float) -> None:
-        """One more ticket at *at*; its customer was *last_seen* then, *rate* an hour expected."""
-        self.account(at, rate)
+    def add(self, weight: float, last_seen: float, score: Score) -> None:
+        """One more ticket; its customer was *last_seen* then. Account up to it first."""
         self.observed += weight
         self.recent_observed += weight
         self.tickets += 1
@@ -84,10 +97,11 @@ class Episode(msgspec.Struct, array_like=True):
             self.score = score
 
     def account(self, until: float, rate: float) -> None:
-        """Nothing came up to *until*, where *rate* an hour were due."""
+        """Nothing came up to *until*, where the series was due *rate* an hour."""
         hours = (until - self.accounted) / 3600.0
         if hours <= 0.0:
             return
+        rate *= self.share
         self.accounted = until
         fade = math.exp(-hours / self.fade_hours)
         self.expected += rate * hours
@@ -124,6 +138,26 @@ class Episode(msgspec.Struct, array_like=True):
         """It is over."""
         self.phase, self.calm_since, self.resolved_at = "resolved", None, at
         return self._told("resolved")
+
+    def withdraw(self, at: float, weight: float) -> Transition | None:
+        """A ticket counted *at* is taken back; tells so where it was a good part of what is told."""
+        if at < self.since or not self.running:
+            return None
+        self.observed = max(0.0, self.observed - weight)
+        self.recent_observed = max(0.0, self.recent_observed - weight)
+        self.tickets = max(0, self.tickets - 1)
+        self.customers = max(0, self.customers - (weight >= 1.0))
+        if self.told_observed - self.observed < max(2.0, AMENDED_SHARE * self.told_observed):
+            return None
+        return self._told("amended")
+
+    def become_tenant_wide(self, at: float, score: Score, limit: float, areas: list[str]) -> None:
+        """It was an area's; now it is the whole tenant's, under the same id."""
+        fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
+        for name in _EVIDENCE:
+            setattr(self, name, getattr(fresh, name))
+        self.reason, self.slice, self.share, self.areas = "became_tenant_wide", None, 1.0, areas
+        self.phase = "opened"
 
     def reopen(self, at: float, score: Score, limit: float) -> Transition:
         """It is back within the cool-down: the same episode, with the new window as evidence."""

@@ -8,7 +8,14 @@ from urllib.parse import quote
 
 from detectors.arithmetic import ratio_interval
 from detectors.episode import Episode
-from schemas.escalation import EVENT_TYPE_PREFIX, Escalation, EscalationEvent, Transition
+from schemas.escalation import (
+    EVENT_TYPE_PREFIX,
+    Budget,
+    Escalation,
+    EscalationEvent,
+    Slice,
+    Transition,
+)
 
 MOST_DAYS: Final = 1_000_000.0
 """`once_in_days` says no more than this: rarer than anyone can know."""
@@ -20,14 +27,19 @@ def to_event(
     at: float,
     *,
     tenant: str,
-    area: str,
+    area: str | None,
     model: str,
     config_hash: str,
+    budget: Budget,
 ) -> EscalationEvent:
     """The event for *transition* of *episode*, decided *at* (seconds since 1970)."""
     expected = max(episode.expected, 1e-6)
     low, high = ratio_interval(episode.observed, expected, episode.score.variance)
     days = 7.0 * math.exp(min(episode.score.value, 50.0))
+    found = None
+    if episode.slice is not None:
+        dimension, _, value = episode.slice.partition("\x1f")
+        found = Slice(dimension=dimension, value=value)
     return EscalationEvent(
         id=event_id(episode.id, episode.sequence),
         source=f"/spikewatch/{quote(tenant, safe='')}",
@@ -39,10 +51,10 @@ def to_event(
             sequence=episode.sequence,
             tenant=tenant,
             product_area=area,
-            areas=None,
-            reason="area_spike",
-            issue_type=None,
-            slice=None,
+            areas=sorted(episode.areas) if area is None else None,
+            reason=episode.reason,
+            issue_type=found.value if found and found.dimension == "issue_type" else None,
+            slice=found,
             severity=episode.severity,
             severity_rule=episode.severity_rule,
             since=moment(episode.since),
@@ -60,6 +72,7 @@ def to_event(
             limit=round(episode.limit, 4),
             model=model,
             config_hash=config_hash,
+            budget=budget,
             suppressed=episode.suppressed,
         ),
     )

@@ -1,16 +1,29 @@
 """From the alert budget to the limit of one series: peaks over a low level of its own score.
 
 A score says how rare a window is by the model; the model is not the world. Peaks above `LEVEL`
-(clusters six hours apart) come at some rate nu and exceed it by beta on average; both are shrunk to
-a prior and learned from the series itself, and the limit that is passed as often as the budget
-allows is beta log(nu / allowed). Source: the peaks-over-threshold method (Davison and Smith 1990,
-"Models for exceedances over high thresholds") with an exponential tail.
+(clusters six hours apart) come at some rate nu and exceed it by beta on average. Both are learned
+from the series itself, shrunk to what series like it have shown (`Pool`), which in turn is shrunk
+to a table simulated beforehand (`detectors.calibration`). The limit that is passed as often as the
+budget allows is
+
+    beta log(nu / allowed)               or, where the tail is heavier than exponential,
+    beta (1 - xi) ((nu / allowed)^xi - 1) / xi
+
+Source: the peaks-over-threshold method (Davison and Smith 1990, "Models for exceedances over high
+thresholds") with a generalised Pareto tail whose shape xi comes from the moments (Hosking and
+Wallis 1987), shrunk to 0.
+
+What was learned may still be wrong for a series. So each page raises its limit by a step that fades
+as fast as pages are allowed (Gibbs and Candes 2021, "Adaptive conformal inference"): in the long
+run a series cannot spend more than its part, whatever its tail.
 """
 
 import math
 from typing import Final
 
 import msgspec
+
+from detectors.calibration import Prior
 
 LEVEL: Final = 0.0
 """By the model's own count passed by chance once a week."""
@@ -20,26 +33,60 @@ GUARD_HOURS: Final = 24.0
 WARM_UP_HOURS: Final = 336.0
 """Peaks of the first two weeks teach nothing: the baseline was still a guess."""
 LEAST: Final = 1.0
-PRIOR_PER_WEEK: Final = 4.0
-PRIOR_WEEKS: Final = 6.0
-PRIOR_EXCESS: Final = 1.7
-PRIOR_PEAKS: Final = 12.0
-MOST_EXCESSES: Final = 3.0
-"""A peak teaches no more than so many mean excesses: a real incident is no false alarm."""
+OWN_WEEKS: Final = 8.0
+"""How many weeks of its own it takes for a series to count as much as its pool."""
+OWN_PEAKS: Final = 10.0
+POOL_WEEKS: Final = 40.0
+POOL_PEAKS: Final = 30.0
+"""The same of a pool against the table."""
+SHAPE_PEAKS: Final = 30.0
+"""How many peaks it takes for the moments to count as much as an exponential tail."""
+MOST_SHAPE: Final = 0.4
+MOST_EXCESSES: Final = 4.0
+"""A peak teaches no more than so many mean excesses: a real incident is no false alarm ..."""
+HITS_PER_EXCESS: Final = 1.0
+"""... but peaks that keep hitting that cap are no incidents: each hit raises it by as much."""
+STEP: Final = 0.7
+"""By how much a page raises the limit, in mean excesses."""
+MOST_RAISED: Final = 4.0
+
+
+class Pool(msgspec.Struct, array_like=True):
+    """What the series of one tenant and class have shown together, faded."""
+
+    weeks: float = 0.0
+    peaks: float = 0.0
+    excess: float = 0.0
+
+    def prior(self, table: Prior) -> Prior:
+        """What is expected of a series of this class: *table* and what was seen."""
+        return Prior(
+            (self.peaks + table.per_week * POOL_WEEKS) / (self.weeks + POOL_WEEKS),
+            (self.excess + table.excess * POOL_PEAKS) / (self.peaks + POOL_PEAKS),
+        )
 
 
 class Limit(msgspec.Struct, array_like=True):
     """The limit of one series. Times are hours since 1970.
 
     Example:
-        >>> limit = Limit(0.0)
-        >>> [round(limit.at(400.0, per_week), 2) for per_week in (1.0, 0.1)]
-        [2.25, 6.17]
+        >>> limit, pool, table = Limit(0.0), Pool(), Prior(1.0, 1.0)
+        >>> [round(limit.at(400.0, per_week, pool, table), 2) for per_week in (0.1, 0.01)]
+        [2.3, 4.61]
     """
 
     born: float
+    counted: float = 0.0
+    """Until when its time is in `weeks`; 0: not at all."""
+    weeks: float = 0.0
     peaks: float = 0.0
     excess: float = 0.0
+    squares: float = 0.0
+    hits: float = 0.0
+    """Peaks that were capped, faded."""
+    raised: float = 0.0
+    """By how much pages have raised it, as of `raised_at`; fades at the rate that is allowed."""
+    raised_at: float = 0.0
     recent: list[tuple[float, float]] = []
     """Clusters that are not a day old: when they began, and their peak."""
     last: float = -1e9
@@ -56,20 +103,81 @@ class Limit(msgspec.Struct, array_like=True):
             self.recent.append((at, score))
         self.last = at
 
-    def at(self, at: float, per_week: float) -> float:
-        """The limit for *per_week* false pages a week; learns peaks that are old enough *at*."""
+    def at(self, at: float, per_week: float, pool: Pool, table: Prior) -> float:
+        """The limit for *per_week* false pages a week; learns what is old enough *at*.
+
+        Args:
+            at: Hours since 1970.
+            per_week: Pages a week that this series may spend.
+            pool: Of its class; learns with it.
+            table: What the class is expected to show.
+        """
+        prior = pool.prior(table)
+        self._learn(at, pool, prior)
+        rate, excess = self.tail(prior)
+        fading = excess * STEP * per_week * max(0.0, at - self.raised_at) / 168.0
+        raised = max(0.0, self.raised - fading)
+        return max(LEAST, self._reach(rate / per_week, excess) + raised)
+
+    def expected(self, limit: float, pool: Pool, table: Prior) -> float:
+        """Pages a week by chance at *limit*, by all that was learned."""
+        rate, excess = self.tail(pool.prior(table))
+        return rate * math.exp(-max(0.0, limit - LEVEL) / excess)
+
+    def paged(self, at: float, per_week: float, pool: Pool, table: Prior) -> None:
+        """A page went out *at*: the limit rises, and falls again at the rate that is allowed."""
+        _, excess = self.tail(pool.prior(table))
+        fading = excess * STEP * per_week * max(0.0, at - self.raised_at) / 168.0
+        self.raised = min(max(0.0, self.raised - fading) + STEP * excess, MOST_RAISED * excess)
+        self.raised_at = at
+
+    def tail(self, prior: Prior) -> tuple[float, float]:
+        """Peaks a week, and their mean excess."""
+        rate = (self.peaks + prior.per_week * OWN_WEEKS) / (self.weeks + OWN_WEEKS)
+        excess = (self.excess + prior.excess * OWN_PEAKS) / (self.peaks + OWN_PEAKS)
+        return rate, excess
+
+    def _reach(self, odds: float, excess: float) -> float:
+        """The excess that is passed once in *odds* peaks."""
+        if odds <= 1.0:
+            return 0.0
+        shape = 0.0
+        if self.peaks > 3.0:
+            mean = self.excess / self.peaks
+            spread = max(self.squares / self.peaks - mean * mean, 1e-9)
+            shape = 0.5 * (1.0 - mean * mean / spread) * self.peaks / (self.peaks + SHAPE_PEAKS)
+            shape = min(shape, MOST_SHAPE)
+        if shape <= 0.01:
+            return excess * math.log(odds)
+        return excess * (1.0 - shape) * float(odds**shape - 1.0) / shape
+
+    def _learn(self, at: float, pool: Pool, prior: Prior) -> None:
+        since = self.born + WARM_UP_HOURS
+        if at <= since:
+            self.recent = [peak for peak in self.recent if peak[0] > at - GUARD_HOURS]
+            return
+        gone = (at - max(self.counted, since)) / 168.0
+        if gone > 0.0:
+            self.weeks += gone
+            pool.weeks += gone
+            self.counted = at
         while self.recent and self._is_old(at):
             began, peak = self.recent.pop(0)
-            if began > self.born + WARM_UP_HOURS:
-                self.excess += min(peak - LEVEL, MOST_EXCESSES * self._mean_excess())
-                self.peaks += 1.0
-        weeks = max(0.0, at - self.born - WARM_UP_HOURS) / 168.0
-        rate = (self.peaks + PRIOR_PER_WEEK * PRIOR_WEEKS) / (weeks + PRIOR_WEEKS)
-        return max(LEAST, self._mean_excess() * math.log(rate / per_week))
+            if began > since:
+                self._take(peak - LEVEL, pool, prior)
+
+    def _take(self, excess: float, pool: Pool, prior: Prior) -> None:
+        cap = self.tail(prior)[1] * (MOST_EXCESSES + HITS_PER_EXCESS * max(0.0, self.hits - 1.0))
+        self.hits *= 0.97
+        if excess > cap:
+            self.hits += 1.0
+            excess = cap
+        self.peaks += 1.0
+        self.excess += excess
+        self.squares += excess * excess
+        pool.peaks += 1.0
+        pool.excess += excess
 
     def _is_old(self, at: float) -> bool:
         runs = len(self.recent) == 1 and at - self.last <= CLUSTER_HOURS
         return self.recent[0][0] < at - GUARD_HOURS and not runs
-
-    def _mean_excess(self) -> float:
-        return (self.excess + PRIOR_PEAKS * PRIOR_EXCESS) / (self.peaks + PRIOR_PEAKS)

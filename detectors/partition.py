@@ -14,7 +14,7 @@ from detectors.tenant import Tenant
 from detectors.twins import Recovery, StateError, Writer
 from schemas.signals import OTHER, Signal, Tick, Ticket
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 """Of the encoded state; in front of every version."""
 _SEPARATOR: Final = "\x1f"  # cannot stand in a name: control characters are stripped
 
@@ -149,7 +149,9 @@ class Partition:
         tenant = Tenant.restore(name, record.tenant, self.settings)
         assert tenant.clock is not None
         for area, data in kinds.get("area", {}).items():
-            series = Series.restore(data, tenant.shared, self.settings.model, tenant.clock)
+            series = Series.restore(
+                data, tenant.context(area), self.settings.model, tenant.clock
+            )
             tenant.areas[area] = series
             if series.running is not None:
                 tenant.running.add(area)

@@ -1,8 +1,9 @@
 """One signal through one tenant. This file alone knows the order.
 
 A ticket: of this tenant? in time? new? on time? -> the clock moves on, and what time alone decides
-is decided -> its area -> its customer's weight -> the model's score -> the limit -> the episode. A
-tick: the clock moves on.
+is decided -> was the feed silent? -> its area -> its customer's weight -> the scores of the area, of
+its slices, of the whole tenant -> the limits and the episode (`detectors.paging`). A merged, deleted
+or re-tagged one is taken back. A tick: the clock moves on.
 
 Time. The clock of a tenant is moved by its tickets and by ticks, never back. A ticket older than
 the clock by no more than the lateness counts as now; an older one is learned, but never a reason to
@@ -15,13 +16,15 @@ from typing import Literal
 import msgspec
 
 from detectors.duplicates import fingerprints
-from detectors.episode import episode_id, opened
-from detectors.evidence import to_event
-from detectors.models import Arrival, Score
+from detectors.guard_names import Guard
+from detectors.guards import is_feed_gap
+from detectors.models import Arrival
+from detectors.paging import Arrived, judge, resolve, tell
 from detectors.series import Series
 from detectors.settings import Settings
-from detectors.tenant import Tenant
-from schemas.escalation import EscalationEvent, Suppressed, Transition
+from detectors.slices import Area, Found, keys_of
+from detectors.tenant import WHOLE, Tenant
+from schemas.escalation import EscalationEvent
 from schemas.signals import OTHER, Signal, Tick, Ticket
 
 Outcome = Literal[
@@ -29,6 +32,8 @@ Outcome = Literal[
     "late",
     "too_late",
     "duplicate",
+    "withdrawn",
+    "moved",
     "not_created",
     "not_by_customer",
     "not_simulated",
@@ -38,7 +43,12 @@ Outcome = Literal[
     "history_end",
 ]
 """What became of a signal. Only ``future`` is a dead letter; ``not_simulated`` is a ticket of
-simulated time for a tenant that had a live one."""
+simulated time for a tenant that had a live one; ``withdrawn`` one that was merged or deleted and
+``moved`` one that was re-tagged into another area."""
+
+FRESH_SECONDS = 3600.0
+"""A ticket that is re-tagged within this time of its creation counts in its new area as if it came
+now; an older one is only learned there."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -46,6 +56,8 @@ class Step(msgspec.Struct, frozen=True):
 
     outcome: Outcome
     escalations: list[EscalationEvent]
+    guards: tuple[Guard, ...] = ()
+    """What kept it from counting fully, or from a page of its own."""
 
 
 def step(
@@ -73,55 +85,187 @@ def step(
         'duplicate'
     """
     if isinstance(signal, Ticket):
-        return _ticket(tenant, signal, settings, received_at)
+        tenant.guarded.clear()
+        outcome, escalations = _ticket(tenant, signal, settings, received_at)
+        return Step(outcome, escalations, tuple(tenant.guarded))
     if isinstance(signal, Tick):
         return _tick(tenant, signal, settings, received_at)
     return _history_end(tenant, settings)
 
 
-def _ticket(tenant: Tenant, ticket: Ticket, settings: Settings, received_at: float | None) -> Step:
+def _ticket(
+    tenant: Tenant, ticket: Ticket, settings: Settings, received_at: float | None
+) -> tuple[Outcome, list[EscalationEvent]]:
     at = ticket.created_at
     mode = ticket.mode
     if mode == "simulated":
         if tenant.live:
-            return Step("not_simulated", [])
+            return "not_simulated", []
     elif received_at is not None:
         if at > received_at + settings.future_seconds:
-            return Step("future", [])
+            return "future", []
         at = min(at, received_at)
+    if ticket.event_type in ("merged", "deleted"):
+        return _withdraw(tenant, ticket, at, settings)
+    if ticket.event_type == "reclassified":
+        return _move(tenant, ticket, at, settings)
     if ticket.event_type != "created":
-        return Step("not_created", [])
+        return "not_created", []
     if ticket.created_by != "customer":
-        return Step("not_by_customer", [])
+        tenant.guarded.append("agent_created" if ticket.created_by == "agent" else "imported")
+        return "not_by_customer", []
     before = tenant.clock
     clock = at if before is None or at > before else before
-    hour = int(clock // 3600)
     late = clock - at > settings.lateness_seconds
     marks = fingerprints(ticket.ticket_id, ticket.event_id, ticket.source)
-    if not tenant.duplicates.is_new(marks, hour, late=late, quick=mode != "live"):
-        return Step("duplicate", [])
+    if not tenant.duplicates.is_new(marks, int(clock // 3600), late=late, quick=mode != "live"):
+        tenant.guarded.append("duplicate")
+        return "duplicate", []
     if before is None:
         tenant.start(at)
     tenant.live = tenant.live or mode == "live"
     if late:
-        return Step(_late(tenant, ticket, at), [])
+        return _late(tenant, ticket, at), []
     tenant.in_history = mode == "history"
     tenant.simulated = mode == "simulated"
     events = _pass_time(tenant, clock, settings) if clock != before else []
-    tenant.advance(clock)
-    area, series = _series(tenant, ticket.area, clock, settings)
+    return "counted", events + _count(tenant, ticket, clock, marks[0], settings)
+
+
+def _count(
+    tenant: Tenant, ticket: Ticket, at: float, mark: int, settings: Settings
+) -> list[EscalationEvent]:
+    """A complaint of *ticket*'s area, now: into every series it is part of, and judge."""
+    events: list[EscalationEvent] = []
+    whole = tenant.whole
+    whole.model.advance(at)
+    _look_for_gap(tenant, at)
+    area, series = _series(tenant, ticket.area, at, settings)
     left_open = series.running
-    if left_open is not None and left_open.suppressed == "history" and mode != "history":
-        events.append(_resolve(tenant, area, clock, settings))
-    weight, last_seen = series.customers.see(ticket.customer, clock)
-    series.count(hour, weight)
-    tenant.add(hour, weight)
-    score = series.model.observe(Arrival(clock, weight, last_seen))
-    if series.running is None:
-        events += _judge(tenant, area, series, clock, score, settings)
-    else:
-        events += _continue(tenant, area, series, clock, weight, last_seen, score, settings)
-    return Step("counted", events)
+    if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
+        events.append(resolve(tenant, area, at, settings))
+    weight, last_seen = series.customers.see(ticket.customer, at)
+    if weight < 1.0:
+        tenant.guarded.append("repeated_customer")
+    series.count(at, weight, mark)
+    score = series.model.observe(Arrival(at, weight, last_seen))
+    keys, found = _slices(tenant, series, ticket, at, weight, last_seen, settings)
+    weight_there, seen_there = whole.customers.see(ticket.customer, at)
+    weight_there *= series.model.information
+    whole.count(at, weight_there, mark)
+    of_whole = whole.model.observe(Arrival(at, weight_there, seen_there))
+    tenant.last_ticket, tenant.last_due = at, whole.model.due_by(at)
+    arrived = Arrived(
+        area, at, weight, last_seen, keys, score, found, (of_whole, weight_there, seen_there)
+    )
+    return events + judge(tenant, arrived, settings)
+
+
+def _slices(
+    tenant: Tenant,
+    series: Series,
+    ticket: Ticket,
+    at: float,
+    weight: float,
+    last_seen: float,
+    settings: Settings,
+) -> tuple[tuple[str, ...], Found | None]:
+    """The keys of the ticket's values, and the slice that scored highest with it."""
+    keys = _keys(ticket, settings)
+    if not keys:
+        return keys, None
+    model = series.model
+    hours = at / 3600.0
+    area = Area(
+        model.due_by(at), series.seen, model.rate, model.variance(6.0), hours - series.born
+    )
+    found = series.slices.observe(
+        hours, weight, last_seen / 3600.0, keys, area, tenant.shares
+    )
+    tenant.shares.add(int(hours // 24.0), weight, keys)
+    return keys, found
+
+
+def _keys(ticket: Ticket, settings: Settings) -> tuple[str, ...]:
+    return keys_of({name: getattr(ticket, name) for name in settings.slice_dimensions})
+
+
+def _look_for_gap(tenant: Tenant, at: float) -> None:
+    """Where the source was silent, those hours teach nothing and no window spans them."""
+    hours = (at - tenant.last_ticket) / 3600.0
+    if hours < 1.0:
+        return
+    whole = tenant.whole
+    if is_feed_gap(whole.model, hours, whole.model.due_by(at) - tenant.last_due):
+        tenant.guarded.append("feed_gap")
+        whole.model.mark_gap(tenant.last_ticket, at)
+        for name, series in tenant.areas.items():
+            series.model.mark_gap(tenant.last_ticket, at)
+            series.slices.restart()
+            tenant.touched.add(name)
+
+
+def _withdraw(
+    tenant: Tenant, ticket: Ticket, at: float, settings: Settings
+) -> tuple[Outcome, list[EscalationEvent]]:
+    """A ticket was merged away or deleted: it is no complaint of its own any more."""
+    if tenant.clock is None:
+        return "not_created", []
+    found = _take_back(tenant, ticket, at, settings)
+    if found is None:
+        return "not_created", []
+    tenant.guarded.append("merged" if ticket.event_type == "merged" else "deleted")
+    return "withdrawn", found
+
+
+def _take_back(
+    tenant: Tenant, ticket: Ticket, at: float, settings: Settings, but: str | None = None
+) -> list[EscalationEvent] | None:
+    """Take a ticket that was counted lately out of all series; None where none remembers it."""
+    mark = fingerprints(ticket.ticket_id, None, ticket.source)[0]
+    for area in dict.fromkeys((ticket.area, *tenant.areas)):
+        series = tenant.areas.get(area)
+        if series is None or area == but:
+            continue
+        weight = series.forget(mark, at)
+        if weight == 0.0:
+            continue
+        series.model.withdraw(at, weight)
+        series.slices.withdraw(at / 3600.0, weight, _keys(ticket, settings))
+        tenant.touched.add(area)
+        there = tenant.whole.forget(mark, at)
+        if there > 0.0:
+            tenant.whole.model.withdraw(at, there)
+        events = []
+        for key, lost in ((area, weight), (WHOLE, there)):
+            episode = tenant.series(key).running
+            transition = episode and episode.withdraw(at, lost)
+            if transition:
+                assert tenant.clock is not None
+                events.append(tell(tenant, key, transition, tenant.clock, settings))
+        return events
+    return None
+
+
+def _move(
+    tenant: Tenant, ticket: Ticket, at: float, settings: Settings
+) -> tuple[Outcome, list[EscalationEvent]]:
+    """A ticket was re-tagged into its area: one of just now counts there, an old one is learned."""
+    clock = tenant.clock
+    if clock is None:
+        return "not_created", []
+    mark = fingerprints(ticket.ticket_id, None, ticket.source)[0]
+    there = tenant.areas.get(ticket.area)
+    if there is not None and there.remembers(mark):
+        return "duplicate", []
+    events = _take_back(tenant, ticket, at, settings, but=ticket.area)
+    tenant.guarded.append("reclassified")
+    if events is not None and clock - at <= FRESH_SECONDS:
+        return "moved", events + _count(tenant, ticket, clock, mark, settings)
+    if there is not None:
+        there.model.learn_late(at, 1.0)
+        tenant.touched.add(ticket.area)
+    return "moved", events or []
 
 
 def _tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | None) -> Step:
@@ -143,14 +287,16 @@ def _history_end(tenant: Tenant, settings: Settings) -> Step:
     clock = tenant.clock
     # Also where a live ticket came among the history: the tenant is in history no more, they are.
     left_open = [
-        area
-        for area in sorted(tenant.running)
-        if (episode := tenant.areas[area].episode) is not None and episode.suppressed == "history"
+        key
+        for key in sorted(tenant.running)
+        if (episode := tenant.series(key).episode) is not None and episode.suppressed == "history"
     ]
-    events = [_resolve(tenant, area, clock, settings) for area in left_open]
+    events = [resolve(tenant, key, clock, settings) for key in left_open]
     if tenant.in_history:
+        tenant.whole.model.restart()
         for area, series in tenant.areas.items():
             series.model.restart()
+            series.slices.restart()
             tenant.touched.add(area)
     tenant.in_history = False
     return Step("history_end", events)
@@ -158,12 +304,13 @@ def _history_end(tenant: Tenant, settings: Settings) -> Step:
 
 def _late(tenant: Tenant, ticket: Ticket, at: float) -> Outcome:
     """Learn what came too late to be scored; it makes no area, for nobody knows how old that is."""
+    tenant.guarded.append("backfill")
     area = ticket.area if ticket.area in tenant.areas else OTHER
     series = tenant.areas.get(area)
     if series is None or not series.model.learn_late(at, 1.0):
         return "too_late"
     series.tickets += 1
-    tenant.learn_late(at, 1.0)
+    tenant.whole.model.learn_late(at, series.model.information)
     tenant.touched.add(area)
     return "late"
 
@@ -179,15 +326,16 @@ def _pass_time(tenant: Tenant, now: float, settings: Settings) -> list[Escalatio
     while tenant.running and tenant.minute < last:
         tenant.minute += 1
         minute = tenant.minute * 60.0
-        tenant.advance(minute)
-        for area in sorted(tenant.running):
-            series = tenant.areas[area]
+        tenant.whole.model.advance(minute)
+        for key in sorted(tenant.running):
+            series = tenant.series(key)
             series.model.advance(minute)
-            tenant.touched.add(area)
+            if key != WHOLE:
+                tenant.touched.add(key)
             if series.episode is not None:
                 series.episode.account(minute, series.model.rate)
                 if series.episode.look(minute, settings):
-                    events.append(_resolve(tenant, area, minute, settings))
+                    events.append(resolve(tenant, key, minute, settings))
     tenant.minute = last
     return events
 
@@ -198,80 +346,7 @@ def _series(tenant: Tenant, area: str, at: float, settings: Settings) -> tuple[s
         area = OTHER
     series = tenant.areas.get(area)
     if series is None:
-        series = Series.starting(settings.model, tenant.shared, at)
+        series = Series.starting(settings.model, tenant.context(area), at)
         tenant.areas[area] = series
     tenant.touched.add(area)
     return area, series
-
-
-def _judge(
-    tenant: Tenant, area: str, series: Series, at: float, score: Score, settings: Settings
-) -> list[EscalationEvent]:
-    """Whether *score* opens an episode, or reopens the last one."""
-    if score.value < 0.0:
-        series.pending = False
-        return []
-    allowed = settings.false_pages_per_week / len(tenant.areas)
-    limit = series.limit.at(at / 3600.0, allowed)
-    if not series.note(at, score, limit):
-        return []
-    transition: Transition
-    before = series.episode
-    suppressed: Suppressed | None = "history" if tenant.in_history else None
-    again = before is not None and at - before.resolved_at <= settings.cooldown_minutes * 60.0
-    if before is not None and again and before.suppressed == suppressed:
-        transition = before.reopen(at, score, limit)
-    else:
-        transition = "opened"
-        series.ordinal += 1
-        identity = episode_id(tenant.name, "area", area, series.ordinal)
-        series.episode = opened(identity, series.ordinal, at, score, limit, suppressed)
-    series.pending = False
-    tenant.running.add(area)
-    return [_tell(tenant, area, transition, at, settings)]
-
-
-def _continue(
-    tenant: Tenant,
-    area: str,
-    series: Series,
-    at: float,
-    weight: float,
-    last_seen: float,
-    score: Score,
-    settings: Settings,
-) -> list[EscalationEvent]:
-    """One more ticket in an episode that runs."""
-    episode = series.episode
-    assert episode is not None
-    series.limit.note(at / 3600.0, score.value)
-    episode.add(at, weight, last_seen, score, series.model.rate)
-    if not episode.next_update(settings):
-        return []
-    return [_tell(tenant, area, episode.update(), at, settings)]
-
-
-def _resolve(tenant: Tenant, area: str, at: float, settings: Settings) -> EscalationEvent:
-    series = tenant.areas[area]
-    assert series.episode is not None
-    transition = series.episode.resolve(at)
-    series.model.restart()
-    tenant.running.discard(area)
-    tenant.touched.add(area)
-    return _tell(tenant, area, transition, at, settings)
-
-
-def _tell(
-    tenant: Tenant, area: str, transition: Transition, at: float, settings: Settings
-) -> EscalationEvent:
-    series = tenant.areas[area]
-    assert series.episode is not None
-    return to_event(
-        series.episode,
-        transition,
-        at,
-        tenant=tenant.name,
-        area=area,
-        model=series.model.name,
-        config_hash=settings.config_hash,
-    )

@@ -1,19 +1,31 @@
-"""One series of a tenant, today a product area: its model, limit, customers and episode."""
+"""One series of a tenant: its model, limits, slices, customers and episode.
+
+A product area is one; the tenant as a whole is another, without slices.
+"""
 
 import math
+from array import array
 from typing import Final, Literal
 
 import msgspec
 
 from detectors import state_codec
+from detectors.baseline import Context
+from detectors.calibration import Kind
 from detectors.customers import CustomerMemory
 from detectors.episode import Episode
 from detectors.limit import Limit
-from detectors.models import Model, Score, Shared, model_class
+from detectors.models import Model, Score, model_class
 from detectors.settings import ModelName
+from detectors.slices import Slices
+from detectors.state_codec import Floats, Integers
 
 PENDING_MARGIN: Final = math.log(10.0)
 """A score this close to its limit is pending: ten times less surprising than a page."""
+HEAT_HOURS: Final = 2.0
+"""Time constant of the recent count that breadth is judged by."""
+RECENT: Final = 96
+"""Tickets whose weight is remembered, so that they can be taken back."""
 
 Phase = Literal["calm", "pending", "opened", "recovering"]
 
@@ -21,40 +33,58 @@ Phase = Literal["calm", "pending", "opened", "recovering"]
 class _Record(msgspec.Struct, array_like=True):
     model_name: ModelName
     model: bytes
+    born: float
     limit: Limit
+    slice_limit: Limit
+    slices: Slices
     customers: CustomerMemory
     ordinal: int
     episode: Episode | None
     pending: bool
     tickets: int
+    seen: float
+    heat: float
+    heat_at: float
     hour: int
     this_hour: float
     hour_before: float
+    recent: Integers
+    weights: Floats
 
 
 class Series:
     """Everything that is known of one area. Plain attributes; the pipeline decides."""
 
-    def __init__(self, model: Model, limit: Limit) -> None:
-        """A new series."""
+    def __init__(self, model: Model, born: float) -> None:
+        """A new series, first seen *born* (hours since 1970)."""
         self.model = model
-        self.limit = limit
+        self.born = born
+        self.limit = Limit(born)
+        self.slice_limit = Limit(born)
+        """Of all its slices together."""
+        self.slices = Slices()
         self.customers = CustomerMemory()
         self.ordinal = 0
         """Of the last episode."""
         self.episode: Episode | None = None
-        """The last one, running or not."""
+        """The last one, running or not; the area's own or that of one of its slices."""
         self.pending = False
         self.tickets = 0
         """All that were ever counted."""
+        self.seen = 0.0
+        """The same in customer-equivalents."""
+        self._heat = 0.0
+        self._heat_at = born
         self._hour = 0
         self._this_hour = 0.0
         self._hour_before = 0.0
+        self._recent: Integers = array("Q")
+        self._weights: Floats = array("f")
 
     @classmethod
-    def starting(cls, name: ModelName, shared: Shared, at: float) -> "Series":
+    def starting(cls, name: ModelName, context: Context, at: float) -> "Series":
         """The series of an area first seen *at*, seconds since 1970."""
-        return cls(model_class(name)(shared, at), Limit(at / 3600.0))
+        return cls(model_class(name)(context, at), at / 3600.0)
 
     @property
     def running(self) -> Episode | None:
@@ -69,13 +99,56 @@ class Series:
             return "pending" if self.pending else "calm"
         return "recovering" if episode.phase == "recovering" else "opened"
 
-    def count(self, hour: int, weight: float) -> None:
-        """One more ticket in *hour*, of *weight* customer-equivalents."""
+    def limit_of(self, kind: Kind) -> Limit:
+        """The limit that scores of *kind* are held against."""
+        return self.slice_limit if kind == "slice" else self.limit
+
+    def count(self, at: float, weight: float, mark: int) -> None:
+        """One more ticket *at*, of *weight* customer-equivalents, remembered by its *mark*."""
         self.tickets += 1
+        self.seen += weight
+        hours = at / 3600.0
+        self._heat = self._heat * math.exp((self._heat_at - hours) / HEAT_HOURS) + weight
+        self._heat_at = hours
+        hour = int(hours)
         if hour != self._hour:
             self._hour_before = self._this_hour if hour == self._hour + 1 else 0.0
             self._hour, self._this_hour = hour, 0.0
         self._this_hour += weight
+        place = self.tickets % RECENT
+        if len(self._recent) < RECENT:
+            self._recent.append(mark)
+            self._weights.append(weight)
+        else:
+            self._recent[place], self._weights[place] = mark, weight
+
+    def remembers(self, mark: int) -> bool:
+        """Whether the ticket with that *mark* was counted here lately."""
+        return mark in self._recent
+
+    def forget(self, mark: int, at: float) -> float:
+        """Take back the count of the ticket with that *mark*; its weight, 0 where none is known."""
+        if mark not in self._recent:
+            return 0.0
+        place = self._recent.index(mark)
+        weight = self._weights[place]
+        self._recent[place] = 0
+        self.seen -= weight
+        self.tickets -= 1
+        self._heat = max(0.0, self._heat - weight * math.exp((at / 3600.0 - self._heat_at) / HEAT_HOURS))
+        return weight
+
+    def heat(self, at: float) -> tuple[float, float]:
+        """Excess of the last hours *at* (seconds), weighted by what it tells, and its variance."""
+        worth = self.model.information
+        due = self.model.rate_at(at) * HEAT_HOURS
+        more = self._heat * math.exp((self._heat_at - at / 3600.0) / HEAT_HOURS) - due
+        noise = 0.5 * due + self.model.variance(HEAT_HOURS) * due * due
+        return more * worth, noise * worth * worth
+
+    def lately(self, since: float, at: float) -> tuple[float, float]:
+        """Customer-equivalents due and come from *since* (hours) until *at* (seconds)."""
+        return self.model.lately(since, at)
 
     def last_hour(self, at: float) -> float:
         """Customer-equivalents of the 60 minutes before *at*; for display, the older pro rata."""
@@ -84,32 +157,34 @@ class Series:
             return self._hour_before * (1.0 - into) + self._this_hour
         return self._this_hour * (1.0 - into) if hour == self._hour + 1 else 0.0
 
-    def note(self, at: float, score: Score, limit: float) -> bool:
-        """Remember *score* against *limit*, *at* in seconds. Whether it reaches the limit."""
-        self.limit.note(at / 3600.0, score.value)
-        self.pending = score.value >= limit - PENDING_MARGIN
-        return score.value >= limit
-
     def encode(self) -> bytes:
         """The whole state."""
         return state_codec.encode(
             _Record(
                 self.model.name,  # type: ignore[arg-type]  # the names in the registry are ModelNames
                 self.model.encode(),
+                self.born,
                 self.limit,
+                self.slice_limit,
+                self.slices,
                 self.customers,
                 self.ordinal,
                 self.episode,
                 self.pending,
                 self.tickets,
+                self.seen,
+                self._heat,
+                self._heat_at,
                 self._hour,
                 self._this_hour,
                 self._hour_before,
+                self._recent,
+                self._weights,
             )
         )
 
     @classmethod
-    def restore(cls, data: bytes, shared: Shared, name: ModelName, at: float) -> "Series":
+    def restore(cls, data: bytes, context: Context, name: ModelName, at: float) -> "Series":
         """The series that `encode` gave *data* for.
 
         Where the settings name another model than the state was made with, the model alone starts
@@ -117,14 +192,19 @@ class Series:
         """
         record = state_codec.decode(data, _Record)
         chosen = model_class(name)
-        if record.model_name == name:
-            model = chosen.restore(record.model, shared)
+        same = record.model_name == name
+        model = chosen.restore(record.model, context) if same else chosen(context, at)
+        self = cls(model, record.born)
+        if same:
+            self.limit = record.limit
         else:
-            model = chosen(shared, at)
-        self = cls(model, record.limit if record.model_name == name else Limit(at / 3600.0))
+            self.limit = Limit(at / 3600.0)
+        self.slice_limit, self.slices = record.slice_limit, record.slices
         self.customers = record.customers
         self.ordinal, self.episode = record.ordinal, record.episode
-        self.pending, self.tickets = record.pending, record.tickets
+        self.pending, self.tickets, self.seen = record.pending, record.tickets, record.seen
+        self._heat, self._heat_at = record.heat, record.heat_at
         self._hour, self._this_hour = record.hour, record.this_hour
         self._hour_before = record.hour_before
+        self._recent, self._weights = record.recent, record.weights
         return self

@@ -13,7 +13,7 @@ __all__ = ["DECISIONS", "Dimension", "Event", "ModelName", "Settings"]
 Dimension = Literal["issue_type", "region", "app_version", "channel"]
 ModelName = Literal["cusum_bank", "gaussian", "half_space_trees"]
 
-DECISIONS: Final = 1
+DECISIONS: Final = 2
 """Raised by every change of the code that can change a decision; part of the config hash."""
 
 

@@ -1,13 +1,32 @@
-"""What must be decided together: one company's clock, baseline, areas, memory of what came."""
+"""What must be decided together: one company's clock, areas, shape of the week, what came."""
 
 import msgspec
 
 from detectors import state_codec
-from detectors.baseline import LONGEST_GAP_HOURS, Baseline, Profile
+from detectors.baseline import Context, Profile
+from detectors.calibration import KINDS, TABLE, Kind, Prior, rate_class
 from detectors.duplicates import Duplicates
-from detectors.models import Shared
+from detectors.guard_names import Guard
+from detectors.limit import Pool
 from detectors.series import Series
 from detectors.settings import Settings
+from detectors.slices import Shares
+
+WHOLE = ""
+"""The key of the tenant's own series; no area has it."""
+
+
+def _pools() -> dict[Kind, list[Pool]]:
+    return {kind: [Pool() for _ in TABLE[kind]] for kind in KINDS}
+
+
+class Page(msgspec.Struct, array_like=True):
+    """A page that went out, for the budget."""
+
+    at: float
+    episode_id: str
+    verdict: str = ""
+    """What people said of it; empty: nothing yet."""
 
 
 class _Record(msgspec.Struct, array_like=True):
@@ -17,8 +36,14 @@ class _Record(msgspec.Struct, array_like=True):
     simulated: bool
     live: bool
     born: int
+    last_ticket: float
+    last_due: float
     profile: Profile
-    baseline: Baseline
+    shares: Shares
+    pools: dict[Kind, list[Pool]]
+    pages: list[Page]
+    inside: list[str]
+    whole: bytes
 
 
 class Tenant:
@@ -41,48 +66,62 @@ class Tenant:
         self.simulated = False
         self.live = False
         """Whether a live ticket ever came: from then on no simulated one may move its clock."""
+        self.born = 0
+        """The first hour."""
+        self.last_ticket = 0.0
+        """When the last one came, in any area."""
+        self.last_due = 0.0
+        """What the whole was due until then."""
         self.areas: dict[str, Series] = {}
         self.running: set[str] = set()
-        """Areas whose episode runs."""
+        """Areas whose episode runs; `WHOLE` where the tenant's does."""
+        self.inside: set[str] = set()
+        """Areas that crossed their own limit within the tenant's episode."""
         self.duplicates = Duplicates()
         self.touched: set[str] = set()
         """Areas changed since the owner last cleared this."""
-        self.shared = Shared(settings.timezone, 0, Profile())
-        self._baseline: Baseline | None = None
+        self.profile = Profile()
+        self.shares = Shares()
+        self.pools = _pools()
+        self.pages: list[Page] = []
+        """Of the last four weeks, oldest first."""
+        self.guarded: list[Guard] = []
+        """What kept the signal at hand from counting fully, or from a page of its own."""
+        self._settings = settings
+        self._whole: Series | None = None
 
     def start(self, at: float) -> None:
         """The first ticket came *at*."""
-        hour = int(at // 3600)
         self.clock, self.minute = at, int(at // 60)
-        self.shared.born = hour
-        self._baseline = Baseline.starting(hour)
-
-    def advance(self, at: float) -> None:
-        """Learn the hours of the tenant as a whole, up to *at*: they make its areas' profile."""
-        baseline = self._known_baseline()
-        hour = int(at // 3600)
-        if hour <= baseline.hour:
-            return
-        if hour - baseline.hour > LONGEST_GAP_HOURS:
-            baseline.skip_gap(hour)
-        while baseline.hour < hour:
-            baseline.advance_one(self.shared.timezone, self.shared.profile, None)
-
-    def add(self, hour: int, weight: float) -> None:
-        """One ticket somewhere in the tenant."""
-        self._known_baseline().add(hour, weight)
-
-    def learn_late(self, at: float, weight: float) -> None:
-        """One that came too late to be scored."""
-        baseline = self._known_baseline()
-        hour = int(at // 3600)
-        if not baseline.add(hour, weight):
-            baseline.learn_late(hour, weight, self.shared.timezone)
+        self.born = int(at // 3600)
+        self.last_ticket = at
+        self._whole = Series.starting("cusum_bank", self.context(WHOLE), at)
 
     @property
-    def rate(self) -> float:
-        """Customer-equivalents an hour expected of the whole tenant."""
-        return self._known_baseline().rate
+    def whole(self) -> Series:
+        """The tenant as a series of its own; it makes the profile of its areas."""
+        if self._whole is None:
+            raise RuntimeError(f"tenant {self.name!r}: no ticket was taken in yet")
+        return self._whole
+
+    def series(self, key: str) -> Series:
+        """The series of the area *key*, or of the tenant as a `WHOLE`."""
+        return self.whole if key == WHOLE else self.areas[key]
+
+    def context(self, area: str) -> Context:
+        """What a series of this tenant is told of the world around it."""
+        return Context(
+            calendar=self._settings.calendar,
+            profile=self.profile,
+            area=area,
+            tenant_born=self.born,
+            teaches=area == WHOLE,
+        )
+
+    def pool(self, kind: Kind, rate: float) -> tuple[Pool, Prior]:
+        """What series of that kind and rate have shown here, and what the table expects of them."""
+        place = rate_class(rate)
+        return self.pools[kind][place], TABLE[kind][place]
 
     def encode(self) -> bytes:
         """The tenant's own record; its areas and segments have records of their own."""
@@ -94,9 +133,15 @@ class Tenant:
                 self.in_history,
                 self.simulated,
                 self.live,
-                self.shared.born,
-                self.shared.profile,
-                self._known_baseline(),
+                self.born,
+                self.last_ticket,
+                self.last_due,
+                self.profile,
+                self.shares,
+                self.pools,
+                self.pages,
+                sorted(self.inside),
+                self.whole.encode(),
             )
         )
 
@@ -107,12 +152,13 @@ class Tenant:
         self = cls(name, settings)
         self.clock, self.minute = record.clock, record.minute
         self.in_history, self.simulated = record.in_history, record.simulated
-        self.live = record.live
-        self.shared = Shared(settings.timezone, record.born, record.profile)
-        self._baseline = record.baseline
+        self.live, self.born = record.live, record.born
+        self.last_ticket, self.last_due = record.last_ticket, record.last_due
+        self.profile, self.shares, self.pools = record.profile, record.shares, record.pools
+        self.pages, self.inside = record.pages, set(record.inside)
+        self._whole = Series.restore(
+            record.whole, self.context(WHOLE), "cusum_bank", record.clock
+        )
+        if self._whole.running is not None:
+            self.running.add(WHOLE)
         return self
-
-    def _known_baseline(self) -> Baseline:
-        if self._baseline is None:
-            raise RuntimeError(f"tenant {self.name!r}: no ticket was taken in yet")
-        return self._baseline

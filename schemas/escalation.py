@@ -23,11 +23,30 @@ class Slice(BaseModel):
     value: str = Field(description="Such as 4.2.1.")
 
 
+class Budget(BaseModel):
+    """What false pages may cost, and what they do cost. All but `burn` in pages a week."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    per_week: float = Field(gt=0, description="What the operator allows for the whole tenant.")
+    allowed: float = Field(gt=0, description="The part of it that this series may spend.")
+    expected: float = Field(
+        ge=0, description="False pages a week of this series, by its own scores, at this limit."
+    )
+    pages: float = Field(ge=0, description="Pages of the tenant a week, over four weeks.")
+    false_pages: float = Field(
+        ge=0, description="Those of them that people called a false alarm or an expected event."
+    )
+    burn: float = Field(ge=0, description="pages / per_week: at most so much of it is spent.")
+
+
 class Escalation(BaseModel):
     """One transition of one episode, with the evidence as it stood at that moment.
 
     ``observed`` is in customer-equivalents and comparable with ``expected``: the k-th ticket of one
-    customer within 24 hours counts 2^-(k-1). ``tickets`` counts them all alike.
+    customer within 24 hours counts 2^-(k-1). ``tickets`` counts them all alike. Where a slice
+    paged, all of them count that slice alone. Where the whole tenant did, a ticket of a busy and
+    noisy area counts less, in both ``observed`` and ``expected``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -61,6 +80,7 @@ class Escalation(BaseModel):
     limit: float = Field(description="The score that had to be reached when the episode opened.")
     model: str = Field(description="Name of the model that scored.")
     config_hash: str = Field(description="Of the settings that the step reads, and nothing else.")
+    budget: Budget | None = Field(None, description="False pages: allowed, expected, spent.")
     suppressed: Suppressed | None = Field(
         None, description="Why nobody is to be paged; null: page."
     )

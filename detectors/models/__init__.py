@@ -7,10 +7,10 @@ contract suite in ``tests/detectors/test_models.py`` then runs over it.
 from importlib import import_module
 from typing import Final, cast
 
-from detectors.models.interface import Arrival, Model, Score, Shared
+from detectors.models.interface import Arrival, Model, Score
 from detectors.settings import ModelName
 
-__all__ = ["MODEL_NAMES", "Arrival", "Model", "Score", "Shared", "model_class"]
+__all__ = ["MODEL_NAMES", "Arrival", "Model", "Score", "model_class"]
 
 _MODELS: Final[dict[ModelName, str]] = {
     "cusum_bank": "detectors.models.cusum_bank:CusumBank",

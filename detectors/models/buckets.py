@@ -13,7 +13,8 @@ import msgspec
 from river import stats
 
 from detectors import state_codec
-from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE, Arrival, Model, Score, Shared
+from detectors.baseline import Context
+from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE, Arrival, Model, Score
 
 BUCKET_SECONDS: Final = 900.0
 BUCKETS_A_WEEK: Final = HOURS_A_WEEK * 3600.0 / BUCKET_SECONDS
@@ -40,9 +41,9 @@ class Bucket(msgspec.Struct, array_like=True):
 class Buckets(Model):
     """A model that scores the count of the bucket that runs."""
 
-    def __init__(self, shared: Shared, start: float) -> None:
+    def __init__(self, context: Context, start: float) -> None:
         """See `Model`."""
-        self._shared = shared
+        self._context = context
         index = int(start // BUCKET_SECONDS)
         self._bucket = Bucket(index, index)
         self._counts = stats.Var()
@@ -110,9 +111,51 @@ class Buckets(Model):
         self._bucket.count += weight
         return True
 
+    def withdraw(self, at: float, weight: float) -> None:
+        """See `Model`. Only the bucket that runs gives anything back."""
+        if int(at // BUCKET_SECONDS) == self._bucket.index:
+            self._bucket.count = max(0.0, self._bucket.count - weight)
+
+    def mark_gap(self, since: float, until: float) -> None:
+        """See `Model`. The silent buckets are learned when the next ticket comes: not any more."""
+        del since
+        self._bucket.index = max(self._bucket.index, int(until // BUCKET_SECONDS) - 1)
+
+    def adopt(self, other: Model, share: float) -> None:
+        """See `Model`."""
+        assert isinstance(other, Buckets)
+        theirs = other._counts
+        self._counts.mean.n, self._counts.mean._mean = theirs.mean.n, theirs.mean.get() * share
+        self._counts._S = theirs._S * share * share
+
     def restart(self) -> None:
         """See `Model`."""
         self._bucket.muted = True
+
+    def due_by(self, at: float) -> float:
+        """See `Model`."""
+        return (at / 3600.0 - self._bucket.first * BUCKET_SECONDS / 3600.0) * self.rate
+
+    def rate_at(self, at: float) -> float:
+        """See `Model`."""
+        del at
+        return self.rate
+
+    def lately(self, since: float, at: float) -> tuple[float, float]:
+        """See `Model`. Only the bucket that runs is known one by one."""
+        hours = min(max(at / 3600.0 - since, 0.0), 24.0)
+        return hours * self.rate, hours * self.rate
+
+    def variance(self, hours: float) -> float:
+        """See `Model`."""
+        mean = max(float(self._counts.mean.get()), 1e-6)
+        noise = max(0.0, self._counts.get() - mean) / (mean * mean)
+        return noise * BUCKET_SECONDS / 3600.0 / max(hours, BUCKET_SECONDS / 3600.0)
+
+    @property
+    def information(self) -> float:
+        """See `Model`."""
+        return 1.0 / (1.0 + self.variance(1.0) * self.rate)
 
     @property
     def rate(self) -> float:
@@ -131,10 +174,10 @@ class Buckets(Model):
         return state_codec.encode((bucket, self._river_state()))
 
     @classmethod
-    def restore(cls, data: bytes, shared: Shared) -> Self:
+    def restore(cls, data: bytes, context: Context) -> Self:
         """See `Model`."""
         bucket, numbers = state_codec.decode(data, tuple[Bucket, list[float]])
-        self = cls(shared, bucket.first * BUCKET_SECONDS)
+        self = cls(context, bucket.first * BUCKET_SECONDS)
         self._bucket = bucket
         self._counts.mean.n, self._counts.mean._mean = bucket.n, bucket.mean
         self._counts._S = bucket.squares

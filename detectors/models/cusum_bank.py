@@ -1,17 +1,23 @@
-"""The default model: a bank of CUSUMs finds where a window starts, its tail what it is worth.
+"""The default model: Shiryaev-Roberts over a bank of multiples, judged with all that is not known.
 
-For each multiple m of the expected rate one CUSUM (Page 1954, "Continuous inspection schemes"): S
-+= log m per ticket, S -= (m - 1) per expected ticket, never below 0. It finds only the *start* of
-the window (S = 0: starts now). The window is then judged by the chance of so many tickets since,
-under a negative binomial whose variance holds the noise of hours, of days, and what is not known of
-the rate:
+For each multiple m of the expected rate two statistics run. The CUSUM (Page 1954, "Continuous
+inspection schemes"), S += log m per ticket, S -= (m - 1) per expected ticket, never below 0, finds
+where the most likely window starts. Shiryaev-Roberts (Pollak and Tartakovsky 2009, "Optimality
+properties of the Shiryaev-Roberts procedure") adds up the likelihood ratios of *all* starts, one an
+hour: R grows by one an hour, and by the same factors. R / exp(S) is how many hours of starts are
+about as likely as the best one; it is what is kept, since it grows by sums alone.
 
-    mean M = expected since the start
+The likelihood ratio of a Poisson count is too sure of itself. The window's own is taken, of a
+negative binomial whose variance holds the noise of hours, of days, and what is not known of the
+rate:
+
+    mean M = expected since the start (at today's level, where today had one before it)
     1 / size = sum M_h^2 phi_h / M^2  +  phi_d / max(1, days)  +  ignorance
+    log ratio = n log m - (n + size) log((m M + size) / (M + size))
 
-and scored as -log(expected chance windows of that length in a week). One scale for all, so that no
-multiple and no rate taxes another. The window starts *at* a ticket, so the tail begins one ticket
-earlier.
+The score is log(mean over m of hours of starts x ratio, / 168): were all known, the statistic less
+the time is a martingale, so a score of s is passed by chance at most once in e^s weeks, whatever
+the rate. No multiple and no rate taxes another, and nothing waits for a bucket to end.
 """
 
 import math
@@ -20,60 +26,60 @@ from typing import ClassVar, Final, Self
 import msgspec
 
 from detectors import state_codec
-from detectors.arithmetic import negative_log_tail
-from detectors.baseline import Baseline
+from detectors.arithmetic import log_likelihood_ratio, negative_log_tail
+from detectors.baseline import Baseline, Context, Totals
 from detectors.models.interface import (
     HOURS_A_WEEK,
     LEAST_EVIDENCE,
     Arrival,
     Model,
     Score,
-    Shared,
 )
 
-LONGEST_WINDOW_HOURS: Final = 96.0
-SHORTEST_WINDOW_HOURS: Final = 1.0 / 60.0
-"""A window is judged as if it were this long: many feeds know no better than the minute."""
 NEW_NORMAL_HOURS: Final = 48.0
 """A window that is this long and beyond doubt is no spike any more: the level is re-based."""
 NEW_NORMAL_RATIO: Final = 1.3
-NEW_NORMAL_DOUBT: Final = 12.0
-"""-log p that counts as beyond doubt."""
+NEW_NORMAL_DOUBT: Final = 9.0
+"""Log ratio that counts as beyond doubt."""
+TODAY_BOUNDS: Final = (0.7, 1.5)
+"""Today's level is taken for no more than this, or a ramp would hide in it."""
 
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
-FOLLOWS_TODAY_ABOVE: Final = 2.5
-"""Members above this multiple expect today's level; for slower ones a ramp would hide in it."""
-_DRIFTS: Final = tuple(m - 1.0 for m in MULTIPLES)
-_GAINS: Final = tuple(math.log(m) for m in MULTIPLES)
-_FOLLOW_TODAY: Final = tuple(m > FOLLOWS_TODAY_ABOVE for m in MULTIPLES)
+LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0)
+"""A window that is older begins anew: nothing is blamed on last month."""
+_MEMBERS: Final = tuple(
+    (m - 1.0, math.log(m), longest) for m, longest in zip(MULTIPLES, LONGEST_HOURS, strict=True)
+)
+_ALL_STARTS: Final = HOURS_A_WEEK * len(MULTIPLES)
+SHORTEST_HOURS: Final = 1.0 / 60.0
+"""A window is judged as if it were this long: many feeds know no better than the minute."""
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
-    """What runs in one member of the bank while ``cusum`` is above 0. Times: hours since 1970."""
+    """What runs in one member of the bank. Times: hours since 1970."""
 
     cusum: float = 0.0
+    starts: float = 0.0
+    """Hours of starts that are as likely as the best one: Shiryaev-Roberts over exp(cusum)."""
     observed: float = 0.0
-    due_at_start: float = 0.0
     start: float = 0.0
-    squares: float = 0.0
-    """Sum of M_h^2 phi_h over the hours that are over."""
-    due_at_last: float = 0.0
+    due_at_start: float = 0.0
+    squares_at_start: float = 0.0
+    """Running total of each hour's squared rate, less what of the first hour is not inside."""
     tickets: int = 0
     customers: int = 0
-
-
-def _no_windows() -> list[Window]:
-    return [Window() for _ in MULTIPLES]
+    today_came: float = 0.0
+    """What today had told before the window began; see `Baseline.today_so_far`."""
+    today_due: float = 0.0
 
 
 class _State(msgspec.Struct, array_like=True):
     baseline: Baseline
-    windows: list[Window] = msgspec.field(default_factory=_no_windows)
-    """As many as `MULTIPLES`."""
+    windows: list[Window] = msgspec.field(default_factory=lambda: [Window() for _ in MULTIPLES])
     due: float = 0.0
-    """Expected since birth, up to the hour that runs."""
-    due_today: float = 0.0
-    """The same with today's level."""
+    """Expected from birth to the last ticket."""
+    at: float = 0.0
+    """When that was, in hours since 1970."""
 
 
 class CusumBank(Model):
@@ -81,7 +87,7 @@ class CusumBank(Model):
 
     Example:
         >>> from detectors.baseline import Profile
-        >>> model = CusumBank(Shared("UTC", 0, Profile()), start=0.0)
+        >>> model = CusumBank(Context(profile=Profile(), tenant_born=0), start=0.0)
         >>> for hour in range(24 * 7 * 6):
         ...     _ = model.observe(Arrival(hour * 3600.0))  # one an hour for six weeks
         >>> now = 24 * 7 * 6 * 3600.0
@@ -92,52 +98,105 @@ class CusumBank(Model):
 
     name: ClassVar[str] = "cusum_bank"
 
-    def __init__(self, shared: Shared, start: float) -> None:
+    def __init__(self, context: Context, start: float) -> None:
         """See `Model`."""
-        self._shared = shared
-        self._state = _State(Baseline.starting(int(start // 3600)))
+        self._context = context
+        hours = start / 3600.0
+        self._state = _State(Baseline.starting(int(start // 3600), context), at=hours)
+        self._totals = Totals(self._state.baseline)
+        self._state.due = self._due(hours)
 
     def observe(self, x: Arrival) -> Score:
         """See `Model`."""
-        state = self._state
-        baseline = state.baseline
+        baseline = self._state.baseline
         at = x.at / 3600.0
-        if at >= baseline.hour + 1:
+        hour = baseline.hour
+        if at >= hour + 1:
             self.advance(x.at)
-        hour, weight = baseline.hour, x.weight
-        baseline.add(hour, weight)
-        return self._fold(at if at >= hour else float(hour), weight, x.last_seen / 3600.0)
+            hour = baseline.hour
+        elif at < hour:
+            at = float(hour)
+        baseline.add(hour, x.weight)
+        return self._fold(at, x.weight, x.last_seen / 3600.0)
 
     def advance(self, at: float) -> None:
         """See `Model`."""
         hour = int(at // 3600)
-        state = self._state
-        baseline = state.baseline
-        if hour - baseline.hour > 1:
-            baseline.skip_gap(hour)
-        shared = self._shared
-        while baseline.hour < hour:
-            self._close_hour()
-            state.due += baseline.rate
-            state.due_today += baseline.rate * baseline.today
-            baseline.advance_one(shared.timezone, shared.profile, baseline.hour - shared.born)
+        baseline = self._state.baseline
+        if hour > baseline.hour:
+            baseline.advance(hour, self._context)
+            if self._totals.of is not baseline.rates:
+                self._totals = Totals(baseline)
 
     def learn_late(self, at: float, weight: float) -> bool:
         """See `Model`."""
         hour = int(at // 3600)
         baseline = self._state.baseline
-        return baseline.add(hour, weight) or baseline.learn_late(
-            hour, weight, self._shared.timezone
-        )
+        return baseline.add(hour, weight) or baseline.learn_late(hour, weight, self._context)
+
+    def withdraw(self, at: float, weight: float) -> None:
+        """See `Model`."""
+        self._state.baseline.add(int(at // 3600), -weight)
+        hours = at / 3600.0
+        for window, (_, gain, _) in zip(self._state.windows, _MEMBERS, strict=True):
+            if window.cusum > 0.0 and window.start <= hours:
+                window.cusum = max(0.0, window.cusum - weight * gain)
+                window.observed = max(0.0, window.observed - weight)
+                window.tickets = max(0, window.tickets - 1)
+                window.customers = max(0, window.customers - (weight >= 1.0))
 
     def restart(self) -> None:
         """See `Model`."""
-        self._state.windows = _no_windows()
+        self._state.windows = [Window() for _ in MULTIPLES]
+
+    def mark_gap(self, since: float, until: float) -> None:
+        """See `Model`."""
+        self._state.baseline.mark_gap(int(since // 3600), int(until // 3600) + 1)
+        self.restart()
+
+    def adopt(self, other: Model, share: float) -> None:
+        """See `Model`."""
+        assert isinstance(other, CusumBank)
+        self._state.baseline.adopt(other._state.baseline, share, self._context)
+        self._totals = Totals(self._state.baseline)
+        self.restart()
+
+    def due_by(self, at: float) -> float:
+        """See `Model`."""
+        return self._due(max(at / 3600.0, self._state.at))
 
     @property
     def rate(self) -> float:
         """See `Model`."""
         return self._state.baseline.rate
+
+    def rate_at(self, at: float) -> float:
+        """See `Model`."""
+        return self._state.baseline.rate_at(int(at // 3600))
+
+    def lately(self, since: float, at: float) -> tuple[float, float]:
+        """See `Model`."""
+        baseline = self._state.baseline
+        hours = range(max(int(since), int(at // 3600) - 24), int(at // 3600) + 1)
+        due = sum(baseline.rate_at(hour) for hour in hours) - baseline.rate_at(hours[-1]) * (
+            1.0 - at % 3600.0 / 3600.0
+        )
+        return due, sum(baseline.pending.get(hour, 0.0) for hour in hours)
+
+    def variance(self, hours: float) -> float:
+        """See `Model`."""
+        baseline = self._state.baseline
+        return (
+            baseline.hour_dispersion / max(1.0, hours)
+            + baseline.day_dispersion / max(1.0, hours / 24.0)
+            + baseline.ignorance
+        )
+
+    @property
+    def information(self) -> float:
+        """See `Model`."""
+        baseline = self._state.baseline
+        return 1.0 / (1.0 + baseline.hour_dispersion * baseline.rate)
 
     @property
     def maturity_hours(self) -> float:
@@ -149,112 +208,123 @@ class CusumBank(Model):
         return state_codec.encode(self._state)
 
     @classmethod
-    def restore(cls, data: bytes, shared: Shared) -> Self:
+    def restore(cls, data: bytes, context: Context) -> Self:
         """See `Model`."""
         self = cls.__new__(cls)
-        self._shared = shared
+        self._context = context
         self._state = state_codec.decode(data, _State)
+        self._totals = Totals(self._state.baseline)
         return self
 
+    def _due(self, at: float) -> float:
+        """Expected from birth until *at* (hours), within the hour that runs."""
+        baseline = self._state.baseline
+        into = baseline.hour - baseline.start
+        return self._totals.due[into] + self._totals.of[into] * (at - baseline.hour)
+
     def _fold(self, at: float, weight: float, last_seen: float) -> Score:
-        """Take one more ticket into every window; the best score of those that end with it."""
+        """Take one more ticket into every window, and judge where it may matter."""
         state = self._state
-        baseline = state.baseline
-        into = baseline.rate * (at - baseline.hour)
-        slow_due = state.due + into
-        fast_due = state.due_today + into * baseline.today
-        least_mean = baseline.rate * SHORTEST_WINDOW_HOURS
-        best_value, best = 0.0, None
-        new_normal = 0.0
-        for window, drift, gain, is_fast in zip(
-            state.windows, _DRIFTS, _GAINS, _FOLLOW_TODAY, strict=True
-        ):
-            due = fast_due if is_fast else slow_due
-            cusum = window.cusum
-            if cusum > 0.0:
-                cusum -= drift * (due - window.due_at_last)
-            start = window.start
-            window.due_at_last = due
-            if cusum <= 0.0 or at - start > LONGEST_WINDOW_HOURS:
+        due = self._due(at)
+        step, hours = due - state.due, at - state.at
+        state.due, state.at = due, at
+        step = step if step > 0.0 else 0.0
+        hours = hours if hours > 0.0 else 0.0
+        total = 0.0
+        for window, (drift, gain, longest) in zip(state.windows, _MEMBERS, strict=True):
+            fallen = drift * step
+            fresh = hours * (1.0 - math.exp(-fallen)) / fallen if fallen > 1e-9 else hours
+            cusum = window.cusum - fallen
+            if cusum <= 0.0:
+                window.starts = window.starts * math.exp(cusum) + fresh
                 window.cusum = weight * gain
-                window.observed = weight
-                window.due_at_start = due
-                window.start = at
-                window.squares = 0.0
-                window.tickets = window.customers = 1
+                self._begin(window, at, due, weight)
                 continue
-            window.cusum = cusum + weight * gain
-            window.observed = observed = window.observed + weight
+            window.starts += fresh * math.exp(-cusum)
+            if at - window.start > longest:
+                window.cusum = weight * gain
+                self._begin(window, at, due, weight)
+                continue
+            window.cusum = cusum = cusum + weight * gain
+            window.observed += weight
             window.tickets += 1
-            if last_seen < start:
+            if last_seen < window.start:
                 window.customers += 1
-            due_at_start = window.due_at_start
+            if cusum > 1.0:
+                total += window.starts * math.exp(min(cusum, 500.0))
+        if total < _ALL_STARTS:  # by chance once a week, were nothing uncertain: no more to say
+            return _NO_SCORE
+        return self._judge(at, due)
+
+    def _begin(self, window: Window, at: float, due: float, weight: float) -> None:
+        baseline, totals = self._state.baseline, self._totals
+        into = baseline.hour - baseline.start
+        window.observed = weight
+        window.start = at
+        window.due_at_start = due
+        outside = totals.of[into] * (baseline.hour + 1 - at)
+        window.squares_at_start = totals.squares[into + 1] - outside * outside
+        window.tickets = window.customers = 1
+        window.today_came, window.today_due = baseline.today_so_far(totals)
+
+    def _judge(self, at: float, due: float) -> Score:
+        """The score of the windows that end now."""
+        state = self._state
+        baseline, totals = state.baseline, self._totals
+        into = baseline.hour - baseline.start
+        least_mean = baseline.rate * SHORTEST_HOURS
+        this_hour = totals.of[into] * (at - baseline.hour)
+        squares_now = totals.squares[into] + this_hour * this_hour
+        total, best_value, best = 0.0, 0.0, None
+        new_normal = 0.0
+        for window, multiple, (_, gain, _) in zip(state.windows, MULTIPLES, _MEMBERS, strict=True):
+            observed = window.observed
             if observed < LEAST_EVIDENCE or window.customers < LEAST_EVIDENCE:
                 continue
-            mean = due - due_at_start
-            if mean < least_mean:
-                mean = least_mean
-            excess = observed - 1.0 - mean
-            if excess <= 0.0:
-                continue
-            length = at - start
-            if length < SHORTEST_WINDOW_HOURS:
-                length = SHORTEST_WINDOW_HOURS
-            if is_fast:  # today's level is partly known
-                due_at_hour = state.due_today
-                day_dispersion = baseline.day_dispersion / (
-                    1.0 + baseline.day_dispersion * baseline.today_due
-                )
-            else:
-                due_at_hour, day_dispersion = state.due, baseline.day_dispersion
-            this_hour = due - (due_at_start if due_at_start > due_at_hour else due_at_hour)
-            variance = (
-                (window.squares + this_hour * this_hour * baseline.hour_dispersion) / (mean * mean)
-                + (day_dispersion if length < 24.0 else day_dispersion * 24.0 / length)
-                + baseline.ignorance
+            length = at - window.start
+            mean = max(due - window.due_at_start, least_mean)
+            day = baseline.day_dispersion
+            squares = (
+                mean * mean
+                if window.start >= baseline.hour
+                else squares_now - window.squares_at_start
             )
-            squared = excess * excess / (mean + mean * mean * variance)
-            if squared < 1.0:
-                continue  # within one standard deviation: nothing that a week would not see
-            chances = math.log(HOURS_A_WEEK / (length + length / mean))
-            spread = math.log(math.tau * observed * (1.0 + observed * variance) + 1.0)
-            if 0.5 * (squared + spread) < chances + best_value:
-                continue  # the tail is at most that: the deviance's slope falls beyond the mean
-            tail = negative_log_tail(observed - 1.0, mean, 1.0 / variance)
-            value = tail - chances
+            noise = squares * baseline.hour_dispersion / (mean * mean)
+            if window.start >= baseline.start:  # what today told before is part of what is due
+                prior = 1.0 / day
+                today = (prior + window.today_came) / (prior + window.today_due)
+                mean *= min(max(today, TODAY_BOUNDS[0]), TODAY_BOUNDS[1])
+                day = 1.0 / (prior + window.today_due)
+            elif length > 24.0:
+                day *= 24.0 / length
+            variance = noise + day + baseline.ignorance
+            ratio = log_likelihood_ratio(observed, mean, 1.0 / variance, multiple)
+            value = window.starts * math.exp(min(ratio, 500.0))
+            total += value
             if value > best_value:
-                best_value, best = value, (window, mean, tail, variance)
-            lasting = not is_fast and length > NEW_NORMAL_HOURS and tail > NEW_NORMAL_DOUBT
+                best_value, best = value, (window, mean, variance)
+            lasting = length > NEW_NORMAL_HOURS and ratio > NEW_NORMAL_DOUBT
             if lasting and observed > NEW_NORMAL_RATIO * mean:
                 new_normal = min(observed / mean, 10.0)
-        if best is None:
+        if best is None or total < _ALL_STARTS:
             return _NO_SCORE
-        window, mean, tail, variance = best
+        window, mean, variance = best
         score = Score(
-            best_value,
+            math.log(total / _ALL_STARTS),
             window.start * 3600.0,
             window.observed,
             mean,
             window.tickets,
             window.customers,
-            tail,
+            negative_log_tail(window.observed, mean, 1.0 / variance),
             variance,
         )
         if new_normal:  # two days beyond doubt are no spike
             baseline.rebase(new_normal)
+            self._totals = Totals(baseline)
+            state.due = self._due(at)
             self.restart()
         return score
-
-    def _close_hour(self) -> None:
-        """The hour is over: what it adds to the variance of the windows that run."""
-        state = self._state
-        baseline = state.baseline
-        for window, is_fast in zip(state.windows, _FOLLOW_TODAY, strict=True):
-            if window.cusum > 0.0:
-                due = state.due_today if is_fast else state.due
-                rate = baseline.rate * (baseline.today if is_fast else 1.0)
-                mean = due + rate - max(due, window.due_at_start)
-                window.squares += mean * mean * baseline.hour_dispersion
 
 
 _NO_SCORE: Final = Score()

@@ -10,8 +10,8 @@ from typing import ClassVar, cast
 
 from river import anomaly, proba
 
+from detectors.baseline import Context
 from detectors.models.buckets import BUCKETS_A_WEEK, Buckets
-from detectors.models.interface import Shared
 
 
 class GaussianBuckets(Buckets):
@@ -19,9 +19,9 @@ class GaussianBuckets(Buckets):
 
     name: ClassVar[str] = "gaussian"
 
-    def __init__(self, shared: Shared, start: float) -> None:
+    def __init__(self, context: Context, start: float) -> None:
         """See `Model`."""
-        super().__init__(shared, start)
+        super().__init__(context, start)
         self._scorer = anomaly.GaussianScorer(window_size=None, grace_period=int(BUCKETS_A_WEEK))
         self._gaussian = cast("proba.Gaussian", self._scorer.gaussian)  # no window: not a Rolling
 

@@ -11,8 +11,8 @@ from typing import ClassVar, Final
 
 from river import anomaly
 
+from detectors.baseline import Context
 from detectors.models.buckets import Buckets
-from detectors.models.interface import Shared
 
 TREES: Final = 5
 HEIGHT: Final = 4
@@ -28,9 +28,9 @@ class HalfSpaceBuckets(Buckets):
 
     name: ClassVar[str] = "half_space_trees"
 
-    def __init__(self, shared: Shared, start: float) -> None:
+    def __init__(self, context: Context, start: float) -> None:
         """See `Model`."""
-        super().__init__(shared, start)
+        super().__init__(context, start)
         self._trees = anomaly.HalfSpaceTrees(
             n_trees=TREES, height=HEIGHT, window_size=WINDOW, limits={"count": (0.0, 1.0)}, seed=1
         )

@@ -2,12 +2,11 @@
 
 import copy
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple, Self
 
 import msgspec
 
-from detectors.baseline import Profile
+from detectors.baseline import Context
 
 NO_SCORE: Final = -99.0
 LEAST_EVIDENCE: Final = 4.0
@@ -29,8 +28,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 class Score(NamedTuple):
     """How surprising the best window is that ends now, and what it rests on.
 
-    ``value`` is -log(expected chance windows of that length in a week), in natural logarithms: 0 is
-    expected by chance once a week, 3 once in 20 weeks. Only too many complaints score; quiet never
+    ``value`` is -log(how often chance brings as much in a week), in natural logarithms: 0 is
+    expected by chance once a week at most, 3 once in 20 weeks. Only too many complaints score; quiet never
     does. `NO_SCORE` where there is no evidence, or nothing that chance would not bring within a
     week.
     """
@@ -51,16 +50,6 @@ class Score(NamedTuple):
     """Relative variance of what was due: dispersion and ignorance."""
 
 
-@dataclass
-class Shared:
-    """What the models of one tenant have in common. The tenant owns it; models only read it."""
-
-    timezone: str
-    born: int
-    """The tenant's first hour, counted from 1970."""
-    profile: Profile
-
-
 class Model(ABC):
     """The expectation of one series, and its surprise.
 
@@ -71,8 +60,8 @@ class Model(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def __init__(self, shared: Shared, start: float) -> None:
-        """A model of a series first seen at *start*, seconds since 1970."""
+    def __init__(self, context: Context, start: float) -> None:
+        """A model of a series first seen at *start*, seconds since 1970, in *context*."""
 
     def score_one(self, x: Arrival) -> Score:
         """How surprising it is that *x* comes now, after all that was learned. Changes nothing."""
@@ -95,6 +84,18 @@ class Model(ABC):
         """Count a ticket that came too late to be scored. False where it cannot be learned."""
 
     @abstractmethod
+    def withdraw(self, at: float, weight: float) -> None:
+        """Take back a ticket that was counted *at*: it was merged, deleted or moved away."""
+
+    @abstractmethod
+    def mark_gap(self, since: float, until: float) -> None:
+        """From *since* to *until* the feed was silent: that teaches nothing."""
+
+    @abstractmethod
+    def adopt(self, other: "Model", share: float) -> None:
+        """Carry on what *other*, of the same kind, has learned, at *share* of its level."""
+
+    @abstractmethod
     def restart(self) -> None:
         """Forget the windows that run, not what is normal: what was seen has been dealt with."""
 
@@ -102,6 +103,33 @@ class Model(ABC):
     @abstractmethod
     def rate(self) -> float:
         """Customer-equivalents an hour that are expected now."""
+
+    @abstractmethod
+    def rate_at(self, at: float) -> float:
+        """The same *at* a later moment (seconds), as far as is known now; changes nothing."""
+
+    @abstractmethod
+    def lately(self, since: float, at: float) -> tuple[float, float]:
+        """Customer-equivalents due and come from hour *since* until *at* (seconds), at most a day.
+
+        In whole hours; changes nothing.
+        """
+
+    @abstractmethod
+    def due_by(self, at: float) -> float:
+        """Customer-equivalents expected from the first hour until *at*, not before the last ticket.
+
+        *at* (seconds) lies in the hour that `advance` or `observe` last came to.
+        """
+
+    @abstractmethod
+    def variance(self, hours: float) -> float:
+        """Relative variance of what is expected in so many *hours*: noise and ignorance."""
+
+    @property
+    @abstractmethod
+    def information(self) -> float:
+        """What a ticket is worth beside one of a quiet series, 0 to 1: 1 / (1 + noise x rate)."""
 
     @property
     @abstractmethod
@@ -114,7 +142,7 @@ class Model(ABC):
 
     @classmethod
     @abstractmethod
-    def restore(cls, data: bytes, shared: Shared) -> Self:
+    def restore(cls, data: bytes, context: Context) -> Self:
         """The model that `encode` gave *data* for.
 
         Raises:
@@ -122,6 +150,6 @@ class Model(ABC):
         """
 
     def _observe_on_copy(self, x: Arrival) -> Score:
-        return self.restore(self.encode(), copy.deepcopy(self._shared)).observe(x)
+        return self.restore(self.encode(), copy.deepcopy(self._context)).observe(x)
 
-    _shared: Shared
+    _context: Context

@@ -1,0 +1,35 @@
+"""What healthy series show, by kind and rate: where limits start from before they have learned."""
+
+from typing import Final, Literal, NamedTuple
+
+Kind = Literal["area", "slice", "tenant"]
+KINDS: Final[tuple[Kind, ...]] = ("area", "slice", "tenant")
+
+SPLIT: Final[dict[Kind, float]] = {"area": 0.6, "slice": 0.25, "tenant": 0.15}
+"""Of the alert budget. Areas find most; slices what areas cannot see; the tenant what is broad."""
+CLASSES: Final = (0.3, 3.0, 30.0)
+"""Upper bounds, customer-equivalents an hour, of all rate classes but the last."""
+
+
+class Prior(NamedTuple):
+    """The tail of a score: how often it passes 0, and by how much on average."""
+
+    per_week: float
+    excess: float
+
+
+TABLE: Final[dict[Kind, tuple[Prior, ...]]] = {
+    "area": (Prior(1.0, 1.0), Prior(1.0, 1.0), Prior(1.0, 1.2), Prior(1.0, 1.5)),
+    "slice": (Prior(1.0, 1.2),) * 4,
+    "tenant": (Prior(1.0, 1.2),) * 4,
+}
+
+
+def rate_class(rate: float) -> int:
+    """Which class *rate* (customer-equivalents an hour) belongs to: a place in `TABLE`.
+
+    Example:
+        >>> [rate_class(rate) for rate in (0.05, 1.0, 200.0)]
+        [0, 1, 3]
+    """
+    return sum(rate >= bound for bound in CLASSES)

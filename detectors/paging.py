@@ -1,0 +1,332 @@
+"""From scores to pages: whether an area, one of its slices or the whole tenant crossed its limit.
+
+The alert budget of the tenant is split between the three kinds of series (`detectors.calibration`)
+and, within a kind, evenly over the areas that live. One thing is one page: while the whole tenant's
+episode runs, areas that cross are listed inside it; an area whose neighbours are up as well opens
+the tenant's episode instead of its own; and a page that went out for an area minutes before its
+tenant crossed becomes the tenant's.
+"""
+
+from typing import Final
+
+from detectors.calibration import SPLIT, Kind
+from detectors.episode import Episode, episode_id, opened
+from detectors.evidence import to_event
+from detectors.guards import breadth, heirs_share
+from detectors.models import Score
+from detectors.series import PENDING_MARGIN, Series
+from detectors.settings import Settings
+from detectors.slices import Found
+from detectors.tenant import WHOLE, Page, Tenant
+from schemas.escalation import Budget, EscalationEvent, Reason, Suppressed, Transition
+
+BROAD: Final = 2.5
+"""Deviations by which a tenant's areas, but for the biggest contributor, must be up."""
+BROAD_NEIGHBOURS: Final = 3.5
+"""The same of an area's neighbours, that make its crossing the tenant's."""
+LIVE_RATE: Final = 0.005
+"""Customer-equivalents an hour below which an area takes no part of the budget."""
+SAME_THING_SECONDS: Final = 3.0 * 3600.0
+"""A tenant that crosses so long after one of its areas paged is the same thing."""
+EXPLAINED: Final = 0.8
+"""Of an area's excess; a slice that holds so much of it is what it is about."""
+BUDGET_WEEKS: Final = 4.0
+
+
+class Arrived:
+    """One counted ticket, and what each series made of it."""
+
+    __slots__ = ("area", "at", "found", "keys", "last_seen", "score", "weight", "whole")
+
+    def __init__(  # noqa: PLR0913, RUF100 - a record; a struct would be slower to make
+        self,
+        area: str,
+        at: float,
+        weight: float,
+        last_seen: float,
+        keys: tuple[str, ...],
+        score: Score,
+        found: Found | None,
+        whole: tuple[Score, float, float],
+    ) -> None:
+        """Of *area* at *at*; *whole*: the tenant's score, the weight there, and when last seen."""
+        self.area, self.at, self.weight, self.last_seen = area, at, weight, last_seen
+        self.keys, self.score, self.found, self.whole = keys, score, found, whole
+
+
+def judge(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+    """What follows from one counted ticket."""
+    whole, area = tenant.whole, tenant.areas[arrived.area]
+    events: list[EscalationEvent] = []
+    if whole.running is not None:
+        events += _continue_whole(tenant, arrived, settings)
+    elif arrived.whole[0].value >= 0.0:
+        events += _judge_whole(tenant, arrived, settings)
+    if area.running is not None:
+        return events + _continue(tenant, arrived, settings)
+    if arrived.score.value >= 0.0 or arrived.found is not None:
+        return events + _judge_area(tenant, arrived, settings)
+    area.pending = False
+    return events
+
+
+def _limit(tenant: Tenant, series: Series, kind: Kind, at: float, settings: Settings) -> float:
+    pool, table = tenant.pool(kind, series.model.rate)
+    allowed = _allowed(tenant, kind, settings)
+    return series.limit_of(kind).at(at / 3600.0, allowed, pool, table)
+
+
+def _allowed(tenant: Tenant, kind: Kind, settings: Settings) -> float:
+    """False pages a week that one series of that kind may spend."""
+    part = settings.false_pages_per_week * SPLIT[kind]
+    if kind == "tenant":
+        return part
+    living = sum(series.model.rate >= LIVE_RATE for series in tenant.areas.values())
+    return part / max(living, 1)
+
+
+def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+    whole, at = tenant.whole, arrived.at
+    limit = _limit(tenant, whole, "tenant", at, settings)
+    score = arrived.whole[0]
+    if score.value < limit - PENDING_MARGIN:
+        whole.pending = False
+        whole.limit.note(at / 3600.0, score.value)
+        return []
+    if breadth(tenant.areas.values(), at) < BROAD:  # one area's affair
+        return []
+    whole.limit.note(at / 3600.0, score.value)
+    whole.pending = score.value < limit
+    if whole.pending:
+        return []
+    return _open_whole(tenant, score, limit, at, settings)
+
+
+def _open_whole(
+    tenant: Tenant, score: Score, limit: float, at: float, settings: Settings
+) -> list[EscalationEvent]:
+    paged = [
+        (episode.detected_at, name)
+        for name in tenant.running
+        if name != WHOLE
+        and (episode := tenant.areas[name].running) is not None
+        and episode.suppressed is None
+        and at - episode.detected_at <= SAME_THING_SECONDS
+    ]
+    if paged and not tenant.in_history:
+        return [_adopt(tenant, min(paged)[1], score, limit, at, settings)]
+    event = _open(tenant, WHOLE, "tenant", score, limit, at, settings)
+    return [event]
+
+
+def _adopt(
+    tenant: Tenant, area: str, score: Score, limit: float, at: float, settings: Settings
+) -> EscalationEvent:
+    """The page that went out for *area* becomes the tenant's."""
+    series = tenant.areas[area]
+    episode = series.episode
+    assert episode is not None
+    series.episode = None
+    inside = sorted({area} | {name for name in tenant.running if name != WHOLE})
+    tenant.running.discard(area)
+    episode.become_tenant_wide(at, score, limit, inside)
+    tenant.whole.episode = episode
+    tenant.running.add(WHOLE)
+    tenant.touched.add(area)
+    return tell(tenant, WHOLE, episode.update(), at, settings)
+
+
+def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+    area, at = tenant.areas[arrived.area], arrived.at
+    over = over_slice = -1.0
+    limit = limit_slice = 0.0
+    if arrived.score.value >= 0.0:
+        limit = _limit(tenant, area, "area", at, settings)
+        area.limit.note(at / 3600.0, arrived.score.value)
+        over = arrived.score.value - limit
+    area.pending = -PENDING_MARGIN <= over < 0.0
+    found = arrived.found
+    if found is not None:
+        limit_slice = _limit(tenant, area, "slice", at, settings)
+        area.slice_limit.note(at / 3600.0, found.score.value)
+        over_slice = found.score.value - limit_slice
+    if over < 0.0 and over_slice < 0.0:
+        return []
+    if over >= 0.0 and _inherits(tenant, arrived, settings):
+        return []
+    if over >= 0.0 and tenant.whole.running is None and not tenant.in_history:
+        up = breadth(tenant.areas.values(), at, but=area)
+        if up >= BROAD_NEIGHBOURS and arrived.whole[0].value >= 0.0:
+            whole_limit = _limit(tenant, tenant.whole, "tenant", at, settings)
+            events = _open_whole(tenant, arrived.whole[0], whole_limit, at, settings)
+            return events + [
+                _open(tenant, arrived.area, "area", arrived.score, limit, at, settings)
+            ]
+    if found is not None and over_slice >= 0.0 and (over < 0.0 or _explains(found, arrived.score)):
+        event = _open(
+            tenant, arrived.area, "slice", found.score, limit_slice, at, settings, found=found
+        )
+    else:
+        event = _open(tenant, arrived.area, "area", arrived.score, limit, at, settings)
+    return [event]
+
+
+def _explains(found: Found, score: Score) -> bool:
+    """Whether the slice holds nearly all of what the area has too much."""
+    excess = score.observed - score.expected
+    return found.score.observed - found.score.expected >= EXPLAINED * excess
+
+
+def _inherits(tenant: Tenant, arrived: Arrived, settings: Settings) -> bool:
+    """Whether a young area has what others lost; then it carries on with their baseline."""
+    series = tenant.areas[arrived.area]
+    due, came = series.lately(max(series.born, arrived.at / 3600.0 - 24.0), arrived.at)
+    heritage = heirs_share(tenant.areas, arrived.area, arrived.at, came - due)
+    if heritage is None:
+        return False
+    donor, share = heritage
+    if tenant.areas[donor].model.name == series.model.name:
+        series.model.adopt(tenant.areas[donor].model, share)
+    series.born = tenant.areas[donor].born
+    series.slices.restart()
+    tenant.guarded.append("inherited")
+    del settings
+    return True
+
+
+def _open(
+    tenant: Tenant,
+    key: str,
+    kind: Kind,
+    score: Score,
+    limit: float,
+    at: float,
+    settings: Settings,
+    found: Found | None = None,
+) -> EscalationEvent:
+    """Open an episode of the series *key*, or reopen its last one within the cool-down."""
+    series = tenant.series(key)
+    suppressed: Suppressed | None = None
+    if tenant.in_history:
+        suppressed = "history"
+    elif key != WHOLE and (inside := tenant.whole.running) is not None:
+        suppressed = "inside_tenant"
+        tenant.guarded.append("inside_tenant")
+        if key not in inside.areas:
+            inside.areas = [*inside.areas, key]
+    before = series.episode
+    again = before is not None and at - before.resolved_at <= settings.cooldown_minutes * 60.0
+    transition: Transition
+    pool, table = tenant.pool(kind, series.model.rate)
+    allowed = _allowed(tenant, kind, settings)
+    if before is not None and again and before.suppressed == suppressed:
+        transition = before.reopen(at, score, limit)
+        tenant.guarded.append("cooldown")
+    else:
+        transition = "opened"
+        series.ordinal += 1
+        name = key if found is None else f"{key}\x1f{found.key}"
+        identity = episode_id(tenant.name, kind, name, series.ordinal)
+        episode = opened(identity, series.ordinal, at, score, limit, suppressed)
+        episode.reason = _reason(kind, found)
+        if found is not None:
+            episode.slice, episode.share = found.key, found.share
+        if key == WHOLE:
+            episode.areas = sorted(name for name in tenant.running if name != WHOLE)
+        series.episode = episode
+        episode.allowed = allowed
+        episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
+        if suppressed is None:
+            series.limit_of(kind).paged(at / 3600.0, allowed, pool, table)
+            recent = [page for page in tenant.pages if at - page.at <= BUDGET_WEEKS * 604_800.0]
+            tenant.pages = [*recent[-200:], Page(at, identity)]
+    series.pending = False
+    tenant.running.add(key)
+    if key != WHOLE:
+        tenant.touched.add(key)
+    return tell(tenant, key, transition, at, settings)
+
+
+def _reason(kind: Kind, found: Found | None) -> Reason:
+    if found is not None:
+        return "new_value" if found.is_new else "slice_spike"
+    return "tenant_spike" if kind == "tenant" else "area_spike"
+
+
+def _continue(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+    """One more ticket of an area whose episode runs."""
+    series = tenant.areas[arrived.area]
+    episode = series.episode
+    assert episode is not None
+    series.limit.note(arrived.at / 3600.0, arrived.score.value)
+    score = arrived.score
+    if episode.slice is not None:
+        if episode.slice not in arrived.keys:
+            return []
+        found = arrived.found
+        score = found.score if found is not None and found.key == episode.slice else Score()
+    episode.account(arrived.at, series.model.rate)
+    episode.add(arrived.weight, arrived.last_seen, score)
+    if not episode.next_update(settings):
+        return []
+    return [tell(tenant, arrived.area, episode.update(), arrived.at, settings)]
+
+
+def _continue_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+    whole = tenant.whole
+    episode = whole.episode
+    assert episode is not None
+    score, weight, last_seen = arrived.whole
+    whole.limit.note(arrived.at / 3600.0, score.value)
+    episode.account(arrived.at, whole.model.rate)
+    episode.add(weight, last_seen, score)
+    if not episode.next_update(settings):
+        return []
+    return [tell(tenant, WHOLE, episode.update(), arrived.at, settings)]
+
+
+def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> EscalationEvent:
+    """The episode of the series *key* is over."""
+    series = tenant.series(key)
+    assert series.episode is not None
+    transition = series.episode.resolve(at)
+    series.model.restart()
+    series.slices.restart()
+    tenant.running.discard(key)
+    if key != WHOLE:
+        tenant.touched.add(key)
+    return tell(tenant, key, transition, at, settings)
+
+
+def tell(
+    tenant: Tenant, key: str, transition: Transition, at: float, settings: Settings
+) -> EscalationEvent:
+    """The event for *transition* of the episode of the series *key*."""
+    series = tenant.series(key)
+    episode = series.episode
+    assert episode is not None
+    return to_event(
+        episode,
+        transition,
+        at,
+        tenant=tenant.name,
+        area=None if key == WHOLE else key,
+        model=series.model.name,
+        config_hash=settings.config_hash,
+        budget=_budget(tenant, episode, at, settings),
+    )
+
+
+def _budget(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
+    since = at - BUDGET_WEEKS * 604_800.0
+    pages = [page for page in tenant.pages if page.at >= since]
+    wrong = [page for page in pages if page.verdict in ("false_alarm", "expected_event")]
+    rate = len(pages) / BUDGET_WEEKS
+    return Budget(
+        per_week=settings.false_pages_per_week,
+        allowed=round(episode.allowed, 6),
+        expected=round(episode.expected_pages, 6),
+        pages=rate,
+        false_pages=len(wrong) / BUDGET_WEEKS,
+        burn=round(rate / settings.false_pages_per_week, 4),
+    )

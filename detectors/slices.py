@@ -1,0 +1,359 @@
+"""The values of an area's dimensions, each against the rest of its area.
+
+An incident of one app version is lost in a big area's total, but not in that version's own count. A
+slice is compared with the rest of its area, so that noise, holidays and incidents of the whole area
+cancel. Given what the rest did since the window began, the slice's count is negative binomial:
+
+    rest ~ its own mean x a factor G, G gamma with mean 1 and the variance v that the area has
+    mean = share x M x (1/v + rest) / (1/v + (1 - share) x M)
+    1 / size = 1 / (1/v + rest)  +  1 / (tickets the share rests on)  +  clumping
+
+with M expected of the area. The score is that of `detectors.models.cusum_bank`, over the mean of
+the live slices. A value never seen before has the share that such values had lately (Good 1953,
+"The population frequencies of species"); one that is common elsewhere in the tenant, as a version
+rolled out everywhere is, has the share it has there.
+
+Shares are learned by the day, from days that lie a day back, each value's count winsorised.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from detectors.arithmetic import log_likelihood_ratio, negative_log_tail
+from detectors.models import Score
+from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE
+
+MOST_SLICES: Final = 48
+"""Of one area; beyond it a new value takes the place of the one with the fewest tickets."""
+MULTIPLES: Final = (2.5, 6.0)
+LONGEST_HOURS: Final = 48.0
+LEAST_KNOWN: Final = 40.0
+"""Customer-equivalents an area must have learned from before its slices are judged."""
+LEAST_AGE_HOURS: Final = 336.0
+_FADE: Final = 0.5 ** (1.0 / 28.0)
+"""Of what is known of shares, a day: half-life four weeks."""
+_CLUMP_FADE: Final = 0.98
+_CLUMP_PRIOR: Final = (0.04, 40.0)
+"""Relative variance that a share has from day to day, and how many days' worth that rests on."""
+_MEMBERS: Final = tuple((m - 1.0, math.log(m), m) for m in MULTIPLES)
+
+
+class Window(msgspec.Struct, array_like=True, gc=False):
+    """What runs in one member; ``due`` and ``seen`` are the area's, at the window's start."""
+
+    cusum: float = 0.0
+    observed: float = 0.0
+    start: float = 0.0
+    due: float = 0.0
+    seen: float = 0.0
+    tickets: int = 0
+    customers: int = 0
+
+
+class Slice(msgspec.Struct, array_like=True, gc=False):
+    """One value of one dimension."""
+
+    known: float = 0.0
+    """Customer-equivalents of learned days, faded."""
+    yesterday: float = 0.0
+    today: float = 0.0
+    clump: float = _CLUMP_PRIOR[0] * _CLUMP_PRIOR[1]
+    clump_days: float = _CLUMP_PRIOR[1]
+    novel: bool = True
+    due: float = 0.0
+    """The area's, when a ticket last came."""
+    seen: float = 0.0
+    windows: tuple[Window, ...] = msgspec.field(
+        default_factory=lambda: tuple(Window() for _ in MULTIPLES)
+    )
+
+
+class Shares(msgspec.Struct, array_like=True):
+    """How the tickets of a whole tenant lately fell on values: what is common is no news."""
+
+    day: int = 0
+    total: float = 0.0
+    counts: dict[str, float] = {}
+    before_total: float = 0.0
+    before: dict[str, float] = {}
+
+    def add(self, day: int, weight: float, keys: tuple[str, ...]) -> None:
+        """One ticket with the values *keys*."""
+        if day != self.day:
+            kept = day == self.day + 1
+            self.before_total, self.before = (self.total, self.counts) if kept else (0.0, {})
+            self.day, self.total, self.counts = day, 0.0, {}
+        self.total += weight
+        counts = self.counts
+        for key in keys:
+            if key in counts or len(counts) < 4 * MOST_SLICES:
+                counts[key] = counts.get(key, 0.0) + weight
+
+    def of(self, key: str) -> float:
+        """Customer-equivalents of *key* since yesterday began."""
+        return self.counts.get(key, 0.0) + self.before.get(key, 0.0)
+
+    @property
+    def all(self) -> float:
+        """The same of all tickets."""
+        return self.total + self.before_total
+
+
+class Area(NamedTuple):
+    """What a slice is told of its area, now."""
+
+    due: float
+    """Expected since birth; grows with time."""
+    seen: float
+    """Came since birth; grows with each ticket."""
+    rate: float
+    variance: float
+    age_hours: float
+
+
+class Found(NamedTuple):
+    """The slice that scored highest."""
+
+    score: Score
+    key: str
+    share: float
+    is_new: bool
+
+
+class Slices(msgspec.Struct, array_like=True):
+    """All slices of one area.
+
+    Example:
+        >>> slices, shares = Slices(), Shares()
+        >>> area = Area(due=1.0, seen=1.0, rate=1.0, variance=0.05, age_hours=9.0)
+        >>> slices.observe(0.0, 1.0, -1.0, ("region\\x1feu",), area, shares)  # too young to judge
+        >>> list(slices.of)
+        ['region\\x1feu']
+    """
+
+    of: dict[str, Slice] = {}
+    day: int = 0
+    known: float = 0.0
+    """Customer-equivalents of learned days, faded, of the whole area."""
+    yesterday: float = 0.0
+    today: float = 0.0
+    novelties: float = 0.5
+    """How many values were new, faded as `known` is."""
+
+    def observe(
+        self,
+        at: float,
+        weight: float,
+        last_seen: float,
+        keys: tuple[str, ...],
+        area: Area,
+        shares: Shares,
+    ) -> Found | None:
+        """Take in one ticket of the area, whose values are *keys*.
+
+        Args:
+            at: Hours since 1970.
+            weight: Customer-equivalents.
+            last_seen: When its customer was last seen in the area, hours; minus infinity: never.
+            keys: One per dimension that the ticket has: ``dimension + "\\x1f" + value``.
+            area: The area, this ticket included.
+            shares: Of the tenant, this ticket not included.
+
+        Returns:
+            The most surprising slice that ends with this ticket, if one is at all.
+        """
+        day = int(at // 24.0)
+        if day != self.day:
+            self._turn(day)
+        self.today += weight
+        judged = self.known >= LEAST_KNOWN and area.age_hours >= LEAST_AGE_HOURS
+        best: Found | None = None
+        for key in keys:
+            slice_ = self.of.get(key)
+            if slice_ is None:
+                slice_ = self._admit(key, area)
+                if slice_ is None:
+                    continue
+            share, rests_on = self._share(key, slice_, shares)
+            slice_.today += weight
+            found = self._fold(slice_, at, weight, last_seen, share, rests_on, area, judged)
+            if found is not None and (best is None or found.value > best.score.value):
+                best = Found(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
+        return best
+
+    def withdraw(self, at: float, weight: float, keys: tuple[str, ...]) -> None:
+        """Take back a ticket that was counted *at* (hours)."""
+        for key in keys:
+            slice_ = self.of.get(key)
+            if slice_ is None:
+                continue
+            slice_.today = max(0.0, slice_.today - weight)
+            for window, (_, gain, _) in zip(slice_.windows, _MEMBERS, strict=True):
+                if window.cusum > 0.0 and window.start <= at:
+                    window.cusum = max(0.0, window.cusum - weight * gain)
+                    window.observed = max(0.0, window.observed - weight)
+                    window.tickets = max(0, window.tickets - 1)
+                    window.customers = max(0, window.customers - (weight >= 1.0))
+
+    def restart(self) -> None:
+        """Forget the windows that run."""
+        for slice_ in self.of.values():
+            for window in slice_.windows:
+                window.cusum = 0.0
+
+    def _admit(self, key: str, area: Area) -> Slice | None:
+        if len(self.of) >= MOST_SLICES:
+            idle = [
+                (slice_.known + slice_.yesterday + slice_.today, name)
+                for name, slice_ in self.of.items()
+                if slice_.today == 0.0
+            ]
+            if not idle:
+                return None
+            del self.of[min(idle)[1]]
+        if area.age_hours >= LEAST_AGE_HOURS:
+            self.novelties += 1.0
+        made = Slice(due=area.due, seen=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS)
+        self.of[key] = made
+        return made
+
+    def _share(self, key: str, slice_: Slice, shares: Shares) -> tuple[float, float]:
+        """The share of a value before this ticket, and how many tickets that rests on."""
+        known = slice_.known
+        unseen = self.novelties / (self.known + 20.0)
+        own = (known + unseen) / (self.known + 1.0)
+        rests_on = known + 0.5
+        if self.yesterday > 0.0:
+            lately = slice_.yesterday / (self.yesterday + 10.0)
+            if lately > own:
+                own, rests_on = lately, slice_.yesterday + 0.5
+        elsewhere = shares.of(key) - slice_.yesterday - slice_.today
+        total = shares.all - self.yesterday - self.today
+        if elsewhere > 0.0 and total > 0.0:
+            other = (elsewhere + 0.1) / (total + 20.0)
+            if other > own:
+                own, rests_on = other, elsewhere + 0.1
+        return min(own, 0.95), rests_on
+
+    def _fold(
+        self,
+        slice_: Slice,
+        at: float,
+        weight: float,
+        last_seen: float,
+        share: float,
+        rests_on: float,
+        area: Area,
+        judged: bool,  # noqa: FBT001 - positional for speed: once a ticket and dimension
+    ) -> Score | None:
+        step = share * max(area.due - slice_.due, area.seen - slice_.seen, 0.0)
+        slice_.due, slice_.seen = area.due, area.seen
+        total, best_value, best = 0.0, 0.0, None
+        for window, (drift, gain, multiple) in zip(slice_.windows, _MEMBERS, strict=True):
+            cusum = window.cusum - drift * step
+            if cusum <= 0.0 or at - window.start > LONGEST_HOURS:
+                window.cusum = weight * gain
+                window.observed, window.start = weight, at
+                window.due, window.seen = area.due, area.seen - weight
+                window.tickets = window.customers = 1
+                continue
+            window.cusum = cusum = cusum + weight * gain
+            window.observed += weight
+            window.tickets += 1
+            if last_seen < window.start:
+                window.customers += 1
+            if (
+                not judged
+                or cusum < 2.0
+                or window.observed < LEAST_EVIDENCE
+                or window.customers < LEAST_EVIDENCE
+            ):
+                continue
+            starts = 1.0 / (drift * share * area.rate)
+            if cusum + math.log(starts / (HOURS_A_WEEK * len(self.of))) < 0.0:
+                continue
+            mean, variance = self._expected(slice_, window, share, rests_on, area)
+            ratio = log_likelihood_ratio(window.observed, mean, 1.0 / variance, multiple)
+            value = starts * math.exp(min(ratio, 600.0))
+            total += value
+            if value > best_value:
+                best_value, best = value, (window, mean, variance)
+        chances = HOURS_A_WEEK * len(MULTIPLES) * len(self.of)
+        if best is None or total < chances:
+            return None
+        window, mean, variance = best
+        return Score(
+            math.log(total / chances),
+            window.start * 3600.0,
+            window.observed,
+            mean,
+            window.tickets,
+            window.customers,
+            negative_log_tail(window.observed, mean, 1.0 / variance),
+            variance,
+        )
+
+    def _expected(
+        self, slice_: Slice, window: Window, share: float, rests_on: float, area: Area
+    ) -> tuple[float, float]:
+        """Mean and relative variance of a slice's count in *window*, given the rest of the area."""
+        due = max(area.due - window.due, area.rate / 60.0)
+        rest = max(area.seen - window.seen - window.observed, 0.0)
+        prior = 1.0 / area.variance
+        mean = share * due * (prior + rest) / (prior + (1.0 - share) * due)
+        return mean, 1.0 / (prior + rest) + 1.0 / rests_on + slice_.clump / slice_.clump_days
+
+    def _turn(self, day: int) -> None:
+        """A day of UTC is over: what lies a day back is learned."""
+        for _ in range(min(day - self.day, 2)):
+            self._learn()
+        fade = _FADE ** max(0, min(day - self.day, 400) - 2)
+        if fade < 1.0:
+            self.known *= fade
+            for slice_ in self.of.values():
+                slice_.known *= fade
+        self.day = day
+
+    def _learn(self) -> None:
+        total = self.yesterday
+        mature = self.known >= LEAST_KNOWN
+        forgotten = []
+        for key, slice_ in self.of.items():
+            count = slice_.yesterday
+            if mature and slice_.known > 0.0:
+                mean = total * slice_.known / self.known
+                clump = slice_.clump / slice_.clump_days
+                noise = mean + mean * mean * (clump + 1.0 / (slice_.known + 1.0))
+                bound = mean + 4.0 * math.sqrt(noise) + 1.0
+                if mean > 1.0:
+                    off = min(count, bound) - mean
+                    told = min(4.0, 0.5 / (1.0 / mean + clump) ** 2)
+                    moment = min((off * off - mean) / (mean * mean), 4.0 * (clump + 1.0 / mean))
+                    slice_.clump = slice_.clump * _CLUMP_FADE + told * moment
+                    slice_.clump_days = slice_.clump_days * _CLUMP_FADE + told
+                    slice_.clump = max(slice_.clump, 0.01 * slice_.clump_days)
+                count = min(count, bound)
+            slice_.known = slice_.known * _FADE + count
+            slice_.yesterday, slice_.today = slice_.today, 0.0
+            if slice_.known < 0.05 and slice_.yesterday == 0.0:
+                forgotten.append(key)
+        for key in forgotten:
+            del self.of[key]
+        self.known = self.known * _FADE + total
+        self.novelties = self.novelties * _FADE
+        self.yesterday, self.today = self.today, 0.0
+
+
+def keys_of(values: Mapping[str, str | None]) -> tuple[str, ...]:
+    """The keys of a ticket's *values* by dimension, those it has.
+
+    Example:
+        >>> keys_of({"region": "eu", "channel": None})
+        ('region\\x1feu',)
+    """
+    return tuple(f"{dimension}\x1f{value}" for dimension, value in values.items() if value)
+
+
