@@ -17,12 +17,22 @@ from detectors.evaluation.judge import (
     hidden_table,
     incident_table,
 )
+from detectors.evaluation.oracle import Steady
+from detectors.evaluation.steady import (
+    DISPERSIONS,
+    QUARTER_WEEKS,
+    RATES,
+    WARM_WEEKS,
+    SteadyCell,
+    play_cell,
+    steady_table,
+)
 from detectors.evaluation.tables import Table
 from detectors.evaluation.world import Spec
 from detectors.settings import Settings
 
-Part = Literal["healthy", "incidents", "guards"]
-PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards")
+Part = Literal["healthy", "incidents", "guards", "steady"]
+PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards", "steady")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +57,11 @@ class Size:
     """Of each guard on each seed; new tenants a fifth of it."""
     spikes: int = 15
     """Real ones with a noisy customer, on each seed."""
+    steady_seeds: int = 6
+    steady_weeks: int = 32
+    steady_rates: tuple[float, ...] = RATES
+    steady_days: float = 5.0
+    """Between the incidents that branch off."""
     first_seed: int = 1
 
 
@@ -62,6 +77,9 @@ QUICK: Final = Size(
     guard_seeds=3,
     per_guard=8,
     spikes=16,
+    steady_seeds=2,
+    steady_weeks=26,
+    steady_rates=(0.5, 3.0, 20.0),
 )
 REDUCED: Final = Size(
     incident_seeds=2,
@@ -76,6 +94,9 @@ REDUCED: Final = Size(
     guard_seeds=1,
     per_guard=4,
     spikes=6,
+    steady_seeds=1,
+    steady_weeks=20,
+    steady_rates=(3.0,),
 )
 
 
@@ -88,11 +109,15 @@ class Job:
     settings: Settings
     size: Size
     kinds: tuple[str, ...] = KINDS
+    steady: Steady | None = None
 
     @property
     def cost(self) -> float:
         """About how many millions of tickets go through the step."""
         spec, size = self.spec, self.size
+        if self.steady is not None:
+            weeks = size.steady_seeds * (WARM_WEEKS + 1.5 * size.steady_weeks)
+            return weeks * 168.0 * (self.steady.rate + 5.0) / 1e6
         ratio: float = (spec.highest_rate / spec.lowest_rate) ** (1.0 / max(spec.areas - 1, 1))
         weekly = 168.0 * spec.highest_rate / (1.0 - 1.0 / ratio) / 1e6
         if self.part == "healthy":
@@ -109,6 +134,7 @@ class Results:
     travelled: list[Travelled] = field(default_factory=list)
     healthy: list[Healthy] = field(default_factory=list)
     patrolled: list[Patrolled] = field(default_factory=list)
+    steady: list[SteadyCell] = field(default_factory=list)
     seconds: float = 0.0
 
     def tables(self) -> list[Table]:
@@ -129,6 +155,8 @@ class Results:
             trunks = [each.healthy for each in self.travelled]
             trunks += [each.healthy for each in self.patrolled]
             found += [guard_table(self.patrolled, trunks), hidden_table(self.patrolled)]
+        if self.steady:
+            found.append(steady_table(self.steady))
         return found
 
 
@@ -153,10 +181,22 @@ def jobs_for(
         if "guards" in parts and place < size.guard_seeds:
             season = SEASONS[seed % len(SEASONS)]
             jobs.append(_job("guards", Spec(seed=seed, first_week=season), settings, size))
+    if "steady" in parts:
+        jobs += [
+            Job(
+                part="steady",
+                spec=Spec(seed=size.first_seed),
+                settings=_one_a_quarter(settings),
+                size=size,
+                steady=Steady(rate, dispersion),
+            )
+            for rate in size.steady_rates
+            for dispersion in DISPERSIONS
+        ]
     return sorted(jobs, key=lambda job: -job.cost)
 
 
-Found = Travelled | Patrolled | list[Healthy]
+Found = Travelled | Patrolled | SteadyCell | list[Healthy]
 
 
 def work(job: Job) -> Found:
@@ -168,6 +208,9 @@ def work(job: Job) -> Found:
             for budget in size.budgets
         ]
         return healthy_weeks(job.spec, budgets, size.healthy_weeks)
+    if job.steady is not None:
+        seeds = range(size.first_seed, size.first_seed + size.steady_seeds)
+        return play_cell(job.settings, job.steady, seeds, size.steady_weeks, size.steady_days)
     if job.part == "guards":
         plan = Plan(
             spec=job.spec,
@@ -208,6 +251,8 @@ def run(
             results.travelled.append(found)
         elif isinstance(found, Patrolled):
             results.patrolled.append(found)
+        elif isinstance(found, SteadyCell):
+            results.steady.append(found)
         else:
             results.healthy += found
     results.seconds = time.perf_counter() - begin
@@ -224,3 +269,15 @@ def _job(
     """With the settings that the operator of such a company would have: its zone, its holidays."""
     own = msgspec.structs.replace(settings, timezone=spec.timezone, country=spec.country)
     return Job(part=part, spec=spec, settings=own, size=size, kinds=kinds)
+
+
+def _one_a_quarter(settings: Settings) -> Settings:
+    """One false page a quarter for one series; an ended episode is over: each page is its own."""
+    return msgspec.structs.replace(
+        settings,
+        false_pages_per_week=1.0 / QUARTER_WEEKS,
+        cooldown_minutes=0,
+        timezone="UTC",
+        country="",
+        events=(),
+    )

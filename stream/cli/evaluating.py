@@ -102,7 +102,9 @@ def evaluate(
 
 def _sized(size: "Size", seeds: int | None, first_seed: int, per_class: int | None) -> "Size":
     if seeds is not None:
-        size = replace(size, incident_seeds=seeds, healthy_seeds=seeds, guard_seeds=seeds)
+        size = replace(
+            size, incident_seeds=seeds, healthy_seeds=seeds, guard_seeds=seeds, steady_seeds=seeds
+        )
     if per_class is not None:
         size = replace(size, per_class=per_class, shifts=per_class, per_guard=per_class)
     return replace(size, first_seed=first_seed)
