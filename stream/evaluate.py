@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from detectors.evaluation.contest import Contested, contest, rival_tables
 from detectors.evaluation.guarding import SEASONS, Patrolled, patrol
 from detectors.evaluation.incidents import KINDS
 from detectors.evaluation.journey import Healthy, Plan, Travelled, healthy_weeks, travel
@@ -31,8 +32,8 @@ from detectors.evaluation.tables import Table
 from detectors.evaluation.world import Spec
 from detectors.settings import Settings
 
-Part = Literal["healthy", "incidents", "guards", "steady"]
-PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards", "steady")
+Part = Literal["healthy", "incidents", "guards", "steady", "rivals"]
+PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards", "steady", "rivals")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +136,7 @@ class Results:
     healthy: list[Healthy] = field(default_factory=list)
     patrolled: list[Patrolled] = field(default_factory=list)
     steady: list[SteadyCell] = field(default_factory=list)
+    contested: list[Contested] = field(default_factory=list)
     seconds: float = 0.0
 
     def tables(self) -> list[Table]:
@@ -157,6 +159,8 @@ class Results:
             found += [guard_table(self.patrolled, trunks), hidden_table(self.patrolled)]
         if self.steady:
             found.append(steady_table(self.steady))
+        if self.contested:
+            found += rival_tables(self.contested)
         return found
 
 
@@ -176,8 +180,9 @@ def jobs_for(
                 _job("healthy", Spec(seed=seed, areas=areas, highest_rate=rate), settings, size)
                 for areas, rate in size.cells
             ]
-        if "incidents" in parts and place < size.incident_seeds:
-            jobs.append(_job("incidents", Spec(seed=seed), settings, size, tuple(kinds)))
+        if place < size.incident_seeds and ("incidents" in parts or "rivals" in parts):
+            part: Part = "rivals" if "rivals" in parts else "incidents"  # the same run, and more
+            jobs.append(_job(part, Spec(seed=seed), settings, size, tuple(kinds)))
         if "guards" in parts and place < size.guard_seeds:
             season = SEASONS[seed % len(SEASONS)]
             jobs.append(_job("guards", Spec(seed=seed, first_week=season), settings, size))
@@ -196,7 +201,7 @@ def jobs_for(
     return sorted(jobs, key=lambda job: -job.cost)
 
 
-Found = Travelled | Patrolled | SteadyCell | list[Healthy]
+Found = Travelled | Contested | Patrolled | SteadyCell | list[Healthy]
 
 
 def work(job: Job) -> Found:
@@ -227,7 +232,7 @@ def work(job: Job) -> Found:
         weeks=size.weeks,
         incidents=counts,
     )
-    return travel(plan)
+    return contest(plan) if job.part == "rivals" else travel(plan)
 
 
 def run(
@@ -249,6 +254,9 @@ def run(
     for _, found in sorted(done, key=lambda one: one[0]):
         if isinstance(found, Travelled):
             results.travelled.append(found)
+        elif isinstance(found, Contested):
+            results.travelled.append(found.travelled)
+            results.contested.append(found)
         elif isinstance(found, Patrolled):
             results.patrolled.append(found)
         elif isinstance(found, SteadyCell):

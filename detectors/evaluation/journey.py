@@ -90,6 +90,10 @@ Visit = Callable[[Tenant, Watch, Sequence[Ticket]], None]
 """Called with the trunk's tenant (to be forked, not changed), what it said, its last tickets."""
 
 
+Listen = Callable[[int, Sequence[Ticket]], None]
+"""Hears an hour, counted from 1970, and its tickets."""
+
+
 def travel(plan: Plan) -> Travelled:
     """Live through the incidents of *plan*."""
     spec, settings = plan.spec, plan.settings
@@ -99,7 +103,7 @@ def travel(plan: Plan) -> Travelled:
 
     def visit(number: int, incident: Incident) -> Visit:
         def go(tenant: Tenant, watch: Watch, _: Sequence[Ticket]) -> None:
-            if watch.quiet(_area_name(world, incident), incident.start - QUIET_BEFORE):
+            if watch.quiet(area_of(world, incident), incident.start - QUIET_BEFORE):
                 played.append(play(fork(tenant), world, incident, settings, number))
             else:
                 skipped.append(incident)
@@ -108,15 +112,23 @@ def travel(plan: Plan) -> Travelled:
 
     visits = {
         hour: [visit(number, incident) for number, incident in incidents]
-        for hour, incidents in _agenda(plan, world).items()
+        for hour, incidents in agenda(plan, world).items()
     }
     watch = walk(plan, world, visits)
     healthy = summary(watch, spec, settings, plan.warm_weeks + plan.weeks)
     return Travelled(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=len(skipped))
 
 
-def walk(plan: Plan, world: World, visits: Mapping[int, Sequence[Visit]]) -> Watch:
-    """Live through the healthy weeks of *plan*; before an hour begins its *visits* are made."""
+def walk(
+    plan: Plan,
+    world: World,
+    visits: Mapping[int, Sequence[Visit]],
+    listen: Listen = lambda _hour, _tickets: None,
+) -> Watch:
+    """Live through the healthy weeks of *plan*; before an hour begins its *visits* are made.
+
+    *listen* hears each hour's tickets.
+    """
     settings = plan.settings
     tenant, watch, trunk = Tenant(TENANT, settings), Watch(), Feed(world, [0])
     recent: deque[Ticket] = deque(maxlen=REMEMBERED)
@@ -126,21 +138,29 @@ def walk(plan: Plan, world: World, visits: Mapping[int, Sequence[Visit]]) -> Wat
             visit(tenant, watch, recent)
         tickets = trunk.hour(hour)
         recent.extend(tickets)
+        listen(hour, tickets)
         feed(tenant, tickets, settings, watch)
         feed(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
     return watch
 
 
 def play(
-    tenant: Tenant, world: World, incident: Incident, settings: Settings, number: int
+    tenant: Tenant,
+    world: World,
+    incident: Incident,
+    settings: Settings,
+    number: int,
+    listen: Listen = lambda _hour, _tickets: None,
 ) -> Played:
-    """One incident, in a copy of the tenant that is used up."""
+    """One incident, in a copy of the tenant that is used up; *listen* hears the tickets too."""
     watch = Watch()
     branch = Feed(world, [1, KINDS.index(incident.kind), number])
     for hour in range(int(incident.start // HOUR), math.ceil(incident.plays_until / HOUR)):
-        feed(tenant, branch.hour(hour, (incident.surge,)), settings, watch)
+        tickets = branch.hour(hour, (incident.surge,))
+        listen(hour, tickets)
+        feed(tenant, tickets, settings, watch)
         feed(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
-    area = _area_name(world, incident)
+    area = area_of(world, incident)
     found = watch.first(incident.start, incident.end, area)
     pages = watch.opened(incident.start, incident.plays_until, area)
     return Played(
@@ -193,7 +213,7 @@ def healthy_weeks(spec: Spec, variants: Sequence[Settings], weeks: int) -> list[
     ]
 
 
-def _agenda(plan: Plan, world: World) -> dict[int, list[tuple[int, Incident]]]:
+def agenda(plan: Plan, world: World) -> dict[int, list[tuple[int, Incident]]]:
     """By hour, the incidents that begin then; each with its number within its class and seed."""
     first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
     due: dict[int, list[tuple[int, Incident]]] = {}
@@ -206,5 +226,6 @@ def _agenda(plan: Plan, world: World) -> dict[int, list[tuple[int, Incident]]]:
     return due
 
 
-def _area_name(world: World, incident: Incident) -> str | None:
+def area_of(world: World, incident: Incident) -> str | None:
+    """The name of the area it is in; None: all are."""
     return None if incident.surge.area is None else world.names[incident.surge.area]
