@@ -19,6 +19,7 @@ from detectors.evaluation.judge import (
     incident_table,
 )
 from detectors.evaluation.oracle import Steady
+from detectors.evaluation.regression import Recorded, record
 from detectors.evaluation.steady import (
     DISPERSIONS,
     QUARTER_WEEKS,
@@ -82,13 +83,14 @@ QUICK: Final = Size(
     steady_weeks=26,
     steady_rates=(0.5, 3.0, 20.0),
 )
+REDUCED_PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards")
 REDUCED: Final = Size(
     incident_seeds=2,
     per_class=8,
-    shifts=1,
+    shifts=2,
     warm_weeks=5,
     weeks=3,
-    healthy_seeds=2,
+    healthy_seeds=6,
     healthy_weeks=8,
     cells=((10, 20.0),),
     budgets=(1.0,),
@@ -138,6 +140,12 @@ class Results:
     steady: list[SteadyCell] = field(default_factory=list)
     contested: list[Contested] = field(default_factory=list)
     seconds: float = 0.0
+
+    def record(self) -> Recorded:
+        """The figures that a later run is held against."""
+        played = [one for each in self.travelled for one in each.played]
+        healthy = [*self.healthy, *(each.healthy for each in self.travelled)]
+        return record(played, healthy, self.patrolled)
 
     def tables(self) -> list[Table]:
         """What there is to show."""

@@ -41,6 +41,13 @@ def evaluate(
         int | None, typer.Option(min=1, help="Default: as many as there are processors.")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="File for all results.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="File to keep the figures in, for --against.")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="File of --record: exit code 1 where a figure became worse."),
+    ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option(help="Two configuration files: both run, figures side by side."),
@@ -57,6 +64,7 @@ def evaluate(
         PARTS,
         QUICK,
         REDUCED,
+        REDUCED_PARTS,
         jobs_for,
         run,
     )
@@ -64,7 +72,8 @@ def evaluate(
 
     if quick and reduced:
         raise typer.BadParameter("--quick and --reduced exclude each other")
-    parts = [part for part in PARTS if only is None or part in only]
+    usual = REDUCED_PARTS if reduced else PARTS
+    parts = [part for part in PARTS if part in (only or usual)]
     unknown = set(only or ()) - set(PARTS)
     if unknown:
         raise typer.BadParameter(f"--only {', '.join(unknown)}: the parts are {', '.join(PARTS)}")
@@ -97,7 +106,15 @@ def evaluate(
     seconds = sum(each.seconds for each in found)
     say(f"{seconds:.0f} s with {count} processes; seeds {size.first_seed} and up")
     if json is not None:
-        _write(json, files, found)
+        told = [
+            {"config": None if name is None else str(name), **asdict(each)}
+            for name, each in zip(files, found, strict=True)
+        ]
+        _write(json, msgspec.json.encode(told))
+    if record is not None:
+        _write(record, msgspec.json.encode(found[0].record()))
+    if against is not None:
+        _hold(found[0], against)
 
 
 def _sized(size: "Size", seeds: int | None, first_seed: int, per_class: int | None) -> "Size":
@@ -141,12 +158,29 @@ def _print(table: "Table") -> None:
     say("")
 
 
-def _write(file: Path, configurations: "list[Path | None]", found: "list[Results]") -> None:
-    told = [
-        {"config": None if name is None else str(name), **asdict(each)}
-        for name, each in zip(configurations, found, strict=True)
-    ]
+def _write(file: Path, encoded: bytes) -> None:
     try:
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
+        file.write_bytes(msgspec.json.format(encoded, indent=1) + b"\n")
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _hold(found: "Results", against: Path) -> None:
+    """Say what became worse than it was recorded.
+
+    Raises:
+        UserError: Something did, or the file cannot be read.
+    """
+    from detectors.evaluation.regression import (  # noqa: PLC0415 - scipy takes a while to import
+        Recorded,
+        regressions,
+    )
+
+    try:
+        before = msgspec.json.decode(against.read_bytes(), type=Recorded)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UserError(f"{against} cannot be read: {error}") from None
+    worse = regressions(found.record(), before)
+    if worse:
+        raise UserError("detection became worse: " + "; ".join(worse))
+    say(f"nothing became worse than in {against}")

@@ -1,0 +1,91 @@
+"""Running the evaluation: processes leave no trace; detection is no worse than it was."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from detectors.evaluation.regression import Recorded, regressions
+from detectors.settings import Settings
+from stream.cli import app
+from stream.evaluate import FULL, QUICK, REDUCED, REDUCED_PARTS, jobs_for, run
+
+RECORDED = Path(__file__).parent / "evaluate_reduced.json"
+TINY = replace(
+    REDUCED,
+    incident_seeds=1,
+    per_class=1,
+    warm_weeks=1,
+    weeks=1,
+    healthy_seeds=2,
+    healthy_weeks=1,
+    cells=((3, 5.0),),
+)
+
+
+def test_the_number_of_processes_leaves_no_trace() -> None:
+    jobs = jobs_for(Settings(), TINY, ["healthy", "incidents"], ["step x10", "platform"])
+    alone, together = run(jobs, 1), run(jobs, 2)
+    assert alone.healthy == together.healthy
+    assert alone.travelled == together.travelled
+    assert alone.tables() == together.tables()
+
+
+def test_progress_comes_to_the_whole_cost() -> None:
+    jobs = jobs_for(Settings(), TINY, ["healthy"])
+    told: list[float] = []
+    run(jobs, 1, told.append)
+    assert math.isclose(sum(told), sum(job.cost for job in jobs))
+
+
+def test_the_full_run_is_as_large_as_it_must_be() -> None:
+    assert FULL.incident_seeds * FULL.per_class >= 200
+    assert FULL.healthy_seeds >= 20
+    assert FULL.healthy_weeks >= 26
+    assert FULL.guard_seeds * FULL.per_guard >= 100
+    assert QUICK.incident_seeds < FULL.incident_seeds
+
+
+def test_the_command_prints_tables_and_writes_results(tmp_path: Path) -> None:
+    out, kept = tmp_path / "results.json", tmp_path / "figures.json"
+    options = ["--reduced", "--only", "incidents", "--kind", "night", "--seeds", "1"]
+    options += ["--per-class", "1", "--processes", "1", "--json", str(out), "--record", str(kept)]
+    result = CliRunner().invoke(app, ["evaluate", *options])
+    assert result.exit_code == 0, result.output
+    assert "delay/bound" in result.stdout
+    (told,) = msgspec.json.decode(out.read_bytes())
+    assert told["travelled"][0]["played"][0]["kind"] == "night"
+    assert set(msgspec.json.decode(kept.read_bytes(), type=Recorded).found) <= {"night"}
+
+
+def test_two_configurations_stand_side_by_side(tmp_path: Path) -> None:
+    files = [tmp_path / "few.toml", tmp_path / "many.toml"]
+    for file, budget in zip(files, (0.5, 20.0), strict=True):
+        file.write_text(f"[budget]\nfalse_pages_per_week = {budget}\n")
+    options = ["--reduced", "--only", "incidents", "--kind", "busy", "--seeds", "1"]
+    options += ["--per-class", "2", "--processes", "1", "--compare", *map(str, files)]
+    result = CliRunner().invoke(app, ["evaluate", *options])
+    assert result.exit_code == 0, result.output
+    assert "few.toml" in result.stdout
+    assert " | " in result.stdout
+
+
+def test_an_unknown_part_or_class_is_told() -> None:
+    for options in (["--only", "everything"], ["--kind", "flood"], ["--quick", "--reduced"]):
+        assert CliRunner().invoke(app, ["evaluate", *options]).exit_code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_detection_is_no_worse_than_recorded() -> None:
+    """Shares found, false pages and wrong pages of guards, within the confidence of the record.
+
+    After a change for the better: spikewatch evaluate --reduced --record
+    tests/stream/evaluate_reduced.json
+    """
+    found = run(jobs_for(Settings(), REDUCED, REDUCED_PARTS), 2)
+    before = msgspec.json.decode(RECORDED.read_bytes(), type=Recorded)
+    assert regressions(found.record(), before) == []
