@@ -35,6 +35,8 @@ YOUNG_HOURS: Final = 336
 """Until this age days are learned as they end: a young series has more to gain than to lose."""
 NEWBORN_HOURS: Final = 72
 """Until this age even hours are."""
+LONGEST_HOLD_HOURS: Final = 120
+"""What came during a slow rise that may be an incident is learned no later than this."""
 LONGEST_GAP_HOURS: Final = 1_344
 """After eight silent weeks older silence teaches nothing more."""
 LEAST_DISPERSION: Final = 0.003
@@ -173,16 +175,21 @@ class Baseline(msgspec.Struct, array_like=True):
         """The same of any hour: of another day as of this one, for want of better."""
         return self.rates[(hour - self.start) % len(self.rates)]
 
-    def advance(self, hour: int, context: Context) -> None:
-        """Come to *hour*: learn the days that are old enough, expect the day that runs anew."""
+    def advance(self, hour: int, context: Context, suspect: int | None = None) -> None:
+        """Come to *hour*: learn the days that are old enough, expect the day that runs anew.
+
+        What came since the hour *suspect* is learned later, if there is one: a slow rise must not
+        raise its own bar. Later, not never, and `LONGEST_HOLD_HOURS` at most.
+        """
         if hour - self.hour > LONGEST_GAP_HOURS:
             self._skip_to(hour - LONGEST_GAP_HOURS, context)
         while hour >= self.start + len(self.rates):
-            self._enter_day(context)
-        if hour > self.hour and hour - self.born <= NEWBORN_HOURS:
-            self._learn_until(hour, context)
-            self._expect(day_of(hour, *_zone(context)), context)
-        self.hour = hour
+            self._enter_day(context, suspect)
+        if hour > self.hour:
+            self.hour = hour
+            if hour - self.born <= NEWBORN_HOURS:
+                self._learn_until(hour, context)
+                self._expect(day_of(hour, *_zone(context)), context)
 
     def today_so_far(self, totals: "Totals") -> tuple[float, float]:
         """What came and what was due in the hours of the day that are over, weighted.
@@ -240,12 +247,15 @@ class Baseline(msgspec.Struct, array_like=True):
         self.squares_before = totals.squares[-1]
         self.today_came, self.today_hour = 0.0, until
 
-    def _enter_day(self, context: Context) -> None:
+    def _enter_day(self, context: Context, suspect: int | None) -> None:
         """The next day begins: learn what is old enough, and expect its hours."""
         yesterday, begin = self.start, self.start + len(self.rates)
         self._close_day(begin)
         self.hour = begin
-        self._learn_until(begin if begin - self.born <= YOUNG_HOURS else yesterday, context)
+        until = begin if begin - self.born <= YOUNG_HOURS else yesterday
+        if suspect is not None and begin - self.born > SLOTS:
+            until = min(until, max(suspect, begin - LONGEST_HOLD_HOURS))
+        self._learn_until(until, context)
         self._expect(day_of(begin, *_zone(context)), context)
 
     def _expect(self, day: Day, context: Context) -> None:

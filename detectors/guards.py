@@ -1,11 +1,11 @@
 """Guards that look at more than one series: silence of the source, heirs, breadth."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from detectors.models import Model
-from detectors.series import Series
+from detectors.series import HEAT_HOURS, Series
 
 LEAST_GAP_HOURS: Final = 1.0
 LEAST_GAP_DUE: Final = 10.0
@@ -66,16 +66,21 @@ def heirs_share(
     return (donor, share) if donor and lost >= HEIR_SHARE * excess else None
 
 
-def breadth(areas: Iterable[Series], at: float, but: Series | None = None) -> float:
+def breadth(areas: Collection[Series], at: float, but: Series | None = None) -> float:
     """How far the areas of a tenant are above what is due, all but the one with most.
 
-    In standard deviations of the last hours' weighted count. *but*: leave this one out instead.
+    In standard deviations of the weighted count of the last quarter of an hour, or of the last two
+    hours, whichever is more. *but*: leave this one out instead.
     """
-    excess, variance, top, top_variance = 0.0, 0.05, 0.0, 0.0
+    return max(_breadth(areas, at, but, which) for which in range(len(HEAT_HOURS)))
+
+
+def _breadth(areas: Collection[Series], at: float, but: Series | None, which: int) -> float:
+    excess, variance, top, top_variance = 0.0, 0.5, 0.0, 0.0
     for series in areas:
         if series is but:
             continue
-        more, noise = series.heat(at)
+        more, noise = series.heat(at, which)
         excess += more
         variance += noise
         if but is None and more > top:

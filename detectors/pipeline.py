@@ -182,7 +182,6 @@ def _slices(
     found = series.slices.observe(
         hours, weight, last_seen / 3600.0, keys, area, tenant.shares
     )
-    tenant.shares.add(int(hours // 24.0), weight, keys)
     return keys, found
 
 

@@ -22,8 +22,8 @@ from detectors.state_codec import Floats, Integers
 
 PENDING_MARGIN: Final = math.log(10.0)
 """A score this close to its limit is pending: ten times less surprising than a page."""
-HEAT_HOURS: Final = 2.0
-"""Time constant of the recent count that breadth is judged by."""
+HEAT_HOURS: Final = (0.25, 2.0)
+"""Time constants of the recent counts that breadth is judged by: a burst, and a slower rise."""
 RECENT: Final = 96
 """Tickets whose weight is remembered, so that they can be taken back."""
 
@@ -43,7 +43,7 @@ class _Record(msgspec.Struct, array_like=True):
     pending: bool
     tickets: int
     seen: float
-    heat: float
+    heat: tuple[float, float]
     heat_at: float
     hour: int
     this_hour: float
@@ -73,7 +73,7 @@ class Series:
         """All that were ever counted."""
         self.seen = 0.0
         """The same in customer-equivalents."""
-        self._heat = 0.0
+        self._heat = (0.0, 0.0)
         self._heat_at = born
         self._hour = 0
         self._this_hour = 0.0
@@ -108,7 +108,12 @@ class Series:
         self.tickets += 1
         self.seen += weight
         hours = at / 3600.0
-        self._heat = self._heat * math.exp((self._heat_at - hours) / HEAT_HOURS) + weight
+        gone = self._heat_at - hours
+        quick, slow = self._heat
+        self._heat = (
+            quick * math.exp(gone / HEAT_HOURS[0]) + weight,
+            slow * math.exp(gone / HEAT_HOURS[1]) + weight,
+        )
         self._heat_at = hours
         hour = int(hours)
         if hour != self._hour:
@@ -135,15 +140,24 @@ class Series:
         self._recent[place] = 0
         self.seen -= weight
         self.tickets -= 1
-        self._heat = max(0.0, self._heat - weight * math.exp((at / 3600.0 - self._heat_at) / HEAT_HOURS))
+        gone = at / 3600.0 - self._heat_at
+        quick, slow = self._heat
+        self._heat = (
+            max(0.0, quick - weight * math.exp(gone / HEAT_HOURS[0])),
+            max(0.0, slow - weight * math.exp(gone / HEAT_HOURS[1])),
+        )
         return weight
 
-    def heat(self, at: float) -> tuple[float, float]:
-        """Excess of the last hours *at* (seconds), weighted by what it tells, and its variance."""
+    def heat(self, at: float, which: int) -> tuple[float, float]:
+        """Excess of the last hours *at* (seconds), weighted by what it tells, and its variance.
+
+        *which*: a place in `HEAT_HOURS`.
+        """
         worth = self.model.information
-        due = self.model.rate_at(at) * HEAT_HOURS
-        more = self._heat * math.exp((self._heat_at - at / 3600.0) / HEAT_HOURS) - due
-        noise = 0.5 * due + self.model.variance(HEAT_HOURS) * due * due
+        hours = HEAT_HOURS[which]
+        due = self.model.rate_at(at) * hours
+        more = self._heat[which] * math.exp((self._heat_at - at / 3600.0) / hours) - due
+        noise = 0.5 * due + self.model.variance(hours) * due * due
         return more * worth, noise * worth * worth
 
     def lately(self, since: float, at: float) -> tuple[float, float]:

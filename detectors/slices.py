@@ -28,16 +28,24 @@ from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE
 
 MOST_SLICES: Final = 48
 """Of one area; beyond it a new value takes the place of the one with the fewest tickets."""
+MOST_SHARES: Final = 200
+SHARES_HALF_LIFE: Final = 8.0
 MULTIPLES: Final = (2.5, 6.0)
 LONGEST_HOURS: Final = 48.0
 LEAST_KNOWN: Final = 40.0
 """Customer-equivalents an area must have learned from before its slices are judged."""
 LEAST_AGE_HOURS: Final = 336.0
 _FADE: Final = 0.5 ** (1.0 / 28.0)
-"""Of what is known of shares, a day: half-life four weeks."""
-_CLUMP_FADE: Final = 0.98
-_CLUMP_PRIOR: Final = (0.04, 40.0)
-"""Relative variance that a share has from day to day, and how many days' worth that rests on."""
+"""Of what is known of shares, a day: half-life four weeks ..."""
+_QUICK_FADE: Final = 0.5 ** (1.0 / 3.0)
+"""... and of what the last days say, which counts for more: versions come and go."""
+LONG_TICKETS: Final = 20.0
+"""How many tickets of the last days outweigh the four weeks."""
+BLOCK_HOURS: Final = 6.0
+"""Stretches over which the clumping of a slice is estimated."""
+_CLUMP_FADE: Final = 0.995
+_CLUMP_PRIOR: Final = (0.05, 60.0)
+"""Relative variance that a share has from block to block, and how much that rests on."""
 _MEMBERS: Final = tuple((m - 1.0, math.log(m), m) for m in MULTIPLES)
 
 
@@ -58,48 +66,54 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
 
     known: float = 0.0
     """Customer-equivalents of learned days, faded."""
+    recent: float = 0.0
+    """The same, faded quickly."""
     yesterday: float = 0.0
     today: float = 0.0
+    block: float = 0.0
     clump: float = _CLUMP_PRIOR[0] * _CLUMP_PRIOR[1]
     clump_days: float = _CLUMP_PRIOR[1]
     novel: bool = True
+    lately: float = 0.0
+    """As in `Shares`, and in its units."""
     due: float = 0.0
     """The area's, when a ticket last came."""
+    rest: float = 0.0
+    """What the area's other values had seen then."""
     seen: float = 0.0
+    """Customer-equivalents since it was first seen."""
     windows: tuple[Window, ...] = msgspec.field(
         default_factory=lambda: tuple(Window() for _ in MULTIPLES)
     )
 
 
 class Shares(msgspec.Struct, array_like=True):
-    """How the tickets of a whole tenant lately fell on values: what is common is no news."""
+    """How the tickets of a whole tenant lately fell on values: what is common is no news.
 
-    day: int = 0
+    Counts fade with a half-life of `SHARES_HALF_LIFE`. They are kept in units that grow instead
+    (Cormode et al. 2009, "Forward decay"), so that a ticket changes only what it is about.
+    """
+
+    since: float = 0.0
+    """Hours since 1970, when the unit was 1."""
     total: float = 0.0
     counts: dict[str, float] = {}
-    before_total: float = 0.0
-    before: dict[str, float] = {}
 
-    def add(self, day: int, weight: float, keys: tuple[str, ...]) -> None:
-        """One ticket with the values *keys*."""
-        if day != self.day:
-            kept = day == self.day + 1
-            self.before_total, self.before = (self.total, self.counts) if kept else (0.0, {})
-            self.day, self.total, self.counts = day, 0.0, {}
-        self.total += weight
+    def unit(self, at: float) -> float:
+        """What a ticket *at* (hours) is worth in the units of the counts."""
+        if at - self.since > 40.0 * SHARES_HALF_LIFE:
+            self.since, self.total, self.counts = at, 0.0, {}
+        return 2.0 ** ((at - self.since) / SHARES_HALF_LIFE)  # type: ignore[no-any-return]  # float ** float is Any in typeshed
+
+    def add(self, worth: float, keys: tuple[str, ...]) -> None:
+        """One ticket with the values *keys*, *worth* so much in units."""
+        self.total += worth
         counts = self.counts
         for key in keys:
-            if key in counts or len(counts) < 4 * MOST_SLICES:
-                counts[key] = counts.get(key, 0.0) + weight
-
-    def of(self, key: str) -> float:
-        """Customer-equivalents of *key* since yesterday began."""
-        return self.counts.get(key, 0.0) + self.before.get(key, 0.0)
-
-    @property
-    def all(self) -> float:
-        """The same of all tickets."""
-        return self.total + self.before_total
+            if key in counts:
+                counts[key] += worth
+            elif len(counts) < MOST_SHARES:
+                counts[key] = worth
 
 
 class Area(NamedTuple):
@@ -138,10 +152,18 @@ class Slices(msgspec.Struct, array_like=True):
     day: int = 0
     known: float = 0.0
     """Customer-equivalents of learned days, faded, of the whole area."""
+    recent: float = 0.0
     yesterday: float = 0.0
     today: float = 0.0
+    block_of: int = 0
+    block: float = 0.0
+    """Customer-equivalents of the block that runs."""
     novelties: float = 0.5
     """How many values were new, faded as `known` is."""
+    lately: float = 0.0
+    """As in `Shares`, and in its units."""
+    since: float = 0.0
+    """When those units began."""
 
     def observe(
         self,
@@ -160,15 +182,19 @@ class Slices(msgspec.Struct, array_like=True):
             last_seen: When its customer was last seen in the area, hours; minus infinity: never.
             keys: One per dimension that the ticket has: ``dimension + "\\x1f" + value``.
             area: The area, this ticket included.
-            shares: Of the tenant, this ticket not included.
+            shares: Of the tenant; takes the ticket in.
 
         Returns:
             The most surprising slice that ends with this ticket, if one is at all.
         """
-        day = int(at // 24.0)
-        if day != self.day:
-            self._turn(day)
+        block = int(at // BLOCK_HOURS)
+        if block != self.block_of:
+            self._turn(block)
+        worth = weight * shares.unit(at)
+        if self.since != shares.since:
+            self._forget_lately(shares.since)
         self.today += weight
+        self.block += weight
         judged = self.known >= LEAST_KNOWN and area.age_hours >= LEAST_AGE_HOURS
         best: Found | None = None
         for key in keys:
@@ -177,11 +203,15 @@ class Slices(msgspec.Struct, array_like=True):
                 slice_ = self._admit(key, area)
                 if slice_ is None:
                     continue
-            share, rests_on = self._share(key, slice_, shares)
+            share, rests_on = self._share(key, slice_, shares, worth / weight)
             slice_.today += weight
+            slice_.block += weight
+            slice_.lately += worth
             found = self._fold(slice_, at, weight, last_seen, share, rests_on, area, judged)
             if found is not None and (best is None or found.value > best.score.value):
                 best = Found(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
+        self.lately += worth
+        shares.add(worth, keys)
         return best
 
     def withdraw(self, at: float, weight: float, keys: tuple[str, ...]) -> None:
@@ -216,26 +246,24 @@ class Slices(msgspec.Struct, array_like=True):
             del self.of[min(idle)[1]]
         if area.age_hours >= LEAST_AGE_HOURS:
             self.novelties += 1.0
-        made = Slice(due=area.due, seen=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS)
+        made = Slice(due=area.due, rest=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS)
         self.of[key] = made
         return made
 
-    def _share(self, key: str, slice_: Slice, shares: Shares) -> tuple[float, float]:
+    def _share(self, key: str, slice_: Slice, shares: Shares, unit: float) -> tuple[float, float]:
         """The share of a value before this ticket, and how many tickets that rests on."""
-        known = slice_.known
         unseen = self.novelties / (self.known + 20.0)
-        own = (known + unseen) / (self.known + 1.0)
-        rests_on = known + 0.5
-        if self.yesterday > 0.0:
-            lately = slice_.yesterday / (self.yesterday + 10.0)
-            if lately > own:
-                own, rests_on = lately, slice_.yesterday + 0.5
-        elsewhere = shares.of(key) - slice_.yesterday - slice_.today
-        total = shares.all - self.yesterday - self.today
-        if elsewhere > 0.0 and total > 0.0:
-            other = (elsewhere + 0.1) / (total + 20.0)
-            if other > own:
-                own, rests_on = other, elsewhere + 0.1
+        long = (slice_.known + unseen) / (self.known + 1.0)
+        own = (slice_.recent + LONG_TICKETS * long) / (self.recent + LONG_TICKETS)
+        rests_on = own * (self.recent + min(LONG_TICKETS, self.known)) + 0.5
+        lately = slice_.yesterday / (self.yesterday + 20.0)
+        if lately > own:
+            own, rests_on = lately, slice_.yesterday + 0.5
+        elsewhere = shares.counts.get(key, 0.0) - slice_.lately
+        if elsewhere > 0.0:
+            total = shares.total - self.lately + 20.0 * unit
+            if elsewhere > own * total:
+                own, rests_on = elsewhere / total, elsewhere / unit
         return min(own, 0.95), rests_on
 
     def _fold(
@@ -249,8 +277,10 @@ class Slices(msgspec.Struct, array_like=True):
         area: Area,
         judged: bool,  # noqa: FBT001 - positional for speed: once a ticket and dimension
     ) -> Score | None:
-        step = share * max(area.due - slice_.due, area.seen - slice_.seen, 0.0)
-        slice_.due, slice_.seen = area.due, area.seen
+        slice_.seen += weight
+        rest = area.seen - slice_.seen
+        step = share * max(area.due - slice_.due, (rest - slice_.rest) / (1.0 - share), 0.0)
+        slice_.due, slice_.rest = area.due, rest
         total, best_value, best = 0.0, 0.0, None
         for window, (drift, gain, multiple) in zip(slice_.windows, _MEMBERS, strict=True):
             cusum = window.cusum - drift * step
@@ -306,44 +336,71 @@ class Slices(msgspec.Struct, array_like=True):
         mean = share * due * (prior + rest) / (prior + (1.0 - share) * due)
         return mean, 1.0 / (prior + rest) + 1.0 / rests_on + slice_.clump / slice_.clump_days
 
-    def _turn(self, day: int) -> None:
-        """A day of UTC is over: what lies a day back is learned."""
-        for _ in range(min(day - self.day, 2)):
-            self._learn()
-        fade = _FADE ** max(0, min(day - self.day, 400) - 2)
-        if fade < 1.0:
-            self.known *= fade
+    def _forget_lately(self, since: float) -> None:
+        """The units of the shares began anew."""
+        self.since, self.lately = since, 0.0
+        for slice_ in self.of.values():
+            slice_.lately = 0.0
+
+    def _turn(self, block: int) -> None:
+        """A block is over, and perhaps a day of UTC: what lies a day back is learned."""
+        if block == self.block_of + 1 and self.known >= LEAST_KNOWN:
             for slice_ in self.of.values():
-                slice_.known *= fade
+                self._learn_clump(slice_)
+        self.block_of, self.block = block, 0.0
+        for slice_ in self.of.values():
+            slice_.block = 0.0
+        day = int(block * BLOCK_HOURS // 24.0)
+        if day == self.day:
+            return
+        gone = min(day - self.day, 400)
+        for _ in range(min(gone, 2)):
+            self._learn()
+        if gone > 2:
+            self.known *= _FADE ** (gone - 2)
+            self.recent *= _QUICK_FADE ** (gone - 2)
+            for slice_ in self.of.values():
+                slice_.known *= _FADE ** (gone - 2)
+                slice_.recent *= _QUICK_FADE ** (gone - 2)
         self.day = day
 
+    def _learn_clump(self, slice_: Slice) -> None:
+        """The moment of one block: how much more a share scatters than chance makes it."""
+        share = (slice_.recent + 1e-3) / (self.recent + 1.0)
+        mean = self.block * share
+        if mean < 1.0:
+            return
+        clump = slice_.clump / slice_.clump_days
+        scatter = mean * (1.0 - share)
+        off = slice_.block - mean
+        told = min(2.0, 0.5 / (1.0 / mean + clump) ** 2)
+        moment = min(off * off - scatter, 6.0 * (scatter + clump * mean * mean)) / (mean * mean)
+        slice_.clump = max(slice_.clump * _CLUMP_FADE + told * moment, 0.0)
+        slice_.clump_days = slice_.clump_days * _CLUMP_FADE + told
+        slice_.clump = max(slice_.clump, 0.01 * slice_.clump_days)
+
     def _learn(self) -> None:
+        """Yesterday is learned, winsorised; today is yesterday."""
         total = self.yesterday
         mature = self.known >= LEAST_KNOWN
         forgotten = []
         for key, slice_ in self.of.items():
             count = slice_.yesterday
             if mature and slice_.known > 0.0:
-                mean = total * slice_.known / self.known
+                mean = total * (slice_.recent + 0.1) / (self.recent + 1.0)
                 clump = slice_.clump / slice_.clump_days
-                noise = mean + mean * mean * (clump + 1.0 / (slice_.known + 1.0))
-                bound = mean + 4.0 * math.sqrt(noise) + 1.0
-                if mean > 1.0:
-                    off = min(count, bound) - mean
-                    told = min(4.0, 0.5 / (1.0 / mean + clump) ** 2)
-                    moment = min((off * off - mean) / (mean * mean), 4.0 * (clump + 1.0 / mean))
-                    slice_.clump = slice_.clump * _CLUMP_FADE + told * moment
-                    slice_.clump_days = slice_.clump_days * _CLUMP_FADE + told
-                    slice_.clump = max(slice_.clump, 0.01 * slice_.clump_days)
-                count = min(count, bound)
+                noise = mean + mean * mean * (clump + 1.0 / (slice_.recent + 1.0))
+                count = min(count, mean + 4.0 * math.sqrt(noise) + 1.0)
             slice_.known = slice_.known * _FADE + count
+            slice_.recent = slice_.recent * _QUICK_FADE + count
             slice_.yesterday, slice_.today = slice_.today, 0.0
             if slice_.known < 0.05 and slice_.yesterday == 0.0:
                 forgotten.append(key)
         for key in forgotten:
             del self.of[key]
         self.known = self.known * _FADE + total
-        self.novelties = self.novelties * _FADE
+        self.recent = self.recent * _QUICK_FADE + total
+        self.novelties *= _FADE
         self.yesterday, self.today = self.today, 0.0
 
 

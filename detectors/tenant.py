@@ -123,6 +123,19 @@ class Tenant:
         place = rate_class(rate)
         return self.pools[kind][place], TABLE[kind][place]
 
+    def copy(self) -> "Tenant":
+        """A tenant of the same past that goes its own way."""
+        assert self.clock is not None
+        other = Tenant.restore(self.name, self.encode(), self._settings)
+        for area, series in self.areas.items():
+            other.areas[area] = Series.restore(
+                series.encode(), other.context(area), self._settings.model, self.clock
+            )
+        other.running = set(self.running)
+        segments = (msgspec.structs.replace(s, hashes=s.hashes[:]) for s in self.duplicates.segments)
+        other.duplicates = Duplicates(segments)
+        return other
+
     def encode(self) -> bytes:
         """The tenant's own record; its areas and segments have records of their own."""
         assert self.clock is not None

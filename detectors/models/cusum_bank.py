@@ -1,19 +1,25 @@
 """The default model: Shiryaev-Roberts over a bank of multiples, judged with all that is not known.
 
 For each multiple m of the expected rate two statistics run. The CUSUM (Page 1954, "Continuous
-inspection schemes"), S += log m per ticket, S -= (m - 1) per expected ticket, never below 0, finds
-where the most likely window starts. Shiryaev-Roberts (Pollak and Tartakovsky 2009, "Optimality
+inspection schemes") of a negative binomial process with mean lam and size r an hour,
+
+    S += log(m (lam + r) / (m lam + r)) per ticket
+    S -= r log((m lam + r) / (lam + r)) / lam per expected ticket, never below 0
+
+(without dispersion log m and m - 1), finds where the most likely window starts. Shiryaev-Roberts (Pollak and Tartakovsky 2009, "Optimality
 properties of the Shiryaev-Roberts procedure") adds up the likelihood ratios of *all* starts, one an
 hour: R grows by one an hour, and by the same factors. R / exp(S) is how many hours of starts are
 about as likely as the best one; it is what is kept, since it grows by sums alone.
 
-The likelihood ratio of a Poisson count is too sure of itself. The window's own is taken, of a
-negative binomial whose variance holds the noise of hours, of days, and what is not known of the
+That is too sure of itself: noise of days and ignorance do not average out. The window's own ratio
+is taken instead, of a negative binomial whose variance holds the noise of hours, of days, and what is not known of the
 rate:
 
     mean M = expected since the start (at today's level, where today had one before it)
     1 / size = sum M_h^2 phi_h / M^2  +  phi_d / max(1, days)  +  ignorance
     log ratio = n log m - (n + size) log((m M + size) / (M + size))
+
+and hours of starts from how it falls if the window began earlier, where that says more.
 
 The score is log(mean over m of hours of starts x ratio, / 168): were all known, the statistic less
 the time is a martingale, so a score of s is passed by chance at most once in e^s weeks, whatever
@@ -26,7 +32,7 @@ from typing import ClassVar, Final, Self
 import msgspec
 
 from detectors import state_codec
-from detectors.arithmetic import log_likelihood_ratio, negative_log_tail
+from detectors.arithmetic import negative_log_tail
 from detectors.baseline import Baseline, Context, Totals
 from detectors.models.interface import (
     HOURS_A_WEEK,
@@ -44,13 +50,17 @@ NEW_NORMAL_DOUBT: Final = 9.0
 TODAY_BOUNDS: Final = (0.7, 1.5)
 """Today's level is taken for no more than this, or a ramp would hide in it."""
 
-MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
-LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0)
+MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0)
+LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0, 48.0)
 """A window that is older begins anew: nothing is blamed on last month."""
-_MEMBERS: Final = tuple(
-    (m - 1.0, math.log(m), longest) for m, longest in zip(MULTIPLES, LONGEST_HOURS, strict=True)
-)
+_LOGS: Final = tuple(math.log(m) for m in MULTIPLES)
 _ALL_STARTS: Final = HOURS_A_WEEK * len(MULTIPLES)
+JUDGED_ABOVE: Final = 1.5
+"""A member whose CUSUM is lower adds nothing that matters."""
+SUSPECT: Final = 4.0
+"""A slow member with a CUSUM above this may be seeing the start of an incident."""
+EARLIER: Final = (0.25, 6.0)
+"""How much earlier a window is tried: part of its length, and at most so many hours."""
 SHORTEST_HOURS: Final = 1.0 / 60.0
 """A window is judged as if it were this long: many feeds know no better than the minute."""
 
@@ -103,7 +113,7 @@ class CusumBank(Model):
         self._context = context
         hours = start / 3600.0
         self._state = _State(Baseline.starting(int(start // 3600), context), at=hours)
-        self._totals = Totals(self._state.baseline)
+        self._look()
         self._state.due = self._due(hours)
 
     def observe(self, x: Arrival) -> Score:
@@ -124,9 +134,11 @@ class CusumBank(Model):
         hour = int(at // 3600)
         baseline = self._state.baseline
         if hour > baseline.hour:
-            baseline.advance(hour, self._context)
+            baseline.advance(hour, self._context, self._suspect())
             if self._totals.of is not baseline.rates:
-                self._totals = Totals(baseline)
+                self._look()
+            else:
+                self._steps = _steps(baseline)
 
     def learn_late(self, at: float, weight: float) -> bool:
         """See `Model`."""
@@ -138,7 +150,7 @@ class CusumBank(Model):
         """See `Model`."""
         self._state.baseline.add(int(at // 3600), -weight)
         hours = at / 3600.0
-        for window, (_, gain, _) in zip(self._state.windows, _MEMBERS, strict=True):
+        for window, (gain, _) in zip(self._state.windows, self._steps, strict=True):
             if window.cusum > 0.0 and window.start <= hours:
                 window.cusum = max(0.0, window.cusum - weight * gain)
                 window.observed = max(0.0, window.observed - weight)
@@ -158,7 +170,7 @@ class CusumBank(Model):
         """See `Model`."""
         assert isinstance(other, CusumBank)
         self._state.baseline.adopt(other._state.baseline, share, self._context)
-        self._totals = Totals(self._state.baseline)
+        self._look()
         self.restart()
 
     def due_by(self, at: float) -> float:
@@ -213,8 +225,19 @@ class CusumBank(Model):
         self = cls.__new__(cls)
         self._context = context
         self._state = state_codec.decode(data, _State)
-        self._totals = Totals(self._state.baseline)
+        self._look()
         return self
+
+    def _suspect(self) -> int | None:
+        """Since when complaints may be coming faster, slowly; None: they do not seem to."""
+        slow = [window for window in self._state.windows[:2] if window.cusum > SUSPECT]
+        return int(min(window.start for window in slow)) if slow else None
+
+    def _look(self) -> None:
+        """Derive from the state what is read most."""
+        baseline = self._state.baseline
+        self._totals = Totals(baseline)
+        self._steps = _steps(baseline)
 
     def _due(self, at: float) -> float:
         """Expected from birth until *at* (hours), within the hour that runs."""
@@ -230,11 +253,13 @@ class CusumBank(Model):
         state.due, state.at = due, at
         step = step if step > 0.0 else 0.0
         hours = hours if hours > 0.0 else 0.0
-        total = 0.0
-        for window, (drift, gain, longest) in zip(state.windows, _MEMBERS, strict=True):
+        judged = False
+        for window, (gain, drift), longest in zip(
+            state.windows, self._steps, LONGEST_HOURS, strict=True
+        ):
             fallen = drift * step
-            fresh = hours * (1.0 - math.exp(-fallen)) / fallen if fallen > 1e-9 else hours
             cusum = window.cusum - fallen
+            fresh = hours * (1.0 - math.exp(-fallen)) / fallen if fallen > 1e-9 else hours
             if cusum <= 0.0:
                 window.starts = window.starts * math.exp(cusum) + fresh
                 window.cusum = weight * gain
@@ -250,11 +275,8 @@ class CusumBank(Model):
             window.tickets += 1
             if last_seen < window.start:
                 window.customers += 1
-            if cusum > 1.0:
-                total += window.starts * math.exp(min(cusum, 500.0))
-        if total < _ALL_STARTS:  # by chance once a week, were nothing uncertain: no more to say
-            return _NO_SCORE
-        return self._judge(at, due)
+            judged = judged or (cusum > JUDGED_ABOVE and window.customers >= LEAST_EVIDENCE)
+        return self._judge(at, due) if judged else _NO_SCORE
 
     def _begin(self, window: Window, at: float, due: float, weight: float) -> None:
         baseline, totals = self._state.baseline, self._totals
@@ -277,11 +299,15 @@ class CusumBank(Model):
         squares_now = totals.squares[into] + this_hour * this_hour
         total, best_value, best = 0.0, 0.0, None
         new_normal = 0.0
-        for window, multiple, (_, gain, _) in zip(state.windows, MULTIPLES, _MEMBERS, strict=True):
+        for window, multiple, gain in zip(state.windows, MULTIPLES, _LOGS, strict=True):
             observed = window.observed
-            if observed < LEAST_EVIDENCE or window.customers < LEAST_EVIDENCE:
+            if (
+                window.cusum <= JUDGED_ABOVE
+                or observed < LEAST_EVIDENCE
+                or window.customers < LEAST_EVIDENCE
+            ):
                 continue
-            length = at - window.start
+            length = max(at - window.start, SHORTEST_HOURS)
             mean = max(due - window.due_at_start, least_mean)
             day = baseline.day_dispersion
             squares = (
@@ -289,7 +315,7 @@ class CusumBank(Model):
                 if window.start >= baseline.hour
                 else squares_now - window.squares_at_start
             )
-            noise = squares * baseline.hour_dispersion / (mean * mean)
+            noise = max(squares, 0.0) * baseline.hour_dispersion / (mean * mean)
             if window.start >= baseline.start:  # what today told before is part of what is due
                 prior = 1.0 / day
                 today = (prior + window.today_came) / (prior + window.today_due)
@@ -298,8 +324,18 @@ class CusumBank(Model):
             elif length > 24.0:
                 day *= 24.0 / length
             variance = noise + day + baseline.ignorance
-            ratio = log_likelihood_ratio(observed, mean, 1.0 / variance, multiple)
-            value = window.starts * math.exp(min(ratio, 500.0))
+            size = 1.0 / variance
+            larger = multiple * mean + size
+            ratio = observed * gain - (observed + size) * math.log(larger / (mean + size))
+            if ratio < 1.0:
+                continue
+            earlier = min(EARLIER[0] * length, EARLIER[1])
+            more = mean * earlier / length
+            lower = (observed + more) * gain - (observed + more + size) * math.log(
+                (larger + multiple * more) / (mean + more + size)
+            )
+            starts = max(window.starts, earlier / max(ratio - lower, 1.0 * EARLIER[0]))
+            value = starts * math.exp(min(ratio, 500.0))
             total += value
             if value > best_value:
                 best_value, best = value, (window, mean, variance)
@@ -321,10 +357,22 @@ class CusumBank(Model):
         )
         if new_normal:  # two days beyond doubt are no spike
             baseline.rebase(new_normal)
-            self._totals = Totals(baseline)
+            self._look()
             state.due = self._due(at)
             self.restart()
         return score
+
+
+def _steps(baseline: Baseline) -> tuple[tuple[float, float], ...]:
+    """Of each member, what a ticket adds to its CUSUM, and what an expected one takes away."""
+    rate = baseline.rate
+    size = 1.0 / baseline.hour_dispersion
+    before = rate + size
+    steps = []
+    for multiple in MULTIPLES:
+        raised = (multiple * rate + size) / before
+        steps.append((math.log(multiple / raised), size * math.log(raised) / rate))
+    return tuple(steps)
 
 
 _NO_SCORE: Final = Score()
