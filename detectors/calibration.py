@@ -19,9 +19,9 @@ class Prior(NamedTuple):
 
 
 TABLE: Final[dict[Kind, tuple[Prior, ...]]] = {
-    "area": (Prior(1.0, 1.0), Prior(1.0, 1.0), Prior(1.0, 1.2), Prior(1.0, 1.5)),
-    "slice": (Prior(1.0, 1.2),) * 4,
-    "tenant": (Prior(1.0, 1.2),) * 4,
+    "area": (Prior(1.0, 1.0), Prior(0.7, 1.0), Prior(0.7, 1.0), Prior(0.7, 1.0)),
+    "slice": (Prior(0.06, 1.3),) * 4,
+    "tenant": (Prior(0.3, 0.8),) * 4,
 }
 
 

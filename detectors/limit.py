@@ -103,6 +103,10 @@ class Limit(msgspec.Struct, array_like=True):
             self.recent.append((at, score))
         self.last = at
 
+    def elapse(self, at: float, pool: Pool, table: Prior) -> None:
+        """Time has come to *at*: quiet weeks teach as well."""
+        self._learn(at, pool, pool.prior(table))
+
     def at(self, at: float, per_week: float, pool: Pool, table: Prior) -> float:
         """The limit for *per_week* false pages a week; learns what is old enough *at*.
 

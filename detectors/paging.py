@@ -31,6 +31,8 @@ SAME_THING_SECONDS: Final = 3.0 * 3600.0
 EXPLAINED: Final = 0.8
 """Of an area's excess; a slice that holds so much of it is what it is about."""
 BUDGET_WEEKS: Final = 4.0
+_KINDS_OF_AREA: Final[tuple[Kind, ...]] = ("area", "slice")
+_KINDS_OF_WHOLE: Final[tuple[Kind, ...]] = ("tenant",)
 
 
 class Arrived:
@@ -68,6 +70,14 @@ def judge(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Escalati
         return events + _judge_area(tenant, arrived, settings)
     area.pending = False
     return events
+
+
+def learn_limits(tenant: Tenant, series: Series, at: float) -> None:
+    """Once a day: the limits of *series* learn from the days without a peak, too."""
+    series.day = int(at // 86_400.0)
+    for kind in _KINDS_OF_WHOLE if series is tenant.whole else _KINDS_OF_AREA:
+        pool, table = tenant.pool(kind, series.model.rate)
+        series.limit_of(kind).elapse(at / 3600.0, pool, table)
 
 
 def _limit(tenant: Tenant, series: Series, kind: Kind, at: float, settings: Settings) -> float:

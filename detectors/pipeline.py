@@ -19,7 +19,7 @@ from detectors.duplicates import fingerprints
 from detectors.guard_names import Guard
 from detectors.guards import is_feed_gap
 from detectors.models import Arrival
-from detectors.paging import Arrived, judge, resolve, tell
+from detectors.paging import Arrived, judge, learn_limits, resolve, tell
 from detectors.series import Series
 from detectors.settings import Settings
 from detectors.slices import Area, Found, keys_of
@@ -155,6 +155,9 @@ def _count(
     whole.count(at, weight_there, mark)
     of_whole = whole.model.observe(Arrival(at, weight_there, seen_there))
     tenant.last_ticket, tenant.last_due = at, whole.model.due_by(at)
+    for each in (series, whole):
+        if each.day != int(at // 86_400.0):
+            learn_limits(tenant, each, at)
     arrived = Arrived(
         area, at, weight, last_seen, keys, score, found, (of_whole, weight_there, seen_there)
     )

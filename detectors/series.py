@@ -41,6 +41,7 @@ class _Record(msgspec.Struct, array_like=True):
     ordinal: int
     episode: Episode | None
     pending: bool
+    day: int
     tickets: int
     seen: float
     heat: tuple[float, float]
@@ -69,6 +70,8 @@ class Series:
         self.episode: Episode | None = None
         """The last one, running or not; the area's own or that of one of its slices."""
         self.pending = False
+        self.day = int(born // 24.0)
+        """Up to which its limits have learned."""
         self.tickets = 0
         """All that were ever counted."""
         self.seen = 0.0
@@ -185,6 +188,7 @@ class Series:
                 self.ordinal,
                 self.episode,
                 self.pending,
+                self.day,
                 self.tickets,
                 self.seen,
                 self._heat,
@@ -216,7 +220,8 @@ class Series:
         self.slice_limit, self.slices = record.slice_limit, record.slices
         self.customers = record.customers
         self.ordinal, self.episode = record.ordinal, record.episode
-        self.pending, self.tickets, self.seen = record.pending, record.tickets, record.seen
+        self.pending, self.day = record.pending, record.day
+        self.tickets, self.seen = record.tickets, record.seen
         self._heat, self._heat_at = record.heat, record.heat_at
         self._hour, self._this_hour = record.hour, record.this_hour
         self._hour_before = record.hour_before

@@ -15,12 +15,10 @@ import numpy as np
 
 from detectors.evaluation.incidents import KINDS, Incident
 from detectors.evaluation.journey import (
-    QUIET_BEFORE,
+    Agenda,
     Plan,
     Played,
     Travelled,
-    Visit,
-    agenda,
     area_of,
     play,
     summary,
@@ -28,7 +26,7 @@ from detectors.evaluation.journey import (
 )
 from detectors.evaluation.rivals import NOTHING, RIVALS, AreaRivals
 from detectors.evaluation.tables import Table, minutes, quantile
-from detectors.evaluation.watch import Watch, fork
+from detectors.evaluation.watch import fork
 from detectors.evaluation.world import HOUR, WEEK_HOURS, Numbers, World
 from detectors.tenant import Tenant
 from schemas.signals import Ticket
@@ -101,7 +99,6 @@ def contest(plan: Plan) -> Contested:
     highs: Numbers = np.full((len(RIVALS), spec.areas, WEEK_HOURS * weeks), NOTHING)
     places = {name: place for place, name in enumerate(world.names)}
     met: list[Met] = []
-    skipped: list[Incident] = []
 
     def listen(hour: int, tickets: Sequence[Ticket]) -> None:
         here = highs[:, :, hour - first]
@@ -109,35 +106,26 @@ def contest(plan: Plan) -> Contested:
             column = here[:, places[area]]
             np.maximum(column, scores, out=column)
 
-    def visit(number: int, incident: Incident) -> Visit:
-        def go(tenant: Tenant, watch: Watch, _: Sequence[Ticket]) -> None:
-            area = area_of(world, incident)
-            if not watch.quiet(area, incident.start - QUIET_BEFORE):
-                skipped.append(incident)
-                return
-            names = world.names if area is None else [area]
-            hour = int(incident.start // HOUR) - first
-            chosen = [places[name] for name in names]
-            before = highs[:, chosen, max(0, hour - QUIET_HOURS) : hour].max(axis=(1, 2))
-            record = _Record(trunk.fork(names), incident, before.tolist())
-            ours = play(fork(tenant), world, incident, settings, number, record.hour)
-            met.append(
-                Met(ours=ours, before=tuple(record.before), highs=tuple(map(tuple, record.highs)))
-            )
+    def go(tenant: Tenant, number: int, incident: Incident) -> None:
+        area = area_of(world, incident)
+        names = world.names if area is None else [area]
+        hour = int(incident.start // HOUR) - first
+        chosen = [places[name] for name in names]
+        before = highs[:, chosen, max(0, hour - QUIET_HOURS) : hour].max(axis=(1, 2))
+        record = _Record(trunk.fork(names), incident, before.tolist())
+        ours = play(fork(tenant), world, incident, settings, number, record.hour)
+        met.append(
+            Met(ours=ours, before=tuple(record.before), highs=tuple(map(tuple, record.highs)))
+        )
 
-        return go
-
-    visits = {
-        hour: [visit(number, incident) for number, incident in incidents]
-        for hour, incidents in agenda(plan, world).items()
-    }
-    watch = walk(plan, world, visits, listen)
+    agenda = Agenda(plan, world, go)
+    watch = walk(plan, world, agenda.visits, listen)
     healthy = summary(watch, spec, settings, weeks)
     travelled = Travelled(
         seed=spec.seed,
         played=tuple(each.ours for each in met),
         healthy=healthy,
-        skipped=len(skipped),
+        skipped=agenda.skipped,
     )
     warm = WEEK_HOURS * plan.warm_weeks
     return Contested(

@@ -24,6 +24,9 @@ from schemas.signals import Tick, Ticket
 TENANT: Final = "acme"
 QUIET_BEFORE: Final = 6.5 * HOUR
 """An incident is only played where its area had no episode for so long."""
+POSTPONED: Final = 45.0 * HOUR
+"""So much later it is drawn anew where it had."""
+MOST_ATTEMPTS: Final = 4
 
 
 REMEMBERED: Final = 3_000
@@ -83,15 +86,56 @@ class Travelled:
     healthy: Healthy
     """Of the trunk, warm-up included."""
     skipped: int
-    """Incidents that were not played, for their area had an episode already."""
+    """Incidents that were not played, for their area had an episode each time."""
 
 
 Visit = Callable[[Tenant, Watch, Sequence[Ticket]], None]
 """Called with the trunk's tenant (to be forked, not changed), what it said, its last tickets."""
 
 
+PlayOne = Callable[[Tenant, int, Incident], None]
+"""Called with the trunk's tenant (to be forked), the number of an incident, and the incident."""
 Listen = Callable[[int, Sequence[Ticket]], None]
 """Hears an hour, counted from 1970, and its tickets."""
+
+
+class Agenda:
+    """When incidents are played in a trunk: those that are due, and those that had to wait."""
+
+    def __init__(self, plan: Plan, world: World, play_one: PlayOne) -> None:
+        """Draw all incidents of *plan*; each is given to *play_one* when its hour comes."""
+        self.visits: dict[int, list[Visit]] = {}
+        self.skipped = 0
+        """Incidents that were not played at all, for their area had an episode each time."""
+        self._plan, self._world, self._play = plan, world, play_one
+        first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
+        self._end = (first + WEEK_HOURS * plan.weeks - 24.0) * HOUR
+        for place, kind in enumerate(KINDS):
+            for number in range(plan.incidents.get(kind, 0)):
+                rng = np.random.default_rng([plan.spec.seed, 3, place, number])
+                start = first * HOUR + rng.uniform(0.0, self._end - first * HOUR)
+                self._add(kind, number, rng, start, 0)
+
+    def _add(
+        self, kind: str, number: int, rng: np.random.Generator, start: float, attempt: int
+    ) -> None:
+        world = self._world
+        incident = draw(kind, world, rng, start, self._plan.settings.false_pages_per_week)
+
+        def visit(tenant: Tenant, watch: Watch, recent: Sequence[Ticket]) -> None:
+            del recent
+            if watch.quiet(area_of(world, incident), incident.start - QUIET_BEFORE):
+                self._play(tenant, number, incident)
+                return
+            later = incident.start + POSTPONED
+            if attempt >= MOST_ATTEMPTS or later >= self._end:
+                self.skipped += 1
+                return
+            place = KINDS.index(kind)
+            anew = np.random.default_rng([world.spec.seed, 6, place, number, attempt])
+            self._add(kind, number, anew, later, attempt + 1)
+
+        self.visits.setdefault(int(incident.start // HOUR), []).append(visit)
 
 
 def travel(plan: Plan) -> Travelled:
@@ -99,24 +143,14 @@ def travel(plan: Plan) -> Travelled:
     spec, settings = plan.spec, plan.settings
     world = World(spec)
     played: list[Played] = []
-    skipped: list[Incident] = []
 
-    def visit(number: int, incident: Incident) -> Visit:
-        def go(tenant: Tenant, watch: Watch, _: Sequence[Ticket]) -> None:
-            if watch.quiet(area_of(world, incident), incident.start - QUIET_BEFORE):
-                played.append(play(fork(tenant), world, incident, settings, number))
-            else:
-                skipped.append(incident)
+    def go(tenant: Tenant, number: int, incident: Incident) -> None:
+        played.append(play(fork(tenant), world, incident, settings, number))
 
-        return go
-
-    visits = {
-        hour: [visit(number, incident) for number, incident in incidents]
-        for hour, incidents in agenda(plan, world).items()
-    }
-    watch = walk(plan, world, visits)
+    agenda = Agenda(plan, world, go)
+    watch = walk(plan, world, agenda.visits)
     healthy = summary(watch, spec, settings, plan.warm_weeks + plan.weeks)
-    return Travelled(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=len(skipped))
+    return Travelled(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=agenda.skipped)
 
 
 def walk(
@@ -211,19 +245,6 @@ def healthy_weeks(spec: Spec, variants: Sequence[Settings], weeks: int) -> list[
         summary(watch, spec, settings, weeks)
         for watch, settings in zip(watches, variants, strict=True)
     ]
-
-
-def agenda(plan: Plan, world: World) -> dict[int, list[tuple[int, Incident]]]:
-    """By hour, the incidents that begin then; each with its number within its class and seed."""
-    first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
-    due: dict[int, list[tuple[int, Incident]]] = {}
-    for place, kind in enumerate(KINDS):
-        for number in range(plan.incidents.get(kind, 0)):
-            rng = np.random.default_rng([plan.spec.seed, 3, place, number])
-            start = (first + rng.uniform(0.0, WEEK_HOURS * plan.weeks - 24.0)) * HOUR
-            incident = draw(kind, world, rng, start, plan.settings.false_pages_per_week)
-            due.setdefault(int(incident.start // HOUR), []).append((number, incident))
-    return due
 
 
 def area_of(world: World, incident: Incident) -> str | None:

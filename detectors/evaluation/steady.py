@@ -97,7 +97,7 @@ def play_cell(
         first = FIRST_MONDAY + seed % WEEK_HOURS
         warm = first + WEEK_HOURS * WARM_WEEKS
         for hour in range(first, warm + WEEK_HOURS * weeks):
-            if hour > warm and (hour - warm) % spacing == 0 and watch.quiet(None, hour * HOUR):
+            if hour > warm and (hour - warm) % spacing == 0 and watch.quiet("a", hour * HOUR):
                 for place, multiple in enumerate(MULTIPLES):
                     branch = _Feed(steady, [*key, 1, hour, place])
                     most = PLAYED_BOUNDS * steady.lorden(multiple, quiet_hours) / 60.0

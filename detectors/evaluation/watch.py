@@ -66,9 +66,13 @@ class Watch:
                 self._last[event.subject] = page, None
 
     def quiet(self, area: str | None, since: float) -> bool:
-        """Whether no episode about *area* (None: any) runs, or ran later than *since*."""
+        """Whether no episode about *area* runs, or ran later than *since*.
+
+        None: no episode of the tenant as a whole.
+        """
         return not any(
-            (ended is None or ended > since) and (area is None or page.includes(area))
+            (ended is None or ended > since)
+            and (page.area is None if area is None else page.includes(area))
             for page, ended in self._last.values()
         )
 

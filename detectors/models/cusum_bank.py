@@ -254,40 +254,45 @@ class CusumBank(Model):
         step = step if step > 0.0 else 0.0
         hours = hours if hours > 0.0 else 0.0
         judged = False
+        begin: tuple[float, float, float] | None = None
+        exp = math.exp
         for window, (gain, drift), longest in zip(
             state.windows, self._steps, LONGEST_HOURS, strict=True
         ):
             fallen = drift * step
             cusum = window.cusum - fallen
-            fresh = hours * (1.0 - math.exp(-fallen)) / fallen if fallen > 1e-9 else hours
-            if cusum <= 0.0:
-                window.starts = window.starts * math.exp(cusum) + fresh
+            fresh = hours * (1.0 - exp(-fallen)) / fallen if fallen > 1e-9 else hours
+            if cusum <= 0.0 or at - window.start > longest:
+                if cusum <= 0.0:
+                    window.starts = window.starts * exp(cusum) + fresh
+                else:
+                    window.starts += fresh * exp(-cusum)
+                if begin is None:
+                    begin = self._begin(at)
                 window.cusum = weight * gain
-                self._begin(window, at, due, weight)
+                window.observed = weight
+                window.start = at
+                window.due_at_start = due
+                window.squares_at_start, window.today_came, window.today_due = begin
+                window.tickets = window.customers = 1
                 continue
-            window.starts += fresh * math.exp(-cusum)
-            if at - window.start > longest:
-                window.cusum = weight * gain
-                self._begin(window, at, due, weight)
-                continue
+            window.starts += fresh * exp(-cusum)
             window.cusum = cusum = cusum + weight * gain
             window.observed += weight
             window.tickets += 1
             if last_seen < window.start:
                 window.customers += 1
-            judged = judged or (cusum > JUDGED_ABOVE and window.customers >= LEAST_EVIDENCE)
+            if cusum > JUDGED_ABOVE and window.customers >= LEAST_EVIDENCE:
+                judged = True
         return self._judge(at, due) if judged else _NO_SCORE
 
-    def _begin(self, window: Window, at: float, due: float, weight: float) -> None:
+    def _begin(self, at: float) -> tuple[float, float, float]:
+        """Of a window that begins *at*: squares before it, and what today had told."""
         baseline, totals = self._state.baseline, self._totals
         into = baseline.hour - baseline.start
-        window.observed = weight
-        window.start = at
-        window.due_at_start = due
         outside = totals.of[into] * (baseline.hour + 1 - at)
-        window.squares_at_start = totals.squares[into + 1] - outside * outside
-        window.tickets = window.customers = 1
-        window.today_came, window.today_due = baseline.today_so_far(totals)
+        came, due = baseline.today_so_far(totals)
+        return totals.squares[into + 1] - outside * outside, came, due
 
     def _judge(self, at: float, due: float) -> Score:
         """The score of the windows that end now."""
