@@ -75,8 +75,8 @@ QUICK: Final = Size(
     warm_weeks=6,
     weeks=5,
     healthy_seeds=2,
-    healthy_weeks=12,
-    guard_seeds=3,
+    healthy_weeks=10,
+    guard_seeds=2,
     per_guard=8,
     spikes=16,
     steady_seeds=2,
@@ -155,9 +155,7 @@ class Results:
         if self.travelled:
             played = [one for each in self.travelled for one in each.played]
             skipped = sum(each.skipped for each in self.travelled)
-            title = (
-                f"Incidents (on {len(self.travelled)} companies; {skipped} fell into an episode)"
-            )
+            title = f"Incidents (on {len(self.travelled)} companies; {skipped} fell into episodes)"
             found.append(incident_table(played, title))
             trunks = [each.healthy for each in self.travelled]
             found.append(healthy_table(trunks, "The same companies without incidents"))
