@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from typing import Final, Literal
 
@@ -32,6 +32,7 @@ from detectors.evaluation.steady import (
 from detectors.evaluation.tables import Table
 from detectors.evaluation.world import Spec
 from detectors.settings import Settings
+from stream import surveillance
 
 Part = Literal["healthy", "incidents", "guards", "steady", "rivals"]
 PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards", "steady", "rivals")
@@ -64,6 +65,8 @@ class Size:
     steady_rates: tuple[float, ...] = RATES
     steady_days: float = 5.0
     """Between the incidents that branch off."""
+    surveillance: bool = True
+    """Whether R's methods are rivals too: two minutes more for each company."""
     first_seed: int = 1
 
 
@@ -82,6 +85,7 @@ QUICK: Final = Size(
     steady_seeds=2,
     steady_weeks=26,
     steady_rates=(0.5, 3.0, 20.0),
+    surveillance=False,
 )
 REDUCED_PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards")
 REDUCED: Final = Size(
@@ -100,6 +104,7 @@ REDUCED: Final = Size(
     steady_seeds=1,
     steady_weeks=20,
     steady_rates=(3.0,),
+    surveillance=False,
 )
 
 
@@ -238,7 +243,14 @@ def work(job: Job) -> Found:
         weeks=size.weeks,
         incidents=counts,
     )
-    return contest(plan) if job.part == "rivals" else travel(plan)
+    if job.part != "rivals":
+        return travel(plan)
+    contested = contest(plan)
+    if size.surveillance and surveillance.available():
+        return surveillance.join(contested, job.spec, size.warm_weeks)
+    # Only R's methods need the counts, and they are long.
+    met = tuple(replace(one, counts={}) for one in contested.met)
+    return replace(contested, counts={}, met=met)
 
 
 def run(

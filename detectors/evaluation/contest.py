@@ -8,7 +8,7 @@ sets each rival's threshold so that it has as many false pages as ours, over all
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -46,6 +46,11 @@ class Met:
     """By rival, the highest score of the six hours before the start."""
     highs: tuple[tuple[tuple[float, float], ...], ...]
     """By rival, record highs from start to end: minutes from the start, and score."""
+    start: float
+    end: float
+    """Seconds since 1970."""
+    counts: dict[str, tuple[int, ...]]
+    """By area it is about, the tickets of each hour from the one it starts in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,9 @@ class Contested:
     """By rival, the highest of the healthy weeks after the warm-up."""
     false_pages: int
     """Of ours, in the same weeks."""
+    names: tuple[str, ...] = RIVALS
+    counts: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """By area, the healthy tickets of each hour."""
 
 
 class _Field:
@@ -100,7 +108,10 @@ def contest(plan: Plan) -> Contested:
     places = {name: place for place, name in enumerate(world.names)}
     met: list[Met] = []
 
+    came: dict[str, list[int]] = {name: [] for name in world.names}
+
     def listen(hour: int, tickets: Sequence[Ticket]) -> None:
+        _count(came, tickets)
         here = highs[:, :, hour - first]
         for _, area, scores in trunk.hour(hour, tickets):
             column = here[:, places[area]]
@@ -115,7 +126,14 @@ def contest(plan: Plan) -> Contested:
         record = _Record(trunk.fork(names), incident, before.tolist())
         ours = play(fork(tenant), world, incident, settings, number, record.hour)
         met.append(
-            Met(ours=ours, before=tuple(record.before), highs=tuple(map(tuple, record.highs)))
+            Met(
+                ours=ours,
+                before=tuple(record.before),
+                highs=tuple(map(tuple, record.highs)),
+                start=incident.start,
+                end=incident.end,
+                counts={name: tuple(counts) for name, counts in record.counts.items()},
+            )
         )
 
     agenda = Agenda(plan, world, go)
@@ -131,8 +149,9 @@ def contest(plan: Plan) -> Contested:
     return Contested(
         travelled=travelled,
         met=tuple(met),
-        peaks=tuple(_peaks(each[:, warm:], PEAKS_A_WEEK * plan.weeks) for each in highs),
+        peaks=tuple(peaks_of(each[:, warm:], PEAKS_A_WEEK * plan.weeks) for each in highs),
         false_pages=sum(healthy.opened[plan.warm_weeks :]),
+        counts={name: tuple(counts) for name, counts in came.items()},
     )
 
 
@@ -144,11 +163,13 @@ class _Record:
         self.before = before
         self._best = [NOTHING] * len(before)
         self.highs: list[list[tuple[float, float]]] = [[] for _ in before]
+        self.counts: dict[str, list[int]] = {name: [] for name in field.areas}
 
     def hour(self, hour: int, tickets: Sequence[Ticket]) -> None:
         start, end = self._incident.start, self._incident.end
         if hour * HOUR > end:
             return
+        _count(self.counts, tickets)
         for at, _, scores in self._field.hour(hour, tickets):
             if at > end:
                 break
@@ -164,7 +185,7 @@ def thresholds(contested: Sequence[Contested]) -> list[float]:
     """By rival: where it has as many false pages as ours, over all companies."""
     wanted = max(1, sum(each.false_pages for each in contested))
     found = []
-    for place in range(len(RIVALS)):
+    for place in range(len(contested[0].peaks)):
         peaks = sorted((peak for each in contested for peak in each.peaks[place]), reverse=True)
         found.append(peaks[min(wanted, len(peaks)) - 1] if peaks else math.inf)
     return found
@@ -172,7 +193,7 @@ def thresholds(contested: Sequence[Contested]) -> list[float]:
 
 def rival_tables(contested: Sequence[Contested]) -> list[Table]:
     """Share found and median delay, a row for each class; at the same false pages."""
-    limits = thresholds(contested)
+    limits, names = thresholds(contested), contested[0].names
     met = [one for each in contested for one in each.met]
     rows = []
     for kind in KINDS:
@@ -188,14 +209,14 @@ def rival_tables(contested: Sequence[Contested]) -> list[Table]:
         ]
         best = max(range(1, len(shares)), key=lambda place: shares[place])
         ahead = round(100.0 * (shares[best] - shares[0]))
-        first = "ours" if shares[0] >= shares[best] else f"{RIVALS[best - 1]} +{ahead} %"
+        first = "ours" if shares[0] >= shares[best] else f"{names[best - 1]} +{ahead} %"
         cells = [
             f"{share:.2f}/{minutes(middle)}" for share, middle in zip(shares, middles, strict=True)
         ]
         rows.append((kind, str(len(ours)), first, *cells))
     wanted = sum(each.false_pages for each in contested)
     title = f"Rivals at the same false pages ({wanted} in the same healthy weeks)"
-    heads = ("share found / median min", "n", "first", "ours", *RIVALS)
+    heads = ("share found / median min", "n", "first", "ours", *names)
     row = ("threshold", "", "", "", *(f"{limit:.1f}" for limit in limits))
     return [Table(title, heads, (*rows, row))]
 
@@ -213,7 +234,7 @@ def _share(delays: Sequence[float]) -> float:
     return sum(map(math.isfinite, delays)) / len(delays) if delays else 0.0
 
 
-def _peaks(highs: Numbers, most: float) -> tuple[float, ...]:
+def peaks_of(highs: Numbers, most: float) -> tuple[float, ...]:
     """The highest score of each run of hours over a level, such that there are *most* runs.
 
     Args:
@@ -236,6 +257,15 @@ def _peaks(highs: Numbers, most: float) -> tuple[float, ...]:
         if len(found) >= most:
             break
     return tuple(sorted(found, reverse=True))
+
+
+def _count(counts: dict[str, list[int]], tickets: Sequence[Ticket]) -> None:
+    """One more hour, with *tickets*, for each area that is counted."""
+    for each in counts.values():
+        each.append(0)
+    for ticket in tickets:
+        if ticket.area in counts:
+            counts[ticket.area][-1] += 1
 
 
 def _slot(world: World, hour: int) -> int:

@@ -37,6 +37,10 @@ def evaluate(
     per_class: Annotated[
         int | None, typer.Option(min=1, help="Incidents of each class on each company.")
     ] = None,
+    surveillance: Annotated[
+        bool | None,
+        typer.Option(help="R's methods as rivals, if installed; default: in the full run only."),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Default: as many as there are processors.")
     ] = None,
@@ -69,6 +73,7 @@ def evaluate(
         run,
     )
     from stream.settings import settings_of  # noqa: PLC0415 - the same
+    from stream.surveillance import ABSENT, available  # noqa: PLC0415 - the same
 
     if quick and reduced:
         raise typer.BadParameter("--quick and --reduced exclude each other")
@@ -80,6 +85,10 @@ def evaluate(
     if set(kind or ()) - set(KINDS):
         raise typer.BadParameter(f"--kind: the classes are {', '.join(KINDS)}")
     size = _sized(QUICK if quick else REDUCED if reduced else FULL, seeds, first_seed, per_class)
+    if surveillance is not None:
+        size = replace(size, surveillance=surveillance)
+    if "rivals" in parts and size.surveillance and not available():
+        say(ABSENT)
     count = processes or os.cpu_count() or 1
     files: list[Path | None] = [config] if compare is None else list(compare)
     found = []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detectors.evaluation import oracle
-from detectors.evaluation.contest import Contested, _peaks, thresholds
+from detectors.evaluation.contest import Contested, peaks_of, thresholds
 from detectors.evaluation.guarding import arrive
 from detectors.evaluation.guards import GUARDS, Arrival, Situation
 from detectors.evaluation.journey import Healthy, Plan, Played, Travelled, travel
@@ -251,10 +251,10 @@ def test_a_rival_gets_the_threshold_that_gives_it_as_many_false_pages() -> None:
     assert thresholds([contested, contested]) == [5.0] * len(RIVALS)
 
 
-def test_peaks_within_six_quiet_hours_are_one() -> None:
+def testpeaks_of_within_six_quiet_hours_are_one() -> None:
     highs = np.full((1, 100), NOTHING)
     highs[0, [10, 14, 40]] = [3.0, 4.0, 2.0]
-    assert _peaks(highs, 2.0) == (4.0, 2.0)
+    assert peaks_of(highs, 2.0) == (4.0, 2.0)
 
 
 def test_every_rival_sees_a_burst_after_three_calm_weeks() -> None:

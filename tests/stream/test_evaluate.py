@@ -8,8 +8,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from detectors.evaluation.contest import contest, rival_tables
+from detectors.evaluation.journey import Plan
 from detectors.evaluation.regression import Recorded, regressions
+from detectors.evaluation.world import Spec
 from detectors.settings import Settings
+from stream import surveillance
 from stream.cli import app
 from stream.evaluate import FULL, QUICK, REDUCED, REDUCED_PARTS, jobs_for, run
 
@@ -76,6 +80,26 @@ def test_two_configurations_stand_side_by_side(tmp_path: Path) -> None:
 def test_an_unknown_part_or_class_is_told() -> None:
     for options in (["--only", "everything"], ["--kind", "flood"], ["--quick", "--reduced"]):
         assert CliRunner().invoke(app, ["evaluate", *options]).exit_code == 2
+
+
+@pytest.mark.skipif(not surveillance.available(), reason="R or its package is not installed")
+def test_methods_of_r_are_rivals_like_the_others() -> None:
+    spec = Spec(seed=1, areas=2, lowest_rate=3.0, highest_rate=10.0)
+    plan = Plan(
+        spec=spec,
+        settings=Settings(timezone=spec.timezone),
+        warm_weeks=4,
+        weeks=1,
+        incidents={"step x10": 2},
+    )
+    alone = contest(plan)
+    joined = surveillance.join(alone, spec, plan.warm_weeks)
+    assert joined.names[: len(alone.names)] == alone.names
+    assert len(joined.peaks) == len(joined.names) == len(alone.names) + 4
+    assert all(len(one.before) == len(one.highs) == len(joined.names) for one in joined.met)
+    assert all(joined.peaks)
+    (table,) = rival_tables([joined])
+    assert "R Farrington" in table.heads
 
 
 @pytest.mark.slow
