@@ -30,15 +30,45 @@ class Steady:
     dispersion: float = 0.0
     """Variance of the factor of the hour."""
 
+    def information(self, multiple: float, hours: float) -> float:
+        """Expected log-likelihood ratio of *hours* from the start of one in which all is up.
+
+        Noise makes an hour worth less than its tickets: they rise and fall together.
+        """
+        found = math.floor(hours) * self._within(multiple, 1.0) if self.dispersion else 0.0
+        rest = hours - math.floor(hours) if self.dispersion else hours
+        return found + self._within(multiple, rest)
+
     def lorden(self, multiple: float, quiet_hours: float) -> float:
-        """First-order delay in minutes (of Poisson traffic), at a false alarm in *quiet_hours*.
+        """First-order delay in minutes, at a false alarm in *quiet_hours*.
 
         Example:
             >>> round(Steady(3.0).lorden(2.0, 13 * 168.0))
             455
+            >>> round(Steady(3.0, 0.05).lorden(2.0, 13 * 168.0))
+            542
         """
-        information = multiple * math.log(multiple) - multiple + 1.0
-        return 60.0 * math.log(max(quiet_hours * self.rate, math.e)) / (self.rate * information)
+        needed = math.log(max(quiet_hours * self.rate, math.e))
+        low, high = 0.0, 1.0
+        while self.information(multiple, high) < needed:
+            high *= 2.0
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            if self.information(multiple, middle) < needed:
+                low = middle
+            else:
+                high = middle
+        return 60.0 * high
+
+    def _within(self, multiple: float, part: float) -> float:
+        """Of the first *part* of an hour (of any time, where there is no noise)."""
+        due, m = self.rate * part, multiple
+        if not self.dispersion:
+            return due * (m * math.log(m) - m + 1.0)
+        r = 1.0 / self.dispersion
+        return m * due * math.log(m * (r + due) / (r + m * due)) - r * math.log(
+            (r + m * due) / (r + due)
+        )
 
 
 class Cusums:
