@@ -39,6 +39,11 @@ LONGEST_HOLD_HOURS: Final = 120
 """What came during a slow rise that may be an incident is learned no later than this."""
 LONGEST_GAP_HOURS: Final = 1_344
 """After eight silent weeks older silence teaches nothing more."""
+DAY_CLIP: Final = 2.25
+"""A day's squared deviation counts for no more than so many variances: holidays, incidents and quiet
+weeks are not the noise of ordinary days."""
+_DAY_CLIP_KEEPS: Final = 0.778
+"""What is left of a normal variance that is clipped so."""
 LEAST_DISPERSION: Final = 0.003
 LEAST_RATE: Final = 1e-4
 """Tickets an hour; a series is never expected to be quieter."""
@@ -48,6 +53,9 @@ _GROWN_DECAY: Final = 0.5 ** (1 / 240)
 _WORKDAY_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 5.0
 _WEEKEND_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 2.0
 _FADES: Final = np.array([_WORKDAY_FADE] * 24 + [_WEEKEND_FADE] * 24)
+_HOUR_FADE: Final = 0.999
+_DAY_FADE: Final = 0.98
+"""Of what is known of the dispersions: time constants six and seven weeks."""
 _OWN_DAY: Final = 3.0
 _OWN_WEEK: Final = 50.0
 _PROFILE: Final = 2.0
@@ -276,13 +284,16 @@ class Baseline(msgspec.Struct, array_like=True):
             self.ignorance += 2.0 * math.exp(-tenant_age / 100.0)
 
     def _season(self, day: Day, context: Context) -> Row:
+        shared = context.profile.at(day.slots)
+        if context.teaches:  # the profile is its own season
+            return shared
         own_day = (_view(self.day_came)[day.shapes] + _OWN_DAY) / (
             _view(self.day_due)[day.shapes] + _OWN_DAY
         )
         own_week = (_view(self.week_came)[day.slots] + _OWN_WEEK) / (
             _view(self.week_due)[day.slots] + _OWN_WEEK
         )
-        result: Row = context.profile.at(day.slots) * own_day * own_week
+        result: Row = shared * own_day * own_week
         return result
 
     def _level_decay(self) -> float:
@@ -315,8 +326,13 @@ class Baseline(msgspec.Struct, array_like=True):
         day_came, day_due = _view(self.day_came), _view(self.day_due)
         week_came, week_due = _view(self.week_came), _view(self.week_due)
         shared = context.profile.at(slots)
-        own_day = (day_came[shapes] + _OWN_DAY) / (day_due[shapes] + _OWN_DAY)
-        season = shared * own_day * ((week_came[slots] + _OWN_WEEK) / (week_due[slots] + _OWN_WEEK))
+        if context.teaches:
+            own_day = np.ones(len(slots))
+            season = shared
+        else:
+            own_day = (day_came[shapes] + _OWN_DAY) / (day_due[shapes] + _OWN_DAY)
+            season = shared * own_day
+            season = season * ((week_came[slots] + _OWN_WEEK) / (week_due[slots] + _OWN_WEEK))
         level = self.came / self.due
         means = np.maximum(level * season, 1e-6)
         dispersion = self.hour_dispersion + self.day_dispersion
@@ -331,14 +347,15 @@ class Baseline(msgspec.Struct, array_like=True):
         taught_came = worth * kept
         self.came = self.came * decay + float(taught_came.sum())
         self.due = self.due * decay + float((worth * season).sum())
+        if context.teaches:
+            context.profile.learn(slots, kept, max(level, LEAST_RATE))
+            return
         fades = _FADES[shapes]
         expected = worth * shared * level
         day_came[shapes] = day_came[shapes] * fades + taught_came
         day_due[shapes] = day_due[shapes] * fades + expected
         week_came[slots] = week_came[slots] * _SEASON_DECAY + taught_came
         week_due[slots] = week_due[slots] * _SEASON_DECAY + expected * own_day
-        if context.teaches:
-            context.profile.learn(slots, kept, max(level, LEAST_RATE))
 
     def _teaches(self, hour: int, day: Day, context: Context) -> bool:
         if any(begin <= hour < end for begin, end in self.gaps):
@@ -357,7 +374,7 @@ class Baseline(msgspec.Struct, array_like=True):
         off = np.minimum(np.maximum(counts - means, -reach), reach)
         weights = np.minimum(3.0, 0.5 / (1.0 / means + dispersion) ** 2)
         moments = weights * (off * off * 1.085 - means) / (means * means)
-        fade = 0.9995 ** len(means)
+        fade = _HOUR_FADE ** len(means)
         self.hour_moment = self.hour_moment * fade + float(moments.sum())
         self.hour_weight = self.hour_weight * fade + float(weights.sum())
         came, due, squares = self.day_so_far
@@ -367,10 +384,10 @@ class Baseline(msgspec.Struct, array_like=True):
         if whole:
             noise = 1.0 / due + self.hour_dispersion * squares / due**2
             moment = ((came - due) ** 2 - came - self.hour_dispersion * squares) / due**2
-            moment = min(moment, (4.0 if came > due else 3.0) * (self.day_dispersion + noise))
+            moment = min(moment, DAY_CLIP * (self.day_dispersion + noise)) / _DAY_CLIP_KEEPS
             weight = min(40.0, 0.5 / (noise + self.day_dispersion) ** 2)
-            self.day_moment = self.day_moment * 0.99 + weight * moment
-            self.day_weight = self.day_weight * 0.99 + weight
+            self.day_moment = self.day_moment * _DAY_FADE + weight * moment
+            self.day_weight = self.day_weight * _DAY_FADE + weight
             self.day_so_far = (0.0, 0.0, 0.0)
         self.day_dispersion = day = max(self.day_moment / self.day_weight, LEAST_DISPERSION)
         self.hour_dispersion = max(self.hour_moment / self.hour_weight - day, LEAST_DISPERSION)

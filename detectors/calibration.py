@@ -20,8 +20,8 @@ class Prior(NamedTuple):
 
 TABLE: Final[dict[Kind, tuple[Prior, ...]]] = {
     "area": (Prior(1.0, 1.0), Prior(0.7, 1.0), Prior(0.7, 1.0), Prior(0.7, 1.0)),
-    "slice": (Prior(0.06, 1.3),) * 4,
-    "tenant": (Prior(0.3, 0.8),) * 4,
+    "slice": (Prior(0.15, 0.9), Prior(0.15, 1.1), Prior(0.3, 1.4), Prior(0.3, 1.4)),
+    "tenant": (Prior(0.2, 0.9),) * 4,
 }
 
 

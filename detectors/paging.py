@@ -225,7 +225,8 @@ def _open(
         if key not in inside.areas:
             inside.areas = [*inside.areas, key]
     before = series.episode
-    again = before is not None and at - before.resolved_at <= settings.cooldown_minutes * 60.0
+    cooldown = settings.cooldown_minutes * 60.0
+    again = before is not None and score.since - before.resolved_at <= cooldown
     transition: Transition
     pool, table = tenant.pool(kind, series.model.rate)
     allowed = _allowed(tenant, kind, settings)

@@ -10,8 +10,8 @@ cancel. Given what the rest did since the window began, the slice's count is neg
 
 with M expected of the area. The score is that of `detectors.models.cusum_bank`, over the mean of
 the live slices. A value never seen before has the share that such values had lately (Good 1953,
-"The population frequencies of species"); one that is common elsewhere in the tenant, as a version
-rolled out everywhere is, has the share it has there.
+"The population frequencies of species"); a share that changes in the rest of the tenant, as that of a
+version rolled out everywhere does, is expected to change here as well.
 
 Shares are learned by the day, from days that lie a day back, each value's count winsorised.
 """
@@ -29,7 +29,12 @@ from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE
 MOST_SLICES: Final = 48
 """Of one area; beyond it a new value takes the place of the one with the fewest tickets."""
 MOST_SHARES: Final = 200
-SHARES_HALF_LIFE: Final = 8.0
+HALF_LIVES: Final = (8.0, 72.0)
+"""Hours, of what is known of the shares in the whole tenant: lately, and in the last days."""
+RENEWED_HOURS: Final = 96.0
+TREND_TICKETS: Final = 20.0
+"""How many tickets of late it takes for a change elsewhere to count half."""
+MOST_TREND: Final = 4.0
 MULTIPLES: Final = (2.5, 6.0)
 LONGEST_HOURS: Final = 48.0
 LEAST_KNOWN: Final = 40.0
@@ -74,7 +79,7 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     clump: float = _CLUMP_PRIOR[0] * _CLUMP_PRIOR[1]
     clump_days: float = _CLUMP_PRIOR[1]
     novel: bool = True
-    lately: float = 0.0
+    lately: tuple[float, float] = (0.0, 0.0)
     """As in `Shares`, and in its units."""
     due: float = 0.0
     """The area's, when a ticket last came."""
@@ -88,32 +93,46 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
 
 
 class Shares(msgspec.Struct, array_like=True):
-    """How the tickets of a whole tenant lately fell on values: what is common is no news.
+    """How the tickets of a whole tenant fell on values, lately and in the last days.
 
-    Counts fade with a half-life of `SHARES_HALF_LIFE`. They are kept in units that grow instead
+    What changes everywhere is no news: a version that is rolled out or retired, a region that wakes
+    up. Counts fade with the half-lives of `HALF_LIVES`. They are kept in units that grow instead
     (Cormode et al. 2009, "Forward decay"), so that a ticket changes only what it is about.
     """
 
     since: float = 0.0
-    """Hours since 1970, when the unit was 1."""
-    total: float = 0.0
-    counts: dict[str, float] = {}
+    """Hours since 1970, when the units were 1."""
+    total: tuple[float, float] = (0.0, 0.0)
+    counts: dict[str, tuple[float, float]] = {}
 
-    def unit(self, at: float) -> float:
+    def units(self, at: float) -> tuple[float, float]:
         """What a ticket *at* (hours) is worth in the units of the counts."""
-        if at - self.since > 40.0 * SHARES_HALF_LIFE:
-            self.since, self.total, self.counts = at, 0.0, {}
-        return 2.0 ** ((at - self.since) / SHARES_HALF_LIFE)  # type: ignore[no-any-return]  # float ** float is Any in typeshed
+        gone = at - self.since
+        if gone > RENEWED_HOURS:
+            self._renew(at)
+            gone = 0.0
+        return 2.0 ** (gone / HALF_LIVES[0]), 2.0 ** (gone / HALF_LIVES[1])
 
-    def add(self, worth: float, keys: tuple[str, ...]) -> None:
-        """One ticket with the values *keys*, *worth* so much in units."""
-        self.total += worth
+    def add(self, lately: float, days: float, keys: tuple[str, ...]) -> None:
+        """One ticket with the values *keys*, worth so much in each unit."""
         counts = self.counts
+        self.total = (self.total[0] + lately, self.total[1] + days)
         for key in keys:
-            if key in counts:
-                counts[key] += worth
+            old = counts.get(key)
+            if old is not None:
+                counts[key] = (old[0] + lately, old[1] + days)
             elif len(counts) < MOST_SHARES:
-                counts[key] = worth
+                counts[key] = (lately, days)
+
+    def _renew(self, at: float) -> None:
+        quick, slow = (2.0 ** ((self.since - at) / half_life) for half_life in HALF_LIVES)
+        self.total = (self.total[0] * quick, self.total[1] * slow)
+        self.counts = {
+            key: (lately * quick, days * slow)
+            for key, (lately, days) in self.counts.items()
+            if days * slow > 0.01
+        }
+        self.since = at
 
 
 class Area(NamedTuple):
@@ -160,7 +179,7 @@ class Slices(msgspec.Struct, array_like=True):
     """Customer-equivalents of the block that runs."""
     novelties: float = 0.5
     """How many values were new, faded as `known` is."""
-    lately: float = 0.0
+    lately: tuple[float, float] = (0.0, 0.0)
     """As in `Shares`, and in its units."""
     since: float = 0.0
     """When those units began."""
@@ -190,9 +209,10 @@ class Slices(msgspec.Struct, array_like=True):
         block = int(at // BLOCK_HOURS)
         if block != self.block_of:
             self._turn(block)
-        worth = weight * shares.unit(at)
+        units = shares.units(at)
         if self.since != shares.since:
-            self._forget_lately(shares.since)
+            self._renew(shares.since)
+        lately, days = weight * units[0], weight * units[1]
         self.today += weight
         self.block += weight
         judged = self.known >= LEAST_KNOWN and area.age_hours >= LEAST_AGE_HOURS
@@ -203,15 +223,15 @@ class Slices(msgspec.Struct, array_like=True):
                 slice_ = self._admit(key, area)
                 if slice_ is None:
                     continue
-            share, rests_on = self._share(key, slice_, shares, worth / weight)
+            share, rests_on = self._share(key, slice_, shares, units)
             slice_.today += weight
             slice_.block += weight
-            slice_.lately += worth
+            slice_.lately = (slice_.lately[0] + lately, slice_.lately[1] + days)
             found = self._fold(slice_, at, weight, last_seen, share, rests_on, area, judged)
             if found is not None and (best is None or found.value > best.score.value):
                 best = Found(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
-        self.lately += worth
-        shares.add(worth, keys)
+        self.lately = (self.lately[0] + lately, self.lately[1] + days)
+        shares.add(lately, days, keys)
         return best
 
     def withdraw(self, at: float, weight: float, keys: tuple[str, ...]) -> None:
@@ -250,20 +270,32 @@ class Slices(msgspec.Struct, array_like=True):
         self.of[key] = made
         return made
 
-    def _share(self, key: str, slice_: Slice, shares: Shares, unit: float) -> tuple[float, float]:
+    def _share(
+        self, key: str, slice_: Slice, shares: Shares, units: tuple[float, float]
+    ) -> tuple[float, float]:
         """The share of a value before this ticket, and how many tickets that rests on."""
         unseen = self.novelties / (self.known + 20.0)
         long = (slice_.known + unseen) / (self.known + 1.0)
         own = (slice_.recent + LONG_TICKETS * long) / (self.recent + LONG_TICKETS)
         rests_on = own * (self.recent + min(LONG_TICKETS, self.known)) + 0.5
-        lately = slice_.yesterday / (self.yesterday + 20.0)
-        if lately > own:
-            own, rests_on = lately, slice_.yesterday + 0.5
-        elsewhere = shares.counts.get(key, 0.0) - slice_.lately
-        if elsewhere > 0.0:
-            total = shares.total - self.lately + 20.0 * unit
-            if elsewhere > own * total:
-                own, rests_on = elsewhere / total, elsewhere / unit
+        there = shares.counts.get(key)
+        if there is not None:
+            lately, days = there[0] - slice_.lately[0], there[1] - slice_.lately[1]
+            total, total_days = (
+                shares.total[0] - self.lately[0],
+                shares.total[1] - self.lately[1],
+            )
+            if days > 0.5 * units[1] and total_days > 0.0:  # how the share changed elsewhere
+                usual = days / total_days
+                steady = TREND_TICKETS * units[0]
+                trend = (lately + steady * usual) / (total + steady) / usual
+                own *= min(max(trend, 1.0 / MOST_TREND), MOST_TREND)
+            if slice_.known < LEAST_EVIDENCE and lately > own * (total + 20.0 * units[0]):
+                own = lately / (total + 20.0 * units[0])
+                rests_on = lately / units[0]
+        yesterday = slice_.yesterday / (self.yesterday + 20.0)
+        if yesterday > own:
+            own, rests_on = yesterday, slice_.yesterday + 0.5
         return min(own, 0.95), rests_on
 
     def _fold(
@@ -336,11 +368,13 @@ class Slices(msgspec.Struct, array_like=True):
         mean = share * due * (prior + rest) / (prior + (1.0 - share) * due)
         return mean, 1.0 / (prior + rest) + 1.0 / rests_on + slice_.clump / slice_.clump_days
 
-    def _forget_lately(self, since: float) -> None:
-        """The units of the shares began anew."""
-        self.since, self.lately = since, 0.0
+    def _renew(self, since: float) -> None:
+        """The units of the shares began anew *since*."""
+        quick, slow = (2.0 ** ((self.since - since) / half_life) for half_life in HALF_LIVES)
+        self.since = since
+        self.lately = (self.lately[0] * quick, self.lately[1] * slow)
         for slice_ in self.of.values():
-            slice_.lately = 0.0
+            slice_.lately = (slice_.lately[0] * quick, slice_.lately[1] * slow)
 
     def _turn(self, block: int) -> None:
         """A block is over, and perhaps a day of UTC: what lies a day back is learned."""
