@@ -83,7 +83,7 @@ QUICK: Final = Size(
     per_guard=8,
     spikes=16,
     steady_seeds=2,
-    steady_weeks=26,
+    steady_weeks=20,
     steady_rates=(0.5, 3.0, 20.0),
     surveillance=False,
 )
