@@ -195,7 +195,7 @@ def jobs_for(
             part: Part = "rivals" if "rivals" in parts else "incidents"  # the same run, and more
             jobs.append(_job(part, Spec(seed=seed), settings, size, tuple(kinds)))
         if "guards" in parts and place < size.guard_seeds:
-            season = SEASONS[seed % len(SEASONS)]
+            season = SEASONS[seed % len(SEASONS)] - size.warm_weeks
             jobs.append(_job("guards", Spec(seed=seed, first_week=season), settings, size))
     if "steady" in parts:
         jobs += [

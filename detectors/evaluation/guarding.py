@@ -36,8 +36,8 @@ from detectors.settings import Settings
 from detectors.tenant import Tenant
 from schemas.signals import Tick, Ticket
 
-SEASONS: Final = (-3, 27, 35)
-"""First weeks of histories whose ninth to eleventh week hold Easter, clock changes, Christmas."""
+SEASONS: Final = (5, 35, 43)
+"""Weeks from which on three hold Easter and a clock change, the other change, Christmas."""
 SUNDAY: Final = 6
 
 

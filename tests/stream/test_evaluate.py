@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from detectors.evaluation.contest import contest, rival_tables
 from detectors.evaluation.journey import Plan
 from detectors.evaluation.regression import Recorded, regressions
-from detectors.evaluation.world import Spec
+from detectors.evaluation.world import WEEK_HOURS, Spec, World
 from detectors.settings import Settings
 from stream import surveillance
 from stream.cli import app
@@ -43,6 +43,23 @@ def test_progress_comes_to_the_whole_cost() -> None:
     told: list[float] = []
     run(jobs, 1, told.append)
     assert math.isclose(sum(told), sum(job.cost for job in jobs))
+
+
+def test_guards_meet_holidays_and_both_changes_of_the_clock() -> None:
+    for size in (FULL, QUICK):
+        jobs = jobs_for(Settings(), replace(size, guard_seeds=3), ["guards"])
+        days, offsets = set(), set()
+        for job in jobs:
+            world = World(job.spec)
+            first = job.spec.first_hour + WEEK_HOURS * size.warm_weeks
+            weeks = range(first + 72, first + WEEK_HOURS * size.guard_weeks - 48, 6)
+            days |= {
+                (d.month, d.day) for d in map(world.local, weeks) if world.is_holiday(d.date())
+            }
+            offsets.add(len({world.local(hour).utcoffset() for hour in weeks}))
+        assert {(12, 25), (1, 1)} <= days
+        assert len(days) >= 5  # Easter moves
+        assert offsets == {1, 2}
 
 
 def test_the_full_run_is_as_large_as_it_must_be() -> None:
