@@ -19,7 +19,7 @@ Numbers = NDArray[np.float64]
 
 HOUR: Final = 3600.0
 WEEK_HOURS: Final = 168
-FIRST_MONDAY: Final = 491_975
+FIRST_MONDAY: Final = 491_999
 """Hours from 1970 to Sunday, 15 February 2026, 23:00 UTC: a Monday begins in Berlin."""
 VERSIONS_IN_USE: Final = 4
 DIMENSIONS: Final = ("issue_type", "region", "app_version", "channel")

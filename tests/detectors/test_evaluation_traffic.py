@@ -43,6 +43,14 @@ def test_tickets_come_in_order_each_with_its_own_id() -> None:
     assert {ticket.event_type for ticket in tickets} == {"created"}
 
 
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_every_history_begins_as_a_monday_does(seed: int) -> None:
+    world = World(Spec(seed=seed))
+    begin = world.local(world.spec.first_hour)
+    assert begin.weekday() == 0
+    assert begin.hour <= 1  # summer time
+
+
 def test_as_many_tickets_come_as_are_due() -> None:
     world = World(replace(EASTER, tenant_day_noise=0.0, area_day_noise=0.0))
     hours = range(EASTER.first_hour, EASTER.first_hour + 4 * WEEK_HOURS)
