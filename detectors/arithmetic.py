@@ -52,11 +52,41 @@ def log_likelihood_ratio(count: float, mean: float, size: float, multiple: float
         >>> round(log_likelihood_ratio(10, 2.0, 1e9, 5.0), 2)  # a Poisson: n log m - (m - 1) M
         8.09
         >>> round(log_likelihood_ratio(10, 2.0, 10.0, 5.0), 2)
-        4.43
+        5.88
     """
     return count * math.log(multiple) - (count + size) * math.log(
         (multiple * mean + size) / (mean + size)
     )
+
+
+EARLIER: Final = (0.25, 6.0)
+"""How much earlier a window is tried: part of its length, and at most so many hours."""
+
+
+def hours_of_starts(
+    count: float, mean: float, size: float, multiple: float, ratio: float, hours: float
+) -> float:
+    """How many hours of starts are about as likely as the one that a window has.
+
+    By how the log likelihood ratio falls if the window began earlier, with what is due before it:
+    the same for a sum over all starts (Shiryaev-Roberts) as Laplace's method is for an integral.
+
+    Args:
+        count: In the window.
+        mean: Expected in it.
+        size: As in `log_likelihood_ratio`.
+        multiple: As there.
+        ratio: What that gave.
+        hours: Length of the window.
+
+    Example:
+        >>> round(hours_of_starts(10, 2.0, 1e9, 5.0, 8.09, 1.0), 2)
+        0.21
+    """
+    earlier = min(EARLIER[0] * hours, EARLIER[1])
+    more = mean * earlier / hours
+    lower = log_likelihood_ratio(count + more, mean + more, size, multiple)
+    return earlier / max(ratio - lower, EARLIER[0])
 
 
 def ratio_interval(observed: float, expected: float, variance: float) -> tuple[float, float]:

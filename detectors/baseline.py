@@ -42,7 +42,7 @@ LONGEST_GAP_HOURS: Final = 1_344
 DAY_CLIP: Final = 2.25
 """A day's squared deviation counts for no more than so many variances: holidays, incidents and quiet
 weeks are not the noise of ordinary days."""
-_DAY_CLIP_KEEPS: Final = 0.778
+DAY_CLIP_KEEPS: Final = 0.778
 """What is left of a normal variance that is clipped so."""
 LEAST_DISPERSION: Final = 0.003
 LEAST_RATE: Final = 1e-4
@@ -384,7 +384,7 @@ class Baseline(msgspec.Struct, array_like=True):
         if whole:
             noise = 1.0 / due + self.hour_dispersion * squares / due**2
             moment = ((came - due) ** 2 - came - self.hour_dispersion * squares) / due**2
-            moment = min(moment, DAY_CLIP * (self.day_dispersion + noise)) / _DAY_CLIP_KEEPS
+            moment = min(moment, DAY_CLIP * (self.day_dispersion + noise)) / DAY_CLIP_KEEPS
             weight = min(40.0, 0.5 / (noise + self.day_dispersion) ** 2)
             self.day_moment = self.day_moment * _DAY_FADE + weight * moment
             self.day_weight = self.day_weight * _DAY_FADE + weight

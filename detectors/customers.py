@@ -11,6 +11,8 @@ from detectors.state_codec import Integers
 
 MEMORY_SECONDS: Final = 24 * 3600
 """The k-th ticket of a customer within this time of the first counts 2^-(k-1)."""
+TWICE_SECONDS: Final = 60
+"""A customer's next ticket within this time is the same form sent twice: it counts nothing."""
 SETS: Final = 48
 WAYS: Final = 4
 """Room for 192 customers; of those that fall into one set the longest unseen is forgotten."""
@@ -78,6 +80,8 @@ class CustomerMemory(msgspec.Struct, array_like=True):
             self.last[place] = now
         if times <= MOST_TIMES:
             self.times[place] = times
+        if 0 <= now - seen < TWICE_SECONDS:
+            return 0.0, float(seen)
         return _WEIGHTS[times], float(seen)
 
     def _make_room(self) -> None:

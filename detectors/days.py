@@ -33,7 +33,7 @@ def day_of(hour: int, timezone: str, country: str = "", subdivision: str = "") -
 
     Example:
         >>> day = day_of(20, "Europe/Berlin")  # 21:00 on 1 January 1970, a Thursday
-        >>> day.start, day.end, day.slots[0]
+        >>> day.start, day.end, int(day.slots[0])
         (-1, 23, 72)
     """
     return _day(_start(hour, timezone), timezone, country, subdivision)

@@ -72,7 +72,7 @@ class Limit(msgspec.Struct, array_like=True):
     Example:
         >>> limit, pool, table = Limit(0.0), Pool(), Prior(1.0, 1.0)
         >>> [round(limit.at(400.0, per_week, pool, table), 2) for per_week in (0.1, 0.01)]
-        [2.3, 4.61]
+        [2.26, 4.55]
     """
 
     born: float

@@ -25,7 +25,7 @@ from detectors.settings import Settings
 from detectors.slices import Area, Found, keys_of
 from detectors.tenant import WHOLE, Tenant
 from schemas.escalation import EscalationEvent
-from schemas.signals import OTHER, Signal, Tick, Ticket
+from schemas.signals import OTHER, UNCLASSIFIED, Signal, Tick, Ticket
 
 Outcome = Literal[
     "counted",
@@ -47,8 +47,8 @@ simulated time for a tenant that had a live one; ``withdrawn`` one that was merg
 ``moved`` one that was re-tagged into another area."""
 
 FRESH_SECONDS = 3600.0
-"""A ticket that is re-tagged within this time of its creation counts in its new area as if it came
-now; an older one is only learned there."""
+"""A ticket without an area that is tagged within this time of its creation counts in its area as if
+it came now. Any other one that is re-tagged is only learned there: nobody complained anew."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -148,6 +148,8 @@ def _count(
     if weight < 1.0:
         tenant.guarded.append("repeated_customer")
     series.count(at, weight, mark)
+    if weight == 0.0:
+        return events
     score = series.model.observe(Arrival(at, weight, last_seen))
     keys, found = _slices(tenant, series, ticket, at, weight, last_seen, settings)
     weight_there, seen_there = whole.customers.see(ticket.customer, at)
@@ -260,9 +262,11 @@ def _move(
     there = tenant.areas.get(ticket.area)
     if there is not None and there.remembers(mark):
         return "duplicate", []
+    unclassified = tenant.areas.get(UNCLASSIFIED)
+    was_unclassified = unclassified is not None and unclassified.remembers(mark)
     events = _take_back(tenant, ticket, at, settings, but=ticket.area)
     tenant.guarded.append("reclassified")
-    if events is not None and clock - at <= FRESH_SECONDS:
+    if was_unclassified and events is not None and clock - at <= FRESH_SECONDS:
         return "moved", events + _count(tenant, ticket, clock, mark, settings)
     if there is not None:
         there.model.learn_late(at, 1.0)

@@ -22,7 +22,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detectors.arithmetic import log_likelihood_ratio, negative_log_tail
+from detectors.arithmetic import hours_of_starts, log_likelihood_ratio, negative_log_tail
+from detectors.baseline import DAY_CLIP, DAY_CLIP_KEEPS
 from detectors.models import Score
 from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE
 
@@ -76,6 +77,8 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     yesterday: float = 0.0
     today: float = 0.0
     block: float = 0.0
+    share: float = 0.0
+    """What it was expected to have when a ticket last came."""
     clump: float = _CLUMP_PRIOR[0] * _CLUMP_PRIOR[1]
     clump_days: float = _CLUMP_PRIOR[1]
     novel: bool = True
@@ -224,6 +227,7 @@ class Slices(msgspec.Struct, array_like=True):
                 if slice_ is None:
                     continue
             share, rests_on = self._share(key, slice_, shares, units)
+            slice_.share = share
             slice_.today += weight
             slice_.block += weight
             slice_.lately = (slice_.lately[0] + lately, slice_.lately[1] + days)
@@ -335,11 +339,14 @@ class Slices(msgspec.Struct, array_like=True):
             ):
                 continue
             starts = 1.0 / (drift * share * area.rate)
-            if cusum + math.log(starts / (HOURS_A_WEEK * len(self.of))) < 0.0:
-                continue
             mean, variance = self._expected(slice_, window, share, rests_on, area)
             ratio = log_likelihood_ratio(window.observed, mean, 1.0 / variance, multiple)
-            value = starts * math.exp(min(ratio, 600.0))
+            length = max(at - window.start, 1.0 / 60.0)
+            starts = max(
+                starts,
+                hours_of_starts(window.observed, mean, 1.0 / variance, multiple, ratio, length),
+            )
+            value = starts * math.exp(min(ratio, 500.0))
             total += value
             if value > best_value:
                 best_value, best = value, (window, mean, variance)
@@ -400,7 +407,7 @@ class Slices(msgspec.Struct, array_like=True):
 
     def _learn_clump(self, slice_: Slice) -> None:
         """The moment of one block: how much more a share scatters than chance makes it."""
-        share = (slice_.recent + 1e-3) / (self.recent + 1.0)
+        share = slice_.share
         mean = self.block * share
         if mean < 1.0:
             return
@@ -408,7 +415,8 @@ class Slices(msgspec.Struct, array_like=True):
         scatter = mean * (1.0 - share)
         off = slice_.block - mean
         told = min(2.0, 0.5 / (1.0 / mean + clump) ** 2)
-        moment = min(off * off - scatter, 6.0 * (scatter + clump * mean * mean)) / (mean * mean)
+        bound = DAY_CLIP * (scatter + clump * mean * mean)
+        moment = (min(off * off, bound) / DAY_CLIP_KEEPS - scatter) / (mean * mean)
         slice_.clump = max(slice_.clump * _CLUMP_FADE + told * moment, 0.0)
         slice_.clump_days = slice_.clump_days * _CLUMP_FADE + told
         slice_.clump = max(slice_.clump, 0.01 * slice_.clump_days)

@@ -21,6 +21,8 @@ UNSEEN_SHARE: Final = 0.002
 """Share that a value never seen is taken to have had, for its bound."""
 LEAST_CUSTOMERS: Final = 4.0
 """No pager calls before so many customers complained: part of the bound where it matters."""
+NIGHT_CUSTOMERS: Final = 8.0
+"""Expected of a night's burst at least: one that brings four on average brings three often."""
 SHIFT_DEADLINE: Final = 4.0 * DAY
 SHIFT_AFTERMATH: Final = 14.0 * DAY
 LINGER: Final = HOUR
@@ -147,7 +149,7 @@ def _ramp(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, 
 
 
 def _night(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
-    """Between midnight and five; so strong that four customers are to be expected at least."""
+    """Between midnight and five; so strong that eight customers are to be expected at least."""
     hour = int(start // HOUR)
     while world.local(hour).hour >= 4:
         hour += 1
@@ -160,7 +162,7 @@ def _night(world: World, rng: np.random.Generator, start: float) -> tuple[Surge,
         / HOUR
         for each in range(int(start // HOUR), int(end // HOUR) + 1)
     )
-    multiple = max(_between(rng, 5.0, 20.0), 1.0 + LEAST_CUSTOMERS / due)
+    multiple = max(_between(rng, 5.0, 20.0), 1.0 + NIGHT_CUSTOMERS / due)
     return Surge(start=start, end=end, multiple=multiple, area=area), LINGER
 
 

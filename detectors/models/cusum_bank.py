@@ -32,7 +32,7 @@ from typing import ClassVar, Final, Self
 import msgspec
 
 from detectors import state_codec
-from detectors.arithmetic import negative_log_tail
+from detectors.arithmetic import hours_of_starts, log_likelihood_ratio, negative_log_tail
 from detectors.baseline import Baseline, Context, Totals
 from detectors.models.interface import (
     HOURS_A_WEEK,
@@ -53,14 +53,11 @@ TODAY_BOUNDS: Final = (0.7, 1.5)
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0)
 LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0, 48.0)
 """A window that is older begins anew: nothing is blamed on last month."""
-_LOGS: Final = tuple(math.log(m) for m in MULTIPLES)
 _ALL_STARTS: Final = HOURS_A_WEEK * len(MULTIPLES)
 JUDGED_ABOVE: Final = 1.5
 """A member whose CUSUM is lower adds nothing that matters."""
 SUSPECT: Final = 4.0
 """A slow member with a CUSUM above this may be seeing the start of an incident."""
-EARLIER: Final = (0.25, 6.0)
-"""How much earlier a window is tried: part of its length, and at most so many hours."""
 SHORTEST_HOURS: Final = 1.0 / 60.0
 """A window is judged as if it were this long: many feeds know no better than the minute."""
 
@@ -304,7 +301,7 @@ class CusumBank(Model):
         squares_now = totals.squares[into] + this_hour * this_hour
         total, best_value, best = 0.0, 0.0, None
         new_normal = 0.0
-        for window, multiple, gain in zip(state.windows, MULTIPLES, _LOGS, strict=True):
+        for window, multiple in zip(state.windows, MULTIPLES, strict=True):
             observed = window.observed
             if (
                 window.cusum <= JUDGED_ABOVE
@@ -330,16 +327,12 @@ class CusumBank(Model):
                 day *= 24.0 / length
             variance = noise + day + baseline.ignorance
             size = 1.0 / variance
-            larger = multiple * mean + size
-            ratio = observed * gain - (observed + size) * math.log(larger / (mean + size))
+            ratio = log_likelihood_ratio(observed, mean, size, multiple)
             if ratio < 1.0:
                 continue
-            earlier = min(EARLIER[0] * length, EARLIER[1])
-            more = mean * earlier / length
-            lower = (observed + more) * gain - (observed + more + size) * math.log(
-                (larger + multiple * more) / (mean + more + size)
+            starts = max(
+                window.starts, hours_of_starts(observed, mean, size, multiple, ratio, length)
             )
-            starts = max(window.starts, earlier / max(ratio - lower, 1.0 * EARLIER[0]))
             value = starts * math.exp(min(ratio, 500.0))
             total += value
             if value > best_value:
