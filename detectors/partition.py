@@ -10,7 +10,7 @@ from detectors.duplicates import Duplicates, Segment
 from detectors.pipeline import Step, step
 from detectors.series import Series
 from detectors.settings import Settings
-from detectors.tenant import Tenant
+from detectors.tenant import WHOLE, Tenant
 from detectors.twins import Recovery, StateError, Writer
 from schemas.signals import OTHER, Signal, Tick, Ticket
 
@@ -98,10 +98,10 @@ class Partition:
         self._ticked = max(self._ticked, tick.now)
         events = []
         for tenant in self.tenants.values():
-            before = tenant.clock
+            before, wide = tenant.clock, WHOLE in tenant.running
             events += step(tenant, tick, self.settings, received_at).escalations
             # A new tick is told by the progress record; an old one only to those it was news to.
-            if tenant.touched or (repeated and tenant.clock != before):
+            if tenant.touched or wide or (repeated and tenant.clock != before):
                 self._touched.add(tenant.name)
         # Not the order the tenants were met in: a restart changes that one.
         events.sort(key=lambda event: event.data.tenant)

@@ -28,6 +28,19 @@ def episode(**of_score: float) -> Episode:
     return opened("e" * 32, 1, START, score(**of_score), 4.0, None)  # type: ignore[arg-type]  # customers is whole
 
 
+def add(
+    it: Episode,
+    at: float,
+    weight: float = 1.0,
+    last_seen: float = 0.0,
+    score: Score | None = None,
+    rate: float = 1.0,
+) -> None:
+    """One more ticket *at*, accounted up to it as the pipeline does."""
+    it.account(at, rate)
+    it.add(weight, last_seen, score or Score())
+
+
 def minutes_until_resolved(it: Episode, rate: float, most: int = 10_000) -> int:
     """How many minutes of silence it takes from where it stands."""
     for minute in range(1, most):
@@ -64,8 +77,8 @@ def test_it_opens_with_the_evidence_of_its_window() -> None:
 def test_tickets_add_up() -> None:
     """Each ticket adds its weight, the time between adds what was due, known customers do not."""
     it = episode()
-    it.add(START + 3_600.0, 1.0, START - 7_200.0, Score(), rate=2.0)
-    it.add(START + 5_400.0, 0.5, START + 3_600.0, Score(), rate=2.0)
+    add(it, START + 3_600.0, 1.0, START - 7_200.0, rate=2.0)
+    add(it, START + 5_400.0, 0.5, START + 3_600.0, rate=2.0)
     assert it.observed == 9.5
     assert it.expected == pytest.approx(1.0 + 2.0 + 1.0)
     assert (it.tickets, it.customers) == (10, 9)
@@ -74,8 +87,8 @@ def test_tickets_add_up() -> None:
 def test_the_highest_score_is_kept() -> None:
     """An episode is remembered by its most surprising moment."""
     it = episode()
-    it.add(START + 1.0, 1.0, 0.0, score(value=9.0), 1.0)
-    it.add(START + 2.0, 1.0, 0.0, score(value=7.0), 1.0)
+    add(it, START + 1.0, score=score(value=9.0))
+    add(it, START + 2.0, score=score(value=7.0))
     assert it.score.value == 9.0
 
 
@@ -117,7 +130,7 @@ def test_a_return_during_calm_starts_the_calm_anew() -> None:
         it.account(at, 2.0)
         it.look(at, SETTINGS)
     for _ in range(15):
-        it.add(at + 1.0, 1.0, 0.0, Score(), 2.0)
+        add(it, at + 1.0, rate=2.0)
     it.account(at + 60.0, 2.0)
     assert not it.look(at + 60.0, SETTINGS)
     assert (it.phase, it.calm_since) == ("opened", None)
@@ -139,7 +152,7 @@ def test_what_goes_on_is_not_resolved() -> None:
         at = START + minute * 60.0
         it.account(at, 2.0)
         if minute % 3 == 0:  # 20 an hour, where 2 are due
-            it.add(at, 1.0, 0.0, Score(), 2.0)
+            add(it, at, rate=2.0)
         assert not it.look(at, SETTINGS)
     assert it.phase == "opened"
 
@@ -157,16 +170,16 @@ def test_an_update_needs_both_bounds() -> None:
     few = episode(observed=4.0)
     few.severity = "critical"  # nothing is graver
     for number in range(10):
-        few.add(START + 60.0 + number, 1.0, 0.0, Score(), 1.0)
+        add(few, START + 60.0 + number)
     assert not few.next_update(SETTINGS), "250 % more, but only 10 tickets"
-    few.add(START + 70.0, 1.0, 0.0, Score(), 1.0)
+    add(few, START + 70.0)
     assert few.next_update(SETTINGS)
     many = episode(observed=100.0)
     many.severity = "critical"
     for number in range(100):
-        many.add(START + 60.0 + number, 1.0, 0.0, Score(), 1.0)
+        add(many, START + 60.0 + number)
     assert not many.next_update(SETTINGS), "100 tickets, but not more than 100 %"
-    many.add(START + 160.0, 1.0, 0.0, Score(), 1.0)
+    add(many, START + 160.0)
     assert many.next_update(SETTINGS)
 
 
@@ -175,7 +188,7 @@ def test_what_was_told_is_not_told_again() -> None:
     it = episode(observed=4.0)
     it.severity = "critical"
     for number in range(20):
-        it.add(START + 60.0 + number, 1.0, 0.0, Score(), 1.0)
+        add(it, START + 60.0 + number)
     assert it.next_update(SETTINGS)
     assert it.update() == "updated"
     assert it.sequence == 2
@@ -187,7 +200,7 @@ def test_a_graver_severity_is_told_once() -> None:
     it = episode(observed=8.0)
     seen = [it.severity]
     for number in range(8):
-        it.add(START + 60.0 + number, 1.0, 0.0, Score(), 1.0)
+        add(it, START + 60.0 + number)
     assert it.customers == 16
     assert it.next_update(SETTINGS)
     seen.append(it.severity)
@@ -203,9 +216,9 @@ def test_one_burst_is_one_message() -> None:
     """Within a minute of the last event nothing is told, however much comes; then it is."""
     it = episode(observed=4.0)
     for number in range(500):
-        it.add(START + number / 10.0, 1.0, 0.0, Score(), 1.0)
+        add(it, START + number / 10.0)
         assert not it.next_update(SETTINGS)
-    it.add(START + 60.0, 1.0, 0.0, Score(), 1.0)
+    add(it, START + 60.0)
     assert it.next_update(SETTINGS)
 
 
@@ -240,6 +253,59 @@ def test_sequences_have_no_gaps() -> None:
 def test_an_episode_survives_encoding() -> None:
     """Encoded and decoded, it is equal in every field."""
     it = episode()
-    it.add(START + 3.0, 0.5, 0.0, score(value=8.0), 1.0)
+    add(it, START + 3.0, 0.5, score=score(value=8.0))
     it.look(START + 60.0, SETTINGS)
     assert state_codec.decode(state_codec.encode(it), Episode) == it
+
+
+def test_what_is_taken_back_is_told_once_it_matters() -> None:
+    """Of what was told, three tenths taken back are told as an amendment; a few tickets are not."""
+    it = episode(observed=20.0, customers=20)
+    told = [it.withdraw(START, 1.0) for _ in range(6)]
+    assert told == [None] * 5 + ["amended"]
+    assert (it.observed, it.tickets, it.customers, it.sequence) == (14.0, 14, 14, 2)
+    assert it.withdraw(START, 1.0) is None
+
+
+def test_what_came_before_the_window_is_not_taken_back_from_it() -> None:
+    """A ticket from before the episode began was never part of it."""
+    it = episode()
+    before = state_codec.encode(it)
+    assert it.withdraw(it.since - 1.0, 1.0) is None
+    assert state_codec.encode(it) == before
+
+
+def test_nothing_is_taken_back_from_what_is_over() -> None:
+    """A resolved episode stands as it was told."""
+    it = episode()
+    it.resolve(START + 60.0)
+    before = state_codec.encode(it)
+    assert it.withdraw(START, 1.0) is None
+    assert state_codec.encode(it) == before
+
+
+def test_more_cannot_be_taken_back_than_came() -> None:
+    """However often it is asked, counts end at nothing."""
+    it = episode()
+    for _ in range(50):
+        it.withdraw(START, 1.0)
+    assert (it.observed, it.recent_observed, it.tickets, it.customers) == (0.0, 0.0, 0, 0)
+
+
+def test_a_slice_is_due_its_share() -> None:
+    """An episode of a slice accounts for the slice's part of the area's rate."""
+    it = episode()
+    it.share = 0.25
+    it.account(START + 3_600.0, 8.0)
+    assert it.expected == pytest.approx(1.0 + 2.0)
+
+
+def test_it_becomes_the_tenants_under_the_same_id() -> None:
+    """An area's episode that turns out to be the tenant's keeps id, detection and sequence."""
+    it = episode()
+    wide = START + 600.0
+    it.become_tenant_wide(wide, score(value=7.0, observed=40.0, at=wide), 3.0, ["api", "login"])
+    assert (it.id, it.ordinal, it.detected_at, it.sequence) == ("e" * 32, 1, START, 1)
+    assert (it.reason, it.areas, it.slice) == ("became_tenant_wide", ["api", "login"], None)
+    assert (it.observed, it.limit) == (40.0, 3.0)
+    assert it.update() == "updated"

@@ -27,6 +27,8 @@ HOUR = 3600.0
 SETTINGS = Settings(
     cooldown_minutes=60, clear_minutes=5, areas_per_tenant=3, tenants_per_partition=4
 )
+OURS = bytes([module.STATE_VERSION])
+NEWER = bytes([module.STATE_VERSION + 1])
 seeds = st.integers(0, 2**20)
 slow_cases = settings(max_examples=25, deadline=None)
 
@@ -505,7 +507,7 @@ def test_a_damaged_record_stops_the_start(stored: Life, kind: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["tenant", "area", "seen"])
-@pytest.mark.parametrize("content", [b"", b"\x02abc", b"\x01", b"\x01\x93\x01", b"\x01\xc1"])
+@pytest.mark.parametrize("content", [b"", NEWER + b"abc", OURS, OURS + b"\x93\x01", OURS + b"\xc1"])
 def test_content_that_cannot_be_read_stops_the_start(kind: str, content: bytes) -> None:
     """A sound record with content of another release, or none, raises a StateError."""
     life = Life()
@@ -519,7 +521,7 @@ def test_content_that_cannot_be_read_stops_the_start(kind: str, content: bytes) 
 
 def test_a_newer_state_version_is_refused(stored: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """State of a newer release is not read by an older one, and the message says what to do."""
-    monkeypatch.setattr(module, "STATE_VERSION", 2)
+    monkeypatch.setattr(module, "STATE_VERSION", module.STATE_VERSION + 1)
     newer = Life()
     newer.take(stream(5)[:60])
     newer.write(newer.snapshot())
