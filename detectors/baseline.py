@@ -49,7 +49,7 @@ LEAST_RATE: Final = 1e-4
 """Tickets an hour; a series is never expected to be quieter."""
 
 _SEASON_DECAY: Final = 0.5 ** (1 / 6)
-_GROWN_DECAY: Final = 0.5 ** (1 / 240)
+_GROWN_DECAY: Final = 0.5 ** (1 / 168)
 _WORKDAY_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 5.0
 _WEEKEND_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 2.0
 _FADES: Final = np.array([_WORKDAY_FADE] * 24 + [_WEEKEND_FADE] * 24)
@@ -297,9 +297,9 @@ class Baseline(msgspec.Struct, array_like=True):
         return result
 
     def _level_decay(self) -> float:
-        """Half-life of the level: a quarter of the age, one to ten days: growth is followed."""
+        """Half-life of the level: a quarter of the age, one to seven days: growth is followed."""
         age = self.hour - self.born
-        if age >= 960:
+        if age >= 672:
             return _GROWN_DECAY
         return 0.5 ** (4.0 / max(age, 96))  # type: ignore[no-any-return]  # float ** float is Any in typeshed
 
@@ -347,6 +347,8 @@ class Baseline(msgspec.Struct, array_like=True):
         taught_came = worth * kept
         self.came = self.came * decay + float(taught_came.sum())
         self.due = self.due * decay + float((worth * season).sum())
+        if begin - self.born < YOUNG_HOURS:  # what it started from was a guess
+            level = self.came / self.due
         if context.teaches:
             context.profile.learn(slots, kept, max(level, LEAST_RATE))
             return

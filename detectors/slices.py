@@ -47,6 +47,11 @@ _QUICK_FADE: Final = 0.5 ** (1.0 / 3.0)
 """... and of what the last days say, which counts for more: versions come and go."""
 LONG_TICKETS: Final = 20.0
 """How many tickets of the last days outweigh the four weeks."""
+YOUNG_HOURS: Final = 168.0
+"""A value first seen less than so long ago is expected to have the share it has elsewhere."""
+ROUTINE: Final = "app_version\x1f"
+ROUTINE_SHARE: Final = 0.02
+"""New versions are no news: one never seen before is expected to have this share at least."""
 BLOCK_HOURS: Final = 6.0
 """Stretches over which the clumping of a slice is estimated."""
 _CLUMP_FADE: Final = 0.995
@@ -81,6 +86,8 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     """What it was expected to have when a ticket last came."""
     clump: float = _CLUMP_PRIOR[0] * _CLUMP_PRIOR[1]
     clump_days: float = _CLUMP_PRIOR[1]
+    born: float = 0.0
+    """When it was first seen, in hours since 1970."""
     novel: bool = True
     lately: tuple[float, float] = (0.0, 0.0)
     """As in `Shares`, and in its units."""
@@ -223,7 +230,7 @@ class Slices(msgspec.Struct, array_like=True):
         for key in keys:
             slice_ = self.of.get(key)
             if slice_ is None:
-                slice_ = self._admit(key, area)
+                slice_ = self._admit(key, at, area)
                 if slice_ is None:
                     continue
             share, rests_on = self._share(key, slice_, shares, units)
@@ -258,7 +265,7 @@ class Slices(msgspec.Struct, array_like=True):
             for window in slice_.windows:
                 window.cusum = 0.0
 
-    def _admit(self, key: str, area: Area) -> Slice | None:
+    def _admit(self, key: str, at: float, area: Area) -> Slice | None:
         if len(self.of) >= MOST_SLICES:
             idle = [
                 (slice_.known + slice_.yesterday + slice_.today, name)
@@ -270,7 +277,7 @@ class Slices(msgspec.Struct, array_like=True):
             del self.of[min(idle)[1]]
         if area.age_hours >= LEAST_AGE_HOURS:
             self.novelties += 1.0
-        made = Slice(due=area.due, rest=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS)
+        made = Slice(born=at, due=area.due, rest=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS)
         self.of[key] = made
         return made
 
@@ -278,25 +285,28 @@ class Slices(msgspec.Struct, array_like=True):
         self, key: str, slice_: Slice, shares: Shares, units: tuple[float, float]
     ) -> tuple[float, float]:
         """The share of a value before this ticket, and how many tickets that rests on."""
-        unseen = self.novelties / (self.known + 20.0)
+        unseen = self.novelties / (self.known + LONG_TICKETS)
         long = (slice_.known + unseen) / (self.known + 1.0)
         own = (slice_.recent + LONG_TICKETS * long) / (self.recent + LONG_TICKETS)
         rests_on = own * (self.recent + min(LONG_TICKETS, self.known)) + 0.5
+        young = self.block_of * BLOCK_HOURS - slice_.born < YOUNG_HOURS
+        if young:
+            unseen = max(unseen, ROUTINE_SHARE) if key.startswith(ROUTINE) else unseen
+            if unseen > own:
+                own, rests_on = unseen, 1.0
+        steady = TREND_TICKETS * units[0]
         there = shares.counts.get(key)
         if there is not None:
             lately, days = there[0] - slice_.lately[0], there[1] - slice_.lately[1]
-            total, total_days = (
-                shares.total[0] - self.lately[0],
-                shares.total[1] - self.lately[1],
-            )
+            total = shares.total[0] - self.lately[0]
+            total_days = shares.total[1] - self.lately[1]
             if days > 0.5 * units[1] and total_days > 0.0:  # how the share changed elsewhere
                 usual = days / total_days
-                steady = TREND_TICKETS * units[0]
                 trend = (lately + steady * usual) / (total + steady) / usual
                 own *= min(max(trend, 1.0 / MOST_TREND), MOST_TREND)
-            if slice_.known < LEAST_EVIDENCE and lately > own * (total + 20.0 * units[0]):
-                own = lately / (total + 20.0 * units[0])
-                rests_on = lately / units[0]
+            if young and lately > own * (total + steady):
+                own = lately / (total + steady)
+                rests_on = lately / units[0] + 0.1
         yesterday = slice_.yesterday / (self.yesterday + 20.0)
         if yesterday > own:
             own, rests_on = yesterday, slice_.yesterday + 0.5
