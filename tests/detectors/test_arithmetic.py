@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.arithmetic import negative_log_tail, ratio_interval
+from detectors.arithmetic import (
+    hours_of_starts,
+    log_likelihood_ratio,
+    negative_log_tail,
+    ratio_interval,
+)
 
 POISSON = 1e9
 SIZES = (POISSON, 300.0, 20.0, 3.0, 1.0, 0.3)
@@ -119,3 +124,56 @@ def test_nothing_overflows() -> None:
     for count, mean, size in ((1e7, 1e-9, 1e-3), (5.0, 1e-9, 1e12), (1e7, 9e6, 1e3)):
         assert math.isfinite(negative_log_tail(count, mean, size))
     assert all(math.isfinite(end) for end in ratio_interval(1e7, 1e-6, 50.0))
+
+
+@pytest.mark.parametrize(("mean", "size"), [*product((0.05, 1.0, 20.0), SIZES)])
+@pytest.mark.parametrize("multiple", [1.5, 3.0, 10.0])
+def test_the_log_likelihood_ratio_is_the_exact_one(
+    mean: float, size: float, multiple: float
+) -> None:
+    """It is the difference of the two distributions' log probabilities, as scipy has them."""
+    for count in (0, 1, 4, 30, 200):
+        likely, usual = (
+            float(stats.nbinom.logpmf(count, size, size / (size + m)))
+            if size < POISSON
+            else float(stats.poisson.logpmf(count, m))
+            for m in (multiple * mean, mean)
+        )
+        found = log_likelihood_ratio(count, mean, size, multiple)
+        assert found == pytest.approx(likely - usual, rel=1e-4, abs=1e-4)
+
+
+def test_one_ticket_more_is_always_likelier_under_the_multiple() -> None:
+    """The ratio grows with the count, and the noisier the mean the more slowly."""
+    for size in SIZES:
+        found = [log_likelihood_ratio(count, 3.0, size, 4.0) for count in range(50)]
+        assert found == sorted(found)
+    steep = [log_likelihood_ratio(40, 3.0, size, 4.0) for size in SIZES]
+    assert steep == sorted(steep, reverse=True)
+
+
+def test_hours_of_starts_are_those_of_the_integral() -> None:
+    """For a Poisson flood the Laplace approximation is near the integral over all starts.
+
+    Tickets come evenly at five times the rate of two an hour for an hour, after calm.
+    """
+    rate, multiple, hours = 2.0, 5.0, 1.0
+    count = rate * multiple * hours
+    best = log_likelihood_ratio(count, rate * hours, POISSON, multiple)
+    grid = np.arange(0.0, 20.0, 0.001)
+    earlier = [
+        log_likelihood_ratio(count + rate * g, rate * (hours + g), POISSON, multiple) for g in grid
+    ]
+    exact_hours = float(np.exp(np.array(earlier) - best).sum() * 0.001)
+    found = hours_of_starts(count, rate * hours, POISSON, multiple, best, hours)
+    assert found == pytest.approx(exact_hours, rel=0.25)
+
+
+def test_hours_of_starts_are_finite_and_positive() -> None:
+    """For windows of a minute and of weeks, a handful and a million tickets."""
+    for count, mean, size, hours in product(
+        (4.0, 1e6), (1e-4, 5.0, 1e5), (0.1, 50.0, POISSON), (1 / 60, 3.0, 336.0)
+    ):
+        ratio = log_likelihood_ratio(count, mean, size, 2.0)
+        found = hours_of_starts(count, mean, size, 2.0, ratio, hours)
+        assert 0.0 < found <= 4.0 * max(hours, 6.0)

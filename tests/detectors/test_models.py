@@ -7,8 +7,8 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from detectors.baseline import Profile
-from detectors.models import MODEL_NAMES, Arrival, Model, Score, Shared, model_class
+from detectors.baseline import Context, Profile
+from detectors.models import MODEL_NAMES, Arrival, Model, Score, model_class
 from detectors.models.interface import LEAST_EVIDENCE, NO_SCORE
 from detectors.settings import ModelName
 
@@ -21,9 +21,14 @@ MOST_BYTES = 6_000
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
 
+def world(start: float = START) -> Context:
+    """What a model is told of a tenant of its own."""
+    return Context(profile=Profile(), tenant_born=int(start // 3600))
+
+
 def fresh(name: ModelName, start: float = START) -> Model:
     """A new model of a tenant of its own."""
-    return model_class(name)(Shared("UTC", int(start // 3600), Profile()), start)
+    return model_class(name)(world(start), start)
 
 
 def arrivals(seed: int, rate: float, start: float = START) -> Iterator[Arrival]:
@@ -53,18 +58,18 @@ def burst(model: Model, at: float, rate: float, minutes: float) -> list[Score]:
 
 
 @pytest.fixture(params=MODEL_NAMES, scope="module")
-def grown(request: pytest.FixtureRequest) -> tuple[ModelName, bytes, Shared]:
+def grown(request: pytest.FixtureRequest) -> tuple[ModelName, bytes, Context]:
     """A model after eight weeks at three an hour: its name, its state, what it shares."""
     name: ModelName = request.param
     model = fresh(name)
     feed(model, 1, 3.0, START + 8 * WEEK)
-    return name, model.encode(), Shared("UTC", int(START // 3600), Profile())
+    return name, model.encode(), world()
 
 
-def restored(grown: tuple[ModelName, bytes, Shared]) -> Model:
+def restored(grown: tuple[ModelName, bytes, Context]) -> Model:
     """That model once more."""
-    name, data, shared = grown
-    return model_class(name).restore(data, shared)
+    name, data, context = grown
+    return model_class(name).restore(data, context)
 
 
 @every_model
@@ -118,8 +123,8 @@ def test_a_restored_model_has_the_same_future(name: ModelName, age: int) -> None
         arrival = next(source)
         at = arrival.at
         model.observe(arrival)
-    shared = Shared("UTC", int(START // 3600), Profile())
-    again = model_class(name).restore(model.encode(), shared)
+    context = world()
+    again = model_class(name).restore(model.encode(), context)
     assert again.encode() == model.encode()
     found = set()
     for number in range(500):
@@ -141,10 +146,10 @@ def test_a_restored_model_has_the_same_future(name: ModelName, age: int) -> None
 def test_restoring_again_and_again_changes_nothing(name: ModelName) -> None:
     """Encoded and restored after every ticket, the scores are those of the one that ran on."""
     whole, broken = fresh(name), fresh(name)
-    shared = Shared("UTC", int(START // 3600), Profile())
+    context = world()
     for number, arrival in enumerate(arrivals(5, 3.0)):
         assert broken.observe(arrival) == whole.observe(arrival)
-        broken = model_class(name).restore(broken.encode(), shared)
+        broken = model_class(name).restore(broken.encode(), context)
         if number == 1_500:
             break
     assert broken.encode() == whole.encode()
@@ -153,8 +158,8 @@ def test_restoring_again_and_again_changes_nothing(name: ModelName) -> None:
 @every_model
 def test_instances_are_independent(name: ModelName) -> None:
     """What one model of a tenant learns no other of the tenant does."""
-    shared = Shared("UTC", int(START // 3600), Profile())
-    one, other = (model_class(name)(shared, START) for _ in range(2))
+    context = world()
+    one, other = (model_class(name)(context, START) for _ in range(2))
     before = other.encode()
     feed(one, 6, 10.0, START + 2 * WEEK)
     one.score_one(Arrival(START + 3 * WEEK))
@@ -207,7 +212,7 @@ def test_a_gap_of_years_is_short_work(name: ModelName) -> None:
     assert model.rate > 0.0
 
 
-def test_a_silent_series_never_scores(grown: tuple[ModelName, bytes, Shared]) -> None:
+def test_a_silent_series_never_scores(grown: tuple[ModelName, bytes, Context]) -> None:
     """Time alone, and tickets far rarer than usual, never score."""
     model = restored(grown)
     at = START + 8 * WEEK
@@ -217,7 +222,7 @@ def test_a_silent_series_never_scores(grown: tuple[ModelName, bytes, Shared]) ->
         assert model.observe(Arrival(at)).value == NO_SCORE
 
 
-def test_too_little_evidence_never_scores(grown: tuple[ModelName, bytes, Shared]) -> None:
+def test_too_little_evidence_never_scores(grown: tuple[ModelName, bytes, Context]) -> None:
     """Three tickets in a second, or fifty of three customers, are no evidence."""
     at = START + 8 * WEEK + 12 * HOUR
     model = restored(grown)
@@ -231,7 +236,7 @@ def test_too_little_evidence_never_scores(grown: tuple[ModelName, bytes, Shared]
 
 
 def test_a_tenfold_spike_scores_above_all_that_is_healthy(
-    grown: tuple[ModelName, bytes, Shared],
+    grown: tuple[ModelName, bytes, Context],
 ) -> None:
     """After eight weeks an hour at ten times the rate scores higher than healthy weeks do.
 
@@ -250,7 +255,7 @@ def test_a_tenfold_spike_scores_above_all_that_is_healthy(
     assert spike.customers >= LEAST_EVIDENCE
 
 
-def test_healthy_traffic_scores_within_reason(grown: tuple[ModelName, bytes, Shared]) -> None:
+def test_healthy_traffic_scores_within_reason(grown: tuple[ModelName, bytes, Context]) -> None:
     """Poisson tickets pass 2.3 about as often as the limit's prior thinks: once a week.
 
     By its own scale a model would do so once in ten weeks; that it does not is why limits are
@@ -268,7 +273,7 @@ def test_healthy_traffic_scores_within_reason(grown: tuple[ModelName, bytes, Sha
     assert len(high) <= (70 if grown[0] == "gaussian" else 30)
 
 
-def test_a_spike_grows_with_its_evidence(grown: tuple[ModelName, bytes, Shared]) -> None:
+def test_a_spike_grows_with_its_evidence(grown: tuple[ModelName, bytes, Context]) -> None:
     """While a steep burst lasts each ticket is at least as surprising as the one before."""
     model = restored(grown)
     at = (START + 8 * WEEK) // HOUR * HOUR + HOUR
@@ -277,7 +282,7 @@ def test_a_spike_grows_with_its_evidence(grown: tuple[ModelName, bytes, Shared])
     assert found[-1] > found[4] + 3.0
 
 
-def test_after_a_restart_the_windows_begin_anew(grown: tuple[ModelName, bytes, Shared]) -> None:
+def test_after_a_restart_the_windows_begin_anew(grown: tuple[ModelName, bytes, Context]) -> None:
     """What was dealt with does not score again, and what is normal is not forgotten."""
     model = restored(grown)
     at = (START + 8 * WEEK) // HOUR * HOUR + HOUR
@@ -291,7 +296,7 @@ def test_after_a_restart_the_windows_begin_anew(grown: tuple[ModelName, bytes, S
 
 
 def test_a_late_ticket_never_scores_and_is_learned_while_it_can(
-    grown: tuple[ModelName, bytes, Shared],
+    grown: tuple[ModelName, bytes, Context],
 ) -> None:
     """`learn_late` counts what is recent and says so; from before birth it takes nothing."""
     model = restored(grown)
@@ -303,7 +308,7 @@ def test_a_late_ticket_never_scores_and_is_learned_while_it_can(
     assert model.encode() != before
 
 
-def test_arrivals_out_of_order_count_as_now(grown: tuple[ModelName, bytes, Shared]) -> None:
+def test_arrivals_out_of_order_count_as_now(grown: tuple[ModelName, bytes, Context]) -> None:
     """An arrival older than the newest is taken in without moving time back."""
     model = restored(grown)
     now = START + 8 * WEEK + 10 * HOUR
@@ -314,16 +319,16 @@ def test_arrivals_out_of_order_count_as_now(grown: tuple[ModelName, bytes, Share
     assert model.maturity_hours == hours
 
 
-def test_a_grown_model_knows_its_rate_and_age(grown: tuple[ModelName, bytes, Shared]) -> None:
+def test_a_grown_model_knows_its_rate_and_age(grown: tuple[ModelName, bytes, Context]) -> None:
     """After eight weeks at three tickets an hour it expects about as much, in equivalents."""
     model = restored(grown)
     assert model.rate == pytest.approx(3.0 * 0.9, rel=0.5)
     assert model.maturity_hours == pytest.approx(8 * 168, rel=0.05)
 
 
-def test_what_is_no_state_is_refused(grown: tuple[ModelName, bytes, Shared]) -> None:
+def test_what_is_no_state_is_refused(grown: tuple[ModelName, bytes, Context]) -> None:
     """Bytes that `encode` never gave raise a MsgspecError, not something else."""
-    name, data, shared = grown
+    name, data, context = grown
     for broken in (b"", b"\xc1", data[: len(data) // 2], b"\x01" + data):
         with pytest.raises(msgspec.MsgspecError):
-            model_class(name).restore(broken, shared)
+            model_class(name).restore(broken, context)
