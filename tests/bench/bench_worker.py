@@ -10,8 +10,8 @@ aiokafka      ``getmany`` and decode, nothing else
 take nothing  the worker, but `Partition.take` answers at once: delivery, decoding, metrics,
               positions and empty snapshots remain; repeats, clock, customers, model, limit and
               state do not
-no-op model   the worker, but the model scores and learns nothing and its state is empty; all else
-              remains
+no-op model   the worker, but the models score and learn nothing and their state is empty; all else
+              remains, slices too
 worker        the worker as it is
 plain Faust   one event at a time, the same `Partition.take`, and the state of the series it touched
               written to a Faust table
@@ -33,7 +33,8 @@ import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from detectors import models
-from detectors.models import Arrival, Model, Score, Shared
+from detectors.baseline import Context
+from detectors.models import Arrival, Model, Score
 from detectors.partition import Partition
 from detectors.pipeline import Step
 from detectors.settings import Settings
@@ -77,8 +78,8 @@ class NoOp(Model):
 
     name: ClassVar[str] = "cusum_bank"
 
-    def __init__(self, shared: Shared, start: float) -> None:
-        self._shared = shared
+    def __init__(self, context: Context, start: float) -> None:
+        self._context = context
         del start
 
     def observe(self, x: Arrival) -> Score:
@@ -92,11 +93,39 @@ class NoOp(Model):
         del at, weight
         return False
 
+    def withdraw(self, at: float, weight: float) -> None:
+        del at, weight
+
+    def mark_gap(self, since: float, until: float) -> None:
+        del since, until
+
+    def adopt(self, other: Model, share: float) -> None:
+        del other, share
+
     def restart(self) -> None:
         return
 
     @property
     def rate(self) -> float:
+        return 1.0
+
+    def rate_at(self, at: float) -> float:
+        del at
+        return 1.0
+
+    def lately(self, since: float, at: float) -> tuple[float, float]:
+        del since, at
+        return 0.0, 0.0
+
+    def due_by(self, at: float) -> float:
+        return at / 3600.0
+
+    def variance(self, hours: float) -> float:
+        del hours
+        return 0.1
+
+    @property
+    def information(self) -> float:
         return 1.0
 
     @property
@@ -107,9 +136,9 @@ class NoOp(Model):
         return b""
 
     @classmethod
-    def restore(cls, data: bytes, shared: Shared) -> Self:
+    def restore(cls, data: bytes, context: Context) -> Self:
         del data
-        return cls(shared, 0.0)
+        return cls(context, 0.0)
 
 
 _NOTHING: Final = Score()
