@@ -49,7 +49,6 @@ LEAST_RATE: Final = 1e-4
 """Tickets an hour; a series is never expected to be quieter."""
 
 _SEASON_DECAY: Final = 0.5 ** (1 / 6)
-_GROWN_DECAY: Final = 0.5 ** (1 / 168)
 _WORKDAY_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 5.0
 _WEEKEND_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 2.0
 _FADES: Final = np.array([_WORKDAY_FADE] * 24 + [_WEEKEND_FADE] * 24)
@@ -59,6 +58,10 @@ _DAY_FADE: Final = 0.98
 _OWN_DAY: Final = 3.0
 _OWN_WEEK: Final = 50.0
 _PROFILE: Final = 2.0
+SPARSE_RATE: Final = 0.25
+"""Customer-equivalents an hour below which a series has the tenant's season and none of its own."""
+LEVEL_TICKETS: Final = 200.0
+"""Tickets that a level rests on at least, if they come within eight weeks."""
 _GROWN_HOURS: Final = 2_016
 """After twelve weeks the ignorance of youth is gone."""
 
@@ -67,7 +70,7 @@ def _zeros(length: int) -> Floats:
     return array("f", bytes(4 * length))
 
 
-class Profile(msgspec.Struct, array_like=True):
+class Profile(msgspec.Struct, array_like=True, dict=True):
     """Hour-of-week shape of a whole tenant: what its areas share. Mean 1 over a week, roughly."""
 
     came: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
@@ -78,8 +81,16 @@ class Profile(msgspec.Struct, array_like=True):
         factors: Row = _view(self.came)[slots] / _view(self.due)[slots].astype(np.float64)
         return factors
 
+    def of_day(self, day: Day) -> list[float]:
+        """The same of a whole day; kept until something is learned, since all areas ask for it."""
+        kept: dict[int, list[float]] = self.__dict__.setdefault("days", {})
+        if day.start not in kept:
+            kept[day.start] = self.at(day.slots).tolist()
+        return kept[day.start]
+
     def learn(self, slots: npt.NDArray[np.intp], came: Row, due: float) -> None:
         """The hours *slots* are over: *came* tickets where the level alone said *due*."""
+        self.__dict__.pop("days", None)
         mine = _view(self.came)
         mine[slots] = mine[slots] * _SEASON_DECAY + came / due
         mine = _view(self.due)
@@ -268,10 +279,15 @@ class Baseline(msgspec.Struct, array_like=True):
 
     def _expect(self, day: Day, context: Context) -> None:
         """The rates of *day*, as far as is known now; of the hours that are over they stay."""
-        rates = np.maximum(self.came / self.due * self._season(day, context), LEAST_RATE)
-        if context.calendar.events:
-            rates *= _factors(day, context)
-        fresh = array("f", rates.astype(np.float32).tobytes())
+        level = self.came / self.due
+        if self._is_sparse(context):
+            factors = context.profile.of_day(day)
+            fresh = array("f", [max(level * factor, LEAST_RATE) for factor in factors])
+        else:
+            rates = np.maximum(level * self._season(day, context), LEAST_RATE)
+            if context.calendar.events:
+                rates *= _factors(day, context)
+            fresh = array("f", rates.astype(np.float32).tobytes())
         if self.start == day.start and len(self.rates) == len(fresh):
             kept = self.hour - self.start
             fresh = self.rates[:kept] + fresh[kept:]
@@ -282,6 +298,35 @@ class Baseline(msgspec.Struct, array_like=True):
             self.ignorance += 0.3 * math.exp(-age / 240.0)
         if tenant_age < _GROWN_HOURS:
             self.ignorance += 2.0 * math.exp(-tenant_age / 100.0)
+
+    def _is_sparse(self, context: Context) -> bool:
+        """Whether there is too little to learn a season of its own from: the shared one will do."""
+        return (
+            self.came < SPARSE_RATE * self.due
+            and not context.teaches
+            and not context.calendar.events
+            and not self.gaps
+        )
+
+    def _learn_sparse(self, day: Day, begin: int, end: int, context: Context) -> None:
+        """Learn the hours from *begin* to before *end*: the level, and how far days scatter."""
+        factors = context.profile.of_day(day)
+        season = sum(factors[begin - day.start : end - day.start])
+        level = self.came / self.due
+        mean = max(level * season, 1e-6)
+        variance = self.hour_dispersion + self.day_dispersion + self.ignorance
+        deviation = math.sqrt(mean + variance * mean * mean)
+        count = 0.0
+        for hour in range(begin, end):
+            if hour in self.pending:
+                count += self.pending.pop(hour)
+        kept = min(count, mean + 4.0 * deviation + 1.0)
+        decay = self._level_decay() ** (end - begin)
+        worth = 1.0 / (1.0 + self.day_dispersion * mean)
+        self.came = self.came * decay + worth * kept
+        self.due = self.due * decay + worth * season
+        if begin - self.born > SLOTS:
+            self._learn_day(kept, mean, mean * mean / max(end - begin, 1), whole=end == day.end)
 
     def _season(self, day: Day, context: Context) -> Row:
         shared = context.profile.at(day.slots)
@@ -297,11 +342,13 @@ class Baseline(msgspec.Struct, array_like=True):
         return result
 
     def _level_decay(self) -> float:
-        """Half-life of the level: a quarter of the age, one to seven days: growth is followed."""
-        age = self.hour - self.born
-        if age >= 672:
-            return _GROWN_DECAY
-        return 0.5 ** (4.0 / max(age, 96))  # type: ignore[no-any-return]  # float ** float is Any in typeshed
+        """Of the level, an hour: half-life a quarter of the age, one day to one week.
+
+        Longer where tickets are few, up to eight weeks: there chance hides more than drift does.
+        """
+        longest = min(max(168.0, LEVEL_TICKETS * self.due / self.came), 1_344.0)
+        half_life = min(max(0.25 * (self.hour - self.born), 24.0), longest)
+        return 0.5 ** (1.0 / half_life)  # type: ignore[no-any-return]  # float ** float is Any in typeshed
 
     def _learn_until(self, hour: int, context: Context) -> None:
         """Learn all hours before *hour*, day by day."""
@@ -313,6 +360,9 @@ class Baseline(msgspec.Struct, array_like=True):
 
     def _learn(self, day: Day, begin: int, end: int, context: Context) -> None:
         """Learn the hours from *begin* to before *end* of *day*."""
+        if self._is_sparse(context):
+            self._learn_sparse(day, begin, end, context)
+            return
         slots, shapes = day.slots, day.shapes
         hours = np.arange(begin - day.start, end - day.start)
         counts = np.array([self.pending.pop(hour, 0.0) for hour in range(begin, end)])
@@ -379,9 +429,13 @@ class Baseline(msgspec.Struct, array_like=True):
         fade = _HOUR_FADE ** len(means)
         self.hour_moment = self.hour_moment * fade + float(moments.sum())
         self.hour_weight = self.hour_weight * fade + float(weights.sum())
+        squares = float((means * means).sum())
+        self._learn_day(float(kept.sum()), float(means.sum()), squares, whole=whole)
+
+    def _learn_day(self, kept: float, mean: float, squared: float, *, whole: bool) -> None:
+        """The moment of a day, once it is *whole*: what came and was due of it, and its squares."""
         came, due, squares = self.day_so_far
-        came, due = came + float(kept.sum()), due + float(means.sum())
-        squares += float((means * means).sum())
+        came, due, squares = came + kept, due + mean, squares + squared
         self.day_so_far = (came, due, squares)
         if whole:
             noise = 1.0 / due + self.hour_dispersion * squares / due**2

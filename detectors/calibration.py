@@ -21,7 +21,7 @@ class Prior(NamedTuple):
 TABLE: Final[dict[Kind, tuple[Prior, ...]]] = {
     "area": (Prior(1.0, 1.0), Prior(0.7, 1.0), Prior(0.7, 1.0), Prior(0.7, 1.0)),
     "slice": (Prior(0.15, 0.8), Prior(0.25, 1.2), Prior(0.7, 1.5), Prior(0.7, 1.5)),
-    "tenant": (Prior(0.2, 1.0),) * 4,
+    "tenant": (Prior(0.6, 1.0),) * 4,
 }
 
 

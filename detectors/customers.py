@@ -13,9 +13,9 @@ MEMORY_SECONDS: Final = 24 * 3600
 """The k-th ticket of a customer within this time of the first counts 2^-(k-1)."""
 TWICE_SECONDS: Final = 60
 """A customer's next ticket within this time is the same form sent twice: it counts nothing."""
-SETS: Final = 48
+SETS: Final = 40
 WAYS: Final = 4
-"""Room for 192 customers; of those that fall into one set the longest unseen is forgotten."""
+"""Room for 160 customers; of those that fall into one set the longest unseen is forgotten."""
 NEVER: Final = float("-inf")
 MOST_TIMES: Final = 60
 _WEIGHTS: Final = (1.0, *(0.5**k for k in range(MOST_TIMES)), 0.5 ** (MOST_TIMES - 1))
@@ -26,7 +26,7 @@ def _row(typecode: str) -> Integers:
 
 
 class CustomerMemory(msgspec.Struct, array_like=True):
-    """The customers of one series within a day, bounded: 2.5 kB however many there are.
+    """The customers of one series within a day, bounded: 2.1 kB however many there are.
 
     A forgotten customer counts as a new one. Forgotten are those longest unseen, so a noisy one is
     remembered.

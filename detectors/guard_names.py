@@ -15,6 +15,7 @@ Guard = Literal[
     "inherited",
     "cooldown",
     "inside_tenant",
+    "same_slice",
     "holiday",
     "announced",
 ]

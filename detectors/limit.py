@@ -32,7 +32,7 @@ GUARD_HOURS: Final = 24.0
 """A peak teaches when it is a day old."""
 WARM_UP_HOURS: Final = 336.0
 """Peaks of the first two weeks teach nothing: the baseline was still a guess."""
-LEAST: Final = 1.5
+LEAST: Final = 0.5
 OWN_WEEKS: Final = 8.0
 """How many weeks of its own it takes for a series to count as much as its pool."""
 OWN_PEAKS: Final = 10.0

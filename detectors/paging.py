@@ -224,6 +224,9 @@ def _open(
         tenant.guarded.append("inside_tenant")
         if key not in inside.areas:
             inside.areas = [*inside.areas, key]
+    elif found is not None and _pages_elsewhere(tenant, found.key):
+        suppressed = "same_slice"
+        tenant.guarded.append("same_slice")
     before = series.episode
     cooldown = settings.cooldown_minutes * 60.0
     again = before is not None and score.since - before.resolved_at <= cooldown
@@ -256,6 +259,15 @@ def _open(
     if key != WHOLE:
         tenant.touched.add(key)
     return tell(tenant, key, transition, at, settings)
+
+
+def _pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
+    """Whether the same value of the same dimension has paged for another area, and still runs."""
+    for key in tenant.running:
+        episode = tenant.series(key).running
+        if episode is not None and episode.slice == slice_key and episode.suppressed is None:
+            return True
+    return False
 
 
 def _reason(kind: Kind, found: Found | None) -> Reason:

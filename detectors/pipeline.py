@@ -15,7 +15,8 @@ from typing import Literal
 
 import msgspec
 
-from detectors.duplicates import fingerprints
+from detectors.days import day_of
+from detectors.duplicates import fingerprint, fingerprints
 from detectors.guard_names import Guard
 from detectors.guards import is_feed_gap
 from detectors.models import Arrival
@@ -157,6 +158,8 @@ def _count(
     whole.count(at, weight_there, mark)
     of_whole = whole.model.observe(Arrival(at, weight_there, seen_there))
     tenant.last_ticket, tenant.last_due = at, whole.model.due_by(at)
+    if whole.day != int(at // 86_400.0):
+        _name_the_day(tenant, at, settings)
     for each in (series, whole):
         if each.day != int(at // 86_400.0):
             learn_limits(tenant, each, at)
@@ -164,6 +167,16 @@ def _count(
         area, at, weight, last_seen, keys, score, found, (of_whole, weight_there, seen_there)
     )
     return events + judge(tenant, arrived, settings)
+
+
+def _name_the_day(tenant: Tenant, at: float, settings: Settings) -> None:
+    """Once a day: say if it is expected to be another one than its weekday tells."""
+    hour = int(at // 3600)
+    calendar = settings.calendar
+    if day_of(hour, calendar.timezone, calendar.country, calendar.subdivision).holiday:
+        tenant.guarded.append("holiday")
+    if any(event.start < at + 86_400.0 and event.end > at for event in calendar.events):
+        tenant.guarded.append("announced")
 
 
 def _slices(
@@ -264,6 +277,9 @@ def _move(
         return "duplicate", []
     unclassified = tenant.areas.get(UNCLASSIFIED)
     was_unclassified = unclassified is not None and unclassified.remembers(mark)
+    told = fingerprint(f"{ticket.source}\x1fmoved\x1f{ticket.ticket_id}\x1f{ticket.area}")
+    if not tenant.duplicates.is_new([told], int(clock // 3600)):
+        return "duplicate", []
     events = _take_back(tenant, ticket, at, settings, but=ticket.area)
     tenant.guarded.append("reclassified")
     if was_unclassified and events is not None and clock - at <= FRESH_SECONDS:

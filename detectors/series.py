@@ -24,7 +24,7 @@ PENDING_MARGIN: Final = math.log(10.0)
 """A score this close to its limit is pending: ten times less surprising than a page."""
 HEAT_HOURS: Final = (0.25, 2.0)
 """Time constants of the recent counts that breadth is judged by: a burst, and a slower rise."""
-RECENT: Final = 96
+RECENT: Final = 48
 """Tickets whose weight is remembered, so that they can be taken back."""
 
 Phase = Literal["calm", "pending", "opened", "recovering"]
@@ -123,12 +123,10 @@ class Series:
             self._hour_before = self._this_hour if hour == self._hour + 1 else 0.0
             self._hour, self._this_hour = hour, 0.0
         self._this_hour += weight
-        place = self.tickets % RECENT
-        if len(self._recent) < RECENT:
-            self._recent.append(mark)
-            self._weights.append(weight)
-        else:
-            self._recent[place], self._weights[place] = mark, weight
+        if len(self._recent) >= RECENT:
+            del self._recent[0], self._weights[0]
+        self._recent.append(mark)
+        self._weights.append(weight)
 
     def remembers(self, mark: int) -> bool:
         """Whether the ticket with that *mark* was counted here lately."""
@@ -140,7 +138,7 @@ class Series:
             return 0.0
         place = self._recent.index(mark)
         weight = self._weights[place]
-        self._recent[place] = 0
+        del self._recent[place], self._weights[place]
         self.seen -= weight
         self.tickets -= 1
         gone = at / 3600.0 - self._heat_at

@@ -49,6 +49,8 @@ LONG_TICKETS: Final = 20.0
 """How many tickets of the last days outweigh the four weeks."""
 YOUNG_HOURS: Final = 168.0
 """A value first seen less than so long ago is expected to have the share it has elsewhere."""
+OF_AN_AREA: Final = "issue_type\x1f"
+"""Issue types are an area's own: how they fare in other areas says nothing."""
 ROUTINE: Final = "app_version\x1f"
 ROUTINE_SHARE: Final = 0.02
 """New versions are no news: one never seen before is expected to have this share at least."""
@@ -57,6 +59,7 @@ BLOCK_HOURS: Final = 6.0
 _CLUMP_FADE: Final = 0.995
 _CLUMP_PRIOR: Final = (0.05, 60.0)
 """Relative variance that a share has from block to block, and how much that rests on."""
+_NO_WINDOWS: Final = [None] * len(MULTIPLES)
 _MEMBERS: Final = tuple((m - 1.0, math.log(m), m) for m in MULTIPLES)
 
 
@@ -97,9 +100,8 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     """What the area's other values had seen then."""
     seen: float = 0.0
     """Customer-equivalents since it was first seen."""
-    windows: tuple[Window, ...] = msgspec.field(
-        default_factory=lambda: tuple(Window() for _ in MULTIPLES)
-    )
+    windows: list[Window | None] = msgspec.field(default_factory=lambda: [None] * len(MULTIPLES))
+    """As many as `MULTIPLES`; those of a single ticket are forgotten after a while."""
 
 
 class Shares(msgspec.Struct, array_like=True):
@@ -123,7 +125,7 @@ class Shares(msgspec.Struct, array_like=True):
             gone = 0.0
         return 2.0 ** (gone / HALF_LIVES[0]), 2.0 ** (gone / HALF_LIVES[1])
 
-    def add(self, lately: float, days: float, keys: tuple[str, ...]) -> None:
+    def add(self, lately: float, days: float, keys: list[str]) -> None:
         """One ticket with the values *keys*, worth so much in each unit."""
         counts = self.counts
         self.total = (self.total[0] + lately, self.total[1] + days)
@@ -242,7 +244,7 @@ class Slices(msgspec.Struct, array_like=True):
             if found is not None and (best is None or found.value > best.score.value):
                 best = Found(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
         self.lately = (self.lately[0] + lately, self.lately[1] + days)
-        shares.add(lately, days, keys)
+        shares.add(lately, days, [key for key in keys if not key.startswith(OF_AN_AREA)])
         return best
 
     def withdraw(self, at: float, weight: float, keys: tuple[str, ...]) -> None:
@@ -253,7 +255,7 @@ class Slices(msgspec.Struct, array_like=True):
                 continue
             slice_.today = max(0.0, slice_.today - weight)
             for window, (_, gain, _) in zip(slice_.windows, _MEMBERS, strict=True):
-                if window.cusum > 0.0 and window.start <= at:
+                if window is not None and window.start <= at:
                     window.cusum = max(0.0, window.cusum - weight * gain)
                     window.observed = max(0.0, window.observed - weight)
                     window.tickets = max(0, window.tickets - 1)
@@ -262,8 +264,7 @@ class Slices(msgspec.Struct, array_like=True):
     def restart(self) -> None:
         """Forget the windows that run."""
         for slice_ in self.of.values():
-            for window in slice_.windows:
-                window.cusum = 0.0
+            slice_.windows = [None] * len(MULTIPLES)
 
     def _admit(self, key: str, at: float, area: Area) -> Slice | None:
         if len(self.of) >= MOST_SLICES:
@@ -328,9 +329,13 @@ class Slices(msgspec.Struct, array_like=True):
         step = share * max(area.due - slice_.due, (rest - slice_.rest) / (1.0 - share), 0.0)
         slice_.due, slice_.rest = area.due, rest
         total, best_value, best = 0.0, 0.0, None
-        for window, (drift, gain, multiple) in zip(slice_.windows, _MEMBERS, strict=True):
-            cusum = window.cusum - drift * step
-            if cusum <= 0.0 or at - window.start > LONGEST_HOURS:
+        windows = slice_.windows
+        for place, (drift, gain, multiple) in enumerate(_MEMBERS):
+            window = windows[place]
+            cusum = window.cusum - drift * step if window is not None else 0.0
+            if window is None or cusum <= 0.0 or at - window.start > LONGEST_HOURS:
+                if window is None:
+                    window = windows[place] = Window()
                 window.cusum = weight * gain
                 window.observed, window.start = weight, at
                 window.due, window.seen = area.due, area.seen - weight
@@ -401,6 +406,11 @@ class Slices(msgspec.Struct, array_like=True):
         self.block_of, self.block = block, 0.0
         for slice_ in self.of.values():
             slice_.block = 0.0
+            if slice_.windows != _NO_WINDOWS:
+                slice_.windows = [
+                    None if window is None or window.tickets < 2 else window
+                    for window in slice_.windows
+                ]
         day = int(block * BLOCK_HOURS // 24.0)
         if day == self.day:
             return

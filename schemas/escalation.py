@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 Transition = Literal["opened", "updated", "resolved", "reopened", "amended"]
 Severity = Literal["info", "warning", "error", "critical"]
 Reason = Literal["area_spike", "slice_spike", "new_value", "tenant_spike", "became_tenant_wide"]
-Suppressed = Literal["history", "inside_tenant"]
+Suppressed = Literal["history", "inside_tenant", "same_slice"]
 
 EVENT_TYPE_PREFIX: Final = "com.spikewatch.escalation."
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
