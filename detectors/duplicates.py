@@ -6,8 +6,10 @@ hashes are kept in segments, so that a snapshot writes only the last one.
 """
 
 from array import array
+from collections import deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from heapq import heappop, heappush
 from typing import Final
 
 import msgspec
@@ -74,10 +76,14 @@ class Duplicates:
         self._most = most
         self._hours: dict[int, int] = {}
         living = sorted((s.serial, slot) for slot, s in enumerate(self.segments) if not s.retired)
-        for _, slot in living:
+        self._living = deque(slot for _, slot in living)
+        """Slots that are in use, oldest first."""
+        self._free = [slot for slot, s in enumerate(self.segments) if s.retired]
+        """A heap of the others."""
+        for slot in self._living:
             segment = self.segments[slot]
             self._hours.update(dict.fromkeys(segment.hashes, segment.hour))
-        self._open = living[-1][1] if living else -1
+        self._open = self._living[-1] if self._living else -1
 
     def __len__(self) -> int:
         """How many hashes are remembered."""
@@ -111,17 +117,18 @@ class Duplicates:
 
     def _new_segment(self, hour: int, keep: int) -> Segment:
         serial = self.segments[self._open].serial + 1 if self._open >= 0 else 0
-        living = sorted((s.serial, slot) for slot, s in enumerate(self.segments) if not s.retired)
-        for _, slot in living:
-            wanted = hour - self.segments[slot].hour <= MEMORY_HOURS or len(self._hours) <= keep
+        while self._living:
+            hours_ago = hour - self.segments[self._living[0]].hour
+            wanted = hours_ago <= MEMORY_HOURS or len(self._hours) <= keep
             if wanted and len(self._hours) < self._most:
                 break
-            self._retire(slot)
-        free = next((slot for slot, s in enumerate(self.segments) if s.retired), len(self.segments))
+            self._retire(self._living.popleft())
+        free = heappop(self._free) if self._free else len(self.segments)
         if free == len(self.segments):
             self.segments.append(Segment(serial, hour))
         else:
             self.segments[free] = Segment(serial, hour)
+        self._living.append(free)
         self._open = free
         return self.segments[free]
 
@@ -131,4 +138,5 @@ class Duplicates:
             if self._hours.get(found) == segment.hour:
                 del self._hours[found]
         self.segments[slot] = Segment(segment.serial, segment.hour)
+        heappush(self._free, slot)
         self.touched.add(slot)

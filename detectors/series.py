@@ -141,7 +141,7 @@ class Series:
         del self._recent[place], self._weights[place]
         self.seen -= weight
         self.tickets -= 1
-        gone = at / 3600.0 - self._heat_at
+        gone = min(at / 3600.0 - self._heat_at, 0.0)
         quick, slow = self._heat
         self._heat = (
             max(0.0, quick - weight * math.exp(gone / HEAT_HOURS[0])),
