@@ -58,6 +58,9 @@ _DAY_FADE: Final = 0.98
 _OWN_DAY: Final = 3.0
 _OWN_WEEK: Final = 50.0
 _PROFILE: Final = 2.0
+QUIET_SHARE: Final = 0.85
+"""A level is not thought to have fallen below so much of what it was over the last two months."""
+_LONG_DECAY: Final = 0.5 ** (1 / 840)
 SPARSE_RATE: Final = 0.25
 """Customer-equivalents an hour below which a series has the tenant's season and none of its own."""
 LEVEL_TICKETS: Final = 200.0
@@ -134,6 +137,9 @@ class Baseline(msgspec.Struct, array_like=True):
     came: float = 0.3
     """Customer-equivalents the level rests on, faded. The weak start: one an hour, or anything."""
     due: float = 0.3
+    long_came: float = 0.3
+    """The same as `came` and `due`, remembered for longer: a quiet week is no new normal."""
+    long_due: float = 0.3
     day_came: Floats = msgspec.field(default_factory=lambda: _zeros(48))
     day_due: Floats = msgspec.field(default_factory=lambda: _zeros(48))
     week_came: Floats = msgspec.field(default_factory=lambda: _zeros(SLOTS))
@@ -232,6 +238,7 @@ class Baseline(msgspec.Struct, array_like=True):
     def rebase(self, factor: float) -> None:
         """The level is *factor* times what was thought: a new normal, from this hour on."""
         self.due /= factor
+        self.long_due /= factor
         into = self.hour - self.start
         self.rates = array("f", [*self.rates[:into], *(r * factor for r in self.rates[into:])])
 
@@ -245,6 +252,7 @@ class Baseline(msgspec.Struct, array_like=True):
             value = getattr(other, name)
             setattr(self, name, value[:] if isinstance(value, array) else value)
         self.due = other.due / max(share, 1e-6)
+        self.long_came, self.long_due = self.came, self.due
         self.born = min(self.born, other.born)
         self._expect(day_of(self.hour, *_zone(context)), context)
 
@@ -279,7 +287,7 @@ class Baseline(msgspec.Struct, array_like=True):
 
     def _expect(self, day: Day, context: Context) -> None:
         """The rates of *day*, as far as is known now; of the hours that are over they stay."""
-        level = self.came / self.due
+        level = max(self.came / self.due, QUIET_SHARE * self.long_came / self.long_due)
         if self._is_sparse(context):
             factors = context.profile.of_day(day)
             fresh = array("f", [max(level * factor, LEAST_RATE) for factor in factors])
@@ -323,8 +331,7 @@ class Baseline(msgspec.Struct, array_like=True):
         kept = min(count, mean + 4.0 * deviation + 1.0)
         decay = self._level_decay() ** (end - begin)
         worth = 1.0 / (1.0 + self.day_dispersion * mean)
-        self.came = self.came * decay + worth * kept
-        self.due = self.due * decay + worth * season
+        self._learn_level(worth * kept, worth * season, decay, end - begin)
         if begin - self.born > SLOTS:
             self._learn_day(kept, mean, mean * mean / max(end - begin, 1), whole=end == day.end)
 
@@ -340,6 +347,14 @@ class Baseline(msgspec.Struct, array_like=True):
         )
         result: Row = shared * own_day * own_week
         return result
+
+    def _learn_level(self, came: float, due: float, decay: float, hours: int) -> None:
+        """So much *came* where the season alone was *due*, in so many *hours*."""
+        self.came = self.came * decay + came
+        self.due = self.due * decay + due
+        longer = decay if self.hour - self.born < YOUNG_HOURS else max(decay, _LONG_DECAY**hours)
+        self.long_came = self.long_came * longer + came
+        self.long_due = self.long_due * longer + due
 
     def _level_decay(self) -> float:
         """Of the level, an hour: half-life a quarter of the age, one day to one week.
@@ -395,8 +410,9 @@ class Baseline(msgspec.Struct, array_like=True):
         worth = 1.0 / (1.0 + dispersion * means)
         decay = self._level_decay() ** len(hours)
         taught_came = worth * kept
-        self.came = self.came * decay + float(taught_came.sum())
-        self.due = self.due * decay + float((worth * season).sum())
+        self._learn_level(
+            float(taught_came.sum()), float((worth * season).sum()), decay, end - begin
+        )
         if begin - self.born < YOUNG_HOURS:  # what it started from was a guess
             level = self.came / self.due
         if context.teaches:

@@ -21,16 +21,19 @@ HEIR_SHARE: Final = 0.6
 LOSS_DEVIATIONS: Final = 3.0
 
 
-def is_feed_gap(model: Model, hours: float, due: float) -> bool:
-    """Whether *hours* without a ticket in the whole tenant, where *due* were, can be no chance.
+def is_feed_gap(model: Model, since: float, until: float) -> bool:
+    """Whether no ticket of the whole tenant from *since* to *until* (seconds) can be no chance.
 
     Then the source was silent, not the customers: an outage of a feed is neither calm nor, when it
-    is over, a spike.
+    is over, a spike. Changes nothing in *model*, the tenant's own.
     """
-    if hours < LEAST_GAP_HOURS or due < LEAST_GAP_DUE or model.maturity_hours < GAP_AGE_HOURS:
+    hours = (until - since) / 3600.0
+    if hours < LEAST_GAP_HOURS or model.maturity_hours < GAP_AGE_HOURS:
         return False
+    whole = range(int(since // 3600), min(int(until // 3600), int(since // 3600) + 168))
+    due = sum(model.rate_at(hour * 3600.0) for hour in whole)
     variance = model.variance(hours)
-    return math.log1p(variance * due) / variance >= GAP_DOUBT
+    return due >= LEAST_GAP_DUE and math.log1p(variance * due) / variance >= GAP_DOUBT
 
 
 def heirs_share(

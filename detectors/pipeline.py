@@ -18,7 +18,7 @@ import msgspec
 from detectors.days import day_of
 from detectors.duplicates import fingerprint, fingerprints
 from detectors.guard_names import Guard
-from detectors.guards import is_feed_gap
+from detectors.guards import LEAST_GAP_HOURS, is_feed_gap
 from detectors.models import Arrival
 from detectors.paging import Arrived, judge, learn_limits, resolve, tell
 from detectors.series import Series
@@ -139,8 +139,8 @@ def _count(
     """A complaint of *ticket*'s area, now: into every series it is part of, and judge."""
     events: list[EscalationEvent] = []
     whole = tenant.whole
-    whole.model.advance(at)
     _look_for_gap(tenant, at)
+    whole.model.advance(at)
     area, series = _series(tenant, ticket.area, at, settings)
     left_open = series.running
     if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
@@ -157,7 +157,7 @@ def _count(
     weight_there *= series.model.information
     whole.count(at, weight_there, mark)
     of_whole = whole.model.observe(Arrival(at, weight_there, seen_there))
-    tenant.last_ticket, tenant.last_due = at, whole.model.due_by(at)
+    tenant.last_ticket = at
     if whole.day != int(at // 86_400.0):
         _name_the_day(tenant, at, settings)
     for each in (series, whole):
@@ -209,11 +209,10 @@ def _keys(ticket: Ticket, settings: Settings) -> tuple[str, ...]:
 
 def _look_for_gap(tenant: Tenant, at: float) -> None:
     """Where the source was silent, those hours teach nothing and no window spans them."""
-    hours = (at - tenant.last_ticket) / 3600.0
-    if hours < 1.0:
+    if at - tenant.last_ticket < 3_600.0 * LEAST_GAP_HOURS:
         return
     whole = tenant.whole
-    if is_feed_gap(whole.model, hours, whole.model.due_by(at) - tenant.last_due):
+    if is_feed_gap(whole.model, tenant.last_ticket, at):
         tenant.guarded.append("feed_gap")
         whole.model.mark_gap(tenant.last_ticket, at)
         for name, series in tenant.areas.items():

@@ -5,7 +5,7 @@ slice is compared with the rest of its area, so that noise, holidays and inciden
 cancel. Given what the rest did since the window began, the slice's count is negative binomial:
 
     rest ~ its own mean x a factor G, G gamma with mean 1 and the variance v that the area has
-    mean = share x M x (1/v + rest) / (1/v + (1 - share) x M)
+    mean = share x M x (1/v + rest) / (1/v + (1 - share) x M), or what the rest alone says, if more
     1 / size = 1 / (1/v + rest)  +  1 / (tickets the share rests on)  +  clumping
 
 with M expected of the area. The score is that of `detectors.models.cusum_bank`, over the mean of
@@ -387,8 +387,9 @@ class Slices(msgspec.Struct, array_like=True):
         due = max(area.due - window.due, area.rate / 60.0)
         rest = max(area.seen - window.seen - window.observed, 0.0)
         prior = 1.0 / area.variance
-        mean = share * due * (prior + rest) / (prior + (1.0 - share) * due)
-        return mean, 1.0 / (prior + rest) + 1.0 / rests_on + slice_.clump / slice_.clump_days
+        others = (1.0 - share) * due
+        level = max((prior + rest) / (prior + others), rest / others)  # the whole area may be up
+        return share * due * level, 1.0 / (prior + rest) + 1.0 / rests_on + slice_.clump / slice_.clump_days
 
     def _renew(self, since: float) -> None:
         """The units of the shares began anew *since*."""

@@ -37,7 +37,6 @@ class _Record(msgspec.Struct, array_like=True):
     live: bool
     born: int
     last_ticket: float
-    last_due: float
     profile: Profile
     shares: Shares
     pools: dict[Kind, list[Pool]]
@@ -70,8 +69,6 @@ class Tenant:
         """The first hour."""
         self.last_ticket = 0.0
         """When the last one came, in any area."""
-        self.last_due = 0.0
-        """What the whole was due until then."""
         self.areas: dict[str, Series] = {}
         self.running: set[str] = set()
         """Areas whose episode runs; `WHOLE` where the tenant's does."""
@@ -148,7 +145,6 @@ class Tenant:
                 self.live,
                 self.born,
                 self.last_ticket,
-                self.last_due,
                 self.profile,
                 self.shares,
                 self.pools,
@@ -166,7 +162,7 @@ class Tenant:
         self.clock, self.minute = record.clock, record.minute
         self.in_history, self.simulated = record.in_history, record.simulated
         self.live, self.born = record.live, record.born
-        self.last_ticket, self.last_due = record.last_ticket, record.last_due
+        self.last_ticket = record.last_ticket
         self.profile, self.shares, self.pools = record.profile, record.shares, record.pools
         self.pages, self.inside = record.pages, set(record.inside)
         self._whole = Series.restore(
