@@ -52,7 +52,7 @@ class Desk:
         self.config = config
         self.tenant = tenant or Tenant("acme", config)
         self.rng = random.Random(4)
-        self.number = 0 if tenant is None else 1_000_000
+        self.number = 0 if tenant is None else int(1_000 * (tenant.clock or 0.0))  # ids of its own
         self.events: list[EscalationEvent] = []
         self.guards: list[Guard] = []
 

@@ -411,15 +411,6 @@ def test_an_incident_during_an_event_is_found() -> None:
     assert desk.paged("login")
 
 
-def test_a_new_area_that_grows_normally_does_not_page() -> None:
-    """A new product: two tickets a day at first, three an hour after four weeks."""
-    desk = company()
-    for day in range(28):
-        begin, rate = NOW + day * DAY, 3.0 * (day + 1) / 28.0
-        desk.feed(begin, begin + DAY, COMPANY | {"new product": rate}, seed=100 + day)
-    assert len(desk.paged("new product")) <= 1, desk.paged("new product")
-
-
 def test_a_new_area_with_ordinary_traffic_does_not_page() -> None:
     """A new area that begins at its full rate on its first day."""
     desk = company(until=MORNING)
