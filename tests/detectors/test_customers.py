@@ -86,7 +86,7 @@ def test_the_noisy_customer_is_the_one_who_is_remembered() -> None:
     memory = CustomerMemory()
     weights = []
     for number in range(5_000):
-        at = 1_000.0 + 10.0 * number
+        at = 1_000.0 + 15.0 * number
         memory.see(f"other {number}", at)
         if number % 5 == 0:
             weights.append(memory.see("noisy", at)[0])
@@ -100,10 +100,10 @@ def test_who_was_longest_unseen_is_forgotten_first() -> None:
     memory = CustomerMemory()
     for at, name in enumerate(alike[:WAYS], start=1):
         memory.see(name, float(at))
-    memory.see(alike[0], 50.0)
-    memory.see(alike[WAYS], 60.0)
-    assert memory.see(alike[1], 70.0) == (1.0, NEVER)
-    assert memory.see(alike[0], 71.0) == (0.25, 50.0)
+    memory.see(alike[0], 100.0)
+    memory.see(alike[WAYS], 110.0)
+    assert memory.see(alike[1], 170.0) == (1.0, NEVER)
+    assert memory.see(alike[0], 171.0) == (0.25, 100.0)
 
 
 @given(
@@ -130,7 +130,7 @@ def test_the_whole_range_of_times_fits() -> None:
     memory = CustomerMemory()
     latest = 4_102_444_800.0  # 2100-01-01
     memory.see("acme", latest)
-    assert memory.see("acme", latest + 0.5) == (0.5, latest)
+    assert memory.see("acme", latest + 60.0) == (0.5, latest)
     assert math.log2(latest) < 32
 
 
@@ -146,3 +146,14 @@ def _of_one_set(count: int) -> list[str]:
         if len(places[place]) == count:
             return places[place]
     raise AssertionError("no set was hit often enough")
+
+
+def test_a_form_sent_twice_is_one_complaint() -> None:
+    """What a customer sends within a minute of the last counts nothing; a minute later it does."""
+    memory = CustomerMemory()
+    assert memory.see("acme", 1_000.0) == (1.0, NEVER)
+    assert memory.see("acme", 1_000.0) == (0.0, 1_000.0)
+    assert memory.see("acme", 1_059.0) == (0.0, 1_000.0)
+    weight, seen = memory.see("acme", 1_119.0)
+    assert 0.0 < weight <= 0.5
+    assert seen == 1_059.0

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from detectors.pipeline import Outcome, Step, step
 from detectors.settings import Settings
-from detectors.tenant import Tenant
+from detectors.tenant import Page, Tenant
 from schemas.escalation import EscalationEvent
-from schemas.signals import OTHER, HistoryEnd, Mode, Signal, Tick, Ticket
+from schemas.signals import OTHER, HistoryEnd, Mode, Signal, Tick, Ticket, Verdict
 
 State = Callable[[Tenant], dict[str, bytes]]
 HOUR = 3600.0
@@ -101,6 +101,9 @@ def test_every_outcome_comes_about() -> None:
     late = Tick(MONDAY + 12 * HOUR)
     found["tick_ignored"] = stream.take(late, MONDAY + 11 * HOUR).outcome
     found["history_end"] = stream.take(HistoryEnd("acme")).outcome
+    found["verdict_ignored"] = stream.take(Verdict("acme", "e" * 32, "noise", MONDAY)).outcome
+    stream.tenant.pages.append(Page(MONDAY, "e" * 32))
+    found["verdict"] = stream.take(Verdict("acme", "e" * 32, "noise", MONDAY)).outcome
     moved = Ticket("acme", "1", MONDAY + 9 * HOUR, "api", event_type="reclassified")
     found["moved"] = stream.take(moved).outcome
     gone = Ticket("acme", "2", MONDAY + 10 * HOUR, event_type="deleted")
@@ -519,7 +522,7 @@ def test_a_dying_spike_with_a_last_ticket_is_no_accident() -> None:
     morning = MONDAY + 28 * 24 * HOUR + 8 * HOUR
     stream.burst(morning - 900.0, 5)
     assert stream.told() == ["opened"]
-    assert stream.ticket(morning + 28 * 60.0).outcome == "counted"
+    assert stream.ticket(morning + 40 * 60.0).outcome == "counted"
     episode = stream.tenant.areas["login"].episode
     assert episode is not None
     assert episode.observed < episode.expected, "else this proves nothing"
