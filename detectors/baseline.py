@@ -23,13 +23,14 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from detectors.calendar import SLOTS, Calendar, day_factors
+from detectors.calendar import SLOTS, day_factors
 from detectors.days import Day, day_of
+from detectors.profile import SEASON_DECAY, Context, Profile, Row, view, zeros, zone
 from detectors.state_codec import Floats
+from detectors.totals import Totals
 
-Row = npt.NDArray[np.float64]
+__all__ = ["Baseline", "Context", "Profile"]
 
 YOUNG_HOURS: Final = 336
 """Until this age days are learned as they end: a young series has more to gain than to lose."""
@@ -40,24 +41,22 @@ LONGEST_HOLD_HOURS: Final = 120
 LONGEST_GAP_HOURS: Final = 1_344
 """After eight silent weeks older silence teaches nothing more."""
 DAY_CLIP: Final = 2.25
-"""A day's squared deviation counts for no more than so many variances: holidays, incidents and quiet
-weeks are not the noise of ordinary days."""
+"""A day's squared deviation counts for no more than so many variances: holidays, incidents and
+quiet weeks are not the noise of ordinary days."""
 DAY_CLIP_KEEPS: Final = 0.778
 """What is left of a normal variance that is clipped so."""
 LEAST_DISPERSION: Final = 0.003
 LEAST_RATE: Final = 1e-4
 """Tickets an hour; a series is never expected to be quieter."""
 
-_SEASON_DECAY: Final = 0.5 ** (1 / 6)
-_WORKDAY_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 5.0
-_WEEKEND_FADE: Final = 1.0 - (1.0 - _SEASON_DECAY) / 2.0
+_WORKDAY_FADE: Final = 1.0 - (1.0 - SEASON_DECAY) / 5.0
+_WEEKEND_FADE: Final = 1.0 - (1.0 - SEASON_DECAY) / 2.0
 _FADES: Final = np.array([_WORKDAY_FADE] * 24 + [_WEEKEND_FADE] * 24)
 _HOUR_FADE: Final = 0.999
 _DAY_FADE: Final = 0.98
 """Of what is known of the dispersions: time constants six and seven weeks."""
 _OWN_DAY: Final = 3.0
 _OWN_WEEK: Final = 50.0
-_PROFILE: Final = 2.0
 QUIET_SHARE: Final = 0.85
 """A level is not thought to have fallen below so much of what it was over the last two months."""
 _LONG_DECAY: Final = 0.5 ** (1 / 840)
@@ -67,50 +66,6 @@ LEVEL_TICKETS: Final = 200.0
 """Tickets that a level rests on at least, if they come within eight weeks."""
 _GROWN_HOURS: Final = 2_016
 """After twelve weeks the ignorance of youth is gone."""
-
-
-def _zeros(length: int) -> Floats:
-    return array("f", bytes(4 * length))
-
-
-class Profile(msgspec.Struct, array_like=True, dict=True):
-    """Hour-of-week shape of a whole tenant: what its areas share. Mean 1 over a week, roughly."""
-
-    came: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
-    due: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
-
-    def at(self, slots: npt.NDArray[np.intp]) -> Row:
-        """Factors of the hours of week *slots*."""
-        factors: Row = _view(self.came)[slots] / _view(self.due)[slots].astype(np.float64)
-        return factors
-
-    def of_day(self, day: Day) -> list[float]:
-        """The same of a whole day; kept until something is learned, since all areas ask for it."""
-        kept: dict[int, list[float]] = self.__dict__.setdefault("days", {})
-        if day.start not in kept:
-            kept[day.start] = self.at(day.slots).tolist()
-        return kept[day.start]
-
-    def learn(self, slots: npt.NDArray[np.intp], came: Row, due: float) -> None:
-        """The hours *slots* are over: *came* tickets where the level alone said *due*."""
-        self.__dict__.pop("days", None)
-        mine = _view(self.came)
-        mine[slots] = mine[slots] * _SEASON_DECAY + came / due
-        mine = _view(self.due)
-        mine[slots] = mine[slots] * _SEASON_DECAY + 1.0
-
-
-class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What a baseline is told about the world around its series."""
-
-    calendar: Calendar = Calendar()
-    profile: Profile
-    area: str = ""
-    """For announced events; empty: the tenant as a whole."""
-    tenant_born: int
-    """The tenant's first hour."""
-    teaches: bool = False
-    """Whether this is the tenant's own baseline, which makes the profile."""
 
 
 class Baseline(msgspec.Struct, array_like=True):
@@ -128,7 +83,7 @@ class Baseline(msgspec.Struct, array_like=True):
     """Hours before this one are learned; from here on they stand in `pending`."""
     start: int = 0
     """The first hour of `rates`: of the local day that runs."""
-    rates: Floats = msgspec.field(default_factory=lambda: _zeros(0))
+    rates: Floats = msgspec.field(default_factory=lambda: zeros(0))
     """Customer-equivalents an hour, expected in the hours of the day."""
     due_before: float = 0.0
     """Expected from birth to `start`."""
@@ -140,10 +95,10 @@ class Baseline(msgspec.Struct, array_like=True):
     long_came: float = 0.3
     """The same as `came` and `due`, remembered for longer: a quiet week is no new normal."""
     long_due: float = 0.3
-    day_came: Floats = msgspec.field(default_factory=lambda: _zeros(48))
-    day_due: Floats = msgspec.field(default_factory=lambda: _zeros(48))
-    week_came: Floats = msgspec.field(default_factory=lambda: _zeros(SLOTS))
-    week_due: Floats = msgspec.field(default_factory=lambda: _zeros(SLOTS))
+    day_came: Floats = msgspec.field(default_factory=lambda: zeros(48))
+    day_due: Floats = msgspec.field(default_factory=lambda: zeros(48))
+    week_came: Floats = msgspec.field(default_factory=lambda: zeros(SLOTS))
+    week_due: Floats = msgspec.field(default_factory=lambda: zeros(SLOTS))
     pending: dict[int, float] = {}
     hour_moment: float = 20.0
     hour_weight: float = 400.0
@@ -166,14 +121,14 @@ class Baseline(msgspec.Struct, array_like=True):
     def starting(cls, hour: int, context: Context) -> "Baseline":
         """A series whose first hour is *hour*."""
         self = cls(born=hour, hour=hour, learned=hour, today_hour=hour)
-        self._expect(day_of(hour, *_zone(context)), context)
+        self._expect(day_of(hour, *zone(context)), context)
         return self
 
     def add(self, hour: int, weight: float) -> bool:
         """*weight* customer-equivalents came in *hour*. False where it is learned, or too early."""
         if hour < self.learned:
             return False
-        self.pending[hour] = self.pending.get(hour, 0.0) + weight
+        self.pending[hour] = max(0.0, self.pending.get(hour, 0.0) + weight)
         return True
 
     def learn_late(self, hour: int, weight: float, context: Context) -> bool:
@@ -183,12 +138,12 @@ class Baseline(msgspec.Struct, array_like=True):
         """
         if hour < self.born:
             return False
-        day = day_of(hour, *_zone(context))
+        day = day_of(hour, *zone(context))
         slot = int(day.slots[hour - day.start])
         level = max(self.came / self.due, LEAST_RATE)
         age = self.learned - hour
         self.came += weight * self._level_decay() ** age / (1.0 + self.hour_dispersion * level)
-        self.week_came[slot] += weight * _SEASON_DECAY ** (age / SLOTS)
+        self.week_came[slot] += weight * SEASON_DECAY ** (age / SLOTS)
         return True
 
     @property
@@ -214,7 +169,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.hour = hour
             if hour - self.born <= NEWBORN_HOURS:
                 self._learn_until(hour, context)
-                self._expect(day_of(hour, *_zone(context)), context)
+                self._expect(day_of(hour, *zone(context)), context)
 
     def today_so_far(self, totals: "Totals") -> tuple[float, float]:
         """What came and what was due in the hours of the day that are over, weighted.
@@ -254,7 +209,7 @@ class Baseline(msgspec.Struct, array_like=True):
         self.due = other.due / max(share, 1e-6)
         self.long_came, self.long_due = self.came, self.due
         self.born = min(self.born, other.born)
-        self._expect(day_of(self.hour, *_zone(context)), context)
+        self._expect(day_of(self.hour, *zone(context)), context)
 
     def _skip_to(self, hour: int, context: Context) -> None:
         """Skip what is beyond eight weeks of silence: it teaches nothing more."""
@@ -263,7 +218,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.day_so_far = (0.0, 0.0, 0.0)
             self._close_day(hour)
             self.hour = self.learned = hour
-            day = day_of(hour, *_zone(context))
+            day = day_of(hour, *zone(context))
             self.learned = day.start
             self._expect(day, context)
 
@@ -283,7 +238,7 @@ class Baseline(msgspec.Struct, array_like=True):
         if suspect is not None and begin - self.born > SLOTS:
             until = min(until, max(suspect, begin - LONGEST_HOLD_HOURS))
         self._learn_until(until, context)
-        self._expect(day_of(begin, *_zone(context)), context)
+        self._expect(day_of(begin, *zone(context)), context)
 
     def _expect(self, day: Day, context: Context) -> None:
         """The rates of *day*, as far as is known now; of the hours that are over they stay."""
@@ -339,11 +294,11 @@ class Baseline(msgspec.Struct, array_like=True):
         shared = context.profile.at(day.slots)
         if context.teaches:  # the profile is its own season
             return shared
-        own_day = (_view(self.day_came)[day.shapes] + _OWN_DAY) / (
-            _view(self.day_due)[day.shapes] + _OWN_DAY
+        own_day = (view(self.day_came)[day.shapes] + _OWN_DAY) / (
+            view(self.day_due)[day.shapes] + _OWN_DAY
         )
-        own_week = (_view(self.week_came)[day.slots] + _OWN_WEEK) / (
-            _view(self.week_due)[day.slots] + _OWN_WEEK
+        own_week = (view(self.week_came)[day.slots] + _OWN_WEEK) / (
+            view(self.week_due)[day.slots] + _OWN_WEEK
         )
         result: Row = shared * own_day * own_week
         return result
@@ -368,7 +323,7 @@ class Baseline(msgspec.Struct, array_like=True):
     def _learn_until(self, hour: int, context: Context) -> None:
         """Learn all hours before *hour*, day by day."""
         while self.learned < hour:
-            day = day_of(self.learned, *_zone(context))
+            day = day_of(self.learned, *zone(context))
             end = min(hour, day.end)
             self._learn(day, self.learned, end, context)
             self.learned = end
@@ -382,14 +337,14 @@ class Baseline(msgspec.Struct, array_like=True):
         hours = np.arange(begin - day.start, end - day.start)
         counts = np.array([self.pending.pop(hour, 0.0) for hour in range(begin, end)])
         if self.gaps or context.calendar.events:
-            taught = [self._teaches(hour, day, context) for hour in range(begin, end)]
+            taught = [self._teaches(hour, context) for hour in range(begin, end)]
             if not all(taught):
                 hours, counts = hours[taught], counts[taught]
                 if not len(hours):
                     return
         slots, shapes = slots[hours], shapes[hours]
-        day_came, day_due = _view(self.day_came), _view(self.day_due)
-        week_came, week_due = _view(self.week_came), _view(self.week_due)
+        day_came, day_due = view(self.day_came), view(self.day_due)
+        week_came, week_due = view(self.week_came), view(self.week_due)
         shared = context.profile.at(slots)
         if context.teaches:
             own_day = np.ones(len(slots))
@@ -422,10 +377,10 @@ class Baseline(msgspec.Struct, array_like=True):
         expected = worth * shared * level
         day_came[shapes] = day_came[shapes] * fades + taught_came
         day_due[shapes] = day_due[shapes] * fades + expected
-        week_came[slots] = week_came[slots] * _SEASON_DECAY + taught_came
-        week_due[slots] = week_due[slots] * _SEASON_DECAY + expected * own_day
+        week_came[slots] = week_came[slots] * SEASON_DECAY + taught_came
+        week_due[slots] = week_due[slots] * SEASON_DECAY + expected * own_day
 
-    def _teaches(self, hour: int, day: Day, context: Context) -> bool:
+    def _teaches(self, hour: int, context: Context) -> bool:
         if any(begin <= hour < end for begin, end in self.gaps):
             return False
         if not context.calendar.events:
@@ -465,26 +420,6 @@ class Baseline(msgspec.Struct, array_like=True):
         self.hour_dispersion = max(self.hour_moment / self.hour_weight - day, LEAST_DISPERSION)
 
 
-class Totals:
-    """Running totals over the hours of a baseline's day, one entry more than hours."""
-
-    __slots__ = ("due", "of", "squares", "worth")
-
-    def __init__(self, baseline: Baseline) -> None:
-        """Add up the rates of *baseline*."""
-        self.of = baseline.rates
-        due, squares, worth = baseline.due_before, baseline.squares_before, 0.0
-        self.due, self.squares, self.worth = [due], [squares], [worth]
-        dispersion = baseline.hour_dispersion
-        for rate in baseline.rates:
-            due += rate
-            squares += rate * rate
-            worth += rate / (1.0 + dispersion * rate)
-            self.due.append(due)
-            self.squares.append(squares)
-            self.worth.append(worth)
-
-
 _INHERITED: Final = (
     "came",
     "day_came",
@@ -498,15 +433,6 @@ _INHERITED: Final = (
     "hour_dispersion",
     "day_dispersion",
 )
-
-
-def _view(row: Floats) -> npt.NDArray[np.float32]:
-    return np.frombuffer(row, dtype=np.float32)
-
-
-def _zone(context: Context) -> tuple[str, str, str]:
-    calendar = context.calendar
-    return calendar.timezone, calendar.country, calendar.subdivision
 
 
 def _factors(day: Day, context: Context) -> Row:

@@ -140,7 +140,7 @@ class Episode(msgspec.Struct, array_like=True):
         return self._told("resolved")
 
     def withdraw(self, at: float, weight: float) -> Transition | None:
-        """A ticket counted *at* is taken back; tells so where it was a good part of what is told."""
+        """A ticket counted *at* is taken back; told where it was a good part of what was told."""
         if at < self.since or not self.running:
             return None
         self.observed = max(0.0, self.observed - weight)

@@ -116,9 +116,12 @@ class Limit(msgspec.Struct, array_like=True):
             pool: Of its class; learns with it.
             table: What the class is expected to show.
         """
-        prior = pool.prior(table)
-        self._learn(at, pool, prior)
-        rate, excess = self.tail(prior)
+        self._learn(at, pool, pool.prior(table))
+        return self.now(at, per_week, pool, table)
+
+    def now(self, at: float, per_week: float, pool: Pool, table: Prior) -> float:
+        """The same as far as was learned already; changes nothing."""
+        rate, excess = self.tail(pool.prior(table))
         fading = excess * STEP * per_week * max(0.0, at - self.raised_at) / 168.0
         raised = max(0.0, self.raised - fading)
         return max(LEAST, self._reach(rate / per_week, excess) + raised)

@@ -169,9 +169,8 @@ def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Es
         if up >= BROAD_NEIGHBOURS and arrived.whole[0].value >= 0.0:
             whole_limit = _limit(tenant, tenant.whole, "tenant", at, settings)
             events = _open_whole(tenant, arrived.whole[0], whole_limit, at, settings)
-            return events + [
-                _open(tenant, arrived.area, "area", arrived.score, limit, at, settings)
-            ]
+            inside = _open(tenant, arrived.area, "area", arrived.score, limit, at, settings)
+            return [*events, inside]
     if found is not None and over_slice >= 0.0 and (over < 0.0 or _explains(found, arrived.score)):
         event = _open(
             tenant, arrived.area, "slice", found.score, limit_slice, at, settings, found=found
@@ -270,6 +269,32 @@ def _pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
     return False
 
 
+def expected_false_pages(tenant: Tenant, settings: Settings) -> float:
+    """False pages a week that all series together are expected to bring, by their own scores."""
+    if tenant.clock is None:
+        return 0.0
+    at, total = tenant.clock / 3600.0, 0.0
+    kinds: list[tuple[Series, Kind]] = [(tenant.whole, "tenant")]
+    for series in tenant.areas.values():
+        kinds += [(series, "area"), (series, "slice")]
+    allowed = {kind: _allowed(tenant, kind, settings) for kind in SPLIT}
+    for series, kind in kinds:
+        pool, table = tenant.pool(kind, series.model.rate)
+        limit = series.limit_of(kind)
+        now = limit.now(at, allowed[kind], pool, table)
+        total += limit.expected(now, pool, table)
+    return total
+
+
+def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:
+    """Pages a week of the last four weeks, those called false, and the budget's spent share."""
+    since = at - BUDGET_WEEKS * 604_800.0
+    pages = [page for page in tenant.pages if page.at >= since]
+    wrong = [page for page in pages if page.verdict in ("false_alarm", "expected_event")]
+    rate = len(pages) / BUDGET_WEEKS
+    return rate, len(wrong) / BUDGET_WEEKS, rate / settings.false_pages_per_week
+
+
 def _reason(kind: Kind, found: Found | None) -> Reason:
     if found is not None:
         return "new_value" if found.is_new else "slice_spike"
@@ -341,15 +366,12 @@ def tell(
 
 
 def _budget(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
-    since = at - BUDGET_WEEKS * 604_800.0
-    pages = [page for page in tenant.pages if page.at >= since]
-    wrong = [page for page in pages if page.verdict in ("false_alarm", "expected_event")]
-    rate = len(pages) / BUDGET_WEEKS
+    rate, wrong, burn = budget_of(tenant, at, settings)
     return Budget(
         per_week=settings.false_pages_per_week,
         allowed=round(episode.allowed, 6),
         expected=round(episode.expected_pages, 6),
         pages=rate,
-        false_pages=len(wrong) / BUDGET_WEEKS,
-        burn=round(rate / settings.false_pages_per_week, 4),
+        false_pages=wrong,
+        burn=round(burn, 4),
     )

@@ -149,9 +149,7 @@ class Partition:
         tenant = Tenant.restore(name, record.tenant, self.settings)
         assert tenant.clock is not None
         for area, data in kinds.get("area", {}).items():
-            series = Series.restore(
-                data, tenant.context(area), self.settings.model, tenant.clock
-            )
+            series = Series.restore(data, tenant.context(area), self.settings.model, tenant.clock)
             tenant.areas[area] = series
             if series.running is not None:
                 tenant.running.add(area)

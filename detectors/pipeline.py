@@ -1,9 +1,9 @@
 """One signal through one tenant. This file alone knows the order.
 
 A ticket: of this tenant? in time? new? on time? -> the clock moves on, and what time alone decides
-is decided -> was the feed silent? -> its area -> its customer's weight -> the scores of the area, of
-its slices, of the whole tenant -> the limits and the episode (`detectors.paging`). A merged, deleted
-or re-tagged one is taken back. A tick: the clock moves on.
+is decided -> was the feed silent? -> its area -> its customer's weight -> the scores of the area,
+of its slices, of the whole tenant -> the limits and the episode (`detectors.paging`). A merged,
+deleted or re-tagged one is taken back. A tick: the clock moves on.
 
 Time. The clock of a tenant is moved by its tickets and by ticks, never back. A ticket older than
 the clock by no more than the lateness counts as now; an older one is learned, but never a reason to
@@ -24,9 +24,9 @@ from detectors.paging import Arrived, judge, learn_limits, resolve, tell
 from detectors.series import Series
 from detectors.settings import Settings
 from detectors.slices import Area, Found, keys_of
-from detectors.tenant import WHOLE, Tenant
+from detectors.tenant import WHOLE, Page, Tenant
 from schemas.escalation import EscalationEvent
-from schemas.signals import OTHER, UNCLASSIFIED, Signal, Tick, Ticket
+from schemas.signals import OTHER, UNCLASSIFIED, Signal, Tick, Ticket, Verdict
 
 Outcome = Literal[
     "counted",
@@ -42,9 +42,12 @@ Outcome = Literal[
     "tick",
     "tick_ignored",
     "history_end",
+    "verdict",
+    "verdict_ignored",
 ]
 """What became of a signal. Only ``future`` is a dead letter; ``not_simulated`` is a ticket of
-simulated time for a tenant that had a live one; ``withdrawn`` one that was merged or deleted and
+simulated time for a tenant that had a live one; ``verdict_ignored`` is an answer to a page that is
+not one of the last four weeks; ``withdrawn`` one that was merged or deleted and
 ``moved`` one that was re-tagged into another area."""
 
 FRESH_SECONDS = 3600.0
@@ -91,7 +94,20 @@ def step(
         return Step(outcome, escalations, tuple(tenant.guarded))
     if isinstance(signal, Tick):
         return _tick(tenant, signal, settings, received_at)
+    if isinstance(signal, Verdict):
+        return _verdict(tenant, signal)
     return _history_end(tenant, settings)
+
+
+def _verdict(tenant: Tenant, verdict: Verdict) -> Step:
+    """What people say of a page is remembered: false pages are counted by it."""
+    for place, page in enumerate(tenant.pages):
+        if page.episode_id == verdict.episode_id:
+            pages = [*tenant.pages]
+            pages[place] = Page(page.at, page.episode_id, verdict.action)
+            tenant.pages = pages
+            return Step("verdict", [])
+    return Step("verdict_ignored", [])
 
 
 def _ticket(
@@ -194,12 +210,8 @@ def _slices(
         return keys, None
     model = series.model
     hours = at / 3600.0
-    area = Area(
-        model.due_by(at), series.seen, model.rate, model.variance(6.0), hours - series.born
-    )
-    found = series.slices.observe(
-        hours, weight, last_seen / 3600.0, keys, area, tenant.shares
-    )
+    area = Area(model.due_by(at), series.seen, model.rate, model.variance(6.0), hours - series.born)
+    found = series.slices.observe(hours, weight, last_seen / 3600.0, keys, area, tenant.shares)
     return keys, found
 
 

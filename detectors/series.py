@@ -10,12 +10,12 @@ from typing import Final, Literal
 import msgspec
 
 from detectors import state_codec
-from detectors.baseline import Context
 from detectors.calibration import Kind
 from detectors.customers import CustomerMemory
 from detectors.episode import Episode
 from detectors.limit import Limit
-from detectors.models import Model, Score, model_class
+from detectors.models import Model, model_class
+from detectors.profile import Context
 from detectors.settings import ModelName
 from detectors.slices import Slices
 from detectors.state_codec import Floats, Integers

@@ -10,8 +10,8 @@ cancel. Given what the rest did since the window began, the slice's count is neg
 
 with M expected of the area. The score is that of `detectors.models.cusum_bank`, over the mean of
 the live slices. A value never seen before has the share that such values had lately (Good 1953,
-"The population frequencies of species"); a share that changes in the rest of the tenant, as that of a
-version rolled out everywhere does, is expected to change here as well.
+"The population frequencies of species"); a share that changes in the rest of the tenant, as that
+of a version rolled out everywhere does, is expected to change here as well.
 
 Shares are learned by the day, from days that lie a day back, each value's count winsorised.
 """
@@ -26,13 +26,10 @@ from detectors.arithmetic import hours_of_starts, log_likelihood_ratio, negative
 from detectors.baseline import DAY_CLIP, DAY_CLIP_KEEPS
 from detectors.models import Score
 from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE
+from detectors.shares import HALF_LIVES, Shares
 
 MOST_SLICES: Final = 48
 """Of one area; beyond it a new value takes the place of the one with the fewest tickets."""
-MOST_SHARES: Final = 200
-HALF_LIVES: Final = (8.0, 72.0)
-"""Hours, of what is known of the shares in the whole tenant: lately, and in the last days."""
-RENEWED_HOURS: Final = 96.0
 TREND_TICKETS: Final = 20.0
 """How many tickets of late it takes for a change elsewhere to count half."""
 MOST_TREND: Final = 4.0
@@ -104,49 +101,6 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     """As many as `MULTIPLES`; those of a single ticket are forgotten after a while."""
 
 
-class Shares(msgspec.Struct, array_like=True):
-    """How the tickets of a whole tenant fell on values, lately and in the last days.
-
-    What changes everywhere is no news: a version that is rolled out or retired, a region that wakes
-    up. Counts fade with the half-lives of `HALF_LIVES`. They are kept in units that grow instead
-    (Cormode et al. 2009, "Forward decay"), so that a ticket changes only what it is about.
-    """
-
-    since: float = 0.0
-    """Hours since 1970, when the units were 1."""
-    total: tuple[float, float] = (0.0, 0.0)
-    counts: dict[str, tuple[float, float]] = {}
-
-    def units(self, at: float) -> tuple[float, float]:
-        """What a ticket *at* (hours) is worth in the units of the counts."""
-        gone = at - self.since
-        if gone > RENEWED_HOURS:
-            self._renew(at)
-            gone = 0.0
-        return 2.0 ** (gone / HALF_LIVES[0]), 2.0 ** (gone / HALF_LIVES[1])
-
-    def add(self, lately: float, days: float, keys: list[str]) -> None:
-        """One ticket with the values *keys*, worth so much in each unit."""
-        counts = self.counts
-        self.total = (self.total[0] + lately, self.total[1] + days)
-        for key in keys:
-            old = counts.get(key)
-            if old is not None:
-                counts[key] = (old[0] + lately, old[1] + days)
-            elif len(counts) < MOST_SHARES:
-                counts[key] = (lately, days)
-
-    def _renew(self, at: float) -> None:
-        quick, slow = (2.0 ** ((self.since - at) / half_life) for half_life in HALF_LIVES)
-        self.total = (self.total[0] * quick, self.total[1] * slow)
-        self.counts = {
-            key: (lately * quick, days * slow)
-            for key, (lately, days) in self.counts.items()
-            if days * slow > 0.01
-        }
-        self.since = at
-
-
 class Area(NamedTuple):
     """What a slice is told of its area, now."""
 
@@ -169,14 +123,14 @@ class Found(NamedTuple):
 
 
 class Slices(msgspec.Struct, array_like=True):
-    """All slices of one area.
+    r"""All slices of one area.
 
     Example:
         >>> slices, shares = Slices(), Shares()
         >>> area = Area(due=1.0, seen=1.0, rate=1.0, variance=0.05, age_hours=9.0)
-        >>> slices.observe(0.0, 1.0, -1.0, ("region\\x1feu",), area, shares)  # too young to judge
+        >>> slices.observe(0.0, 1.0, -1.0, ("region\x1feu",), area, shares)  # too young to judge
         >>> list(slices.of)
-        ['region\\x1feu']
+        ['region\x1feu']
     """
 
     of: dict[str, Slice] = {}
@@ -205,13 +159,13 @@ class Slices(msgspec.Struct, array_like=True):
         area: Area,
         shares: Shares,
     ) -> Found | None:
-        """Take in one ticket of the area, whose values are *keys*.
+        r"""Take in one ticket of the area, whose values are *keys*.
 
         Args:
             at: Hours since 1970.
             weight: Customer-equivalents.
             last_seen: When its customer was last seen in the area, hours; minus infinity: never.
-            keys: One per dimension that the ticket has: ``dimension + "\\x1f" + value``.
+            keys: One per dimension that the ticket has: ``dimension + "\x1f" + value``.
             area: The area, this ticket included.
             shares: Of the tenant; takes the ticket in.
 
@@ -322,7 +276,7 @@ class Slices(msgspec.Struct, array_like=True):
         share: float,
         rests_on: float,
         area: Area,
-        judged: bool,  # noqa: FBT001 - positional for speed: once a ticket and dimension
+        judged: bool,
     ) -> Score | None:
         slice_.seen += weight
         rest = area.seen - slice_.seen
@@ -389,7 +343,9 @@ class Slices(msgspec.Struct, array_like=True):
         prior = 1.0 / area.variance
         others = (1.0 - share) * due
         level = max((prior + rest) / (prior + others), rest / others)  # the whole area may be up
-        return share * due * level, 1.0 / (prior + rest) + 1.0 / rests_on + slice_.clump / slice_.clump_days
+        return share * due * level, 1.0 / (
+            prior + rest
+        ) + 1.0 / rests_on + slice_.clump / slice_.clump_days
 
     def _renew(self, since: float) -> None:
         """The units of the shares began anew *since*."""
@@ -468,12 +424,10 @@ class Slices(msgspec.Struct, array_like=True):
 
 
 def keys_of(values: Mapping[str, str | None]) -> tuple[str, ...]:
-    """The keys of a ticket's *values* by dimension, those it has.
+    r"""The keys of a ticket's *values* by dimension, those it has.
 
     Example:
         >>> keys_of({"region": "eu", "channel": None})
-        ('region\\x1feu',)
+        ('region\x1feu',)
     """
     return tuple(f"{dimension}\x1f{value}" for dimension, value in values.items() if value)
-
-

@@ -3,14 +3,14 @@
 import msgspec
 
 from detectors import state_codec
-from detectors.baseline import Context, Profile
 from detectors.calibration import KINDS, TABLE, Kind, Prior, rate_class
 from detectors.duplicates import Duplicates
 from detectors.guard_names import Guard
 from detectors.limit import Pool
+from detectors.profile import Context, Profile
 from detectors.series import Series
 from detectors.settings import Settings
-from detectors.slices import Shares
+from detectors.shares import Shares
 
 WHOLE = ""
 """The key of the tenant's own series; no area has it."""
@@ -129,7 +129,9 @@ class Tenant:
                 series.encode(), other.context(area), self._settings.model, self.clock
             )
         other.running = set(self.running)
-        segments = (msgspec.structs.replace(s, hashes=s.hashes[:]) for s in self.duplicates.segments)
+        segments = (
+            msgspec.structs.replace(s, hashes=s.hashes[:]) for s in self.duplicates.segments
+        )
         other.duplicates = Duplicates(segments)
         return other
 
@@ -165,9 +167,7 @@ class Tenant:
         self.last_ticket = record.last_ticket
         self.profile, self.shares, self.pools = record.profile, record.shares, record.pools
         self.pages, self.inside = record.pages, set(record.inside)
-        self._whole = Series.restore(
-            record.whole, self.context(WHOLE), "cusum_bank", record.clock
-        )
+        self._whole = Series.restore(record.whole, self.context(WHOLE), "cusum_bank", record.clock)
         if self._whole.running is not None:
             self.running.add(WHOLE)
         return self

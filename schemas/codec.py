@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from schemas import signals
 from schemas.dead_letter import DeadReason, Rejected
 from schemas.escalation import EscalationEvent
+from schemas.feedback import Feedback
 from schemas.tick import Tick
 from schemas.ticket import TICKET_SCHEMA_VERSION, TicketEvent
 
@@ -140,6 +141,29 @@ def read_mark(value: bytes) -> signals.Tick | signals.HistoryEnd:
     if mark.type == "history_end":
         return signals.HistoryEnd(clean(mark.tenant, 128) or "default")
     return signals.Tick(now, clean(mark.tenant, 128) or "default")
+
+
+def read_feedback(
+    value: bytes | None,
+    headers: Mapping[str, str] | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> signals.Verdict:
+    """Turn a record of the topic ``escalations.feedback`` into a signal.
+
+    Raises:
+        Rejected: With the reason, for everything that cannot be taken in.
+    """
+    del headers
+    if value is None:
+        raise Rejected("undecodable", "the record has no value")
+    if len(value) > max_bytes:
+        raise Rejected("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
+    try:
+        said = Feedback.model_validate_json(value)
+    except ValidationError as error:
+        raise _rejection(error) from None
+    tenant = clean(said.tenant, 128) or "default"
+    return signals.Verdict(tenant, said.episode_id, said.action, said.at.timestamp())
 
 
 def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket:

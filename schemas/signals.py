@@ -52,7 +52,16 @@ class HistoryEnd(msgspec.Struct, tag="history_end", frozen=True):
     tenant: str
 
 
-Signal = Ticket | Tick | HistoryEnd
+class Verdict(msgspec.Struct, tag="verdict", frozen=True):
+    """What somebody answered to the page *episode_id*, at *at* (seconds since 1970)."""
+
+    tenant: str
+    episode_id: str
+    action: str
+    at: float
+
+
+Signal = Ticket | Tick | HistoryEnd | Verdict
 
 encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(Ticket | Tick | HistoryEnd).decode
+decode = msgspec.json.Decoder(Ticket | Tick | HistoryEnd | Verdict).decode

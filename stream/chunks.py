@@ -120,7 +120,7 @@ class ChunkConsumer(driver.Consumer):
 
     def _is_source(self, tp: TP) -> bool:
         topics = self.app.ledger.topics
-        return tp.topic in (topics.by_tenant, topics.tickets)
+        return tp.topic in (topics.by_tenant, topics.tickets, topics.feedback)
 
     async def perform_seek(self) -> None:
         """Called at the end of each recovery, and by `getmany` while the flow is off."""

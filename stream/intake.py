@@ -1,17 +1,18 @@
-"""Agent ``intake``: what the world wrote -> valid signals, keyed by tenant.
+"""Agents ``intake`` and ``feedback``: what the world wrote -> valid signals, keyed by tenant.
 
 Stateless. Delivery: at least once; what a crash makes it send twice, detect recognises as a repeat.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from faust.types import TP
 
 from schemas import signals
-from schemas.codec import header_text, read_record
+from schemas.codec import header_text
 from schemas.dead_letter import Rejected
+from schemas.signals import Signal
 from stream.chunks import Chunk, LedgerApp, is_ours
 from stream.config import Config
 from stream.dead_letters import dead_letter
@@ -20,14 +21,20 @@ from stream.metrics import Metrics
 from stream.outbox import Outbox, Record
 from stream.routing import partition_of
 
+Read = Callable[[bytes | None, Mapping[str, str], int], Signal]
+"""From a record's value and headers, and the most bytes to read; raises `Rejected`."""
+
 log = logging.getLogger(__name__)
 
 
 class Intake:
     """One chunk of raw tickets at a time."""
 
-    def __init__(self, app: LedgerApp, config: Config, outbox: Outbox, metrics: Metrics) -> None:
-        """Read from *app*'s assignment, write through *outbox*."""
+    def __init__(
+        self, app: LedgerApp, config: Config, outbox: Outbox, metrics: Metrics, read: Read
+    ) -> None:
+        """Read from *app*'s assignment by *read*, write through *outbox*."""
+        self._read = read
         self._app, self._outbox, self._metrics = app, outbox, metrics
         self._topics = app.ledger.topics
         self._partitions = config.kafka.partitions
@@ -50,7 +57,7 @@ class Intake:
 
     def _onward(self, record: Any) -> Record:
         try:
-            signal = read_record(record.value, header_text(record.headers), self._max_bytes)
+            signal = self._read(record.value, header_text(record.headers), self._max_bytes)
         except Rejected as why:
             self._metrics.dead_letter(why.reason)
             return dead_letter(

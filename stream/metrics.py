@@ -9,8 +9,10 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from detectors.paging import budget_of, expected_false_pages
 from detectors.partition import Partition
 from detectors.pipeline import Step
+from detectors.settings import Settings
 from detectors.tenant import Tenant
 from schemas.escalation import SEVERITIES
 from schemas.signals import Signal, Ticket
@@ -58,6 +60,41 @@ class Metrics:
             ["tenant", "product_area"],
             registry=registry,
         )
+        self._guarded = Counter(
+            "spikewatch_guarded",
+            "Signals that counted less than they seem to, or made no page of their own, by guard.",
+            ["guard"],
+            registry=registry,
+        )
+        self._budget = Gauge(
+            "spikewatch_budget_false_pages_per_week",
+            "False pages a week that the operator allows a tenant.",
+            registry=registry,
+        )
+        self._pages = Gauge(
+            "spikewatch_pages_per_week",
+            "Pages a week, over the last four weeks.",
+            ["tenant"],
+            registry=registry,
+        )
+        self._false_pages = Gauge(
+            "spikewatch_false_pages_per_week",
+            "Those of them that people called a false alarm or an expected event.",
+            ["tenant"],
+            registry=registry,
+        )
+        self._expected_false = Gauge(
+            "spikewatch_expected_false_pages_per_week",
+            "False pages a week to be expected by what all series have scored so far.",
+            ["tenant"],
+            registry=registry,
+        )
+        self._burn = Gauge(
+            "spikewatch_budget_burn_ratio",
+            "Pages over the budget, in the last four weeks: at most so much of it is spent.",
+            ["tenant"],
+            registry=registry,
+        )
         self._episodes = Gauge(
             "spikewatch_episodes_open",
             "Episodes that run, by severity.",
@@ -92,6 +129,7 @@ class Metrics:
         self._last_live: float | None = None
         self._outcomes: defaultdict[str, int] = defaultdict(int)
         """Of the chunk that is worked on; a labelled counter costs 1 µs each time."""
+        self._guards: defaultdict[str, int] = defaultdict(int)
 
     def serve(self, host: str, port: int) -> None:
         """Answer scrapes on *host* and *port*, from a thread of its own; port 0: do not.
@@ -114,6 +152,8 @@ class Metrics:
         self._outcomes[done.outcome] += 1
         if isinstance(signal, Ticket) and signal.mode == "live":
             self._last_live = received_at
+        for guard in done.guards:
+            self._guards[guard] += 1
         for event in done.escalations:
             self._escalations.labels(event.transition, event.data.severity).inc()
 
@@ -123,6 +163,9 @@ class Metrics:
         for outcome, count in self._outcomes.items():
             self._signals.labels(outcome).inc(count)
         self._outcomes.clear()
+        for guard, count in self._guards.items():
+            self._guarded.labels(guard).inc(count)
+        self._guards.clear()
         if self._last_live is not None:
             self._latency.observe(max(0.0, now - self._last_live))
             self._last_live = None
@@ -138,19 +181,23 @@ class Metrics:
 
     def look(self, partitions: Iterable[Partition], now: float) -> None:
         """Set the gauges from the working state; reads only."""
+        partitions = list(partitions)
         tenants = [(p.number, tenant) for p in partitions for tenant in p.tenants.values()]
         self._tenants.set(len(tenants))
         self._areas.set(sum(len(tenant.areas) for _, tenant in tenants))
         running = dict.fromkeys(SEVERITIES, 0)
         for _, tenant in tenants:
-            for area in tenant.running:
-                episode = tenant.areas[area].running
+            for key in tenant.running:
+                episode = tenant.series(key).running
                 if episode is not None:
                     running[episode.severity] += 1
         for severity, count in running.items():
             self._episodes.labels(severity).set(count)
         self._look_at_clocks(tenants, now)
         self._look_at_areas([tenant for _, tenant in tenants])
+        self._look_at_budgets(
+            [(tenant, p.settings) for p in partitions for tenant in p.tenants.values()]
+        )
 
     def _look_at_clocks(self, tenants: list[tuple[int, Tenant]], now: float) -> None:
         latest: dict[int, float] = {}
@@ -160,6 +207,21 @@ class Metrics:
         self._watermark.clear()
         for number, clock in latest.items():
             self._watermark.labels(number).set(now - clock)
+
+    def _look_at_budgets(self, tenants: list[tuple[Tenant, Settings]]) -> None:
+        """Of the tenants whose areas have a label; burn of the others: the highest."""
+        labelled = {name for name, _ in self._labelled}
+        for gauge in (self._pages, self._false_pages, self._expected_false, self._burn):
+            gauge.clear()
+        for tenant, settings in tenants:
+            self._budget.set(settings.false_pages_per_week)
+            label = tenant.name if tenant.name in labelled else OTHER_AREAS
+            rate, wrong, burn = budget_of(tenant, tenant.clock or 0.0, settings)
+            self._pages.labels(label).inc(rate)
+            self._false_pages.labels(label).inc(wrong)
+            self._expected_false.labels(label).inc(expected_false_pages(tenant, settings))
+            highest = self._burn.labels(label)
+            highest.set(max(burn, highest._value.get()))
 
     def _look_at_areas(self, tenants: list[Tenant]) -> None:
         """The busiest areas get a label and keep it; what comes later is summed up."""

@@ -5,9 +5,13 @@ Text of strangers appears literally, without control characters.
 
 import math
 from datetime import datetime
+from typing import Final
 
 from schemas.codec import clean
 from schemas.escalation import Escalation, EscalationEvent
+
+MOST_AREAS: Final = 8
+"""Areas of a tenant-wide page that are named."""
 
 
 def page(event: EscalationEvent) -> str:
@@ -30,13 +34,26 @@ def page(event: EscalationEvent) -> str:
             f"  {_round(data.ratio)} times the expected rate (90 %: {_round(data.ratio_low, 2)} to "
             f"{_round(data.ratio_high, 2)}); by chance once in {_days(data.once_in_days)}",
         ]
+    if data.budget is not None and event.transition == "opened":
+        lines.append(
+            f"  budget: {_round(data.budget.per_week)} false pages a week; pages in four weeks: "
+            f"{_round(data.budget.pages * 4)}, called false: {_round(data.budget.false_pages * 4)}"
+        )
     lines.append(f"  {data.severity_rule}  |  episode {data.episode_id[:12]} #{data.sequence}")
     return "\n".join(lines)
 
 
 def _where(data: Escalation) -> str:
-    area = "all areas" if data.product_area is None else clean(data.product_area, 64)
-    return f"{area} of {clean(data.tenant, 128)}"
+    tenant = clean(data.tenant, 128)
+    if data.product_area is None:
+        inside = [clean(area, 64) for area in data.areas or ()]
+        told = f" ({', '.join(inside[:MOST_AREAS])}{', ...' if len(inside) > MOST_AREAS else ''})"
+        return f"all of {tenant}{told if inside else ''}"
+    area = clean(data.product_area, 64)
+    if data.slice is not None:
+        area += f", {data.slice.dimension.replace('_', ' ')} {clean(data.slice.value, 64)}"
+        area += " (never seen before)" if data.reason == "new_value" else ""
+    return f"{area} of {tenant}"
 
 
 def _clock(at: datetime) -> str:

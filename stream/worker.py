@@ -1,6 +1,6 @@
 """The worker.
 
-A Faust application with two agents, `intake` and `detect`, and what keeps an eye on it.
+A Faust application with agents `intake`, `feedback` and `detect`, and what keeps an eye on it.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import faust
 import faust.streams
 from faust.types import TP
 
+from schemas.codec import read_feedback, read_record
 from schemas.topics import Topics
 from stream import header_names, quiet_logs
 from stream.chunks import ChunkSchema, FullTableManager, LedgerApp, LedgerTable
@@ -98,12 +99,14 @@ def _add_agents(app: LedgerApp, config: Config, metrics: Metrics) -> None:
     topics = app.ledger.topics
     schema = ChunkSchema(key_serializer="raw", value_serializer="raw")
     outbox = Outbox(app)
-    intake = Intake(app, config, outbox, metrics)
+    intake = Intake(app, config, outbox, metrics, read_record)
+    feedback = Intake(app, config, outbox, metrics, read_feedback)
     detect = Detect(app, config, outbox, metrics, topics.changelog(config.kafka.group))
     app.Table(
         "state", key_type=bytes, value_type=bytes, partitions=config.kafka.partitions, schema=schema
     )
     app.agent(app.topic(topics.tickets, schema=schema), name="intake")(body(intake.take))
+    app.agent(app.topic(topics.feedback, schema=schema), name="feedback")(body(feedback.take))
     app.agent(app.topic(topics.by_tenant, schema=schema), name="detect")(body(detect.take))
 
 

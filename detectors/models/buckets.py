@@ -13,8 +13,8 @@ import msgspec
 from river import stats
 
 from detectors import state_codec
-from detectors.baseline import Context
 from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE, Arrival, Model, Score
+from detectors.profile import Context
 
 BUCKET_SECONDS: Final = 900.0
 BUCKETS_A_WEEK: Final = HOURS_A_WEEK * 3600.0 / BUCKET_SECONDS

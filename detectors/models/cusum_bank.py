@@ -6,14 +6,15 @@ inspection schemes") of a negative binomial process with mean lam and size r an 
     S += log(m (lam + r) / (m lam + r)) per ticket
     S -= r log((m lam + r) / (lam + r)) / lam per expected ticket, never below 0
 
-(without dispersion log m and m - 1), finds where the most likely window starts. Shiryaev-Roberts (Pollak and Tartakovsky 2009, "Optimality
-properties of the Shiryaev-Roberts procedure") adds up the likelihood ratios of *all* starts, one an
-hour: R grows by one an hour, and by the same factors. R / exp(S) is how many hours of starts are
-about as likely as the best one; it is what is kept, since it grows by sums alone.
+(without dispersion log m and m - 1), finds where the most likely window starts. Shiryaev-Roberts
+(Pollak and Tartakovsky 2009, "Optimality properties of the Shiryaev-Roberts procedure") adds up the
+likelihood ratios of *all* starts, one an hour: R grows by one an hour, and by the same factors.
+R / exp(S) is how many hours of starts are about as likely as the best one; it is what is kept,
+since it grows by sums alone.
 
 That is too sure of itself: noise of days and ignorance do not average out. The window's own ratio
-is taken instead, of a negative binomial whose variance holds the noise of hours, of days, and what is not known of the
-rate:
+is taken instead, of a negative binomial whose variance holds the noise of hours, of days, and what
+is not known of the rate:
 
     mean M = expected since the start (at today's level, where today had one before it)
     1 / size = sum M_h^2 phi_h / M^2  +  phi_d / max(1, days)  +  ignorance
@@ -33,7 +34,7 @@ import msgspec
 
 from detectors import state_codec
 from detectors.arithmetic import hours_of_starts, log_likelihood_ratio, negative_log_tail
-from detectors.baseline import Baseline, Context, Totals
+from detectors.baseline import Baseline, Context
 from detectors.models.interface import (
     HOURS_A_WEEK,
     LEAST_EVIDENCE,
@@ -41,6 +42,7 @@ from detectors.models.interface import (
     Model,
     Score,
 )
+from detectors.totals import Totals
 
 NEW_NORMAL_HOURS: Final = 48.0
 """A window that is this long and beyond doubt is no spike any more: the level is re-based."""

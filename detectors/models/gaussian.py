@@ -10,8 +10,8 @@ from typing import ClassVar, cast
 
 from river import anomaly, proba
 
-from detectors.baseline import Context
 from detectors.models.buckets import BUCKETS_A_WEEK, Buckets
+from detectors.profile import Context
 
 
 class GaussianBuckets(Buckets):

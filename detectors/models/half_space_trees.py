@@ -11,8 +11,8 @@ from typing import ClassVar, Final
 
 from river import anomaly
 
-from detectors.baseline import Context
 from detectors.models.buckets import Buckets
+from detectors.profile import Context
 
 TREES: Final = 5
 HEIGHT: Final = 4

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 
 import msgspec
 
-from detectors.baseline import Context
+from detectors.profile import Context
 
 NO_SCORE: Final = -99.0
 LEAST_EVIDENCE: Final = 4.0
@@ -29,9 +29,9 @@ class Score(NamedTuple):
     """How surprising the best window is that ends now, and what it rests on.
 
     ``value`` is -log(how often chance brings as much in a week), in natural logarithms: 0 is
-    expected by chance once a week at most, 3 once in 20 weeks. Only too many complaints score; quiet never
-    does. `NO_SCORE` where there is no evidence, or nothing that chance would not bring within a
-    week.
+    expected by chance once a week at most, 3 once in 20 weeks. Only too many complaints score;
+    quiet never does. `NO_SCORE` where there is no evidence, or nothing that chance would not bring
+    within a week.
     """
 
     value: float = NO_SCORE
