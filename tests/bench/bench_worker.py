@@ -33,10 +33,10 @@ import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from detectors import models
-from detectors.baseline import Context
 from detectors.models import Arrival, Model, Score
 from detectors.partition import Partition
 from detectors.pipeline import Step
+from detectors.profile import Context
 from detectors.settings import Settings
 from detectors.simulate import COMPANY
 from schemas import signals

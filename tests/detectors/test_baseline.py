@@ -13,12 +13,11 @@ from detectors.baseline import (
     NEWBORN_HOURS,
     YOUNG_HOURS,
     Baseline,
-    Context,
-    Profile,
-    Totals,
 )
 from detectors.calendar import Calendar, Event, hour_of_week
+from detectors.profile import Context, Profile
 from detectors.simulate import SHAPE
+from detectors.totals import Totals
 
 DAY = 24
 WEEK = 168

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from detectors.baseline import Context, Profile
 from detectors.models import Arrival, Score
 from detectors.models.cusum_bank import LONGEST_HOURS, NEW_NORMAL_HOURS, CusumBank
+from detectors.profile import Context, Profile
 
 HOUR = 3600.0
 START = 96 * HOUR

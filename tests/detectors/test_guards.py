@@ -183,6 +183,20 @@ def test_a_merge_under_another_area_finds_the_ticket() -> None:
     assert desk.tenant.areas["api"].tickets == before - 1
 
 
+def test_after_a_merge_the_latest_ticket_can_still_be_merged() -> None:
+    """The memory of recent tickets forgets the oldest, never the newest."""
+    desk = at_ten()
+    first, second, third = (desk.make(MORNING + number) for number in range(3))
+    desk.take(first)
+    desk.take(second)
+    desk.take(msgspec.structs.replace(first, event_type="merged"))
+    desk.take(third)
+    for ticket in (second, third):
+        assert (
+            desk.take(msgspec.structs.replace(ticket, event_type="merged")).outcome == "withdrawn"
+        )
+
+
 # --- re-tagged ------------------------------------------------------------------------------------
 
 
@@ -251,6 +265,19 @@ def test_a_ticket_moved_away_is_no_evidence_where_it_was() -> None:
         area = ("login", "billing", "api", "search")[number % 4]
         desk.take(msgspec.structs.replace(ticket, area=area, event_type="reclassified"))
     assert desk.paged("exports") == []
+
+
+def test_the_same_retagging_again_teaches_nothing(state_of: State) -> None:
+    """Webhooks of re-tagging are repeated as well."""
+    desk = at_ten()
+    ticket = desk.make(MORNING)
+    desk.take(ticket)
+    moved = msgspec.structs.replace(ticket, area="exports", event_type="reclassified")
+    desk.take(moved)
+    before = state_of(desk.tenant)
+    for _ in range(20):
+        desk.take(moved)
+    assert state_of(desk.tenant) == before
 
 
 # --- not by customers, not now --------------------------------------------------------------------
@@ -454,6 +481,17 @@ def test_an_heir_with_an_incident_is_found() -> None:
     desk = company(until=MORNING)
     desk.feed(MORNING, MORNING + DAY, COMPANY | {"login": 0.0, "sign-in": 20.0}, seed=7)
     assert desk.paged("sign-in")
+
+
+def test_a_holiday_and_an_event_are_named() -> None:
+    """Whoever asks why nobody was paged is told that it was expected."""
+    event = Event(name="launch", start=MORNING, end=MORNING + 8 * HOUR, factor=5.0)
+    desk = company(msgspec.structs.replace(SETTINGS, events=(event,)))
+    desk.feed(NOW, MORNING, seed=7)
+    assert "announced" in desk.guards
+    desk = company(GERMAN)
+    desk.feed(NOW, moment("2026-05-09"), factor=sundays_of_germany, seed=7)
+    assert "holiday" in desk.guards
 
 
 # --- the life of a page ---------------------------------------------------------------------------

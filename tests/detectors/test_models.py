@@ -7,9 +7,9 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from detectors.baseline import Context, Profile
 from detectors.models import MODEL_NAMES, Arrival, Model, Score, model_class
 from detectors.models.interface import LEAST_EVIDENCE, NO_SCORE
+from detectors.profile import Context, Profile
 from detectors.settings import ModelName
 
 HOUR = 3600.0

@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import state_codec
+from detectors.shares import MOST_SHARES, Shares
 from detectors.slices import (
     LEAST_AGE_HOURS,
-    MOST_SHARES,
     MOST_SLICES,
     Area,
     Found,
-    Shares,
     Slices,
     keys_of,
 )
@@ -92,6 +91,13 @@ def test_what_is_found_names_the_slice() -> None:
     assert found.score.tickets == pytest.approx(12, abs=1)
     assert found.score.observed > 4.0 * found.score.expected
     assert found.score.customers >= 10
+
+
+def test_an_incident_of_the_whole_area_is_no_slices() -> None:
+    """When all values rise together, no slice has more than its share."""
+    place = grown()
+    place.feed(GROWN, GROWN + 6.0, rate=8.0 * RATE)
+    assert place.best < 2.0
 
 
 def test_noise_of_the_whole_area_is_no_slices() -> None:
