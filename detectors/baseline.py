@@ -200,6 +200,9 @@ class Baseline(msgspec.Struct, array_like=True):
     def mark_gap(self, begin: int, end: int) -> None:
         """From hour *begin* to before *end* the feed was silent: those hours teach nothing."""
         self.gaps = [*(gap for gap in self.gaps if gap[1] > self.learned), (begin, end)][-8:]
+        for hour in range(max(begin, self.start), min(end, self.start + len(self.rates))):
+            rate = self.rates[hour - self.start]  # as if what was due had come: no level of today
+            self.today_came += rate / (1.0 + self.hour_dispersion * rate)
 
     def adopt(self, other: "Baseline", share: float, context: Context) -> None:
         """This series carries on what *other* was, at *share* of its level."""

@@ -20,6 +20,8 @@ from detectors.slices import Found
 from detectors.tenant import WHOLE, Page, Tenant
 from schemas.escalation import Budget, EscalationEvent, Reason, Suppressed, Transition
 
+NEWBORN_HOURS: Final[dict[Kind, float]] = {"area": 1.0, "tenant": 24.0}
+"""A series that is younger pages nobody: nothing is known that it could be held against."""
 BROAD: Final = 2.5
 """Deviations by which a tenant's areas, but for the biggest contributor, must be up."""
 BROAD_NEIGHBOURS: Final = 3.5
@@ -97,6 +99,8 @@ def _allowed(tenant: Tenant, kind: Kind, settings: Settings) -> float:
 
 def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
     whole, at = tenant.whole, arrived.at
+    if at / 3600.0 - whole.born < NEWBORN_HOURS["tenant"]:
+        return []
     limit = _limit(tenant, whole, "tenant", at, settings)
     score = arrived.whole[0]
     if score.value < limit - PENDING_MARGIN:
@@ -148,6 +152,8 @@ def _adopt(
 
 def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
     area, at = tenant.areas[arrived.area], arrived.at
+    if at / 3600.0 - area.born < NEWBORN_HOURS["area"]:
+        return []
     over = over_slice = -1.0
     limit = limit_slice = 0.0
     if arrived.score.value >= 0.0:
@@ -166,7 +172,8 @@ def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Es
         return []
     if over >= 0.0 and tenant.whole.running is None and not tenant.in_history:
         up = breadth(tenant.areas.values(), at, but=area)
-        if up >= BROAD_NEIGHBOURS and arrived.whole[0].value >= 0.0:
+        grown = at / 3600.0 - tenant.whole.born >= NEWBORN_HOURS["tenant"]
+        if grown and up >= BROAD_NEIGHBOURS and arrived.whole[0].value >= 0.0:
             whole_limit = _limit(tenant, tenant.whole, "tenant", at, settings)
             events = _open_whole(tenant, arrived.whole[0], whole_limit, at, settings)
             inside = _open(tenant, arrived.area, "area", arrived.score, limit, at, settings)

@@ -15,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from detectors.calendar import resolution
 from detectors.days import day_of
 from detectors.duplicates import fingerprint, fingerprints
 from detectors.guard_names import Guard
@@ -50,6 +51,7 @@ simulated time for a tenant that had a live one; ``verdict_ignored`` is an answe
 not one of the last four weeks; ``withdrawn`` one that was merged or deleted and
 ``moved`` one that was re-tagged into another area."""
 
+DAY_SECONDS = 86_400
 FRESH_SECONDS = 3600.0
 """A ticket without an area that is tagged within this time of its creation counts in its area as if
 it came now. Any other one that is re-tagged is only learned there: nobody complained anew."""
@@ -133,7 +135,10 @@ def _ticket(
         return "not_by_customer", []
     before = tenant.clock
     clock = at if before is None or at > before else before
+    of_the_day = resolution(at, settings.timezone) == DAY_SECONDS
     late = clock - at > settings.lateness_seconds
+    if late and of_the_day and before is not None and tenant.whole.coarse > 0.5:
+        late = clock - at > settings.lateness_seconds + DAY_SECONDS  # its hour is not known
     marks = fingerprints(ticket.ticket_id, ticket.event_id, ticket.source)
     if not tenant.duplicates.is_new(marks, int(clock // 3600), late=late, quick=mode != "live"):
         tenant.guarded.append("duplicate")
@@ -146,13 +151,18 @@ def _ticket(
     tenant.in_history = mode == "history"
     tenant.simulated = mode == "simulated"
     events = _pass_time(tenant, clock, settings) if clock != before else []
-    return "counted", events + _count(tenant, ticket, clock, marks[0], settings)
+    of_the_day = tenant.whole.told_the_day(alone=of_the_day) and at == clock
+    until = at + DAY_SECONDS if of_the_day else 0.0
+    return "counted", events + _count(tenant, ticket, clock, marks[0], settings, until)
 
 
 def _count(
-    tenant: Tenant, ticket: Ticket, at: float, mark: int, settings: Settings
+    tenant: Tenant, ticket: Ticket, at: float, mark: int, settings: Settings, until: float = 0.0
 ) -> list[EscalationEvent]:
-    """A complaint of *ticket*'s area, now: into every series it is part of, and judge."""
+    """A complaint of *ticket*'s area, now: into every series it is part of, and judge.
+
+    *until*: see `Arrival`.
+    """
     events: list[EscalationEvent] = []
     whole = tenant.whole
     _look_for_gap(tenant, at)
@@ -167,12 +177,14 @@ def _count(
     series.count(at, weight, mark)
     if weight == 0.0:
         return events
-    score = series.model.observe(Arrival(at, weight, last_seen))
+    score = series.model.observe(Arrival(at, weight, last_seen, until))
     keys, found = _slices(tenant, series, ticket, at, weight, last_seen, settings)
+    if until:
+        found = None  # a slice knows no other clock than its area's
     weight_there, seen_there = whole.customers.see(ticket.customer, at)
     weight_there *= series.model.information
     whole.count(at, weight_there, mark)
-    of_whole = whole.model.observe(Arrival(at, weight_there, seen_there))
+    of_whole = whole.model.observe(Arrival(at, weight_there, seen_there, until))
     tenant.last_ticket = at
     if whole.day != int(at // 86_400.0):
         _name_the_day(tenant, at, settings)

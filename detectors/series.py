@@ -24,6 +24,8 @@ PENDING_MARGIN: Final = math.log(10.0)
 """A score this close to its limit is pending: ten times less surprising than a page."""
 HEAT_HOURS: Final = (0.25, 2.0)
 """Time constants of the recent counts that breadth is judged by: a burst, and a slower rise."""
+COARSE_STEP: Final = 0.05
+"""Of one ticket in the share of times that tell the day alone."""
 RECENT: Final = 48
 """Tickets whose weight is remembered, so that they can be taken back."""
 
@@ -44,6 +46,7 @@ class _Record(msgspec.Struct, array_like=True):
     day: int
     tickets: int
     seen: float
+    coarse: float
     heat: tuple[float, float]
     heat_at: float
     hour: int
@@ -76,6 +79,8 @@ class Series:
         """All that were ever counted."""
         self.seen = 0.0
         """The same in customer-equivalents."""
+        self.coarse = 0.0
+        """Share of the last tickets whose times tell the day alone."""
         self._heat = (0.0, 0.0)
         self._heat_at = born
         self._hour = 0
@@ -105,6 +110,11 @@ class Series:
     def limit_of(self, kind: Kind) -> Limit:
         """The limit that scores of *kind* are held against."""
         return self.slice_limit if kind == "slice" else self.limit
+
+    def told_the_day(self, *, alone: bool) -> bool:
+        """One more time: whether it told the day *alone*. Whether this series' times do so."""
+        self.coarse += COARSE_STEP * (alone - self.coarse)
+        return alone and self.coarse > 0.5
 
     def count(self, at: float, weight: float, mark: int) -> None:
         """One more ticket *at*, of *weight* customer-equivalents, remembered by its *mark*."""
@@ -189,6 +199,7 @@ class Series:
                 self.day,
                 self.tickets,
                 self.seen,
+                self.coarse,
                 self._heat,
                 self._heat_at,
                 self._hour,
@@ -219,7 +230,7 @@ class Series:
         self.customers = record.customers
         self.ordinal, self.episode = record.ordinal, record.episode
         self.pending, self.day = record.pending, record.day
-        self.tickets, self.seen = record.tickets, record.seen
+        self.tickets, self.seen, self.coarse = record.tickets, record.seen, record.coarse
         self._heat, self._heat_at = record.heat, record.heat_at
         self._hour, self._this_hour = record.hour, record.this_hour
         self._hour_before = record.hour_before

@@ -126,7 +126,7 @@ class CusumBank(Model):
         elif at < hour:
             at = float(hour)
         baseline.add(hour, x.weight)
-        return self._fold(at, x.weight, x.last_seen / 3600.0)
+        return self._fold(at, x.weight, x.last_seen / 3600.0, x.until / 3600.0)
 
     def advance(self, at: float) -> None:
         """See `Model`."""
@@ -244,7 +244,7 @@ class CusumBank(Model):
         into = baseline.hour - baseline.start
         return self._totals.due[into] + self._totals.of[into] * (at - baseline.hour)
 
-    def _fold(self, at: float, weight: float, last_seen: float) -> Score:
+    def _fold(self, at: float, weight: float, last_seen: float, until: float) -> Score:
         """Take one more ticket into every window, and judge where it may matter."""
         state = self._state
         due = self._due(at)
@@ -283,6 +283,8 @@ class CusumBank(Model):
                 window.customers += 1
             if cusum > JUDGED_ABOVE and window.customers >= LEAST_EVIDENCE:
                 judged = True
+        if until > at:  # it may have come at any time of the day: all of the day is due
+            at, due = until, max(due, self._totals.due[-1])
         return self._judge(at, due) if judged else _NO_SCORE
 
     def _begin(self, at: float) -> tuple[float, float, float]:

@@ -23,6 +23,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     """Customer-equivalents: 2^-(k-1) for the customer's k-th ticket within 24 hours."""
     last_seen: float = float("-inf")
     """When this customer was last seen in the series; never: minus infinity."""
+    until: float = 0.0
+    """It came no later than that, where `at` tells the day alone; else 0."""
 
 
 class Score(NamedTuple):
