@@ -207,7 +207,7 @@ class Rig:
         return list(found.values())
 
     def lag(self) -> int:
-        """Records of both sources that are not durably worked on."""
+        """Records of all sources that are not durably worked on."""
 
         async def work() -> int:
             committed = await _committed(self.config)
@@ -215,7 +215,7 @@ class Rig:
             async with consumer:
                 tps = [
                     TopicPartition(topic, p)
-                    for topic in (self.topics.tickets, self.topics.by_tenant)
+                    for topic in (self.topics.tickets, self.topics.feedback, self.topics.by_tenant)
                     for p in range(self.config.kafka.partitions)
                 ]
                 ends = await consumer.end_offsets(tps)
@@ -256,10 +256,14 @@ class Rig:
 
     def state(self) -> dict[str, bytes]:
         """What the changelog holds now, as a worker would recover it."""
-        return whole_state(
+        return whole_state(self.partitions())
+
+    def partitions(self) -> list[Partition]:
+        """The same, as working state."""
+        return [
             Partition(number, 0, settings_of(self.config), recovery)
             for number, recovery in self._recoveries()
-        )
+        ]
 
     def owners(self) -> int:
         """How many owners ever completed a snapshot, over all partitions."""

@@ -99,8 +99,15 @@ def test_an_unknown_part_or_class_is_told() -> None:
         assert CliRunner().invoke(app, ["evaluate", *options]).exit_code == 2
 
 
-@pytest.mark.skipif(not surveillance.available(), reason="R or its package is not installed")
 def test_methods_of_r_are_rivals_like_the_others() -> None:
+    """Where R and its package are installed; where not, the command says so in a sentence."""
+    if not surveillance.available():
+        options = ["--reduced", "--only", "rivals", "--seeds", "1", "--per-class", "1"]
+        options += ["--kind", "night", "--surveillance", "--processes", "1"]
+        result = CliRunner().invoke(app, ["evaluate", *options])
+        assert result.exit_code == 0, result.output
+        assert surveillance.ABSENT in result.stdout
+        return
     spec = Spec(seed=1, areas=2, lowest_rate=3.0, highest_rate=10.0)
     plan = Plan(
         spec=spec,

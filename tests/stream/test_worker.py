@@ -129,6 +129,41 @@ def test_bad_records_become_dead_letters_and_the_good_ones_flow(rig: Any) -> Non
     assert f"{len(bad)} tickets in 1 areas" in status.stdout, status.stderr
 
 
+def test_a_verdict_comes_to_the_page_it_is_about(rig: Any) -> None:
+    """What is answered on the topic of feedback stands with the page, in the state of its tenant.
+
+    Feedback that cannot be read is a dead letter.
+    """
+    lines = some_tickets(tenants=1, weeks=3)
+    rig.create_topics()
+    rig.start("worker")
+    rig.send(lines, Pace("simulated", until=START + 3.2 * 168 * HOUR))
+    rig.settle()
+    pages = [json.loads(event)["data"]["episode_id"] for event in rig.escalations()]
+    answer = {
+        "feedback_id": "f1",
+        "tenant": "tenant-0",
+        "episode_id": pages[0],
+        "action": "false_alarm",
+        "by": "on-call",
+        "at": datetime.now(UTC).isoformat(),
+    }
+    rig.put(rig.topics.feedback, [(json.dumps(answer).encode(), []), (b"{", [])])
+    conftest(rig).wait_for(
+        lambda: len(rig.read(rig.topics.dead)) == 1, 30, "the dead letter of the feedback", rig
+    )
+    rig.settle()
+    assert rig.state() == rig.oracle()[1]
+    told = [
+        page.verdict
+        for partition in rig.partitions()
+        for tenant in partition.tenants.values()
+        for page in tenant.pages
+        if page.episode_id == pages[0]
+    ]
+    assert told == ["false_alarm"]
+
+
 def test_history_pages_nobody_and_live_traffic_after_it_does(rig: Any) -> None:
     """Episodes of history are marked; the same spike after the end mark is not."""
     world = World(
