@@ -183,7 +183,7 @@ def _count(
         found = None  # a slice knows no other clock than its area's
     weight_there, seen_there = whole.customers.see(ticket.customer, at)
     weight_there *= series.model.information
-    whole.count(at, weight_there, mark)
+    whole.remember(weight_there, mark)
     of_whole = whole.model.observe(Arrival(at, weight_there, seen_there, until))
     tenant.last_ticket = at
     if whole.day != int(at // 86_400.0):

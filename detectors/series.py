@@ -118,8 +118,7 @@ class Series:
 
     def count(self, at: float, weight: float, mark: int) -> None:
         """One more ticket *at*, of *weight* customer-equivalents, remembered by its *mark*."""
-        self.tickets += 1
-        self.seen += weight
+        self.remember(weight, mark)
         hours = at / 3600.0
         gone = self._heat_at - hours
         quick, slow = self._heat
@@ -133,6 +132,11 @@ class Series:
             self._hour_before = self._this_hour if hour == self._hour + 1 else 0.0
             self._hour, self._this_hour = hour, 0.0
         self._this_hour += weight
+
+    def remember(self, weight: float, mark: int) -> None:
+        """The same, but for what only areas need: the counts of the last hours."""
+        self.tickets += 1
+        self.seen += weight
         if len(self._recent) >= RECENT:
             del self._recent[0], self._weights[0]
         self._recent.append(mark)
