@@ -40,6 +40,8 @@ LONGEST_HOLD_HOURS: Final = 120
 """What came during a slow rise that may be an incident is learned no later than this."""
 LONGEST_GAP_HOURS: Final = 1_344
 """After eight silent weeks older silence teaches nothing more."""
+LATE_DEVIATIONS: Final = 4.0
+"""Of a day's count: what comes late for learned hours teaches no more than a day and so much."""
 DAY_CLIP: Final = 2.25
 """A day's squared deviation counts for no more than so many variances: holidays, incidents and
 quiet weeks are not the noise of ordinary days."""
@@ -110,6 +112,8 @@ class Baseline(msgspec.Struct, array_like=True):
     """Of the hours of the day that are over, each bounded and weighted by what it tells."""
     today_hour: int = 0
     """The first hour that is not in it."""
+    late: float = 0.0
+    """What came today for hours that were learned already."""
     hour_dispersion: float = 0.05
     day_dispersion: float = 0.02
     ignorance: float = 5.0
@@ -138,6 +142,10 @@ class Baseline(msgspec.Struct, array_like=True):
         """
         if hour < self.born:
             return False
+        due = sum(self.rates)
+        if self.late + weight > due + LATE_DEVIATIONS * math.sqrt(due + 1.0):
+            return True  # a flood of old tickets: it is counted, and teaches no more today
+        self.late += weight
         day = day_of(hour, *zone(context))
         slot = int(day.slots[hour - day.start])
         level = max(self.came / self.due, LEAST_RATE)
@@ -154,6 +162,18 @@ class Baseline(msgspec.Struct, array_like=True):
     def rate_at(self, hour: int) -> float:
         """The same of any hour: of another day as of this one, for want of better."""
         return self.rates[(hour - self.start) % len(self.rates)]
+
+    def due_between(self, begin: int, end: int, context: Context) -> float:
+        """Expected from hour *begin* to before *end*, a week at most, each day by its season."""
+        total, level = 0.0, self.came / self.due
+        end = min(end, begin + SLOTS)
+        while begin < end:
+            day = day_of(begin, *zone(context))
+            season = self._season(day, context)
+            until = min(end, day.end)
+            total += level * float(season[begin - day.start : until - day.start].sum())
+            begin = until
+        return total
 
     def advance(self, hour: int, context: Context, suspect: int | None = None) -> None:
         """Come to *hour*: learn the days that are old enough, expect the day that runs anew.
@@ -177,10 +197,15 @@ class Baseline(msgspec.Struct, array_like=True):
         For a gamma filter of today's level. Each hour counts with the weight of what it tells.
         """
         hour = self.hour
+        if hour - self.born <= NEWBORN_HOURS:
+            return 0.0, 0.0
         if self.today_hour < hour:
             pending = self.pending
             for over in range(max(self.today_hour, self.start), hour):
-                if over in pending:
+                if self.gaps and self._in_gap(over):  # as if what was due had come
+                    rate = self.rates[over - self.start]
+                    self.today_came += rate / (1.0 + self.hour_dispersion * rate)
+                elif over in pending:
                     rate = self.rates[over - self.start]
                     bound = 3.0 * rate + 3.0
                     count = pending[over]
@@ -200,9 +225,9 @@ class Baseline(msgspec.Struct, array_like=True):
     def mark_gap(self, begin: int, end: int) -> None:
         """From hour *begin* to before *end* the feed was silent: those hours teach nothing."""
         self.gaps = [*(gap for gap in self.gaps if gap[1] > self.learned), (begin, end)][-8:]
-        for hour in range(max(begin, self.start), min(end, self.start + len(self.rates))):
-            rate = self.rates[hour - self.start]  # as if what was due had come: no level of today
-            self.today_came += rate / (1.0 + self.hour_dispersion * rate)
+
+    def _in_gap(self, hour: int) -> bool:
+        return any(begin <= hour < end for begin, end in self.gaps)
 
     def adopt(self, other: "Baseline", share: float, context: Context) -> None:
         """This series carries on what *other* was, at *share* of its level."""
@@ -230,7 +255,7 @@ class Baseline(msgspec.Struct, array_like=True):
         totals = Totals(self)
         self.due_before = totals.due[-1]
         self.squares_before = totals.squares[-1]
-        self.today_came, self.today_hour = 0.0, until
+        self.today_came, self.today_hour, self.late = 0.0, until, 0.0
 
     def _enter_day(self, context: Context, suspect: int | None) -> None:
         """The next day begins: learn what is old enough, and expect its hours."""
@@ -330,6 +355,8 @@ class Baseline(msgspec.Struct, array_like=True):
             end = min(hour, day.end)
             self._learn(day, self.learned, end, context)
             self.learned = end
+        if self.gaps:
+            self.gaps = [gap for gap in self.gaps if gap[1] > self.learned]
 
     def _learn(self, day: Day, begin: int, end: int, context: Context) -> None:
         """Learn the hours from *begin* to before *end* of *day*."""
@@ -344,6 +371,8 @@ class Baseline(msgspec.Struct, array_like=True):
             if not all(taught):
                 hours, counts = hours[taught], counts[taught]
                 if not len(hours):
+                    if end == day.end:
+                        self.day_so_far = (0.0, 0.0, 0.0)
                     return
         slots, shapes = slots[hours], shapes[hours]
         day_came, day_due = view(self.day_came), view(self.day_due)
@@ -384,7 +413,7 @@ class Baseline(msgspec.Struct, array_like=True):
         week_due[slots] = week_due[slots] * SEASON_DECAY + expected * own_day
 
     def _teaches(self, hour: int, context: Context) -> bool:
-        if any(begin <= hour < end for begin, end in self.gaps):
+        if self._in_gap(hour):
             return False
         if not context.calendar.events:
             return True

@@ -1,4 +1,7 @@
-"""What healthy series show, by kind and rate: where limits start from before they have learned."""
+"""What healthy series show, by kind and rate: where limits start from before they have learned.
+
+Simulated by ``tests/bench/calibrate.py``, which prints what it finds beside `TABLE`.
+"""
 
 from typing import Final, Literal, NamedTuple
 

@@ -13,7 +13,10 @@ _SUNDAY: Final = 144
 
 
 class Day:
-    """One local day, 23 to 25 hours long. Hours are counted from 1970 UTC."""
+    """One local day, 23 to 25 hours long; where clocks go back at midnight, in two parts.
+
+    Hours are counted from 1970 UTC.
+    """
 
     def __init__(self, start: int, local: list[int], slots: list[int]) -> None:
         """The day that begins with hour *start*; its *slots* with holidays counted as Sundays."""
@@ -25,7 +28,6 @@ class Day:
         self.shapes: Indices = self.slots % 24 + 24 * (self.slots >= SATURDAY)
         """Hour of the day, 24 more at weekends."""
         self.holiday = local != slots
-        self.weekend = bool(slots[-1] >= SATURDAY)
 
 
 def day_of(hour: int, timezone: str, country: str = "", subdivision: str = "") -> Day:

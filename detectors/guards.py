@@ -30,8 +30,7 @@ def is_feed_gap(model: Model, since: float, until: float) -> bool:
     hours = (until - since) / 3600.0
     if hours < LEAST_GAP_HOURS or model.maturity_hours < GAP_AGE_HOURS:
         return False
-    whole = range(int(since // 3600), min(int(until // 3600), int(since // 3600) + 168))
-    due = sum(model.rate_at(hour * 3600.0) for hour in whole)
+    due = model.due_between(since, until)
     variance = model.variance(hours)
     return due >= LEAST_GAP_DUE and math.log1p(variance * due) / variance >= GAP_DOUBT
 
@@ -53,10 +52,10 @@ def heirs_share(
     """
     young = areas[heir]
     hours = max(at / 3600.0 - young.born, 1.0)
-    if hours > HEIR_HOURS:
+    if hours > HEIR_HOURS or excess <= 0.0:
         return None
     lost, most, donor, share = 0.0, 0.0, "", 0.0
-    for name, series in areas.items():
+    for name, series in sorted(areas.items()):
         if name == heir or series.born > young.born:
             continue
         since = max(young.born, at / 3600.0 - 24.0)

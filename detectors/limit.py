@@ -39,13 +39,19 @@ OWN_PEAKS: Final = 10.0
 POOL_WEEKS: Final = 40.0
 POOL_PEAKS: Final = 30.0
 """The same of a pool against the table."""
+MOST_POOLED: Final = 400.0
 SHAPE_PEAKS: Final = 30.0
 """How many peaks it takes for the moments to count as much as an exponential tail."""
 MOST_SHAPE: Final = 0.4
+LEAST_SHAPE: Final = 0.01
 MOST_EXCESSES: Final = 4.0
 """A peak teaches no more than so many mean excesses: a real incident is no false alarm ..."""
 HITS_PER_EXCESS: Final = 1.0
 """... but peaks that keep hitting that cap are no incidents: each hit raises it by as much."""
+HALF_LIFE_WEEKS: Final = 26.0
+"""Of what a series has shown."""
+MOST_WEEKS_AT_ONCE: Final = 1.0
+"""A silence of years is no proof of health."""
 STEP: Final = 0.7
 """By how much a page raises the limit, in mean excesses."""
 MOST_RAISED: Final = 4.0
@@ -57,6 +63,17 @@ class Pool(msgspec.Struct, array_like=True):
     weeks: float = 0.0
     peaks: float = 0.0
     excess: float = 0.0
+
+    def take(self, excess: float) -> None:
+        """One of them had a peak; beyond `MOST_POOLED` the older ones fade."""
+        self.peaks += 1.0
+        self.excess += excess
+        if self.peaks > MOST_POOLED:
+            self.weeks, self.peaks, self.excess = (
+                0.5 * self.weeks,
+                0.5 * self.peaks,
+                0.5 * self.excess,
+            )
 
     def prior(self, table: Prior) -> Prior:
         """What is expected of a series of this class: *table* and what was seen."""
@@ -129,7 +146,10 @@ class Limit(msgspec.Struct, array_like=True):
     def expected(self, limit: float, pool: Pool, table: Prior) -> float:
         """Pages a week by chance at *limit*, by all that was learned."""
         rate, excess = self.tail(pool.prior(table))
-        return rate * math.exp(-max(0.0, limit - LEVEL) / excess)
+        shape, over = self._shape(), max(0.0, limit - LEVEL)
+        if shape <= LEAST_SHAPE:
+            return rate * math.exp(-over / excess)
+        return rate * float((1.0 + shape * over / (excess * (1.0 - shape))) ** (-1.0 / shape))
 
     def paged(self, at: float, per_week: float, pool: Pool, table: Prior) -> None:
         """A page went out *at*: the limit rises, and falls again at the rate that is allowed."""
@@ -144,17 +164,21 @@ class Limit(msgspec.Struct, array_like=True):
         excess = (self.excess + prior.excess * OWN_PEAKS) / (self.peaks + OWN_PEAKS)
         return rate, excess
 
+    def _shape(self) -> float:
+        """Of the generalised Pareto tail, by its moments; 0 is exponential."""
+        if self.peaks <= 3.0:
+            return 0.0
+        mean = self.excess / self.peaks
+        spread = max(self.squares / self.peaks - mean * mean, 1e-9)
+        shape = 0.5 * (1.0 - mean * mean / spread) * self.peaks / (self.peaks + SHAPE_PEAKS)
+        return min(shape, MOST_SHAPE)
+
     def _reach(self, odds: float, excess: float) -> float:
         """The excess that is passed once in *odds* peaks."""
         if odds <= 1.0:
             return 0.0
-        shape = 0.0
-        if self.peaks > 3.0:
-            mean = self.excess / self.peaks
-            spread = max(self.squares / self.peaks - mean * mean, 1e-9)
-            shape = 0.5 * (1.0 - mean * mean / spread) * self.peaks / (self.peaks + SHAPE_PEAKS)
-            shape = min(shape, MOST_SHAPE)
-        if shape <= 0.01:
+        shape = self._shape()
+        if shape <= LEAST_SHAPE:
             return excess * math.log(odds)
         return excess * (1.0 - shape) * float(odds**shape - 1.0) / shape
 
@@ -165,7 +189,11 @@ class Limit(msgspec.Struct, array_like=True):
             return
         gone = (at - max(self.counted, since)) / 168.0
         if gone > 0.0:
-            self.weeks += gone
+            gone = min(gone, MOST_WEEKS_AT_ONCE)
+            fade = 0.5 ** (gone / HALF_LIFE_WEEKS)
+            self.weeks = self.weeks * fade + gone
+            self.peaks, self.excess = self.peaks * fade, self.excess * fade
+            self.squares *= fade
             pool.weeks += gone
             self.counted = at
         while self.recent and self._is_old(at):
@@ -182,8 +210,7 @@ class Limit(msgspec.Struct, array_like=True):
         self.peaks += 1.0
         self.excess += excess
         self.squares += excess * excess
-        pool.peaks += 1.0
-        pool.excess += excess
+        pool.take(excess)
 
     def _is_old(self, at: float) -> bool:
         runs = len(self.recent) == 1 and at - self.last <= CLUSTER_HOURS

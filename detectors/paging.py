@@ -11,7 +11,7 @@ from typing import Final
 
 from detectors.calibration import SPLIT, Kind
 from detectors.episode import Episode, episode_id, opened
-from detectors.evidence import to_event
+from detectors.evidence import significant, to_event
 from detectors.guards import breadth, heirs_share
 from detectors.models import Score
 from detectors.series import PENDING_MARGIN, Series
@@ -107,7 +107,7 @@ def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[E
         whole.pending = False
         whole.limit.note(at / 3600.0, score.value)
         return []
-    if breadth(tenant.areas.values(), at) < BROAD:  # one area's affair
+    if breadth(_in_order(tenant), at) < BROAD:  # one area's affair
         return []
     whole.limit.note(at / 3600.0, score.value)
     whole.pending = score.value < limit
@@ -144,6 +144,9 @@ def _adopt(
     inside = sorted({area} | {name for name in tenant.running if name != WHOLE})
     tenant.running.discard(area)
     episode.become_tenant_wide(at, score, limit, inside)
+    pool, table = tenant.pool("tenant", tenant.whole.model.rate)
+    episode.allowed = _allowed(tenant, "tenant", settings)
+    episode.expected_pages = tenant.whole.limit.expected(limit, pool, table)
     tenant.whole.episode = episode
     tenant.running.add(WHOLE)
     tenant.touched.add(area)
@@ -168,10 +171,10 @@ def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Es
         over_slice = found.score.value - limit_slice
     if over < 0.0 and over_slice < 0.0:
         return []
-    if over >= 0.0 and _inherits(tenant, arrived, settings):
+    if over >= 0.0 and _inherits(tenant, arrived):
         return []
     if over >= 0.0 and tenant.whole.running is None and not tenant.in_history:
-        up = breadth(tenant.areas.values(), at, but=area)
+        up = breadth(_in_order(tenant), at, but=area)
         grown = at / 3600.0 - tenant.whole.born >= NEWBORN_HOURS["tenant"]
         if grown and up >= BROAD_NEIGHBOURS and arrived.whole[0].value >= 0.0:
             whole_limit = _limit(tenant, tenant.whole, "tenant", at, settings)
@@ -193,20 +196,18 @@ def _explains(found: Found, score: Score) -> bool:
     return found.score.observed - found.score.expected >= EXPLAINED * excess
 
 
-def _inherits(tenant: Tenant, arrived: Arrived, settings: Settings) -> bool:
+def _inherits(tenant: Tenant, arrived: Arrived) -> bool:
     """Whether a young area has what others lost; then it carries on with their baseline."""
     series = tenant.areas[arrived.area]
-    due, came = series.lately(max(series.born, arrived.at / 3600.0 - 24.0), arrived.at)
-    heritage = heirs_share(tenant.areas, arrived.area, arrived.at, came - due)
+    excess = series.seen - series.model.due_by(arrived.at)
+    heritage = heirs_share(tenant.areas, arrived.area, arrived.at, excess)
     if heritage is None:
         return False
     donor, share = heritage
-    if tenant.areas[donor].model.name == series.model.name:
-        series.model.adopt(tenant.areas[donor].model, share)
+    series.model.adopt(tenant.areas[donor].model, share)
     series.born = tenant.areas[donor].born
     series.slices.restart()
     tenant.guarded.append("inherited")
-    del settings
     return True
 
 
@@ -241,6 +242,7 @@ def _open(
     allowed = _allowed(tenant, kind, settings)
     if before is not None and again and before.suppressed == suppressed:
         transition = before.reopen(at, score, limit)
+        episode = before
         tenant.guarded.append("cooldown")
     else:
         transition = "opened"
@@ -248,18 +250,16 @@ def _open(
         name = key if found is None else f"{key}\x1f{found.key}"
         identity = episode_id(tenant.name, kind, name, series.ordinal)
         episode = opened(identity, series.ordinal, at, score, limit, suppressed)
-        episode.reason = _reason(kind, found)
-        if found is not None:
-            episode.slice, episode.share = found.key, found.share
-        if key == WHOLE:
-            episode.areas = sorted(name for name in tenant.running if name != WHOLE)
         series.episode = episode
-        episode.allowed = allowed
-        episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
-        if suppressed is None:
-            series.limit_of(kind).paged(at / 3600.0, allowed, pool, table)
-            recent = [page for page in tenant.pages if at - page.at <= BUDGET_WEEKS * 604_800.0]
-            tenant.pages = [*recent[-200:], Page(at, identity)]
+    episode.reason = _reason(kind, found)
+    episode.slice, episode.share = (None, 1.0) if found is None else (found.key, found.share)
+    episode.areas = sorted(name for name in tenant.running if name != WHOLE) if key == WHOLE else []
+    episode.allowed = allowed
+    episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
+    if transition == "opened" and suppressed is None:
+        series.limit_of(kind).paged(at / 3600.0, allowed, pool, table)
+        recent = [page for page in tenant.pages if at - page.at <= BUDGET_WEEKS * 604_800.0]
+        tenant.pages = [*recent[-200:], Page(at, episode.id)]
     series.pending = False
     tenant.running.add(key)
     if key != WHOLE:
@@ -340,17 +340,35 @@ def _continue_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> lis
     return [tell(tenant, WHOLE, episode.update(), arrived.at, settings)]
 
 
-def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> EscalationEvent:
-    """The episode of the series *key* is over."""
+def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[EscalationEvent]:
+    """The episode of the series *key* is over, and those that were silent for its sake with it.
+
+    Of them, what goes on may page by itself now.
+    """
     series = tenant.series(key)
-    assert series.episode is not None
-    transition = series.episode.resolve(at)
+    episode = series.episode
+    assert episode is not None
+    transition = episode.resolve(at)
     series.model.restart()
     series.slices.restart()
     tenant.running.discard(key)
     if key != WHOLE:
         tenant.touched.add(key)
-    return tell(tenant, key, transition, at, settings)
+    events = [tell(tenant, key, transition, at, settings)]
+    if episode.suppressed is None:
+        for other in sorted(tenant.running - {WHOLE}):
+            silent = tenant.areas[other].running
+            if silent is not None and (
+                (key == WHOLE and silent.suppressed == "inside_tenant")
+                or (silent.suppressed == "same_slice" and silent.slice == episode.slice)
+            ):
+                events += resolve(tenant, other, at, settings)
+    return events
+
+
+def _in_order(tenant: Tenant) -> list[Series]:
+    """The areas by name: sums of numbers depend on the order, and a restart changes the other."""
+    return [tenant.areas[name] for name in sorted(tenant.areas)]
 
 
 def tell(
@@ -376,9 +394,9 @@ def _budget(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> 
     rate, wrong, burn = budget_of(tenant, at, settings)
     return Budget(
         per_week=settings.false_pages_per_week,
-        allowed=round(episode.allowed, 6),
-        expected=round(episode.expected_pages, 6),
+        allowed=significant(episode.allowed, 4),
+        expected=significant(episode.expected_pages, 4),
         pages=rate,
         false_pages=wrong,
-        burn=round(burn, 4),
+        burn=significant(burn, 4),
     )

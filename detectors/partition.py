@@ -12,7 +12,7 @@ from detectors.series import Series
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Tenant
 from detectors.twins import Recovery, StateError, Writer
-from schemas.signals import OTHER, Signal, Tick, Ticket
+from schemas.signals import OTHER, Signal, Tick, Ticket, Verdict
 
 STATE_VERSION: Final = 2
 """Of the encoded state; in front of every version."""
@@ -70,7 +70,8 @@ class Partition:
         tenant = self.tenants.get(name)
         if tenant is None:
             if not isinstance(signal, Ticket):  # nobody's mark
-                return Step("tick_ignored", [])
+                ignored = isinstance(signal, Verdict)
+                return Step("verdict_ignored" if ignored else "tick_ignored", [])
             tenant = self._admit(name)
         done = step(tenant, signal, self.settings, received_at)
         if tenant.clock is None:  # nothing of it was taken in: no snapshot would know of it

@@ -48,9 +48,10 @@ Outcome = Literal[
 ]
 """What became of a signal. Only ``future`` is a dead letter; ``not_simulated`` is a ticket of
 simulated time for a tenant that had a live one; ``verdict_ignored`` is an answer to a page that is
-not one of the last four weeks; ``withdrawn`` one that was merged or deleted and
+not one of the last four weeks, or no verdict; ``withdrawn`` one that was merged or deleted and
 ``moved`` one that was re-tagged into another area."""
 
+VERDICTS = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
 DAY_SECONDS = 86_400
 FRESH_SECONDS = 3600.0
 """A ticket without an area that is tagged within this time of its creation counts in its area as if
@@ -103,6 +104,8 @@ def step(
 
 def _verdict(tenant: Tenant, verdict: Verdict) -> Step:
     """What people say of a page is remembered: false pages are counted by it."""
+    if verdict.action not in VERDICTS:
+        return Step("verdict_ignored", [])
     for place, page in enumerate(tenant.pages):
         if page.episode_id == verdict.episode_id:
             pages = [*tenant.pages]
@@ -166,11 +169,12 @@ def _count(
     events: list[EscalationEvent] = []
     whole = tenant.whole
     _look_for_gap(tenant, at)
+    tenant.last_ticket = at
     whole.model.advance(at)
     area, series = _series(tenant, ticket.area, at, settings)
     left_open = series.running
     if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
-        events.append(resolve(tenant, area, at, settings))
+        events += resolve(tenant, area, at, settings)
     weight, last_seen = series.customers.see(ticket.customer, at)
     if weight < 1.0:
         tenant.guarded.append("repeated_customer")
@@ -185,7 +189,6 @@ def _count(
     weight_there *= series.model.information
     whole.remember(weight_there, mark)
     of_whole = whole.model.observe(Arrival(at, weight_there, seen_there, until))
-    tenant.last_ticket = at
     if whole.day != int(at // 86_400.0):
         _name_the_day(tenant, at, settings)
     for each in (series, whole):
@@ -267,12 +270,14 @@ def _take_back(
         series = tenant.areas.get(area)
         if series is None or area == but:
             continue
-        weight = series.forget(mark, at)
-        if weight == 0.0:
+        if not series.remembers(mark):
             continue
+        weight = series.forget(mark, at)
+        tenant.touched.add(area)
+        if weight == 0.0:  # the same form sent twice: it never counted
+            return []
         series.model.withdraw(at, weight)
         series.slices.withdraw(at / 3600.0, weight, _keys(ticket, settings))
-        tenant.touched.add(area)
         there = tenant.whole.forget(mark, at)
         if there > 0.0:
             tenant.whole.model.withdraw(at, there)
@@ -336,7 +341,7 @@ def _history_end(tenant: Tenant, settings: Settings) -> Step:
         for key in sorted(tenant.running)
         if (episode := tenant.series(key).episode) is not None and episode.suppressed == "history"
     ]
-    events = [resolve(tenant, key, clock, settings) for key in left_open]
+    events = [event for key in left_open for event in resolve(tenant, key, clock, settings)]
     if tenant.in_history:
         tenant.whole.model.restart()
         for area, series in tenant.areas.items():
@@ -374,13 +379,15 @@ def _pass_time(tenant: Tenant, now: float, settings: Settings) -> list[Escalatio
         tenant.whole.model.advance(minute)
         for key in sorted(tenant.running):
             series = tenant.series(key)
+            if series.running is None:  # it ended with the one it was inside of
+                continue
             series.model.advance(minute)
             if key != WHOLE:
                 tenant.touched.add(key)
             if series.episode is not None:
                 series.episode.account(minute, series.model.rate)
                 if series.episode.look(minute, settings):
-                    events.append(resolve(tenant, key, minute, settings))
+                    events += resolve(tenant, key, minute, settings)
     tenant.minute = last
     return events
 

@@ -29,7 +29,8 @@ from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE
 from detectors.shares import HALF_LIVES, Shares
 
 MOST_SLICES: Final = 48
-"""Of one area; beyond it a new value takes the place of the one with the fewest tickets."""
+"""Of one area; beyond it a new value takes the place of the one with the fewest tickets, of those
+whose windows do not run if there are any."""
 TREND_TICKETS: Final = 20.0
 """How many tickets of late it takes for a change elsewhere to count half."""
 MOST_TREND: Final = 4.0
@@ -187,8 +188,6 @@ class Slices(msgspec.Struct, array_like=True):
             slice_ = self.of.get(key)
             if slice_ is None:
                 slice_ = self._admit(key, at, area)
-                if slice_ is None:
-                    continue
             share, rests_on = self._share(key, slice_, shares, units)
             slice_.share = share
             slice_.today += weight
@@ -220,16 +219,17 @@ class Slices(msgspec.Struct, array_like=True):
         for slice_ in self.of.values():
             slice_.windows = [None] * len(MULTIPLES)
 
-    def _admit(self, key: str, at: float, area: Area) -> Slice | None:
+    def _admit(self, key: str, at: float, area: Area) -> Slice:
         if len(self.of) >= MOST_SLICES:
-            idle = [
-                (slice_.known + slice_.yesterday + slice_.today, name)
+            weights = [
+                (
+                    slice_.windows != _NO_WINDOWS,
+                    slice_.known + slice_.yesterday + slice_.today,
+                    name,
+                )
                 for name, slice_ in self.of.items()
-                if slice_.today == 0.0
             ]
-            if not idle:
-                return None
-            del self.of[min(idle)[1]]
+            del self.of[min(weights)[2]]
         if area.age_hours >= LEAST_AGE_HOURS:
             self.novelties += 1.0
         made = Slice(born=at, due=area.due, rest=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS)

@@ -41,7 +41,6 @@ class _Record(msgspec.Struct, array_like=True):
     shares: Shares
     pools: dict[Kind, list[Pool]]
     pages: list[Page]
-    inside: list[str]
     whole: bytes
 
 
@@ -72,8 +71,6 @@ class Tenant:
         self.areas: dict[str, Series] = {}
         self.running: set[str] = set()
         """Areas whose episode runs; `WHOLE` where the tenant's does."""
-        self.inside: set[str] = set()
-        """Areas that crossed their own limit within the tenant's episode."""
         self.duplicates = Duplicates()
         self.touched: set[str] = set()
         """Areas changed since the owner last cleared this."""
@@ -151,7 +148,6 @@ class Tenant:
                 self.shares,
                 self.pools,
                 self.pages,
-                sorted(self.inside),
                 self.whole.encode(),
             )
         )
@@ -166,7 +162,7 @@ class Tenant:
         self.live, self.born = record.live, record.born
         self.last_ticket = record.last_ticket
         self.profile, self.shares, self.pools = record.profile, record.shares, record.pools
-        self.pages, self.inside = record.pages, set(record.inside)
+        self.pages = record.pages
         self._whole = Series.restore(record.whole, self.context(WHOLE), "cusum_bank", record.clock)
         if self._whole.running is not None:
             self.running.add(WHOLE)

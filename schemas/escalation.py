@@ -44,7 +44,8 @@ class Escalation(BaseModel):
     """One transition of one episode, with the evidence as it stood at that moment.
 
     ``observed`` is in customer-equivalents and comparable with ``expected``: the k-th ticket of one
-    customer within 24 hours counts 2^-(k-1). ``tickets`` counts them all alike. Where a slice
+    customer within 24 hours counts 2^-(k-1), one within a minute of the last nothing. ``tickets``
+    counts all that count anything alike. Where a slice
     paged, all of them count that slice alone. Where the whole tenant did, a ticket of a busy and
     noisy area counts less, in both ``observed`` and ``expected``.
     """

@@ -213,15 +213,18 @@ class Metrics:
         labelled = {name for name, _ in self._labelled}
         for gauge in (self._pages, self._false_pages, self._expected_false, self._burn):
             gauge.clear()
+        highest: dict[str, float] = {}
         for tenant, settings in tenants:
             self._budget.set(settings.false_pages_per_week)
             label = tenant.name if tenant.name in labelled else OTHER_AREAS
             rate, wrong, burn = budget_of(tenant, tenant.clock or 0.0, settings)
             self._pages.labels(label).inc(rate)
             self._false_pages.labels(label).inc(wrong)
-            self._expected_false.labels(label).inc(expected_false_pages(tenant, settings))
-            highest = self._burn.labels(label)
-            highest.set(max(burn, highest._value.get()))
+            if label != OTHER_AREAS:
+                self._expected_false.labels(label).set(expected_false_pages(tenant, settings))
+            highest[label] = max(burn, highest.get(label, 0.0))
+        for label, burn in highest.items():
+            self._burn.labels(label).set(burn)
 
     def _look_at_areas(self, tenants: list[Tenant]) -> None:
         """The busiest areas get a label and keep it; what comes later is summed up."""

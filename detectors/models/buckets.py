@@ -13,6 +13,7 @@ import msgspec
 from river import stats
 
 from detectors import state_codec
+from detectors.baseline import LEAST_DISPERSION
 from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE, Arrival, Model, Score
 from detectors.profile import Context
 
@@ -146,11 +147,17 @@ class Buckets(Model):
         hours = min(max(at / 3600.0 - since, 0.0), 24.0)
         return hours * self.rate, hours * self.rate
 
+    def due_between(self, since: float, until: float) -> float:
+        """See `Model`."""
+        return max(until - since, 0.0) / 3600.0 * self.rate
+
     def variance(self, hours: float) -> float:
         """See `Model`."""
         mean = max(float(self._counts.mean.get()), 1e-6)
         noise = max(0.0, self._counts.get() - mean) / (mean * mean)
-        return noise * BUCKET_SECONDS / 3600.0 / max(hours, BUCKET_SECONDS / 3600.0)
+        bucket = BUCKET_SECONDS / 3600.0
+        unknown = 1.0 / max(mean * self._counts.mean.n, 1.0)
+        return max(noise * bucket / max(hours, bucket), LEAST_DISPERSION) + unknown
 
     @property
     def information(self) -> float:

@@ -194,6 +194,12 @@ class CusumBank(Model):
         )
         return due, sum(baseline.pending.get(hour, 0.0) for hour in hours)
 
+    def due_between(self, since: float, until: float) -> float:
+        """See `Model`."""
+        return self._state.baseline.due_between(
+            int(since // 3600), int(until // 3600), self._context
+        )
+
     def variance(self, hours: float) -> float:
         """See `Model`."""
         baseline = self._state.baseline

@@ -20,7 +20,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     at: float
     """Seconds since 1970."""
     weight: float = 1.0
-    """Customer-equivalents: 2^-(k-1) for the customer's k-th ticket within 24 hours."""
+    """Customer-equivalents, above 0: 2^-(k-1) for the customer's k-th ticket within 24 hours."""
     last_seen: float = float("-inf")
     """When this customer was last seen in the series; never: minus infinity."""
     until: float = 0.0
@@ -114,7 +114,14 @@ class Model(ABC):
     def lately(self, since: float, at: float) -> tuple[float, float]:
         """Customer-equivalents due and come from hour *since* until *at* (seconds), at most a day.
 
-        In whole hours; changes nothing.
+        In whole hours; changes nothing. A model that keeps no hours says that all came as due.
+        """
+
+    @abstractmethod
+    def due_between(self, since: float, until: float) -> float:
+        """What was to be expected from *since* to *until* (seconds), by their own hours and days.
+
+        In whole hours, a week at most; changes nothing.
         """
 
     @abstractmethod
@@ -126,7 +133,7 @@ class Model(ABC):
 
     @abstractmethod
     def variance(self, hours: float) -> float:
-        """Relative variance of what is expected in so many *hours*: noise and ignorance."""
+        """Relative variance, above 0, of what is expected in so many *hours*: noise, ignorance."""
 
     @property
     @abstractmethod

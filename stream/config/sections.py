@@ -19,7 +19,7 @@ class Budget(Section):
 
     false_pages_per_week: float = Field(
         default=1.0,
-        gt=0,
+        ge=0.001,
         le=1000,
         description="over all areas of a tenant; fewer: later, surer pages",
     )

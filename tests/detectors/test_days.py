@@ -87,8 +87,6 @@ def test_weekends_have_shapes_of_their_own() -> None:
     saturday, monday = hour_at("2026-03-07T12:00"), hour_at("2026-03-09T12:00")
     assert list(day_of(saturday, "UTC").shapes) == list(range(24, 48))
     assert list(day_of(monday, "UTC").shapes) == list(range(24))
-    assert day_of(saturday, "UTC").weekend
-    assert not day_of(monday, "UTC").weekend
 
 
 def test_a_holiday_is_a_sunday() -> None:
