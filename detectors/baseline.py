@@ -135,7 +135,9 @@ class Baseline(msgspec.Struct, array_like=True):
         self.pending[hour] = max(0.0, self.pending.get(hour, 0.0) + weight)
         return True
 
-    def learn_late(self, hour: int, weight: float, context: Context) -> bool:
+    def learn_late(
+        self, hour: int, weight: float, context: Context, *, bounded: bool = False
+    ) -> bool:
         """A ticket of history for an hour that is learned already: raise what came.
 
         By as much as has not faded since. False where the hour lies before the series was born.
@@ -143,7 +145,7 @@ class Baseline(msgspec.Struct, array_like=True):
         if hour < self.born:
             return False
         due = sum(self.rates)
-        if self.late + weight > due + LATE_DEVIATIONS * math.sqrt(due + 1.0):
+        if bounded and self.late + weight > due + LATE_DEVIATIONS * math.sqrt(due + 1.0):
             return True  # a flood of old tickets: it is counted, and teaches no more today
         self.late += weight
         day = day_of(hour, *zone(context))

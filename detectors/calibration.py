@@ -23,8 +23,8 @@ class Prior(NamedTuple):
 
 TABLE: Final[dict[Kind, tuple[Prior, ...]]] = {
     "area": (Prior(1.0, 1.0), Prior(0.7, 1.0), Prior(0.7, 1.0), Prior(0.7, 1.0)),
-    "slice": (Prior(0.15, 0.8), Prior(0.25, 1.2), Prior(0.7, 1.5), Prior(0.7, 1.5)),
-    "tenant": (Prior(0.6, 1.0),) * 4,
+    "slice": (Prior(0.1, 0.8), Prior(0.2, 1.1), Prior(0.5, 1.4), Prior(0.5, 1.4)),
+    "tenant": (Prior(0.35, 0.9),) * 4,
 }
 
 

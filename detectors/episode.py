@@ -22,7 +22,7 @@ FADE_HOURS: Final = (0.5, 6.0)
 """Bounds of the time constant of the recent rate; within them half the window that opened it."""
 QUIET_SECONDS: Final = 60.0
 """No update comes sooner after the last event: one burst is one message."""
-CLEAR_RATIO: Final = (1.2, 2.0)
+CLEAR_RATIO: Final = (1.2, 1.5)
 """Bounds of the ratio below which it is calm; within them a third of the way to the opening one."""
 
 AMENDED_SHARE: Final = 0.3
@@ -81,6 +81,11 @@ class Episode(msgspec.Struct, array_like=True):
     """False pages a week that the series may spend."""
     expected_pages: float = 0.0
     """And that it is expected to, at its limit."""
+
+    @property
+    def hours(self) -> float:
+        """How long it lasted, up to now or to its end."""
+        return (max(self.accounted, self.resolved_at) - self.since) / 3600.0
 
     @property
     def running(self) -> bool:

@@ -30,6 +30,9 @@ LIVE_RATE: Final = 0.005
 """Customer-equivalents an hour below which an area takes no part of the budget."""
 SAME_THING_SECONDS: Final = 3.0 * 3600.0
 """A tenant that crosses so long after one of its areas paged is the same thing."""
+LONG_SHARE: Final = 0.5
+LONGEST_COOLDOWN_HOURS: Final = 24.0
+"""The cool-down is half as long as the episode was at least, but no longer than a day by that."""
 EXPLAINED: Final = 0.8
 """Of an area's excess; a slice that holds so much of it is what it is about."""
 BUDGET_WEEKS: Final = 4.0
@@ -235,8 +238,7 @@ def _open(
         suppressed = "same_slice"
         tenant.guarded.append("same_slice")
     before = series.episode
-    cooldown = settings.cooldown_minutes * 60.0
-    again = before is not None and score.since - before.resolved_at <= cooldown
+    again = before is not None and score.since - before.resolved_at <= _cooldown(before, settings)
     transition: Transition
     pool, table = tenant.pool(kind, series.model.rate)
     allowed = _allowed(tenant, kind, settings)
@@ -265,6 +267,12 @@ def _open(
     if key != WHOLE:
         tenant.touched.add(key)
     return tell(tenant, key, transition, at, settings)
+
+
+def _cooldown(episode: Episode, settings: Settings) -> float:
+    """Seconds after an episode in which what begins anew is the same thing."""
+    longer = min(LONG_SHARE * episode.hours, LONGEST_COOLDOWN_HOURS) * 3600.0
+    return max(settings.cooldown_minutes * 60.0, longer)
 
 
 def _pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:

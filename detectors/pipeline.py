@@ -313,7 +313,7 @@ def _move(
     if was_unclassified and events is not None and clock - at <= FRESH_SECONDS:
         return "moved", events + _count(tenant, ticket, clock, mark, settings)
     if there is not None:
-        there.model.learn_late(at, 1.0)
+        there.model.learn_late(at, 1.0, bounded=True)
         tenant.touched.add(ticket.area)
     return "moved", events or []
 
@@ -357,10 +357,11 @@ def _late(tenant: Tenant, ticket: Ticket, at: float) -> Outcome:
     tenant.guarded.append("backfill")
     area = ticket.area if ticket.area in tenant.areas else OTHER
     series = tenant.areas.get(area)
-    if series is None or not series.model.learn_late(at, 1.0):
+    live = ticket.mode == "live"
+    if series is None or not series.model.learn_late(at, 1.0, bounded=live):
         return "too_late"
     series.tickets += 1
-    tenant.whole.model.learn_late(at, series.model.information)
+    tenant.whole.model.learn_late(at, series.model.information, bounded=live)
     tenant.touched.add(area)
     return "late"
 

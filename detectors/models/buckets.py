@@ -105,8 +105,9 @@ class Buckets(Model):
         bucket.index = index
         bucket.count, bucket.tickets, bucket.customers, bucket.muted = 0.0, 0, 0, False
 
-    def learn_late(self, at: float, weight: float) -> bool:
+    def learn_late(self, at: float, weight: float, *, bounded: bool = False) -> bool:
         """See `Model`. A closed bucket cannot be opened again: only the one that runs counts."""
+        del bounded
         if int(at // BUCKET_SECONDS) != self._bucket.index:
             return False
         self._bucket.count += weight

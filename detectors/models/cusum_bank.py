@@ -139,11 +139,13 @@ class CusumBank(Model):
             else:
                 self._steps = _steps(baseline)
 
-    def learn_late(self, at: float, weight: float) -> bool:
+    def learn_late(self, at: float, weight: float, *, bounded: bool = False) -> bool:
         """See `Model`."""
         hour = int(at // 3600)
         baseline = self._state.baseline
-        return baseline.add(hour, weight) or baseline.learn_late(hour, weight, self._context)
+        return baseline.add(hour, weight) or baseline.learn_late(
+            hour, weight, self._context, bounded=bounded
+        )
 
     def withdraw(self, at: float, weight: float) -> None:
         """See `Model`."""

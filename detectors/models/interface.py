@@ -82,8 +82,11 @@ class Model(ABC):
         """Time has come to *at* without a ticket of this series."""
 
     @abstractmethod
-    def learn_late(self, at: float, weight: float) -> bool:
-        """Count a ticket that came too late to be scored. False where it cannot be learned."""
+    def learn_late(self, at: float, weight: float, *, bounded: bool = False) -> bool:
+        """Count a ticket that came too late to be scored. False where it cannot be learned.
+
+        *bounded*: a flood of them, for hours that were learned already, teaches little.
+        """
 
     @abstractmethod
     def withdraw(self, at: float, weight: float) -> None:

@@ -89,9 +89,13 @@ class NoOp(Model):
     def advance(self, at: float) -> None:
         del at
 
-    def learn_late(self, at: float, weight: float) -> bool:
-        del at, weight
+    def learn_late(self, at: float, weight: float, *, bounded: bool = False) -> bool:
+        del at, weight, bounded
         return False
+
+    def due_between(self, since: float, until: float) -> float:
+        del since, until
+        return 0.0
 
     def withdraw(self, at: float, weight: float) -> None:
         del at, weight

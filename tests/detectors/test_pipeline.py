@@ -103,7 +103,9 @@ def test_every_outcome_comes_about() -> None:
     found["history_end"] = stream.take(HistoryEnd("acme")).outcome
     found["verdict_ignored"] = stream.take(Verdict("acme", "e" * 32, "noise", MONDAY)).outcome
     stream.tenant.pages.append(Page(MONDAY, "e" * 32))
-    found["verdict"] = stream.take(Verdict("acme", "e" * 32, "noise", MONDAY)).outcome
+    found["verdict"] = stream.take(Verdict("acme", "e" * 32, "false_alarm", MONDAY)).outcome
+    assert stream.take(Verdict("acme", "e" * 32, "note", MONDAY)).outcome == "verdict_ignored"
+    assert stream.tenant.pages[0].verdict == "false_alarm"
     moved = Ticket("acme", "1", MONDAY + 9 * HOUR, "api", event_type="reclassified")
     found["moved"] = stream.take(moved).outcome
     gone = Ticket("acme", "2", MONDAY + 10 * HOUR, event_type="deleted")
