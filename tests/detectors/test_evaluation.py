@@ -160,7 +160,7 @@ def situation(name: str, hours: int = 12) -> tuple[list[Arrival], Situation]:
 
 CHECKS: dict[str, Callable[[list[Arrival], list[Arrival], Situation], bool]] = {
     "noisy customer": lambda _calm, new, _here: len({t.customer for _, t in new}) == 1,
-    "same ticket again": lambda _calm, new, _here: len({t.ticket_id for _, t in new}) == 3,
+    "same ticket again": lambda _calm, new, _here: len({t.ticket_id for _, t in new}) == 1,
     "duplicates, merged": lambda calm, new, _here: (
         {t.merged_into for _, t in new if t.event_type == "merged"}
         <= {t.ticket_id for _, t in calm}
