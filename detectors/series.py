@@ -26,7 +26,7 @@ HEAT_HOURS: Final = (0.25, 2.0)
 """Time constants of the recent counts that breadth is judged by: a burst, and a slower rise."""
 COARSE_STEP: Final = 0.05
 """Of one ticket in the share of times that tell the day alone."""
-RECENT: Final = 48
+RECENT: Final = 36
 """Tickets whose weight is remembered, so that they can be taken back."""
 
 Phase = Literal["calm", "pending", "opened", "recovering"]
