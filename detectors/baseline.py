@@ -313,7 +313,8 @@ class Baseline(msgspec.Struct, array_like=True):
         for hour in range(begin, end):
             if hour in self.pending:
                 count += self.pending.pop(hour)
-        kept = min(count, mean + 4.0 * deviation + 1.0)
+        newborn = begin - self.born <= NEWBORN_HOURS
+        kept = count if newborn else min(count, mean + 4.0 * deviation + 1.0)
         decay = self._level_decay() ** (end - begin)
         worth = 1.0 / (1.0 + self.day_dispersion * mean)
         self._learn_level(worth * kept, worth * season, decay, end - begin)
@@ -391,9 +392,12 @@ class Baseline(msgspec.Struct, array_like=True):
         means = np.maximum(level * season, 1e-6)
         dispersion = self.hour_dispersion + self.day_dispersion
         deviations = np.sqrt(means + (dispersion + self.ignorance) * means * means)
-        kept = np.minimum(
-            np.maximum(counts, means - 3.0 * deviations), means + 4.0 * deviations + 1.0
-        )
+        if begin - self.born <= NEWBORN_HOURS:  # what it started from was a guess
+            kept = counts
+        else:
+            kept = np.minimum(
+                np.maximum(counts, means - 3.0 * deviations), means + 4.0 * deviations + 1.0
+            )
         if begin - self.born > SLOTS:
             self._learn_dispersion(counts, kept, means, deviations, whole=end == day.end)
         worth = 1.0 / (1.0 + dispersion * means)

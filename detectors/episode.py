@@ -151,7 +151,9 @@ class Episode(msgspec.Struct, array_like=True):
         self.observed = max(0.0, self.observed - weight)
         self.recent_observed = max(0.0, self.recent_observed - weight)
         self.tickets = max(0, self.tickets - 1)
-        self.customers = max(0, self.customers - (weight >= 1.0))
+        self.customers = max(0, min(self.customers - (weight >= 1.0), self.tickets))
+        if self.accounted - self.told_at < QUIET_SECONDS:
+            return None
         if self.told_observed - self.observed < max(2.0, AMENDED_SHARE * self.told_observed):
             return None
         return self._told("amended")

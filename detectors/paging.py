@@ -26,6 +26,8 @@ BROAD: Final = 2.5
 """Deviations by which a tenant's areas, but for the biggest contributor, must be up."""
 BROAD_NEIGHBOURS: Final = 3.5
 """The same of an area's neighbours, that make its crossing the tenant's."""
+ELEVATED: Final = 1.5
+"""Deviations above what is due that make an area part of a tenant-wide episode."""
 LIVE_RATE: Final = 0.005
 """Customer-equivalents an hour below which an area takes no part of the budget."""
 SAME_THING_SECONDS: Final = 3.0 * 3600.0
@@ -144,7 +146,7 @@ def _adopt(
     episode = series.episode
     assert episode is not None
     series.episode = None
-    inside = sorted({area} | {name for name in tenant.running if name != WHOLE})
+    inside = sorted({area, *_inside(tenant, at)})
     tenant.running.discard(area)
     episode.become_tenant_wide(at, score, limit, inside)
     pool, table = tenant.pool("tenant", tenant.whole.model.rate)
@@ -255,7 +257,7 @@ def _open(
         series.episode = episode
     episode.reason = _reason(kind, found)
     episode.slice, episode.share = (None, 1.0) if found is None else (found.key, found.share)
-    episode.areas = sorted(name for name in tenant.running if name != WHOLE) if key == WHOLE else []
+    episode.areas = _inside(tenant, at) if key == WHOLE else []
     episode.allowed = allowed
     episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
     if transition == "opened" and suppressed is None:
@@ -362,6 +364,10 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
     tenant.running.discard(key)
     if key != WHOLE:
         tenant.touched.add(key)
+        if (
+            episode.suppressed is None
+        ):  # the tenant's window must not be made of what was dealt with
+            tenant.whole.model.restart()
     events = [tell(tenant, key, transition, at, settings)]
     if episode.suppressed is None:
         for other in sorted(tenant.running - {WHOLE}):
@@ -372,6 +378,15 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
             ):
                 events += resolve(tenant, other, at, settings)
     return events
+
+
+def _inside(tenant: Tenant, at: float) -> list[str]:
+    """Areas of a tenant-wide episode: those whose own runs, and those that are up lately."""
+    return sorted(
+        name
+        for name, series in tenant.areas.items()
+        if name in tenant.running or series.elevation(at) >= ELEVATED
+    )
 
 
 def _in_order(tenant: Tenant) -> list[Series]:

@@ -175,6 +175,11 @@ class Series:
         noise = 0.5 * due + self.model.variance(hours) * due * due
         return more * worth, noise * worth * worth
 
+    def elevation(self, at: float) -> float:
+        """How far the last hours are above what is due, in deviations; the greater of both."""
+        found = [self.heat(at, which) for which in range(len(HEAT_HOURS))]
+        return max(more / math.sqrt(noise + 0.5) for more, noise in found)
+
     def lately(self, since: float, at: float) -> tuple[float, float]:
         """Customer-equivalents due and come from *since* (hours) until *at* (seconds)."""
         return self.model.lately(since, at)

@@ -32,6 +32,9 @@ from stream.cli.options import (
 from stream.config import load
 from stream.errors import UserError
 
+LATE_SHARE = 0.05
+"""Of the tickets; if more are late, the file is not in order."""
+
 
 def send(
     source: Input,
@@ -218,6 +221,12 @@ def replay(
     if reasons:
         rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         sys.stderr.write(f"dead, by reason: {rejected}\n")
+    behind = run.counts["late"] + run.counts["too_late"]
+    if behind > 20 and behind > LATE_SHARE * sum(run.counts.values()):
+        sys.stderr.write(
+            f"{behind} tickets came after later ones and were not judged: sort the file by "
+            "created_at, oldest first\n"
+        )
     if reasons["no_offset"]:
         sys.stderr.write("times without an offset: for a CSV say whose with --timezone\n")
 

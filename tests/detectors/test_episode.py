@@ -261,6 +261,7 @@ def test_an_episode_survives_encoding() -> None:
 def test_what_is_taken_back_is_told_once_it_matters() -> None:
     """Of what was told, three tenths taken back are told as an amendment; a few tickets are not."""
     it = episode(observed=20.0, customers=20)
+    it.account(START + 61.0, 0.0)
     told = [it.withdraw(START, 1.0) for _ in range(6)]
     assert told == [None] * 5 + ["amended"]
     assert (it.observed, it.tickets, it.customers, it.sequence) == (14.0, 14, 14, 2)

@@ -140,6 +140,7 @@ def test_what_is_taken_back_is_taken_from_an_open_page() -> None:
     for ticket in tickets:
         desk.take(ticket)
     assert len(desk.pages) == 1
+    desk.take(Tick(MORNING + 900.0, "acme"))
     for ticket in tickets[1:]:
         desk.take(msgspec.structs.replace(ticket, event_type="merged"))
     amended = [event for event in desk.events if event.transition == "amended"]
