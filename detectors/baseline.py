@@ -313,7 +313,7 @@ class Baseline(msgspec.Struct, array_like=True):
         for hour in range(begin, end):
             if hour in self.pending:
                 count += self.pending.pop(hour)
-        newborn = begin - self.born <= NEWBORN_HOURS
+        newborn = begin - context.tenant_born <= NEWBORN_HOURS
         kept = count if newborn else min(count, mean + 4.0 * deviation + 1.0)
         decay = self._level_decay() ** (end - begin)
         worth = 1.0 / (1.0 + self.day_dispersion * mean)
@@ -392,7 +392,7 @@ class Baseline(msgspec.Struct, array_like=True):
         means = np.maximum(level * season, 1e-6)
         dispersion = self.hour_dispersion + self.day_dispersion
         deviations = np.sqrt(means + (dispersion + self.ignorance) * means * means)
-        if begin - self.born <= NEWBORN_HOURS:  # what it started from was a guess
+        if begin - context.tenant_born <= NEWBORN_HOURS:  # all there was before was a guess
             kept = counts
         else:
             kept = np.minimum(

@@ -56,8 +56,8 @@ MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0)
 LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0, 48.0)
 """A window that is older begins anew: nothing is blamed on last month."""
 _ALL_STARTS: Final = HOURS_A_WEEK * len(MULTIPLES)
-FIRST_HOURS: Final = 24
-"""Of a series; in them no window is longer than the hour, since each hour mends the rate."""
+FIRST_HOURS: Final = 2
+"""Of a tenant; in them no window is longer than the hour, since each hour mends the rates."""
 JUDGED_ABOVE: Final = 1.5
 """A member whose CUSUM is lower adds nothing that matters."""
 SUSPECT: Final = 4.0
@@ -136,7 +136,7 @@ class CusumBank(Model):
         baseline = self._state.baseline
         if hour > baseline.hour:
             baseline.advance(hour, self._context, self._suspect())
-            if hour - baseline.born <= FIRST_HOURS:  # what was due before was a guess
+            if hour - self._context.tenant_born <= FIRST_HOURS:  # what was due was a guess
                 self.restart()
             if self._totals.of is not baseline.rates:
                 self._look()
