@@ -24,7 +24,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from detectors.calendar import SLOTS, day_factors
+from detectors.calendar import SLOTS, day_factors, is_masked
 from detectors.days import Day, day_of
 from detectors.profile import SEASON_DECAY, Context, Profile, Row, view, zeros, zone
 from detectors.state_codec import Floats
@@ -421,10 +421,7 @@ class Baseline(msgspec.Struct, array_like=True):
     def _teaches(self, hour: int, context: Context) -> bool:
         if self._in_gap(hour):
             return False
-        if not context.calendar.events:
-            return True
-        factors = day_factors(hour // 24, context.calendar.events, context.area)
-        return factors is None or factors[hour % 24] == 1.0
+        return not is_masked(hour, context.calendar.events, context.area)
 
     def _learn_dispersion(
         self, counts: Row, kept: Row, means: Row, deviations: Row, *, whole: bool
