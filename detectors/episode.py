@@ -7,13 +7,15 @@ that series: never of a clock or an offset.
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
 
+from detectors.dossier import Dossier, Note
 from detectors.models import Score
 from detectors.settings import Settings
-from detectors.severity import is_graver, judge
+from detectors.severity import Rule, is_graver, judge
 from schemas.escalation import Reason, Severity, Suppressed, Transition
 
 Phase = Literal["opened", "recovering", "resolved"]
@@ -81,6 +83,12 @@ class Episode(msgspec.Struct, array_like=True):
     """False pages a week that the series may spend."""
     expected_pages: float = 0.0
     """And that it is expected to, at its limit."""
+    dossier: Dossier | None = None
+    """What is known of the tickets inside; None once it is resolved."""
+    told_areas: int = 1
+    """How many areas the last event listed."""
+    before: int = 0
+    """Customers of the window that opened it, from before the dossier begins."""
 
     @property
     def hours(self) -> float:
@@ -92,14 +100,40 @@ class Episode(msgspec.Struct, array_like=True):
         """Whether it is not resolved."""
         return self.phase != "resolved"
 
-    def add(self, weight: float, last_seen: float, score: Score) -> None:
-        """One more ticket; its customer was *last_seen* then. Account up to it first."""
+    def add(self, weight: float, score: Score) -> None:
+        """One more ticket, which is in the dossier already. Account up to it first."""
         self.observed += weight
         self.recent_observed += weight
         self.tickets += 1
-        self.customers += last_seen < self.since
+        if self.dossier is not None:
+            self.customers = max(0, self.before + self.dossier.audience.customers)
         if score.value > self.score.value:
             self.score = score
+
+    def begin(self, dossier: Dossier, rules: Sequence[Rule]) -> None:
+        """*dossier* holds what is still known of the window that opened it."""
+        self.dossier = dossier
+        self.before = max(0, self.customers - dossier.audience.customers)
+        self.customers = self.before + dossier.audience.customers
+        rule = self.grade(rules)
+        self.severity, self.severity_rule = rule.severity, rule.words
+
+    def inside(self, note: Note) -> bool:
+        """Whether a ticket of the series is one of what the episode is about."""
+        return self.slice is None or self.slice in note.keys
+
+    def grade(self, rules: Sequence[Rule]) -> Rule:
+        """How bad it is by now."""
+        audience = self.dossier.audience if self.dossier is not None else None
+        return judge(
+            rules,
+            self.customers,
+            self.observed,
+            self.expected,
+            (self.accounted - self.since) / 3600.0,
+            audience.tiers if audience is not None else None,
+            audience.revenue if audience is not None else 0.0,
+        )
 
     def account(self, until: float, rate: float) -> None:
         """Nothing came up to *until*, where the series was due *rate* an hour."""
@@ -117,9 +151,7 @@ class Episode(msgspec.Struct, array_like=True):
         """Whether something is worth telling: a graver severity, or a change beyond both bounds."""
         if self.accounted - self.told_at < QUIET_SECONDS:
             return False
-        rule = judge(
-            self.customers, self.observed, self.expected, (self.accounted - self.since) / 3600.0
-        )
+        rule = self.grade(settings.severity_rules)
         if is_graver(rule.severity, self.severity):
             self.severity, self.severity_rule = rule.severity, rule.words
             return True
@@ -140,9 +172,13 @@ class Episode(msgspec.Struct, array_like=True):
         return minute - self.calm_since >= settings.clear_minutes * 60.0
 
     def resolve(self, at: float) -> Transition:
-        """It is over."""
+        """It is over; what it was about can be told once more, then `close` it."""
         self.phase, self.calm_since, self.resolved_at = "resolved", None, at
         return self._told("resolved")
+
+    def close(self) -> None:
+        """Nothing more is to be told: forget the tickets."""
+        self.dossier = None
 
     def withdraw(self, at: float, weight: float) -> Transition | None:
         """A ticket counted *at* is taken back; told where it was a good part of what was told."""
@@ -151,7 +187,9 @@ class Episode(msgspec.Struct, array_like=True):
         self.observed = max(0.0, self.observed - weight)
         self.recent_observed = max(0.0, self.recent_observed - weight)
         self.tickets = max(0, self.tickets - 1)
-        self.customers = max(0, min(self.customers - (weight >= 1.0), self.tickets))
+        if weight >= 1.0:
+            self.before -= 1
+            self.customers = max(0, min(self.customers - 1, self.tickets))
         if self.accounted - self.told_at < QUIET_SECONDS:
             return None
         if self.told_observed - self.observed < max(2.0, AMENDED_SHARE * self.told_observed):
@@ -181,6 +219,7 @@ class Episode(msgspec.Struct, array_like=True):
     def _told(self, transition: Transition) -> Transition:
         self.sequence += 1
         self.told_observed, self.told_at = self.observed, self.accounted
+        self.told_areas = max(len(self.areas), 1)
         return transition
 
 
@@ -210,10 +249,9 @@ def opened(
     limit: float,
     suppressed: Suppressed | None,
 ) -> Episode:
-    """The episode that *score* opens at *at*."""
+    """The episode that *score* opens at *at*; `Episode.begin` says how bad it is."""
     hours = max(at - score.since, 0.0) / 3600.0
     ratio = score.observed / max(score.expected, 1e-9)
-    rule = judge(score.customers, score.observed, score.expected, hours)
     return Episode(
         id=identity,
         ordinal=ordinal,
@@ -226,8 +264,8 @@ def opened(
         expected=score.expected,
         tickets=score.tickets,
         customers=score.customers,
-        severity=rule.severity,
-        severity_rule=rule.words,
+        severity="info",
+        severity_rule="",
         recent_observed=score.observed,
         recent_expected=score.expected,
         fade_hours=min(max(hours / 2.0, FADE_HOURS[0]), FADE_HOURS[1]),

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from detectors.arithmetic import ratio_interval
@@ -16,6 +16,9 @@ from schemas.escalation import (
     Slice,
     Transition,
 )
+
+if TYPE_CHECKING:
+    from detectors.telling import Story
 
 MOST_DAYS: Final = 1_000_000.0
 """`once_in_days` says no more than this: rarer than anyone can know."""
@@ -31,6 +34,7 @@ def to_event(
     model: str,
     config_hash: str,
     budget: Budget,
+    story: "Story",
 ) -> EscalationEvent:
     """The event for *transition* of *episode*, decided *at* (seconds since 1970)."""
     expected = max(episode.expected, 1e-6)
@@ -51,7 +55,9 @@ def to_event(
             sequence=episode.sequence,
             tenant=tenant,
             product_area=area,
+            product=story.product,
             areas=sorted(episode.areas) if area is None else None,
+            children=story.children,
             reason=episode.reason,
             issue_type=found.value if found and found.dimension == "issue_type" else None,
             slice=found,
@@ -74,6 +80,12 @@ def to_event(
             config_hash=config_hash,
             budget=budget,
             suppressed=episode.suppressed,
+            explanation=story.explanation,
+            not_explained_by=story.not_explained_by,
+            terms=story.terms,
+            examples=story.examples,
+            impact=story.impact,
+            actions=story.actions,
         ),
     )
 

@@ -16,6 +16,7 @@ Guard = Literal[
     "cooldown",
     "inside_tenant",
     "same_slice",
+    "storm",
     "holiday",
     "announced",
 ]

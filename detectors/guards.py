@@ -68,23 +68,23 @@ def heirs_share(
     return (donor, share) if donor and lost >= HEIR_SHARE * excess else None
 
 
-def breadth(areas: Collection[Series], at: float, but: Series | None = None) -> float:
+def breadth(areas: Collection[Series], at: float, but: Collection[Series] = ()) -> float:
     """How far the areas of a tenant are above what is due, all but the one with most.
 
     In standard deviations of the weighted count of the last quarter of an hour, or of the last two
-    hours, whichever is more. *but*: leave this one out instead.
+    hours, whichever is more. *but*: leave these out instead.
     """
     return max(_breadth(areas, at, but, which) for which in range(len(HEAT_HOURS)))
 
 
-def _breadth(areas: Collection[Series], at: float, but: Series | None, which: int) -> float:
+def _breadth(areas: Collection[Series], at: float, but: Collection[Series], which: int) -> float:
     excess, variance, top, top_variance = 0.0, 0.5, 0.0, 0.0
     for series in areas:
-        if series is but:
+        if series in but:
             continue
         more, noise = series.heat(at, which)
         excess += more
         variance += noise
-        if but is None and more > top:
+        if not but and more > top:
             top, top_variance = more, noise
     return (excess - top) / math.sqrt(variance - top_variance)

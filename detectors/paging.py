@@ -7,18 +7,22 @@ the tenant's episode instead of its own; and a page that went out for an area mi
 tenant crossed becomes the tenant's.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from detectors.calibration import SPLIT, Kind
+from detectors.arithmetic import negative_log_tail
+from detectors.budget import BUDGET_WEEKS, allowed_for, budget_told, limit_for
+from detectors.calibration import Kind
+from detectors.dossier import MOST_NOTES, Dossier, Note
 from detectors.episode import Episode, episode_id, opened
-from detectors.evidence import significant, to_event
+from detectors.evidence import to_event
 from detectors.guards import breadth, heirs_share
 from detectors.models import Score
 from detectors.series import PENDING_MARGIN, Series
 from detectors.settings import Settings
 from detectors.slices import Found
+from detectors.telling import AREA, story
 from detectors.tenant import WHOLE, Page, Tenant
-from schemas.escalation import Budget, EscalationEvent, Reason, Suppressed, Transition
+from schemas.escalation import EscalationEvent, Reason, Suppressed, Transition
 
 NEWBORN_HOURS: Final[dict[Kind, float]] = {"area": 1.0, "tenant": 24.0}
 """A series that is younger pages nobody: nothing is known that it could be held against."""
@@ -28,39 +32,31 @@ BROAD_NEIGHBOURS: Final = 3.5
 """The same of an area's neighbours, that make its crossing the tenant's."""
 ELEVATED: Final = 1.5
 """Deviations above what is due that make an area part of a tenant-wide episode."""
-LIVE_RATE: Final = 0.005
-"""Customer-equivalents an hour below which an area takes no part of the budget."""
 SAME_THING_SECONDS: Final = 3.0 * 3600.0
 """A tenant that crosses so long after one of its areas paged is the same thing."""
+JOINT_SECONDS: Final = 1200.0
+BROAD_TOGETHER: Final = 1.5
+"""Deviations by which the rest must be up, where an area paged so lately that this may be one."""
 LONG_SHARE: Final = 0.5
 LONGEST_COOLDOWN_HOURS: Final = 24.0
 """The cool-down is half as long as the episode was at least, but no longer than a day by that."""
 EXPLAINED: Final = 0.8
 """Of an area's excess; a slice that holds so much of it is what it is about."""
-BUDGET_WEEKS: Final = 4.0
 _KINDS_OF_AREA: Final[tuple[Kind, ...]] = ("area", "slice")
 _KINDS_OF_WHOLE: Final[tuple[Kind, ...]] = ("tenant",)
 
 
-class Arrived:
+class Arrived(NamedTuple):
     """One counted ticket, and what each series made of it."""
 
-    __slots__ = ("area", "at", "found", "keys", "last_seen", "score", "weight", "whole")
-
-    def __init__(  # noqa: PLR0913, RUF100 - a record; a struct would be slower to make
-        self,
-        area: str,
-        at: float,
-        weight: float,
-        last_seen: float,
-        keys: tuple[str, ...],
-        score: Score,
-        found: Found | None,
-        whole: tuple[Score, float, float],
-    ) -> None:
-        """Of *area* at *at*; *whole*: the tenant's score, the weight there, and when last seen."""
-        self.area, self.at, self.weight, self.last_seen = area, at, weight, last_seen
-        self.keys, self.score, self.found, self.whole = keys, score, found, whole
+    area: str
+    at: float
+    note: Note
+    score: Score
+    found: Found | None
+    of_whole: Score
+    weight_there: float
+    """In the tenant's own series."""
 
 
 def judge(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
@@ -69,7 +65,7 @@ def judge(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Escalati
     events: list[EscalationEvent] = []
     if whole.running is not None:
         events += _continue_whole(tenant, arrived, settings)
-    elif arrived.whole[0].value >= 0.0:
+    elif arrived.of_whole.value >= 0.0:
         events += _judge_whole(tenant, arrived, settings)
     if area.running is not None:
         return events + _continue(tenant, arrived, settings)
@@ -87,27 +83,12 @@ def learn_limits(tenant: Tenant, series: Series, at: float) -> None:
         series.limit_of(kind).elapse(at / 3600.0, pool, table)
 
 
-def _limit(tenant: Tenant, series: Series, kind: Kind, at: float, settings: Settings) -> float:
-    pool, table = tenant.pool(kind, series.model.rate)
-    allowed = _allowed(tenant, kind, settings)
-    return series.limit_of(kind).at(at / 3600.0, allowed, pool, table)
-
-
-def _allowed(tenant: Tenant, kind: Kind, settings: Settings) -> float:
-    """False pages a week that one series of that kind may spend."""
-    part = settings.false_pages_per_week * SPLIT[kind]
-    if kind == "tenant":
-        return part
-    living = sum(series.model.rate >= LIVE_RATE for series in tenant.areas.values())
-    return part / max(living, 1)
-
-
 def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
     whole, at = tenant.whole, arrived.at
     if at / 3600.0 - whole.born < NEWBORN_HOURS["tenant"]:
         return []
-    limit = _limit(tenant, whole, "tenant", at, settings)
-    score = arrived.whole[0]
+    limit = limit_for(tenant, whole, "tenant", at, settings)
+    score = arrived.of_whole
     if score.value < limit - PENDING_MARGIN:
         whole.pending = False
         whole.limit.note(at / 3600.0, score.value)
@@ -124,16 +105,9 @@ def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[E
 def _open_whole(
     tenant: Tenant, score: Score, limit: float, at: float, settings: Settings
 ) -> list[EscalationEvent]:
-    paged = [
-        (episode.detected_at, name)
-        for name in tenant.running
-        if name != WHOLE
-        and (episode := tenant.areas[name].running) is not None
-        and episode.suppressed is None
-        and at - episode.detected_at <= SAME_THING_SECONDS
-    ]
+    paged = _paged_since(tenant, at - SAME_THING_SECONDS)
     if paged and not tenant.in_history:
-        return [_adopt(tenant, min(paged)[1], score, limit, at, settings)]
+        return [_adopt(tenant, paged[0], score, limit, at, settings)]
     event = _open(tenant, WHOLE, "tenant", score, limit, at, settings)
     return [event]
 
@@ -150,9 +124,10 @@ def _adopt(
     tenant.running.discard(area)
     episode.become_tenant_wide(at, score, limit, inside)
     pool, table = tenant.pool("tenant", tenant.whole.model.rate)
-    episode.allowed = _allowed(tenant, "tenant", settings)
+    episode.allowed = allowed_for(tenant, tenant.whole, "tenant", settings)
     episode.expected_pages = tenant.whole.limit.expected(limit, pool, table)
     tenant.whole.episode = episode
+    _begin(tenant, WHOLE, episode, at, settings)
     tenant.running.add(WHOLE)
     tenant.touched.add(area)
     return tell(tenant, WHOLE, episode.update(), at, settings)
@@ -165,34 +140,107 @@ def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Es
     over = over_slice = -1.0
     limit = limit_slice = 0.0
     if arrived.score.value >= 0.0:
-        limit = _limit(tenant, area, "area", at, settings)
+        limit = limit_for(tenant, area, "area", at, settings)
         area.limit.note(at / 3600.0, arrived.score.value)
         over = arrived.score.value - limit
     area.pending = -PENDING_MARGIN <= over < 0.0
     found = arrived.found
     if found is not None:
-        limit_slice = _limit(tenant, area, "slice", at, settings)
+        limit_slice = limit_for(tenant, area, "slice", at, settings)
         area.slice_limit.note(at / 3600.0, found.score.value)
         over_slice = found.score.value - limit_slice
     if over < 0.0 and over_slice < 0.0:
         return []
     if over >= 0.0 and _inherits(tenant, arrived):
         return []
-    if over >= 0.0 and tenant.whole.running is None and not tenant.in_history:
-        up = breadth(_in_order(tenant), at, but=area)
-        grown = at / 3600.0 - tenant.whole.born >= NEWBORN_HOURS["tenant"]
-        if grown and up >= BROAD_NEIGHBOURS and arrived.whole[0].value >= 0.0:
-            whole_limit = _limit(tenant, tenant.whole, "tenant", at, settings)
-            events = _open_whole(tenant, arrived.whole[0], whole_limit, at, settings)
-            inside = _open(tenant, arrived.area, "area", arrived.score, limit, at, settings)
-            return [*events, inside]
+    events = _several(tenant, arrived, settings, alone=over >= 0.0)
     if found is not None and over_slice >= 0.0 and (over < 0.0 or _explains(found, arrived.score)):
         event = _open(
             tenant, arrived.area, "slice", found.score, limit_slice, at, settings, found=found
         )
     else:
         event = _open(tenant, arrived.area, "area", arrived.score, limit, at, settings)
-    return [event]
+    return [*events, event, *_more_inside(tenant, at, settings)]
+
+
+def _several(
+    tenant: Tenant, arrived: Arrived, settings: Settings, *, alone: bool
+) -> list[EscalationEvent]:
+    """An area crosses: the tenant's episode, if this is only a part of it; else nothing.
+
+    *alone*: the area itself crosses, not only a slice of it.
+    """
+    whole, area, at = tenant.whole, tenant.areas[arrived.area], arrived.at
+    grown = at / 3600.0 - whole.born >= NEWBORN_HOURS["tenant"]
+    if whole.running is not None or tenant.in_history or not grown:
+        return []
+    areas, lately = _in_order(tenant), _paged_since(tenant, at - JOINT_SECONDS)
+    up = alone and arrived.of_whole.value >= 0.0 and breadth(areas, at, (area,)) >= BROAD_NEIGHBOURS
+    if not up and lately:
+        but = (area, *(tenant.areas[name] for name in lately))
+        up = breadth(areas, at, but) >= BROAD_TOGETHER
+    if up:
+        limit = limit_for(tenant, whole, "tenant", at, settings)
+        return _open_whole(
+            tenant, _gathered(tenant, arrived.of_whole, limit, at), limit, at, settings
+        )
+    found = arrived.found
+    if found is not None and _pages_elsewhere(tenant, found.key):
+        return []
+    recent = [page.at for page in tenant.pages if at - page.at < settings.storm_seconds]
+    if len(recent) < settings.storm_pages:
+        return []
+    limit = limit_for(tenant, whole, "tenant", at, settings)
+    score = _gathered(tenant, arrived.of_whole, limit, at)
+    tenant.guarded.append("storm")
+    return [_open(tenant, WHOLE, "tenant", score, limit, at, settings, storm=True)]
+
+
+def _paged_since(tenant: Tenant, since: float) -> list[str]:
+    """Areas whose page runs and went out *since*, the first one first."""
+    found = [
+        (episode.detected_at, name)
+        for name in tenant.running
+        if name != WHOLE
+        and (episode := tenant.areas[name].running) is not None
+        and episode.suppressed is None
+        and episode.detected_at >= since
+    ]
+    return [name for _, name in sorted(found)]
+
+
+def _gathered(tenant: Tenant, score: Score, limit: float, at: float) -> Score:
+    """The tenant's score; where it has none yet, what came since the first of its pages began."""
+    if score.value >= 0.0:
+        return score
+    begun = [
+        episode.since
+        for name in tenant.running
+        if name != WHOLE and (episode := tenant.areas[name].running) is not None
+    ]
+    since = min([*begun, at - 60.0])
+    due, came = tenant.whole.lately(since / 3600.0, at)
+    notes = _notes_of_all(tenant, since)
+    return Score(
+        limit,
+        since,
+        came,
+        due,
+        len(notes),
+        len({note.customer or note.ticket_id for _, note in notes}),
+        negative_log_tail(came, max(due, 1e-6), tenant.whole.model.variance(1.0)),
+        tenant.whole.model.variance(1.0),
+    )
+
+
+def _more_inside(tenant: Tenant, at: float, settings: Settings) -> list[EscalationEvent]:
+    """A digest of a storm tells when it has twice as many areas as it told of."""
+    episode = tenant.whole.running
+    if episode is None or episode.reason != "storm" or tenant.in_history:
+        return []
+    if len(episode.areas) < 2 * episode.told_areas:
+        return []
+    return [tell(tenant, WHOLE, episode.update(), at, settings)]
 
 
 def _explains(found: Found, score: Score) -> bool:
@@ -225,15 +273,20 @@ def _open(
     at: float,
     settings: Settings,
     found: Found | None = None,
+    *,
+    storm: bool = False,
 ) -> EscalationEvent:
-    """Open an episode of the series *key*, or reopen its last one within the cool-down."""
+    """Open an episode of the series *key*, or reopen its last one within the cool-down.
+
+    *storm*: it stands for many pages, whatever the tenant's own score.
+    """
     series = tenant.series(key)
     suppressed: Suppressed | None = None
     if tenant.in_history:
         suppressed = "history"
     elif key != WHOLE and (inside := tenant.whole.running) is not None:
-        suppressed = "inside_tenant"
-        tenant.guarded.append("inside_tenant")
+        suppressed = "storm" if inside.reason == "storm" else "inside_tenant"
+        tenant.guarded.append(suppressed)
         if key not in inside.areas:
             inside.areas = [*inside.areas, key]
     elif found is not None and _pages_elsewhere(tenant, found.key):
@@ -243,7 +296,7 @@ def _open(
     again = before is not None and score.since - before.resolved_at <= _cooldown(before, settings)
     transition: Transition
     pool, table = tenant.pool(kind, series.model.rate)
-    allowed = _allowed(tenant, kind, settings)
+    allowed = allowed_for(tenant, series, kind, settings)
     if before is not None and again and before.suppressed == suppressed:
         transition = before.reopen(at, score, limit)
         episode = before
@@ -255,11 +308,12 @@ def _open(
         identity = episode_id(tenant.name, kind, name, series.ordinal)
         episode = opened(identity, series.ordinal, at, score, limit, suppressed)
         series.episode = episode
-    episode.reason = _reason(kind, found)
+    episode.reason = "storm" if storm else _reason(series, kind, found)
     episode.slice, episode.share = (None, 1.0) if found is None else (found.key, found.share)
     episode.areas = _inside(tenant, at) if key == WHOLE else []
     episode.allowed = allowed
     episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
+    _begin(tenant, key, episode, at, settings)
     if transition == "opened" and suppressed is None:
         series.limit_of(kind).paged(at / 3600.0, allowed, pool, table)
         recent = [page for page in tenant.pages if at - page.at <= BUDGET_WEEKS * 604_800.0]
@@ -286,33 +340,9 @@ def _pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
     return False
 
 
-def expected_false_pages(tenant: Tenant, settings: Settings) -> float:
-    """False pages a week that all series together are expected to bring, by their own scores."""
-    if tenant.clock is None:
-        return 0.0
-    at, total = tenant.clock / 3600.0, 0.0
-    kinds: list[tuple[Series, Kind]] = [(tenant.whole, "tenant")]
-    for series in tenant.areas.values():
-        kinds += [(series, "area"), (series, "slice")]
-    allowed = {kind: _allowed(tenant, kind, settings) for kind in SPLIT}
-    for series, kind in kinds:
-        pool, table = tenant.pool(kind, series.model.rate)
-        limit = series.limit_of(kind)
-        now = limit.now(at, allowed[kind], pool, table)
-        total += limit.expected(now, pool, table)
-    return total
-
-
-def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:
-    """Pages a week of the last four weeks, those called false, and the budget's spent share."""
-    since = at - BUDGET_WEEKS * 604_800.0
-    pages = [page for page in tenant.pages if page.at >= since]
-    wrong = [page for page in pages if page.verdict in ("false_alarm", "expected_event")]
-    rate = len(pages) / BUDGET_WEEKS
-    return rate, len(wrong) / BUDGET_WEEKS, rate / settings.false_pages_per_week
-
-
-def _reason(kind: Kind, found: Found | None) -> Reason:
+def _reason(series: Series, kind: Kind, found: Found | None) -> Reason:
+    if series.shared:
+        return "unknown_areas_surge"
     if found is not None:
         return "new_value" if found.is_new else "slice_spike"
     return "tenant_spike" if kind == "tenant" else "area_spike"
@@ -324,14 +354,18 @@ def _continue(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Esca
     episode = series.episode
     assert episode is not None
     series.limit.note(arrived.at / 3600.0, arrived.score.value)
-    score = arrived.score
+    note, score = arrived.note, arrived.score
+    inside = episode.inside(note)
+    if episode.dossier is not None:
+        episode.dossier.account(arrived.at, series.model.rate)
+        episode.dossier.add(note, settings.renewal_days, inside=inside)
+    if not inside:
+        return []
     if episode.slice is not None:
-        if episode.slice not in arrived.keys:
-            return []
         found = arrived.found
         score = found.score if found is not None and found.key == episode.slice else Score()
     episode.account(arrived.at, series.model.rate)
-    episode.add(arrived.weight, arrived.last_seen, score)
+    episode.add(note.weight, score)
     if not episode.next_update(settings):
         return []
     return [tell(tenant, arrived.area, episode.update(), arrived.at, settings)]
@@ -341,10 +375,13 @@ def _continue_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> lis
     whole = tenant.whole
     episode = whole.episode
     assert episode is not None
-    score, weight, last_seen = arrived.whole
+    score = arrived.of_whole
     whole.limit.note(arrived.at / 3600.0, score.value)
+    if episode.dossier is not None:
+        also = _area_key(arrived.area)
+        episode.dossier.add(arrived.note, settings.renewal_days, also=also)
     episode.account(arrived.at, whole.model.rate)
-    episode.add(weight, last_seen, score)
+    episode.add(arrived.weight_there, score)
     if not episode.next_update(settings):
         return []
     return [tell(tenant, WHOLE, episode.update(), arrived.at, settings)]
@@ -369,11 +406,12 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
         ):  # the tenant's window must not be made of what was dealt with
             tenant.whole.model.restart()
     events = [tell(tenant, key, transition, at, settings)]
+    episode.close()
     if episode.suppressed is None:
         for other in sorted(tenant.running - {WHOLE}):
             silent = tenant.areas[other].running
             if silent is not None and (
-                (key == WHOLE and silent.suppressed == "inside_tenant")
+                (key == WHOLE and silent.suppressed in ("inside_tenant", "storm"))
                 or (silent.suppressed == "same_slice" and silent.slice == episode.slice)
             ):
                 events += resolve(tenant, other, at, settings)
@@ -401,6 +439,8 @@ def tell(
     series = tenant.series(key)
     episode = series.episode
     assert episode is not None
+    if episode.dossier is not None:
+        episode.dossier.account(at, _rate(tenant, key))
     return to_event(
         episode,
         transition,
@@ -409,17 +449,63 @@ def tell(
         area=None if key == WHOLE else key,
         model=series.model.name,
         config_hash=settings.config_hash,
-        budget=_budget(tenant, episode, at, settings),
+        budget=budget_told(tenant, episode, at, settings),
+        story=story(tenant, key, episode, settings),
     )
 
 
-def _budget(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
-    rate, wrong, burn = budget_of(tenant, at, settings)
-    return Budget(
-        per_week=settings.false_pages_per_week,
-        allowed=significant(episode.allowed, 4),
-        expected=significant(episode.expected_pages, 4),
-        pages=rate,
-        false_pages=wrong,
-        burn=significant(burn, 4),
-    )
+def account(tenant: Tenant, key: str, minute: float) -> None:
+    """Time has come to a whole *minute*; the episode of the series *key* runs."""
+    series = tenant.series(key)
+    episode = series.running
+    assert episode is not None
+    episode.account(minute, series.model.rate)
+    if episode.dossier is not None:
+        episode.dossier.account(minute, _rate(tenant, key))
+
+
+def _rate(tenant: Tenant, key: str) -> float:
+    """Customer-equivalents an hour; of the whole tenant too, whose series weighs them."""
+    if key != WHOLE:
+        return tenant.areas[key].model.rate
+    return sum(series.model.rate for series in _in_order(tenant))
+
+
+def _begin(tenant: Tenant, key: str, episode: Episode, at: float, settings: Settings) -> None:
+    """The dossier of an episode that opens *at*: of what is still known of its window."""
+    since = episode.since
+    if key == WHOLE:
+        full = [series.notes[0].at for series in _in_order(tenant) if _cut_off(series, since)]
+        since = max([since, *full])
+        notes = [(_area_key(name), note) for name, note in _notes_of_all(tenant, since)]
+    else:
+        none: tuple[str, ...] = ()
+        notes = [(none, note) for note in tenant.areas[key].notes if note.at >= since]
+        if notes and len(notes) < episode.tickets:
+            since = notes[0][1].at
+    dossier = Dossier(since=since, accounted=min(since, at - 60.0))
+    dossier.account(at, _rate(tenant, key))
+    for also, note in notes:
+        dossier.add(note, settings.renewal_days, inside=episode.inside(note), also=also)
+    episode.begin(dossier, settings.severity_rules)
+
+
+def _cut_off(series: Series, since: float) -> bool:
+    """Whether the notes of an area do not go back as far as *since*, for want of room."""
+    return len(series.notes) >= MOST_NOTES and series.notes[0].at > since
+
+
+def _notes_of_all(tenant: Tenant, since: float) -> list[tuple[str, Note]]:
+    """With their areas, oldest first."""
+    found = [
+        (name, note)
+        for name in sorted(tenant.areas)
+        for note in tenant.areas[name].notes
+        if note.at >= since
+    ]
+    return sorted(found, key=lambda one: (one[1].at, one[1].mark))
+
+
+def _area_key(name: str) -> tuple[str, ...]:
+    """For the whole tenant the area is a value like any other."""
+    return (f"{AREA}\x1f{name}",)

@@ -12,9 +12,9 @@ from detectors.series import Series
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Tenant
 from detectors.twins import Recovery, StateError, Writer
-from schemas.signals import OTHER, Signal, Tick, Ticket, Verdict
+from schemas.signals import OTHER, UNCLASSIFIED, Signal, Tick, Ticket, Verdict
 
-STATE_VERSION: Final = 2
+STATE_VERSION: Final = 3
 """Of the encoded state; in front of every version."""
 _SEPARATOR: Final = "\x1f"  # cannot stand in a name: control characters are stripped
 
@@ -151,6 +151,7 @@ class Partition:
         assert tenant.clock is not None
         for area, data in kinds.get("area", {}).items():
             series = Series.restore(data, tenant.context(area), self.settings.model, tenant.clock)
+            series.named = self.settings.taxonomy.knows(area) or area == UNCLASSIFIED
             tenant.areas[area] = series
             if series.running is not None:
                 tenant.running.add(area)

@@ -11,21 +11,26 @@ page. What time alone decides (calm, resolved) is decided on whole minutes, in o
 passes them, so that the number and the times of ticks leave no trace.
 """
 
+import operator
 from typing import Literal
 
 import msgspec
 
 from detectors.calendar import resolution
 from detectors.days import day_of
+from detectors.dossier import DIMENSIONS, Note, remember
 from detectors.duplicates import fingerprint, fingerprints
 from detectors.guard_names import Guard
 from detectors.guards import LEAST_GAP_HOURS, is_feed_gap
-from detectors.models import Arrival
-from detectors.paging import Arrived, judge, learn_limits, resolve, tell
+from detectors.models import Arrival, Score
+from detectors.paging import Arrived, account, judge, learn_limits, resolve, tell
+from detectors.placing import Placed, place
 from detectors.series import Series
 from detectors.settings import Settings
 from detectors.slices import Area, Found, keys_of
-from detectors.tenant import WHOLE, Page, Tenant
+from detectors.telling import customer_key
+from detectors.tenant import KNOWN_HOURS, WHOLE, Page, Tenant
+from detectors.words import terms, tokens
 from schemas.escalation import EscalationEvent
 from schemas.signals import OTHER, UNCLASSIFIED, Signal, Tick, Ticket, Verdict
 
@@ -36,6 +41,7 @@ Outcome = Literal[
     "duplicate",
     "withdrawn",
     "moved",
+    "solved",
     "not_created",
     "not_by_customer",
     "not_simulated",
@@ -49,10 +55,13 @@ Outcome = Literal[
 """What became of a signal. Only ``future`` is a dead letter; ``not_simulated`` is a ticket of
 simulated time for a tenant that had a live one; ``verdict_ignored`` is an answer to a page that is
 not one of the last four weeks, or no verdict; ``withdrawn`` one that was merged or deleted and
-``moved`` one that was re-tagged into another area."""
+``moved`` one that was re-tagged into another area; ``solved`` told how long its area takes."""
 
 VERDICTS = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
 DAY_SECONDS = 86_400
+UNKNOWN_AREAS = 10
+LEAST_UNKNOWN = 10
+"""One in so many areas may be unknown at a time, but at least so many; the rest shares one."""
 FRESH_SECONDS = 3600.0
 """A ticket without an area that is tagged within this time of its creation counts in its area as if
 it came now. Any other one that is re-tagged is only learned there: nobody complained anew."""
@@ -65,6 +74,8 @@ class Step(msgspec.Struct, frozen=True):
     escalations: list[EscalationEvent]
     guards: tuple[Guard, ...] = ()
     """What kept it from counting fully, or from a page of its own."""
+    placed: Placed | None = None
+    """How a ticket that said no area was given one."""
 
 
 def step(
@@ -93,8 +104,9 @@ def step(
     """
     if isinstance(signal, Ticket):
         tenant.guarded.clear()
-        outcome, escalations = _ticket(tenant, signal, settings, received_at)
-        return Step(outcome, escalations, tuple(tenant.guarded))
+        signal, placed = _named(tenant, signal, settings)
+        outcome, escalations = _ticket(tenant, signal, settings, received_at, placed)
+        return Step(outcome, escalations, tuple(tenant.guarded), placed)
     if isinstance(signal, Tick):
         return _tick(tenant, signal, settings, received_at)
     if isinstance(signal, Verdict):
@@ -106,17 +118,39 @@ def _verdict(tenant: Tenant, verdict: Verdict) -> Step:
     """What people say of a page is remembered: false pages are counted by it."""
     if verdict.action not in VERDICTS:
         return Step("verdict_ignored", [])
-    for place, page in enumerate(tenant.pages):
+    for number, page in enumerate(tenant.pages):
         if page.episode_id == verdict.episode_id:
             pages = [*tenant.pages]
-            pages[place] = Page(page.at, page.episode_id, verdict.action)
+            pages[number] = Page(page.at, page.episode_id, verdict.action)
             tenant.pages = pages
             return Step("verdict", [])
     return Step("verdict_ignored", [])
 
 
+def _named(tenant: Tenant, ticket: Ticket, settings: Settings) -> tuple[Ticket, Placed | None]:
+    """The ticket with the area that its alias, or else its words, stand for."""
+    taxonomy = settings.taxonomy
+    area, issue_type, placed = taxonomy.canonical(ticket.area), ticket.issue_type, None
+    if ticket.text is not None and ticket.event_type == "created":
+        if area == UNCLASSIFIED:
+            found = place(ticket.text, taxonomy, tenant.placer, settings.placing_confidence)
+            placed = "unclassified" if found is None else found.how
+            if found is not None:
+                area, issue_type = found.area, issue_type or found.issue_type
+        elif issue_type is None and taxonomy.areas:
+            told = taxonomy.place(tokens(ticket.text))
+            issue_type = told[1] if told is not None and told[0] == area else None
+    if area == ticket.area and issue_type == ticket.issue_type:
+        return ticket, placed
+    return msgspec.structs.replace(ticket, area=area, issue_type=issue_type), placed
+
+
 def _ticket(
-    tenant: Tenant, ticket: Ticket, settings: Settings, received_at: float | None
+    tenant: Tenant,
+    ticket: Ticket,
+    settings: Settings,
+    received_at: float | None,
+    placed: Placed | None,
 ) -> tuple[Outcome, list[EscalationEvent]]:
     at = ticket.created_at
     mode = ticket.mode
@@ -131,6 +165,8 @@ def _ticket(
         return _withdraw(tenant, ticket, at, settings)
     if ticket.event_type == "reclassified":
         return _move(tenant, ticket, at, settings)
+    if ticket.event_type == "solved":
+        return _solved(tenant, ticket)
     if ticket.event_type != "created":
         return "not_created", []
     if ticket.created_by != "customer":
@@ -156,15 +192,26 @@ def _ticket(
     events = _pass_time(tenant, clock, settings) if clock != before else []
     of_the_day = tenant.whole.told_the_day(alone=of_the_day) and at == clock
     until = at + DAY_SECONDS if of_the_day else 0.0
-    return "counted", events + _count(tenant, ticket, clock, marks[0], settings, until)
+    if placed in ("rule", "model"):
+        tenant.note_placed(marks[0])
+    return "counted", events + _count(
+        tenant, ticket, clock, marks[0], settings, until, teaches=placed != "model"
+    )
 
 
 def _count(
-    tenant: Tenant, ticket: Ticket, at: float, mark: int, settings: Settings, until: float = 0.0
+    tenant: Tenant,
+    ticket: Ticket,
+    at: float,
+    mark: int,
+    settings: Settings,
+    until: float = 0.0,
+    *,
+    teaches: bool = True,
 ) -> list[EscalationEvent]:
     """A complaint of *ticket*'s area, now: into every series it is part of, and judge.
 
-    *until*: see `Arrival`.
+    *until*: see `Arrival`. *teaches*: whether its area was told, not guessed by its words.
     """
     events: list[EscalationEvent] = []
     whole = tenant.whole
@@ -182,21 +229,28 @@ def _count(
     if weight == 0.0:
         return events
     score = series.model.observe(Arrival(at, weight, last_seen, until))
-    keys, found = _slices(tenant, series, ticket, at, weight, last_seen, settings)
+    values = _values(ticket)
+    watched, others = keys_of(values, settings.slice_dimensions)
+    found = _slices(tenant, series, at, weight, last_seen, watched)
     if until:
         found = None  # a slice knows no other clock than its area's
-    weight_there, seen_there = whole.customers.see(ticket.customer, at)
-    weight_there *= series.model.information
-    whole.remember(weight_there, mark)
-    of_whole = whole.model.observe(Arrival(at, weight_there, seen_there, until))
+    series.slices.count(weight, others)
+    note = _note(ticket, at, weight, mark, values)
+    remember(series.notes, note, series.model.rate)
+    if series.running is None and whole.running is None:
+        _learn_usual(tenant, area, note, teaches=teaches)
+    of_whole, weight_there = Score(), 0.0
+    if tenant.knows(series):
+        weight_there, seen_there = whole.customers.see(ticket.customer, at)
+        weight_there *= series.model.information
+        whole.remember(weight_there, mark)
+        of_whole = whole.model.observe(Arrival(at, weight_there, seen_there, until))
     if whole.day != int(at // 86_400.0):
         _name_the_day(tenant, at, settings)
     for each in (series, whole):
         if each.day != int(at // 86_400.0):
             learn_limits(tenant, each, at)
-    arrived = Arrived(
-        area, at, weight, last_seen, keys, score, found, (of_whole, weight_there, seen_there)
-    )
+    arrived = Arrived(area, at, note, score, found, of_whole, weight_there)
     return events + judge(tenant, arrived, settings)
 
 
@@ -213,25 +267,49 @@ def _name_the_day(tenant: Tenant, at: float, settings: Settings) -> None:
 def _slices(
     tenant: Tenant,
     series: Series,
-    ticket: Ticket,
     at: float,
     weight: float,
     last_seen: float,
-    settings: Settings,
-) -> tuple[tuple[str, ...], Found | None]:
-    """The keys of the ticket's values, and the slice that scored highest with it."""
-    keys = _keys(ticket, settings)
+    keys: tuple[str, ...],
+) -> Found | None:
+    """The slice that scored highest with a ticket whose watched values are *keys*."""
     if not keys:
-        return keys, None
+        return None
     model = series.model
     hours = at / 3600.0
     area = Area(model.due_by(at), series.seen, model.rate, model.variance(6.0), hours - series.born)
-    found = series.slices.observe(hours, weight, last_seen / 3600.0, keys, area, tenant.shares)
-    return keys, found
+    return series.slices.observe(hours, weight, last_seen / 3600.0, keys, area, tenant.shares)
 
 
-def _keys(ticket: Ticket, settings: Settings) -> tuple[str, ...]:
-    return keys_of({name: getattr(ticket, name) for name in settings.slice_dimensions})
+_values = operator.attrgetter(*DIMENSIONS)
+
+
+def _note(
+    ticket: Ticket, at: float, weight: float, mark: int, values: tuple[str | None, ...]
+) -> Note:
+    return Note(
+        mark,
+        ticket.ticket_id,
+        at,
+        weight,
+        values,
+        ticket.customer,
+        ticket.revenue,
+        ticket.renewal_at,
+        ticket.text or "",
+        ticket.url,
+    )
+
+
+def _learn_usual(tenant: Tenant, area: str, note: Note, *, teaches: bool) -> None:
+    """Outside episodes: which values go together, and which words are used."""
+    if note.weight < 1.0:
+        return
+    series = tenant.areas[area]
+    keys = note.keys if note.customer is None else (*note.keys, customer_key(note.customer))
+    series.mix.offer(note.mark, note.at / 3600.0, keys)
+    if teaches and note.text and series.vocabulary.wants(note.mark):
+        tenant.learn_words(area, terms(note.text), tested=True)
 
 
 def _look_for_gap(tenant: Tenant, at: float) -> None:
@@ -246,6 +324,16 @@ def _look_for_gap(tenant: Tenant, at: float) -> None:
             series.model.mark_gap(tenant.last_ticket, at)
             series.slices.restart()
             tenant.touched.add(name)
+
+
+def _solved(tenant: Tenant, ticket: Ticket) -> tuple[Outcome, list[EscalationEvent]]:
+    """How long a ticket of its area takes."""
+    series = tenant.areas.get(ticket.area)
+    if series is None or ticket.handled is None:
+        return "not_created", []
+    series.handle(ticket.handled, elapsed=ticket.elapsed)
+    tenant.touched.add(ticket.area)
+    return "solved", []
 
 
 def _withdraw(
@@ -277,13 +365,18 @@ def _take_back(
         if weight == 0.0:  # the same form sent twice: it never counted
             return []
         series.model.withdraw(at, weight)
-        series.slices.withdraw(at / 3600.0, weight, _keys(ticket, settings))
+        series.slices.withdraw(
+            at / 3600.0, weight, keys_of(_values(ticket), settings.slice_dimensions)[0]
+        )
+        series.notes = [note for note in series.notes if note.mark != mark]
         there = tenant.whole.forget(mark, at)
         if there > 0.0:
             tenant.whole.model.withdraw(at, there)
         events = []
         for key, lost in ((area, weight), (WHOLE, there)):
             episode = tenant.series(key).running
+            if episode is not None and episode.dossier is not None:
+                episode.dossier.withdraw(mark, lost)
             transition = episode and episode.withdraw(at, lost)
             if transition:
                 assert tenant.clock is not None
@@ -304,12 +397,17 @@ def _move(
     if there is not None and there.remembers(mark):
         return "duplicate", []
     unclassified = tenant.areas.get(UNCLASSIFIED)
-    was_unclassified = unclassified is not None and unclassified.remembers(mark)
+    was_unclassified = mark in tenant.placed or (
+        unclassified is not None and unclassified.remembers(mark)
+    )
     told = fingerprint(f"{ticket.source}\x1fmoved\x1f{ticket.ticket_id}\x1f{ticket.area}")
     if not tenant.duplicates.is_new([told], int(clock // 3600)):
         return "duplicate", []
     events = _take_back(tenant, ticket, at, settings, but=ticket.area)
     tenant.guarded.append("reclassified")
+    if ticket.text and ticket.area in tenant.areas:
+        tenant.learn_words(ticket.area, terms(ticket.text), tested=False)
+        tenant.touched.add(ticket.area)
     if was_unclassified and events is not None and clock - at <= FRESH_SECONDS:
         return "moved", events + _count(tenant, ticket, clock, mark, settings)
     if there is not None:
@@ -361,7 +459,8 @@ def _late(tenant: Tenant, ticket: Ticket, at: float) -> Outcome:
     if series is None or not series.model.learn_late(at, 1.0, bounded=live):
         return "too_late"
     series.tickets += 1
-    tenant.whole.model.learn_late(at, series.model.information, bounded=live)
+    if tenant.knows(series):
+        tenant.whole.model.learn_late(at, series.model.information, bounded=live)
     tenant.touched.add(area)
     return "late"
 
@@ -385,21 +484,46 @@ def _pass_time(tenant: Tenant, now: float, settings: Settings) -> list[Escalatio
             series.model.advance(minute)
             if key != WHOLE:
                 tenant.touched.add(key)
-            if series.episode is not None:
-                series.episode.account(minute, series.model.rate)
-                if series.episode.look(minute, settings):
-                    events += resolve(tenant, key, minute, settings)
+            account(tenant, key, minute)
+            if _is_over(tenant, key, minute, settings):
+                events += resolve(tenant, key, minute, settings)
     tenant.minute = last
     return events
 
 
+def _has_room(tenant: Tenant, area: str, at: float, settings: Settings) -> bool:
+    """Whether a new area gets a series of its own: names that anyone made up get few."""
+    areas = tenant.areas
+    if len(areas) >= settings.areas_per_tenant:
+        return False
+    named = settings.taxonomy.knows(area) or area == UNCLASSIFIED
+    if named or at / 3600.0 - tenant.born < KNOWN_HOURS:
+        return True
+    unknown = sum(not tenant.knows(series) for series in areas.values())
+    return unknown < max(settings.areas_per_tenant // UNKNOWN_AREAS, LEAST_UNKNOWN)
+
+
+def _is_over(tenant: Tenant, key: str, minute: float, settings: Settings) -> bool:
+    episode = tenant.series(key).running
+    assert episode is not None
+    over = episode.look(minute, settings)
+    if episode.reason == "storm":  # it stands for the others, not for the tenant's own count
+        return tenant.running == {WHOLE}
+    return over
+
+
 def _series(tenant: Tenant, area: str, at: float, settings: Settings) -> tuple[str, Series]:
     """The series that counts for *area*, made if there is room; beyond the cap all share one."""
-    if area not in tenant.areas and len(tenant.areas) >= settings.areas_per_tenant:
+    if area not in tenant.areas and not _has_room(tenant, area, at, settings):
         area = OTHER
     series = tenant.areas.get(area)
     if series is None:
-        series = Series.starting(settings.model, tenant.context(area), at)
+        # What is shared by all that is unknown was there from the start, and silent.
+        born = tenant.born * 3600.0 if area == OTHER else at
+        series = Series.starting(settings.model, tenant.context(area), born)
+        series.shared = area == OTHER
+        series.named = settings.taxonomy.knows(area) or area == UNCLASSIFIED
+        series.model.advance(at)
         tenant.areas[area] = series
     tenant.touched.add(area)
     return area, series

@@ -4,14 +4,17 @@ A product area is one; the tenant as a whole is another, without slices.
 """
 
 import math
+import statistics
 from array import array
 from typing import Final, Literal
 
 import msgspec
 
 from detectors import state_codec
+from detectors.background import Mix, Vocabulary
 from detectors.calibration import Kind
 from detectors.customers import CustomerMemory
+from detectors.dossier import Note
 from detectors.episode import Episode
 from detectors.limit import Limit
 from detectors.models import Model, model_class
@@ -26,6 +29,9 @@ HEAT_HOURS: Final = (0.25, 2.0)
 """Time constants of the recent counts that breadth is judged by: a burst, and a slower rise."""
 COARSE_STEP: Final = 0.05
 """Of one ticket in the share of times that tell the day alone."""
+HANDLED: Final = 32
+LEAST_HANDLED: Final = 5
+"""Solved tickets whose time is remembered, and how many it takes to tell a median."""
 RECENT: Final = 36
 """Tickets whose weight is remembered, so that they can be taken back."""
 
@@ -54,6 +60,12 @@ class _Record(msgspec.Struct, array_like=True):
     hour_before: float
     recent: Integers
     weights: Floats
+    notes: list[Note]
+    mix: Mix
+    vocabulary: Vocabulary
+    handled: Floats
+    elapsed: bool
+    shared: bool
 
 
 class Series:
@@ -88,6 +100,17 @@ class Series:
         self._hour_before = 0.0
         self._recent: Integers = array("Q")
         self._weights: Floats = array("f")
+        self.notes: list[Note] = []
+        """The last tickets, in case they are inside an episode that opens with a later one."""
+        self.mix = Mix()
+        self.vocabulary = Vocabulary()
+        self._handled: Floats = array("f")
+        self.elapsed = False
+        """Whether these are times from creation to solution, not of work."""
+        self.named = False
+        """Whether the taxonomy has it; not part of the state."""
+        self.shared = False
+        """Whether it takes in what has no series of its own."""
 
     @classmethod
     def starting(cls, name: ModelName, context: Context, at: float) -> "Series":
@@ -163,6 +186,22 @@ class Series:
         )
         return weight
 
+    def handle(self, seconds: float, *, elapsed: bool) -> None:
+        """A ticket was solved after so many *seconds*: of work, or else of time *elapsed*."""
+        if elapsed and not self.elapsed and self._handled:
+            return
+        if self.elapsed and not elapsed:
+            del self._handled[:]
+        self.elapsed = elapsed
+        if len(self._handled) >= HANDLED:
+            del self._handled[0]
+        self._handled.append(seconds)
+
+    @property
+    def handling(self) -> float | None:
+        """Median seconds that the last solved tickets took; None where too few were."""
+        return statistics.median(self._handled) if len(self._handled) >= LEAST_HANDLED else None
+
     def heat(self, at: float, which: int) -> tuple[float, float]:
         """Excess of the last hours *at* (seconds), weighted by what it tells, and its variance.
 
@@ -216,6 +255,12 @@ class Series:
                 self._hour_before,
                 self._recent,
                 self._weights,
+                self.notes,
+                self.mix,
+                self.vocabulary,
+                self._handled,
+                self.elapsed,
+                self.shared,
             )
         )
 
@@ -244,4 +289,7 @@ class Series:
         self._hour, self._this_hour = record.hour, record.this_hour
         self._hour_before = record.hour_before
         self._recent, self._weights = record.recent, record.weights
+        self.notes, self.mix, self.vocabulary = record.notes, record.mix, record.vocabulary
+        self._handled, self.elapsed = record.handled, record.elapsed
+        self.shared = record.shared
         return self

@@ -7,13 +7,16 @@ from typing import Final, Literal
 import msgspec
 
 from detectors.calendar import Calendar, Event
+from detectors.playbook import Playbook
+from detectors.severity import RULES, Rule
+from detectors.taxonomy import Taxonomy
 
 __all__ = ["DECISIONS", "Dimension", "Event", "ModelName", "Settings"]
 
 Dimension = Literal["issue_type", "region", "app_version", "channel"]
 ModelName = Literal["cusum_bank", "gaussian", "half_space_trees"]
 
-DECISIONS: Final = 2
+DECISIONS: Final = 3
 """Raised by every change of the code that can change a decision; part of the config hash."""
 
 
@@ -50,6 +53,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """An update needs a change of more than so many per cent ..."""
     update_tickets: float = 10.0
     """... and of more than so many customer-equivalents; or a higher severity."""
+    storm_pages: int = 5
+    """More pages of a tenant than this ..."""
+    storm_seconds: float = 600.0
+    """... within this time become one."""
+    severity_rules: tuple[Rule, ...] = RULES
+    """The first that holds counts; info where none does."""
+    taxonomy: Taxonomy = Taxonomy()
+    playbook: Playbook = Playbook()
+    placing_confidence: float = 0.7
+    """How sure the model must be of the area of a ticket that says none; 1 or more: never."""
+    show_examples: bool = True
+    renewal_days: int = 90
+    """A contract that ends within so many days ends soon."""
+    handling_minutes: float = 0.0
+    """Work of one ticket where its area has not told yet; 0: not known."""
     areas_per_tenant: int = 500
     """Areas with a model of their own; what comes after them shares one."""
     tenants_per_partition: int = 10_000
@@ -57,13 +75,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def config_hash(self) -> str:
         """Sixteen hexadecimal digits over every setting and `DECISIONS`."""
-        told = msgspec.json.encode([DECISIONS, msgspec.to_builtins(self)])
-        return hashlib.sha256(told).hexdigest()[:16]
+        return _hash(self)
 
     @property
     def calendar(self) -> Calendar:
         """Zone, holidays and events; the same object for equal ones."""
         return _calendar(self.timezone, self.country, self.subdivision, self.events)
+
+
+@lru_cache(maxsize=16)
+def _hash(settings: Settings) -> str:
+    told = msgspec.json.encode([DECISIONS, msgspec.to_builtins(settings)])
+    return hashlib.sha256(told).hexdigest()[:16]
 
 
 @lru_cache(maxsize=256)

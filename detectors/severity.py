@@ -1,49 +1,87 @@
 """How bad: the first rule that holds, from the gravest down."""
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
 
 from schemas.escalation import SEVERITIES, Severity
 
 
-class Rule(NamedTuple):
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """All bounds must be reached."""
 
     severity: Severity
-    customers: int
-    ratio: float
-    excess_per_hour: float
+    name: str = ""
+    """As it stands in the event; empty: its bounds in words."""
+    customers: int = 0
+    """Distinct ones."""
+    ratio: float = 0.0
+    """observed / expected."""
+    excess_per_hour: float = 0.0
+    """Customer-equivalents."""
+    tier: str = ""
+    """Of which at least `tier_customers` must be inside; empty: any."""
+    tier_customers: int = 1
+    revenue: float = 0.0
+    """A year, of the affected customers."""
 
     @property
     def words(self) -> str:
         """As it stands in the event."""
-        return (
-            f"customers >= {self.customers}, ratio >= {self.ratio:g}, "
-            f"excess >= {self.excess_per_hour:g}/h"
-        )
+        told = []
+        if self.customers:
+            told.append(f"customers >= {self.customers}")
+        if self.ratio:
+            told.append(f"ratio >= {self.ratio:g}")
+        if self.excess_per_hour:
+            told.append(f"excess >= {self.excess_per_hour:g}/h")
+        if self.tier:
+            told.append(f"{self.tier} customers >= {self.tier_customers}")
+        if self.revenue:
+            told.append(f"revenue >= {self.revenue:g}")
+        bounds = ", ".join(told) or "nothing graver holds"
+        return f"{self.name}: {bounds}" if self.name else bounds
 
 
 RULES: Final = (
-    Rule("critical", 50, 4.0, 20.0),
-    Rule("error", 15, 3.0, 5.0),
-    Rule("warning", 4, 2.0, 0.5),
-    Rule("info", 0, 0.0, 0.0),
+    Rule(severity="critical", name="by counts", customers=50, ratio=4.0, excess_per_hour=20.0),
+    Rule(severity="error", name="by counts", customers=15, ratio=3.0, excess_per_hour=5.0),
+    Rule(severity="warning", name="by counts", customers=4, ratio=2.0, excess_per_hour=0.5),
 )
+_ELSE: Final = Rule(severity="info")
 
 
-def judge(customers: int, observed: float, expected: float, hours: float) -> Rule:
-    """The rule for an episode of *hours* with these counts.
+def judge(
+    rules: Sequence[Rule],
+    customers: int,
+    observed: float,
+    expected: float,
+    hours: float,
+    tiers: Mapping[str, int] | None = None,
+    revenue: float = 0.0,
+) -> Rule:
+    """The first of *rules* for an episode of *hours* with these counts; info where none holds.
 
     Example:
-        >>> judge(customers=60, observed=60, expected=3, hours=0.5).severity
+        >>> judge(RULES, customers=60, observed=60, expected=3, hours=0.5).severity
         'critical'
+        >>> vip = Rule(severity="critical", name="big account", tier="enterprise", tier_customers=2)
+        >>> judge((vip,), 9, 9.0, 3.0, 1.0, tiers={"enterprise": 2}).words
+        'big account: enterprise customers >= 2'
     """
     ratio = observed / max(expected, 1e-9)
     excess = max(observed - expected, 0.0) / max(hours, 0.25)  # it may have fallen below by now
-    return next(
-        rule
-        for rule in RULES
-        if customers >= rule.customers and ratio >= rule.ratio and excess >= rule.excess_per_hour
-    )
+    for rule in rules:
+        if (
+            customers >= rule.customers
+            and ratio >= rule.ratio
+            and excess >= rule.excess_per_hour
+            and (not rule.tier or (tiers or {}).get(rule.tier, 0) >= rule.tier_customers)
+            and revenue >= rule.revenue
+        ):
+            return rule
+    return _ELSE
 
 
 def is_graver(one: Severity, other: Severity) -> bool:

@@ -1,6 +1,6 @@
 """On which values the tickets of a whole tenant fell, lately and in the last days."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -8,6 +8,16 @@ MOST_SHARES: Final = 200
 HALF_LIVES: Final = (8.0, 72.0)
 """Hours, of what is known of the shares in the whole tenant: lately, and in the last days."""
 RENEWED_HOURS: Final = 96.0
+MOST_USUAL: Final = 0.98
+
+
+class Usual(NamedTuple):
+    """The share that a value usually has."""
+
+    share: float
+    """Above 0, and at most `MOST_USUAL`."""
+    variance: float
+    """Relative: of not knowing it better, and of its clumping."""
 
 
 class Shares(msgspec.Struct, array_like=True):

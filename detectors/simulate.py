@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from detectors.simulated_text import write
+
 HOUR: Final = 3600.0
 SHAPE: Final = tuple(
     (0.25 + 1.7 * math.exp(-0.5 * ((h % 24 - 13) / 4.0) ** 2)) * (0.45 if h >= 120 else 1.15)
@@ -47,6 +49,11 @@ VERSIONS: Final = (("4.1.0", 5), ("4.2.0", 3), ("4.2.1", 2))
 REGIONS: Final = (("eu", 4), ("us", 5), ("apac", 2))
 CHANNELS: Final = (("web", 5), ("email", 4), ("chat", 3), ("phone", 1))
 TIERS: Final = ("free", "team", "team", "enterprise")
+SEGMENTS: Final = ("retail", "health", "finance", "education", "public")
+LANGUAGES: Final = (("en", 8), ("de", 2), ("fr", 1))
+SOURCES: Final = (("helpdesk", 9), ("shop", 1))
+REVENUES: Final = {"free": 0.0, "team": 2_400.0, "enterprise": 60_000.0}
+"""A year."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,12 @@ class Incident:
     multiple: float
     app_version: str | None = None
     issue_type: str | None = None
+    region: str | None = None
+    channel: str | None = None
+    share: float = 1.0
+    """Of its tickets that have those values; the others are as usual."""
+    word: str | None = None
+    """Stands in their text."""
 
 
 @dataclass(frozen=True)
@@ -145,23 +158,37 @@ def _ticket(
         int(world.customers ** rng.random()) if cause is None else rng.randrange(world.customers)
     )
     issues = ISSUES.get(area, ("question", "error", "slow"))
-    issue = (cause and cause.issue_type) or rng.choice(issues)
-    version = (cause and cause.app_version) or _pick(rng, VERSIONS)
-    created = datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds")
+    tied = cause if cause is not None and rng.random() < cause.share else None
+    issue = (tied and tied.issue_type) or rng.choice(issues)
+    version = (tied and tied.app_version) or _pick(rng, VERSIONS)
+    subject, body = write(rng, area, issue, version, tied.word if tied else None)
+    tier = TIERS[customer % len(TIERS)]
+    ticket = f"{world.tenant}-{world.seed}-{number}"
     return {
-        "ticket_id": f"{world.tenant}-{world.seed}-{number}",
-        "event_id": f"{world.tenant}-{world.seed}-{number}-created",
-        "created_at": created.replace("+00:00", "Z"),
+        "ticket_id": ticket,
+        "event_id": f"{ticket}-created",
+        "created_at": _iso(at),
         "tenant": world.tenant,
         "product_area": area,
         "issue_type": issue,
-        "subject": f"{area}: {issue}",
-        "body": f"Since today I get {issue} in {area} with version {version}.",
+        "subject": subject,
+        "body": body,
         "customer": {
             "id": f"customer-{customer}",
-            "tier": TIERS[customer % len(TIERS)],
-            "region": _pick(rng, REGIONS),
+            "tier": tier,
+            "segment": SEGMENTS[customer % len(SEGMENTS)],
+            "region": (tied and tied.region) or _pick(rng, REGIONS),
+            "arr": REVENUES[tier],
+            "renewal_at": _iso(world.start + (customer * 37 % 365) * 24 * HOUR),
         },
-        "channel": _pick(rng, CHANNELS),
+        "channel": (tied and tied.channel) or _pick(rng, CHANNELS),
         "app_version": version,
+        "language": _pick(rng, LANGUAGES),
+        "source": _pick(rng, SOURCES),
+        "url": f"https://{world.tenant}.example.com/tickets/{number}",
     }
+
+
+def _iso(at: float) -> str:
+    created = datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds")
+    return created.replace("+00:00", "Z")

@@ -17,17 +17,21 @@ Shares are learned by the day, from days that lie a day back, each value's count
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
 
 from detectors.arithmetic import hours_of_starts, log_likelihood_ratio, negative_log_tail
 from detectors.baseline import DAY_CLIP, DAY_CLIP_KEEPS
+from detectors.dossier import DIMENSIONS
 from detectors.models import Score
 from detectors.models.interface import HOURS_A_WEEK, LEAST_EVIDENCE
-from detectors.shares import HALF_LIVES, Shares
+from detectors.shares import HALF_LIVES, MOST_USUAL, Shares, Usual
 
+MOST_VALUES: Final = 32
+"""Of the dimensions that are counted, to explain episodes, and not watched."""
 MOST_SLICES: Final = 48
 """Of one area; beyond it a new value takes the place of the one with the fewest tickets, of those
 whose windows do not run if there are any."""
@@ -102,6 +106,18 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     """As many as `MULTIPLES`; those of a single ticket are forgotten after a while."""
 
 
+class Value(msgspec.Struct, array_like=True, gc=False):
+    """One value of a dimension that is counted only; the fields are those of `Slice`."""
+
+    known: float = 0.0
+    recent: float = 0.0
+    yesterday: float = 0.0
+    today: float = 0.0
+
+
+_NOTHING: Final = Value()
+
+
 class Area(NamedTuple):
     """What a slice is told of its area, now."""
 
@@ -150,6 +166,8 @@ class Slices(msgspec.Struct, array_like=True):
     """As in `Shares`, and in its units."""
     since: float = 0.0
     """When those units began."""
+    others: dict[str, Value] = {}
+    """By key: values that are counted and not watched."""
 
     def observe(
         self,
@@ -213,6 +231,32 @@ class Slices(msgspec.Struct, array_like=True):
                     window.observed = max(0.0, window.observed - weight)
                     window.tickets = max(0, window.tickets - 1)
                     window.customers = max(0, window.customers - (weight >= 1.0))
+
+    def count(self, weight: float, keys: Sequence[str]) -> None:
+        """The values of the same ticket that are not watched; after `observe`."""
+        for key in keys:
+            value = self.others.get(key)
+            if value is None:
+                if len(self.others) >= MOST_VALUES:
+                    rare = ((v.known + v.yesterday + v.today, k) for k, v in self.others.items())
+                    del self.others[min(rare)[1]]
+                value = self.others[key] = Value()
+            value.today += weight
+
+    def usual(self, key: str) -> Usual | None:
+        """The share that a value had before today; None where the area is not known enough."""
+        if self.known < LEAST_KNOWN:
+            return None
+        one = self.of.get(key) or self.others.get(key) or _NOTHING
+        unseen = self.novelties / (self.known + LONG_TICKETS)
+        long = (one.known + unseen) / (self.known + 1.0)
+        share = (one.recent + LONG_TICKETS * long) / (self.recent + LONG_TICKETS)
+        rests_on = share * (self.recent + min(LONG_TICKETS, self.known)) + 0.5
+        yesterday = one.yesterday / (self.yesterday + 20.0)  # versions come and go
+        if yesterday > share:
+            share, rests_on = yesterday, one.yesterday + 0.5
+        clump = one.clump / one.clump_days if isinstance(one, Slice) else _CLUMP_PRIOR[0]
+        return Usual(min(share, MOST_USUAL), 1.0 / rests_on + clump)
 
     def restart(self) -> None:
         """Forget the windows that run."""
@@ -377,9 +421,10 @@ class Slices(msgspec.Struct, array_like=True):
         if gone > 2:
             self.known *= _FADE ** (gone - 2)
             self.recent *= _QUICK_FADE ** (gone - 2)
-            for slice_ in self.of.values():
-                slice_.known *= _FADE ** (gone - 2)
-                slice_.recent *= _QUICK_FADE ** (gone - 2)
+            values: list[Slice | Value] = [*self.of.values(), *self.others.values()]
+            for value in values:
+                value.known *= _FADE ** (gone - 2)
+                value.recent *= _QUICK_FADE ** (gone - 2)
         self.day = day
 
     def _learn_clump(self, slice_: Slice) -> None:
@@ -417,17 +462,39 @@ class Slices(msgspec.Struct, array_like=True):
                 forgotten.append(key)
         for key in forgotten:
             del self.of[key]
+        for key, value in list(self.others.items()):
+            value.known = value.known * _FADE + value.yesterday
+            value.recent = value.recent * _QUICK_FADE + value.yesterday
+            value.yesterday, value.today = value.today, 0.0
+            if value.known < 0.05 and value.yesterday == 0.0:
+                del self.others[key]
         self.known = self.known * _FADE + total
         self.recent = self.recent * _QUICK_FADE + total
         self.novelties *= _FADE
         self.yesterday, self.today = self.today, 0.0
 
 
-def keys_of(values: Mapping[str, str | None]) -> tuple[str, ...]:
-    r"""The keys of a ticket's *values* by dimension, those it has.
+def keys_of(
+    values: Sequence[str | None], watched: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    r"""The keys of a ticket's *values* of `DIMENSIONS`: those that are *watched*, and the others.
 
     Example:
-        >>> keys_of({"region": "eu", "channel": None})
-        ('region\x1feu',)
+        >>> keys_of(("sso", "eu", None, None, None, None, None, None), ("region",))
+        (('region\x1feu',), ('issue_type\x1fsso',))
     """
-    return tuple(f"{dimension}\x1f{value}" for dimension, value in values.items() if value)
+    mine, others = _places(watched)
+    return (
+        tuple([prefix + value for place, prefix in mine if (value := values[place])]),
+        tuple([prefix + value for place, prefix in others if (value := values[place])]),
+    )
+
+
+@lru_cache(maxsize=64)
+def _places(watched: tuple[str, ...]) -> tuple[tuple[tuple[int, str], ...], ...]:
+    """Where the values of the *watched* dimensions stand, in their order; then of the others."""
+    others = [name for name in DIMENSIONS if name not in watched]
+    return (
+        tuple((DIMENSIONS.index(name), f"{name}\x1f") for name in watched),
+        tuple((DIMENSIONS.index(name), f"{name}\x1f") for name in others),
+    )

@@ -1,5 +1,9 @@
 """What must be decided together: one company's clock, areas, shape of the week, what came."""
 
+from array import array
+from collections.abc import Sequence
+from typing import Final
+
 import msgspec
 
 from detectors import state_codec
@@ -7,13 +11,20 @@ from detectors.calibration import KINDS, TABLE, Kind, Prior, rate_class
 from detectors.duplicates import Duplicates
 from detectors.guard_names import Guard
 from detectors.limit import Pool
+from detectors.placing import Placer
 from detectors.profile import Context, Profile
 from detectors.series import Series
 from detectors.settings import Settings
 from detectors.shares import Shares
+from detectors.state_codec import Integers
+from schemas.signals import OTHER, UNCLASSIFIED
 
 WHOLE = ""
 """The key of the tenant's own series; no area has it."""
+MOST_PLACED: Final = 64
+GUESSES_FADE: Final = 0.998
+KNOWN_HOURS: Final = 336.0
+"""An area that nobody named is known after so long; or if the tenant was younger when it came."""
 
 
 def _pools() -> dict[Kind, list[Pool]]:
@@ -41,6 +52,9 @@ class _Record(msgspec.Struct, array_like=True):
     shares: Shares
     pools: dict[Kind, list[Pool]]
     pages: list[Page]
+    placed: Integers
+    guessed: float
+    guessed_right: float
     whole: bytes
 
 
@@ -79,6 +93,13 @@ class Tenant:
         self.pools = _pools()
         self.pages: list[Page] = []
         """Of the last four weeks, oldest first."""
+        self.placed: Integers = array("Q")
+        """Marks of the last tickets whose area was told by their words."""
+        self.guessed = 0.0
+        """Tagged tickets whose area was guessed before it was learned from, faded ..."""
+        self.guessed_right = 0.0
+        """... and how many of them rightly: prequential accuracy."""
+        self._placer: Placer | None = None
         self.guarded: list[Guard] = []
         """What kept the signal at hand from counting fully, or from a page of its own."""
         self._settings = settings
@@ -102,6 +123,14 @@ class Tenant:
         """The series of the area *key*, or of the tenant as a `WHOLE`."""
         return self.whole if key == WHOLE else self.areas[key]
 
+    def knows(self, series: Series) -> bool:
+        """Whether an area is more than a name that somebody made up lately."""
+        if series.named:
+            return True
+        assert self.clock is not None
+        young = self.clock / 3600.0 - series.born < KNOWN_HOURS
+        return not series.shared and not (young and series.born - self.born >= KNOWN_HOURS)
+
     def context(self, area: str) -> Context:
         """What a series of this tenant is told of the world around it."""
         return Context(
@@ -117,6 +146,38 @@ class Tenant:
         place = rate_class(rate)
         return self.pools[kind][place], TABLE[kind][place]
 
+    @property
+    def placer(self) -> Placer:
+        """The words of its areas, to place tickets that say none."""
+        if self._placer is None:
+            learned = {
+                name: series.vocabulary
+                for name, series in self.areas.items()
+                if name not in (UNCLASSIFIED, OTHER) and series.vocabulary.tickets > 0.0
+            }
+            self._placer = Placer(learned)
+        return self._placer
+
+    def learn_words(self, area: str, words: Sequence[str], *, tested: bool) -> None:
+        """A ticket of *area* has these *words*; *tested*: guess first, to know how good that is."""
+        series = self.areas[area]
+        if tested and area in self.placer:
+            guess, _ = self.placer.guess(words)
+            if guess:
+                self.guessed = self.guessed * GUESSES_FADE + 1.0
+                self.guessed_right = self.guessed_right * GUESSES_FADE + (guess == area)
+        series.vocabulary.learn(words)
+        if area in self.placer:
+            self.placer.update(area, series.vocabulary)
+        elif area not in (UNCLASSIFIED, OTHER):
+            self._placer = None  # made anew with it
+
+    def note_placed(self, mark: int) -> None:
+        """The ticket with that *mark* was placed by its words."""
+        if len(self.placed) >= MOST_PLACED:
+            del self.placed[0]
+        self.placed.append(mark)
+
     def copy(self) -> "Tenant":
         """A tenant of the same past that goes its own way."""
         assert self.clock is not None
@@ -125,6 +186,7 @@ class Tenant:
             other.areas[area] = Series.restore(
                 series.encode(), other.context(area), self._settings.model, self.clock
             )
+            other.areas[area].named = series.named
         other.running = set(self.running)
         segments = (
             msgspec.structs.replace(s, hashes=s.hashes[:]) for s in self.duplicates.segments
@@ -148,6 +210,9 @@ class Tenant:
                 self.shares,
                 self.pools,
                 self.pages,
+                self.placed,
+                self.guessed,
+                self.guessed_right,
                 self.whole.encode(),
             )
         )
@@ -162,7 +227,8 @@ class Tenant:
         self.live, self.born = record.live, record.born
         self.last_ticket = record.last_ticket
         self.profile, self.shares, self.pools = record.profile, record.shares, record.pools
-        self.pages = record.pages
+        self.pages, self.placed = record.pages, record.placed
+        self.guessed, self.guessed_right = record.guessed, record.guessed_right
         self._whole = Series.restore(record.whole, self.context(WHOLE), "cusum_bank", record.clock)
         if self._whole.running is not None:
             self.running.add(WHOLE)

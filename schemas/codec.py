@@ -7,10 +7,12 @@ signal, or raises `Rejected` with a reason from a closed list. Nothing else is e
 the bytes.
 """
 
+import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from pydantic import ValidationError
@@ -19,12 +21,15 @@ from schemas import signals
 from schemas.dead_letter import DeadReason, Rejected
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
+from schemas.privacy import redact_value, safe_link, shown_text
 from schemas.tick import Tick
 from schemas.ticket import TICKET_SCHEMA_VERSION, TicketEvent
 
 MAX_BYTES: Final = 65_536
 """A longer record is rejected before it is parsed."""
 AREA_CHARACTERS: Final = 64
+TEXT_CHARACTERS: Final = 600
+"""Of a ticket's text that is kept for words and examples."""
 EARLIEST: Final = 0.0
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 """Before 2106, where 32 bits of seconds end: `detectors.customers` keeps times in them."""
@@ -167,27 +172,62 @@ def read_feedback(
 
 
 def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket:
-    """Reduce a valid ticket event to what the step reads, names normalised."""
+    """Reduce a valid ticket event to what the step reads, names normalised.
+
+    From here on there is no personal data in it, as far as it can be told (`schemas.privacy`).
+    """
+    account = event.account
+    words = event.event_type in ("created", "reclassified")
+    text = shown_text(event.subject, event.body, TEXT_CHARACTERS) if words else ""
+    handled, elapsed = _handled(event)
     return signals.Ticket(
         tenant=clean(event.tenant, 128) or "default",
-        ticket_id=event.ticket_id,
+        ticket_id=_pseudonym(event.ticket_id) if "@" in event.ticket_id else event.ticket_id,
         created_at=event.created_at.timestamp(),
         area=area_name(event.product_area),
         event_type=event.event_type,
         occurred_at=None if event.occurred_at is None else event.occurred_at.timestamp(),
         event_id=event.event_id,
-        customer=event.customer_id,
+        customer=None if event.customer_id is None else _pseudonym(event.customer_id),
         created_by=event.created_by,
         source=event.source or "",
         mode=mode,
         issue_type=value_name(event.issue_type),
-        region=value_name(event.region),
+        region=value_name(account.region) if account else None,
         app_version=value_name(event.app_version),
         channel=value_name(event.channel),
         merged_into=event.merged_into,
+        tier=value_name(account.tier) if account else None,
+        segment=value_name(account.segment) if account else None,
+        language=value_name(event.language),
+        revenue=account.arr if account else None,
+        renewal_at=account.renewal_at.timestamp() if account and account.renewal_at else None,
+        handled=handled,
+        elapsed=elapsed,
+        text=text or None,
+        url=safe_link(event.url),
     )
 
 
+def _handled(event: TicketEvent) -> tuple[float | None, bool]:
+    """Seconds that a solved ticket took, and whether that is the time that passed, not the work."""
+    if event.event_type != "solved":
+        return None, False
+    if event.handling_minutes is not None:
+        return event.handling_minutes * 60.0, False
+    if event.solved_at is None:
+        return None, False
+    return max((event.solved_at - event.created_at).total_seconds(), 0.0), True
+
+
+def _pseudonym(name: str) -> str:
+    """*name*, or where it is personal data (an e-mail address), another that stands for it."""
+    if redact_value(name) in (name, "[token]"):  # many an account's id looks like a token
+        return name
+    return f"customer-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:12]}"
+
+
+@lru_cache(maxsize=8192)
 def area_name(text: str | None) -> str:
     """The name an area is known by: NFKC, case-folded, printable, at most 64 characters.
 
@@ -200,6 +240,7 @@ def area_name(text: str | None) -> str:
     return _folded(text) or signals.UNCLASSIFIED
 
 
+@lru_cache(maxsize=8192)
 def value_name(text: str | None) -> str | None:
     """The name a value of a dimension is known by: folded as an area's; None where there is none.
 
@@ -213,6 +254,7 @@ def value_name(text: str | None) -> str | None:
 def _folded(text: str | None) -> str:
     if text is None:
         return ""
+    text = redact_value(text)
     if text.isascii() and text.isprintable():
         plain = text.strip().lower()[:AREA_CHARACTERS].strip()
     else:

@@ -6,8 +6,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Transition = Literal["opened", "updated", "resolved", "reopened", "amended"]
 Severity = Literal["info", "warning", "error", "critical"]
-Reason = Literal["area_spike", "slice_spike", "new_value", "tenant_spike", "became_tenant_wide"]
-Suppressed = Literal["history", "inside_tenant", "same_slice"]
+Reason = Literal[
+    "area_spike",
+    "slice_spike",
+    "new_value",
+    "tenant_spike",
+    "became_tenant_wide",
+    "unknown_areas_surge",
+    "storm",
+]
+Suppressed = Literal["history", "inside_tenant", "same_slice", "storm"]
 
 EVENT_TYPE_PREFIX: Final = "com.spikewatch.escalation."
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
@@ -40,6 +48,108 @@ class Budget(BaseModel):
     burn: float = Field(ge=0, description="pages / per_week: at most so much of it is spent.")
 
 
+class Explanation(BaseModel):
+    """A value (or two together) that the tickets inside share more often than usual ones do.
+
+    All counts are customer-equivalents, but those of a single customer: they are tickets.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    dimension: str = Field(description="Such as app_version; customer: a single one.")
+    value: str = Field(description="Such as 4.2.1.")
+    also: Slice | None = Field(None, description="The other value, where both explain it together.")
+    observed: float = Field(ge=0, description="Inside, with it.")
+    expected: float = Field(ge=0, description="The same, as usual.")
+    share: float = Field(le=1, description="Of the excess of the whole episode.")
+    lift: float = Field(ge=0, description="Its share of the tickets inside / of usual ones.")
+    p_value: float = Field(
+        ge=0, le=1, description="Chance of so many, times the number of values tried."
+    )
+
+
+class Term(BaseModel):
+    """A word, or two in a row, that comes more often inside than in the area's usual tickets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    term: str = Field(description="Case-folded; text of strangers.")
+    tickets: int = Field(ge=0, description="Tickets inside that have it.")
+    share: float = Field(ge=0, le=1, description="Of the tickets inside that have text.")
+    usual_share: float = Field(ge=0, le=1, description="Of the area's usual tickets, at most.")
+    log_odds: float = Field(description="Log-odds ratio, with a prior; natural logarithm.")
+    new: bool = Field(description="Whether none of the usual tickets looked at had it.")
+
+
+class Example(BaseModel):
+    """A ticket that is typical of those inside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ticket_id: str
+    created_at: AwareDatetime = Field(description="As it counted.")
+    text: str = Field(max_length=200, description="Its beginning, without personal data.")
+    customer: str | None = None
+    url: str | None = Field(None, description="Link to the ticket, as far as it is safe to show.")
+
+
+class Renewal(BaseModel):
+    """A contract of an affected customer that ends soon."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    customer: str
+    renewal_at: AwareDatetime
+    revenue: float = Field(ge=0, description="A year; 0 where it is not told.")
+
+
+class Impact(BaseModel):
+    """What it costs, as far as the tickets tell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    excess: float = Field(ge=0, description="Customer-equivalents above expectation.")
+    customers: int = Field(ge=0, description="Distinct customers inside.")
+    customers_estimated: bool = Field(description="Above 1,000: within some 3 %.")
+    by_tier: dict[str, int] = Field(description="Customers, where a tier is told.")
+    by_region: dict[str, int] = Field(description="Customers, where a region is told.")
+    revenue: float | None = Field(ge=0, description="Annual, of the affected customers; if told.")
+    revenue_customers: int = Field(ge=0, description="Customers whose revenue is told.")
+    renewals_soon: int = Field(ge=0, description="Affected customers whose contract ends soon.")
+    renewals: list[Renewal] = Field(description="The soonest of them.")
+    handling_hours: float | None = Field(
+        ge=0, description="Extra work: excess x median time of the area's solved tickets."
+    )
+    handling_basis: Literal["work", "time_to_solve", "configured"] | None = Field(
+        description="What that rests on: minutes of work of solved tickets, their time from "
+        "creation to solution (an upper bound of the work), or the configured minutes."
+    )
+
+
+class Actions(BaseModel):
+    """What to do, by the playbook."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entry: str | None = Field(description="The entry that matched; null: no entry matches.")
+    team: str | None = None
+    runbook: str | None = None
+    steps: list[str] = Field(default=[], description="What to do first, at most three.")
+    tell: list[str] = Field(default=[], description="Who else should know.")
+    customer_text: str | None = Field(default=None, description="What to tell customers.")
+
+
+class Child(BaseModel):
+    """An area inside a page of the whole tenant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    product_area: str
+    episode_id: str | None = Field(description="Of its own suppressed episode, if it has one.")
+    observed: float = Field(ge=0, description="Customer-equivalents inside.")
+    expected: float = Field(ge=0)
+
+
 class Escalation(BaseModel):
     """One transition of one episode, with the evidence as it stood at that moment.
 
@@ -56,7 +166,11 @@ class Escalation(BaseModel):
     sequence: int = Field(ge=1, description="1, 2, 3, ... within the episode, without gaps.")
     tenant: str
     product_area: str | None = Field(description="Null when the whole tenant is up.")
+    product: str | None = Field(None, description="By the taxonomy; null where none is told.")
     areas: list[str] | None = Field(None, description="Areas inside, when the whole tenant is up.")
+    children: list[Child] | None = Field(
+        None, description="The same, those with most excess first, at most 20."
+    )
     issue_type: str | None = Field(None, description="Null unless that slice paged.")
     slice: Slice | None = Field(None, description="The slice that paged, if one did.")
     reason: Reason = Field(description="What kind of series crossed its limit.")
@@ -85,6 +199,14 @@ class Escalation(BaseModel):
     suppressed: Suppressed | None = Field(
         None, description="Why nobody is to be paged; null: page."
     )
+    explanation: list[Explanation] = Field([], description="Most telling first, at most five.")
+    not_explained_by: list[str] = Field(
+        [], description="Dimensions whose values are alike inside and as usual."
+    )
+    terms: list[Term] = Field([], description="Most surprising first, at most five.")
+    examples: list[Example] = Field([], description="At most three tickets.")
+    impact: Impact | None = Field(None, description="Customers, revenue, work.")
+    actions: Actions | None = Field(None, description="Null where there is no playbook.")
 
 
 class EscalationEvent(BaseModel):

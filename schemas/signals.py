@@ -37,6 +37,19 @@ class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=F
     app_version: str | None = None
     channel: str | None = None
     merged_into: str | None = None
+    tier: str | None = None
+    segment: str | None = None
+    language: str | None = None
+    revenue: float | None = None
+    """Of the customer, a year."""
+    renewal_at: float | None = None
+    handled: float | None = None
+    """Seconds that a solved ticket took: of work ..."""
+    elapsed: bool = False
+    """... or only from its creation to its solution."""
+    text: str | None = None
+    """Subject and body, without personal data, cut."""
+    url: str | None = None
 
 
 class Tick(msgspec.Struct, tag="tick", frozen=True, omit_defaults=True):

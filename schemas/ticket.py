@@ -94,6 +94,9 @@ class TicketEvent(BaseModel):
     nps: float | None = Field(None, description="Net promoter score given.")
     first_replied_at: Moment | None = Field(None, description="When it was first answered.")
     solved_at: Moment | None = Field(None, description="When it was solved.")
+    handling_minutes: float | None = Field(
+        None, ge=0, description="Minutes that agents worked on it, on a solved event."
+    )
     merged_into: Identifier | None = Field(
         None, description="On a merged event: the ticket that stays."
     )
@@ -111,9 +114,9 @@ class TicketEvent(BaseModel):
         return self.customer.id if isinstance(self.customer, Customer) else self.customer
 
     @property
-    def region(self) -> str | None:
-        """Region of the account, where it is told."""
-        return self.customer.region if isinstance(self.customer, Customer) else None
+    def account(self) -> Customer | None:
+        """What is told of the account beyond its id."""
+        return self.customer if isinstance(self.customer, Customer) else None
 
     @property
     def has_text(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from detectors.paging import budget_of, expected_false_pages
+from detectors.budget import budget_of, expected_false_pages
 from detectors.partition import Partition
 from detectors.pipeline import Step
 from detectors.settings import Settings

@@ -1,7 +1,11 @@
 """From the configuration to the settings of the step: the only place that knows both."""
 
+from collections.abc import Iterator
+
 from detectors.settings import Settings
+from detectors.severity import Rule
 from stream.config import Config
+from stream.config.sections import Severity
 
 
 def settings_of(config: Config) -> Settings:
@@ -20,6 +24,58 @@ def settings_of(config: Config) -> Settings:
         cooldown_minutes=config.episode.cooldown_minutes,
         update_percent=float(config.episode.update_percent),
         update_tickets=float(config.episode.update_tickets),
+        storm_pages=config.storm.pages,
+        storm_seconds=config.storm.minutes * 60.0,
+        severity_rules=tuple(_rules(config.severity)),
+        taxonomy=config.known_areas,
+        playbook=config.what_to_do,
+        placing_confidence=config.text.placing_confidence,
+        show_examples=config.text.examples,
+        renewal_days=config.impact.renewal_days,
+        handling_minutes=config.impact.handling_minutes,
         areas_per_tenant=config.limits.areas_per_tenant,
         tenants_per_partition=config.limits.tenants_per_partition,
+    )
+
+
+def _rules(bounds: Severity) -> Iterator[Rule]:
+    """From the gravest down; of each severity the counts first."""
+    yield Rule(
+        severity="critical",
+        name="by counts",
+        customers=bounds.critical_customers,
+        ratio=bounds.critical_ratio,
+        excess_per_hour=bounds.critical_excess_per_hour,
+    )
+    if bounds.critical_tier_customers:
+        yield Rule(
+            severity="critical",
+            name="by tier",
+            tier=bounds.tier,
+            tier_customers=bounds.critical_tier_customers,
+        )
+    if bounds.critical_revenue:
+        yield Rule(severity="critical", name="by revenue", revenue=bounds.critical_revenue)
+    yield Rule(
+        severity="error",
+        name="by counts",
+        customers=bounds.error_customers,
+        ratio=bounds.error_ratio,
+        excess_per_hour=bounds.error_excess_per_hour,
+    )
+    if bounds.error_tier_customers:
+        yield Rule(
+            severity="error",
+            name="by tier",
+            tier=bounds.tier,
+            tier_customers=bounds.error_tier_customers,
+        )
+    if bounds.error_revenue:
+        yield Rule(severity="error", name="by revenue", revenue=bounds.error_revenue)
+    yield Rule(
+        severity="warning",
+        name="by counts",
+        customers=bounds.warning_customers,
+        ratio=bounds.warning_ratio,
+        excess_per_hour=bounds.warning_excess_per_hour,
     )

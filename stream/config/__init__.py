@@ -16,12 +16,13 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from detectors.calendar import Event
 from stream.config.errors import MASK, ConfigError, Sources, find_mistakes, nearest
 from stream.config.events import read_events
 from stream.config.files import read_toml
 from stream.config.kafka import Kafka
+from stream.config.playbook import read_playbook
 from stream.config.sections import Config
+from stream.config.taxonomy import read_taxonomy
 from stream.config.values import plain
 
 if TYPE_CHECKING:
@@ -83,18 +84,36 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         if isinstance(below, dict):
             below.update(values)
     mistakes += find_mistakes(Config, data, Sources(path, text, variables), whole=readable)
-    events, wrong = _events(data)
+    context, wrong = _files(data)
     mistakes += wrong
     if mistakes:
         raise ConfigError(mistakes)
-    return Config.model_validate(data, context={"events": events})
+    return Config.model_validate(data, context=context)
 
 
-def _events(data: Mapping[str, Any]) -> tuple[tuple[Event, ...], list[str]]:
-    """The events of the file that ``calendar.file`` names, if it does, and what is wrong there."""
-    section = data.get("calendar")
-    named = section.get("file") if isinstance(section, Mapping) else None
-    return read_events(Path(named)) if isinstance(named, str) and named else ((), [])
+def _files(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What stands in the files that the configuration names, and what is wrong there."""
+    context: dict[str, Any] = {}
+    mistakes: list[str] = []
+    if path := _named(data, "calendar", "file"):
+        context["events"], mistakes = read_events(path)
+    taxonomy, wrong = None, False
+    if path := _named(data, "text", "taxonomy"):
+        taxonomy, found = read_taxonomy(path)
+        context["taxonomy"], wrong = taxonomy, bool(found)
+        mistakes += found
+    if path := _named(data, "text", "playbook"):
+        # Areas of a taxonomy that could not be read are not known: nothing is said of them.
+        context["playbook"], found = read_playbook(path, None if wrong else taxonomy)
+        mistakes += found
+    return context, mistakes
+
+
+def _named(data: Mapping[str, Any], section: str, key: str) -> Path | None:
+    """The file that ``section.key`` names, if it does."""
+    values = data.get(section)
+    named = values.get(key) if isinstance(values, Mapping) else None
+    return Path(named) if isinstance(named, str) and named else None
 
 
 def _overrides(

@@ -1,10 +1,21 @@
 """The configuration's sections and keys: types, defaults, ranges, meanings, rules between keys."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    model_validator,
+)
 
+from detectors.playbook import Playbook
 from detectors.settings import Dimension
+from detectors.taxonomy import Taxonomy
+from schemas.codec import value_name
 from stream.config.calendar import Calendar
 from stream.config.errors import Disagreement, disagree
 from stream.config.kafka import Kafka
@@ -80,6 +91,87 @@ class Episode(Section):
     )
     update_tickets: int = Field(
         default=10, ge=1, le=1_000_000, description="the same in tickets; both must be reached"
+    )
+
+
+class Storm(Section):
+    """When many pages become one."""
+
+    pages: int = Field(
+        default=5, ge=1, le=1000, description="pages of a tenant; what comes after is in one digest"
+    )
+    minutes: int = Field(default=10, ge=1, le=1440, description="within so many minutes")
+
+
+class Severity(Section):
+    """How bad an episode is: all bounds of a line must be reached; the gravest that holds counts.
+
+    Beside the counts, customers of one tier or the revenue that is affected can make it grave.
+    """
+
+    critical_customers: int = Field(default=50, ge=0, description="distinct customers")
+    critical_ratio: float = Field(default=4.0, ge=0, description="observed / expected")
+    critical_excess_per_hour: float = Field(default=20.0, ge=0, description="tickets too many")
+    error_customers: int = Field(default=15, ge=0, description="distinct customers")
+    error_ratio: float = Field(default=3.0, ge=0, description="observed / expected")
+    error_excess_per_hour: float = Field(default=5.0, ge=0, description="tickets too many")
+    warning_customers: int = Field(default=4, ge=0, description="distinct customers")
+    warning_ratio: float = Field(default=2.0, ge=0, description="observed / expected")
+    warning_excess_per_hour: float = Field(default=0.5, ge=0, description="tickets too many")
+    tier: Annotated[str, AfterValidator(lambda text: value_name(text) or "")] = Field(
+        default="", description="customers of this tier count for the next two; empty: none"
+    )
+    critical_tier_customers: int = Field(
+        default=0, ge=0, description="so many of that tier are critical by themselves; 0: never"
+    )
+    error_tier_customers: int = Field(
+        default=0, ge=0, description="so many of that tier are an error by themselves; 0: never"
+    )
+    critical_revenue: float = Field(
+        default=0.0, ge=0, description="annual revenue of affected customers, critical; 0: never"
+    )
+    error_revenue: float = Field(
+        default=0.0, ge=0, description="annual revenue of affected customers, error; 0: never"
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if not self.tier and (self.critical_tier_customers or self.error_tier_customers):
+            text = "is empty: name the tier whose customers count"
+            keys = ("severity.critical_tier_customers", "severity.error_tier_customers")
+            disagree([Disagreement("severity.tier", keys, text)])
+        return self
+
+
+class Text(Section):
+    """What is known of areas and of what to do, and how tickets without an area are placed."""
+
+    taxonomy: str = Field(
+        default="", description="TOML file of areas, aliases, keywords, issue types; empty: none"
+    )
+    playbook: str = Field(
+        default="", description="TOML file of who does what about which escalation; empty: none"
+    )
+    placing_confidence: float = Field(
+        default=0.7,
+        ge=0.5,
+        le=1.0,
+        description="how sure the model must be of the area of a ticket without one; 1: never",
+    )
+    examples: bool = Field(default=True, description="whether events hold three tickets' text")
+
+
+class Impact(Section):
+    """What an episode costs."""
+
+    renewal_days: int = Field(
+        default=90, ge=1, le=3650, description="a contract that ends within it ends soon"
+    )
+    handling_minutes: float = Field(
+        default=0.0,
+        ge=0,
+        le=100_000,
+        description="work of one ticket, where solved tickets tell none; 0: not known",
     )
 
 
@@ -175,11 +267,32 @@ class Config(BaseModel):
     model: Model = Model()
     slices: Slices = Slices()
     episode: Episode = Episode()
+    storm: Storm = Storm()
+    severity: Severity = Severity()
+    text: Text = Text()
+    impact: Impact = Impact()
     limits: Limits = Limits()
     state: State = State()
     metrics: Metrics = Metrics()
     health: Health = Health()
     log: Log = Log()
+    _taxonomy: Taxonomy = PrivateAttr(default=Taxonomy())
+    _playbook: Playbook = PrivateAttr(default=Playbook())
+
+    @property
+    def known_areas(self) -> Taxonomy:
+        """What was in the file of areas when the configuration was loaded."""
+        return self._taxonomy
+
+    @property
+    def what_to_do(self) -> Playbook:
+        """What was in the playbook when the configuration was loaded."""
+        return self._playbook
+
+    def model_post_init(self, context: Any) -> None:
+        """Take over what was read from the files, if whoever validates read them."""
+        self._taxonomy = (context or {}).get("taxonomy", Taxonomy())
+        self._playbook = (context or {}).get("playbook", Playbook())
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

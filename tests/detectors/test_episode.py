@@ -3,9 +3,11 @@
 import pytest
 
 from detectors import state_codec
+from detectors.dossier import Dossier, Note
 from detectors.episode import CLEAR_RATIO, FADE_HOURS, Episode, episode_id, opened
 from detectors.models import Score
 from detectors.settings import Settings
+from detectors.severity import RULES
 
 SETTINGS = Settings(clear_minutes=30, update_percent=100.0, update_tickets=10.0)
 START = 1_000_000.0 * 60.0
@@ -25,7 +27,9 @@ def score(
 
 def episode(**of_score: float) -> Episode:
     """One that was opened at `START`."""
-    return opened("e" * 32, 1, START, score(**of_score), 4.0, None)  # type: ignore[arg-type]  # customers is whole
+    it = opened("e" * 32, 1, START, score(**of_score), 4.0, None)  # type: ignore[arg-type]  # customers is whole
+    it.begin(Dossier(since=START), RULES)
+    return it
 
 
 def add(
@@ -38,7 +42,10 @@ def add(
 ) -> None:
     """One more ticket *at*, accounted up to it as the pipeline does."""
     it.account(at, rate)
-    it.add(weight, last_seen, score or Score())
+    if last_seen < it.since and it.dossier is not None:  # a customer not seen since it began
+        mark = it.dossier.tickets
+        it.dossier.add(Note(mark, f"T-{mark}", at, weight, (), f"customer {mark}"), 90)
+    it.add(weight, score or Score())
 
 
 def minutes_until_resolved(it: Episode, rate: float, most: int = 10_000) -> int:

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from detectors.budget import BUDGET_WEEKS, UNKNOWN_PART
 from detectors.calibration import SPLIT
-from detectors.paging import BUDGET_WEEKS
 from schemas.escalation import EscalationEvent
 from schemas.signals import HistoryEnd
 from tests.detectors.companies import (
@@ -226,7 +226,8 @@ def test_each_event_says_what_the_budget_is_and_what_was_spent() -> None:
     budget = first(desk).data.budget
     assert budget is not None
     assert budget.per_week == SETTINGS.false_pages_per_week
-    assert budget.allowed == pytest.approx(SPLIT["area"] / len(COMPANY), rel=0.01)
+    part = SPLIT["area"] * (1.0 - UNKNOWN_PART)
+    assert budget.allowed == pytest.approx(part / len(COMPANY), rel=0.01)
     assert 0.0 < budget.expected <= budget.allowed * 1.01
     assert budget.pages == pytest.approx(1.0 / BUDGET_WEEKS)
     assert budget.burn == pytest.approx(budget.pages / budget.per_week, rel=1e-3)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.severity import RULES, is_graver, judge
+from detectors.severity import RULES, Rule, is_graver, judge
 from schemas.escalation import SEVERITIES, Severity
 
 
@@ -29,7 +29,7 @@ def test_the_gravest_rule_whose_bounds_are_all_reached(
     customers: int, observed: float, expected: float, hours: float, severity: Severity
 ) -> None:
     """Customers, ratio and excess an hour must all reach a rule's bounds."""
-    assert judge(customers, observed, expected, hours).severity == severity
+    assert judge(RULES, customers, observed, expected, hours).severity == severity
 
 
 @given(st.integers(0, 10**6), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(-1.0, 1e5))
@@ -37,13 +37,13 @@ def test_there_is_always_a_rule(
     customers: int, observed: float, expected: float, hours: float
 ) -> None:
     """Whatever the counts, also below what was expected, some rule holds."""
-    assert judge(customers, observed, expected, hours) in RULES
+    assert judge(RULES, customers, observed, expected, hours).severity in SEVERITIES
 
 
 def test_a_short_window_counts_as_a_quarter_of_an_hour() -> None:
     """Four tickets within a second are not fourteen thousand an hour."""
-    assert judge(4, 4.0, 0.01, 0.0).severity == judge(4, 4.0, 0.01, 0.25).severity
-    assert judge(60, 5.0, 0.01, 0.0001).severity == "error"
+    assert judge(RULES, 4, 4.0, 0.01, 0.0).severity == judge(RULES, 4, 4.0, 0.01, 0.25).severity
+    assert judge(RULES, 60, 5.0, 0.01, 0.0001).severity == "error"
 
 
 def test_the_order_of_severities() -> None:
@@ -56,5 +56,17 @@ def test_the_order_of_severities() -> None:
 
 def test_the_rule_says_its_bounds_in_words() -> None:
     """The event can say why: the words hold each bound."""
-    assert RULES[0].words == "customers >= 50, ratio >= 4, excess >= 20/h"
-    assert RULES[2].words == "customers >= 4, ratio >= 2, excess >= 0.5/h"
+    assert RULES[0].words == "by counts: customers >= 50, ratio >= 4, excess >= 20/h"
+    assert RULES[2].words == "by counts: customers >= 4, ratio >= 2, excess >= 0.5/h"
+
+
+def test_a_rule_by_tier_or_by_revenue() -> None:
+    """Two enterprise customers, or a million at stake, are grave whatever the counts."""
+    tier = Rule(severity="critical", name="by tier", tier="enterprise", tier_customers=2)
+    revenue = Rule(severity="error", name="by revenue", revenue=1e6)
+    rules = (tier, revenue)
+    assert judge(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 2}).words == (
+        "by tier: enterprise customers >= 2"
+    )
+    assert judge(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 1}).severity == "info"
+    assert judge(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 1}, 2e6).severity == "error"

@@ -280,9 +280,10 @@ def test_years_of_silence_do_no_harm() -> None:
 
 def test_keys_tell_dimension_and_value_apart() -> None:
     """The same word in two dimensions is two slices; no value is none."""
-    assert keys_of({"region": "eu", "channel": "eu", "issue_type": None, "app_version": ""}) == (
-        "region\x1feu",
-        "channel\x1feu",
+    values = (None, "eu", "", "eu", "gold", None, None, None)  # of DIMENSIONS
+    assert keys_of(values, ("channel", "region")) == (
+        ("channel\x1feu", "region\x1feu"),
+        ("tier\x1fgold",),
     )
 
 

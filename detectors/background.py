@@ -1,0 +1,138 @@
+"""What the tickets of an area are like outside episodes: their words, and which values go together.
+
+Two small sketches, both fading with age, both the same whatever restarts in between:
+
+- `Vocabulary`: in how many of the tickets each word stood, a count-min sketch (Cormode and
+  Muthukrishnan 2005) of two rows of `WIDTH` small counters. It never reads too few; of the some
+  hundred tickets that it holds, a word that never came reads as one to three where texts are long.
+- `Mix`: the values of `DOCUMENTS` tickets, a sample by the smallest marks (Efraimidis and Spirakis
+  2006, "Weighted random sampling with a reservoir"), with weights that grow with time (Cormode et
+  al. 2009, "Forward decay"): each is a ticket of the last weeks, recent ones likelier.
+"""
+
+import math
+from array import array
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from detectors.state_codec import Floats, Integers
+from detectors.words import hashed
+
+WIDTH: Final = 768
+"""Counters of a row; two rows."""
+MOST_LEARNED: Final = 128.0
+"""Tickets; then all counts are halved: what came long ago fades."""
+ALL_LEARN: Final = 64.0
+EVERY: Final = 8
+"""Beyond `ALL_LEARN` tickets one of so many is learned."""
+DOCUMENTS: Final = 32
+VALUES: Final = 10
+"""Of a ticket that are kept: one a dimension."""
+HALF_LIFE_HOURS: Final = 168.0
+
+Row = npt.NDArray[np.intp]
+
+
+def _counters() -> Integers:
+    return array("B", bytes(2 * WIDTH))
+
+
+def places(terms: Iterable[str]) -> tuple[Row, Row]:
+    """Where *terms* are counted: in the first row, and in the second."""
+    marks = np.fromiter((hashed(term) for term in terms), dtype=np.int64)
+    return (marks & 0xFFFF) % WIDTH, (marks >> 16) % WIDTH + WIDTH
+
+
+class Vocabulary(msgspec.Struct, array_like=True):
+    """How many tickets held which words.
+
+    Example:
+        >>> words = Vocabulary()
+        >>> words.learn(["sso", "error"])
+        >>> words.counts_of(["sso", "coupon"]).tolist(), words.tickets
+        ([1, 0], 1.0)
+    """
+
+    tickets: float = 0.0
+    counts: Integers = msgspec.field(default_factory=_counters)
+
+    def wants(self, mark: int) -> bool:
+        """Whether the ticket with that *mark* should be learned."""
+        return self.tickets < ALL_LEARN or mark % EVERY == 0
+
+    def learn(self, terms: Iterable[str]) -> None:
+        """One ticket with these different *terms*."""
+        mine = np.frombuffer(self.counts, dtype=np.uint8)
+        if self.tickets >= MOST_LEARNED:
+            self.tickets /= 2.0
+            mine >>= 1
+        self.tickets += 1.0
+        for row in places(terms):
+            row = np.unique(row)
+            mine[row] += mine[row] < 255
+
+    def counts_of(self, terms: Iterable[str]) -> npt.NDArray[np.uint8]:
+        """In how many of the `tickets` each of *terms* stood, at most."""
+        mine = np.frombuffer(self.counts, dtype=np.uint8)
+        first, second = places(terms)
+        found: npt.NDArray[np.uint8] = np.minimum(mine[first], mine[second])
+        return found
+
+
+class Mix(msgspec.Struct, array_like=True):
+    """The values of some tickets, as 16 bits each.
+
+    Example:
+        >>> mix = Mix()
+        >>> for mark in range(1, 9):
+        ...     mix.offer(mark, 0.0, ("region=eu", f"version={mark % 2}"))
+        >>> mix.share(("region=eu",)), mix.share(("region=eu", "version=1")), len(mix)
+        (1.0, 0.5, 8)
+    """
+
+    ranks: Floats = msgspec.field(default_factory=lambda: array("d"))
+    """The smallest ones stay."""
+    values: Integers = msgspec.field(default_factory=lambda: array("H"))
+    """`VALUES` for each rank; 0: none."""
+
+    def __len__(self) -> int:
+        """How many tickets it holds."""
+        return len(self.ranks)
+
+    def offer(self, mark: int, hours: float, keys: Iterable[str]) -> None:
+        """A ticket with that *mark* came at *hours* with these *keys*; it is kept or not."""
+        even = ((mark * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFF) + 1  # 48 bits, whatever marks are
+        rank = math.log(-math.log(even / (2.0**48 + 2.0))) - hours * math.log(2) / HALF_LIFE_HOURS
+        ranks = self.ranks
+        if len(ranks) < DOCUMENTS:
+            place = len(ranks)
+            ranks.append(rank)
+            self.values.extend([0] * VALUES)
+        else:
+            worst = max(ranks)
+            if rank >= worst:
+                return
+            place = ranks.index(worst)
+            ranks[place] = rank
+        mine = [_short(key) for key in keys][:VALUES]
+        self.values[place * VALUES : (place + 1) * VALUES] = array(
+            "H", mine + [0] * (VALUES - len(mine))
+        )
+
+    def share(self, keys: Iterable[str]) -> float:
+        """The share of tickets that had all *keys*; 0 where it holds none."""
+        if not self.ranks:
+            return 0.0
+        mine = np.frombuffer(self.values, dtype=np.uint16).reshape(-1, VALUES)
+        found = np.ones(len(mine), dtype=bool)
+        for key in keys:
+            found &= (mine == _short(key)).any(axis=1)
+        return float(found.mean())
+
+
+def _short(key: str) -> int:
+    return hashed(key) & 0xFFFF or 1

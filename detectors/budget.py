@@ -1,0 +1,88 @@
+"""The alert budget: what each series may spend, what is expected of it, and what was spent.
+
+The budget of the tenant is split between the three kinds of series (`detectors.calibration`) and,
+within a kind, evenly over the areas that live. Areas that nobody named and that are young share one
+reserved part, however many they are, so that made-up names move no other limit.
+"""
+
+from typing import Final
+
+from detectors.calibration import SPLIT, Kind
+from detectors.episode import Episode
+from detectors.evidence import significant
+from detectors.series import Series
+from detectors.settings import Settings
+from detectors.tenant import Tenant
+from schemas.escalation import Budget
+
+LIVE_RATE: Final = 0.005
+"""Customer-equivalents an hour below which an area takes no part of the budget."""
+BUDGET_WEEKS: Final = 4.0
+UNKNOWN_PART: Final = 0.1
+"""Of the budget of areas, and of slices: all unknown areas together."""
+
+
+def limit_for(tenant: Tenant, series: Series, kind: Kind, at: float, settings: Settings) -> float:
+    """The score that *series* must reach *at* (seconds) to page; learns what is old enough."""
+    pool, table = tenant.pool(kind, series.model.rate)
+    allowed = allowed_for(tenant, series, kind, settings)
+    return series.limit_of(kind).at(at / 3600.0, allowed, pool, table)
+
+
+def allowed_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:
+    """False pages a week that *series* may spend on that kind."""
+    part = settings.false_pages_per_week * SPLIT[kind]
+    if kind == "tenant":
+        return part
+    known = unknown = 0
+    for other in tenant.areas.values():
+        if other.model.rate >= LIVE_RATE:
+            if tenant.knows(other):
+                known += 1
+            else:
+                unknown += 1
+    if tenant.knows(series):
+        return part * (1.0 - UNKNOWN_PART) / max(known, 1)
+    return part * UNKNOWN_PART / max(unknown, 1)
+
+
+def expected_false_pages(tenant: Tenant, settings: Settings) -> float:
+    """False pages a week that all series together are expected to bring, by their own scores."""
+    if tenant.clock is None:
+        return 0.0
+    at, total = tenant.clock / 3600.0, 0.0
+    kinds: list[tuple[Series, Kind]] = [(tenant.whole, "tenant")]
+    for series in tenant.areas.values():
+        kinds += [(series, "area"), (series, "slice")]
+    allowed: dict[tuple[Kind, bool], float] = {}
+    for series, kind in kinds:
+        share = (kind, kind == "tenant" or tenant.knows(series))
+        if share not in allowed:
+            allowed[share] = allowed_for(tenant, series, kind, settings)
+        pool, table = tenant.pool(kind, series.model.rate)
+        limit = series.limit_of(kind)
+        now = limit.now(at, allowed[share], pool, table)
+        total += limit.expected(now, pool, table)
+    return total
+
+
+def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:
+    """Pages a week of the last four weeks, those called false, and the budget's spent share."""
+    since = at - BUDGET_WEEKS * 604_800.0
+    pages = [page for page in tenant.pages if page.at >= since]
+    wrong = [page for page in pages if page.verdict in ("false_alarm", "expected_event")]
+    rate = len(pages) / BUDGET_WEEKS
+    return rate, len(wrong) / BUDGET_WEEKS, rate / settings.false_pages_per_week
+
+
+def budget_told(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
+    """The budget as an event of *episode* tells it."""
+    rate, wrong, burn = budget_of(tenant, at, settings)
+    return Budget(
+        per_week=settings.false_pages_per_week,
+        allowed=significant(episode.allowed, 4),
+        expected=significant(episode.expected_pages, 4),
+        pages=rate,
+        false_pages=wrong,
+        burn=significant(burn, 4),
+    )

@@ -1,0 +1,184 @@
+"""What is kept of the tickets inside an episode: enough to explain it, bounded.
+
+Before an episode opens nobody knows which tickets will be inside. So each area keeps `Note`s of its
+last few, and an episode begins its `Dossier` with those of its own window.
+"""
+
+from typing import Final
+
+import msgspec
+
+from detectors.audience import Audience
+from detectors.words import terms
+
+MOST_NOTES: Final = 10
+LEAST_NOTES: Final = 3
+NOTED_TICKETS: Final = 3.0
+"""Notes go back as far as so many tickets are due: a spike is remembered longer than calm."""
+NOTE_CHARACTERS: Final = 220
+MOST_VALUES: Final = 160
+MOST_PAIRS: Final = 128
+MOST_TERMS: Final = 320
+"""Different ones that are counted; beyond them the rarer half is forgotten. What at least a fifth
+of the tickets share is never lost."""
+MOST_CANDIDATES: Final = 8
+"""Tickets that examples are chosen from."""
+TOGETHER: Final = "\x1e"
+"""Between the keys of a pair."""
+CUSTOMER: Final = "customer"
+DIMENSIONS: Final = (
+    "issue_type", "region", "app_version", "channel", "tier", "segment", "language", "source",
+)  # fmt: skip
+"""What may explain an episode; those in `Settings.slice_dimensions` are watched as well."""
+_PREFIXES: Final = tuple(f"{name}\x1f" for name in DIMENSIONS)
+_TIER: Final = DIMENSIONS.index("tier")
+_REGION: Final = DIMENSIONS.index("region")
+
+
+class Note(msgspec.Struct, array_like=True, gc=False):
+    r"""One ticket, as far as an explanation needs it.
+
+    Example:
+        >>> Note(7, "T-7", 60.0, 1.0, (None, "eu")).keys
+        ('region\x1feu',)
+    """
+
+    mark: int
+    ticket_id: str
+    at: float
+    weight: float
+    values: tuple[str | None, ...]
+    """Of `DIMENSIONS`, in that order."""
+    customer: str | None = None
+    revenue: float | None = None
+    renewal_at: float | None = None
+    text: str = ""
+    url: str | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """``dimension + 31 + value``, of all dimensions it has."""
+        named = zip(_PREFIXES, self.values, strict=False)
+        return tuple(prefix + value for prefix, value in named if value)
+
+    @property
+    def tier(self) -> str | None:
+        """Of the customer."""
+        return self.values[_TIER] if len(self.values) > _TIER else None
+
+    @property
+    def region(self) -> str | None:
+        """Of the customer."""
+        return self.values[_REGION] if len(self.values) > _REGION else None
+
+
+def remember(notes: list[Note], note: Note, rate: float) -> None:
+    """Add *note* to the *notes* of an area with *rate* tickets an hour; forget what is too old."""
+    note = _short(note)
+    since = note.at - NOTED_TICKETS / max(rate, 1e-6) * 3600.0
+    notes.append(note)
+    while len(notes) > MOST_NOTES or (len(notes) > LEAST_NOTES and notes[0].at < since):
+        del notes[0]
+
+
+class Dossier(msgspec.Struct, array_like=True):
+    r"""All that is known of what came inside one episode.
+
+    Example:
+        >>> dossier = Dossier(since=0.0)
+        >>> dossier.add(Note(7, "T-7", 60.0, 1.0, (None, "eu"), "acme", text="sso error"), 90)
+        >>> dossier.values, dossier.terms["sso"], dossier.audience.customers
+        ({'region\x1feu': 1.0}, 1, 1)
+    """
+
+    since: float
+    """What came before, seconds since 1970, is not in it."""
+    accounted: float = 0.0
+    """Up to when `due` is counted."""
+    due: float = 0.0
+    """Customer-equivalents that were expected since then."""
+    came: float = 0.0
+    tickets: int = 0
+    values: dict[str, float] = {}
+    """Customer-equivalents by key."""
+    pairs: dict[str, float] = {}
+    texts: int = 0
+    """Tickets with text."""
+    terms: dict[str, int] = {}
+    audience: Audience = msgspec.field(default_factory=Audience)
+    candidates: list[Note] = []
+
+    def account(self, until: float, rate: float) -> None:
+        """Up to *until*, *rate* an hour were due."""
+        if until > self.accounted:
+            self.due += rate * (until - self.accounted) / 3600.0
+            self.accounted = until
+
+    def add(
+        self, note: Note, renewal_days: int, *, inside: bool = True, also: tuple[str, ...] = ()
+    ) -> None:
+        """One more ticket of the area; *inside*: of the slice as well, where a slice paged.
+
+        *also*: keys it has beside those of its dimensions.
+
+        What explains it is told by all tickets of the area; who is hit and what they say, by those
+        inside.
+        """
+        weight = note.weight
+        self.came += weight
+        keys = (*also, *note.keys)
+        for key in keys:
+            _count(self.values, key, weight, MOST_VALUES)
+        for place, key in enumerate(keys):
+            for other in keys[place + 1 :]:
+                _count(self.pairs, key + TOGETHER + other, weight, MOST_PAIRS)
+        if not inside:
+            return
+        self.tickets += 1
+        self.audience.add(
+            note.customer,
+            tier=note.tier,
+            region=note.region,
+            revenue=note.revenue,
+            renewal_at=note.renewal_at,
+            at=note.at,
+            renewal_seconds=renewal_days * 86_400.0,
+        )
+        if not note.text:
+            return
+        if weight > 0.0:
+            self.texts += 1
+            for term in terms(note.text):
+                self.terms[term] = self.terms.get(term, 0) + 1
+            if len(self.terms) > MOST_TERMS:
+                self._forget_terms()
+        self._keep(note)
+
+    def _keep(self, note: Note) -> None:
+        """As a candidate: a fair sample of the tickets with text, by the smallest marks."""
+        self.candidates.append(_short(note))
+        if len(self.candidates) > MOST_CANDIDATES:
+            self.candidates.remove(max(self.candidates, key=lambda one: (one.mark, one.ticket_id)))
+
+    def _forget_terms(self) -> None:
+        kept = sorted(self.terms.items(), key=lambda item: (-item[1], item[0]))
+        self.terms = dict(kept[: MOST_TERMS // 2])
+
+    def withdraw(self, mark: int, weight: float) -> None:
+        """The ticket with that *mark* was taken back: it is no example any more."""
+        self.tickets = max(0, self.tickets - 1)
+        self.came = max(0.0, self.came - weight)
+        self.candidates = [one for one in self.candidates if one.mark != mark]
+
+
+def _short(note: Note) -> Note:
+    if len(note.text) <= NOTE_CHARACTERS:
+        return note
+    return msgspec.structs.replace(note, text=note.text[:NOTE_CHARACTERS])
+
+
+def _count(counts: dict[str, float], key: str, weight: float, most: int) -> None:
+    if key not in counts and len(counts) >= most:
+        for rare in sorted(counts, key=lambda name: (counts[name], name))[: most // 2]:
+            del counts[rare]
+    counts[key] = counts.get(key, 0.0) + weight

@@ -1,0 +1,335 @@
+"""All that an escalation tells beyond its counts: why, in which words, at what cost, what to do."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from detectors.dossier import CUSTOMER, Dossier, Note
+from detectors.episode import Episode
+from detectors.evidence import moment, significant
+from detectors.explanation import Explained, Together, explain
+from detectors.explanation import Explanation as Reasons
+from detectors.playbook import customer_text
+from detectors.series import Series
+from detectors.settings import Settings
+from detectors.shares import MOST_USUAL, Usual
+from detectors.slices import OF_AN_AREA
+from detectors.spiking import Spiking, spiking
+from detectors.tenant import WHOLE, Tenant
+from schemas.escalation import (
+    Actions,
+    Child,
+    Example,
+    Explanation,
+    Impact,
+    Renewal,
+    Slice,
+    Term,
+)
+
+AREA: Final = "product_area"
+MOST_CHILDREN: Final = 20
+MOST_EXAMPLES: Final = 3
+EXAMPLE_CHARACTERS: Final = 200
+PRODUCT_SHARE: Final = 0.8
+"""Of the excess of a tenant-wide episode, that makes one product its own."""
+LEAST_MIX_TICKETS: Final = 8
+
+
+class Story(NamedTuple):
+    """What is told of one episode, as it stands."""
+
+    explanation: list[Explanation]
+    not_explained_by: list[str]
+    terms: list[Term]
+    examples: list[Example]
+    impact: Impact | None
+    actions: Actions | None
+    product: str | None
+    children: list[Child] | None
+
+
+def story(tenant: Tenant, key: str, episode: Episode, settings: Settings) -> Story:
+    """What is known of the episode of the series *key*."""
+    dossier = episode.dossier
+    children = _children(tenant, episode) if key == WHOLE else None
+    product = _product(key, children, settings)
+    if dossier is None:
+        actions = _actions(key, episode, settings, product)
+        return Story([], [], [], [], None, actions, product, children)
+    reasons = explain(dossier, _usual(tenant, key, dossier), _together(tenant, key), episode.slice)
+    words = _words(tenant, key, dossier)
+    return Story(
+        explanation=[_explanation(one) for one in reasons.values],
+        not_explained_by=list(reasons.not_by),
+        terms=[_term(one) for one in words],
+        examples=_examples(dossier, reasons, words) if settings.show_examples else [],
+        impact=_impact(tenant, key, episode, dossier, settings),
+        actions=_actions(key, episode, settings, product, reasons),
+        product=product,
+        children=children,
+    )
+
+
+def _inside(tenant: Tenant, key: str) -> list[Series]:
+    if key != WHOLE:
+        return [tenant.areas[key]]
+    return [tenant.areas[name] for name in sorted(tenant.areas)]
+
+
+def _usual(tenant: Tenant, key: str, dossier: Dossier) -> dict[str, Usual]:
+    """The usual shares: of the area, or of all areas by their rates."""
+    inside = _inside(tenant, key)
+    names = dict.fromkeys(dossier.values)
+    for series in inside if key != WHOLE else ():
+        names |= dict.fromkeys((*series.slices.of, *series.slices.others))
+    found: dict[str, Usual] = {}
+    total = sum(series.model.rate for series in inside) or 1.0
+    for name in names:
+        dimension, _, value = name.partition("\x1f")
+        if dimension == AREA:
+            area = tenant.areas.get(value)
+            if area is not None:
+                share = max(area.model.rate / total, 1e-6)
+                found[name] = Usual(min(share, MOST_USUAL), 0.05)
+            continue
+        if key == WHOLE and name.startswith(OF_AN_AREA):
+            continue
+        share = variance = known = 0.0
+        for series in inside:
+            usual = series.slices.usual(name)
+            if usual is not None:
+                weight = max(series.model.rate, 1e-6)
+                known += weight
+                share += weight * usual.share
+                variance += weight * usual.variance
+        if known > 0.5 * total or (known > 0.0 and len(inside) == 1):
+            found[name] = Usual(share / known, variance / known)
+    return found
+
+
+def _together(tenant: Tenant, key: str) -> Together:
+    inside = [s for s in _inside(tenant, key) if len(s.mix) >= LEAST_MIX_TICKETS]
+    rates = [max(series.model.rate, 1e-6) for series in inside]
+
+    def share(keys: tuple[str, ...]) -> float:
+        mixed = sum(r * s.mix.share(keys) for r, s in zip(rates, inside, strict=True))
+        return mixed / sum(rates)
+
+    return Together(share if inside else lambda _: 0.0, sum(len(s.mix) for s in inside))
+
+
+def _words(tenant: Tenant, key: str, dossier: Dossier) -> list[Spiking]:
+    """Against the area's own words, or those of the areas that have most tickets inside."""
+    areas = tenant.areas
+    if key != WHOLE:
+        others = [areas[name].vocabulary for name in sorted(areas) if name != key]
+        return spiking(dossier, areas[key].vocabulary, others)
+    counts = {
+        name.partition("\x1f")[2]: came
+        for name, came in dossier.values.items()
+        if name.startswith(AREA)
+    }
+    names = sorted((n for n in counts if n in areas), key=lambda name: (-counts[name], name))
+    if not names:
+        return []
+    return spiking(
+        dossier, areas[names[0]].vocabulary, [areas[name].vocabulary for name in names[1:]]
+    )
+
+
+def _explanation(one: Explained) -> Explanation:
+    dimension, _, value = one.keys[0].partition("\x1f")
+    also = None
+    if len(one.keys) > 1:
+        other, _, its = one.keys[1].partition("\x1f")
+        also = Slice(dimension=other, value=its)
+    return Explanation(
+        dimension=dimension,
+        value=value,
+        also=also,
+        observed=round(one.observed, 3),
+        expected=round(one.expected, 3),
+        share=significant(one.share, 3),
+        lift=significant(one.lift, 3),
+        p_value=significant(one.p_value, 3),
+    )
+
+
+def _term(one: Spiking) -> Term:
+    return Term(
+        term=one.term,
+        tickets=one.tickets,
+        share=significant(one.share, 3),
+        usual_share=significant(min(one.usual, 1.0), 3),
+        log_odds=significant(one.log_odds, 3),
+        new=one.is_new,
+    )
+
+
+def _examples(dossier: Dossier, reasons: Reasons, words: Sequence[Spiking]) -> list[Example]:
+    """Tickets with what explains the episode and with its words; of different customers first."""
+    telling = set(reasons.values[0].keys) if reasons.values else set()
+
+    def typical(note: Note) -> tuple[int, int, int]:
+        text = note.text.casefold()
+        said = sum(one.term in text for one in words)
+        return -len(telling & set(note.keys)), -said, note.mark
+
+    chosen: list[Note] = []
+    ranked = sorted(dossier.candidates, key=typical)
+    customers: set[str | None] = set()
+    for note in ranked:
+        if note.customer is None or note.customer not in customers:
+            chosen.append(note)
+            customers.add(note.customer)
+    chosen += [note for note in ranked if note not in chosen]
+    return [
+        Example(
+            ticket_id=note.ticket_id,
+            created_at=moment(note.at),
+            text=_cut(note.text, EXAMPLE_CHARACTERS),
+            customer=note.customer,
+            url=note.url,
+        )
+        for note in chosen[:MOST_EXAMPLES]
+    ]
+
+
+def _cut(text: str, characters: int) -> str:
+    """No more than so many *characters*, whole words where there are any."""
+    if len(text) <= characters:
+        return text
+    shorter = text[: characters - 4]
+    return (shorter.rpartition(" ")[0] or shorter) + " ..."
+
+
+def _impact(
+    tenant: Tenant, key: str, episode: Episode, dossier: Dossier, settings: Settings
+) -> Impact:
+    audience = dossier.audience
+    scale = audience.scale
+    excess = max(episode.observed - episode.expected, 0.0)
+    inside = _inside(tenant, key)
+    if key == WHOLE:  # its counts are weighted by what they tell: hours come from the tickets
+        excess = max(dossier.came - dossier.due, 0.0)
+        inside = _with_tickets(tenant, dossier)
+    work = _handling(inside)
+    elapsed = any(series.elapsed for series in inside)
+    basis = None if work is None else ("time_to_solve" if elapsed else "work")
+    if settings.handling_minutes > 0.0 and (work is None or elapsed):
+        work, basis = settings.handling_minutes * 60.0, "configured"
+    return Impact(
+        excess=round(excess, 3),
+        customers=episode.customers,
+        customers_estimated=audience.estimated,
+        by_tier={name: round(count * scale) for name, count in sorted(audience.tiers.items())},
+        by_region={name: round(count * scale) for name, count in sorted(audience.regions.items())},
+        revenue=significant(audience.revenue, 6) if audience.with_revenue else None,
+        revenue_customers=round(audience.with_revenue * scale),
+        renewals_soon=round(audience.renewing * scale),
+        renewals=[
+            Renewal(customer=one.customer, renewal_at=moment(one.at), revenue=one.revenue)
+            for one in audience.renewals
+        ],
+        handling_hours=None if work is None else significant(excess * work / 3600.0, 3),
+        handling_basis=basis,  # type: ignore[arg-type]  # one of the two words above
+    )
+
+
+def _with_tickets(tenant: Tenant, dossier: Dossier) -> list[Series]:
+    names = sorted(key.partition("\x1f")[2] for key in dossier.values if key.startswith(AREA))
+    return [tenant.areas[name] for name in names if name in tenant.areas]
+
+
+def _handling(inside: Iterable[Series]) -> float | None:
+    """Median seconds of a ticket, those of several areas by their rates."""
+    total = rates = 0.0
+    for series in inside:
+        if (seconds := series.handling) is not None:
+            total += seconds * series.model.rate
+            rates += series.model.rate
+    return total / rates if rates > 0.0 else None
+
+
+def _product(key: str, children: list[Child] | None, settings: Settings) -> str | None:
+    """Of the area; of a tenant-wide episode, the one that has nearly all of the excess."""
+    taxonomy = settings.taxonomy
+    if key != WHOLE:
+        return taxonomy.product_of(key)
+    excess: dict[str, float] = {}
+    for child in children or ():
+        name = taxonomy.product_of(child.product_area) or ""
+        excess[name] = excess.get(name, 0.0) + max(child.observed - child.expected, 0.0)
+    total = sum(excess.values())
+    top = max(excess, key=lambda name: (excess[name], name), default="")
+    return top if top and excess[top] >= PRODUCT_SHARE * total else None
+
+
+def _children(tenant: Tenant, episode: Episode) -> list[Child]:
+    """The areas inside, by excess: what came in each since it began, as far as it is known."""
+    dossier = episode.dossier
+    hours = 0.0
+    if dossier is not None:
+        hours = max(dossier.accounted - dossier.since, 60.0) / 3600.0
+    found = []
+    for name in episode.areas:
+        series = tenant.areas.get(name)
+        if series is None:
+            continue
+        own = series.running
+        came = dossier.values.get(f"{AREA}\x1f{name}", 0.0) if dossier is not None else 0.0
+        found.append(
+            Child(
+                product_area=name,
+                episode_id=own.id if own is not None else None,
+                observed=round(came, 3),
+                expected=round(series.model.rate * hours, 3),
+            )
+        )
+    found.sort(key=lambda child: (child.expected - child.observed, child.product_area))
+    return found[:MOST_CHILDREN]
+
+
+def _actions(
+    key: str,
+    episode: Episode,
+    settings: Settings,
+    product: str | None,
+    reasons: Reasons | None = None,
+) -> Actions | None:
+    playbook = settings.playbook
+    if not playbook.entries:
+        return None
+    area = None if key == WHOLE else key
+    issue = _issue_type(episode, reasons)
+    entry = playbook.match(area, issue, episode.severity, product)
+    if entry is None:
+        return Actions(entry=None)
+    fields = {
+        "area": area or "several areas",
+        "since": f"{moment(episode.since):%Y-%m-%d %H:%M} UTC",
+        "customers": str(episode.customers),
+        "product": product or "",
+        "issue": issue or "",
+        "status": "resolved" if not episode.running else "being worked on",
+    }
+    return Actions(
+        entry=entry.name,
+        team=entry.team or None,
+        runbook=entry.runbook or None,
+        steps=list(entry.steps),
+        tell=list(entry.tell),
+        customer_text=customer_text(entry.customer_text, fields) if entry.customer_text else None,
+    )
+
+
+def _issue_type(episode: Episode, reasons: Reasons | None) -> str | None:
+    """That of the slice that paged, else the one that explains it best."""
+    keys = [episode.slice] if episode.slice is not None else []
+    keys += [key for one in (reasons.values if reasons is not None else ()) for key in one.keys]
+    return next((key[len(OF_AN_AREA) :] for key in keys if key.startswith(OF_AN_AREA)), None)
+
+
+def customer_key(customer: str) -> str:
+    """How a customer stands among the values of a ticket."""
+    return f"{CUSTOMER}\x1f{customer}"

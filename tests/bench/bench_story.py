@@ -1,0 +1,310 @@
+"""What an escalation tells: explanations, words, one page for many areas, areas of tickets.
+
+    .venv/bin/python tests/bench/bench_story.py
+    .venv/bin/python tests/bench/bench_story.py --runs 300 --seed 7
+
+Made-up companies of `detectors.simulate`: four weeks of healthy traffic, then incidents that branch
+off it. Of an incident that opened a page, the first explanation is the one of the last event before
+it is resolved; that of the first event is told beside it. river's naive Bayes runs beside ours.
+"""
+
+import json
+import math
+import random
+import sys
+import time
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from river.naive_bayes import MultinomialNB
+
+from detectors.pipeline import step
+from detectors.settings import Settings
+from detectors.simulate import (
+    CHANNELS,
+    COMPANY,
+    ISSUES,
+    REGIONS,
+    SHAPE,
+    VERSIONS,
+    Incident,
+    World,
+    tickets,
+)
+from detectors.tenant import Tenant
+from detectors.words import terms
+from schemas.codec import read_ticket, to_signal
+from schemas.escalation import Escalation, EscalationEvent
+from schemas.signals import Tick, Ticket
+from tests.bench.common import against, headline, median, parser, table
+
+START: Final = 1_772_409_600.0
+"""Monday, 2 March 2026, UTC."""
+WARM_WEEKS: Final = 4
+HOUR: Final = 3_600.0
+NINE: Final = START + WARM_WEEKS * 168 * HOUR + 9 * HOUR
+"""Monday at nine."""
+BUSY: Final = ("login", "billing", "checkout", "mobile app", "search")
+PLATFORM: Final = {f"area {number}": 0.6 * 1.2**number for number in range(20)}
+ALONE: Final = 12
+Values = dict[str, str]
+
+
+def signals(world: World) -> list[Ticket]:
+    """The tickets of *world* as the step reads them."""
+    found = []
+    for event in tickets(world):
+        signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
+        assert isinstance(signal, Ticket)
+        found.append(signal)
+    return found
+
+
+def grown(areas: dict[str, float], seed: int, settings: Settings) -> Tenant:
+    """A tenant of four healthy weeks."""
+    tenant = Tenant("acme", settings)
+    world = World(start=START, hours=WARM_WEEKS * 168.0, areas=areas, seed=seed)
+    for signal in signals(world):
+        step(tenant, signal, settings)
+    return tenant
+
+
+def play(tenant: Tenant, world: World, settings: Settings) -> list[EscalationEvent]:
+    """What happens to a copy of *tenant* in *world*, and in the hours after it."""
+    branch = tenant.copy()
+    events: list[EscalationEvent] = []
+    for signal in signals(world):
+        events += step(branch, signal, settings).escalations
+    end = world.start + (world.hours + 12.0) * HOUR
+    return events + step(branch, Tick(end, "acme"), settings).escalations
+
+
+def tied(rng: random.Random, area: str, dimensions: int) -> Values:
+    """Values of so many dimensions."""
+    choices = {
+        "issue_type": ISSUES.get(area, ("question", "error", "slow")),
+        "app_version": tuple(name for name, _ in VERSIONS),
+        "region": tuple(name for name, _ in REGIONS),
+        "channel": tuple(name for name, _ in CHANNELS),
+    }
+    names = rng.sample(sorted(choices), dimensions)
+    return {name: rng.choice(choices[name]) for name in names}
+
+
+@dataclass
+class Tally:
+    """How often an explanation was right."""
+
+    played: int = 0
+    paged: int = 0
+    at_first: int = 0
+    at_last: int = 0
+    words: int = 0
+    by_size: dict[int, list[int]] = field(default_factory=dict)
+
+
+def names_it(data: Escalation, values: Values) -> bool:
+    """Whether the first explanation names all *values*; no values: whether nothing is claimed."""
+    if not data.explanation:
+        return not values
+    one = data.explanation[0]
+    told = {one.dimension: one.value}
+    if one.also is not None:
+        told[one.also.dimension] = one.also.value
+    return bool(values) and told == values
+
+
+def explain_many(
+    tenants: Sequence[Tenant], settings: Settings, dimensions: int, runs: int, seed: int
+) -> Tally:
+    """Incidents of 20 to 400 tickets tied to values of so many dimensions, 60 to 100 % of them."""
+    rng = random.Random(seed)
+    tally = Tally()
+    for run in range(runs):
+        area = rng.choice(BUSY)
+        hours = rng.choice((1.0, 2.0, 4.0))
+        extra = math.exp(rng.uniform(math.log(20.0), math.log(400.0)))
+        usual = COMPANY[area] * hours * SHAPE[10]
+        values = tied(rng, area, dimensions)
+        incident = Incident(
+            area,
+            NINE + 600.0,
+            hours,
+            1.0 + extra / usual,
+            share=rng.uniform(0.6, 1.0) if dimensions else 1.0,
+            word=f"err_{rng.randrange(100, 999)}_x{run}",
+            **values,
+        )
+        world = World(
+            start=NINE, hours=hours + 1.0, seed=10_000 + seed * 1_000 + run, incidents=(incident,)
+        )
+        events = play(rng.choice(tenants), world, settings)
+        mine = [e.data for e in events if e.data.product_area == area and not e.data.suppressed]
+        tally.played += 1
+        size = 20 * 2 ** int(math.log2(extra / 20.0))
+        found = tally.by_size.setdefault(size, [0, 0])
+        if not mine:
+            continue
+        tally.paged += 1
+        tally.at_first += names_it(mine[0], values)
+        right = names_it(mine[-1], values)
+        tally.at_last += right
+        found[0] += right
+        found[1] += 1
+        tally.words += incident.word in [one.term for one in mine[-1].terms[:3]]
+    return tally
+
+
+def bench_explanations(runs: int, seed: int) -> None:
+    """Tied to one value, to two, to none; planted words."""
+    settings = Settings()
+    tenants = [grown(COMPANY, seed + number, settings) for number in range(3)]
+    rows = []
+    for dimensions, name, target in ((1, "one value", 95), (2, "two values", 85), (0, "none", 95)):
+        tally = explain_many(tenants, settings, dimensions, runs, seed + dimensions)
+        paged = max(tally.paged, 1)
+        sizes = ", ".join(
+            f"from {size}: {right}/{total}"
+            for size, (right, total) in sorted(tally.by_size.items())
+        )
+        rows.append(
+            [
+                name,
+                str(tally.played),
+                str(tally.paged),
+                f"{100 * tally.at_first / paged:.0f} %",
+                f"{100 * tally.at_last / paged:.1f} %",
+                against(100 * tally.at_last / paged, target, most=False),
+                f"{100 * tally.words / paged:.1f} %",
+                sizes,
+            ]
+        )
+    headline("The first explanation, of incidents that paged")
+    table(
+        ["tied to", "played", "paged", "first event", "last event", "target", "word", "by size"],
+        rows,
+    )
+
+
+def bench_platform(runs: int, seed: int) -> None:
+    """Twenty areas up at once: pages, and how much later than the earliest area alone."""
+    settings = Settings()
+    rng = random.Random(seed)
+    tenants = [grown(PLATFORM, seed + number, settings) for number in range(3)]
+    pages: list[int] = []
+    later: list[float] = []
+    for run in range(runs):
+        multiple = rng.choice((2.0, 3.0, 5.0, 10.0))
+        incidents = [Incident(area, NINE + 600.0, 2.0, multiple) for area in PLATFORM]
+        world = World(start=NINE, hours=3.0, areas=PLATFORM, seed=90_000 + run, incidents=incidents)
+        tenant = rng.choice(tenants)
+        events = play(tenant, world, settings)
+        paged = [e for e in events if e.transition == "opened" and not e.data.suppressed]
+        pages.append(len(paged))
+        if run < ALONE and paged:  # twenty plays for each: a dozen of them tell
+            alone = [first_page(play(tenant, only_one(world, area), settings)) for area in PLATFORM]
+            later.append(paged[0].time.timestamp() - min(alone))
+    headline("Twenty areas up at once")
+    print(f"runs {runs}; one page in {sum(p == 1 for p in pages)}; none in {pages.count(0)}")
+    print(f"pages: {sorted(set(pages))}")
+    print(f"seconds after the earliest area alone: {sorted(round(x) for x in later)}; target <= 60")
+
+
+def first_page(events: Iterable[EscalationEvent]) -> float:
+    """When the first page went out, in seconds since 1970; infinite if none did."""
+    return min((e.time.timestamp() for e in events if not e.data.suppressed), default=math.inf)
+
+
+def only_one(world: World, area: str) -> World:
+    """The same company where one area alone is up."""
+    mine = [one for one in world.incidents if one.area == area]
+    return World(
+        start=world.start, hours=world.hours, areas=world.areas, seed=world.seed, incidents=mine
+    )
+
+
+def bench_placing(seed: int) -> None:
+    """Areas of tickets by their words, learned from 2,000 tagged ones, prequentially."""
+    settings = Settings(placing_confidence=0.7)
+    world = World(start=START, hours=24.0 * 8, seed=seed)
+    found = signals(world)[:4_000]
+    tenant, river = Tenant("acme", settings), MultinomialNB()
+    ours_right: list[tuple[str, str]] = []
+    river_right: list[tuple[str, str]] = []
+    ours_time, river_time, sure = [], [], []
+    for number, signal in enumerate(found):
+        assert signal.text is not None
+        words = terms(signal.text)
+        before = time.process_time()
+        tenant_placer = tenant.placer if tenant.clock is not None else None
+        guess, confidence = tenant_placer.guess(words) if tenant_placer else ("", 0.0)
+        ours_time.append(time.process_time() - before)
+        counted: dict[Hashable, Any] = dict.fromkeys(words, 1)
+        before = time.process_time()
+        theirs = river.predict_one(counted)
+        river_time.append(time.process_time() - before)
+        river.learn_one(counted, signal.area)
+        if number >= 2_000:
+            ours_right.append((guess, signal.area))
+            river_right.append((str(theirs), signal.area))
+            sure.append((confidence, guess == signal.area))
+        step(tenant, signal, settings)
+    ours, other = macro_f1(ours_right), macro_f1(river_right)
+    micro, river_micro = (1e6 * median(times[2_000:]) for times in (ours_time, river_time))
+    headline("Areas by words, after 2,000 tagged tickets of 12 areas")
+    table(
+        ["", "macro-F1", "target", "median us a guess", "target"],
+        [
+            [
+                "ours",
+                f"{ours:.3f}",
+                against(ours, 0.9, most=False),
+                f"{micro:.0f}",
+                against(micro, 60.0, most=True),
+            ],
+            ["river MultinomialNB", f"{other:.3f}", "", f"{river_micro:.0f}", ""],
+        ],
+    )
+    confident = [right for confidence, right in sure if confidence >= 0.7]
+    between = [right for confidence, right in sure if 0.6 <= confidence < 0.8]
+    print(
+        f"confidence >= .7: {len(confident)} of {len(sure)}, right {mean(confident):.3f}; "
+        f".6 to .8: {len(between)}, right {mean(between):.3f}"
+    )
+
+
+def mean(values: Iterable[bool]) -> float:
+    """Share of true ones."""
+    values = list(values)
+    return sum(values) / max(len(values), 1)
+
+
+def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:
+    """Mean over areas of the harmonic mean of precision and recall."""
+    scores = []
+    for area in sorted({truth for _, truth in pairs}):
+        hit = sum(guess == truth == area for guess, truth in pairs)
+        wrong = sum((guess == area) != (truth == area) for guess, truth in pairs)
+        scores.append(2.0 * hit / (2.0 * hit + wrong))
+    return sum(scores) / len(scores)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one part, or all."""
+    options = parser(__doc__)
+    options.add_argument("--runs", type=int, default=200, help="incidents of each kind")
+    options.add_argument("--platform-runs", type=int, default=100, help="of twenty areas")
+    options.add_argument("--seed", type=int, default=1, help="of everything")
+    options.add_argument("--only", choices=("explanations", "platform", "placing"), help="a part")
+    chosen = options.parse_args(arguments)
+    if chosen.only in (None, "placing"):
+        bench_placing(chosen.seed)
+    if chosen.only in (None, "explanations"):
+        bench_explanations(chosen.runs, chosen.seed)
+    if chosen.only in (None, "platform"):
+        bench_platform(chosen.platform_runs, chosen.seed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
