@@ -108,30 +108,32 @@ class Dossier(msgspec.Struct, array_like=True):
     audience: Audience = msgspec.field(default_factory=Audience)
     candidates: list[Note] = []
 
-    def account(self, until: float, rate: float) -> None:
-        """Up to *until*, *rate* an hour were due."""
+    def account(self, until: float, rate: float, *, calm: bool = False) -> None:
+        """Up to *until*, *rate* an hour were due; what is *calm* again explains nothing."""
         if until > self.accounted:
-            self.due += rate * (until - self.accounted) / 3600.0
+            if not calm:
+                self.due += rate * (until - self.accounted) / 3600.0
             self.accounted = until
 
     def add(
-        self, note: Note, renewal_days: int, *, inside: bool = True, also: tuple[str, ...] = ()
+        self,
+        note: Note,
+        renewal_days: int,
+        *,
+        inside: bool = True,
+        calm: bool = False,
+        also: tuple[str, ...] = (),
     ) -> None:
-        """One more ticket of the area; *inside*: of the slice as well, where a slice paged.
+        """One more ticket of the area.
 
-        *also*: keys it has beside those of its dimensions.
+        *inside*: of the slice as well, where a slice paged; *calm*: it came when the area was calm
+        again; *also*: keys it has beside those of its dimensions.
 
         What explains it is told by all tickets of the area; who is hit and what they say, by those
         inside.
         """
-        weight = note.weight
-        self.came += weight
-        keys = (*also, *note.keys)
-        for key in keys:
-            _count(self.values, key, weight, MOST_VALUES)
-        for place, key in enumerate(keys):
-            for other in keys[place + 1 :]:
-                _count(self.pairs, key + TOGETHER + other, weight, MOST_PAIRS)
+        if not calm:
+            self._count_values(note, also)
         if not inside:
             return
         self.tickets += 1
@@ -146,13 +148,23 @@ class Dossier(msgspec.Struct, array_like=True):
         )
         if not note.text:
             return
-        if weight > 0.0:
+        if note.weight > 0.0 and not calm:
             self.texts += 1
             for term in terms(note.text):
                 self.terms[term] = self.terms.get(term, 0) + 1
             if len(self.terms) > MOST_TERMS:
                 self._forget_terms()
         self._keep(note)
+
+    def _count_values(self, note: Note, also: tuple[str, ...]) -> None:
+        weight = note.weight
+        self.came += weight
+        keys = (*also, *note.keys)
+        for key in keys:
+            _count(self.values, key, weight, MOST_VALUES)
+        for place, key in enumerate(keys):
+            for other in keys[place + 1 :]:
+                _count(self.pairs, key + TOGETHER + other, weight, MOST_PAIRS)
 
     def _keep(self, note: Note) -> None:
         """As a candidate: a fair sample of the tickets with text, by the smallest marks."""

@@ -100,6 +100,11 @@ class Episode(msgspec.Struct, array_like=True):
         """Whether it is not resolved."""
         return self.phase != "resolved"
 
+    @property
+    def calm(self) -> bool:
+        """Whether it seems to be over: what comes now is as usual."""
+        return self.phase != "opened"
+
     def add(self, weight: float, score: Score) -> None:
         """One more ticket, which is in the dossier already. Account up to it first."""
         self.observed += weight

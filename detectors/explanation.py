@@ -4,7 +4,9 @@ For each value, of the tickets inside: observed o of n, usual share s. It is cla
 
 - its part of the excess, (o - s x due) / (came - due), is at least `LEAST_SHARE`;
 - so many would be a rare chance: a beta-binomial's upper tail, with the ignorance and the clumping
-  of the share in it, times the number of values tried, is at most `MOST_CHANCE` (Bonferroni).
+  of the share in it, times the number of values tried, is small (Bonferroni). With few
+  tickets chance alone decides and the bound is nearly reached: 5 % for 7. With many, what is not
+  known of the share decides, and the test is stricter than it says: up to `MOST_CHANCE`.
 
 Most telling first: by the likelihood ratio n (q log q/s + (1 - q) log (1 - q)/(1 - s)), q = o / n.
 Two values together are claimed instead where each tells more given the other: among the tickets
@@ -26,7 +28,8 @@ from detectors.dossier import CUSTOMER, TOGETHER, Dossier
 from detectors.shares import MOST_USUAL, Usual
 
 LEAST_SHARE: Final = 0.03
-MOST_CHANCE: Final = 0.15
+MOST_CHANCE: Final = 0.5
+CHANCE_A_TICKET: Final = 0.05 / 7.0
 ALIKE_CHANCE: Final = 0.2
 """All values of a dimension must be likelier than this, corrected, to say that they are alike."""
 LEAST_TICKETS: Final = 4.0
@@ -96,21 +99,21 @@ def explain(
     for key, observed, chance in zip(tried, counts, chances, strict=True):
         told = _claim((key,), observed, usual[key].share, dossier, excess, chance * len(tried))
         found[key] = told
-    singles = [one for key, one in found.items() if _holds(one) or key == known]
+    singles = [one for key, one in found.items() if _holds(one, came) or key == known]
     pairs = _together(dossier, found, usual, mix, excess)
     inside = {key for pair in pairs for key in pair.keys}
     claims = [*pairs, *(one for one in singles if one.keys[0] not in inside)]
     if dossier.tickets >= LEAST_TICKETS and mix.tickets >= LEAST_MIX:
-        claims += [one for one in _customers(dossier, mix) if _holds(one)]
+        claims += [one for one in _customers(dossier, mix) if _holds(one, came)]
     claims.sort(key=lambda one: (-one.gain, one.keys))
     told_of = {key.partition("\x1f")[0] for one in claims for key in one.keys}
     alike = _alike(dossier, found, usual) if excess >= ALIKE_TICKETS / 2.0 else []
     return Explanation(tuple(claims[:MOST_EXPLAINED]), tuple(d for d in alike if d not in told_of))
 
 
-def _holds(one: Explained) -> bool:
+def _holds(one: Explained, came: float) -> bool:
     return (
-        one.p_value <= MOST_CHANCE
+        one.p_value <= min(MOST_CHANCE, CHANCE_A_TICKET * came)
         and one.share >= LEAST_SHARE
         and one.observed >= LEAST_TICKETS - 1.0
     )
@@ -190,7 +193,11 @@ def _together(
         share = min(share, 0.99 * min(usual[key].share for key in keys))
         told = _claim(keys, observed, share, dossier, excess, chance)
         nearly_all = NEARLY_ALL * max(up[key].share for key in keys)
-        if _holds(told) and told.share >= nearly_all and (best is None or told.gain > best.gain):
+        if (
+            _holds(told, dossier.came)
+            and told.share >= nearly_all
+            and (best is None or told.gain > best.gain)
+        ):
             best = told
     return [] if best is None else [best]
 

@@ -34,7 +34,7 @@ ELEVATED: Final = 1.5
 """Deviations above what is due that make an area part of a tenant-wide episode."""
 SAME_THING_SECONDS: Final = 3.0 * 3600.0
 """A tenant that crosses so long after one of its areas paged is the same thing."""
-JOINT_SECONDS: Final = 1200.0
+JOINT_SECONDS: Final = 7200.0
 BROAD_TOGETHER: Final = 1.5
 """Deviations by which the rest must be up, where an area paged so lately that this may be one."""
 LONG_SHARE: Final = 0.5
@@ -357,8 +357,9 @@ def _continue(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Esca
     note, score = arrived.note, arrived.score
     inside = episode.inside(note)
     if episode.dossier is not None:
-        episode.dossier.account(arrived.at, series.model.rate)
-        episode.dossier.add(note, settings.renewal_days, inside=inside)
+        calm = episode.calm
+        episode.dossier.account(arrived.at, series.model.rate, calm=calm)
+        episode.dossier.add(note, settings.renewal_days, inside=inside, calm=calm)
     if not inside:
         return []
     if episode.slice is not None:
@@ -379,7 +380,7 @@ def _continue_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> lis
     whole.limit.note(arrived.at / 3600.0, score.value)
     if episode.dossier is not None:
         also = _area_key(arrived.area)
-        episode.dossier.add(arrived.note, settings.renewal_days, also=also)
+        episode.dossier.add(arrived.note, settings.renewal_days, calm=episode.calm, also=also)
     episode.account(arrived.at, whole.model.rate)
     episode.add(arrived.weight_there, score)
     if not episode.next_update(settings):
@@ -440,7 +441,7 @@ def tell(
     episode = series.episode
     assert episode is not None
     if episode.dossier is not None:
-        episode.dossier.account(at, _rate(tenant, key))
+        episode.dossier.account(at, _rate(tenant, key), calm=episode.calm)
     return to_event(
         episode,
         transition,
@@ -461,7 +462,7 @@ def account(tenant: Tenant, key: str, minute: float) -> None:
     assert episode is not None
     episode.account(minute, series.model.rate)
     if episode.dossier is not None:
-        episode.dossier.account(minute, _rate(tenant, key))
+        episode.dossier.account(minute, _rate(tenant, key), calm=episode.calm)
 
 
 def _rate(tenant: Tenant, key: str) -> float:

@@ -86,10 +86,10 @@ class Example(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ticket_id: str
+    ticket_id: str = Field(description="In its helpdesk.")
     created_at: AwareDatetime = Field(description="As it counted.")
     text: str = Field(max_length=200, description="Its beginning, without personal data.")
-    customer: str | None = None
+    customer: str | None = Field(None, description="Id of the account.")
     url: str | None = Field(None, description="Link to the ticket, as far as it is safe to show.")
 
 
@@ -98,8 +98,8 @@ class Renewal(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    customer: str
-    renewal_at: AwareDatetime
+    customer: str = Field(description="Id of the account.")
+    renewal_at: AwareDatetime = Field(description="When the contract is renewed.")
     revenue: float = Field(ge=0, description="A year; 0 where it is not told.")
 
 
@@ -132,8 +132,8 @@ class Actions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     entry: str | None = Field(description="The entry that matched; null: no entry matches.")
-    team: str | None = None
-    runbook: str | None = None
+    team: str | None = Field(default=None, description="Who takes it.")
+    runbook: str | None = Field(default=None, description="URL or path of what to do in full.")
     steps: list[str] = Field(default=[], description="What to do first, at most three.")
     tell: list[str] = Field(default=[], description="Who else should know.")
     customer_text: str | None = Field(default=None, description="What to tell customers.")
@@ -147,7 +147,7 @@ class Child(BaseModel):
     product_area: str
     episode_id: str | None = Field(description="Of its own suppressed episode, if it has one.")
     observed: float = Field(ge=0, description="Customer-equivalents inside.")
-    expected: float = Field(ge=0)
+    expected: float = Field(ge=0, description="Customer-equivalents expected there meanwhile.")
 
 
 class Escalation(BaseModel):

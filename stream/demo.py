@@ -41,7 +41,9 @@ INCIDENT: Final = Incident(
     multiple=7.0,
     app_version="4.2.1",
     issue_type="sso error",
+    word="err_401_sso",
 )
+EXAMPLES: Final = Path(__file__).parent.parent / "deploy" / "config"
 SPEED: Final = 240.0
 """Times faster than life: an hour takes 15 seconds."""
 WORKERS: Final = 2
@@ -80,6 +82,10 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
         }
         if path is not None:
             environ["SPIKEWATCH_CONFIG"] = str(path.resolve())
+        elif EXAMPLES.is_dir():  # in a checkout: who does what about which page
+            environ["SPIKEWATCH_TEXT__TAXONOMY"] = str(EXAMPLES / "taxonomy.toml")
+            environ["SPIKEWATCH_TEXT__PLAYBOOK"] = str(EXAMPLES / "playbook.toml")
+            environ["SPIKEWATCH_IMPACT__HANDLING_MINUTES"] = "20"
         config = load(None, {**os.environ, **environ})
         say(f"2/5  making the topics with the prefix {config.kafka.topic_prefix}")
         asyncio.run(create(config))

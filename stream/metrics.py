@@ -18,6 +18,8 @@ from schemas.escalation import SEVERITIES
 from schemas.signals import Signal, Ticket
 from stream.errors import UserError
 
+LEAST_GUESSES = 20.0
+"""Tickets it takes to tell an accuracy."""
 MOST_AREAS: Final = 200
 OTHER_AREAS: Final = "other"
 LATENCIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -95,6 +97,24 @@ class Metrics:
             ["tenant"],
             registry=registry,
         )
+        self._placed = Counter(
+            "spikewatch_placed_tickets",
+            "Tickets that said no area, by how they were given one: rule, model, unclassified.",
+            ["how"],
+            registry=registry,
+        )
+        self._accuracy = Gauge(
+            "spikewatch_placing_accuracy_ratio",
+            "Share of tickets with an area that their words would have placed rightly, of late.",
+            ["tenant"],
+            registry=registry,
+        )
+        self._suppressed = Counter(
+            "spikewatch_suppressed_episodes",
+            "Episodes that opened and paged nobody, by reason.",
+            ["reason"],
+            registry=registry,
+        )
         self._episodes = Gauge(
             "spikewatch_episodes_open",
             "Episodes that run, by severity.",
@@ -154,8 +174,12 @@ class Metrics:
             self._last_live = received_at
         for guard in done.guards:
             self._guards[guard] += 1
+        if done.placed is not None:
+            self._placed.labels(done.placed).inc()
         for event in done.escalations:
             self._escalations.labels(event.transition, event.data.severity).inc()
+            if event.data.suppressed is not None and event.transition == "opened":
+                self._suppressed.labels(event.data.suppressed).inc()
 
     def folded(self, seconds: float, now: float) -> None:
         """A chunk took *seconds*; it is *now*, seconds since 1970."""
@@ -225,6 +249,10 @@ class Metrics:
             highest[label] = max(burn, highest.get(label, 0.0))
         for label, burn in highest.items():
             self._burn.labels(label).set(burn)
+        self._accuracy.clear()
+        for tenant, _ in tenants:
+            if tenant.name in labelled and tenant.guessed >= LEAST_GUESSES:
+                self._accuracy.labels(tenant.name).set(tenant.guessed_right / tenant.guessed)
 
     def _look_at_areas(self, tenants: list[Tenant]) -> None:
         """The busiest areas get a label and keep it; what comes later is summed up."""

@@ -4,14 +4,21 @@ Text of strangers appears literally, without control characters.
 """
 
 import math
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from schemas.codec import clean
-from schemas.escalation import Escalation, EscalationEvent
+from schemas.escalation import Actions, Escalation, EscalationEvent, Explanation, Impact
 
 MOST_AREAS: Final = 8
 """Areas of a tenant-wide page that are named."""
+MOST_CHILDREN: Final = 5
+MOST_EXPLANATIONS: Final = 3
+MOST_WORDS: Final = 3
+MOST_KINDS: Final = 4
+EXAMPLE: Final = 110
+"""Characters of an example that fit a line."""
 
 
 def page(event: EscalationEvent) -> str:
@@ -39,21 +46,107 @@ def page(event: EscalationEvent) -> str:
             f"  budget: {_round(data.budget.per_week)} false pages a week; pages in four weeks: "
             f"{_round(data.budget.pages * 4)}, called false: {_round(data.budget.false_pages * 4)}"
         )
+    lines += [f"  {line}" for line in _story(data)]
     lines.append(f"  {data.severity_rule}  |  episode {data.episode_id[:12]} #{data.sequence}")
     return "\n".join(lines)
 
 
+def _story(data: Escalation) -> Iterator[str]:
+    """Why, in which words, at what cost, what to do: each a line, if there is anything to say."""
+    if data.children:
+        most = data.children[:MOST_CHILDREN]
+        yield "most in: " + ", ".join(
+            f"{_shown(one.product_area)} {_round(one.observed)} ({_round(one.expected)} expected)"
+            for one in most
+        )
+    for number, one in enumerate(data.explanation[:MOST_EXPLANATIONS]):
+        yield f"{'explained by' if number == 0 else 'and by'}: {explained(one)}"
+    if data.not_explained_by:
+        alike = ", ".join(name.replace("_", " ") for name in data.not_explained_by)
+        yield f"as usual: {alike}"
+    if data.terms:
+        yield "words: " + ", ".join(
+            f"{_shown(one.term)}{' (new)' if one.new else ''} in {one.share:.0%}"
+            f" (usually {one.usual_share:.0%})"
+            for one in data.terms[:MOST_WORDS]
+        )
+    for example in data.examples:
+        link = f" {_shown(example.url, 200)}" if example.url else ""
+        yield f'ticket {_shown(example.ticket_id)}: "{_shown(example.text, EXAMPLE)}"{link}'
+    if data.impact is not None:
+        yield "impact: " + "; ".join(_impact(data.impact))
+    if data.actions is not None:
+        yield from _actions(data.actions)
+
+
+def explained(one: Explanation) -> str:
+    """A claim in words: the value or the two, its part of the excess, how often it came."""
+    what = f"{one.dimension.replace('_', ' ')} {_shown(one.value)}"
+    if one.also is not None:
+        what += f" with {one.also.dimension.replace('_', ' ')} {_shown(one.also.value)}"
+    return (
+        f"{what}: {max(one.share, 0.0):.0%} of the excess, {_round(one.observed)} came, "
+        f"{_round(one.expected)} expected"
+    )
+
+
+def _impact(impact: Impact) -> Iterator[str]:
+    about = "about " if impact.customers_estimated else ""
+    tiers = ", ".join(f"{count} {_shown(name)}" for name, count in _most(impact.by_tier))
+    regions = ", ".join(f"{count} {_shown(name)}" for name, count in _most(impact.by_region))
+    kinds = "; ".join(part for part in (tiers, regions) if part)
+    yield f"{about}{impact.customers} customers" + (f" ({kinds})" if kinds else "")
+    if impact.revenue is not None:
+        yield f"annual revenue of {impact.revenue_customers} of them {impact.revenue:,.0f}"
+    if impact.renewals_soon:
+        yield f"{impact.renewals_soon} renew soon"
+    if impact.handling_hours is not None:
+        bound = "at most " if impact.handling_basis == "time_to_solve" else ""
+        yield f"{bound}{_round(impact.handling_hours)} h of extra work"
+
+
+def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_KINDS]
+
+
+def _actions(actions: Actions) -> Iterator[str]:
+    if actions.entry is None:
+        yield "playbook: no entry matches"
+        return
+    runbook = f", runbook {_shown(actions.runbook, 200)}" if actions.runbook else ""
+    yield f"team: {_shown(actions.team or 'none named')}{runbook}"
+    for number, step in enumerate(actions.steps, 1):
+        yield f"  {number}. {_shown(step, 200)}"
+    if actions.tell:
+        yield "tell: " + ", ".join(_shown(who) for who in actions.tell)
+    if actions.customer_text:
+        yield f'to customers: "{_shown(actions.customer_text, 300)}"'
+
+
+def _shown(text: str, characters: int = 64) -> str:
+    """Text of others in one line, without control characters."""
+    return clean(" ".join(text.split()), characters)
+
+
 def _where(data: Escalation) -> str:
     tenant = clean(data.tenant, 128)
+    if data.reason == "storm":
+        return f"{len(data.areas or ())} areas of {tenant} at once{_listed(data)}"
     if data.product_area is None:
-        inside = [clean(area, 64) for area in data.areas or ()]
-        told = f" ({', '.join(inside[:MOST_AREAS])}{', ...' if len(inside) > MOST_AREAS else ''})"
-        return f"all of {tenant}{told if inside else ''}"
+        return f"all of {tenant}{_listed(data)}"
     area = clean(data.product_area, 64)
+    if data.reason == "unknown_areas_surge":
+        area = "areas that nobody named"
     if data.slice is not None:
         area += f", {data.slice.dimension.replace('_', ' ')} {clean(data.slice.value, 64)}"
         area += " (never seen before)" if data.reason == "new_value" else ""
     return f"{area} of {tenant}"
+
+
+def _listed(data: Escalation) -> str:
+    inside = [clean(area, 64) for area in data.areas or ()]
+    more = ", ..." if len(inside) > MOST_AREAS else ""
+    return f" ({', '.join(inside[:MOST_AREAS])}{more})" if inside else ""
 
 
 def _clock(at: datetime) -> str:

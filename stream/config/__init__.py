@@ -152,9 +152,10 @@ def show(config: Config) -> str:
     lines: list[str] = []
     for name in Config.model_fields:
         section = getattr(config, name)
-        lines += [f"# {(type(section).__doc__ or '').strip()}", f"[{name}]"]
-        for key, about in type(section).model_fields.items():
-            lines += [f"# {about.description}", f"{key} = {_toml(getattr(section, key))}"]
+        about = " ".join((type(section).__doc__ or "").split())
+        lines += [f"# {about}", f"[{name}]"]
+        for key, known in type(section).model_fields.items():
+            lines += [f"# {known.description}", f"{key} = {_toml(getattr(section, key))}"]
         lines.append("")
     return "\n".join(lines)
 

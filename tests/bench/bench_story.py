@@ -204,7 +204,8 @@ def bench_platform(runs: int, seed: int) -> None:
         pages.append(len(paged))
         if run < ALONE and paged:  # twenty plays for each: a dozen of them tell
             alone = [first_page(play(tenant, only_one(world, area), settings)) for area in PLATFORM]
-            later.append(paged[0].time.timestamp() - min(alone))
+            if min(alone) < math.inf:
+                later.append(paged[0].time.timestamp() - min(alone))
     headline("Twenty areas up at once")
     print(f"runs {runs}; one page in {sum(p == 1 for p in pages)}; none in {pages.count(0)}")
     print(f"pages: {sorted(set(pages))}")

@@ -185,6 +185,7 @@ def test_plain_json_becomes_a_ticket() -> None:
         event_id="e",
         customer="c1",
         created_by="agent",
+        tier="gold",
     )
 
 
