@@ -34,11 +34,9 @@ VALUES: Final = 10
 """Of a ticket that are kept: one a dimension."""
 HALF_LIFE_HOURS: Final = 168.0
 
+_GROWTH: Final = math.log(2.0) / HALF_LIFE_HOURS
+
 Row = npt.NDArray[np.intp]
-
-
-def _counters() -> Integers:
-    return array("B", bytes(2 * WIDTH))
 
 
 def places(terms: Iterable[str]) -> tuple[Row, Row]:
@@ -58,7 +56,8 @@ class Vocabulary(msgspec.Struct, array_like=True):
     """
 
     tickets: float = 0.0
-    counts: Integers = msgspec.field(default_factory=_counters)
+    counts: Integers = msgspec.field(default_factory=lambda: array("B"))
+    """Empty until a ticket with text comes."""
 
     def wants(self, mark: int) -> bool:
         """Whether the ticket with that *mark* should be learned."""
@@ -66,6 +65,8 @@ class Vocabulary(msgspec.Struct, array_like=True):
 
     def learn(self, terms: Iterable[str]) -> None:
         """One ticket with these different *terms*."""
+        if not self.counts:
+            self.counts.frombytes(bytes(2 * WIDTH))
         mine = np.frombuffer(self.counts, dtype=np.uint8)
         if self.tickets >= MOST_LEARNED:
             self.tickets /= 2.0
@@ -77,8 +78,10 @@ class Vocabulary(msgspec.Struct, array_like=True):
 
     def counts_of(self, terms: Iterable[str]) -> npt.NDArray[np.uint8]:
         """In how many of the `tickets` each of *terms* stood, at most."""
-        mine = np.frombuffer(self.counts, dtype=np.uint8)
         first, second = places(terms)
+        if not self.counts:
+            return np.zeros(len(first), dtype=np.uint8)
+        mine = np.frombuffer(self.counts, dtype=np.uint8)
         found: npt.NDArray[np.uint8] = np.minimum(mine[first], mine[second])
         return found
 
@@ -89,7 +92,7 @@ class Mix(msgspec.Struct, array_like=True):
     Example:
         >>> mix = Mix()
         >>> for mark in range(1, 9):
-        ...     mix.offer(mark, 0.0, ("region=eu", f"version={mark % 2}"))
+        ...     mix.take(mix.rank(mark, 0.0), ("region=eu", f"version={mark % 2}"))
         >>> mix.share(("region=eu",)), mix.share(("region=eu", "version=1")), len(mix)
         (1.0, 0.5, 8)
     """
@@ -103,20 +106,24 @@ class Mix(msgspec.Struct, array_like=True):
         """How many tickets it holds."""
         return len(self.ranks)
 
-    def offer(self, mark: int, hours: float, keys: Iterable[str]) -> None:
-        """A ticket with that *mark* came at *hours* with these *keys*; it is kept or not."""
+    def rank(self, mark: int, hours: float) -> float:
+        """Of a ticket with that *mark* that came at *hours*: the smallest ranks stay."""
         even = ((mark * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFF) + 1  # 48 bits, whatever marks are
-        rank = math.log(-math.log(even / (2.0**48 + 2.0))) - hours * math.log(2) / HALF_LIFE_HOURS
+        return math.log(-math.log(even / (2.0**48 + 2.0))) - hours * _GROWTH
+
+    def wants(self, rank: float) -> bool:
+        """Whether a ticket of that *rank* is kept."""
+        return len(self.ranks) < DOCUMENTS or rank < max(self.ranks)
+
+    def take(self, rank: float, keys: Iterable[str]) -> None:
+        """Keep a ticket that it `wants`, with these *keys*."""
         ranks = self.ranks
         if len(ranks) < DOCUMENTS:
             place = len(ranks)
             ranks.append(rank)
             self.values.extend([0] * VALUES)
         else:
-            worst = max(ranks)
-            if rank >= worst:
-                return
-            place = ranks.index(worst)
+            place = ranks.index(max(ranks))
             ranks[place] = rank
         mine = [_short(key) for key in keys][:VALUES]
         self.values[place * VALUES : (place + 1) * VALUES] = array(

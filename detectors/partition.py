@@ -12,7 +12,7 @@ from detectors.series import Series
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Tenant
 from detectors.twins import Recovery, StateError, Writer
-from schemas.signals import OTHER, UNCLASSIFIED, Signal, Tick, Ticket, Verdict
+from schemas.signals import OTHER, Signal, Tick, Ticket, Verdict
 
 STATE_VERSION: Final = 3
 """Of the encoded state; in front of every version."""
@@ -79,6 +79,12 @@ class Partition:
         else:
             self._touched.add(tenant.name)
         return done
+
+    def change(self, settings: Settings) -> None:
+        """From here on decide by *settings*, which differ in taxonomy and playbook alone."""
+        self.settings = settings
+        for tenant in self.tenants.values():
+            tenant.change(settings)
 
     def snapshot(
         self, next_offset: int, now: float, rewrite_seconds: float
@@ -151,8 +157,7 @@ class Partition:
         assert tenant.clock is not None
         for area, data in kinds.get("area", {}).items():
             series = Series.restore(data, tenant.context(area), self.settings.model, tenant.clock)
-            series.named = self.settings.taxonomy.knows(area) or area == UNCLASSIFIED
-            tenant.areas[area] = series
+            tenant.admit(area, series)
             if series.running is not None:
                 tenant.running.add(area)
         segments = {

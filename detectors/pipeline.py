@@ -306,8 +306,11 @@ def _learn_usual(tenant: Tenant, area: str, note: Note, *, teaches: bool) -> Non
     if note.weight < 1.0:
         return
     series = tenant.areas[area]
-    keys = note.keys if note.customer is None else (*note.keys, customer_key(note.customer))
-    series.mix.offer(note.mark, note.at / 3600.0, keys)
+    rank = series.mix.rank(note.mark, note.at / 3600.0)
+    if series.mix.wants(rank):
+        keys = note.keys if note.customer is None else (*note.keys, customer_key(note.customer))
+        series.mix.take(rank, keys)
+        series.usual_changed()
     if teaches and note.text and series.vocabulary.wants(note.mark):
         tenant.learn_words(area, terms(note.text), tested=True)
 
@@ -522,8 +525,7 @@ def _series(tenant: Tenant, area: str, at: float, settings: Settings) -> tuple[s
         born = tenant.born * 3600.0 if area == OTHER else at
         series = Series.starting(settings.model, tenant.context(area), born)
         series.shared = area == OTHER
-        series.named = settings.taxonomy.knows(area) or area == UNCLASSIFIED
         series.model.advance(at)
-        tenant.areas[area] = series
+        tenant.admit(area, series)
     tenant.touched.add(area)
     return area, series

@@ -69,6 +69,8 @@ class Placer:
     def update(self, area: str, vocabulary: Vocabulary) -> None:
         """*area* has learned."""
         place = self._rows[area]
+        if not vocabulary.counts:
+            return
         self._counts[place] = np.frombuffer(vocabulary.counts, dtype=np.uint8)
         self._tickets[place] = vocabulary.tickets
 

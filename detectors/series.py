@@ -60,9 +60,9 @@ class _Record(msgspec.Struct, array_like=True):
     hour_before: float
     recent: Integers
     weights: Floats
-    notes: list[Note]
-    mix: Mix
-    vocabulary: Vocabulary
+    notes: bytes
+    """Packed, as the next is: text takes a third of the room then."""
+    usual: bytes
     handled: Floats
     elapsed: bool
     shared: bool
@@ -104,6 +104,8 @@ class Series:
         """The last tickets, in case they are inside an episode that opens with a later one."""
         self.mix = Mix()
         self.vocabulary = Vocabulary()
+        self._usual: bytes | None = None
+        """Mix and vocabulary, packed; None where they changed since."""
         self._handled: Floats = array("f")
         self.elapsed = False
         """Whether these are times from creation to solution, not of work."""
@@ -230,6 +232,15 @@ class Series:
             return self._hour_before * (1.0 - into) + self._this_hour
         return self._this_hour * (1.0 - into) if hour == self._hour + 1 else 0.0
 
+    def usual_changed(self) -> None:
+        """The mix or the vocabulary has learned."""
+        self._usual = None
+
+    def _packed_usual(self) -> bytes:
+        if self._usual is None:
+            self._usual = state_codec.pack((self.mix, self.vocabulary))
+        return self._usual
+
     def encode(self) -> bytes:
         """The whole state."""
         return state_codec.encode(
@@ -255,9 +266,8 @@ class Series:
                 self._hour_before,
                 self._recent,
                 self._weights,
-                self.notes,
-                self.mix,
-                self.vocabulary,
+                state_codec.pack(self.notes),
+                self._packed_usual(),
                 self._handled,
                 self.elapsed,
                 self.shared,
@@ -289,7 +299,8 @@ class Series:
         self._hour, self._this_hour = record.hour, record.this_hour
         self._hour_before = record.hour_before
         self._recent, self._weights = record.recent, record.weights
-        self.notes, self.mix, self.vocabulary = record.notes, record.mix, record.vocabulary
+        self.notes = state_codec.unpack(record.notes, list[Note])
+        self.mix, self.vocabulary = state_codec.unpack(record.usual, tuple[Mix, Vocabulary])
         self._handled, self.elapsed = record.handled, record.elapsed
         self.shared = record.shared
         return self

@@ -4,6 +4,7 @@ MessagePack arrays in the order of the fields; number arrays as raw little-endia
 """
 
 import sys
+import zlib
 from array import array
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,3 +58,21 @@ def decode(data: bytes, kind: type[T]) -> T:
         _decoders[kind] = msgspec.msgpack.Decoder(kind, dec_hook=_from_wire)
     result: T = _decoders[kind].decode(data)
     return result
+
+
+def pack(value: object) -> bytes:
+    """`encode`, compressed: for text and for rows that are mostly zeros."""
+    return zlib.compress(encode(value), 1)
+
+
+def unpack(data: bytes, kind: type[T]) -> T:
+    """The *kind* that `pack` made *data* of.
+
+    Raises:
+        ValueError: *data* is damaged.
+        msgspec.MsgspecError: It is something else.
+    """
+    try:
+        return decode(zlib.decompress(data), kind)
+    except zlib.error as error:
+        raise ValueError(f"packed state is damaged: {error}") from None

@@ -123,6 +123,17 @@ class Tenant:
         """The series of the area *key*, or of the tenant as a `WHOLE`."""
         return self.whole if key == WHOLE else self.areas[key]
 
+    def admit(self, name: str, series: Series) -> None:
+        """*series* is that of the area *name* from here on."""
+        series.named = self._settings.taxonomy.knows(name) or name == UNCLASSIFIED
+        self.areas[name] = series
+
+    def change(self, settings: Settings) -> None:
+        """From here on know the areas that *settings* know."""
+        self._settings = settings
+        for name, series in self.areas.items():
+            self.admit(name, series)
+
     def knows(self, series: Series) -> bool:
         """Whether an area is more than a name that somebody made up lately."""
         if series.named:
@@ -167,6 +178,7 @@ class Tenant:
                 self.guessed = self.guessed * GUESSES_FADE + 1.0
                 self.guessed_right = self.guessed_right * GUESSES_FADE + (guess == area)
         series.vocabulary.learn(words)
+        series.usual_changed()
         if area in self.placer:
             self.placer.update(area, series.vocabulary)
         elif area not in (UNCLASSIFIED, OTHER):
@@ -183,10 +195,10 @@ class Tenant:
         assert self.clock is not None
         other = Tenant.restore(self.name, self.encode(), self._settings)
         for area, series in self.areas.items():
-            other.areas[area] = Series.restore(
+            twin = Series.restore(
                 series.encode(), other.context(area), self._settings.model, self.clock
             )
-            other.areas[area].named = series.named
+            other.admit(area, twin)
         other.running = set(self.running)
         segments = (
             msgspec.structs.replace(s, hashes=s.hashes[:]) for s in self.duplicates.segments

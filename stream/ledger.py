@@ -83,6 +83,12 @@ class Ledger:
             self.partitions[number] = Partition(number, owner, self.settings, recovery)
         self._recoveries.clear()
 
+    def change(self, settings: Settings) -> None:
+        """From here on decide by *settings*, which differ in taxonomy and playbook alone."""
+        self.settings = settings
+        for partition in self.partitions.values():
+            partition.change(settings)
+
     def resume_offset(self, tp: TP, committed: int | None) -> int | None:
         """Where to read *tp* from; None: from the start of the topic.
 

@@ -5,10 +5,11 @@ characters. In Markdown it appears literally, whatever it holds: as a code span,
 no mentions, references, links or tags, unless it is plain words and numbers.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -50,8 +51,14 @@ _LINK: Final = re.compile(r"https?://[^\s<>\\`]+", re.I)
 _ORDER: Final = ("app_version", "issue_type")
 """Dimensions that are named first; the region comes last."""
 
-Show = Callable[[str], str]
-"""How a text of strangers is shown."""
+
+class _Style(NamedTuple):
+    """How text of strangers is shown."""
+
+    name: Callable[[str], str]
+    """A name or a value."""
+    quote: Callable[[str], str]
+    """What somebody wrote."""
 
 
 class _Part(BaseModel):
@@ -193,9 +200,9 @@ def report(events: Sequence[EscalationEvent]) -> Report:
         history=_history(ordered),
     )
     told = {
-        "title": _title(facts, str),
-        "suspicion": _suspicion(facts, str),
-        "reproduction": list(_reproduction(facts, str)),
+        "title": _title(facts, _AS_IT_IS),
+        "suspicion": _suspicion(facts, _AS_IT_IS),
+        "reproduction": list(_reproduction(facts, _AS_IT_IS)),
     }
     return facts.model_copy(update=told)
 
@@ -207,12 +214,12 @@ def as_markdown(report: Report) -> str:
         ("What is affected", _affected(report)),
         ("Words", _terms(report)),
         ("Examples", _examples(report)),
-        ("To reproduce", (f"- {hint}" for hint in _reproduction(report, literal))),
+        ("To reproduce", (f"- {hint}" for hint in _reproduction(report, _MARKDOWN))),
         ("Impact", _impact(report)),
         ("What to do", _actions(report)),
         ("History", _past(report)),
     ]
-    lines = [f"# {_title(report, literal)}", "", _suspicion(report, literal)]
+    lines = [f"# {_title(report, _MARKDOWN)}", "", _suspicion(report, _MARKDOWN)]
     for name, section in sections:
         if told := list(section):
             lines += ["", *([f"## {name}", ""] if name else []), *told]
@@ -244,6 +251,10 @@ def quoted(text: str) -> str:
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     space = " " if text[0] == "`" or text[-1] == "`" else ""
     return f"{fence}{space}{text}{space}{fence}"
+
+
+_AS_IT_IS: Final = _Style(str, lambda text: f'"{text}"')
+_MARKDOWN: Final = _Style(literal, quoted)
 
 
 def _sequence(event: EscalationEvent) -> int:
@@ -306,7 +317,7 @@ def _segment(one: Explanation, data: Escalation) -> Segment:
     elif data.product_area is not None and data.observed > 0.0:
         inside = one.observed / data.observed
     return Segment(
-        what=_together(values, str),
+        what=_together(values, _AS_IT_IS),
         values=values,
         share_of_excess=one.share,
         share_of_tickets=None if inside is None else round(min(inside, 1.0), 3),
@@ -327,11 +338,13 @@ def _words(dimension: str) -> str:
     return dimension.replace("_", " ")
 
 
-def _together(values: Sequence[Slice], show: Show) -> str:
-    return " and ".join(f"{show(_words(one.dimension))} {show(one.value)}" for one in values)
+def _together(values: Sequence[Slice], style: _Style) -> str:
+    return " and ".join(
+        f"{style.name(_words(one.dimension))} {style.name(one.value)}" for one in values
+    )
 
 
-def _title(report: Report, show: Show) -> str:
+def _title(report: Report, style: _Style) -> str:
     values = [report.slice] if report.slice is not None else []
     if report.segment and report.segment[0].share_of_excess >= SHARED:
         first = report.segment[0].values
@@ -339,25 +352,25 @@ def _title(report: Report, show: Show) -> str:
     told = ""
     for one in values:
         if one.dimension == "region":
-            told += f" in {show(one.value)}"
+            told += f" in {style.name(one.value)}"
         elif one.dimension in _ORDER:
-            told += f" {show(one.value)}"
+            told += f" {style.name(one.value)}"
         else:
-            told += f" {show(_words(one.dimension))} {show(one.value)}"
+            told += f" {style.name(_words(one.dimension))} {style.name(one.value)}"
     counts = f"{_number(report.frequency.tickets)} tickets"
     expected = _number(report.frequency.expected)
-    return f"{show(report.where)}:{told + ':' if told else ''} {counts}, {expected} expected"
+    return f"{style.name(report.where)}:{told + ':' if told else ''} {counts}, {expected} expected"
 
 
-def _suspicion(report: Report, show: Show) -> str:
+def _suspicion(report: Report, style: _Style) -> str:
     """What the strongest explanation and the top term say; no more than they do."""
     began = f"Began at {report.since:%H:%M} UTC"
     claims = []
     if report.segment and (first := report.segment[0]).share_of_excess > 0.0:
         share = _percent(first.share_of_excess)
-        claims.append(f"{share} of what is too much has {_together(first.values, show)}")
+        claims.append(f"{share} of what is too much has {_together(first.values, style)}")
     if report.terms:
-        claims.append(_spoken(report.terms[0], show))
+        claims.append(_spoken(report.terms[0], style))
     if not report.segment:
         claims.insert(0, "nothing in the tickets' values explains it")
         said = "; ".join(claims)
@@ -365,36 +378,34 @@ def _suspicion(report: Report, show: Show) -> str:
     return "; ".join([began, *claims]) + "."
 
 
-def _spoken(term: Term, show: Show) -> str:
+def _spoken(term: Term, style: _Style) -> str:
     usual = "in none before" if term.new else f"usually {_percent(term.usual_share)}"
-    word = f'"{term.term}"' if show is str else quoted(term.term)
-    return f"{word} is in {_percent(term.share)} of the tickets ({usual})"
+    return f"{style.quote(term.term)} is in {_percent(term.share)} of the tickets ({usual})"
 
 
-def _reproduction(report: Report, show: Show) -> Iterator[str]:
+def _reproduction(report: Report, style: _Style) -> Iterator[str]:
     """What a ticket inside most likely has."""
     if report.slice is not None:
-        yield f"All of the tickets have {_together([report.slice], show)}."
+        yield f"All of the tickets have {_together([report.slice], style)}."
     named = {report.slice.dimension} if report.slice is not None else set()
     for one in report.segment:
         share = one.share_of_tickets
         if share is not None and share >= SHARED and one.values != [report.slice]:
             of = "All" if share >= 0.995 else _percent(share)
-            yield f"{of} of the tickets have {_together(one.values, show)}."
+            yield f"{of} of the tickets have {_together(one.values, style)}."
             named |= {each.dimension for each in one.values}
     regions = report.impact.by_region if report.impact is not None else {}
     told = sum(regions.values())
     most = max(regions, key=lambda name: (regions[name], name), default="")
     if "region" not in named and told > 0 and regions[most] >= REGIONAL * told:
         usual = ", as is usual" if "region" in report.not_explained_by else ""
-        yield f"{regions[most]} of {told} customers are in region {show(most)}{usual}."
+        yield f"{regions[most]} of {told} customers are in region {style.name(most)}{usual}."
     if report.terms:
-        yield f"Look for it: {_spoken(report.terms[0], show)}."
+        yield f"Look for it: {_spoken(report.terms[0], style)}."
     if said := _said_by_all(report):
-        shown = ", ".join(f'"{word}"' if show is str else quoted(word) for word in said)
-        yield f"All examples say: {shown}."
+        yield f"All examples say: {', '.join(style.quote(word) for word in said)}."
     if report.not_explained_by:
-        alike = ", ".join(show(name) for name in report.not_explained_by)
+        alike = ", ".join(style.name(name) for name in report.not_explained_by)
         yield f"As usual, so that any should do: {alike}."
 
 
@@ -422,7 +433,7 @@ def _history(ordered: Sequence[EscalationEvent]) -> list[Past]:
     """All of it; of a long one without the updates in the middle that changed no severity."""
     kept = list(ordered)
     if len(kept) > MOST_HISTORY:
-        pairs = zip(ordered, ordered[1:], strict=False)
+        pairs = itertools.pairwise(ordered)
         changed = [
             event
             for before, event in pairs
@@ -466,7 +477,7 @@ def _head(report: Report) -> Iterator[str]:
 def _affected(report: Report) -> Iterator[str]:
     for one in report.segment:
         yield (
-            f"- {_together(one.values, literal)}: {_percent(one.share_of_excess)} of what is too "
+            f"- {_together(one.values, _MARKDOWN)}: {_percent(one.share_of_excess)} of what is too "
             f"much; {_number(one.observed)} came, {_number(one.expected)} expected"
         )
     if report.not_explained_by:
@@ -514,7 +525,8 @@ def _impact(report: Report) -> Iterator[str]:
         )
     if impact.renewals_soon:
         soonest = ", ".join(
-            f"{literal(one.customer)} on {one.renewal_at:%Y-%m-%d} ({one.revenue:,.0f} a year)"
+            f"{literal(one.customer)} on {one.renewal_at:%Y-%m-%d}"
+            + (f" ({one.revenue:,.0f} a year)" if one.revenue else "")
             for one in impact.renewals
         )
         told = f"; the soonest: {soonest}" if soonest else ""

@@ -6,19 +6,21 @@ A Faust application with agents `intake`, `feedback` and `detect`, and what keep
 import asyncio
 import contextlib
 import logging
+import signal
 import tempfile
 import time
 from typing import Any, Final
 
 import faust
 import faust.streams
+import msgspec
 from faust.types import TP
 
 from schemas.codec import read_feedback, read_record
 from schemas.topics import Topics
 from stream import header_names, quiet_logs
 from stream.chunks import ChunkSchema, FullTableManager, LedgerApp, LedgerTable
-from stream.config import Config, faust_credentials
+from stream.config import Config, ConfigError, faust_credentials, read_again
 from stream.detect import Detect
 from stream.errors import UserError
 from stream.fatal import fatal
@@ -92,6 +94,7 @@ def build(config: Config, metrics: Metrics, progress: Progress, data_directory: 
     app.ledger = Ledger(topics, settings_of(config))
     _add_agents(app, config, metrics)
     _watch(app, metrics, progress)
+    _listen(app, config)
     return app
 
 
@@ -125,6 +128,27 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
             await asyncio.sleep(BEAT_SECONDS)
 
     app.task(beat)
+
+
+def _listen(app: LedgerApp, config: Config) -> None:
+    """SIGHUP: read taxonomy and playbook again, between two signals of the log."""
+
+    async def listen() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload, app, config)
+
+    app.task(listen)
+
+
+def reload(app: LedgerApp, config: Config) -> None:
+    """Go on with the files as they stand now; where they are wrong, with those from before."""
+    try:
+        taxonomy, playbook = read_again(config)
+    except ConfigError as error:
+        print(f"taxonomy and playbook stay as they were:\n{error}", flush=True)
+        return
+    settings = msgspec.structs.replace(app.ledger.settings, taxonomy=taxonomy, playbook=playbook)
+    app.ledger.change(settings)
+    print(f"taxonomy and playbook were read again: config {settings.config_hash}", flush=True)
 
 
 def _tell_assignment(app: LedgerApp, told: set[int] | None) -> set[int] | None:

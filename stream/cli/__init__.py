@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stream import quiet_logs
-from stream.cli import evaluating, running, tickets, watching
+from stream.cli import evaluating, reporting, running, taxonomy, tickets, watching
 from stream.cli.options import say
 from stream.config import ConfigError
 from stream.errors import UserError
@@ -34,7 +34,9 @@ app.command()(tickets.send)
 app.command()(tickets.simulate)
 app.command()(watching.tail)
 app.command()(tickets.replay)
+app.command()(reporting.report)
 app.command()(evaluating.evaluate)
+app.add_typer(taxonomy.taxonomy_app, name="taxonomy")
 app.add_typer(running.config_app, name="config")
 
 

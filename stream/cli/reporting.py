@@ -50,11 +50,11 @@ def report(
         )
     if source is None:
         events = run_async(_on_the_topic(load(config), digits))
-        place = "the topic of escalations"
+        place, strange = "the topic of escalations", 0
     else:
-        events = _in_the_file(source, digits)
+        events, strange = _in_the_file(source, digits)
         place = "standard input" if source == "-" else source
-    found = reporting.report(_one_episode(events, digits, place))
+    found = reporting.report(_one_episode(events, digits, place, strange))
     with output("-") as file:
         if form == "json":
             file.write(found.model_dump_json(indent=2).encode() + b"\n")
@@ -69,13 +69,14 @@ async def _on_the_topic(config: "Config", digits: str) -> "list[EscalationEvent]
     return [event async for event, _ in followed if event.data.episode_id.startswith(digits)]
 
 
-def _in_the_file(source: str, digits: str) -> "list[EscalationEvent]":
+def _in_the_file(source: str, digits: str) -> "tuple[list[EscalationEvent], int]":
+    """The events, and how many lines with those digits are none."""
     from pydantic import ValidationError  # noqa: PLC0415 - only this command needs it
 
     from schemas.escalation import EscalationEvent  # noqa: PLC0415 - the same
     from stream.ticket_files import TicketFile  # noqa: PLC0415 - the same
 
-    found = []
+    found, strange = [], 0
     with TicketFile(source, format="jsonl") as file:
         for _, line in file:
             if digits.encode() not in line:
@@ -83,20 +84,24 @@ def _in_the_file(source: str, digits: str) -> "list[EscalationEvent]":
             try:
                 event = EscalationEvent.model_validate_json(line)
             except ValidationError:
-                continue  # no escalation, or of a later release
+                strange += 1
+                continue
             if event.data.episode_id.startswith(digits):
                 found.append(event)
-    return found
+    return found, strange
 
 
 def _one_episode(
-    events: "Iterable[EscalationEvent]", digits: str, place: str
+    events: "Iterable[EscalationEvent]", digits: str, place: str, strange: int
 ) -> "list[EscalationEvent]":
     by_episode: dict[str, list[EscalationEvent]] = {}
     for event in events:
         by_episode.setdefault(event.data.episode_id, []).append(event)
     if not by_episode:
-        raise UserError(f"{place} has no episode whose id begins with {digits}")
+        told = f"; lines with it that are no escalations of this release: {strange}"
+        raise UserError(
+            f"{place} has no episode whose id begins with {digits}{told if strange else ''}"
+        )
     if len(by_episode) > 1:
         named = ", ".join(sorted(by_episode)[:MOST_NAMED])
         more = ", ..." if len(by_episode) > MOST_NAMED else ""

@@ -16,6 +16,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from detectors.playbook import Playbook
+from detectors.taxonomy import Taxonomy
 from stream.config.errors import MASK, ConfigError, Sources, find_mistakes, nearest
 from stream.config.events import read_events
 from stream.config.files import read_toml
@@ -28,7 +30,15 @@ from stream.config.values import plain
 if TYPE_CHECKING:
     from faust.types.auth import CredentialsT
 
-__all__ = ["Config", "ConfigError", "faust_credentials", "kafka_client_options", "load", "show"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "faust_credentials",
+    "kafka_client_options",
+    "load",
+    "read_again",
+    "show",
+]
 
 _PREFIX = "SPIKEWATCH_"
 _FILE_VARIABLE = "SPIKEWATCH_CONFIG"
@@ -107,6 +117,19 @@ def _files(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         context["playbook"], found = read_playbook(path, None if wrong else taxonomy)
         mistakes += found
     return context, mistakes
+
+
+def read_again(config: Config) -> tuple[Taxonomy, Playbook]:
+    """What stands now in the files that *config* names for areas and for what to do.
+
+    Raises:
+        ConfigError: with all mistakes of both, one a line.
+    """
+    text = {"taxonomy": config.text.taxonomy, "playbook": config.text.playbook}
+    context, mistakes = _files({"text": text})
+    if mistakes:
+        raise ConfigError(mistakes)
+    return context.get("taxonomy", Taxonomy()), context.get("playbook", Playbook())
 
 
 def _named(data: Mapping[str, Any], section: str, key: str) -> Path | None:

@@ -248,9 +248,7 @@ def test_it_is_bounded_whatever_comes() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_most_tickets_share_outlives_what_is_made_up(seed: int) -> None:
-    """Among thousands of values and words that come once, the version and the word of three in
-    five.
-    """
+    """Among thousands that come once, the version and the word of three in five are all counted."""
     rng = random.Random(seed)
     dossier = Dossier(since=0.0)
     told = 0

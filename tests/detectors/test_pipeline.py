@@ -94,7 +94,9 @@ def test_every_outcome_comes_about() -> None:
     found["late"] = stream.ticket(MONDAY + 9.5 * HOUR).outcome
     found["too_late"] = stream.ticket(MONDAY).outcome
     found["duplicate"] = stream.take(Ticket("acme", "1", MONDAY + 10 * HOUR)).outcome
-    found["not_created"] = stream.ticket(MONDAY + 10 * HOUR, event_type="solved").outcome
+    found["not_created"] = stream.ticket(MONDAY + 10 * HOUR, event_type="updated").outcome
+    solved = Ticket("acme", "1", MONDAY + 10 * HOUR, "login", "solved", handled=600.0)
+    found["solved"] = stream.take(solved).outcome
     found["not_by_customer"] = stream.ticket(MONDAY + 10 * HOUR, created_by="agent").outcome
     found["future"] = stream.ticket(MONDAY + 12 * HOUR, received_at=MONDAY + 11 * HOUR).outcome
     found["tick"] = stream.take(Tick(MONDAY + 11 * HOUR)).outcome

@@ -1,0 +1,207 @@
+"""The words of an episode: those that come more often than in the usual tickets of its area."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from detectors.background import Vocabulary
+from detectors.dossier import Dossier, Note
+from detectors.simulated_text import write
+from detectors.spiking import MOST_TERMS, Spiking, spiking
+from detectors.words import terms
+
+ISSUES = ("password reset", "sso error", "locked out")
+
+
+def usual(area: str = "login", count: int = 100, seed: int = 1, word: str = "") -> Vocabulary:
+    """The words of *count* usual tickets of *area*, all with *word*."""
+    rng = random.Random(seed)
+    vocabulary = Vocabulary()
+    for _ in range(count):
+        vocabulary.learn(terms(" ".join((*sentence(rng, area), word))))
+    return vocabulary
+
+
+def sentence(rng: random.Random, area: str = "login", word: str | None = None) -> tuple[str, str]:
+    """What a customer writes, perhaps with a *word* of its own."""
+    return write(rng, area, rng.choice(ISSUES), "4.2.1", word)
+
+
+def inside(texts: Sequence[str]) -> Dossier:
+    """Tickets with these *texts*."""
+    dossier = Dossier(since=0.0)
+    for number, text in enumerate(texts):
+        dossier.add(Note(number, f"T-{number}", 0.0, 1.0, (), f"c{number}", text=text), 90)
+    return dossier
+
+
+def incident(count: int, word: str, share: float = 1.0, seed: int = 9) -> Dossier:
+    """Tickets of an incident, of which a *share* has the *word*."""
+    rng = random.Random(seed)
+    return inside(
+        [
+            " ".join(sentence(rng, word=word if rng.random() < share else None))
+            for _ in range(count)
+        ]
+    )
+
+
+def named(found: Sequence[Spiking]) -> list[str]:
+    """The words alone."""
+    return [one.term for one in found]
+
+
+OTHERS = [usual(area, seed=2) for area in ("billing", "checkout", "search")]
+
+
+@pytest.mark.parametrize("count", [6, 20, 80])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_word_never_seen_before_is_first_and_new(count: int, seed: int) -> None:
+    """An error code in all tickets of an incident, and in none before."""
+    dossier = incident(count, "err_401_sso", seed=seed)
+    found = spiking(dossier, usual(seed=seed), OTHERS)
+    assert found[0].term.split(" ")[0] == "err_401_sso" or "err_401_sso" in found[0].term
+    one = next(each for each in found if "err_401_sso" in each.term)
+    assert one is found[0]
+    assert one.term == "err_401_sso"
+    assert one.tickets == count
+    assert one.share == 1.0
+    assert one.log_odds > 2.0
+
+
+def test_new_is_what_no_usual_ticket_had() -> None:
+    """A code that nobody knew, and one that a few tickets had before."""
+    dossier = incident(20, "err_401_sso")
+    (new,) = [one for one in spiking(dossier, usual(), OTHERS) if one.term == "err_401_sso"]
+    assert (new.is_new, new.usual) == (True, 0.0)
+    known = usual()
+    for _ in range(4):
+        known.learn(["err_401_sso"])
+    (old,) = [one for one in spiking(dossier, known, OTHERS) if one.term == "err_401_sso"]
+    assert (old.is_new, old.usual) == (False, 4.0 / 104.0)
+    assert old.deviations < new.deviations
+
+
+@pytest.mark.parametrize("count", [10, 40, 100])
+def test_a_word_that_is_usual_in_the_area_is_not_told(count: int) -> None:
+    """All tickets of the incident say it, and so do all others of the area."""
+    found = spiking(incident(count, "kerberos"), usual(word="kerberos"), OTHERS)
+    assert not any("kerberos" in term for term in named(found))
+
+
+def test_usual_tickets_have_no_words_to_tell() -> None:
+    """As many more as you like, of the same kind: at most a word or two in twenty episodes."""
+    told = 0
+    for seed in range(20):
+        rng = random.Random(1_000 + seed)
+        dossier = inside([" ".join(sentence(rng)) for _ in range(30)])
+        told += len(spiking(dossier, usual(seed=seed), OTHERS))
+    assert told <= 4
+
+
+def test_a_word_must_be_twice_as_frequent() -> None:
+    """Half of the usual tickets have it: nearly all of a big episode is not enough."""
+    background = Vocabulary()
+    for number in range(100):
+        background.learn(["kerberos"] if number % 100 < 55 else ["other"])
+    found = spiking(inside(["kerberos"] * 200), background, [])
+    assert found == []
+    rare = Vocabulary()
+    for number in range(100):
+        rare.learn(["kerberos"] if number % 100 < 45 else ["other"])
+    assert named(spiking(inside(["kerberos"] * 200), rare, [])) == ["kerberos"]
+
+
+def test_what_other_areas_say_anyway_surprises_less() -> None:
+    """A word that is new here and usual elsewhere tells less than one that is new everywhere."""
+    dossier = incident(12, "kerberos")
+    background = usual()
+    (new,) = [o for o in spiking(dossier, background, OTHERS) if o.term == "kerberos"]
+    elsewhere = [usual("billing", seed=3, word="kerberos"), usual("search", seed=4, word="kerberos")]
+    (known,) = [o for o in spiking(dossier, background, elsewhere) if o.term == "kerberos"]
+    assert known.deviations < new.deviations
+    assert known.log_odds < new.log_odds
+
+
+def test_other_areas_stand_in_where_an_area_is_young() -> None:
+    """Three usual tickets are no background: what all areas say is not told, what none says is."""
+    young = Vocabulary()
+    for _ in range(3):
+        young.learn(["hello"])
+    elsewhere = [usual(area, seed=5, word="please") for area in ("billing", "search")]
+    dossier = inside([f"please {word} kaboom" for word in ("one", "two", "three", "four", "five")])
+    assert "kaboom" in named(spiking(dossier, young, elsewhere))
+    assert "please" not in named(spiking(dossier, young, elsewhere))
+
+
+def test_pairs_that_say_no_more_than_their_word_are_left_out() -> None:
+    """A new code between usual words: it is told once, not three times."""
+    dossier = inside(["login ends err_401_sso after reload"] * 20)
+    background = Vocabulary()
+    for _ in range(50):
+        background.learn(terms("login ends after reload"))
+    assert named(spiking(dossier, background, [])) == ["err_401_sso"]
+
+
+def test_a_pair_of_usual_words_can_be_the_news() -> None:
+    """Both are usual here, but nobody said them in a row."""
+    background = Vocabulary()
+    for number in range(100):
+        background.learn(terms("blank kitchen" if number % 2 else "green screen"))
+    found = named(spiking(inside(["blank screen"] * 30), background, []))
+    assert found == ["blank screen"]
+
+
+def test_no_term_shares_a_word_with_another() -> None:
+    """Each of those that are told says something of its own, and they are few."""
+    for seed in range(10):
+        rng = random.Random(seed)
+        words = [f"code{number}" for number in range(30)]
+        texts = [" ".join(rng.sample(words, 12)) for _ in range(40)]
+        found = named(spiking(inside(texts), usual(), OTHERS))
+        assert 1 <= len(found) <= MOST_TERMS
+        told = [word for term in found for word in term.split(" ")]
+        assert len(told) == len(set(told))
+
+
+def test_two_tickets_tell_nothing() -> None:
+    """However odd their words are; three do."""
+    for count, expected in ((1, []), (2, []), (3, ["err_401_sso"])):
+        texts = ["err_401_sso"] * count + ["other words"]
+        assert named(spiking(inside(texts), usual(), OTHERS)) == expected
+
+
+def test_a_word_of_few_of_many_tickets_is_not_told() -> None:
+    """Less than a tenth of them."""
+    texts = ["kaboom"] * 9 + ["nothing new"] * 91
+    assert "kaboom" not in named(spiking(inside(texts), usual(word="nothing new"), OTHERS))
+    texts = ["kaboom"] * 15 + ["nothing new"] * 85
+    assert "kaboom" in named(spiking(inside(texts), usual(word="nothing new"), OTHERS))
+
+
+def test_nothing_is_told_where_nothing_is_known_or_said() -> None:
+    """An area whose usual tickets have no text, and an episode without any."""
+    assert spiking(incident(20, "err_401_sso"), Vocabulary(), OTHERS) == []
+    assert spiking(inside([]), usual(), OTHERS) == []
+    assert spiking(inside([""] * 20), usual(), OTHERS) == []
+
+
+def test_the_most_surprising_stands_first() -> None:
+    """By deviations, and among equals by tickets, words before pairs, and the alphabet."""
+    texts = ["zebra apple"] * 20 + ["mango"] * 12 + ["kiwi"] * 6
+    random.Random(1).shuffle(texts)
+    found = spiking(inside(texts), usual(), OTHERS)
+    assert named(found) == ["apple", "zebra", "mango", "kiwi"]
+    deviations = [round(one.deviations, 6) for one in found]
+    assert deviations == sorted(deviations, reverse=True)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_word_of_some_of_the_tickets_is_found(share: float) -> None:
+    """Not everyone copies the error code."""
+    hits = [
+        "err_401_sso" in named(spiking(incident(60, "err_401_sso", share, seed), usual(), OTHERS))
+        for seed in range(10)
+    ]
+    assert sum(hits) >= 9
