@@ -17,7 +17,7 @@ NOTED_TICKETS: Final = 3.0
 """Notes go back as far as so many tickets are due: a spike is remembered longer than calm."""
 NOTE_CHARACTERS: Final = 220
 MOST_VALUES: Final = 160
-MOST_PAIRS: Final = 128
+MOST_PAIRS: Final = 96
 MOST_TERMS: Final = 320
 """Different ones that are counted; beyond them the rarer half is forgotten. What at least a fifth
 of the tickets share is never lost."""
@@ -54,6 +54,8 @@ class Note(msgspec.Struct, array_like=True, gc=False):
     renewal_at: float | None = None
     text: str = ""
     url: str | None = None
+    guessed: bool = False
+    """Whether its area was told by its words."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -72,13 +74,19 @@ class Note(msgspec.Struct, array_like=True, gc=False):
         return self.values[_REGION] if len(self.values) > _REGION else None
 
 
-def remember(notes: list[Note], note: Note, rate: float) -> None:
-    """Add *note* to the *notes* of an area with *rate* tickets an hour; forget what is too old."""
+def remember(notes: list[Note], note: Note, rate: float) -> list[Note]:
+    """Add *note* to the *notes* of an area with *rate* tickets an hour.
+
+    Returns:
+        Those that are too old to be kept.
+    """
+    forgotten = []
     note = _short(note)
     since = note.at - NOTED_TICKETS / max(rate, 1e-6) * 3600.0
     notes.append(note)
     while len(notes) > MOST_NOTES or (len(notes) > LEAST_NOTES and notes[0].at < since):
-        del notes[0]
+        forgotten.append(notes.pop(0))
+    return forgotten
 
 
 class Dossier(msgspec.Struct, array_like=True):

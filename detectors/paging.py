@@ -408,6 +408,8 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
             tenant.whole.model.restart()
     events = [tell(tenant, key, transition, at, settings)]
     episode.close()
+    if key != WHOLE:
+        tenant.areas[key].notes.clear()  # they are no usual tickets
     if episode.suppressed is None:
         for other in sorted(tenant.running - {WHOLE}):
             silent = tenant.areas[other].running

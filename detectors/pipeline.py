@@ -195,7 +195,7 @@ def _ticket(
     if placed in ("rule", "model"):
         tenant.note_placed(marks[0])
     return "counted", events + _count(
-        tenant, ticket, clock, marks[0], settings, until, teaches=placed != "model"
+        tenant, ticket, clock, marks[0], settings, until, guessed=placed == "model"
     )
 
 
@@ -207,11 +207,11 @@ def _count(
     settings: Settings,
     until: float = 0.0,
     *,
-    teaches: bool = True,
+    guessed: bool = False,
 ) -> list[EscalationEvent]:
     """A complaint of *ticket*'s area, now: into every series it is part of, and judge.
 
-    *until*: see `Arrival`. *teaches*: whether its area was told, not guessed by its words.
+    *until*: see `Arrival`. *guessed*: whether its area was told by its words.
     """
     events: list[EscalationEvent] = []
     whole = tenant.whole
@@ -235,10 +235,12 @@ def _count(
     if until:
         found = None  # a slice knows no other clock than its area's
     series.slices.count(weight, others)
-    note = _note(ticket, at, weight, mark, values)
-    remember(series.notes, note, series.model.rate)
+    note = _note(ticket, at, weight, mark, values, guessed=guessed)
+    # What an episode could still begin with teaches nothing yet.
+    forgotten = remember(series.notes, note, series.model.rate)
     if series.running is None and whole.running is None:
-        _learn_usual(tenant, area, note, teaches=teaches)
+        for older in forgotten:
+            _learn_usual(tenant, area, older)
     of_whole, weight_there = Score(), 0.0
     if tenant.knows(series):
         weight_there, seen_there = whole.customers.see(ticket.customer, at)
@@ -285,7 +287,13 @@ _values = operator.attrgetter(*DIMENSIONS)
 
 
 def _note(
-    ticket: Ticket, at: float, weight: float, mark: int, values: tuple[str | None, ...]
+    ticket: Ticket,
+    at: float,
+    weight: float,
+    mark: int,
+    values: tuple[str | None, ...],
+    *,
+    guessed: bool,
 ) -> Note:
     return Note(
         mark,
@@ -298,10 +306,11 @@ def _note(
         ticket.renewal_at,
         ticket.text or "",
         ticket.url,
+        guessed,
     )
 
 
-def _learn_usual(tenant: Tenant, area: str, note: Note, *, teaches: bool) -> None:
+def _learn_usual(tenant: Tenant, area: str, note: Note) -> None:
     """Outside episodes: which values go together, and which words are used."""
     if note.weight < 1.0:
         return
@@ -311,7 +320,7 @@ def _learn_usual(tenant: Tenant, area: str, note: Note, *, teaches: bool) -> Non
         keys = note.keys if note.customer is None else (*note.keys, customer_key(note.customer))
         series.mix.take(rank, keys)
         series.usual_changed()
-    if teaches and note.text and series.vocabulary.wants(note.mark):
+    if note.text and not note.guessed and series.vocabulary.wants(note.mark):
         tenant.learn_words(area, terms(note.text), tested=True)
 
 

@@ -431,6 +431,8 @@ def redact_value(text: str) -> str:
         >>> redact_value("j.doe@example.com")
         '[email]'
     """
+    if "&" in text and (plain := html.unescape(text)) != text:
+        return redact_value(plain)
     if len(text) < _LONG and text.isascii() and not _is_suspect(text):
         return text
     plain = _visible(text)

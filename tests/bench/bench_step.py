@@ -24,7 +24,8 @@ from typing import Any, Final
 from detectors import state_codec
 from detectors.partition import Partition
 from detectors.settings import Dimension, Settings
-from detectors.simulate import World, tickets
+from detectors.simulate import SEGMENTS, TIERS, World, tickets
+from detectors.simulated_text import write
 from schemas.codec import read_ticket, to_signal
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
@@ -52,8 +53,11 @@ DIMENSIONS: Final[tuple[Dimension, ...]] = ("region", "app_version", "channel")
 SLICES: Final = 30
 """Of the area whose state is weighed."""
 
-MOST_MICROSECONDS: Final = 40.0
-MOST_BYTES: Final = 12_000
+MOST_MICROSECONDS: Final = 60.0
+MOST_BYTES: Final = 16_000
+MOST_BYTES_OPEN: Final = 32_000
+INSIDE: Final = 400
+"""Tickets, each of another customer, of the episode whose state is weighed."""
 MOST_TIMES_SPARSE: Final = 1.0
 MOST_TICK_MS: Final = 50.0
 LEAST_PER_SECOND: Final = 15_000.0
@@ -208,23 +212,47 @@ def bench_state() -> None:
                     against(size, MOST_BYTES, most=True),
                 )
             )
+        for _ in range(INSIDE):
+            at += 20.0
+            number += 1
+            partition.take(sliced(rng, number, at, customers=100_000))
+        assert series.running is not None
+        size = len(series.encode())
+        rows.append(
+            (
+                f"the same, {INSIDE} tickets into an episode",
+                f"{size:,} B",
+                f"<= {MOST_BYTES_OPEN:,} B",
+                against(size, MOST_BYTES_OPEN, most=True),
+            )
+        )
     headline("State of an area")
     table(("", "measured", "target", ""), rows)
 
 
-def sliced(rng: random.Random, number: int, at: float) -> Ticket:
-    """A ticket of an area with `SLICES` values in three dimensions."""
+def sliced(rng: random.Random, number: int, at: float, customers: int = 4_000) -> Ticket:
+    """A ticket, with all that tickets may have, of an area with `SLICES` watched values."""
     each = SLICES // len(DIMENSIONS)
     region, version, channel = (int(each * rng.random() ** 2) for _ in DIMENSIONS)
+    customer = int(customers ** rng.random()) if customers < 10_000 else rng.randrange(customers)
+    subject, body = write(rng, "login", "sso error", f"4.{version}.0")
     return Ticket(
         "acme",
         f"{number}",
         at,
         "login",
-        customer=f"customer-{int(4_000 ** rng.random())}",
+        customer=f"customer-{customer}",
+        issue_type=rng.choice(("sso error", "locked out", "password reset")),
         region=f"region-{region}",
         app_version=f"4.{version}.0",
         channel=f"channel-{channel}",
+        tier=rng.choice(TIERS),
+        segment=rng.choice(SEGMENTS),
+        language="en",
+        source="helpdesk",
+        revenue=9_600.0,
+        text=f"{subject} | {body}",
+        url=f"https://acme.example.com/tickets/{number}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Who is hit: customers counted exactly, then estimated; their kinds, contracts and loudest ones."""
+"""Who is hit: customers counted, then estimated; their kinds, contracts, and the loudest ones."""
 
 import random
 

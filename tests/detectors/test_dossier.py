@@ -1,4 +1,4 @@
-"""What is kept of the tickets inside an episode: enough to explain it, and never more than a bit."""
+"""What is kept of the tickets inside an episode: enough to explain it, and never much."""
 
 import random
 from collections.abc import Iterable
@@ -195,7 +195,7 @@ def test_a_contract_ends_soon_within_the_days_that_are_set() -> None:
 
 
 def test_examples_are_a_fair_sample_by_marks() -> None:
-    """The smallest marks are kept, whatever the order they came in, and only where there is text."""
+    """The smallest marks are kept, in whatever order they came, and only where there is text."""
     numbers = [*range(1, 200)]
     random.Random(3).shuffle(numbers)
     dossier = filled(note(number, text="text" if number % 2 else "") for number in numbers)

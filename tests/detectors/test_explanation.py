@@ -88,9 +88,7 @@ def episode(seed: int, extra: int, usual: int = 5, share: float = 1.0, **tied: s
 
 def told(found: Explanation) -> list[tuple[str, ...]]:
     """What is claimed, as ``dimension=value``."""
-    return [
-        tuple(sorted(key.replace("\x1f", "=") for key in one.keys)) for one in found.values
-    ]
+    return [tuple(sorted(key.replace("\x1f", "=") for key in one.keys)) for one in found.values]
 
 
 SEEDS = range(20)
@@ -197,7 +195,7 @@ def test_a_few_tickets_or_no_excess_explain_nothing() -> None:
 def test_no_more_than_a_handful_is_claimed() -> None:
     """Where many values stand out, those that tell most."""
     dossier = Dossier(since=0.0, due=2.0)
-    values = {name: "odd" for name in DIMENSIONS}
+    values = dict.fromkeys(DIMENSIONS, "odd")
     for number in range(40):
         dossier.add(ticket(number, values), 90)
     usual = {f"{name}\x1fodd": Usual(0.05, 0.05) for name in DIMENSIONS}
@@ -367,9 +365,7 @@ def test_any_counts_have_an_answer_that_can_be_told(
     known: str | None,
 ) -> None:
     """However odd they are, nothing is raised, and all numbers are such as an event may hold."""
-    dossier = Dossier(
-        since=0.0, due=due, came=came, tickets=tickets, values=values, pairs=pairs
-    )
+    dossier = Dossier(since=0.0, due=due, came=came, tickets=tickets, values=values, pairs=pairs)
     for number in range(min(tickets, 30)):
         dossier.audience.add(
             f"c{number % 3}", tier=None, region=None, revenue=None, renewal_at=None, at=0.0

@@ -1,4 +1,4 @@
-"""What is counted of a ticket's text: words, error codes, numbers and pairs, and how many at most."""
+"""What is counted of a text: words, error codes, numbers and pairs, and how many at most."""
 
 import time
 import zlib

@@ -328,11 +328,11 @@ def test_what_is_shown_bare_means_nothing_in_markdown(text: str) -> None:
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """``spikewatch ARGUMENTS`` in *folder*."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
     return subprocess.run(
         [sys.executable, "-m", "stream.cli", *arguments],
         cwd=folder,
-        env=clean,
+        env=environ,
         capture_output=True,
         input=stdin,
         timeout=120,
@@ -395,6 +395,23 @@ def test_a_file_without_escalations_is_said_in_one_sentence(tmp_path: Path) -> N
     assert b"no escalations of this release: 1" in done.stderr
     assert run(tmp_path, "report", "abcdef", "--from", "none.jsonl").returncode == 1
     assert run(tmp_path, "report", "abcdef", "--from", "in.jsonl", "--format", "x").returncode == 2
+
+
+@pytest.mark.kafka
+def test_without_a_file_it_is_read_from_the_topic(
+    events: Sequence[EscalationEvent], rig: Any
+) -> None:
+    """The same as from a file; what is no escalation is skipped."""
+    rig.create_topics()
+    records = [write_escalation(event) for event in events]
+    rig.put(rig.topics.escalations, [(one, []) for one in (b"{", *records, records[0])], 0)
+    digits = events[0].data.episode_id[:6]
+    done = rig.run("report", digits)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == as_markdown(report(events))
+    done = rig.run("report", "fedcba987654")
+    assert done.returncode == 1
+    assert "the topic of escalations has no episode" in done.stderr
 
 
 def test_the_command_has_help(tmp_path: Path) -> None:
