@@ -27,7 +27,7 @@ WIDTH: Final = 768
 MOST_LEARNED: Final = 128.0
 """Tickets; then all counts are halved: what came long ago fades."""
 ALL_LEARN: Final = 64.0
-EVERY: Final = 8
+EVERY: Final = 16
 """Beyond `ALL_LEARN` tickets one of so many is learned."""
 DOCUMENTS: Final = 32
 VALUES: Final = 10
@@ -73,8 +73,7 @@ class Vocabulary(msgspec.Struct, array_like=True):
             mine >>= 1
         self.tickets += 1.0
         for row in places(terms):
-            row = np.unique(row)
-            mine[row] += mine[row] < 255
+            mine[row] += mine[row] < 255  # once, also where two terms share a counter
 
     def counts_of(self, terms: Iterable[str]) -> npt.NDArray[np.uint8]:
         """In how many of the `tickets` each of *terms* stood, at most."""

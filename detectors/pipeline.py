@@ -59,6 +59,8 @@ not one of the last four weeks, or no verdict; ``withdrawn`` one that was merged
 
 VERDICTS = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
 DAY_SECONDS = 86_400
+TESTED = 64
+"""One ticket in so many tells how well words tell areas."""
 UNKNOWN_AREAS = 10
 LEAST_UNKNOWN = 10
 """One in so many areas may be unknown at a time, but at least so many; the rest shares one."""
@@ -321,7 +323,7 @@ def _learn_usual(tenant: Tenant, area: str, note: Note) -> None:
         series.mix.take(rank, keys)
         series.usual_changed()
     if note.text and not note.guessed and series.vocabulary.wants(note.mark):
-        tenant.learn_words(area, terms(note.text), tested=True)
+        tenant.learn_words(area, terms(note.text), tested=note.mark % TESTED == 0)
 
 
 def _look_for_gap(tenant: Tenant, at: float) -> None:
