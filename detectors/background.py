@@ -41,7 +41,7 @@ Row = npt.NDArray[np.intp]
 
 def places(terms: Iterable[str]) -> tuple[Row, Row]:
     """Where *terms* are counted: in the first row, and in the second."""
-    marks = np.fromiter((hashed(term) for term in terms), dtype=np.int64)
+    marks = np.array([hashed(term) for term in terms], dtype=np.int64)
     return (marks & 0xFFFF) % WIDTH, (marks >> 16) % WIDTH + WIDTH
 
 

@@ -80,8 +80,8 @@ class Placer:
         if len(words) < LEAST_WORDS or len(able) < 2:
             return "", 0.0
         first, second = places(words)
-        counts = self._counts[able]
-        scores = _LOGARITHMS[np.minimum(counts[:, first], counts[:, second])].sum(axis=1)
+        counts = np.minimum(self._counts.take(first, axis=1), self._counts.take(second, axis=1))
+        scores = _LOGARITHMS.take(counts).sum(axis=1)[able]
         scores -= len(words) * np.log(self._tickets[able] + 2.0 * SMOOTHING)
         best = int(scores.argmax())
         odds = np.exp((scores - scores[best]) / (TEMPER * len(words) ** 0.5))
