@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -224,7 +225,7 @@ def test_examples_hold_the_beginning_of_a_text() -> None:
 
 def made_up(number: int, words: int) -> Note:
     """A ticket whose every value and word nobody has seen before."""
-    values = {name: f"{name[0]}{number}" for name in DIMENSIONS}
+    values: dict[str, Any] = {name: f"{name[0]}{number}" for name in DIMENSIONS}
     text = " ".join(f"w{number}x{place}" for place in range(words))
     return note(number, text=text, **values)
 
@@ -256,7 +257,7 @@ def test_what_most_tickets_share_outlives_what_is_made_up(seed: int) -> None:
         one = made_up(number, words=15)
         if rng.random() < 0.6:
             told += 1
-            values = {name: f"{name[0]}{number}" for name in DIMENSIONS}
+            values: dict[str, Any] = {name: f"{name[0]}{number}" for name in DIMENSIONS}
             one = note(
                 number, text=f"{one.text} err_401_sso", **(values | {"app_version": "4.2.1"})
             )

@@ -59,12 +59,12 @@ def known(desk: Desk) -> list[str]:
 def test_made_up_names_get_few_series(most: int) -> None:
     """One in ten of the room, but at least ten; all others share one."""
     desk = at_ten(msgspec.structs.replace(SETTINGS, areas_per_tenant=most))
-    flood(desk, 2_000)
+    flood(desk, 1_000)
     unknown = max(most // UNKNOWN_AREAS, LEAST_UNKNOWN)
     assert len(desk.tenant.areas) == len(COMPANY) + unknown + 1
     shared = desk.tenant.areas[OTHER]
     assert shared.shared
-    assert shared.tickets == 2_000 - unknown
+    assert shared.tickets == 1_000 - unknown
     assert known(desk) == sorted(COMPANY)
 
 
