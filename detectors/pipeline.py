@@ -77,7 +77,7 @@ class Step(msgspec.Struct, frozen=True):
     guards: tuple[Guard, ...] = ()
     """What kept it from counting fully, or from a page of its own."""
     placed: Placed | None = None
-    """How a ticket that said no area was given one."""
+    """How a counted ticket that said no area was given one."""
 
 
 def step(
@@ -108,7 +108,8 @@ def step(
         tenant.guarded.clear()
         signal, placed = _named(tenant, signal, settings)
         outcome, escalations = _ticket(tenant, signal, settings, received_at, placed)
-        return Step(outcome, escalations, tuple(tenant.guarded), placed)
+        counted = placed if outcome == "counted" else None
+        return Step(outcome, escalations, tuple(tenant.guarded), counted)
     if isinstance(signal, Tick):
         return _tick(tenant, signal, settings, received_at)
     if isinstance(signal, Verdict):

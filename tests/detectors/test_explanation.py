@@ -13,7 +13,6 @@ from detectors.background import DOCUMENTS, Mix
 from detectors.dossier import CUSTOMER, DIMENSIONS, TOGETHER, Dossier, Note
 from detectors.duplicates import fingerprint
 from detectors.explanation import (
-    LEAST_SHARE,
     MOST_EXPLAINED,
     Explanation,
     Together,
@@ -166,7 +165,7 @@ def test_what_usual_share_is_not_known_of_is_not_claimed() -> None:
 def test_a_small_part_of_a_big_excess_is_no_explanation() -> None:
     """A value far more frequent than usual, but less than three of a hundred of the excess."""
     usual = {"region\x1feu": Usual(0.5, 0.01), "segment\x1frare": Usual(1e-4, 0.5)}
-    for rare, claimed in ((math.floor(LEAST_SHARE * 1_000) - 2, False), (60, True)):
+    for rare, claimed in ((28, False), (60, True)):
         dossier = Dossier(since=0.0, due=10.0)
         for number in range(1_010):
             values = {"region": "eu" if number % 2 else "us"}
