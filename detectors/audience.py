@@ -1,13 +1,14 @@
 """Which customers are inside an episode: how many, of what kind, what is at stake with them."""
 
-import zlib
+import hashlib
 from array import array
 from bisect import bisect_left, insort
+from collections import Counter
 from typing import Final
 
 import msgspec
 
-from detectors.state_codec import Integers
+from detectors.state_codec import Floats, Integers
 
 EXACT: Final = 1_000
 """Customers that are told apart; beyond them they are estimated."""
@@ -49,24 +50,31 @@ class Audience(msgspec.Struct, array_like=True):
         >>> audience = Audience()
         >>> for name in ("acme", "globex", "acme"):
         ...     audience.add(name, tier="team", region="eu", revenue=9.0, renewal_at=None, at=0.0)
-        >>> audience.customers, audience.tiers, audience.revenue, audience.members["acme"].tickets
-        (2, {'team': 2}, 18.0, 2)
+        >>> audience.customers, audience.by_tier(), audience.revenue
+        (2, {'team': 2}, 18.0)
+        >>> audience.members["acme"].tickets
+        2
     """
 
     hashes: Integers = msgspec.field(default_factory=lambda: array("I"))
-    """Sorted."""
+    """Sorted; the next three are of the same customers, in the same order."""
+    tier_of: Integers = msgspec.field(default_factory=lambda: array("B"))
+    """Place in `tiers`, from 1; 0: none is told."""
+    region_of: Integers = msgspec.field(default_factory=lambda: array("B"))
+    revenue_of: Floats = msgspec.field(default_factory=lambda: array("f"))
+    """A year; negative: none is told."""
     most: int = 2**32
     """Customers with a hash from here on are not told apart any more."""
-    tiers: dict[str, int] = {}
-    regions: dict[str, int] = {}
-    told_revenue: float = 0.0
-    with_revenue: int = 0
-    told: int = 0
-    """Customers that tiers, regions and revenue are of."""
+    tiers: list[str] = []
+    regions: list[str] = []
     nameless: int = 0
     """Tickets without a customer: each is one of its own."""
     renewals: list[Renewal] = []
+    """The soonest."""
     renewing: int = 0
+    """Customers whose contract ends soon, among those that were told apart when they came."""
+    told: int = 0
+    """How many those were."""
     members: dict[str, Member] = {}
 
     @property
@@ -84,13 +92,37 @@ class Audience(msgspec.Struct, array_like=True):
 
     @property
     def scale(self) -> float:
-        """How many customers each one that was told apart stands for."""
-        return (self.customers - self.nameless) / max(self.told, 1) if self.estimated else 1.0
+        """How many customers each one that is told apart stands for."""
+        return (self.customers - self.nameless) / max(len(self.hashes), 1)
 
     @property
     def revenue(self) -> float:
-        """A year, of all customers whose revenue is known."""
-        return self.told_revenue * self.scale
+        """A year, of all customers whose revenue is told."""
+        return sum(one for one in self.revenue_of if one >= 0.0) * self.scale
+
+    @property
+    def with_revenue(self) -> int:
+        """Customers whose revenue is told."""
+        return round(sum(one >= 0.0 for one in self.revenue_of) * self.scale)
+
+    @property
+    def renewing_customers(self) -> int:
+        """Customers whose contract ends soon."""
+        return round(self.renewing * max((self.customers - self.nameless) / max(self.told, 1), 1.0))
+
+    def by_tier(self) -> dict[str, int]:
+        """Customers by tier, where one is told; by name."""
+        return self._by(self.tier_of, self.tiers)
+
+    def by_region(self) -> dict[str, int]:
+        """Customers by region, where one is told; by name."""
+        return self._by(self.region_of, self.regions)
+
+    def _by(self, kinds: Integers, names: list[str]) -> dict[str, int]:
+        counts = Counter(kinds)
+        scale = self.scale
+        found = {name: round(counts[place] * scale) for place, name in enumerate(names, 1)}
+        return {name: count for name, count in sorted(found.items()) if count}
 
     def add(
         self,
@@ -108,24 +140,24 @@ class Audience(msgspec.Struct, array_like=True):
             self.nameless += 1
             return
         self._count(customer)
-        mark = zlib.crc32(customer.encode("utf-8", "replace"))
+        mark = _hash(customer)
         place = bisect_left(self.hashes, mark)
         known = place < len(self.hashes) and self.hashes[place] == mark
         if mark >= self.most or known:
             return
-        self.hashes.insert(place, mark)
         self.told += 1
-        _raise(self.tiers, tier)
-        _raise(self.regions, region)
-        if revenue is not None:
-            self.told_revenue += revenue
-            self.with_revenue += 1
+        self.hashes.insert(place, mark)
+        self.tier_of.insert(place, _place(self.tiers, tier))
+        self.region_of.insert(place, _place(self.regions, region))
+        self.revenue_of.insert(place, -1.0 if revenue is None else revenue)
         if renewal_at is not None and at <= renewal_at <= at + renewal_seconds:
             self.renewing += 1
             insort(self.renewals, Renewal(renewal_at, customer, revenue or 0.0))
             del self.renewals[MOST_RENEWALS:]
         if len(self.hashes) > EXACT:
             self.most = self.hashes.pop()
+            for row in (self.tier_of, self.region_of, self.revenue_of):
+                row.pop()
 
     def _count(self, customer: str) -> None:
         member = self.members.get(customer)
@@ -139,7 +171,19 @@ class Audience(msgspec.Struct, array_like=True):
             self.members[customer] = Member(tickets + 1, tickets)
 
 
-def _raise(counts: dict[str, int], name: str | None) -> None:
-    if name is not None:
-        name = name if name in counts or len(counts) < MOST_KINDS else OTHERS
-        counts[name] = counts.get(name, 0) + 1
+def _hash(customer: str) -> int:
+    """32 bits that look like chance, also for ids in a row, as a checksum's do not."""
+    digest = hashlib.blake2b(customer.encode("utf-8", "replace"), digest_size=4).digest()
+    return int.from_bytes(digest, "big")
+
+
+def _place(names: list[str], name: str | None) -> int:
+    """Where *name* stands in *names*, from 1; it is added if there is room."""
+    if name is None:
+        return 0
+    if name not in names:
+        if len(names) >= MOST_KINDS:
+            name = OTHERS
+        if name not in names:
+            names.append(name)
+    return names.index(name) + 1

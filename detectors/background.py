@@ -92,8 +92,8 @@ class Mix(msgspec.Struct, array_like=True):
         >>> mix = Mix()
         >>> for mark in range(1, 9):
         ...     mix.take(mix.rank(mark, 0.0), ("region=eu", f"version={mark % 2}"))
-        >>> mix.share(("region=eu",)), mix.share(("region=eu", "version=1")), len(mix)
-        (1.0, 0.5, 8)
+        >>> mix.count(("region=eu",), ("region=eu", "version=1")), len(mix)
+        ((8.0, 4.0), 8)
     """
 
     ranks: Floats = msgspec.field(default_factory=lambda: array("d"))
@@ -129,15 +129,18 @@ class Mix(msgspec.Struct, array_like=True):
             "H", mine + [0] * (VALUES - len(mine))
         )
 
-    def share(self, keys: Iterable[str]) -> float:
-        """The share of tickets that had all *keys*; 0 where it holds none."""
+    def count(self, *groups: Iterable[str]) -> tuple[float, ...]:
+        """How many of the tickets had all keys of each group."""
         if not self.ranks:
-            return 0.0
+            return tuple(0.0 for _ in groups)
         mine = np.frombuffer(self.values, dtype=np.uint16).reshape(-1, VALUES)
-        found = np.ones(len(mine), dtype=bool)
-        for key in keys:
-            found &= (mine == _short(key)).any(axis=1)
-        return float(found.mean())
+        found = []
+        for keys in groups:
+            having = np.ones(len(mine), dtype=bool)
+            for key in keys:
+                having &= (mine == _short(key)).any(axis=1)
+            found.append(float(having.sum()))
+        return tuple(found)
 
 
 def _short(key: str) -> int:

@@ -4,6 +4,7 @@ Before an episode opens nobody knows which tickets will be inside. So each area 
 last few, and an episode begins its `Dossier` with those of its own window.
 """
 
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -18,11 +19,8 @@ NOTED_TICKETS: Final = 3.0
 NOTE_CHARACTERS: Final = 220
 MOST_VALUES: Final = 160
 MOST_PAIRS: Final = 96
-MOST_TERMS: Final = 320
-"""Different ones that are counted; beyond them the rarer half is forgotten. What at least a fifth
-of the tickets share is never lost."""
-MOST_CANDIDATES: Final = 8
-"""Tickets that examples are chosen from."""
+MOST_CANDIDATES: Final = 24
+"""Tickets whose text is kept: words are counted in them, examples chosen from them."""
 TOGETHER: Final = "\x1e"
 """Between the keys of a pair."""
 CUSTOMER: Final = "customer"
@@ -95,7 +93,7 @@ class Dossier(msgspec.Struct, array_like=True):
     Example:
         >>> dossier = Dossier(since=0.0)
         >>> dossier.add(Note(7, "T-7", 60.0, 1.0, (None, "eu"), "acme", text="sso error"), 90)
-        >>> dossier.values, dossier.terms["sso"], dossier.audience.customers
+        >>> dossier.values, dossier.terms()["sso"], dossier.audience.customers
         ({'region\x1feu': 1.0}, 1, 1)
     """
 
@@ -110,11 +108,9 @@ class Dossier(msgspec.Struct, array_like=True):
     values: dict[str, float] = {}
     """Customer-equivalents by key."""
     pairs: dict[str, float] = {}
-    texts: int = 0
-    """Tickets with text."""
-    terms: dict[str, int] = {}
     audience: Audience = msgspec.field(default_factory=Audience)
     candidates: list[Note] = []
+    """Of the tickets with text, those with the smallest marks: a fair sample."""
 
     def account(self, until: float, rate: float, *, calm: bool = False) -> None:
         """Up to *until*, *rate* an hour were due; what is *calm* again explains nothing."""
@@ -154,15 +150,15 @@ class Dossier(msgspec.Struct, array_like=True):
             at=note.at,
             renewal_seconds=renewal_days * 86_400.0,
         )
-        if not note.text:
-            return
-        if note.weight > 0.0 and not calm:
-            self.texts += 1
-            for term in terms(note.text):
-                self.terms[term] = self.terms.get(term, 0) + 1
-            if len(self.terms) > MOST_TERMS:
-                self._forget_terms()
-        self._keep(note)
+        if note.text and note.weight > 0.0 and not calm:
+            self.candidates.append(note)
+            if len(self.candidates) > MOST_CANDIDATES:
+                last = max(self.candidates, key=lambda one: (one.mark, one.ticket_id))
+                self.candidates.remove(last)
+
+    def terms(self) -> dict[str, int]:
+        """In how many of the `candidates` each word stands."""
+        return Counter(term for note in self.candidates for term in terms(note.text))
 
     def _count_values(self, note: Note, also: tuple[str, ...]) -> None:
         weight = note.weight
@@ -174,21 +170,19 @@ class Dossier(msgspec.Struct, array_like=True):
             for other in keys[place + 1 :]:
                 _count(self.pairs, key + TOGETHER + other, weight, MOST_PAIRS)
 
-    def _keep(self, note: Note) -> None:
-        """As a candidate: a fair sample of the tickets with text, by the smallest marks."""
-        self.candidates.append(_short(note))
-        if len(self.candidates) > MOST_CANDIDATES:
-            self.candidates.remove(max(self.candidates, key=lambda one: (one.mark, one.ticket_id)))
-
-    def _forget_terms(self) -> None:
-        kept = sorted(self.terms.items(), key=lambda item: (-item[1], item[0]))
-        self.terms = dict(kept[: MOST_TERMS // 2])
-
-    def withdraw(self, mark: int, weight: float) -> None:
-        """The ticket with that *mark* was taken back: it is no example any more."""
+    def withdraw(self, note: Note, *, also: tuple[str, ...] = ()) -> None:
+        """A ticket was taken back: it counts no more, and is no example."""
         self.tickets = max(0, self.tickets - 1)
-        self.came = max(0.0, self.came - weight)
-        self.candidates = [one for one in self.candidates if one.mark != mark]
+        self.came = max(0.0, self.came - note.weight)
+        keys = (*also, *note.keys)
+        together = [
+            key + TOGETHER + other for place, key in enumerate(keys) for other in keys[place + 1 :]
+        ]
+        for counts, names in ((self.values, keys), (self.pairs, together)):
+            for name in names:
+                if name in counts:
+                    counts[name] = max(0.0, counts[name] - note.weight)
+        self.candidates = [one for one in self.candidates if one.mark != note.mark]
 
 
 def _short(note: Note) -> Note:

@@ -136,7 +136,7 @@ class Episode(msgspec.Struct, array_like=True):
             self.observed,
             self.expected,
             (self.accounted - self.since) / 3600.0,
-            audience.tiers if audience is not None else None,
+            audience.by_tier() if audience is not None else None,
             audience.revenue if audience is not None else 0.0,
         )
 

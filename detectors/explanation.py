@@ -39,18 +39,20 @@ ALIKE_COVERED: Final = 0.6
 ALIKE_VALUE: Final = 0.05
 NEARLY_ALL: Final = 0.7
 MOST_EXPLAINED: Final = 5
-MIX_PRIOR: Final = 16.0
-"""Tickets that the independence of two values counts for, against those of the mix."""
-LEAST_MIX: Final = 8
+MIX_PRIOR: Final = 2.0
+"""Tickets that the independence of two values counts for, against those of the sample."""
+PAIR_VARIANCE: Final = 0.02
+"""Relative: how much a share among the tickets with another value scatters besides."""
+LEAST_MIX: Final = 8.0
 
 
 class Together(NamedTuple):
-    """Which values usually go together."""
+    """Which values usually go together, by a sample of usual tickets."""
 
-    share: Callable[[tuple[str, ...]], float]
-    """Of the usual tickets that have all of some keys."""
-    tickets: int
-    """How many that rests on."""
+    pair: Callable[[str, str], tuple[float, float]]
+    """How many had the one key, and how many both."""
+    alone: Callable[[str], tuple[float, float]]
+    """How many of the area's had the key, of how many."""
 
 
 class Explained(NamedTuple):
@@ -103,7 +105,7 @@ def explain(
     pairs = _together(dossier, found, usual, mix, excess)
     inside = {key for pair in pairs for key in pair.keys}
     claims = [*pairs, *(one for one in singles if one.keys[0] not in inside)]
-    if dossier.tickets >= LEAST_TICKETS and mix.tickets >= LEAST_MIX:
+    if dossier.tickets >= LEAST_TICKETS:
         claims += [one for one in _customers(dossier, mix) if _holds(one, came)]
     claims.sort(key=lambda one: (-one.gain, one.keys))
     told_of = {key.partition("\x1f")[0] for one in claims for key in one.keys}
@@ -187,10 +189,7 @@ def _together(
         chance = len(pairs) * max(
             _given(one, other, observed, up, usual, mix) for one, other in (keys, keys[::-1])
         )
-        independent = usual[keys[0]].share * usual[keys[1]].share
-        seen = mix.share(keys) * mix.tickets
-        share = (seen + MIX_PRIOR * independent) / (mix.tickets + MIX_PRIOR)
-        share = min(share, 0.99 * min(usual[key].share for key in keys))
+        share = usual[keys[0]].share * _share_given(keys[0], keys[1], usual, mix)[0]
         told = _claim(keys, observed, share, dossier, excess, chance)
         nearly_all = NEARLY_ALL * max(up[key].share for key in keys)
         if (
@@ -211,18 +210,23 @@ def _given(
     mix: Together,
 ) -> float:
     """The chance of so many with *both* among the tickets with *one*, as those usually are."""
-    with_one = mix.share((one,)) * mix.tickets
-    with_both = mix.share((one, other)) * mix.tickets
-    share = (with_both + MIX_PRIOR * usual[other].share) / (with_one + MIX_PRIOR)
-    share = min(share, MOST_USUAL)
-    ignorance = (1.0 - share) / (share * (with_one + MIX_PRIOR))
-    variance = usual[other].variance + ignorance
+    share, variance = _share_given(one, other, usual, mix)
     return _tails(max(up[one].observed, both), [both], [Usual(share, variance)])[0]
+
+
+def _share_given(one: str, other: str, usual: Mapping[str, Usual], mix: Together) -> Usual:
+    """The share of *other* among usual tickets with *one*."""
+    with_one, both = mix.pair(one, other)
+    share = (both + MIX_PRIOR * usual[other].share) / (with_one + MIX_PRIOR)
+    ignorance = (1.0 - share) / (share * (with_one + MIX_PRIOR))
+    return Usual(min(share, MOST_USUAL), ignorance + PAIR_VARIANCE * (1.0 - share))
 
 
 def _customers(dossier: Dossier, mix: Together) -> list[Explained]:
     """Single customers, by tickets: their weight would hide them."""
     members = dossier.audience.members
+    if not members or mix.alone("")[1] < LEAST_MIX:
+        return []
     due = min(dossier.due, dossier.came) / dossier.came * dossier.tickets
     excess = max(dossier.tickets - due, 1e-9)
     names = sorted(members, key=lambda name: (-members[name].tickets, name))[:3]
@@ -230,8 +234,9 @@ def _customers(dossier: Dossier, mix: Together) -> list[Explained]:
     for name in names:
         key = f"{CUSTOMER}\x1f{name}"
         tickets = float(members[name].tickets - members[name].missed)
-        share = min((mix.share((key,)) * mix.tickets + 0.5) / (mix.tickets + 1.0), MOST_USUAL)
-        usual = Usual(share, 1.0 / (share * (mix.tickets + 1.0)))
+        seen, tickets_seen = mix.alone(key)
+        share = min((seen + 0.5) / (tickets_seen + 1.0), MOST_USUAL)
+        usual = Usual(share, 1.0 / (share * (tickets_seen + 1.0)))
         chance = _tails(float(dossier.tickets), [tickets], [usual])[0]
         told = Explained(
             keys=(key,),

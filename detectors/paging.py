@@ -34,9 +34,10 @@ ELEVATED: Final = 1.5
 """Deviations above what is due that make an area part of a tenant-wide episode."""
 SAME_THING_SECONDS: Final = 3.0 * 3600.0
 """A tenant that crosses so long after one of its areas paged is the same thing."""
-JOINT_SECONDS: Final = 7200.0
-BROAD_TOGETHER: Final = 1.5
-"""Deviations by which the rest must be up, where an area paged so lately that this may be one."""
+JOINT_SECONDS: Final = (1200.0, 7200.0)
+BROAD_TOGETHER: Final = (1.5, 2.0)
+"""Deviations by which the rest must be up, where another area paged so lately that it may be one
+thing: the longer ago, the more."""
 LONG_SHARE: Final = 0.5
 LONGEST_COOLDOWN_HOURS: Final = 24.0
 """The cool-down is half as long as the episode was at least, but no longer than a day by that."""
@@ -174,11 +175,13 @@ def _several(
     grown = at / 3600.0 - whole.born >= NEWBORN_HOURS["tenant"]
     if whole.running is not None or tenant.in_history or not grown:
         return []
-    areas, lately = _in_order(tenant), _paged_since(tenant, at - JOINT_SECONDS)
+    areas = _in_order(tenant)
     up = alone and arrived.of_whole.value >= 0.0 and breadth(areas, at, (area,)) >= BROAD_NEIGHBOURS
-    if not up and lately:
-        but = (area, *(tenant.areas[name] for name in lately))
-        up = breadth(areas, at, but) >= BROAD_TOGETHER
+    for seconds, least in zip(JOINT_SECONDS, BROAD_TOGETHER, strict=True):
+        lately = _paged_since(tenant, at - seconds)
+        if not up and lately:
+            but = (area, *(tenant.areas[name] for name in lately))
+            up = breadth(areas, at, but) >= least
     if up:
         limit = limit_for(tenant, whole, "tenant", at, settings)
         return _open_whole(
@@ -311,6 +314,7 @@ def _open(
     episode.reason = "storm" if storm else _reason(series, kind, found)
     episode.slice, episode.share = (None, 1.0) if found is None else (found.key, found.share)
     episode.areas = _inside(tenant, at) if key == WHOLE else []
+    episode.told_areas = len(episode.areas) + storm  # the area that brought the storm comes next
     episode.allowed = allowed
     episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
     _begin(tenant, key, episode, at, settings)
@@ -379,11 +383,11 @@ def _continue_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> lis
     score = arrived.of_whole
     whole.limit.note(arrived.at / 3600.0, score.value)
     if episode.dossier is not None:
-        also = _area_key(arrived.area)
+        also = also_of(arrived.area)
         episode.dossier.add(arrived.note, settings.renewal_days, calm=episode.calm, also=also)
     episode.account(arrived.at, whole.model.rate)
     episode.add(arrived.weight_there, score)
-    if not episode.next_update(settings):
+    if episode.reason == "storm" or not episode.next_update(settings):
         return []
     return [tell(tenant, WHOLE, episode.update(), arrived.at, settings)]
 
@@ -444,6 +448,8 @@ def tell(
     assert episode is not None
     if episode.dossier is not None:
         episode.dossier.account(at, _rate(tenant, key), calm=episode.calm)
+    if key == WHOLE and not episode.calm:
+        episode.areas = sorted({*episode.areas, *_inside(tenant, at)})
     return to_event(
         episode,
         transition,
@@ -480,7 +486,7 @@ def _begin(tenant: Tenant, key: str, episode: Episode, at: float, settings: Sett
     if key == WHOLE:
         full = [series.notes[0].at for series in _in_order(tenant) if _cut_off(series, since)]
         since = max([since, *full])
-        notes = [(_area_key(name), note) for name, note in _notes_of_all(tenant, since)]
+        notes = [(also_of(name), note) for name, note in _notes_of_all(tenant, since)]
     else:
         none: tuple[str, ...] = ()
         notes = [(none, note) for note in tenant.areas[key].notes if note.at >= since]
@@ -509,6 +515,6 @@ def _notes_of_all(tenant: Tenant, since: float) -> list[tuple[str, Note]]:
     return sorted(found, key=lambda one: (one[1].at, one[1].mark))
 
 
-def _area_key(name: str) -> tuple[str, ...]:
-    """For the whole tenant the area is a value like any other."""
+def also_of(name: str) -> tuple[str, ...]:
+    """The keys that a ticket of the area *name* has for the whole tenant: the area is one."""
     return (f"{AREA}\x1f{name}",)

@@ -23,7 +23,7 @@ from detectors.duplicates import fingerprint, fingerprints
 from detectors.guard_names import Guard
 from detectors.guards import LEAST_GAP_HOURS, is_feed_gap
 from detectors.models import Arrival, Score
-from detectors.paging import Arrived, account, judge, learn_limits, resolve, tell
+from detectors.paging import Arrived, account, also_of, judge, learn_limits, resolve, tell
 from detectors.placing import Placed, place
 from detectors.series import Series
 from detectors.settings import Settings
@@ -214,7 +214,7 @@ def _count(
 ) -> list[EscalationEvent]:
     """A complaint of *ticket*'s area, now: into every series it is part of, and judge.
 
-    *until*: see `Arrival`. *guessed*: whether its area was told by its words.
+    *until*: see `Arrival`. *guessed*: its words teach nothing (more).
     """
     events: list[EscalationEvent] = []
     whole = tenant.whole
@@ -234,7 +234,8 @@ def _count(
     score = series.model.observe(Arrival(at, weight, last_seen, until))
     values = _values(ticket)
     watched, others = keys_of(values, settings.slice_dimensions)
-    found = _slices(tenant, series, at, weight, last_seen, watched)
+    known = tenant.knows(series)
+    found = _slices(tenant, series, at, weight, last_seen, watched, known=known)
     if until:
         found = None  # a slice knows no other clock than its area's
     series.slices.count(weight, others)
@@ -245,7 +246,7 @@ def _count(
         for older in forgotten:
             _learn_usual(tenant, area, older)
     of_whole, weight_there = Score(), 0.0
-    if tenant.knows(series):
+    if known:
         weight_there, seen_there = whole.customers.see(ticket.customer, at)
         weight_there *= series.model.information
         whole.remember(weight_there, mark)
@@ -276,14 +277,21 @@ def _slices(
     weight: float,
     last_seen: float,
     keys: tuple[str, ...],
+    *,
+    known: bool,
 ) -> Found | None:
-    """The slice that scored highest with a ticket whose watched values are *keys*."""
+    """The slice that scored highest with a ticket whose watched values are *keys*.
+
+    *known*: what the area's tickets tell of the whole tenant counts.
+    """
     if not keys:
         return None
     model = series.model
     hours = at / 3600.0
     area = Area(model.due_by(at), series.seen, model.rate, model.variance(6.0), hours - series.born)
-    return series.slices.observe(hours, weight, last_seen / 3600.0, keys, area, tenant.shares)
+    return series.slices.observe(
+        hours, weight, last_seen / 3600.0, keys, area, tenant.shares, teaches=known
+    )
 
 
 _values = operator.attrgetter(*DIMENSIONS)
@@ -383,6 +391,8 @@ def _take_back(
         series.slices.withdraw(
             at / 3600.0, weight, keys_of(_values(ticket), settings.slice_dimensions)[0]
         )
+        gone = next((note for note in series.notes if note.mark == mark), None)
+        gone = gone or _note(ticket, at, weight, mark, _values(ticket), guessed=False)
         series.notes = [note for note in series.notes if note.mark != mark]
         there = tenant.whole.forget(mark, at)
         if there > 0.0:
@@ -391,7 +401,7 @@ def _take_back(
         for key, lost in ((area, weight), (WHOLE, there)):
             episode = tenant.series(key).running
             if episode is not None and episode.dossier is not None:
-                episode.dossier.withdraw(mark, lost)
+                episode.dossier.withdraw(gone, also=also_of(area) if key == WHOLE else ())
             transition = episode and episode.withdraw(at, lost)
             if transition:
                 assert tenant.clock is not None
@@ -424,7 +434,7 @@ def _move(
         tenant.learn_words(ticket.area, terms(ticket.text), tested=False)
         tenant.touched.add(ticket.area)
     if was_unclassified and events is not None and clock - at <= FRESH_SECONDS:
-        return "moved", events + _count(tenant, ticket, clock, mark, settings)
+        return "moved", events + _count(tenant, ticket, clock, mark, settings, guessed=True)
     if there is not None:
         there.model.learn_late(at, 1.0, bounded=True)
         tenant.touched.add(ticket.area)

@@ -14,7 +14,7 @@ from detectors import state_codec
 from detectors.background import Mix, Vocabulary
 from detectors.calibration import Kind
 from detectors.customers import CustomerMemory
-from detectors.dossier import Note
+from detectors.dossier import Dossier, Note
 from detectors.episode import Episode
 from detectors.limit import Limit
 from detectors.models import Model, model_class
@@ -63,6 +63,8 @@ class _Record(msgspec.Struct, array_like=True):
     notes: bytes
     """Packed, as the next is: text takes a third of the room then."""
     usual: bytes
+    dossier: bytes
+    """Of the episode."""
     handled: Floats
     elapsed: bool
     shared: bool
@@ -243,6 +245,10 @@ class Series:
 
     def encode(self) -> bytes:
         """The whole state."""
+        episode, dossier = self.episode, None
+        if episode is not None and episode.dossier is not None:
+            dossier = episode.dossier
+            episode = msgspec.structs.replace(episode, dossier=None)
         return state_codec.encode(
             _Record(
                 self.model.name,  # type: ignore[arg-type]  # the names in the registry are ModelNames
@@ -253,7 +259,7 @@ class Series:
                 self.slices,
                 self.customers,
                 self.ordinal,
-                self.episode,
+                episode,
                 self.pending,
                 self.day,
                 self.tickets,
@@ -268,6 +274,7 @@ class Series:
                 self._weights,
                 state_codec.pack(self.notes),
                 self._packed_usual(),
+                b"" if dossier is None else state_codec.pack(dossier),
                 self._handled,
                 self.elapsed,
                 self.shared,
@@ -299,6 +306,8 @@ class Series:
         self._hour, self._this_hour = record.hour, record.this_hour
         self._hour_before = record.hour_before
         self._recent, self._weights = record.recent, record.weights
+        if self.episode is not None and record.dossier:
+            self.episode.dossier = state_codec.unpack(record.dossier, Dossier)
         self.notes = state_codec.unpack(record.notes, list[Note])
         self.mix, self.vocabulary = state_codec.unpack(record.usual, tuple[Mix, Vocabulary])
         self._handled, self.elapsed = record.handled, record.elapsed

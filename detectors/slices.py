@@ -177,6 +177,8 @@ class Slices(msgspec.Struct, array_like=True):
         keys: tuple[str, ...],
         area: Area,
         shares: Shares,
+        *,
+        teaches: bool = True,
     ) -> Found | None:
         r"""Take in one ticket of the area, whose values are *keys*.
 
@@ -186,7 +188,8 @@ class Slices(msgspec.Struct, array_like=True):
             last_seen: When its customer was last seen in the area, hours; minus infinity: never.
             keys: One per dimension that the ticket has: ``dimension + "\x1f" + value``.
             area: The area, this ticket included.
-            shares: Of the tenant; takes the ticket in.
+            shares: Of the tenant; takes the ticket in ...
+            teaches: ... unless nobody knows the area.
 
         Returns:
             The most surprising slice that ends with this ticket, if one is at all.
@@ -197,7 +200,8 @@ class Slices(msgspec.Struct, array_like=True):
         units = shares.units(at)
         if self.since != shares.since:
             self._renew(shares.since)
-        lately, days = weight * units[0], weight * units[1]
+        told = weight if teaches else 0.0
+        lately, days = told * units[0], told * units[1]
         self.today += weight
         self.block += weight
         judged = self.known >= LEAST_KNOWN and area.age_hours >= LEAST_AGE_HOURS
@@ -215,7 +219,8 @@ class Slices(msgspec.Struct, array_like=True):
             if found is not None and (best is None or found.value > best.score.value):
                 best = Found(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
         self.lately = (self.lately[0] + lately, self.lately[1] + days)
-        shares.add(lately, days, [key for key in keys if not key.startswith(OF_AN_AREA)])
+        if teaches:
+            shares.add(lately, days, [key for key in keys if not key.startswith(OF_AN_AREA)])
         return best
 
     def withdraw(self, at: float, weight: float, keys: tuple[str, ...]) -> None:

@@ -1,7 +1,8 @@
 """Words that come more often inside an episode than in its area's usual tickets.
 
 The log-odds ratio of a word's share of tickets, inside against background, with an informative
-Dirichlet prior from the tenant's other areas, over its standard deviation.
+Dirichlet prior from the tenant's other areas, over its standard deviation, decides whether a word
+is told; the likelihood ratio against the area's own tickets, how soon.
 
 Source: Monroe, Colaresi and Quinn 2008, "Fightin' Words", sections 3.3 and 3.5.
 """
@@ -32,12 +33,14 @@ class Spiking(NamedTuple):
 
     term: str
     tickets: int
+    """Of the candidates of the dossier."""
     share: float
-    """Of the tickets inside that have text."""
     usual: float
     """Of the area's usual tickets, at most."""
     log_odds: float
     deviations: float
+    gain: float
+    """The likelihood ratio by which they are ranked; natural logarithm."""
     is_new: bool
     """Whether no usual ticket that was learned had it."""
 
@@ -46,12 +49,13 @@ def spiking(
     dossier: Dossier, background: Vocabulary, others: Sequence[Vocabulary]
 ) -> list[Spiking]:
     """The most surprising words of *dossier*, at most `MOST_TERMS`."""
-    inside = float(dossier.texts)
+    inside = float(len(dossier.candidates))
     least = max(LEAST_TICKETS, LEAST_SHARE * inside)
-    names = [term for term, count in dossier.terms.items() if count >= least]
+    counts = dossier.terms()
+    names = [term for term, count in counts.items() if count >= least]
     if not names or background.tickets < 1.0:
         return []
-    came = np.array([dossier.terms[name] for name in names], dtype=np.float64)
+    came = np.array([counts[name] for name in names], dtype=np.float64)
     usual = background.counts_of(names).astype(np.float64)
     elsewhere, tickets = np.zeros(len(names)), 0.0
     for vocabulary in others[:MOST_OTHERS]:
@@ -63,6 +67,13 @@ def spiking(
     odds_usual = (usual + prior) / (np.maximum(background.tickets - usual, 0.0) + rest)
     log_odds = np.log(odds_inside / odds_usual)
     deviations = log_odds / np.sqrt(1.0 / (came + prior) + 1.0 / (usual + prior))
+    share = came / inside
+    rare = (usual + FLAT) / (background.tickets + 2.0 * FLAT)
+    others_share = 1.0 - share
+    others = others_share * np.log(np.maximum(others_share, 1e-12) / (1.0 - rare))
+        share < 1.0, (1.0 - share) * np.log((1.0 - share + 1e-12) / (1.0 - rare)), 0.0
+    )
+    gain = inside * (share * np.log(share / rare) + others)
     found = [
         Spiking(
             name,
@@ -71,6 +82,7 @@ def spiking(
             float(usual[place] / background.tickets),
             float(log_odds[place]),
             float(deviations[place]),
+            float(gain[place]),
             bool(usual[place] == 0.0),
         )
         for place, name in enumerate(names)
@@ -80,9 +92,7 @@ def spiking(
         for one in found
         if one.deviations >= LEAST_DEVIATIONS and one.share >= LEAST_TIMES * one.usual
     ]
-    found.sort(
-        key=lambda one: (-round(one.deviations, 6), -one.tickets, one.term.count(" "), one.term)
-    )
+    found.sort(key=lambda one: (-round(one.gain, 6), -one.tickets, one.term.count(" "), one.term))
     return _without_echoes(found)[:MOST_TERMS]
 
 

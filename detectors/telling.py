@@ -32,7 +32,8 @@ MOST_EXAMPLES: Final = 3
 EXAMPLE_CHARACTERS: Final = 200
 PRODUCT_SHARE: Final = 0.8
 """Of the excess of a tenant-wide episode, that makes one product its own."""
-LEAST_MIX_TICKETS: Final = 8
+MOST_POOLED: Final = 24
+"""Areas whose tickets tell which values go together."""
 
 
 class Story(NamedTuple):
@@ -108,14 +109,22 @@ def _usual(tenant: Tenant, key: str, dossier: Dossier) -> dict[str, Usual]:
 
 
 def _together(tenant: Tenant, key: str) -> Together:
-    inside = [s for s in _inside(tenant, key) if len(s.mix) >= LEAST_MIX_TICKETS]
-    rates = [max(series.model.rate, 1e-6) for series in inside]
+    """By the area's own tickets; for values that all areas share, by those of others as well."""
+    own = _inside(tenant, key)
+    others = sorted(tenant.areas, key=lambda name: (-tenant.areas[name].model.rate, name))
+    pool = [tenant.areas[name] for name in others[:MOST_POOLED]]
+    if key != WHOLE and own[0] not in pool:
+        pool.append(own[0])
 
-    def share(keys: tuple[str, ...]) -> float:
-        mixed = sum(r * s.mix.share(keys) for r, s in zip(rates, inside, strict=True))
-        return mixed / sum(rates)
+    def counts(one: str, other: str) -> tuple[float, float]:
+        special = one.startswith(OF_AN_AREA) or other.startswith(OF_AN_AREA)
+        found = [s.mix.count((one,), (one, other)) for s in (own if special else pool)]
+        return sum(with_one for with_one, _ in found), sum(both for _, both in found)
 
-    return Together(share if inside else lambda _: 0.0, sum(len(s.mix) for s in inside))
+    def alone(name: str) -> tuple[float, float]:
+        return sum(s.mix.count((name,))[0] for s in own), float(sum(len(s.mix) for s in own))
+
+    return Together(counts, alone)
 
 
 def _words(tenant: Tenant, key: str, dossier: Dossier) -> list[Spiking]:
@@ -207,7 +216,6 @@ def _impact(
     tenant: Tenant, key: str, episode: Episode, dossier: Dossier, settings: Settings
 ) -> Impact:
     audience = dossier.audience
-    scale = audience.scale
     excess = max(episode.observed - episode.expected, 0.0)
     inside = _inside(tenant, key)
     if key == WHOLE:  # its counts are weighted by what they tell: hours come from the tickets
@@ -222,11 +230,11 @@ def _impact(
         excess=round(excess, 3),
         customers=episode.customers,
         customers_estimated=audience.estimated,
-        by_tier={name: round(count * scale) for name, count in sorted(audience.tiers.items())},
-        by_region={name: round(count * scale) for name, count in sorted(audience.regions.items())},
+        by_tier=audience.by_tier(),
+        by_region=audience.by_region(),
         revenue=significant(audience.revenue, 6) if audience.with_revenue else None,
-        revenue_customers=round(audience.with_revenue * scale),
-        renewals_soon=round(audience.renewing * scale),
+        revenue_customers=audience.with_revenue,
+        renewals_soon=audience.renewing_customers,
         renewals=[
             Renewal(customer=one.customer, renewal_at=moment(one.at), revenue=one.revenue)
             for one in audience.renewals
@@ -276,7 +284,9 @@ def _children(tenant: Tenant, episode: Episode) -> list[Child]:
         series = tenant.areas.get(name)
         if series is None:
             continue
-        own = series.running
+        own = series.episode
+        if own is not None and not own.running and own.resolved_at < episode.since:
+            own = None  # an earlier one
         came = dossier.values.get(f"{AREA}\x1f{name}", 0.0) if dossier is not None else 0.0
         found.append(
             Child(

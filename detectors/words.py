@@ -10,6 +10,12 @@ LANGUAGES: Final = (
     "en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "norwegian", "fi", "pl", "cs", "tr", "ru",
 )  # fmt: skip
 """Whose stop words are left out: of all at once, since a ticket seldom says its language."""
+TELLING: Final = frozenset((
+    "page", "full", "empty", "system", "number", "order", "bill", "fire", "call", "computer",
+    "test", "web", "failing", "cannot", "down", "click", "twice", "null", "zero", "date", "close",
+    "open", "save", "amount", "detail", "name", "state", "email",
+))  # fmt: skip
+"""Words that the lists leave out and that tell what broke."""
 MOST_WORDS: Final = 40
 """Different words of one ticket that count, the first ones; as many pairs beside them."""
 MOST_CHARACTERS: Final = 40
@@ -19,7 +25,7 @@ _PLACEHOLDER: Final = re.compile(r"\[[a-z]{2,8}\]")
 
 @lru_cache(maxsize=1)
 def stop_words() -> frozenset[str]:
-    """Words that say nothing, of all `LANGUAGES`.
+    """Words that say nothing, of all `LANGUAGES`, but for those in `TELLING`.
 
     Source: the package stop-words.
 
@@ -29,7 +35,7 @@ def stop_words() -> frozenset[str]:
     """
     from stop_words import get_stop_words  # noqa: PLC0415  (reads files; not always needed)
 
-    return frozenset(word for name in LANGUAGES for word in get_stop_words(name))
+    return frozenset(word for name in LANGUAGES for word in get_stop_words(name)) - TELLING
 
 
 def tokens(text: str) -> list[str]:

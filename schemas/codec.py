@@ -30,6 +30,9 @@ MAX_BYTES: Final = 65_536
 AREA_CHARACTERS: Final = 64
 TEXT_CHARACTERS: Final = 600
 """Of a ticket's text that is kept for words and examples."""
+MOST_REVENUE: Final = 1e12
+MOST_HANDLING_SECONDS: Final = 31_536_000.0
+"""A year; what is larger is cut, so that sums stay numbers."""
 EARLIEST: Final = 0.0
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 """Before 2106, where 32 bits of seconds end: `detectors.customers` keeps times in them."""
@@ -200,7 +203,7 @@ def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket
         tier=value_name(account.tier) if account else None,
         segment=value_name(account.segment) if account else None,
         language=value_name(event.language),
-        revenue=account.arr if account else None,
+        revenue=min(account.arr, MOST_REVENUE) if account and account.arr is not None else None,
         renewal_at=account.renewal_at.timestamp() if account and account.renewal_at else None,
         handled=handled,
         elapsed=elapsed,
@@ -214,10 +217,11 @@ def _handled(event: TicketEvent) -> tuple[float | None, bool]:
     if event.event_type != "solved":
         return None, False
     if event.handling_minutes is not None:
-        return event.handling_minutes * 60.0, False
+        return min(event.handling_minutes * 60.0, MOST_HANDLING_SECONDS), False
     if event.solved_at is None:
         return None, False
-    return max((event.solved_at - event.created_at).total_seconds(), 0.0), True
+    elapsed = (event.solved_at - event.created_at).total_seconds()
+    return min(max(elapsed, 0.0), MOST_HANDLING_SECONDS), True
 
 
 def _pseudonym(name: str) -> str:

@@ -74,8 +74,10 @@ class Term(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     term: str = Field(description="Case-folded; text of strangers.")
-    tickets: int = Field(ge=0, description="Tickets inside that have it.")
-    share: float = Field(ge=0, le=1, description="Of the tickets inside that have text.")
+    tickets: int = Field(
+        ge=0, description="Tickets with it, of the at most 24 inside that were looked at."
+    )
+    share: float = Field(ge=0, le=1, description="Of those that were looked at.")
     usual_share: float = Field(ge=0, le=1, description="Of the area's usual tickets, at most.")
     log_odds: float = Field(description="Log-odds ratio, with a prior; natural logarithm.")
     new: bool = Field(description="Whether none of the usual tickets looked at had it.")

@@ -386,3 +386,17 @@ def test_headers_that_are_no_text_are_left_out() -> None:
     raw: list[tuple[str, Any]] = [("a", b"1"), ("b", b"\xff"), ("c", None), ("a", b"2")]
     assert codec.header_text(raw) == {"a": "2"}
     assert codec.header_text(None) == {}
+
+
+@pytest.mark.parametrize("event_type", ["created", "solved"])
+def test_absurd_amounts_are_cut(event_type: str) -> None:
+    """Revenue and working time beyond all measure leave sums that are numbers."""
+    value = record(
+        event_type=event_type,
+        customer={"id": "c1", "arr": 1e308},
+        handling_minutes=1e308,
+    )
+    signal = codec.read_record(value)
+    assert isinstance(signal, signals.Ticket)
+    assert signal.revenue == codec.MOST_REVENUE
+    assert signal.handled == (codec.MOST_HANDLING_SECONDS if event_type == "solved" else None)
