@@ -71,8 +71,6 @@ def spiking(
     rare = (usual + FLAT) / (background.tickets + 2.0 * FLAT)
     others_share = 1.0 - share
     others = others_share * np.log(np.maximum(others_share, 1e-12) / (1.0 - rare))
-        share < 1.0, (1.0 - share) * np.log((1.0 - share + 1e-12) / (1.0 - rare)), 0.0
-    )
     gain = inside * (share * np.log(share / rare) + others)
     found = [
         Spiking(
