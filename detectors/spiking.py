@@ -69,9 +69,10 @@ def spiking(
     deviations = log_odds / np.sqrt(1.0 / (came + prior) + 1.0 / (usual + prior))
     share = came / inside
     rare = (usual + FLAT) / (background.tickets + 2.0 * FLAT)
-    others_share = 1.0 - share
-    others = others_share * np.log(np.maximum(others_share, 1e-12) / (1.0 - rare))
-    gain = inside * (share * np.log(share / rare) + others)
+    without = 1.0 - share
+    gain = inside * (
+        share * np.log(share / rare) + without * np.log(np.maximum(without, 1e-12) / (1.0 - rare))
+    )
     found = [
         Spiking(
             name,

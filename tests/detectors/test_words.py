@@ -11,6 +11,7 @@ from detectors.words import (
     LANGUAGES,
     MOST_CHARACTERS,
     MOST_WORDS,
+    TELLING,
     hashed,
     stop_words,
     terms,
@@ -68,6 +69,22 @@ def test_the_stop_words_are_of_every_language_and_name_no_trouble() -> None:
     assert {"the", "und", "pour", "pero", "sono", "het", "och", "не"} <= stop_words()
     telling = {"error", "login", "password", "sso", "timeout", "crash", "invoice", "fehler"}
     assert not telling & stop_words()
+
+
+@pytest.mark.parametrize("word", sorted(TELLING))
+def test_what_tells_what_broke_is_a_word(word: str) -> None:
+    """Though a list of stop words has it, of whatever language."""
+    assert word not in stop_words()
+    assert terms(f"the {word.upper()} is kaboom") == (word, "kaboom", f"{word} kaboom")
+
+
+def test_a_complaint_made_of_telling_words_says_something() -> None:
+    """The page is empty, the order came twice: in such words customers say what broke."""
+    assert {"page", "empty", "full", "order", "twice"} <= TELLING
+    assert terms("the page is empty") == ("page", "empty", "page empty")
+    assert terms("we got the order twice, disk full") == (
+        "order", "twice", "disk", "full", "order twice", "twice disk", "disk full",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
