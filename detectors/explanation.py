@@ -29,6 +29,8 @@ from detectors.shares import MOST_USUAL, Usual
 
 LEAST_SHARE: Final = 0.03
 MOST_CHANCE: Final = 0.5
+PAIR_CHANCE: Final = 0.25
+"""At most, of two values together: one of them alone is the simpler claim."""
 CHANCE_A_TICKET: Final = 0.05 / 7.0
 ALIKE_CHANCE: Final = 0.2
 """All values of a dimension must be likelier than this, corrected, to say that they are alike."""
@@ -192,11 +194,8 @@ def _together(
         share = usual[keys[0]].share * _share_given(keys[0], keys[1], usual, mix)[0]
         told = _claim(keys, observed, share, dossier, excess, chance)
         nearly_all = NEARLY_ALL * max(up[key].share for key in keys)
-        if (
-            _holds(told, dossier.came)
-            and told.share >= nearly_all
-            and (best is None or told.gain > best.gain)
-        ):
+        clear = told.p_value <= PAIR_CHANCE and _holds(told, dossier.came)
+        if clear and told.share >= nearly_all and (best is None or told.gain > best.gain):
             best = told
     return [] if best is None else [best]
 

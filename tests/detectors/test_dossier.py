@@ -207,20 +207,20 @@ def test_words_are_those_of_a_fair_sample() -> None:
     for _ in range(100):
         dossier = Dossier(since=0.0)
         for number in range(300):
-            text = "early" if number < 150 else "late"
+            text = "kaboom" if number < 150 else "coupon"
             dossier.add(note(rng.getrandbits(64), text=text), 90)
         assert sum(dossier.terms().values()) == MOST_CANDIDATES
-        shares.append(dossier.terms()["early"] / MOST_CANDIDATES)
+        shares.append(dossier.terms()["kaboom"] / MOST_CANDIDATES)
     assert sum(shares) / len(shares) == pytest.approx(0.5, abs=0.04)
 
 
 def test_an_example_that_is_taken_back_is_none_any_more() -> None:
     """A merged or deleted ticket is shown to nobody, and not counted."""
-    notes = [note(number, text="text") for number in range(1, 6)]
+    notes = [note(number, text="kaboom") for number in range(1, 6)]
     dossier = filled(notes)
     dossier.withdraw(notes[1])
     assert [one.mark for one in dossier.candidates] == [1, 3, 4, 5]
-    assert (dossier.tickets, dossier.came, dossier.terms()) == (4, 4.0, {"text": 4})
+    assert (dossier.tickets, dossier.came, dossier.terms()) == (4, 4.0, {"kaboom": 4})
     for _ in range(9):
         dossier.withdraw(notes[2])
     assert (dossier.tickets, dossier.came) == (0, 0.0)
