@@ -71,7 +71,23 @@ def usual_mix(seed: int = 1, **always: str) -> Together:
     for number in range(DOCUMENTS):
         values = draw(rng) | always
         offer(mix, number, [f"{name}\x1f{values[name]}" for name in values])
-    return Together(mix.share, len(mix))
+    return together(mix)
+
+
+def together(mix: Mix) -> Together:
+    """Which values go together, by the tickets in *mix*."""
+
+    def pair(one: str, other: str) -> tuple[float, float]:
+        with_one, both = mix.count((one,), (one, other))
+        return with_one, both
+
+    def alone(key: str) -> tuple[float, float]:
+        return mix.count((key,))[0], float(len(mix))
+
+    return Together(pair, alone)
+
+
+NOTHING_KNOWN = together(Mix())
 
 
 def episode(seed: int, extra: int, usual: int = 5, share: float = 1.0, **tied: str) -> Dossier:
@@ -159,7 +175,7 @@ def test_a_value_nobody_had_before_explains() -> None:
 def test_what_usual_share_is_not_known_of_is_not_claimed() -> None:
     """No share, no claim: an area that is not known yet explains nothing."""
     dossier = episode(3, 40, app_version="4.2.1")
-    assert explain(dossier, {}, Together(lambda _: 0.0, 0)) == Explanation()
+    assert explain(dossier, {}, NOTHING_KNOWN) == Explanation()
 
 
 def test_a_small_part_of_a_big_excess_is_no_explanation() -> None:
@@ -226,6 +242,96 @@ def test_one_value_alone_is_no_pair(extra: int) -> None:
     assert sum(any(len(one) > 1 for one in claim) for claim in claims) <= 1
 
 
+PHONING = {"twins": 1.0, "within": 0.9, "always": 0.5}
+"""The part of those in apac who phone; nobody else does."""
+BOTH = ("channel=phone", "region=apac")
+
+
+def correlated(rng: random.Random, kind: str) -> dict[str, str]:
+    """A usual ticket: who phones is in apac, where more or less of all do."""
+    values = draw(rng) | {"channel": rng.choice(("web", "email", "chat"))}
+    if values["region"] == "apac" and rng.random() < PHONING[kind]:
+        values["channel"] = "phone"
+    return values
+
+
+def correlated_shares(kind: str) -> dict[str, Usual]:
+    """Of what `correlated` draws."""
+    phone = 2.0 / 11.0 * PHONING[kind]
+    rest = dict.fromkeys(("web", "email", "chat"), (1.0 - phone) / 3.0)
+    channels = {f"channel\x1f{name}": Usual(part, 0.05) for name, part in rest.items()}
+    return SHARES | channels | {"channel\x1fphone": Usual(phone, 0.05)}
+
+
+def correlated_episode(seed: int, extra: int, kind: str, value: str) -> Dossier:
+    """Five usual tickets, and *extra* ones of the region or channel *value*, else as usual."""
+    rng = random.Random(seed)
+    dossier = Dossier(since=0.0, due=5.0)
+    for number in range(5 + extra):
+        values = correlated(rng, kind)
+        while number >= 5 and value not in (values["region"], values["channel"]):
+            values = correlated(rng, kind)
+        dossier.add(ticket(number, values), 90)
+    return dossier
+
+
+def pooled(seed: int, areas: int, kind: str) -> Together:
+    """Which values go together, by the samples of so many *areas*."""
+    rng = random.Random(1_000 + seed)
+    mixes = []
+    for _ in range(areas):
+        mixes.append(Mix())
+        for number in range(DOCUMENTS):
+            values = correlated(rng, kind)
+            offer(mixes[-1], number, [f"{name}\x1f{values[name]}" for name in values])
+    parts = [together(mix) for mix in mixes]
+
+    def pair(one: str, other: str) -> tuple[float, float]:
+        found = [part.pair(one, other) for part in parts]
+        return sum(with_one for with_one, _ in found), sum(both for _, both in found)
+
+    return Together(pair, parts[0].alone)
+
+
+@pytest.mark.parametrize(("areas", "extra"), [(1, 15), (4, 15), (4, 40), (12, 40), (12, 120)])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("twins", "apac"), ("within", "apac"), ("within", "phone"), ("always", "phone")],
+)
+def test_what_usually_goes_together_is_no_pair(
+    areas: int, extra: int, kind: str, value: str
+) -> None:
+    """A trouble with the phones brings apac along, always, and one in apac its phones: no news.
+
+    By the area's own sample, or by those of several. One of the two is claimed, or each by itself.
+    """
+    pairs = claimed = 0
+    for seed in SEEDS:
+        dossier = correlated_episode(seed, extra, kind, value)
+        claims = told(explain(dossier, correlated_shares(kind), pooled(seed, areas, kind)))
+        pairs += BOTH in claims
+        claimed += any((key,) in claims for key in BOTH)
+    assert pairs <= 1
+    assert claimed >= len(SEEDS) - 1
+
+
+@pytest.mark.parametrize("areas", [1, 4, 12])
+def test_what_seldom_goes_together_is_a_pair(areas: int) -> None:
+    """One in thirteen of those in apac phones; now all who complain do both: that is news."""
+    mixes = [usual_mix(seed) for seed in range(areas)]
+
+    def pair(one: str, other: str) -> tuple[float, float]:
+        found = [mix.pair(one, other) for mix in mixes]
+        return sum(with_one for with_one, _ in found), sum(both for _, both in found)
+
+    mix = Together(pair, mixes[0].alone)
+    claims = [
+        told(explain(episode(seed, 60, region="apac", channel="phone"), SHARES, mix))
+        for seed in SEEDS
+    ]
+    assert times(claims, *BOTH) >= len(SEEDS) - 1
+
+
 # --- nothing --------------------------------------------------------------------------------------
 
 
@@ -289,6 +395,26 @@ def test_a_dimension_of_a_single_value_rules_nothing_out() -> None:
     assert explain(dossier, usual, usual_mix()).not_by == ()
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_taken_back_explains_nothing(seed: int) -> None:
+    """Twelve of 24 tickets had the version, and were merged away: the rest is as mixed as ever."""
+    rng = random.Random(seed)
+    usual = [ticket(number, draw(rng)) for number in range(12)]
+    gone = [ticket(12 + number, draw(rng) | {"app_version": "4.2.1"}) for number in range(12)]
+    dossier, without = Dossier(since=0.0, due=3.0), Dossier(since=0.0, due=3.0)
+    for one in sorted(usual + gone, key=lambda one: one.mark):
+        dossier.add(one, 90)
+    for one in sorted(usual, key=lambda one: one.mark):
+        without.add(one, 90)
+    mix = usual_mix(seed)
+    assert told(explain(dossier, SHARES, mix))[0] == ("app_version=4.2.1",)
+    for one in gone:
+        dossier.withdraw(one)
+    found = explain(dossier, SHARES, mix)
+    assert told(found) == told(explain(without, SHARES, mix))
+    assert ("app_version=4.2.1",) not in told(found)
+
+
 # --- one customer ---------------------------------------------------------------------------------
 
 
@@ -319,7 +445,7 @@ def test_a_customer_who_usually_writes_that_much_is_not_named() -> None:
     for number in range(DOCUMENTS):
         name = "noisy" if number % 2 else f"other {number}"
         offer(mix, number, [f"{CUSTOMER}\x1f{name}"])
-    found = explain(noisy(8, 15, 25), SHARES, Together(mix.share, len(mix)))
+    found = explain(noisy(8, 15, 25), SHARES, together(mix))
     assert all(CUSTOMER not in one.keys[0] for one in found.values)
 
 
@@ -351,7 +477,8 @@ usuals = st.builds(
     values=st.dictionaries(names, numbers, max_size=12),
     pairs=st.dictionaries(st.tuples(names, names).map(TOGETHER.join), numbers, max_size=8),
     usual=st.dictionaries(names, usuals, max_size=12),
-    mixed=st.tuples(st.floats(0.0, 1.0), st.integers(0, 64)),
+    paired=st.tuples(st.floats(0.0, 800.0), st.floats(0.0, 1.0)),
+    alone=st.tuples(st.floats(0.0, 1.0), st.integers(0, 64)),
     known=st.none() | names,
 )
 def test_any_counts_have_an_answer_that_can_be_told(
@@ -361,7 +488,8 @@ def test_any_counts_have_an_answer_that_can_be_told(
     values: dict[str, float],
     pairs: dict[str, float],
     usual: dict[str, Usual],
-    mixed: tuple[float, int],
+    paired: tuple[float, float],
+    alone: tuple[float, int],
     known: str | None,
 ) -> None:
     """However odd they are, nothing is raised, and all numbers are such as an event may hold."""
@@ -370,7 +498,11 @@ def test_any_counts_have_an_answer_that_can_be_told(
         dossier.audience.add(
             f"c{number % 3}", tier=None, region=None, revenue=None, renewal_at=None, at=0.0
         )
-    found = explain(dossier, usual, Together(lambda _: mixed[0], mixed[1]), known)
+    mix = Together(
+        lambda _, __: (paired[0], paired[0] * paired[1]),
+        lambda _: (alone[0] * alone[1], float(alone[1])),
+    )
+    found = explain(dossier, usual, mix, known)
     assert len(found.values) <= MOST_EXPLAINED
     for one in found.values:
         assert 1 <= len(one.keys) <= 2

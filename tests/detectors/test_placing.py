@@ -263,6 +263,27 @@ def test_an_agents_re_tag_teaches() -> None:
     assert words_of(desk)["billing"] == before["billing"] + 1
 
 
+@pytest.mark.parametrize("after", [0.0, 0.5 * FRESH_SECONDS, 2 * FRESH_SECONDS])
+def test_a_re_tag_teaches_once(after: float) -> None:
+    """Within the hour it counts where it belongs as well: there it is not learned of once more."""
+    desk = taught(count=12)
+    for _ in range(12):  # what waits to be learned is learned
+        desk.tick(now(desk) + 3 * HOUR)
+        desk.ticket(now(desk), "billing")
+    before = words_of(desk)["billing"]
+    ticket = unplaced(desk, "exports")
+    desk.take(ticket)
+    desk.tick(ticket.created_at + after)
+    moved = msgspec.structs.replace(ticket, area="billing", event_type="reclassified")
+    assert desk.take(moved).outcome == "moved"
+    for _ in range(12):
+        desk.tick(now(desk) + 3 * HOUR)
+        desk.ticket(now(desk), "billing")
+    assert all(note.ticket_id != ticket.ticket_id for note in desk.tenant.areas["billing"].notes)
+    assert desk.tenant.running == set()
+    assert words_of(desk)["billing"] == before + 1
+
+
 def test_agents_who_re_tag_change_where_such_tickets_go() -> None:
     """After a dozen corrections the next ticket of the kind goes where they went."""
     desk = taught(count=12)

@@ -1,5 +1,6 @@
 """Many pages at once become one: the digest of a storm, and the page of the whole tenant."""
 
+import itertools
 from functools import lru_cache
 
 import msgspec
@@ -148,6 +149,25 @@ def test_a_digest_tells_when_it_has_twice_as_many_areas() -> None:
     counts = [len(data.areas or ()) for data in told]
     assert counts == sorted(counts)
     assert 2 * counts[-1] > len(AREAS)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize("each", [0, 30])
+def test_a_digest_is_told_once_and_then_only_of_twice_the_areas(most: int, each: int) -> None:
+    """No update with the ticket that opens it, nor for any count of tickets of those inside."""
+    desk = at_ten(most)
+    end = trouble(desk)
+    for number in range(each * len(NAMES)):
+        desk.ticket(end + 20.0 * number, NAMES[number % len(NAMES)])
+    desk.tick(end + 12 * HOUR)
+    told = digests(desk)
+    assert [event.transition for event in told[1:-1]] == ["updated"] * (len(told) - 2)
+    assert (told[0].transition, told[-1].transition) == ("opened", "resolved")
+    assert len({event.time for event in told}) == len(told)
+    counts = [len(event.data.areas or ()) for event in told[:-1]]
+    assert counts[0] >= most
+    for before, after in itertools.pairwise(counts):
+        assert after >= 2 * before, counts
 
 
 def test_after_the_storm_an_area_pages_again() -> None:

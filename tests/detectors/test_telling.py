@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from detectors.dossier import MOST_CANDIDATES
+from detectors.duplicates import fingerprint
 from detectors.pipeline import step
 from detectors.playbook import WHOLE_TENANT, Entry, Playbook
 from detectors.settings import Settings
@@ -14,10 +16,21 @@ from detectors.severity import RULES, Rule
 from detectors.simulate import Incident, World
 from detectors.taxonomy import AreaEntry, Taxonomy
 from detectors.telling import EXAMPLE_CHARACTERS, MOST_EXAMPLES
+from detectors.tenant import Tenant
 from schemas.codec import write_escalation
 from schemas.escalation import Escalation, EscalationEvent
 from schemas.signals import Signal, Ticket
-from tests.detectors.stories import HOUR, NINE, grown, of_one, pages, play, signals
+from tests.detectors.stories import (
+    HOUR,
+    MONDAY,
+    NINE,
+    WEEKS,
+    grown,
+    of_one,
+    pages,
+    play,
+    signals,
+)
 
 AREAS = {"login": 6.0, "billing": 4.0, "checkout": 3.0, "search": 2.0}
 WORD = "err_401_sso"
@@ -120,8 +133,81 @@ def test_the_word_of_the_incident_is_told() -> None:
     term = last.terms[0]
     assert (term.term, term.new, term.usual_share) == (WORD, True, 0.0)
     assert term.share > 0.5
-    assert term.tickets > 30
+    assert term.tickets > 0.6 * MOST_CANDIDATES
+    assert term.share == pytest.approx(term.tickets / MOST_CANDIDATES, abs=0.001)
     assert WORD in " ".join(one.term for one in first.terms)
+
+
+def correlated(ticket: Ticket, kind: str) -> Ticket:
+    """The same in a company where regions and languages are far from independent.
+
+    *twins*: who is in apac writes Japanese, and nobody else does; *within*: nobody else, and most
+    in apac.
+    """
+    chance = fingerprint(ticket.ticket_id) % 10
+    there = ticket.region == "apac" and (kind == "twins" or chance > 0)
+    return msgspec.structs.replace(ticket, language="ja" if there else "en")
+
+
+@lru_cache(maxsize=4)
+def _correlated(kind: str) -> Tenant:
+    tenant = Tenant("acme", SETTINGS)
+    world = World(start=MONDAY, hours=WEEKS * 168.0 + 9.0, areas=AREAS)
+    for ticket in signals(world):
+        step(tenant, correlated(ticket, kind), SETTINGS)
+    return tenant
+
+
+@pytest.mark.parametrize("kind", ["twins", "within"])
+@pytest.mark.parametrize("hours", [0.7, 2.0])
+def test_what_goes_together_in_all_areas_is_no_pair(kind: str, hours: float) -> None:
+    """What is broken in apac is broken in Japanese: one reason or each by itself, no pair."""
+    pages_told = 0
+    for seed in range(4):
+        incident = Incident("login", NINE + 600.0, hours, 8.0, region="apac")
+        world = World(start=NINE, hours=3.5, areas=AREAS, seed=80 + seed, incidents=(incident,))
+        came = [correlated(ticket, kind) for ticket in signals(world)]
+        events = play(_correlated(kind).copy(), came, SETTINGS, NINE + 14.0 * HOUR)
+        for data in page(events):
+            pages_told += 1
+            assert data.explanation
+            assert (data.explanation[0].dimension, data.explanation[0].value) in (
+                ("region", "apac"),
+                ("language", "ja"),
+            )
+            for one in data.explanation:
+                values = {one.value, one.also.value if one.also else None}
+                assert not values >= {"apac", "ja"}, one
+    assert pages_told >= 8
+
+
+def test_tickets_that_are_merged_away_explain_nothing() -> None:
+    """Twelve of 24 had one version; taken back, what is left is as mixed as ever."""
+    came = [
+        Ticket(
+            "acme",
+            f"T-{number}",
+            NINE + 600.0 + 20.0 * number,
+            "login",
+            mode="simulated",
+            customer=f"c{number}",
+            app_version="4.2.1" if number % 2 else ("4.1.0", "4.1.0", "4.2.0")[number % 3],
+            region=("us", "us", "us", "us", "eu", "eu", "eu", "eu", "apac", "apac")[number % 10],
+            channel=("web", "email", "email", "chat", "web")[number % 5],
+        )
+        for number in range(24)
+    ]
+    merged = [
+        msgspec.structs.replace(ticket, event_type="merged")
+        for ticket in came
+        if ticket.app_version == "4.2.1"
+    ]
+    assert len(merged) == 12
+    before = page(play(grown(AREAS, SETTINGS), came, SETTINGS, NINE + 12.0 * HOUR))[-1]
+    assert [one.value for one in before.explanation] == ["4.2.1"]
+    events = play(grown(AREAS, SETTINGS), [*came, *merged], SETTINGS, NINE + 12.0 * HOUR)
+    assert events[-1].transition == "resolved"
+    assert page(events)[-1].explanation == []
 
 
 def test_dimensions_that_tell_nothing_are_named() -> None:
@@ -409,13 +495,37 @@ def test_a_page_of_the_whole_tenant_tells_its_areas() -> None:
     for data in found:
         for child in data.children or ():
             assert child.episode_id in (None, own.get(child.product_area))
-    assert any(child.episode_id for data in found for child in data.children or ())
+    assert len(own) >= 2
+    assert {c.product_area: c.episode_id for c in last.children if c.episode_id} == own
     assert last.actions is not None
     assert (last.actions.entry, last.actions.customer_text) == ("platform", "several areas")
     assert last.impact is not None
     assert last.impact.handling_hours == pytest.approx(0.1 * last.impact.excess, rel=0.01)
     assert last.impact.excess > 0.6 * sum(excess)
     assert len(last.examples) == MOST_EXAMPLES
+
+
+def test_the_areas_of_the_whole_tenants_page_grow_while_it_runs() -> None:
+    """None is lost, and one is listed as soon as it is up, not only when it crosses by itself."""
+    events = morning(incidents=EVERYWHERE)
+    of_whole = [event for event in events if event.data.areas is not None]
+    crossed: dict[str, EscalationEvent] = {}
+    for event in events:
+        if event.data.suppressed and event.transition == "opened":
+            crossed[event.data.product_area or ""] = event
+    listed: dict[str, EscalationEvent] = {}
+    for event in of_whole:
+        assert event.data.areas is not None
+        assert {*listed} <= {*event.data.areas}
+        for name in event.data.areas:
+            listed.setdefault(name, event)
+    assert {*listed} == {*AREAS}
+    assert len(of_whole[0].data.areas or ()) < len(AREAS)
+    assert any(
+        events.index(listed[name]) < events.index(crossed[name])
+        for name in crossed
+        if listed[name] is not of_whole[0]
+    )
 
 
 def test_only_pages_of_the_whole_tenant_have_children() -> None:

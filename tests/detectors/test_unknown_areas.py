@@ -114,6 +114,46 @@ def test_made_up_names_teach_the_tenant_nothing() -> None:
         assert flooded.rate(area) == calm.rate(area)
 
 
+def test_made_up_names_move_no_share_of_a_value() -> None:
+    """Their tickets have one region and one version: slices of known areas expect what they did."""
+    calm, flooded = at_ten(), at_ten()
+    for at, area in arrivals(MORNING, MORNING + 12 * HOUR, COMPANY, in_shape, 7):
+        ticket = calm.make(at, area)
+        calm.take(ticket)
+        flooded.take(ticket)
+        for number in range(15):
+            name = f"made up {ticket.ticket_id} {number}"
+            made_up = {"ticket_id": name, "area": name, "app_version": "9.9.9", "region": "apac"}
+            flooded.take(msgspec.structs.replace(ticket, **made_up))
+    assert flooded.tenant.areas[OTHER].tickets > 1_000
+    encode = state_codec.encode
+    assert encode(flooded.tenant.shares) == encode(calm.tenant.shares)
+    assert "app_version\x1f9.9.9" not in flooded.tenant.shares.counts
+    for area in COMPANY:
+        ran, other = calm.tenant.areas[area], flooded.tenant.areas[area]
+        assert encode(other.slices) == encode(ran.slices)
+    told = [[e for e in d.events if e.data.product_area in COMPANY] for d in (calm, flooded)]
+    assert told[0] == told[1]
+
+
+def test_a_version_that_a_made_up_area_alone_has_is_news_in_a_known_one() -> None:
+    """A thousand tickets there do not make it usual here: the same page, at the same time."""
+    calm, flooded = at_ten(), at_ten()
+    for number in range(1_000):
+        flooded.ticket(MORNING + 3.0 * number, "made up", app_version="9.9.9")
+    for desk in (calm, flooded):
+        for number in range(30):
+            at = MORNING + HOUR + 60.0 * number
+            told = {"region": "eu", "channel": "web", "customer": f"crowd {number}"}
+            desk.ticket(at, "billing", app_version="9.9.9", **told)
+    first = [next(e for e in d.pages if e.data.product_area == "billing") for d in (calm, flooded)]
+    assert first[0].time == first[1].time
+    assert (first[1].data.score, first[1].data.expected) == (
+        first[0].data.score,
+        first[0].data.expected,
+    )
+
+
 def test_a_flood_of_made_up_names_is_one_page_that_says_so() -> None:
     """Nobody is paged name by name: what shares one series is told as such."""
     desk = at_ten()
