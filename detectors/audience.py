@@ -57,12 +57,14 @@ class Audience(msgspec.Struct, array_like=True):
     """
 
     hashes: Integers = msgspec.field(default_factory=lambda: array("I"))
-    """Sorted; the next three are of the same customers, in the same order."""
+    """Sorted; the next four are of the same customers, in the same order."""
     tier_of: Integers = msgspec.field(default_factory=lambda: array("B"))
     """Place in `tiers`, from 1; 0: none is told."""
     region_of: Integers = msgspec.field(default_factory=lambda: array("B"))
     revenue_of: Floats = msgspec.field(default_factory=lambda: array("f"))
     """A year; negative: none is told."""
+    renews: Integers = msgspec.field(default_factory=lambda: array("B"))
+    """1 where the contract ends soon."""
     most: int = 2**32
     """Customers with a hash from here on are not told apart any more."""
     tiers: list[str] = []
@@ -71,10 +73,6 @@ class Audience(msgspec.Struct, array_like=True):
     """Tickets without a customer: each is one of its own."""
     renewals: list[Renewal] = []
     """The soonest."""
-    renewing: int = 0
-    """Customers whose contract ends soon, among those that were told apart when they came."""
-    told: int = 0
-    """How many those were."""
     members: dict[str, Member] = {}
 
     @property
@@ -108,7 +106,7 @@ class Audience(msgspec.Struct, array_like=True):
     @property
     def renewing_customers(self) -> int:
         """Customers whose contract ends soon."""
-        return round(self.renewing * max((self.customers - self.nameless) / max(self.told, 1), 1.0))
+        return round(sum(self.renews) * self.scale)
 
     def by_tier(self) -> dict[str, int]:
         """Customers by tier, where one is told; by name."""
@@ -145,18 +143,18 @@ class Audience(msgspec.Struct, array_like=True):
         known = place < len(self.hashes) and self.hashes[place] == mark
         if mark >= self.most or known:
             return
-        self.told += 1
+        soon = renewal_at is not None and at <= renewal_at <= at + renewal_seconds
         self.hashes.insert(place, mark)
         self.tier_of.insert(place, _place(self.tiers, tier))
         self.region_of.insert(place, _place(self.regions, region))
         self.revenue_of.insert(place, -1.0 if revenue is None else revenue)
-        if renewal_at is not None and at <= renewal_at <= at + renewal_seconds:
-            self.renewing += 1
+        self.renews.insert(place, soon)
+        if soon and renewal_at is not None:
             insort(self.renewals, Renewal(renewal_at, customer, revenue or 0.0))
             del self.renewals[MOST_RENEWALS:]
         if len(self.hashes) > EXACT:
             self.most = self.hashes.pop()
-            for row in (self.tier_of, self.region_of, self.revenue_of):
+            for row in (self.tier_of, self.region_of, self.revenue_of, self.renews):
                 row.pop()
 
     def _count(self, customer: str) -> None:

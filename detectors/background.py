@@ -3,8 +3,8 @@
 Two small sketches, both fading with age, both the same whatever restarts in between:
 
 - `Vocabulary`: in how many of the tickets each word stood, a count-min sketch (Cormode and
-  Muthukrishnan 2005) of two rows of `WIDTH` small counters. It never reads too few; of the some
-  hundred tickets that it holds, a word that never came reads as one to three where texts are long.
+  Muthukrishnan 2005) of two rows of `WIDTH` small counters. It reads too few only of what came
+  before the counts were halved; a word that never came reads as one to three where texts are long.
 - `Mix`: the values of `DOCUMENTS` tickets, a sample by the smallest marks (Efraimidis and Spirakis
   2006, "Weighted random sampling with a reservoir"), with weights that grow with time (Cormode et
   al. 2009, "Forward decay"): each is a ticket of the last weeks, recent ones likelier.

@@ -170,9 +170,13 @@ class Dossier(msgspec.Struct, array_like=True):
             for other in keys[place + 1 :]:
                 _count(self.pairs, key + TOGETHER + other, weight, MOST_PAIRS)
 
-    def withdraw(self, note: Note, *, also: tuple[str, ...] = ()) -> None:
-        """A ticket was taken back: it counts no more, and is no example."""
-        self.tickets = max(0, self.tickets - 1)
+    def withdraw(
+        self, note: Note, at: float, *, inside: bool = True, also: tuple[str, ...] = ()
+    ) -> None:
+        """A ticket that counted *at* was taken back: it counts no more, and is no example."""
+        if at < self.since:
+            return
+        self.tickets = max(0, self.tickets - inside)
         self.came = max(0.0, self.came - note.weight)
         keys = (*also, *note.keys)
         together = [

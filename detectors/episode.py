@@ -85,6 +85,8 @@ class Episode(msgspec.Struct, array_like=True):
     """And that it is expected to, at its limit."""
     dossier: Dossier | None = None
     """What is known of the tickets inside; None once it is resolved."""
+    joined_at: float = 0.0
+    """When an area last came to be inside."""
     told_areas: int = 1
     """How many areas the last event listed."""
     before: int = 0
@@ -130,6 +132,8 @@ class Episode(msgspec.Struct, array_like=True):
     def grade(self, rules: Sequence[Rule]) -> Rule:
         """How bad it is by now."""
         audience = self.dossier.audience if self.dossier is not None else None
+        if not any(rule.tier or rule.revenue for rule in rules):
+            audience = None  # what they ask for takes a while
         return judge(
             rules,
             self.customers,
@@ -207,7 +211,7 @@ class Episode(msgspec.Struct, array_like=True):
         for name in _EVIDENCE:
             setattr(self, name, getattr(fresh, name))
         self.reason, self.slice, self.share, self.areas = "became_tenant_wide", None, 1.0, areas
-        self.phase = "opened"
+        self.phase, self.calm_since = "opened", None
 
     def reopen(self, at: float, score: Score, limit: float) -> Transition:
         """It is back within the cool-down: the same episode, with the new window as evidence."""

@@ -18,6 +18,7 @@ many enough that one would.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -111,7 +112,8 @@ def explain(
         claims += [one for one in _customers(dossier, mix) if _holds(one, came)]
     claims.sort(key=lambda one: (-one.gain, one.keys))
     told_of = {key.partition("\x1f")[0] for one in claims for key in one.keys}
-    alike = _alike(dossier, found, usual) if excess >= ALIKE_TICKETS / 2.0 else []
+    raw = dict(zip(tried, chances, strict=True))
+    alike = _alike(dossier, raw, usual) if excess >= ALIKE_TICKETS / 2.0 else []
     return Explanation(tuple(claims[:MOST_EXPLAINED]), tuple(d for d in alike if d not in told_of))
 
 
@@ -182,12 +184,14 @@ def _together(
     pairs = [
         (keys, observed)
         for name, observed in dossier.pairs.items()
-        if len(keys := tuple(name.split(TOGETHER))) > 1
+        if len(keys := tuple(name.split(TOGETHER))) == 2
         and all(key in up for key in keys)
         and observed >= LEAST_TICKETS - 1.0
     ]
     best: Explained | None = None
     for keys, observed in pairs:
+        if any(mix.pair(*both)[0] == mix.pair(*both)[1] > 0.0 for both in (keys, keys[::-1])):
+            continue  # as far as is known the one never comes without the other
         chance = len(pairs) * max(
             _given(one, other, observed, up, usual, mix) for one, other in (keys, keys[::-1])
         )
@@ -250,9 +254,9 @@ def _customers(dossier: Dossier, mix: Together) -> list[Explained]:
     return claims
 
 
-def _alike(
-    dossier: Dossier, found: Mapping[str, Explained], usual: Mapping[str, Usual]
-) -> list[str]:
+def _alike(dossier: Dossier, chances: Mapping[str, float], usual: Mapping[str, Usual]) -> list[str]:
+    """Dimensions of which no value stands out, corrected for its own values alone."""
+    tries = Counter(key.partition("\x1f")[0] for key in chances)
     covered: dict[str, float] = {}
     least: dict[str, float] = {}
     values: dict[str, int] = {}
@@ -260,8 +264,9 @@ def _alike(
         dimension = key.partition("\x1f")[0]
         values[dimension] = values.get(dimension, 0) + (one.share >= ALIKE_VALUE)
         covered[dimension] = covered.get(dimension, 0.0) + dossier.values.get(key, 0.0)
-        if key in found:
-            least[dimension] = min(least.get(dimension, 1.0), found[key].p_value)
+        if key in chances:
+            chance = chances[key] * tries[dimension]
+            least[dimension] = min(least.get(dimension, 1.0), chance)
     return sorted(
         dimension
         for dimension, chance in least.items()

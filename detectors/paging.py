@@ -53,6 +53,8 @@ class Arrived(NamedTuple):
     area: str
     at: float
     note: Note
+    last_seen: float
+    """When its customer was last seen in the area."""
     score: Score
     found: Found | None
     of_whole: Score
@@ -190,8 +192,7 @@ def _several(
     found = arrived.found
     if found is not None and _pages_elsewhere(tenant, found.key):
         return []
-    recent = [page.at for page in tenant.pages if at - page.at < settings.storm_seconds]
-    if len(recent) < settings.storm_pages:
+    if not _pages_lately(tenant, at, settings):
         return []
     limit = limit_for(tenant, whole, "tenant", at, settings)
     score = _gathered(tenant, arrived.of_whole, limit, at)
@@ -219,7 +220,9 @@ def _gathered(tenant: Tenant, score: Score, limit: float, at: float) -> Score:
     begun = [
         episode.since
         for name in tenant.running
-        if name != WHOLE and (episode := tenant.areas[name].running) is not None
+        if name != WHOLE
+        and (episode := tenant.areas[name].running) is not None
+        and episode.detected_at >= at - JOINT_SECONDS[-1]
     ]
     since = min([*begun, at - 60.0])
     due, came = tenant.whole.lately(since / 3600.0, at)
@@ -287,7 +290,8 @@ def _open(
     suppressed: Suppressed | None = None
     if tenant.in_history:
         suppressed = "history"
-    elif key != WHOLE and (inside := tenant.whole.running) is not None:
+    elif key != WHOLE and (inside := _taken_into(tenant, at, settings)) is not None:
+        inside.joined_at = at
         suppressed = "storm" if inside.reason == "storm" else "inside_tenant"
         tenant.guarded.append(suppressed)
         if key not in inside.areas:
@@ -314,6 +318,7 @@ def _open(
     episode.reason = "storm" if storm else _reason(series, kind, found)
     episode.slice, episode.share = (None, 1.0) if found is None else (found.key, found.share)
     episode.areas = _inside(tenant, at) if key == WHOLE else []
+    episode.joined_at = at
     episode.told_areas = len(episode.areas) + storm  # the area that brought the storm comes next
     episode.allowed = allowed
     episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
@@ -327,6 +332,25 @@ def _open(
     if key != WHOLE:
         tenant.touched.add(key)
     return tell(tenant, key, transition, at, settings)
+
+
+def _taken_into(tenant: Tenant, at: float, settings: Settings) -> Episode | None:
+    """The tenant's episode, if what crosses *at* is a part of it.
+
+    A digest takes in what comes with its storm, not what breaks hours later while one of its areas
+    is still up; unless that is a storm again.
+    """
+    episode = tenant.whole.running
+    if episode is None or episode.reason != "storm":
+        return episode
+    lately = at - episode.joined_at <= settings.storm_seconds
+    return episode if lately or _pages_lately(tenant, at, settings) else None
+
+
+def _pages_lately(tenant: Tenant, at: float, settings: Settings) -> bool:
+    """Whether as many pages went out lately as may."""
+    recent = sum(at - page.at < settings.storm_seconds for page in tenant.pages)
+    return recent >= settings.storm_pages
 
 
 def _cooldown(episode: Episode, settings: Settings) -> float:
@@ -361,9 +385,11 @@ def _continue(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Esca
     note, score = arrived.note, arrived.score
     inside = episode.inside(note)
     if episode.dossier is not None:
-        calm = episode.calm
+        calm, known = episode.calm, episode.dossier.audience.customers
         episode.dossier.account(arrived.at, series.model.rate, calm=calm)
         episode.dossier.add(note, settings.renewal_days, inside=inside, calm=calm)
+        if arrived.last_seen >= episode.since and episode.dossier.audience.customers > known:
+            episode.before -= 1  # one of those from before the dossier begins
     if not inside:
         return []
     if episode.slice is not None:
@@ -380,6 +406,8 @@ def _continue_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> lis
     whole = tenant.whole
     episode = whole.episode
     assert episode is not None
+    if not tenant.knows(tenant.areas[arrived.area]):
+        return []
     score = arrived.of_whole
     whole.limit.note(arrived.at / 3600.0, score.value)
     if episode.dossier is not None:
@@ -419,7 +447,11 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
             silent = tenant.areas[other].running
             if silent is not None and (
                 (key == WHOLE and silent.suppressed in ("inside_tenant", "storm"))
-                or (silent.suppressed == "same_slice" and silent.slice == episode.slice)
+                or (
+                    silent.suppressed == "same_slice"
+                    and silent.slice is not None
+                    and not _pages_elsewhere(tenant, silent.slice)
+                )
             ):
                 events += resolve(tenant, other, at, settings)
     return events
@@ -447,7 +479,7 @@ def tell(
     episode = series.episode
     assert episode is not None
     if episode.dossier is not None:
-        episode.dossier.account(at, _rate(tenant, key), calm=episode.calm)
+        episode.dossier.account(at, _rate(tenant, key, at), calm=episode.calm)
     if key == WHOLE and not episode.calm:
         episode.areas = sorted({*episode.areas, *_inside(tenant, at)})
     return to_event(
@@ -459,7 +491,7 @@ def tell(
         model=series.model.name,
         config_hash=settings.config_hash,
         budget=budget_told(tenant, episode, at, settings),
-        story=story(tenant, key, episode, settings),
+        story=story(tenant, key, episode, settings, at),
     )
 
 
@@ -470,14 +502,14 @@ def account(tenant: Tenant, key: str, minute: float) -> None:
     assert episode is not None
     episode.account(minute, series.model.rate)
     if episode.dossier is not None:
-        episode.dossier.account(minute, _rate(tenant, key), calm=episode.calm)
+        episode.dossier.account(minute, _rate(tenant, key, minute), calm=episode.calm)
 
 
-def _rate(tenant: Tenant, key: str) -> float:
+def _rate(tenant: Tenant, key: str, at: float) -> float:
     """Customer-equivalents an hour; of the whole tenant too, whose series weighs them."""
     if key != WHOLE:
         return tenant.areas[key].model.rate
-    return sum(series.model.rate for series in _in_order(tenant))
+    return sum(s.model.rate_at(at) for s in _in_order(tenant) if tenant.knows(s))
 
 
 def _begin(tenant: Tenant, key: str, episode: Episode, at: float, settings: Settings) -> None:
@@ -493,7 +525,7 @@ def _begin(tenant: Tenant, key: str, episode: Episode, at: float, settings: Sett
         if notes and len(notes) < episode.tickets:
             since = notes[0][1].at
     dossier = Dossier(since=since, accounted=min(since, at - 60.0))
-    dossier.account(at, _rate(tenant, key))
+    dossier.account(at, _rate(tenant, key, at))
     for also, note in notes:
         dossier.add(note, settings.renewal_days, inside=episode.inside(note), also=also)
     episode.begin(dossier, settings.severity_rules)
@@ -509,6 +541,7 @@ def _notes_of_all(tenant: Tenant, since: float) -> list[tuple[str, Note]]:
     found = [
         (name, note)
         for name in sorted(tenant.areas)
+        if tenant.knows(tenant.areas[name])
         for note in tenant.areas[name].notes
         if note.at >= since
     ]

@@ -59,6 +59,11 @@ not one of the last four weeks, or no verdict; ``withdrawn`` one that was merged
 
 VERDICTS = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
 DAY_SECONDS = 86_400
+MOST_REVENUE = 1e12
+MOST_HANDLED = 31_536_000.0
+"""What is larger is cut, so that sums stay numbers."""
+URL_CHARACTERS = 300
+ID_CHARACTERS = 128
 TESTED = 64
 """One ticket in so many tells how well words tell areas."""
 UNKNOWN_AREAS = 10
@@ -139,7 +144,8 @@ def _named(tenant: Tenant, ticket: Ticket, settings: Settings) -> tuple[Ticket, 
             found = place(ticket.text, taxonomy, tenant.placer, settings.placing_confidence)
             placed = "unclassified" if found is None else found.how
             if found is not None:
-                area, issue_type = found.area, issue_type or found.issue_type
+                area = taxonomy.canonical(found.area)
+                issue_type = issue_type or found.issue_type
         elif issue_type is None and taxonomy.areas:
             told = taxonomy.place(tokens(ticket.text))
             issue_type = told[1] if told is not None and told[0] == area else None
@@ -225,6 +231,9 @@ def _count(
     left_open = series.running
     if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
         events += resolve(tenant, area, at, settings)
+    left_open = whole.running
+    if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
+        events += resolve(tenant, WHOLE, at, settings)
     weight, last_seen = series.customers.see(ticket.customer, at)
     if weight < 1.0:
         tenant.guarded.append("repeated_customer")
@@ -256,7 +265,7 @@ def _count(
     for each in (series, whole):
         if each.day != int(at // 86_400.0):
             learn_limits(tenant, each, at)
-    arrived = Arrived(area, at, note, score, found, of_whole, weight_there)
+    arrived = Arrived(area, at, note, last_seen, score, found, of_whole, weight_there)
     return events + judge(tenant, arrived, settings)
 
 
@@ -294,7 +303,7 @@ def _slices(
     )
 
 
-_values = operator.attrgetter(*DIMENSIONS)
+_values = operator.attrgetter(*("feed" if name == "source" else name for name in DIMENSIONS))
 
 
 def _note(
@@ -308,15 +317,15 @@ def _note(
 ) -> Note:
     return Note(
         mark,
-        ticket.ticket_id,
+        ticket.ticket_id[:ID_CHARACTERS],
         at,
         weight,
         values,
         ticket.customer,
-        ticket.revenue,
+        None if ticket.revenue is None else min(ticket.revenue, MOST_REVENUE),
         ticket.renewal_at,
         ticket.text or "",
-        ticket.url,
+        ticket.url if ticket.url is not None and len(ticket.url) <= URL_CHARACTERS else None,
         guessed,
     )
 
@@ -354,7 +363,7 @@ def _solved(tenant: Tenant, ticket: Ticket) -> tuple[Outcome, list[EscalationEve
     series = tenant.areas.get(ticket.area)
     if series is None or ticket.handled is None:
         return "not_created", []
-    series.handle(ticket.handled, elapsed=ticket.elapsed)
+    series.handle(min(ticket.handled, MOST_HANDLED), elapsed=ticket.elapsed)
     tenant.touched.add(ticket.area)
     return "solved", []
 
@@ -391,8 +400,9 @@ def _take_back(
         series.slices.withdraw(
             at / 3600.0, weight, keys_of(_values(ticket), settings.slice_dimensions)[0]
         )
-        gone = next((note for note in series.notes if note.mark == mark), None)
-        gone = gone or _note(ticket, at, weight, mark, _values(ticket), guessed=False)
+        gone = _noted(series, mark) or _note(
+            ticket, at, weight, mark, _values(ticket), guessed=False
+        )
         series.notes = [note for note in series.notes if note.mark != mark]
         there = tenant.whole.forget(mark, at)
         if there > 0.0:
@@ -400,14 +410,25 @@ def _take_back(
         events = []
         for key, lost in ((area, weight), (WHOLE, there)):
             episode = tenant.series(key).running
+            if episode is not None and not episode.inside(gone):
+                continue
             if episode is not None and episode.dossier is not None:
-                episode.dossier.withdraw(gone, also=also_of(area) if key == WHOLE else ())
+                also = also_of(area) if key == WHOLE else ()
+                episode.dossier.withdraw(gone, at, inside=episode.inside(gone), also=also)
             transition = episode and episode.withdraw(at, lost)
             if transition:
                 assert tenant.clock is not None
                 events.append(tell(tenant, key, transition, tenant.clock, settings))
         return events
     return None
+
+
+def _noted(series: Series, mark: int) -> Note | None:
+    """What is still known of the ticket with that *mark*, whose own event may tell less."""
+    known = list(series.notes)
+    if series.running is not None and series.running.dossier is not None:
+        known += series.running.dossier.candidates
+    return next((note for note in known if note.mark == mark), None)
 
 
 def _move(
@@ -519,10 +540,11 @@ def _pass_time(tenant: Tenant, now: float, settings: Settings) -> list[Escalatio
 def _has_room(tenant: Tenant, area: str, at: float, settings: Settings) -> bool:
     """Whether a new area gets a series of its own: names that anyone made up get few."""
     areas = tenant.areas
+    if settings.taxonomy.knows(area) or area == UNCLASSIFIED:
+        return True
     if len(areas) >= settings.areas_per_tenant:
         return False
-    named = settings.taxonomy.knows(area) or area == UNCLASSIFIED
-    if named or at / 3600.0 - tenant.born < KNOWN_HOURS:
+    if at / 3600.0 - tenant.born < KNOWN_HOURS:
         return True
     unknown = sum(not tenant.knows(series) for series in areas.values())
     return unknown < max(settings.areas_per_tenant // UNKNOWN_AREAS, LEAST_UNKNOWN)

@@ -32,8 +32,11 @@ MOST_EXAMPLES: Final = 3
 EXAMPLE_CHARACTERS: Final = 200
 PRODUCT_SHARE: Final = 0.8
 """Of the excess of a tenant-wide episode, that makes one product its own."""
-MOST_POOLED: Final = 24
-"""Areas whose tickets tell which values go together."""
+MOST_POOLED: Final = 16
+"""Areas that tell which values are usual, and which go together."""
+AREA_VARIANCE: Final = 0.05
+LEAST_TOLD: Final = 3.0
+"""Customer-equivalents inside below which a value of a whole tenant is not looked at."""
 
 
 class Story(NamedTuple):
@@ -49,15 +52,18 @@ class Story(NamedTuple):
     children: list[Child] | None
 
 
-def story(tenant: Tenant, key: str, episode: Episode, settings: Settings) -> Story:
-    """What is known of the episode of the series *key*."""
+def story(tenant: Tenant, key: str, episode: Episode, settings: Settings, at: float) -> Story:
+    """What is known *at* (seconds) of the episode of the series *key*."""
     dossier = episode.dossier
-    children = _children(tenant, episode) if key == WHOLE else None
-    product = _product(key, children, settings)
+    children = _children(tenant, episode, at) if key == WHOLE else None
+    product = _product(key, children, dossier, settings)
+    children = children[:MOST_CHILDREN] if children is not None else None
     if dossier is None:
         actions = _actions(key, episode, settings, product)
         return Story([], [], [], [], None, actions, product, children)
-    reasons = explain(dossier, _usual(tenant, key, dossier), _together(tenant, key), episode.slice)
+    reasons = explain(
+        dossier, _usual(tenant, key, dossier, at), _together(tenant, key), episode.slice
+    )
     words = _words(tenant, key, dossier)
     return Story(
         explanation=[_explanation(one) for one in reasons.values],
@@ -77,35 +83,42 @@ def _inside(tenant: Tenant, key: str) -> list[Series]:
     return [tenant.areas[name] for name in sorted(tenant.areas)]
 
 
-def _usual(tenant: Tenant, key: str, dossier: Dossier) -> dict[str, Usual]:
-    """The usual shares: of the area, or of all areas by their rates."""
-    inside = _inside(tenant, key)
-    names = dict.fromkeys(dossier.values)
-    for series in inside if key != WHOLE else ():
-        names |= dict.fromkeys((*series.slices.of, *series.slices.others))
+def _usual(tenant: Tenant, key: str, dossier: Dossier, at: float) -> dict[str, Usual]:
+    """The usual shares: of the area, or of the areas with most tickets inside by their rates."""
+    if key != WHOLE:
+        series = tenant.areas[key]
+        names = dict.fromkeys((*dossier.values, *series.slices.of, *series.slices.others))
+        told = {name: series.slices.usual(name) for name in names}
+        return {name: usual for name, usual in told.items() if usual is not None}
+    rates = {name: max(s.model.rate_at(at), 1e-6) for name, s in sorted(tenant.areas.items())}
+    total = sum(rates.values())
+    inside = [(rates[name], tenant.areas[name].slices) for name in _busiest(tenant, dossier)]
     found: dict[str, Usual] = {}
-    total = sum(series.model.rate for series in inside) or 1.0
-    for name in names:
+    for name, came in dossier.values.items():
         dimension, _, value = name.partition("\x1f")
         if dimension == AREA:
-            area = tenant.areas.get(value)
-            if area is not None:
-                share = max(area.model.rate / total, 1e-6)
-                found[name] = Usual(min(share, MOST_USUAL), 0.05)
-            continue
-        if key == WHOLE and name.startswith(OF_AN_AREA):
-            continue
-        share = variance = known = 0.0
-        for series in inside:
-            usual = series.slices.usual(name)
-            if usual is not None:
-                weight = max(series.model.rate, 1e-6)
-                known += weight
-                share += weight * usual.share
-                variance += weight * usual.variance
-        if known > 0.5 * total or (known > 0.0 and len(inside) == 1):
-            found[name] = Usual(share / known, variance / known)
+            if value in rates:
+                found[name] = Usual(min(rates[value] / total, MOST_USUAL), AREA_VARIANCE)
+        elif came >= LEAST_TOLD and not name.startswith(OF_AN_AREA):
+            known = [(rate, usual) for rate, slices in inside if (usual := slices.usual(name))]
+            weight = sum(rate for rate, _ in known)
+            if known and weight > 0.5 * sum(rate for rate, _ in inside):
+                found[name] = Usual(
+                    sum(rate * usual.share for rate, usual in known) / weight,
+                    sum(rate * usual.variance for rate, usual in known) / weight,
+                )
     return found
+
+
+def _busiest(tenant: Tenant, dossier: Dossier) -> list[str]:
+    """Areas by tickets inside, most first, as many as are looked at."""
+    counts = {
+        name.partition("\x1f")[2]: came
+        for name, came in dossier.values.items()
+        if name.startswith(AREA)
+    }
+    inside = (name for name in counts if name in tenant.areas)
+    return sorted(inside, key=lambda name: (-counts[name], name))[:MOST_POOLED]
 
 
 def _together(tenant: Tenant, key: str) -> Together:
@@ -133,12 +146,7 @@ def _words(tenant: Tenant, key: str, dossier: Dossier) -> list[Spiking]:
     if key != WHOLE:
         others = [areas[name].vocabulary for name in sorted(areas) if name != key]
         return spiking(dossier, areas[key].vocabulary, others)
-    counts = {
-        name.partition("\x1f")[2]: came
-        for name, came in dossier.values.items()
-        if name.startswith(AREA)
-    }
-    names = sorted((n for n in counts if n in areas), key=lambda name: (-counts[name], name))
+    names = _busiest(tenant, dossier)
     if not names:
         return []
     return spiking(
@@ -259,45 +267,45 @@ def _handling(inside: Iterable[Series]) -> float | None:
     return total / rates if rates > 0.0 else None
 
 
-def _product(key: str, children: list[Child] | None, settings: Settings) -> str | None:
+def _product(
+    key: str, children: list[Child] | None, dossier: Dossier | None, settings: Settings
+) -> str | None:
     """Of the area; of a tenant-wide episode, the one that has nearly all of the excess."""
     taxonomy = settings.taxonomy
     if key != WHOLE:
         return taxonomy.product_of(key)
+    if dossier is None or not taxonomy.areas:
+        return None
     excess: dict[str, float] = {}
     for child in children or ():
         name = taxonomy.product_of(child.product_area) or ""
-        excess[name] = excess.get(name, 0.0) + max(child.observed - child.expected, 0.0)
-    total = sum(excess.values())
+        excess[name] = excess.get(name, 0.0) + child.observed - child.expected
     top = max(excess, key=lambda name: (excess[name], name), default="")
-    return top if top and excess[top] >= PRODUCT_SHARE * total else None
+    return top if top and excess[top] >= PRODUCT_SHARE * (dossier.came - dossier.due) else None
 
 
-def _children(tenant: Tenant, episode: Episode) -> list[Child]:
-    """The areas inside, by excess: what came in each since it began, as far as it is known."""
+def _children(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
+    """The areas inside, by excess; what is due in all is split by their rates."""
     dossier = episode.dossier
-    hours = 0.0
-    if dossier is not None:
-        hours = max(dossier.accounted - dossier.since, 60.0) / 3600.0
+    rates = {name: series.model.rate_at(at) for name, series in sorted(tenant.areas.items())}
+    total = sum(rate for name, rate in rates.items() if tenant.knows(tenant.areas[name]))
+    due = dossier.due / max(total, 1e-9) if dossier is not None else 0.0
+    came = dossier.values if dossier is not None else {}
+    names = {name for name in rates if f"{AREA}\x1f{name}" in came}
     found = []
-    for name in episode.areas:
-        series = tenant.areas.get(name)
-        if series is None:
-            continue
-        own = series.episode
+    for name in sorted(names.union(episode.areas) & rates.keys()):
+        own = tenant.areas[name].episode
         if own is not None and not own.running and own.resolved_at < episode.since:
             own = None  # an earlier one
-        came = dossier.values.get(f"{AREA}\x1f{name}", 0.0) if dossier is not None else 0.0
         found.append(
             Child(
                 product_area=name,
                 episode_id=own.id if own is not None else None,
-                observed=round(came, 3),
-                expected=round(series.model.rate * hours, 3),
+                observed=round(came.get(f"{AREA}\x1f{name}", 0.0), 3),
+                expected=round(rates[name] * due, 3),
             )
         )
-    found.sort(key=lambda child: (child.expected - child.observed, child.product_area))
-    return found[:MOST_CHILDREN]
+    return sorted(found, key=lambda child: (child.expected - child.observed, child.product_area))
 
 
 def _actions(
@@ -320,7 +328,7 @@ def _actions(
         "since": f"{moment(episode.since):%Y-%m-%d %H:%M} UTC",
         "customers": str(episode.customers),
         "product": product or "",
-        "issue": issue or "",
+        "issue": issue if issue and issue in _issue_types(settings) else "",
         "status": "resolved" if not episode.running else "being worked on",
     }
     return Actions(
@@ -338,6 +346,12 @@ def _issue_type(episode: Episode, reasons: Reasons | None) -> str | None:
     keys = [episode.slice] if episode.slice is not None else []
     keys += [key for one in (reasons.values if reasons is not None else ()) for key in one.keys]
     return next((key[len(OF_AN_AREA) :] for key in keys if key.startswith(OF_AN_AREA)), None)
+
+
+def _issue_types(settings: Settings) -> set[str]:
+    """Those that somebody named: what strangers call theirs is not told to customers."""
+    named = {one.name for area in settings.taxonomy.areas for one in area.issue_types}
+    return {*named, *(name for entry in settings.playbook.entries for name in entry.issue_types)}
 
 
 def customer_key(customer: str) -> str:

@@ -29,7 +29,10 @@ MAX_BYTES: Final = 65_536
 """A longer record is rejected before it is parsed."""
 AREA_CHARACTERS: Final = 64
 TEXT_CHARACTERS: Final = 600
+TEXT_BYTES: Final = 900
 """Of a ticket's text that is kept for words and examples."""
+NAME_BYTES: Final = 128
+"""Of a value's name, and of a customer's id as it stands."""
 MOST_REVENUE: Final = 1e12
 MOST_HANDLING_SECONDS: Final = 31_536_000.0
 """A year; what is larger is cut, so that sums stay numbers."""
@@ -182,6 +185,7 @@ def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket
     account = event.account
     words = event.event_type in ("created", "reclassified")
     text = shown_text(event.subject, event.body, TEXT_CHARACTERS) if words else ""
+    text = _bytes_at_most(text, TEXT_BYTES)
     handled, elapsed = _handled(event)
     return signals.Ticket(
         tenant=clean(event.tenant, 128) or "default",
@@ -200,6 +204,7 @@ def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket
         app_version=value_name(event.app_version),
         channel=value_name(event.channel),
         merged_into=event.merged_into,
+        feed=value_name(event.source),
         tier=value_name(account.tier) if account else None,
         segment=value_name(account.segment) if account else None,
         language=value_name(event.language),
@@ -226,7 +231,8 @@ def _handled(event: TicketEvent) -> tuple[float | None, bool]:
 
 def _pseudonym(name: str) -> str:
     """*name*, or where it is personal data (an e-mail address), another that stands for it."""
-    if redact_value(name) in (name, "[token]"):  # many an account's id looks like a token
+    short = len(name.encode("utf-8", "replace")) <= NAME_BYTES
+    if short and redact_value(name) in (name, "[token]"):  # many an account's id looks like a token
         return name
     return f"customer-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
@@ -265,8 +271,15 @@ def _folded(text: str | None) -> str:
         folded = clean(unicodedata.normalize("NFD", text), len(text) * 4)
         for _ in range(2):  # folding may denormalise: "toNFKC_Casefold" of the Unicode Standard
             folded = unicodedata.normalize("NFKC", folded.casefold())
-        plain = clean(folded, AREA_CHARACTERS)
+        plain = _bytes_at_most(clean(folded, AREA_CHARACTERS), NAME_BYTES)
     return plain
+
+
+def _bytes_at_most(text: str, most: int) -> str:
+    """*text*, cut to so many bytes of UTF-8."""
+    if len(text) <= most and text.isascii():
+        return text
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore").strip()
 
 
 def clean(text: str, characters: int) -> str:

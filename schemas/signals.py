@@ -37,6 +37,8 @@ class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=F
     app_version: str | None = None
     channel: str | None = None
     merged_into: str | None = None
+    feed: str | None = None
+    """The source, as a value like any other."""
     tier: str | None = None
     segment: str | None = None
     language: str | None = None

@@ -156,7 +156,7 @@ def test_the_five_soonest_renewals_are_named() -> None:
     assert [one.customer for one in audience.renewals] == ["c0", "c1", "c2", "c3", "c4"]
     assert [one.revenue for one in audience.renewals] == [10.0, 11.0, 12.0, 13.0, 14.0]
     assert len(audience.renewals) == MOST_RENEWALS
-    assert audience.renewing == 91
+    assert audience.renewing_customers == 91
 
 
 def test_a_renewal_is_told_once_a_customer() -> None:
@@ -165,7 +165,7 @@ def test_a_renewal_is_told_once_a_customer() -> None:
     for _ in range(10):
         add(audience, "acme", renewal_at=9 * DAY)
     assert [(one.customer, one.revenue) for one in audience.renewals] == [("acme", 0.0)]
-    assert audience.renewing == 1
+    assert audience.renewing_customers == 1
 
 
 @pytest.mark.parametrize("seed", range(5))

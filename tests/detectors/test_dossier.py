@@ -218,11 +218,11 @@ def test_an_example_that_is_taken_back_is_none_any_more() -> None:
     """A merged or deleted ticket is shown to nobody, and not counted."""
     notes = [note(number, text="kaboom") for number in range(1, 6)]
     dossier = filled(notes)
-    dossier.withdraw(notes[1])
+    dossier.withdraw(notes[1], 1e9)
     assert [one.mark for one in dossier.candidates] == [1, 3, 4, 5]
     assert (dossier.tickets, dossier.came, dossier.terms()) == (4, 4.0, {"kaboom": 4})
     for _ in range(9):
-        dossier.withdraw(notes[2])
+        dossier.withdraw(notes[2], 1e9)
     assert (dossier.tickets, dossier.came) == (0, 0.0)
 
 
@@ -237,12 +237,12 @@ def test_values_and_pairs_that_are_taken_back_count_no_more() -> None:
     for one in kept:
         without.add(one, 90, also=area)
     for one in gone:
-        dossier.withdraw(one, also=area)
+        dossier.withdraw(one, 1e9, also=area)
     assert {key: count for key, count in dossier.values.items() if count} == without.values
     assert {key: count for key, count in dossier.pairs.items() if count} == without.pairs
     assert (dossier.came, dossier.tickets) == (without.came, without.tickets)
     for one in kept + kept:
-        dossier.withdraw(one, also=area)
+        dossier.withdraw(one, 1e9, also=area)
     assert set(dossier.values.values()) | set(dossier.pairs.values()) == {0.0}
 
 

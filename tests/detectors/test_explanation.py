@@ -409,7 +409,7 @@ def test_what_was_taken_back_explains_nothing(seed: int) -> None:
     mix = usual_mix(seed)
     assert told(explain(dossier, SHARES, mix))[0] == ("app_version=4.2.1",)
     for one in gone:
-        dossier.withdraw(one)
+        dossier.withdraw(one, 1e9)
     found = explain(dossier, SHARES, mix)
     assert told(found) == told(explain(without, SHARES, mix))
     assert ("app_version=4.2.1",) not in told(found)

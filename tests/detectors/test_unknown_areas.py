@@ -189,15 +189,17 @@ def test_a_flood_leaves_room_for_areas_of_the_taxonomy() -> None:
     assert desk.tenant.areas[UNCLASSIFIED].tickets == 1
 
 
-def test_nothing_grows_beyond_the_room_there_is() -> None:
-    """Not even listed or known areas get more series than a tenant may have."""
+def test_listed_areas_have_room_in_any_case() -> None:
+    """Made-up names cannot take it: only those that are not listed share one series."""
     names = tuple(AreaEntry(name=f"listed {number}") for number in range(30))
     config = msgspec.structs.replace(SETTINGS, taxonomy=Taxonomy(areas=names), areas_per_tenant=12)
     desk = Desk(config)
+    for number in range(20):
+        desk.ticket(NOW + HOUR * number, f"made up {number}")
     for number in range(30):
-        desk.ticket(NOW + HOUR * number, f"listed {number}")
-    assert len(desk.tenant.areas) == 13
-    assert desk.tenant.areas[OTHER].tickets == 18
+        desk.ticket(NOW + HOUR * (20 + number), f"listed {number}")
+    assert len(desk.tenant.areas) == 12 + 1 + 30
+    assert desk.tenant.areas[OTHER].tickets == 8
 
 
 # --- made-up values -------------------------------------------------------------------------------
