@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from detectors.arithmetic import negative_log_tail
 from detectors.budget import BUDGET_WEEKS, allowed_for, budget_told, limit_for
 from detectors.calibration import Kind
-from detectors.dossier import MOST_NOTES, Dossier, Note
+from detectors.dossier import MOST_NOTES, NOTED_TICKETS, Dossier, Note
 from detectors.episode import Episode, episode_id, opened
 from detectors.evidence import to_event
 from detectors.guards import breadth, heirs_share
@@ -34,10 +34,13 @@ ELEVATED: Final = 1.5
 """Deviations above what is due that make an area part of a tenant-wide episode."""
 SAME_THING_SECONDS: Final = 3.0 * 3600.0
 """A tenant that crosses so long after one of its areas paged is the same thing."""
-JOINT_SECONDS: Final = (1200.0, 7200.0)
-BROAD_TOGETHER: Final = (1.5, 2.0)
+JOINT_SECONDS: Final = 7200.0
+BROAD_TOGETHER: Final = 1.5
 """Deviations by which the rest must be up, where another area paged so lately that it may be one
-thing: the longer ago, the more."""
+thing."""
+AT_ONCE_SECONDS: Final = 120.0
+BROAD_AT_ONCE: Final = 0.1
+"""The same where it paged a moment ago: what breaks in one minute is hardly two things."""
 LONG_SHARE: Final = 0.5
 LONGEST_COOLDOWN_HOURS: Final = 24.0
 """The cool-down is half as long as the episode was at least, but no longer than a day by that."""
@@ -179,11 +182,11 @@ def _several(
         return []
     areas = _in_order(tenant)
     up = alone and arrived.of_whole.value >= 0.0 and breadth(areas, at, (area,)) >= BROAD_NEIGHBOURS
-    for seconds, least in zip(JOINT_SECONDS, BROAD_TOGETHER, strict=True):
-        lately = _paged_since(tenant, at - seconds)
-        if not up and lately:
-            but = (area, *(tenant.areas[name] for name in lately))
-            up = breadth(areas, at, but) >= least
+    lately = _paged_since(tenant, at - JOINT_SECONDS)
+    if not up and lately:
+        but = (area, *(tenant.areas[name] for name in lately))
+        at_once = bool(_paged_since(tenant, at - AT_ONCE_SECONDS))
+        up = breadth(areas, at, but) >= (BROAD_AT_ONCE if at_once else BROAD_TOGETHER)
     if up:
         limit = limit_for(tenant, whole, "tenant", at, settings)
         return _open_whole(
@@ -222,7 +225,7 @@ def _gathered(tenant: Tenant, score: Score, limit: float, at: float) -> Score:
         for name in tenant.running
         if name != WHOLE
         and (episode := tenant.areas[name].running) is not None
-        and episode.detected_at >= at - JOINT_SECONDS[-1]
+        and episode.detected_at >= at - JOINT_SECONDS
     ]
     since = min([*begun, at - 60.0])
     due, came = tenant.whole.lately(since / 3600.0, at)
@@ -516,8 +519,7 @@ def _begin(tenant: Tenant, key: str, episode: Episode, at: float, settings: Sett
     """The dossier of an episode that opens *at*: of what is still known of its window."""
     since = episode.since
     if key == WHOLE:
-        full = [series.notes[0].at for series in _in_order(tenant) if _cut_off(series, since)]
-        since = max([since, *full])
+        since = max([since, *(_noted_since(series, at) for series in _in_order(tenant))])
         notes = [(also_of(name), note) for name, note in _notes_of_all(tenant, since)]
     else:
         none: tuple[str, ...] = ()
@@ -531,9 +533,11 @@ def _begin(tenant: Tenant, key: str, episode: Episode, at: float, settings: Sett
     episode.begin(dossier, settings.severity_rules)
 
 
-def _cut_off(series: Series, since: float) -> bool:
-    """Whether the notes of an area do not go back as far as *since*, for want of room."""
-    return len(series.notes) >= MOST_NOTES and series.notes[0].at > since
+def _noted_since(series: Series, at: float) -> float:
+    """Since when the notes of an area are complete."""
+    if len(series.notes) >= MOST_NOTES:
+        return series.notes[0].at
+    return at - NOTED_TICKETS / max(series.model.rate, 1e-6) * 3600.0
 
 
 def _notes_of_all(tenant: Tenant, since: float) -> list[tuple[str, Note]]:
