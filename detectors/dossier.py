@@ -5,6 +5,7 @@ last few, and an episode begins its `Dossier` with those of its own window.
 """
 
 from collections import Counter
+from itertools import combinations
 from typing import Final
 
 import msgspec
@@ -72,6 +73,11 @@ class Note(msgspec.Struct, array_like=True, gc=False):
         return self.values[_REGION] if len(self.values) > _REGION else None
 
 
+def horizon(at: float, rate: float) -> float:
+    """How far the notes of an area with *rate* tickets an hour go back, *at* (seconds)."""
+    return at - NOTED_TICKETS / max(rate, 1e-6) * 3600.0
+
+
 def remember(notes: list[Note], note: Note, rate: float) -> list[Note]:
     """Add *note* to the *notes* of an area with *rate* tickets an hour.
 
@@ -80,7 +86,7 @@ def remember(notes: list[Note], note: Note, rate: float) -> list[Note]:
     """
     forgotten = []
     note = _short(note)
-    since = note.at - NOTED_TICKETS / max(rate, 1e-6) * 3600.0
+    since = horizon(note.at, rate)
     notes.append(note)
     while len(notes) > MOST_NOTES or (len(notes) > LEAST_NOTES and notes[0].at < since):
         forgotten.append(notes.pop(0))
@@ -166,9 +172,8 @@ class Dossier(msgspec.Struct, array_like=True):
         keys = (*also, *note.keys)
         for key in keys:
             _count(self.values, key, weight, MOST_VALUES)
-        for place, key in enumerate(keys):
-            for other in keys[place + 1 :]:
-                _count(self.pairs, key + TOGETHER + other, weight, MOST_PAIRS)
+        for pair in _pairs(keys):
+            _count(self.pairs, pair, weight, MOST_PAIRS)
 
     def withdraw(
         self, note: Note, at: float, *, inside: bool = True, also: tuple[str, ...] = ()
@@ -179,14 +184,15 @@ class Dossier(msgspec.Struct, array_like=True):
         self.tickets = max(0, self.tickets - inside)
         self.came = max(0.0, self.came - note.weight)
         keys = (*also, *note.keys)
-        together = [
-            key + TOGETHER + other for place, key in enumerate(keys) for other in keys[place + 1 :]
-        ]
-        for counts, names in ((self.values, keys), (self.pairs, together)):
+        for counts, names in ((self.values, keys), (self.pairs, _pairs(keys))):
             for name in names:
                 if name in counts:
                     counts[name] = max(0.0, counts[name] - note.weight)
         self.candidates = [one for one in self.candidates if one.mark != note.mark]
+
+
+def _pairs(keys: tuple[str, ...]) -> list[str]:
+    return [TOGETHER.join(pair) for pair in combinations(keys, 2)]
 
 
 def _short(note: Note) -> Note:

@@ -102,10 +102,10 @@ def explain(
     chances = _tails(came, counts, [usual[key] for key in tried])
     found = {}
     for key, observed, chance in zip(tried, counts, chances, strict=True):
-        told = _claim((key,), observed, usual[key].share, dossier, excess, chance * len(tried))
+        told = _claim((key,), observed, usual[key].share, came, due, chance * len(tried))
         found[key] = told
     singles = [one for key, one in found.items() if _holds(one, came) or key == known]
-    pairs = _together(dossier, found, usual, mix, excess)
+    pairs = _together(dossier, found, usual, mix)
     inside = {key for pair in pairs for key in pair.keys}
     claims = [*pairs, *(one for one in singles if one.keys[0] not in inside)]
     if dossier.tickets >= LEAST_TICKETS:
@@ -129,16 +129,16 @@ def _claim(
     keys: tuple[str, ...],
     observed: float,
     share: float,
-    dossier: Dossier,
-    excess: float,
+    came: float,
+    due: float,
     chance: float,
 ) -> Explained:
-    came = dossier.came
+    """That of *came*, where *due* were, so many have the *keys*, usually the *share*."""
     return Explained(
         keys=keys,
         observed=observed,
-        expected=share * min(dossier.due, came),
-        share=min((observed - share * min(dossier.due, came)) / excess, 1.0),
+        expected=share * due,
+        share=min((observed - share * due) / (came - due), 1.0),
         lift=observed / (share * came),
         p_value=min(chance, 1.0),
         gain=_gain(observed, came, share),
@@ -173,7 +173,6 @@ def _together(
     found: Mapping[str, Explained],
     usual: Mapping[str, Usual],
     mix: Together,
-    excess: float,
 ) -> list[Explained]:
     """The pair that explains clearly more than either of its values; at most one."""
     up = {
@@ -196,7 +195,8 @@ def _together(
             _given(one, other, observed, up, usual, mix) for one, other in (keys, keys[::-1])
         )
         share = usual[keys[0]].share * _share_given(keys[0], keys[1], usual, mix)[0]
-        told = _claim(keys, observed, share, dossier, excess, chance)
+        due = min(dossier.due, dossier.came)
+        told = _claim(keys, observed, share, dossier.came, due, chance)
         nearly_all = NEARLY_ALL * max(up[key].share for key in keys)
         clear = told.p_value <= PAIR_CHANCE and _holds(told, dossier.came)
         if clear and told.share >= nearly_all and (best is None or told.gain > best.gain):
@@ -231,7 +231,6 @@ def _customers(dossier: Dossier, mix: Together) -> list[Explained]:
     if not members or mix.alone("")[1] < LEAST_MIX:
         return []
     due = min(dossier.due, dossier.came) / dossier.came * dossier.tickets
-    excess = max(dossier.tickets - due, 1e-9)
     names = sorted(members, key=lambda name: (-members[name].tickets, name))[:3]
     claims = []
     for name in names:
@@ -241,16 +240,8 @@ def _customers(dossier: Dossier, mix: Together) -> list[Explained]:
         share = min((seen + 0.5) / (tickets_seen + 1.0), MOST_USUAL)
         usual = Usual(share, 1.0 / (share * (tickets_seen + 1.0)))
         chance = _tails(float(dossier.tickets), [tickets], [usual])[0]
-        told = Explained(
-            keys=(key,),
-            observed=tickets,
-            expected=share * due,
-            share=min((tickets - share * due) / excess, 1.0),
-            lift=tickets / (share * dossier.tickets),
-            p_value=min(chance * max(dossier.audience.customers, 1), 1.0),
-            gain=_gain(tickets, float(dossier.tickets), share),
-        )
-        claims.append(told)
+        chance *= max(dossier.audience.customers, 1)
+        claims.append(_claim((key,), tickets, share, float(dossier.tickets), due, chance))
     return claims
 
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from detectors.arithmetic import negative_log_tail
 from detectors.budget import BUDGET_WEEKS, allowed_for, budget_told, limit_for
 from detectors.calibration import Kind
-from detectors.dossier import MOST_NOTES, NOTED_TICKETS, Dossier, Note
+from detectors.dossier import MOST_NOTES, Dossier, Note, horizon
 from detectors.episode import Episode, episode_id, opened
 from detectors.evidence import to_event
 from detectors.guards import breadth, heirs_share
@@ -20,7 +20,7 @@ from detectors.models import Score
 from detectors.series import PENDING_MARGIN, Series
 from detectors.settings import Settings
 from detectors.slices import Found
-from detectors.telling import AREA, story
+from detectors.telling import area_key, story
 from detectors.tenant import WHOLE, Page, Tenant
 from schemas.escalation import EscalationEvent, Reason, Suppressed, Transition
 
@@ -187,18 +187,14 @@ def _several(
         but = (area, *(tenant.areas[name] for name in lately))
         at_once = bool(_paged_since(tenant, at - AT_ONCE_SECONDS))
         up = breadth(areas, at, but) >= (BROAD_AT_ONCE if at_once else BROAD_TOGETHER)
-    if up:
-        limit = limit_for(tenant, whole, "tenant", at, settings)
-        return _open_whole(
-            tenant, _gathered(tenant, arrived.of_whole, limit, at), limit, at, settings
-        )
     found = arrived.found
-    if found is not None and _pages_elsewhere(tenant, found.key):
-        return []
-    if not _pages_lately(tenant, at, settings):
+    elsewhere = found is not None and _pages_elsewhere(tenant, found.key)
+    if not up and (elsewhere or not _pages_lately(tenant, at, settings)):
         return []
     limit = limit_for(tenant, whole, "tenant", at, settings)
     score = _gathered(tenant, arrived.of_whole, limit, at)
+    if up:
+        return _open_whole(tenant, score, limit, at, settings)
     tenant.guarded.append("storm")
     return [_open(tenant, WHOLE, "tenant", score, limit, at, settings, storm=True)]
 
@@ -437,14 +433,12 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
     tenant.running.discard(key)
     if key != WHOLE:
         tenant.touched.add(key)
-        if (
-            episode.suppressed is None
-        ):  # the tenant's window must not be made of what was dealt with
+        series.notes.clear()  # they are no usual tickets
+        if episode.suppressed is None:
+            # The tenant's window must not be made of what was dealt with.
             tenant.whole.model.restart()
     events = [tell(tenant, key, transition, at, settings)]
     episode.close()
-    if key != WHOLE:
-        tenant.areas[key].notes.clear()  # they are no usual tickets
     if episode.suppressed is None:
         for other in sorted(tenant.running - {WHOLE}):
             silent = tenant.areas[other].running
@@ -537,7 +531,7 @@ def _noted_since(series: Series, at: float) -> float:
     """Since when the notes of an area are complete."""
     if len(series.notes) >= MOST_NOTES:
         return series.notes[0].at
-    return at - NOTED_TICKETS / max(series.model.rate, 1e-6) * 3600.0
+    return horizon(at, series.model.rate)
 
 
 def _notes_of_all(tenant: Tenant, since: float) -> list[tuple[str, Note]]:
@@ -554,4 +548,4 @@ def _notes_of_all(tenant: Tenant, since: float) -> list[tuple[str, Note]]:
 
 def also_of(name: str) -> tuple[str, ...]:
     """The keys that a ticket of the area *name* has for the whole tenant: the area is one."""
-    return (f"{AREA}\x1f{name}",)
+    return (area_key(name),)

@@ -32,7 +32,16 @@ from detectors.telling import customer_key
 from detectors.tenant import KNOWN_HOURS, WHOLE, Page, Tenant
 from detectors.words import terms, tokens
 from schemas.escalation import EscalationEvent
-from schemas.signals import OTHER, UNCLASSIFIED, Signal, Tick, Ticket, Verdict
+from schemas.signals import (
+    MOST_HANDLING_SECONDS,
+    MOST_REVENUE,
+    OTHER,
+    UNCLASSIFIED,
+    Signal,
+    Tick,
+    Ticket,
+    Verdict,
+)
 
 Outcome = Literal[
     "counted",
@@ -59,9 +68,6 @@ not one of the last four weeks, or no verdict; ``withdrawn`` one that was merged
 
 VERDICTS = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
 DAY_SECONDS = 86_400
-MOST_REVENUE = 1e12
-MOST_HANDLED = 31_536_000.0
-"""What is larger is cut, so that sums stay numbers."""
 URL_CHARACTERS = 300
 ID_CHARACTERS = 128
 TESTED = 64
@@ -363,7 +369,7 @@ def _solved(tenant: Tenant, ticket: Ticket) -> tuple[Outcome, list[EscalationEve
     series = tenant.areas.get(ticket.area)
     if series is None or ticket.handled is None:
         return "not_created", []
-    series.handle(min(ticket.handled, MOST_HANDLED), elapsed=ticket.elapsed)
+    series.handle(min(ticket.handled, MOST_HANDLING_SECONDS), elapsed=ticket.elapsed)
     tenant.touched.add(ticket.area)
     return "solved", []
 

@@ -1,6 +1,7 @@
 """All that an escalation tells beyond its counts: why, in which words, at what cost, what to do."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 from detectors.dossier import CUSTOMER, Dossier, Note
@@ -112,13 +113,14 @@ def _usual(tenant: Tenant, key: str, dossier: Dossier, at: float) -> dict[str, U
 
 def _busiest(tenant: Tenant, dossier: Dossier) -> list[str]:
     """Areas by tickets inside, most first, as many as are looked at."""
-    counts = {
-        name.partition("\x1f")[2]: came
-        for name, came in dossier.values.items()
-        if name.startswith(AREA)
-    }
-    inside = (name for name in counts if name in tenant.areas)
-    return sorted(inside, key=lambda name: (-counts[name], name))[:MOST_POOLED]
+    counts = _by_area(tenant, dossier)
+    return sorted(counts, key=lambda name: (-counts[name], name))[:MOST_POOLED]
+
+
+def _by_area(tenant: Tenant, dossier: Dossier) -> dict[str, float]:
+    """Customer-equivalents inside, by area."""
+    found = {name: dossier.values.get(area_key(name)) for name in sorted(tenant.areas)}
+    return {name: came for name, came in found.items() if came is not None}
 
 
 def _together(tenant: Tenant, key: str) -> Together:
@@ -129,6 +131,7 @@ def _together(tenant: Tenant, key: str) -> Together:
     if key != WHOLE and own[0] not in pool:
         pool.append(own[0])
 
+    @cache
     def counts(one: str, other: str) -> tuple[float, float]:
         special = one.startswith(OF_AN_AREA) or other.startswith(OF_AN_AREA)
         found = [s.mix.count((one,), (one, other)) for s in (own if special else pool)]
@@ -228,7 +231,7 @@ def _impact(
     inside = _inside(tenant, key)
     if key == WHOLE:  # its counts are weighted by what they tell: hours come from the tickets
         excess = max(dossier.came - dossier.due, 0.0)
-        inside = _with_tickets(tenant, dossier)
+        inside = [tenant.areas[name] for name in _by_area(tenant, dossier)]
     work = _handling(inside)
     elapsed = any(series.elapsed for series in inside)
     basis = None if work is None else ("time_to_solve" if elapsed else "work")
@@ -250,11 +253,6 @@ def _impact(
         handling_hours=None if work is None else significant(excess * work / 3600.0, 3),
         handling_basis=basis,  # type: ignore[arg-type]  # one of the two words above
     )
-
-
-def _with_tickets(tenant: Tenant, dossier: Dossier) -> list[Series]:
-    names = sorted(key.partition("\x1f")[2] for key in dossier.values if key.startswith(AREA))
-    return [tenant.areas[name] for name in names if name in tenant.areas]
 
 
 def _handling(inside: Iterable[Series]) -> float | None:
@@ -290,10 +288,9 @@ def _children(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
     rates = {name: series.model.rate_at(at) for name, series in sorted(tenant.areas.items())}
     total = sum(rate for name, rate in rates.items() if tenant.knows(tenant.areas[name]))
     due = dossier.due / max(total, 1e-9) if dossier is not None else 0.0
-    came = dossier.values if dossier is not None else {}
-    names = {name for name in rates if f"{AREA}\x1f{name}" in came}
+    came = _by_area(tenant, dossier) if dossier is not None else {}
     found = []
-    for name in sorted(names.union(episode.areas) & rates.keys()):
+    for name in sorted({*came, *episode.areas} & rates.keys()):
         own = tenant.areas[name].episode
         if own is not None and not own.running and own.resolved_at < episode.since:
             own = None  # an earlier one
@@ -301,7 +298,7 @@ def _children(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
             Child(
                 product_area=name,
                 episode_id=own.id if own is not None else None,
-                observed=round(came.get(f"{AREA}\x1f{name}", 0.0), 3),
+                observed=round(came.get(name, 0.0), 3),
                 expected=round(rates[name] * due, 3),
             )
         )
@@ -352,6 +349,11 @@ def _issue_types(settings: Settings) -> set[str]:
     """Those that somebody named: what strangers call theirs is not told to customers."""
     named = {one.name for area in settings.taxonomy.areas for one in area.issue_types}
     return {*named, *(name for entry in settings.playbook.entries for name in entry.issue_types)}
+
+
+def area_key(area: str) -> str:
+    """How an area stands among the values of a ticket of the whole tenant."""
+    return f"{AREA}\x1f{area}"
 
 
 def customer_key(customer: str) -> str:

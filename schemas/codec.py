@@ -22,6 +22,7 @@ from schemas.dead_letter import DeadReason, Rejected
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from schemas.privacy import redact_value, safe_link, shown_text
+from schemas.signals import MOST_HANDLING_SECONDS, MOST_REVENUE
 from schemas.tick import Tick
 from schemas.ticket import TICKET_SCHEMA_VERSION, TicketEvent
 
@@ -33,9 +34,6 @@ TEXT_BYTES: Final = 900
 """Of a ticket's text that is kept for words and examples."""
 NAME_BYTES: Final = 128
 """Of a value's name, and of a customer's id as it stands."""
-MOST_REVENUE: Final = 1e12
-MOST_HANDLING_SECONDS: Final = 31_536_000.0
-"""A year; what is larger is cut, so that sums stay numbers."""
 EARLIEST: Final = 0.0
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 """Before 2106, where 32 bits of seconds end: `detectors.customers` keeps times in them."""

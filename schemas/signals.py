@@ -9,6 +9,9 @@ from typing import Final, Literal
 
 import msgspec
 
+MOST_REVENUE: Final = 1e12
+MOST_HANDLING_SECONDS: Final = 31_536_000.0
+"""A year; what is larger is cut, so that sums stay numbers."""
 Mode = Literal["live", "history", "simulated"]
 """Live: wall-clock rules apply. History: pages nobody. Simulated: the sender ticks too."""
 

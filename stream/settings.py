@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from detectors.settings import Settings
 from detectors.severity import Rule
+from schemas.escalation import Severity as Grade
 from stream.config import Config
 from stream.config.sections import Severity
 
@@ -47,15 +48,7 @@ def _rules(bounds: Severity) -> Iterator[Rule]:
         ratio=bounds.critical_ratio,
         excess_per_hour=bounds.critical_excess_per_hour,
     )
-    if bounds.critical_tier_customers:
-        yield Rule(
-            severity="critical",
-            name="by tier",
-            tier=bounds.tier,
-            tier_customers=bounds.critical_tier_customers,
-        )
-    if bounds.critical_revenue:
-        yield Rule(severity="critical", name="by revenue", revenue=bounds.critical_revenue)
+    yield from _alone("critical", bounds, bounds.critical_tier_customers, bounds.critical_revenue)
     yield Rule(
         severity="error",
         name="by counts",
@@ -63,15 +56,7 @@ def _rules(bounds: Severity) -> Iterator[Rule]:
         ratio=bounds.error_ratio,
         excess_per_hour=bounds.error_excess_per_hour,
     )
-    if bounds.error_tier_customers:
-        yield Rule(
-            severity="error",
-            name="by tier",
-            tier=bounds.tier,
-            tier_customers=bounds.error_tier_customers,
-        )
-    if bounds.error_revenue:
-        yield Rule(severity="error", name="by revenue", revenue=bounds.error_revenue)
+    yield from _alone("error", bounds, bounds.error_tier_customers, bounds.error_revenue)
     yield Rule(
         severity="warning",
         name="by counts",
@@ -79,3 +64,15 @@ def _rules(bounds: Severity) -> Iterator[Rule]:
         ratio=bounds.warning_ratio,
         excess_per_hour=bounds.warning_excess_per_hour,
     )
+
+
+def _alone(
+    severity: Grade, bounds: Severity, tier_customers: int, revenue: float
+) -> Iterator[Rule]:
+    """What is so grave by itself, whatever the counts."""
+    if tier_customers:
+        yield Rule(
+            severity=severity, name="by tier", tier=bounds.tier, tier_customers=tier_customers
+        )
+    if revenue:
+        yield Rule(severity=severity, name="by revenue", revenue=revenue)

@@ -398,5 +398,5 @@ def test_absurd_amounts_are_cut(event_type: str) -> None:
     )
     signal = codec.read_record(value)
     assert isinstance(signal, signals.Ticket)
-    assert signal.revenue == codec.MOST_REVENUE
-    assert signal.handled == (codec.MOST_HANDLING_SECONDS if event_type == "solved" else None)
+    assert signal.revenue == signals.MOST_REVENUE
+    assert signal.handled == (signals.MOST_HANDLING_SECONDS if event_type == "solved" else None)
