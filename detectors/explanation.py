@@ -42,7 +42,7 @@ ALIKE_COVERED: Final = 0.6
 ALIKE_VALUE: Final = 0.05
 NEARLY_ALL: Final = 0.7
 MOST_EXPLAINED: Final = 5
-MIX_PRIOR: Final = 2.0
+MIX_PRIOR: Final = 6.0
 """Tickets that the independence of two values counts for, against those of the sample."""
 PAIR_VARIANCE: Final = 0.02
 """Relative: how much a share among the tickets with another value scatters besides."""
@@ -96,7 +96,10 @@ def explain(
     came, due = dossier.came, min(dossier.due, dossier.came)
     excess = came - due
     if came < LEAST_TICKETS or excess <= 0.0:
-        return Explanation()
+        if known is None or known not in usual:
+            return Explanation()
+        observed = dossier.values.get(known, 0.0)  # all that is too many has the value that paged
+        return Explanation((_claim((known,), observed, usual[known].share, came, due, 1.0),))
     tried = [key for key in dossier.values if key in usual]
     counts = [dossier.values[key] for key in tried]
     chances = _tails(came, counts, [usual[key] for key in tried])
@@ -138,15 +141,15 @@ def _claim(
         keys=keys,
         observed=observed,
         expected=share * due,
-        share=min((observed - share * due) / (came - due), 1.0),
-        lift=observed / (share * came),
+        share=min((observed - share * due) / (came - due), 1.0) if came > due else 1.0,
+        lift=observed / (share * came) if came else 0.0,
         p_value=min(chance, 1.0),
         gain=_gain(observed, came, share),
     )
 
 
 def _gain(observed: float, came: float, share: float) -> float:
-    seen = min(observed / came, 1.0)
+    seen = min(observed / came, 1.0) if came else 0.0
     gain = seen * math.log(seen / share) if seen > 0.0 else 0.0
     if seen < 1.0:
         gain += (1.0 - seen) * math.log((1.0 - seen) / (1.0 - share))

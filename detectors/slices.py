@@ -292,7 +292,8 @@ class Slices(msgspec.Struct, array_like=True):
         unseen = self.novelties / (self.known + LONG_TICKETS)
         long = (slice_.known + unseen) / (self.known + 1.0)
         own = (slice_.recent + LONG_TICKETS * long) / (self.recent + LONG_TICKETS)
-        rests_on = own * (self.recent + min(LONG_TICKETS, self.known)) + 0.5
+        known = self.known if self.known < LONG_TICKETS else LONG_TICKETS
+        rests_on = own * (self.recent + known) + 0.5
         young = self.block_of * BLOCK_HOURS - slice_.born < YOUNG_HOURS
         if young:
             unseen = max(unseen, ROUTINE_SHARE) if key.startswith(ROUTINE) else unseen
@@ -307,14 +308,16 @@ class Slices(msgspec.Struct, array_like=True):
             if days > 0.5 * units[1] and total_days > 0.0:  # how the share changed elsewhere
                 usual = days / total_days
                 trend = (lately + steady * usual) / (total + steady) / usual
-                own *= min(max(trend, 1.0 / MOST_TREND), MOST_TREND)
+                if trend > MOST_TREND:
+                    trend = MOST_TREND
+                own *= trend if trend > 1.0 / MOST_TREND else 1.0 / MOST_TREND
             if young and lately > own * (total + steady):
                 own = lately / (total + steady)
                 rests_on = lately / units[0] + 0.1
         yesterday = slice_.yesterday / (self.yesterday + 20.0)
         if yesterday > own:
             own, rests_on = yesterday, slice_.yesterday + 0.5
-        return min(own, 0.95), rests_on
+        return own if own < 0.95 else 0.95, rests_on
 
     def _fold(
         self,
@@ -329,7 +332,9 @@ class Slices(msgspec.Struct, array_like=True):
     ) -> Score | None:
         slice_.seen += weight
         rest = area.seen - slice_.seen
-        step = share * max(area.due - slice_.due, (rest - slice_.rest) / (1.0 - share), 0.0)
+        due, seen = area.due - slice_.due, (rest - slice_.rest) / (1.0 - share)
+        due = due if due > seen else seen
+        step = share * due if due > 0.0 else 0.0
         slice_.due, slice_.rest = area.due, rest
         total, best_value, best = 0.0, 0.0, None
         windows = slice_.windows

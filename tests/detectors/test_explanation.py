@@ -200,6 +200,16 @@ def test_the_slice_that_paged_is_claimed_in_any_case() -> None:
     assert (key,) in [one.keys for one in found.values]
 
 
+def test_the_slice_that_paged_is_claimed_though_its_area_has_no_more_than_usual() -> None:
+    """What is too many in one value may be missing in the others."""
+    dossier = episode(5, 30, usual=5, app_version="4.2.1")
+    dossier.due = 60.0
+    key = "app_version\x1f4.2.1"
+    (found,) = explain(dossier, SHARES, usual_mix(), known=key).values
+    assert (found.keys, found.share) == ((key,), 1.0)
+    assert explain(dossier, SHARES, usual_mix(), known="app_version\x1fnever seen").values == ()
+
+
 def test_a_few_tickets_or_no_excess_explain_nothing() -> None:
     """Three tickets, or as many as were due."""
     assert explain(episode(5, 3, usual=0, app_version="4.2.1"), SHARES, usual_mix()).values == ()
