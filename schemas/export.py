@@ -6,9 +6,11 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from schemas.audit import AuditEntry
 from schemas.dead_letter import DeadLetter
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
+from schemas.silence import Silence
 from schemas.tick import Tick
 from schemas.ticket import TicketEvent
 
@@ -18,6 +20,8 @@ CONTRACTS: Final[dict[str, type[BaseModel]]] = {
     "escalation-event": EscalationEvent,
     "dead-letter": DeadLetter,
     "feedback": Feedback,
+    "audit-entry": AuditEntry,
+    "silence": Silence,
 }
 FOLDER: Final = Path(__file__).parent / "json"
 
