@@ -81,6 +81,7 @@ class General(Section):
     link: Annotated[str, AfterValidator(_link)] = ""
     private_hosts: PlainNames = ()
     stale_minutes: float = Field(default=30.0, ge=1, le=10_080)
+    timeout_seconds: float = Field(default=10.0, ge=0.1, le=120)
     give_up_minutes: float = Field(default=60.0, gt=0, le=10_080)
     fallback: tuple[str, ...] = ()
     storm_pages: int = Field(default=10, ge=1, le=10_000)

@@ -378,7 +378,10 @@ async def serve(config: Config, plan: Plan) -> None:
     from stream.notify.api import Api  # noqa: PLC0415 - the server is needed here alone
 
     await verify(config)
-    async with Http(plan.general.private_hosts) as http, Ledger(config) as ledger:
+    async with (
+        Http(plan.general.private_hosts, plan.general.timeout_seconds) as http,
+        Ledger(config) as ledger,
+    ):
         service = Service(config, plan, http, ledger)
         service.metrics.serve(config.metrics.host, config.notify.metrics_port)
         loop = asyncio.get_running_loop()
