@@ -434,7 +434,7 @@ class Desk:
         found = []
         for thread in self.threads.values():
             receiver = self.plan.receivers.get(thread.receiver)
-            every = receiver.sink.repeat_seconds if receiver is not None else None
+            every = receiver.sink.repeats(receiver.options) if receiver is not None else None
             if every is None or thread.pending or not thread.handle:
                 continue
             lately = thread.ended_at and now - thread.ended_at < RESOLVED_REPEATS

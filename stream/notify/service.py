@@ -70,6 +70,8 @@ class Service:
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._arrived: dict[tuple[str, int], float] = {}
         self._stopping = asyncio.Event()
+        self.owned: set[int] = set()
+        """Partitions of which everything is known."""
 
     async def run(self) -> None:
         """Until `stop`."""
@@ -116,9 +118,11 @@ class Service:
     async def own(self, partition: int) -> None:
         """Take over a partition: everything that is known of it."""
         self.desk.own(partition, await self._ledger.load(partition))
+        self.owned.add(partition)
 
     async def disown(self, partition: int) -> None:
         """Give a partition away: nothing more is sent for it."""
+        self.owned.discard(partition)
         keys = [k for k, number in self.desk.partition_of.items() if number == partition]
         tasks = [self._sending.pop(key) for key in keys if key in self._sending]
         for task in tasks:
@@ -178,8 +182,14 @@ class Service:
                 count += len(records)
             if not more:
                 break
-        owned = consumer.assignment()
-        return {tp: records for tp, records in found.items() if tp in owned}
+        # aiokafka hands out records before `on_partitions_assigned` has come back.
+        while any(tp in consumer.assignment() and tp.partition not in self.owned for tp in found):
+            await asyncio.sleep(0.01)
+        return {
+            tp: records
+            for tp, records in found.items()
+            if tp in consumer.assignment() and tp.partition in self.owned
+        }
 
     async def _behind(self, consumer: AIOKafkaConsumer, found: Iterable[TopicPartition]) -> bool:
         for tp in found:
@@ -333,21 +343,18 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._owned: set[int] = set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         for partition in {tp.partition for tp in revoked}:
             await self._service.disown(partition)
-            self._owned.discard(partition)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        for partition in sorted({tp.partition for tp in assigned} - self._owned):
+        for partition in sorted({tp.partition for tp in assigned} - self._service.owned):
             try:
                 await self._service.own(partition)
             except (UserError, KafkaError) as error:
                 fatal(f"partition {partition} cannot be taken over: {error}")
-            self._owned.add(partition)
-        names = ", ".join(str(number) for number in sorted(self._owned)) or "none"
+        names = ", ".join(str(number) for number in sorted(self._service.owned)) or "none"
         print(f"notify: working on partitions: {names}", flush=True)
 
 

@@ -17,9 +17,8 @@ from stream.config.values import plain
 from stream.notify.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
 
-REPEAT_SECONDS: Final = 60.0
-ENDS_AFTER: Final = timedelta(seconds=5 * REPEAT_SECONDS)
-"""Sent anew long before, so that an outage of ours of four minutes resolves nothing."""
+REPEATS_MISSED: Final = 5
+"""An alert ends by itself after so many: with 60 s, an outage of ours of four minutes is no end."""
 LABEL_CHARACTERS: Final = 200
 TEXT_CHARACTERS: Final = 8_000
 
@@ -28,6 +27,7 @@ class AlertmanagerOptions(Options):
     """One Alertmanager, or one of a cluster."""
 
     url: Url = Field(description="where it listens, such as https://alertmanager.example.com")
+    repeat_seconds: float = Field(default=60.0, ge=0.5, le=600)
     token: Secret | None = Field(default=None, description="bearer token, if it wants one")
 
 
@@ -37,13 +37,18 @@ class Alertmanager(Sink):
     kind = "alertmanager"
     options = AlertmanagerOptions
     actions: ClassVar[frozenset[Action]] = frozenset(("open", "update", "resolve", "answer"))
-    repeat_seconds = REPEAT_SECONDS
 
     def __init__(self, name: str, options: AlertmanagerOptions, http: Any) -> None:
         """See `Sink`."""
         super().__init__(name, options, http)
         self._url = options.url.rstrip("/")
+        self._ends_after = timedelta(seconds=REPEATS_MISSED * options.repeat_seconds)
         self._headers = {"Authorization": f"Bearer {plain(options.token)}"} if options.token else {}
+
+    @classmethod
+    def repeats(cls, options: Options) -> float | None:
+        """Before the alert would end by itself."""
+        return options.repeat_seconds if isinstance(options, AlertmanagerOptions) else None
 
     async def send(self, message: Message, handle: Handle) -> Handle:
         """Post the alert; its labels are those of the first time."""
@@ -55,7 +60,7 @@ class Alertmanager(Sink):
             "labels": known,
             "annotations": self._annotations(message),
             "startsAt": _time(message.since),
-            "endsAt": _time(now if resolved else now + ENDS_AFTER),
+            "endsAt": _time(now if resolved else now + self._ends_after),
             "generatorURL": page if urlsplit(page).scheme in ("http", "https") else "",
         }
         await self.http.request(

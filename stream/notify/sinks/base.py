@@ -29,7 +29,6 @@ class Sink(ABC):
         options: the model of its keys.
         actions: what it has a use for; the rest is not sent to it.
         can_reopen: False where what is resolved cannot come back under the same key.
-        repeat_seconds: how often it has to hear again of what runs; None: never.
         takes_address: whether a message can go to another person than the receiver's own.
     """
 
@@ -37,7 +36,6 @@ class Sink(ABC):
     options: ClassVar[type[Options]]
     actions: ClassVar[frozenset[Action]] = ALL_ACTIONS
     can_reopen: ClassVar[bool] = True
-    repeat_seconds: ClassVar[float | None] = None
     takes_address: ClassVar[bool] = False
 
     def __init__(self, name: str, options: Options, http: Http) -> None:
@@ -51,6 +49,11 @@ class Sink(ABC):
         self.name = name
         self.settings = options
         self.http = http
+
+    @classmethod
+    def repeats(cls, options: Options) -> float | None:  # noqa: ARG003 - of others it depends on them
+        """How often, in seconds, it has to hear again of what runs; None: never."""
+        return None
 
     @abstractmethod
     async def send(self, message: Message, handle: Handle) -> Handle:
