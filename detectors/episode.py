@@ -97,6 +97,9 @@ class Episode(msgspec.Struct, array_like=True):
         """How long it lasted, up to now or to its end."""
         return (max(self.accounted, self.resolved_at) - self.since) / 3600.0
 
+    too_late: int = 0
+    """Tickets inside that were heard of too late, since the last event."""
+
     @property
     def running(self) -> bool:
         """Whether it is not resolved."""
@@ -205,6 +208,20 @@ class Episode(msgspec.Struct, array_like=True):
             return None
         return self._told("amended")
 
+    def belated(self, at: float, settings: Settings) -> Transition | None:
+        """One more ticket, of *at*, was heard of too late; told where such are many."""
+        if at < self.since or not self.running:
+            return None
+        self.observed += 1.0
+        self.tickets += 1
+        self.too_late += 1
+        if self.dossier is not None:
+            self.customers = max(0, self.before + self.dossier.audience.customers)
+        enough = max(settings.update_tickets, AMENDED_SHARE * self.told_observed)
+        if self.too_late < enough or self.accounted - self.told_at < QUIET_SECONDS:
+            return None
+        return self._told("amended")
+
     def become_tenant_wide(self, at: float, score: Score, limit: float, areas: list[str]) -> None:
         """It was an area's; now it is the whole tenant's, under the same id."""
         fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
@@ -228,6 +245,7 @@ class Episode(msgspec.Struct, array_like=True):
     def _told(self, transition: Transition) -> Transition:
         self.sequence += 1
         self.told_observed, self.told_at = self.observed, self.accounted
+        self.too_late = 0
         self.told_areas = max(len(self.areas), 1)
         return transition
 

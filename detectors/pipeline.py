@@ -201,7 +201,7 @@ def _ticket(
         tenant.start(at)
     tenant.live = tenant.live or mode == "live"
     if late:
-        return _late(tenant, ticket, at), []
+        return _late(tenant, ticket, at, marks[0], settings)
     tenant.in_history = mode == "history"
     tenant.simulated = mode == "simulated"
     events = _pass_time(tenant, clock, settings) if clock != before else []
@@ -465,7 +465,7 @@ def _move(
     if there is not None:
         there.model.learn_late(at, 1.0, bounded=True)
         tenant.touched.add(ticket.area)
-    return "moved", events or []
+    return "moved", (events or []) + _belated(tenant, ticket.area, ticket, at, mark, settings)
 
 
 def _tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | None) -> Step:
@@ -502,19 +502,40 @@ def _history_end(tenant: Tenant, settings: Settings) -> Step:
     return Step("history_end", events)
 
 
-def _late(tenant: Tenant, ticket: Ticket, at: float) -> Outcome:
+def _late(
+    tenant: Tenant, ticket: Ticket, at: float, mark: int, settings: Settings
+) -> tuple[Outcome, list[EscalationEvent]]:
     """Learn what came too late to be scored; it makes no area, for nobody knows how old that is."""
     tenant.guarded.append("backfill")
     area = ticket.area if ticket.area in tenant.areas else OTHER
     series = tenant.areas.get(area)
     live = ticket.mode == "live"
+    events = _belated(tenant, area, ticket, at, mark, settings)
     if series is None or not series.model.learn_late(at, 1.0, bounded=live):
-        return "too_late"
+        return "too_late", events
     series.tickets += 1
     if tenant.knows(series):
         tenant.whole.model.learn_late(at, series.model.information, bounded=live)
     tenant.touched.add(area)
-    return "late"
+    return "late", events
+
+
+def _belated(
+    tenant: Tenant, area: str, ticket: Ticket, at: float, mark: int, settings: Settings
+) -> list[EscalationEvent]:
+    """Count in an area's running episode what was heard of too late to be a reason for it."""
+    series = tenant.areas.get(area)
+    episode = series.running if series is not None else None
+    if series is None or episode is None or episode.suppressed == "history" or at < episode.since:
+        return []
+    note = _note(ticket, at, 1.0, mark, _values(ticket), guessed=False)
+    inside = episode.inside(note)
+    if episode.dossier is not None:
+        episode.dossier.add(note, settings.renewal_days, inside=inside, calm=episode.calm)
+    tenant.touched.add(area)
+    transition = episode.belated(at, settings) if inside else None
+    assert tenant.clock is not None
+    return [tell(tenant, area, transition, tenant.clock, settings)] if transition else []
 
 
 def _pass_time(tenant: Tenant, now: float, settings: Settings) -> list[EscalationEvent]:
