@@ -1,7 +1,7 @@
 """Escalations as records: both content modes, there and back, and what is refused in what words."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from urllib.parse import quote
 
@@ -24,10 +24,8 @@ from schemas.examples import EVENT
 
 MODES: tuple[ContentMode, ...] = get_args(ContentMode)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
-TIMES = st.datetimes(
-    datetime(1971, 1, 1),
-    datetime(2099, 1, 1),
-    timezones=st.just(UTC),
+TIMES = st.integers(365 * 86_400 * 10**6, 47_000 * 86_400 * 10**6).map(
+    lambda microseconds: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 )
 NUMBERS = st.floats(0, 1e9, allow_nan=False)
 IDS = st.text("0123456789abcdef", min_size=32, max_size=32)
@@ -208,7 +206,12 @@ def test_nothing_but_the_one_exception_is_raised(
     headers: list[Header], value: bytes | None
 ) -> None:
     """Whatever a record holds, it is an event or an `EventError`."""
-    try:
-        assert decode(headers, value) == EVENT
-    except EventError as error:
-        assert str(error).startswith("no escalation event: ")
+
+    def outcome() -> EscalationEvent | str:
+        try:
+            return decode(headers, value)
+        except EventError as error:
+            return str(error)
+
+    found = outcome()
+    assert found == EVENT or str(found).startswith("no escalation event: ")
