@@ -58,6 +58,7 @@ def told(rig: Any, *options: str) -> list[int]:
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["structured", "binary"])
 def test_the_stream_says_the_same_in_both_modes(rig: Any, mode: ContentMode) -> None:
     """The worker writes in the mode that is set; events, keys and source headers are the same."""
@@ -110,6 +111,7 @@ def test_tail_reads_both_modes_on_one_topic(rig: Any) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_since_begins_at_the_first_record_at_or_after_the_time(rig: Any) -> None:
     """By the records' timestamps, partition by partition; those with nothing since give nothing."""
     now = time.time()
