@@ -115,4 +115,5 @@ async def escalations(stream: Any) -> None:
 
 if __name__ == "__main__":
     worker = faust.Worker(app, loglevel="warning", quiet=True, redirect_stdouts=False)
+    worker.spinner = None  # it writes cursor codes between the lines
     worker.execute_from_commandline()
