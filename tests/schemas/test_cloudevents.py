@@ -6,6 +6,8 @@ from typing import Any, get_args
 from urllib.parse import quote
 
 import pytest
+from cloudevents.core.bindings import kafka
+from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +113,34 @@ def test_structured_mode_is_what_replay_writes() -> None:
     headers, value = encode(EVENT, "structured")
     assert value == write_escalation(EVENT)
     assert headers == [("content-type", STRUCTURED_TYPE.encode())]
+
+
+@given(events(), st.sampled_from(MODES))
+def test_the_official_library_reads_what_we_write(
+    event: EscalationEvent, mode: ContentMode
+) -> None:
+    """CloudEvents' own library finds each attribute and the data, in both modes."""
+    headers, value = encode(event, mode)
+    read = kafka.from_binary_event if mode == "binary" else kafka.from_structured_event
+    found = read(kafka.KafkaMessage(dict(headers), b"acme", value))
+    assert found.get_specversion() == "1.0"
+    assert (found.get_id(), found.get_source()) == (event.id, event.source)
+    assert (found.get_type(), found.get_subject()) == (event.type, event.subject)
+    assert found.get_time() == event.time
+    assert found.get_datacontenttype() == "application/json"
+    assert found.get_data() == json.loads(event.data.model_dump_json())
+
+
+@given(events(), st.sampled_from(MODES))
+def test_we_read_what_the_official_library_writes(
+    event: EscalationEvent, mode: ContentMode
+) -> None:
+    """The same event, written by it with an extension of its own, is the event."""
+    attributes = {name: getattr(event, name) for name in (*REQUIRED, "datacontenttype")}
+    made = CloudEvent({**attributes, "partitionkey": "acme"}, event.data.model_dump(mode="json"))
+    write = kafka.to_binary_event if mode == "binary" else kafka.to_structured_event
+    message = write(made)
+    assert decode(list(message.headers.items()), message.value) == event
 
 
 @pytest.mark.parametrize(
