@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,11 @@ from schemas.cloudevents import STRUCTURED_TYPE, ContentMode, decode, encode
 from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent
 from schemas.examples import EVENT
+from stream.config import Config
 from stream.send import Pace
+from stream.topics import DAY_MS, specs
 
+README = Path(__file__).parents[2] / "README.md"
 HOUR = 3600.0
 DAY = 24 * HOUR
 
@@ -177,3 +181,16 @@ def test_a_beginning_that_is_none_is_said_in_a_sentence(
     )
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.split())
+
+
+def test_the_readme_says_of_each_topic_how_it_is_kept() -> None:
+    """Its table has a row for every topic, with the retention and clean-up that it is made with."""
+    lines = README.read_text(encoding="utf-8").splitlines()
+    for spec in specs(Config()):
+        rows = [line.split("|") for line in lines if line.startswith(f"| `{spec.name}` |")]
+        assert len(rows) == 1, f"README.md: one row for the topic {spec.name} is needed"
+        compacted = spec.settings.get("cleanup.policy") == "compact"
+        kept = spec.settings.get("retention.ms")
+        assert rows[0][3].strip() == (f"{int(kept) // DAY_MS} days" if kept else "for ever")
+        assert rows[0][4].strip() == ("yes" if compacted else "no")
+        assert len(rows[0][5]) > len("  because")
