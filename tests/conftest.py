@@ -70,7 +70,7 @@ class Node:
 
 @pytest.fixture(scope="session")
 def node() -> Node:
-    """The machine's Node where it is new enough for our Kafka client, else the one among packages.
+    """The system's Node where it is new enough for our Kafka client, else the one among packages.
 
     New enough is what ``engines`` of @platformatic/kafka says: 22.22, or 24.6 and later.
     """

@@ -108,6 +108,19 @@ def test_both_modes_carry_the_same_bytes_of_data(event: EscalationEvent) -> None
     assert named == told
 
 
+def test_the_headers_of_binary_mode_stay() -> None:
+    """What consumers route by, name by name and byte by byte."""
+    assert encode(EVENT, "binary").headers == [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"3b1c6f0a9d2e4857b6c1d0e9f8a7b6c5"),
+        ("ce_source", b"/spikewatch/acme"),
+        ("ce_type", b"com.spikewatch.escalation.opened.v1"),
+        ("ce_subject", b"ba0e80aba3f94c1d8e7f6a5b4c3d2e1f"),
+        ("ce_time", b"2024-04-15T09:03:27Z"),
+        ("content-type", b"application/json"),
+    ]
+
+
 def test_structured_mode_is_what_replay_writes() -> None:
     """The value in structured mode is the line of replay's output, and its header says so."""
     headers, value = encode(EVENT, "structured")

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import sys
+import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +84,18 @@ LAST = f"{START} OPENED warning login of acme: 49 tickets, 20.29 x; 2 open"
 @pytest.fixture(scope="session")
 def node_consumer(request: pytest.FixtureRequest, node: Any) -> list[str]:
     """How to run the consumer in JavaScript, with the packages that its lock file names."""
-    source = CONSUMERS / "node"
-    lock = (source / "package-lock.json").read_bytes()
-    name = f"node-consumer-{hashlib.sha256(lock).hexdigest()[:12]}"
-    folder: Path = request.config.cache.mkdir(name)
-    installed = folder / "node_modules" / ".package-lock.json"
-    for file in ("package.json", "package-lock.json", "consumer.mjs"):
-        shutil.copy(source / file, folder)
-    if not installed.exists():
-        node.npm("ci", folder=folder)
-    assert installed.exists()
-    return [node.program, str(folder / "consumer.mjs")]
+    files = [CONSUMERS / "node" / n for n in ("consumer.mjs", "package.json", "package-lock.json")]
+    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    kept = request.config.cache.mkdir("node-consumer") / digest
+    if not kept.exists():
+        part = kept.with_name(f"{digest}-{uuid.uuid4().hex}")  # others may be at it as well
+        part.mkdir()
+        for file in files:
+            shutil.copy(file, part)
+        node.npm("ci", folder=part)
+        with suppress(OSError):
+            part.rename(kept)
+    return [node.program, str(kept / "consumer.mjs")]
 
 
 @pytest.fixture

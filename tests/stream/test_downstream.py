@@ -18,6 +18,7 @@ from schemas.cloudevents import STRUCTURED_TYPE, ContentMode, decode, encode
 from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent
 from schemas.examples import EVENT
+from stream.cli.options import time_or_ago
 from stream.config import Config
 from stream.send import Pace
 from stream.topics import DAY_MS, specs
@@ -155,6 +156,24 @@ def test_since_goes_on_with_what_comes_later(rig: Any) -> None:
         time.sleep(0.5)
     first = json.loads(follower.text().splitlines()[0])
     assert first["data"]["sequence"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("90s", "2026-03-02T08:58:30+00:00"),
+        ("45m", "2026-03-02T08:15:00+00:00"),
+        (" 2h ", "2026-03-02T07:00:00+00:00"),
+        ("3d", "2026-02-27T09:00:00+00:00"),
+        ("1w", "2026-02-23T09:00:00+00:00"),
+        ("2026-03-02T09:00:00.5+01:00", "2026-03-02T09:00:00.500000+01:00"),
+        ("2026-03-02T09:00:00Z", "2026-03-02T09:00:00+00:00"),
+        ("2026-03-02", "2026-03-02T00:00:00+00:00"),
+    ],
+)
+def test_a_beginning_is_a_time_or_how_long_ago(text: str, at: str) -> None:
+    """Times are read with their offset, UTC where they have none; durations go back from now."""
+    assert time_or_ago(text, datetime(2026, 3, 2, 9, tzinfo=UTC)).isoformat() == at
 
 
 @pytest.mark.parametrize(
