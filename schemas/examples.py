@@ -29,7 +29,7 @@ TICKET: Final = TicketEvent.model_validate_json(
     '{"ticket_id": "37676", "created_at": "2024-04-15T09:01:44Z", "tenant": "acme",'
     ' "product_area": "login", "issue_type": "sso error", "app_version": "4.2.1",'
     ' "customer": {"id": "customer-7", "tier": "enterprise", "region": "eu"},'
-    ' "subject": "The session form shows an error", "source": "helpdesk",'
+    ' "subject": "The sign-on form shows an error", "source": "helpdesk",'
     ' "url": "https://acme.example.com/tickets/37676"}'
 )
 
@@ -93,7 +93,7 @@ EVENT: Final = EscalationEvent(
             Example(
                 ticket_id="37676",
                 created_at=_SINCE,
-                text="The session form shows an error",
+                text="The sign-on form shows an error",
                 customer="customer-7",
                 url="https://acme.example.com/tickets/37676",
             )
