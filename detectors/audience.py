@@ -18,6 +18,17 @@ OTHERS: Final = "other"
 MOST_NAMED: Final = 24
 """Customers whose own tickets are counted."""
 MOST_RENEWALS: Final = 5
+MOST_ACCOUNTS: Final = 100
+"""Customers that are named with what is known of them."""
+
+
+class Account(msgspec.Struct, array_like=True):
+    """What is known of one customer inside."""
+
+    tickets: int
+    tier: str | None
+    region: str | None
+    revenue: float | None
 
 
 class Renewal(msgspec.Struct, array_like=True, order=True):
@@ -74,6 +85,8 @@ class Audience(msgspec.Struct, array_like=True):
     renewals: list[Renewal] = []
     """The soonest."""
     members: dict[str, Member] = {}
+    accounts: dict[str, Account] = {}
+    """The first `MOST_ACCOUNTS`; beyond them one with more revenue takes the place of the least."""
 
     @property
     def customers(self) -> int:
@@ -138,6 +151,7 @@ class Audience(msgspec.Struct, array_like=True):
             self.nameless += 1
             return
         self._count(customer)
+        self._name(customer, Account(1, tier, region, revenue))
         mark = _hash(customer)
         place = bisect_left(self.hashes, mark)
         known = place < len(self.hashes) and self.hashes[place] == mark
@@ -156,6 +170,20 @@ class Audience(msgspec.Struct, array_like=True):
             self.most = self.hashes.pop()
             for row in (self.tier_of, self.region_of, self.revenue_of, self.renews):
                 row.pop()
+
+    def _name(self, customer: str, account: Account) -> None:
+        known = self.accounts.get(customer)
+        if known is not None:
+            known.tickets += 1
+            return
+        if len(self.accounts) >= MOST_ACCOUNTS:
+            if account.revenue is None:
+                return
+            least = min(self.accounts, key=lambda name: (self.accounts[name].revenue or 0.0, name))
+            if account.revenue <= (self.accounts[least].revenue or 0.0):
+                return
+            del self.accounts[least]
+        self.accounts[customer] = account
 
     def _count(self, customer: str) -> None:
         member = self.members.get(customer)

@@ -96,7 +96,7 @@ def explain(
     came, due = dossier.came, min(dossier.due, dossier.came)
     excess = came - due
     if came < LEAST_TICKETS or excess <= 0.0:
-        if known is None or known not in usual:
+        if known is None or known not in usual or came < 1.0:
             return Explanation()
         observed = dossier.values.get(known, 0.0)  # all that is too many has the value that paged
         return Explanation((_claim((known,), observed, usual[known].share, came, due, 1.0),))
@@ -149,7 +149,7 @@ def _claim(
 
 
 def _gain(observed: float, came: float, share: float) -> float:
-    seen = min(observed / came, 1.0) if came else 0.0
+    seen = min(observed / came, 1.0)
     gain = seen * math.log(seen / share) if seen > 0.0 else 0.0
     if seen < 1.0:
         gain += (1.0 - seen) * math.log((1.0 - seen) / (1.0 - share))

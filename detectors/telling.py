@@ -17,6 +17,7 @@ from detectors.slices import OF_AN_AREA
 from detectors.spiking import Spiking, spiking
 from detectors.tenant import WHOLE, Tenant
 from schemas.escalation import (
+    Account,
     Actions,
     Child,
     Example,
@@ -249,6 +250,19 @@ def _impact(
         renewals=[
             Renewal(customer=one.customer, renewal_at=moment(one.at), revenue=one.revenue)
             for one in audience.renewals
+        ],
+        accounts=[
+            Account(
+                customer=name,
+                tickets=one.tickets,
+                tier=one.tier,
+                region=one.region,
+                revenue=None if one.revenue is None else significant(one.revenue, 6),
+            )
+            for name, one in sorted(
+                audience.accounts.items(),
+                key=lambda item: (-(item[1].revenue or 0.0), -item[1].tickets, item[0]),
+            )
         ],
         handling_hours=None if work is None else significant(excess * work / 3600.0, 3),
         handling_basis=basis,  # type: ignore[arg-type]  # one of the two words above

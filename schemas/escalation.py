@@ -105,6 +105,18 @@ class Renewal(BaseModel):
     revenue: float = Field(ge=0, description="A year; 0 where it is not told.")
 
 
+class Account(BaseModel):
+    """An affected customer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    customer: str = Field(description="Id of the account.")
+    tickets: int = Field(ge=1, description="Inside.")
+    tier: str | None = Field(None, description="If told.")
+    region: str | None = Field(None, description="If told.")
+    revenue: float | None = Field(None, ge=0, description="A year, if told.")
+
+
 class Impact(BaseModel):
     """What it costs, as far as the tickets tell."""
 
@@ -119,6 +131,9 @@ class Impact(BaseModel):
     revenue_customers: int = Field(ge=0, description="Customers whose revenue is told.")
     renewals_soon: int = Field(ge=0, description="Affected customers whose contract ends soon.")
     renewals: list[Renewal] = Field(description="The soonest of them.")
+    accounts: list[Account] = Field(
+        [], description="Affected customers, those with most revenue first, at most 100."
+    )
     handling_hours: float | None = Field(
         ge=0, description="Extra work: excess x median time of the area's solved tickets."
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 from schemas.dead_letter import DeadLetter, Rejected
 from schemas.escalation import (
+    Account,
     Actions,
     Budget,
     Escalation,
@@ -108,6 +109,15 @@ EVENT: Final = EscalationEvent(
             revenue_customers=7,
             renewals_soon=0,
             renewals=[],
+            accounts=[
+                Account(
+                    customer="customer-7",
+                    tickets=1,
+                    tier="enterprise",
+                    region="eu",
+                    revenue=30_000.0,
+                )
+            ],
             handling_hours=2.22,
             handling_basis="configured",
         ),

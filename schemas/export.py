@@ -11,10 +11,12 @@ from typing import Final
 from pydantic import BaseModel
 
 from schemas import asyncapi
+from schemas.audit import AuditEntry
 from schemas.compatibility import Role
 from schemas.dead_letter import DeadLetter
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
+from schemas.silence import Silence
 from schemas.tick import Tick
 from schemas.ticket import TicketEvent
 
@@ -24,6 +26,8 @@ CONTRACTS: Final[dict[str, type[BaseModel]]] = {
     "escalation-event": EscalationEvent,
     "dead-letter": DeadLetter,
     "feedback": Feedback,
+    "audit-entry": AuditEntry,
+    "silence": Silence,
 }
 ROLES: Final[dict[str, Role]] = {
     "ticket-event": "read",
@@ -31,6 +35,8 @@ ROLES: Final[dict[str, Role]] = {
     "escalation-event": "written",
     "dead-letter": "written",
     "feedback": "read",
+    "audit-entry": "written",
+    "silence": "read",
 }
 """Who relies on a contract: those who read what we write, or those whose writing we read."""
 FOLDER: Final = Path(__file__).parent / "json"

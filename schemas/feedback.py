@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 Action = Literal[
     "acknowledge",
     "snooze",
+    "unsnooze",
     "incident",
     "expected_event",
     "false_alarm",

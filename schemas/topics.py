@@ -39,6 +39,21 @@ class Topics:
         """What people answer."""
         return f"{self.prefix}escalations.feedback"
 
+    @property
+    def audit(self) -> str:
+        """Who was told what and why, and what people did; key: episode."""
+        return f"{self.prefix}escalations.audit"
+
+    @property
+    def notified(self) -> str:
+        """What each receiver was told of each episode; written by notify alone."""
+        return f"{self.prefix}escalations.notified"
+
+    @property
+    def silences(self) -> str:
+        """Silences; key: the silence."""
+        return f"{self.prefix}escalations.silences"
+
     def group(self, name: str) -> str:
         """The consumer group, which is also the Faust application id."""
         return f"{self.prefix}{name}"

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -47,6 +48,10 @@ EXAMPLES: Final = Path(__file__).parent.parent / "deploy" / "config"
 SPEED: Final = 240.0
 """Times faster than life: an hour takes 15 seconds."""
 WORKERS: Final = 2
+INBOX: Final = "demo-inbox"
+INBOX_SECONDS: Final = 20.0
+OWNERS: Final = ("accounts-a@example.com", "accounts-b@example.com", "accounts-c@example.com")
+CUSTOMERS: Final = 4_000
 WORLD: Final = World(
     start=START, hours=HISTORY_HOURS + 8.0 + LIVE_HOURS, incidents=(INCIDENT,), seed=7
 )
@@ -101,7 +106,13 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
             stack.enter_context(_process("worker", {**environ, **own}, log))
             say(f"     worker {number + 1}: metrics at http://127.0.0.1:{ports[0]}/metrics")
         stack.enter_context(_process("ticker", environ, folder / "ticker.log"))
-        return asyncio.run(_story(config, once=once, say=say))
+        inbox = Path.cwd() / INBOX
+        stack.enter_context(_process("notify", {**environ, **_receivers(folder, inbox)},
+                                     folder / "notify.log"))  # fmt: skip
+        say(f"     notify: the messages that would go out are files in {INBOX}/")
+        done = asyncio.run(_story(config, once=once, say=say))
+        _show_inbox(inbox, say)
+        return done
 
 
 async def _story(config: Config, *, once: bool, say: Say) -> int:
@@ -200,6 +211,36 @@ async def _watch(config: Config, resolved: asyncio.Event, say: Say) -> None:
 
 def _is_the_incident(event: EscalationEvent) -> bool:
     return event.data.product_area == INCIDENT.area and event.time.timestamp() >= INCIDENT.start
+
+
+def _receivers(folder: Path, inbox: Path) -> dict[str, str]:
+    """Who is told in the demo: a pager, a channel, and the owners of the customers inside."""
+    shutil.rmtree(inbox, ignore_errors=True)
+    owners = [f"customer-{n},{OWNERS[n % len(OWNERS)]}" for n in range(CUSTOMERS)]
+    (folder / "owners.csv").write_text("customer,account_executive\n" + "\n".join(owners) + "\n")
+    tables = [f'[[receiver]]\nname = "{name}"\nkind = "folder"\npath = {json.dumps(str(inbox))}'
+              for name in ("on-call", "support channel", "account team")]  # fmt: skip
+    tables.append(
+        '[default]\nreceivers = ["on-call", "support channel"]\n[owners]\nfile = "owners.csv"\n'
+        '[[audience]]\nname = "account executives"\nowner = "account_executive"\n'
+        'receiver = "account team"\nleast_revenue = 1000\n'
+    )
+    (folder / "notify.toml").write_text("\n".join(tables))
+    return {
+        "SPIKEWATCH_NOTIFY__FILE": str(folder / "notify.toml"),
+        "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
+    }
+
+
+def _show_inbox(inbox: Path, say: Say) -> None:
+    """Which messages there are, once the last has come."""
+    end = time.monotonic() + INBOX_SECONDS
+    while time.monotonic() < end and not list(inbox.glob("on-call-*.resolved.txt")):
+        time.sleep(0.2)
+    messages = sorted(inbox.glob("*.txt"), key=lambda path: path.stat().st_mtime)
+    say(f"\n{len(messages)} messages would have gone out; they are in {INBOX}/:")
+    for path in messages:
+        say(f"  {path.name}")
 
 
 @contextlib.contextmanager

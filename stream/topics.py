@@ -25,8 +25,9 @@ def specs(config: Config) -> list[Spec]:
     """All topics, and why they are as they are.
 
     ``tickets.by-tenant`` is stamped by the broker: its append time is what live tickets are late or
-    early against. The changelog is compacted, never deleted from, and not compacted before every
-    record was written again (see `detectors.twins`).
+    early against. The audit is kept for longer than a year, for who asks is late. What notify knows
+    and silences are compacted: the last word on each is enough. The changelog is compacted, never
+    deleted from, and not compacted before every record was written again (see `detectors.twins`).
     """
     topics = Topics(config.kafka.topic_prefix)
     count = config.kafka.partitions
@@ -38,6 +39,9 @@ def specs(config: Config) -> list[Spec]:
         Spec(topics.dead, 1, two_weeks),
         Spec(topics.escalations, count, quarter),
         Spec(topics.feedback, count, quarter),
+        Spec(topics.audit, count, {"retention.ms": str(400 * DAY_MS)}),
+        Spec(topics.notified, count, {"cleanup.policy": "compact"}),
+        Spec(topics.silences, 1, {"cleanup.policy": "compact"}),
         Spec(
             topics.changelog(config.kafka.group),
             count,

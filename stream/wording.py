@@ -51,6 +51,41 @@ def page(event: EscalationEvent) -> str:
     return "\n".join(lines)
 
 
+def headline(event: EscalationEvent) -> str:
+    """The same in one line, for subjects and lists."""
+    data = event.data
+    where = _where(data)
+    if event.transition == "resolved":
+        return (
+            f"[RESOLVED] {where} after {_duration(event.time, data.since)}: {data.tickets} tickets "
+            f"of {data.customers} customers, {_round(data.expected)} expected"
+        )
+    again = " again" if event.transition == "reopened" else ""
+    return (
+        f"[{data.severity.upper()}] {where}{again}: {data.tickets} tickets of {data.customers} "
+        f"customers in {_duration(event.time, data.since)}, {_round(data.expected)} expected"
+    )
+
+
+def for_accounts(event: EscalationEvent) -> list[str]:
+    """What the account team needs: how it stands, what explains it, what to tell customers.
+
+    No other customer's tickets, and nothing of how it is mended.
+    """
+    data = event.data
+    state = "It is over." if event.transition == "resolved" else "It is being worked on."
+    lines = [f"{state} It began {_clock(data.since)}: {_where(data)}."]
+    lines += [f"What they have in common: {explained(one)}" for one in data.explanation[:1]]
+    if data.actions is not None:
+        lines.append(f"Who takes it: {_shown(data.actions.team or 'nobody is named')}")
+        if data.actions.customer_text:
+            lines.append(f'To tell customers: "{_shown(data.actions.customer_text, 400)}"')
+        else:
+            lines.append("The playbook has no text for customers.")
+    lines.append(f"Episode {data.episode_id[:12]} #{data.sequence}, {data.severity}")
+    return lines
+
+
 def _story(data: Escalation) -> Iterator[str]:
     """Why, in which words, at what cost, what to do: each a line, if there is anything to say."""
     if data.children:

@@ -12,7 +12,16 @@ from typing import Annotated
 import typer
 
 from stream import quiet_logs
-from stream.cli import evaluating, reporting, running, taxonomy, tickets, watching
+from stream.cli import (
+    answering,
+    evaluating,
+    notifying,
+    reporting,
+    running,
+    taxonomy,
+    tickets,
+    watching,
+)
 from stream.cli.options import say
 from stream.config import ConfigError
 from stream.errors import UserError
@@ -36,6 +45,14 @@ app.command()(watching.tail)
 app.command()(tickets.replay)
 app.command()(reporting.report)
 app.command()(evaluating.evaluate)
+app.command()(notifying.notify)
+app.command()(notifying.route)
+app.command()(answering.ack)
+app.command()(answering.snooze)
+app.command()(answering.silence)
+app.command()(answering.verdict)
+app.command()(answering.note)
+app.command()(answering.history)
 app.add_typer(taxonomy.taxonomy_app, name="taxonomy")
 app.add_typer(running.config_app, name="config")
 

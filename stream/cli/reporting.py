@@ -42,24 +42,42 @@ def report(
     """
     from stream import report as reporting  # noqa: PLC0415 - numpy takes a while to import
 
-    digits = episode.strip().lower()
-    if _EPISODE.fullmatch(digits) is None:
-        raise UserError(
-            f"{episode!r} is no episode: its id is needed, or the first of its 32 hexadecimal "
-            f"digits, {LEAST_DIGITS} at least"
-        )
-    if source is None:
-        events = run_async(_on_the_topic(load(config), digits))
-        place, strange = "the topic of escalations", 0
-    else:
-        events, strange = _in_the_file(source, digits)
-        place = "standard input" if source == "-" else source
-    found = reporting.report(_one_episode(events, digits, place, strange))
+    if not episode:
+        raise UserError("name the episode")
+    found = reporting.report(events_of(load(config) if source is None else None, episode, source))
     with output("-") as file:
         if form == "json":
             file.write(found.model_dump_json(indent=2).encode() + b"\n")
         else:
             file.write(reporting.as_markdown(found).encode())
+
+
+def events_of(config: "Config | None", episode: str, source: str | None) -> "list[EscalationEvent]":
+    """All events of one episode; of all, where none is named.
+
+    Args:
+        config: Where the topic is; needed without *source*.
+        episode: Its id, or the first digits of it; empty: any.
+        source: A file; None: the topic.
+
+    Raises:
+        UserError: There is none, or the digits are those of several.
+    """
+    digits = episode.strip().lower()
+    if digits and _EPISODE.fullmatch(digits) is None:
+        raise UserError(
+            f"{episode!r} is no episode: its id is needed, or the first of its 32 hexadecimal "
+            f"digits, {LEAST_DIGITS} at least"
+        )
+    if source is None:
+        if config is None:
+            raise ValueError("without a file, the topic is needed")
+        events = run_async(_on_the_topic(config, digits))
+        place, strange = "the topic of escalations", 0
+    else:
+        events, strange = _in_the_file(source, digits)
+        place = "standard input" if source == "-" else source
+    return _one_episode(events, digits, place, strange) if digits else events
 
 
 async def _on_the_topic(config: "Config", digits: str) -> "list[EscalationEvent]":

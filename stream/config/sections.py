@@ -241,6 +241,26 @@ class Health(Section):
     port: Port = Field(default=9465, description="port to listen on; 0: off")
 
 
+class Notify(Section):
+    """Who is told, and how people answer; for ``spikewatch notify``."""
+
+    file: str = Field(
+        default="", description="TOML file of receivers and routes, as deploy/config/notify.toml"
+    )
+    instance_id: str = Field(
+        default="", max_length=200, description="name of this process, for static membership"
+    )
+    metrics_port: Port = Field(default=9466, description="where Prometheus scrapes notify; 0: off")
+    api_host: Host = Field(default="127.0.0.1", description="address the API listens on")
+    api_port: Port = Field(default=0, description="port of the API, and of Slack's buttons; 0: off")
+    api_token_file: str = Field(
+        default="", description="file of the API's bearer token; empty: SPIKEWATCH_API_TOKEN"
+    )
+    slack_signing_secret_file: str = Field(
+        default="", description="file of Slack's signing secret; empty: SLACK_SIGNING_SECRET"
+    )
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -275,6 +295,7 @@ class Config(BaseModel):
     state: State = State()
     metrics: Metrics = Metrics()
     health: Health = Health()
+    notify: Notify = Notify()
     log: Log = Log()
     _taxonomy: Taxonomy = PrivateAttr(default=Taxonomy())
     _playbook: Playbook = PrivateAttr(default=Playbook())

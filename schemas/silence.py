@@ -1,0 +1,89 @@
+"""Silences: what nobody is to be told of for a while, whichever episode it is of."""
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+MATCHED = ("tenant", "product", "product_area", "issue_type", "severity", "team", "reason")
+"""What a matcher may name, besides a dimension such as ``app_version`` or ``alertname``."""
+
+
+class Matcher(BaseModel):
+    """One condition on a label; a label that is not there is the empty text.
+
+    Source: prometheus/alertmanager, api/v2/openapi.yaml, ``matcher``.
+
+    Example:
+        >>> Matcher.parse("product_area=~log.*").matches({"product_area": "login"})
+        True
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = Field(min_length=1, max_length=128, description="Of a label.")
+    value: str = Field(max_length=1024, description="Text, or a regular expression.")
+    is_regex: bool = Field(default=False, description="Whether the value is one.")
+    is_equal: bool = Field(default=True, description="False: what does not match.")
+
+    @model_validator(mode="after")
+    def _compiles(self) -> "Matcher":
+        if self.is_regex:
+            try:
+                re.compile(self.value)
+            except re.error as error:
+                raise ValueError(f"{self.value!r} is no regular expression: {error}") from None
+        return self
+
+    @classmethod
+    def parse(cls, text: str) -> "Matcher":
+        """From ``name=value``, ``name!=value``, ``name=~regex`` or ``name!~regex``.
+
+        Raises:
+            ValueError: It is none of them.
+        """
+        found = re.fullmatch(r"\s*([A-Za-z_][\w]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", text, re.DOTALL)
+        if found is None:
+            raise ValueError(
+                f"{text!r} is no matcher such as product_area=login or severity!=critical"
+            )
+        name, operator, value = found.groups()
+        return cls(name=name, value=value, is_regex="~" in operator, is_equal="!" not in operator)
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether *labels* fulfil it; a regular expression has to match all of the value."""
+        there = labels.get(self.name, "")
+        same = re.fullmatch(self.value, there) is not None if self.is_regex else there == self.value
+        return same is self.is_equal
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        operator = {
+            (False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"
+        }[self.is_regex, self.is_equal]  # fmt: skip
+        return f"{self.name}{operator}{self.value}"
+
+
+class Silence(BaseModel):
+    """Nobody is told of what all *matchers* match, from *starts_at* until *ends_at*."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    silence_id: str = Field(min_length=1, max_length=64, description="The same id replaces it.")
+    matchers: tuple[Matcher, ...] = Field(
+        min_length=1, max_length=20, description="All of them must match."
+    )
+    starts_at: AwareDatetime = Field(description="Not before.")
+    ends_at: AwareDatetime = Field(description="An earlier time than now ends it.")
+    by: str = Field(min_length=1, max_length=256, description="Who set it.")
+    comment: str = Field(default="", max_length=1000, description="Why.")
+    origin: Literal["spikewatch", "alertmanager"] = Field(
+        default="spikewatch", description="Who keeps it."
+    )
+
+    def matches(self, labels: Mapping[str, str], now: float) -> bool:
+        """Whether it holds *now* (seconds since 1970) for what has these *labels*."""
+        return self.starts_at.timestamp() <= now < self.ends_at.timestamp() and all(
+            matcher.matches(labels) for matcher in self.matchers
+        )

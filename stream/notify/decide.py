@@ -1,0 +1,140 @@
+"""Whether a receiver is told of a transition, and why. Pure; each decision has a named reason.
+
+In this order: what was decided before is not decided again; what nobody is to be paged for is not
+sent; what the receiver was never told is not taken back; only what is worth reading goes on; who
+has acknowledged is told of what is graver alone; then holds: snooze, silence, quiet hours; and of
+what would be told first, whether it is stale or one page too many.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
+
+from schemas.audit import Reason
+from schemas.escalation import SEVERITIES, EscalationEvent, Severity
+from stream.notify.message import Action
+from stream.notify.plan import General
+from stream.notify.thread import Thread, Told, told_of
+
+LOUD: Final = frozenset(("severity_raised", "became_tenant_wide", "resolved", "reopened"))
+"""Sent to who has acknowledged as well."""
+
+
+class Hold(NamedTuple):
+    """Something that holds messages back."""
+
+    reason: Reason
+    until: float
+    """Seconds since 1970."""
+    detail: str
+
+
+class Decision(NamedTuple):
+    """What is done about one transition for one receiver."""
+
+    send: bool
+    reason: Reason
+    action: Action = "update"
+    detail: str = ""
+    held_until: float = 0.0
+    """Above 0: it is decided again then."""
+
+
+class Circumstances(NamedTuple):
+    """What else counts, at the moment of a decision.
+
+    Attributes:
+        general: bounds.
+        hold: what silences or quiet hours hold; None: nothing.
+        over: whether the episode is known to be over already, further down the topic.
+        age: seconds since the event's own time.
+        storm: whether the receiver had its share of pages; asked only where it matters.
+    """
+
+    general: General
+    hold: Hold | None = None
+    over: bool = False
+    age: float = 0.0
+    storm: Callable[[], bool] = lambda: False
+
+
+def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumstances) -> Decision:
+    """What is done about *event*, which is the next one of its episode for *thread*.
+
+    Args:
+        thread: What the receiver knows; not changed.
+        event: A transition.
+        now: Wall clock, seconds since 1970.
+        around: What else counts.
+    """
+    data = event.data
+    if event.transition == "resolved":
+        if thread.open:
+            return Decision(True, "resolved", "resolve")
+        if thread.digest:
+            return Decision(False, "in_storm_digest", detail=thread.digest)
+        if data.suppressed is not None:
+            return Decision(False, "suppressed", detail=data.suppressed)
+        return Decision(False, "never_told")
+    if data.suppressed is not None:
+        return Decision(False, "suppressed", detail=data.suppressed)
+    if thread.digest:
+        return Decision(False, "in_storm_digest", detail=thread.digest)
+    action: Action = "update"
+    if thread.open and thread.told is not None:
+        reason = worth_telling(event, thread.told, around.general)
+        if reason is None:
+            return Decision(False, "too_little_changed")
+        if thread.acknowledged_by and reason not in LOUD:
+            return Decision(False, "acknowledged", detail=f"by {thread.acknowledged_by}")
+    else:
+        action = "open"
+        reason = "first"
+        if event.transition == "reopened":
+            reason = "reopened"
+        elif thread.held:
+            reason = "hold_ended"
+    hold = _hold(thread, now, around)
+    if hold is not None:
+        return Decision(False, hold.reason, action, hold.detail, hold.until)
+    if action == "open":
+        if around.over and around.age > around.general.stale_minutes * 60.0:
+            return Decision(False, "stale", action, f"it is over, and {around.age:.0f} s old")
+        if not thread.paged_at and around.storm():
+            return Decision(False, "in_storm_digest", action)
+    return Decision(True, reason, action)
+
+
+def _hold(thread: Thread, now: float, around: Circumstances) -> Hold | None:
+    if thread.snoozed_until > now:
+        return Hold("snoozed", thread.snoozed_until, f"by {thread.snoozed_by}")
+    return around.hold
+
+
+def worth_telling(event: EscalationEvent, told: Told, general: General) -> Reason | None:
+    """What makes *event* worth reading for who knows what was *told*; None: nothing does.
+
+    Growth, or shrinking, counts from ``update_percent`` of what was told and ``update_tickets``
+    tickets on: both.
+    """
+    now = told_of(event)
+    if event.transition == "reopened":
+        return "reopened"
+    if now.whole and not told.whole:
+        return "became_tenant_wide"
+    if _grade(now.severity) > _grade(told.severity):
+        return "severity_raised"
+    if now.explanation and now.explanation != told.explanation:
+        return "new_explanation"
+    change = now.tickets - told.tickets
+    enough = max(general.update_tickets, told.tickets * general.update_percent / 100.0)
+    if change >= enough:
+        return "grew"
+    if event.transition == "amended" and -change >= min(
+        enough, max(general.update_tickets, told.tickets / 2.0)
+    ):
+        return "amended"
+    return None
+
+
+def _grade(severity: str) -> int:
+    return SEVERITIES.index(cast("Severity", severity))

@@ -1,0 +1,255 @@
+"""Requests to providers, by rules that no URL gets around.
+
+Only https, to public addresses; a host that is named in ``private_hosts`` may be private and spoken
+to by http. The address that was checked is the one that is connected to, redirects are not
+followed, answers are read up to 64 KB, proxies of the environment are not used.
+
+Source of the risks: OWASP, "Server-Side Request Forgery Prevention Cheat Sheet".
+"""
+
+import asyncio
+import email.utils
+import ipaddress
+import json
+import socket
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from stream.notify.errors import RefusedError, TryAgainError
+
+TIMEOUT_SECONDS: Final = 10.0
+ANSWER_BYTES: Final = 65_536
+SHOWN_CHARACTERS: Final = 200
+MOST_WAIT_SECONDS: Final = 3_600.0
+"""What a provider may ask us to wait."""
+MOST_CONNECTIONS: Final = 200
+TOO_MANY: Final = 429
+MULTIPLE_CHOICES, CLIENT_ERROR, SERVER_ERROR = 300, 400, 500
+REQUEST_TIMEOUT, TOO_EARLY = 408, 425
+
+
+class Answer(NamedTuple):
+    """What a provider said, with a status below 300."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """Its object; empty where it is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def json_list(self) -> list[Any]:
+        """Its list; empty where it is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return []
+        return found if isinstance(found, list) else []
+
+
+class _Refusing(AbstractResolver):
+    """Resolves names, and leaves out no bad address quietly: one of them refuses the name."""
+
+    def __init__(self, private_hosts: Collection[str]) -> None:
+        self._private = private_hosts
+        self._names = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._names.resolve(host, port, family)
+        if host not in self._private:
+            for one in found:
+                check_address(one["host"], host)
+        return found
+
+    async def close(self) -> None:
+        await self._names.close()
+
+
+def check_address(address: str, host: str) -> None:
+    """Refuse what is not a public address.
+
+    Raises:
+        RefusedError: It is private, link-local, loopback, metadata, multicast or reserved.
+
+    Example:
+        >>> check_address("203.0.114.1", "hooks.example.com")
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
+    if not found.is_global or found.is_multicast or (mapped is not None and not mapped.is_global):
+        raise RefusedError(
+            f"{host} is at {address}, which is no public address: if it is meant, name the host in "
+            "private_hosts"
+        )
+
+
+class Http:
+    """One client for all sinks."""
+
+    def __init__(
+        self, private_hosts: Collection[str] = (), timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        """Nothing is opened before ``async with``."""
+        self.private_hosts = frozenset(host.casefold() for host in private_hosts)
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Make the connections' pool."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=_Refusing(self.private_hosts),
+                limit=MOST_CONNECTIONS,
+                limit_per_host=0,
+                ttl_dns_cache=30,
+            ),
+            timeout=self._timeout,
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "spikewatch"},
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def check(self, url: str) -> URL:
+        """The URL, if it may be asked at all; names are looked up later.
+
+        Raises:
+            RefusedError: Its scheme, host or form is not allowed.
+        """
+        try:
+            found = URL(url)
+            host = (found.host or "").casefold()
+            port = found.port
+        except ValueError:
+            raise RefusedError("the URL cannot be read") from None
+        private = host in self.private_hosts
+        if found.scheme != "https" and not (found.scheme == "http" and private):
+            raise RefusedError(f"{host or 'the URL'} is not asked by https")
+        if not host or not port or found.user is not None:
+            raise RefusedError("the URL needs a host, and neither user nor password")
+        if not private:
+            try:
+                ipaddress.ip_address(host.strip("[]"))
+            except ValueError:
+                pass
+            else:
+                check_address(host.strip("[]"), host)
+        return found
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: object = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """Ask once.
+
+        Args:
+            method: Such as POST.
+            url: Whole.
+            body: Sent as JSON, unless *data* is given.
+            data: Sent as it is.
+            headers: Besides our own.
+            accept: Statuses from 400 on that are an answer like any other.
+
+        Raises:
+            TryAgainError: No answer, 408, 425, 429 or 5xx.
+            RefusedError: Another status, or a URL that may not be asked.
+        """
+        if self._session is None:
+            raise RuntimeError("the client is not open")
+        target = self.check(url)
+        sent = dict(headers or {})
+        if data is None and body is not None:
+            data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            sent.setdefault("Content-Type", "application/json")
+        try:
+            async with self._session.request(
+                method, target, data=data, headers=sent, allow_redirects=False
+            ) as answer:
+                read = await answer.content.read(ANSWER_BYTES)
+                status, after = answer.status, answer.headers.get("Retry-After")
+        except TimeoutError:
+            raise TryAgainError(f"{target.host} did not answer in time") from None
+        except (aiohttp.ClientError, OSError) as error:
+            refusal = _refusal_in(error)
+            if refusal is not None:
+                raise refusal from None
+            raise TryAgainError(
+                f"{target.host} cannot be reached: {type(error).__name__}"
+            ) from None
+        if status < MULTIPLE_CHOICES or status in accept:
+            return Answer(status, read)
+        said = f"{target.host} answered {status}: {shown(read)}"
+        if status in (TOO_MANY, REQUEST_TIMEOUT, TOO_EARLY) or status >= SERVER_ERROR:
+            raise TryAgainError(said, seconds_to_wait(after, time.time()))
+        if status < CLIENT_ERROR:
+            raise RefusedError(f"{target.host} answered {status}; redirects are not followed")
+        raise RefusedError(said)
+
+
+def _refusal_in(error: BaseException | None) -> RefusedError | None:
+    """What our resolver said, in whatever it was wrapped."""
+    while error is not None:
+        if isinstance(error, RefusedError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def shown(body: bytes) -> str:
+    """The beginning of an answer in one line, for logs."""
+    text = " ".join(body[: SHOWN_CHARACTERS * 4].decode("utf-8", "replace").split())
+    return "".join(c if c.isprintable() else "?" for c in text)[:SHOWN_CHARACTERS]
+
+
+def seconds_to_wait(header: str | None, now: float) -> float | None:
+    """What ``Retry-After`` asks for: seconds, or an HTTP date (RFC 9110, 10.2.3).
+
+    Example:
+        >>> seconds_to_wait("120", 0.0), seconds_to_wait("Thu, 01 Jan 1970 00:01:00 GMT", 30.0)
+        (120.0, 30.0)
+    """
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return min(float(header), MOST_WAIT_SECONDS)
+    try:
+        at = email.utils.parsedate_to_datetime(header).timestamp()
+    except (TypeError, ValueError):
+        return None
+    return min(max(0.0, at - now), MOST_WAIT_SECONDS)
+
+
+async def in_thread(work: Any, *arguments: Any, timeout: float) -> Any:
+    """Run what blocks in a thread; where it takes too long, it may be tried again.
+
+    Raises:
+        TryAgainError: It took longer than *timeout* seconds.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            return await asyncio.to_thread(work, *arguments)
+    except TimeoutError:
+        raise TryAgainError(f"no answer within {timeout:.0f} s") from None

@@ -1,0 +1,197 @@
+"""What a receiver is told, in the form that all sinks render from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+from urllib.parse import quote, urlsplit
+
+from schemas.codec import clean
+from schemas.escalation import Account, EscalationEvent, Severity
+from stream.wording import for_accounts, headline, page
+
+Action = Literal["open", "update", "resolve", "acknowledge", "answer"]
+TITLE_CHARACTERS: Final = 300
+LINE_CHARACTERS: Final = 600
+MOST_LINES: Final = 60
+MOST_ACCOUNTS: Final = 20
+DAY: Final = 86_400.0
+LINK_FIELDS: Final = ("{tenant}", "{episode}")
+WHY: Final[Mapping[str, str]] = {
+    "reopened": "it is back",
+    "severity_raised": "it became graver",
+    "became_tenant_wide": "it is no longer one area alone",
+    "new_explanation": "something else explains it now",
+    "grew": "it grew",
+    "amended": "tickets that came late, moved or were taken back changed the picture",
+    "hold_ended": "it was held back and still runs",
+    "fallback": "another receiver could not be told",
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing to tell one receiver. All text is plain and literal; sinks escape it.
+
+    Attributes:
+        key: the same for all messages of an episode to a receiver: what providers deduplicate by.
+        id: of this message alone, the same when it is sent again.
+        action: what it does to the receiver's view of the episode.
+        reason: why it is sent, from the closed list of `schemas.audit`.
+        title: one line.
+        lines: the rest, each one line.
+        severity: of the episode now.
+        labels: tenant, product_area, ... as silences and routes match them.
+        links: text and https or http URL.
+        since: when the complaints began to come faster.
+        answerable: whether people can acknowledge or judge it.
+        address: the person it is for, where not the receiver's own.
+        event: what it is about; None for digests.
+        accounts: the customers it is for, where it is for the account team.
+    """
+
+    key: str
+    id: str
+    action: Action
+    reason: str
+    title: str
+    lines: tuple[str, ...]
+    severity: Severity
+    labels: Mapping[str, str]
+    since: datetime
+    links: tuple[tuple[str, str], ...] = ()
+    answerable: bool = False
+    address: str = ""
+    event: EscalationEvent | None = None
+    accounts: tuple[Account, ...] = ()
+    by: str = ""
+    facts: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        """Title and lines."""
+        return "\n".join((self.title, *self.lines))
+
+
+def labels_of(event: EscalationEvent) -> dict[str, str]:
+    """What routes and silences match; what is not known is left out."""
+    data = event.data
+    found = {
+        "alertname": "TicketSpike",
+        "tenant": data.tenant,
+        "product": data.product or "",
+        "product_area": data.product_area or "",
+        "issue_type": data.issue_type or "",
+        "severity": data.severity,
+        "team": (data.actions.team if data.actions else None) or "",
+        "reason": data.reason,
+    }
+    for one in data.explanation[:1]:
+        if one.dimension == "issue_type":
+            found["issue_type"] = found["issue_type"] or one.value
+        elif one.dimension.isidentifier():
+            found.setdefault(one.dimension, one.value)
+    if data.slice is not None and data.slice.dimension.isidentifier():
+        found[data.slice.dimension] = data.slice.value
+    return {name: value for name, value in found.items() if value}
+
+
+def of_event(
+    event: EscalationEvent,
+    *,
+    action: Action,
+    reason: str,
+    link: str = "",
+    address: str = "",
+    accounts: Sequence[Account] = (),
+    now: float | None = None,
+    note: str = "",
+    by: str = "",
+) -> Message:
+    """The message that tells of *event*.
+
+    Args:
+        event: The escalation.
+        action: See `Message`.
+        reason: See `Message`.
+        link: Template of a page's URL, with ``{tenant}`` and ``{episode}``; empty: none.
+        address: Of the owner it is for.
+        accounts: Those of the owner's customers that are inside.
+        now: Wall-clock time, to say how old it is; None: do not.
+        note: Something to say first, such as who could not be told.
+        by: Who answered.
+    """
+    data = event.data
+    said = for_accounts(event) if address else page(event).split("\n")[1:]
+    lines = [note] if note else []
+    if reason in WHY:
+        lines.append(f"Why you are told: {WHY[reason]}.")
+    if accounts:
+        lines.append("Your customers in it: " + "; ".join(_accounts(accounts)))
+    if now is not None and action == "open":
+        age = now - data.detected_at.timestamp()
+        if 1_800.0 <= age < 30.0 * DAY:
+            lines.append(f"It opened {age / 3600.0:.1f} hours ago and still runs.")
+    lines += [line.strip() for line in said]
+    return Message(
+        key=f"{data.episode_id}/{address}" if address else data.episode_id,
+        id=f"{data.episode_id}.{data.sequence}.{reason}",
+        action=action,
+        reason=reason,
+        title=clean(headline(event), TITLE_CHARACTERS),
+        lines=tuple(clean(line, LINE_CHARACTERS) for line in lines[:MOST_LINES]),
+        severity=data.severity,
+        labels=labels_of(event),
+        since=data.since,
+        links=tuple(_links(event, link, examples=not address)),
+        answerable=not address,
+        address=address,
+        event=event,
+        accounts=tuple(accounts),
+        by=by,
+        facts=tuple(_facts(event)),
+    )
+
+
+def _facts(event: EscalationEvent) -> Iterable[tuple[str, str]]:
+    """The few figures that stand out, for sinks that have fields."""
+    data = event.data
+    yield "Tickets", f"{data.tickets} ({data.expected:.3g} expected)"
+    yield "Customers", str(data.customers)
+    yield "Since", f"{data.since:%Y-%m-%d %H:%M} UTC"
+    yield "Times the usual rate", f"{data.ratio:.3g}"
+    if data.actions is not None and data.actions.team:
+        yield "Team", clean(data.actions.team, 100)
+
+
+def _links(event: EscalationEvent, link: str, *, examples: bool) -> Iterable[tuple[str, str]]:
+    data = event.data
+    if link:
+        url = link.replace("{tenant}", quote(data.tenant, safe="")).replace(
+            "{episode}", data.episode_id
+        )
+        yield "Open the episode", url
+    if data.actions is not None and is_web(data.actions.runbook):
+        yield "Runbook", str(data.actions.runbook)
+    for example in data.examples if examples else ():  # of anybody's customers
+        if is_web(example.url):
+            yield f"Ticket {clean(example.ticket_id, 60)}", str(example.url)
+
+
+def is_web(url: str | None) -> bool:
+    """Whether it is a link to a page."""
+    try:
+        parts = urlsplit(url or "")
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _accounts(accounts: Sequence[Account]) -> Iterable[str]:
+    for one in accounts[:MOST_ACCOUNTS]:
+        parts = [one.tier or "", f"{one.tickets} ticket" + ("s" if one.tickets > 1 else "")]
+        if one.revenue:
+            parts.append(f"{one.revenue:,.0f} a year")
+        yield f"{clean(one.customer, 100)} ({', '.join(filter(None, parts))})"
+    if len(accounts) > MOST_ACCOUNTS:
+        yield f"and {len(accounts) - MOST_ACCOUNTS} more"

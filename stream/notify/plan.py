@@ -1,0 +1,373 @@
+"""The file that says who is told what: receivers, routes, a default, and the account team's part.
+
+Pure but for reading the files. All mistakes of all tables are found at once, with their lines.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, Field, create_model, model_validator
+
+from schemas.codec import value_name
+from schemas.escalation import Severity
+from stream.config import ConfigError
+from stream.config.errors import Disagreement, Sources, disagree, find_mistakes, found, nearest
+from stream.config.files import read_toml
+from stream.config.taxonomy import Part, numbered, parts_of, tables_of
+from stream.config.values import Section, zone
+from stream.notify.message import LINK_FIELDS
+from stream.notify.sinks import SINKS
+from stream.notify.sinks.base import Options, Sink
+
+MOST_TABLES: Final = 500
+OWNER_ROWS: Final = 1_000_000
+NAME_CHARACTERS: Final = 80
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+CUSTOMER: Final = "customer"
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _name(text: str) -> str:
+    if not (text.strip() and text.isprintable() and len(text) <= NAME_CHARACTERS):
+        raise ValueError(f"a name in one line, up to {NAME_CHARACTERS} characters")
+    return text.strip()
+
+
+def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
+    folded = [value_name(text) for text in texts]
+    if not all(folded):
+        raise ValueError('names, as in ["login", "billing"]')
+    return tuple(dict.fromkeys(filter(None, folded)))
+
+
+def _plain_names(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_name(text) for text in texts))
+
+
+def _clock(text: str) -> str:
+    try:
+        time.fromisoformat(text)
+    except ValueError:
+        raise ValueError('a time of day such as "22:00"') from None
+    return text
+
+
+def _link(text: str) -> str:
+    rest = text
+    for name in LINK_FIELDS:
+        rest = rest.replace(name, "")
+    if text and (not text.startswith(("https://", "http://")) or "{" in rest or "}" in rest):
+        raise ValueError(
+            'a URL such as "https://spikewatch.example.com/#/{tenant}/{episode}", in braces only '
+            "tenant and episode"
+        )
+    return text
+
+
+Names = Annotated[tuple[str, ...], AfterValidator(_names)]
+PlainNames = Annotated[tuple[str, ...], AfterValidator(_plain_names)]
+Name = Annotated[str, AfterValidator(_name)]
+Clock = Annotated[str, AfterValidator(_clock)]
+
+
+class General(Section):
+    """The table ``[delivery]``."""
+
+    link: Annotated[str, AfterValidator(_link)] = ""
+    private_hosts: PlainNames = ()
+    stale_minutes: float = Field(default=30.0, ge=1, le=10_080)
+    timeout_seconds: float = Field(default=10.0, ge=0.1, le=120)
+    give_up_minutes: float = Field(default=60.0, gt=0, le=10_080)
+    fallback: tuple[str, ...] = ()
+    storm_pages: int = Field(default=10, ge=1, le=10_000)
+    storm_minutes: float = Field(default=10.0, gt=0, le=1_440)
+    digest_seconds: float = Field(default=15.0, ge=0.1, le=600)
+    update_percent: float = Field(default=100.0, ge=1, le=10_000)
+    update_tickets: float = Field(default=10.0, ge=1, le=1_000_000)
+    alertmanager_silences: str = ""
+
+
+class Quiet(Section):
+    """When a route holds back what is not grave enough; see `Route`."""
+
+    quiet_start: Clock = ""
+    quiet_end: Clock = ""
+    quiet_days: tuple[Weekday, ...] = ()
+    quiet_zone: Annotated[str, AfterValidator(zone)] = "UTC"
+    quiet_below: Severity = "critical"
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.quiet_start) != bool(self.quiet_end):
+            key, other = ("quiet_end", "quiet_start") if self.quiet_start else (
+                "quiet_start", "quiet_end")  # fmt: skip
+            table = type(self).__name__.lower()
+            text = f"is missing: {other} is there"
+            disagree([Disagreement(f"{table}.{key}", (f"{table}.{other}",), text)])
+        return self
+
+
+class Route(Quiet):
+    """One ``[[route]]``: whom an escalation concerns; what it leaves out may be anything."""
+
+    name: Name = Field(description="what to call it, in quotes")
+    tenants: PlainNames = ()
+    products: Names = ()
+    areas: Names = ()
+    issue_types: Names = ()
+    teams: PlainNames = ()
+    tiers: Names = ()
+    severity: Severity = "info"
+    receivers: PlainNames = Field(description="names of receivers, in a list")
+    go_on: bool = False
+
+
+class Audience(Quiet):
+    """One ``[[audience]]``: owners of customers, each told of their own ones inside."""
+
+    name: Name = Field(description="what to call it, in quotes")
+    owner: Name = Field(description="the column of the owners' file that says who")
+    receiver: Name = Field(description="the receiver that takes addresses")
+    severity: Severity = "warning"
+    tiers: Names = ()
+    least_revenue: float = Field(default=0.0, ge=0)
+    least_tickets: int = Field(default=1, ge=1)
+
+
+class Default(Section):
+    """The table ``[default]``: who is told where no route matches."""
+
+    receivers: PlainNames = Field(min_length=1, description="names of receivers, at least one")
+
+
+class _Receiver(Section):
+    name: Name = Field(description="what to call it, in quotes")
+    kind: str = Field(description=f"one of {', '.join(SINKS)}")
+
+
+class _Owners(Section):
+    file: str = Field(min_length=1, description="CSV with the column customer and one per role")
+
+
+class _OneRoute(BaseModel):
+    route: Route
+
+
+class _OneAudience(BaseModel):
+    audience: Audience
+
+
+class _Tables(BaseModel):
+    delivery: General = General()
+    default: Default = Field(description="the table [default] with receivers")
+    owners: _Owners | None = None
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Somebody who can be told."""
+
+    name: str
+    sink: type[Sink]
+    options: Options
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that stands in the file, checked."""
+
+    general: General
+    receivers: Mapping[str, Receiver]
+    routes: tuple[Route, ...]
+    default: tuple[str, ...]
+    audiences: tuple[Audience, ...] = ()
+    owners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Customer -> column -> address."""
+
+
+def read_plan(path: Path) -> Plan:
+    """What stands in *path*, and in the file of owners that it names.
+
+    Raises:
+        ConfigError: with all mistakes, one a line.
+    """
+    text, data, mistakes = read_toml(path, "file of receivers and routes")
+    if mistakes:
+        raise ConfigError(mistakes)
+    many = {}
+    for key in ("receiver", "route", "audience"):
+        many[key], wrong = tables_of(data, key, str(path), f"[[{key}]]", MOST_TABLES)
+        mistakes += wrong
+    parts = parts_of(path, text, ("receiver", "route", "audience"))
+    places = {
+        key: numbered([p for n, p in parts if n == key], len(tables), str(path), key)
+        for key, tables in many.items()
+    }
+    mistakes += _strange(data, Sources(path, text, {}))
+    known = {key: value for key, value in data.items() if key in _Tables.model_fields}
+    if "default" not in known:
+        mistakes.append(
+            f"{path}: default: is missing: [default] with receivers = [...], who is told where no "
+            "route matches"
+        )
+    else:
+        mistakes += find_mistakes(_Tables, known, Sources(path, text, {}))
+    receivers, wrong = _read_receivers(many["receiver"], places["receiver"])
+    mistakes += wrong
+    for key, model in (("route", _OneRoute), ("audience", _OneAudience)):
+        for table, place in zip(many[key], places[key], strict=True):
+            mistakes += find_mistakes(model, {key: table}, place)
+    owners, columns, wrong = _read_owners(path, known.get("owners"))
+    mistakes += wrong
+    names = {str(one.get("name", "")).strip() for one in many["receiver"]}
+    mistakes += _unknown(many, places, names, columns, receivers)
+    mistakes += _unknown_in(known, names, Sources(path, text, {}))
+    if mistakes:
+        raise ConfigError(mistakes)
+    tables = _Tables.model_validate(known)
+    return Plan(
+        general=tables.delivery,
+        receivers=receivers,
+        routes=tuple(Route.model_validate(one) for one in many["route"]),
+        default=tables.default.receivers,
+        audiences=tuple(Audience.model_validate(one) for one in many["audience"]),
+        owners=owners,
+    )
+
+
+def _strange(data: Mapping[str, Any], whole: Sources) -> list[str]:
+    known = [*_Tables.model_fields, "receiver", "route", "audience"]
+    return [
+        f"{whole.where(key)}: {key}: no such table; {nearest(key, known)}"
+        for key in data
+        if key not in known
+    ]
+
+
+def _read_receivers(
+    tables: list[dict[str, Any]], places: list[Part]
+) -> tuple[dict[str, Receiver], list[str]]:
+    made: dict[str, Receiver] = {}
+    mistakes = []
+    for table, place in zip(tables, places, strict=True):
+        kind = table.get("kind")
+        sink = SINKS.get(kind) if isinstance(kind, str) else None
+        if sink is None:
+            said = f"found {found(kind)}; {nearest(str(kind), SINKS)}" if kind else (
+                f"is missing: one of {', '.join(SINKS)}")  # fmt: skip
+            mistakes.append(place.mistake("receiver.kind", said))
+            continue
+        both = create_model("Receiver", __base__=(sink.options, _Receiver))
+        file = create_model("_OneReceiver", receiver=(both, ...))
+        wrong = find_mistakes(file, {"receiver": table}, place)
+        mistakes += wrong
+        if wrong:
+            continue
+        name = _name(table["name"])
+        if name in made:
+            mistakes.append(place.mistake("receiver.name", f"{found(name)} is there already"))
+        options = {k: v for k, v in table.items() if k not in ("name", "kind")}
+        made[name] = Receiver(name, sink, sink.options.model_validate(options))
+    return made, mistakes
+
+
+def _read_owners(
+    path: Path, table: object
+) -> tuple[dict[str, dict[str, str]], list[str], list[str]]:
+    """Customer -> column -> address; the columns; what is wrong."""
+    named = table.get("file") if isinstance(table, Mapping) else None
+    if not isinstance(named, str) or not named:
+        return {}, [], []
+    file = path.parent / named
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        return {}, [], [f"{file}: the file of owners cannot be read: {reason}"]
+    rows = csv.DictReader(io.StringIO(text), strict=True)
+    owners: dict[str, dict[str, str]] = {}
+    mistakes = []
+    try:
+        columns = [name.strip() for name in rows.fieldnames or ()]
+        rows.fieldnames = columns
+        if CUSTOMER not in columns:
+            return {}, [], [f"{file}:1: the column {CUSTOMER} is missing; found {columns}"]
+        for row in rows:
+            customer = (row.get(CUSTOMER) or "").strip()
+            if not customer:
+                mistakes.append(f"{file}:{rows.line_num}: the customer is missing")
+            elif customer in owners:
+                mistakes.append(f"{file}:{rows.line_num}: {found(customer)} is there already")
+            if len(owners) >= OWNER_ROWS:
+                return {}, [], [f"{file}: more than {OWNER_ROWS:,} customers"]
+            owners[customer] = {
+                name: value.strip()
+                for name, value in row.items()
+                if name and name != CUSTOMER and isinstance(value, str) and value.strip()
+            }
+    except csv.Error as error:
+        return {}, [], [f"{file}:{rows.line_num}: not valid CSV: {error}"]
+    return owners, [name for name in columns if name != CUSTOMER], mistakes[:20]
+
+
+def _unknown(
+    many: Mapping[str, list[dict[str, Any]]],
+    places: Mapping[str, list[Part]],
+    names: set[str],
+    columns: list[str],
+    receivers: Mapping[str, Receiver],
+) -> list[str]:
+    """Receivers and columns that nobody defined."""
+    mistakes = []
+    for table, place in zip(many["route"], places["route"], strict=True):
+        listed = table.get("receivers")
+        if isinstance(listed, list):
+            if not listed:
+                mistakes.append(place.mistake("route.receivers", "is empty: name at least one"))
+            mistakes += [
+                place.mistake("route.receivers", _no_receiver(one, names))
+                for one in listed
+                if isinstance(one, str) and one.strip() not in names
+            ]
+    for table, place in zip(many["audience"], places["audience"], strict=True):
+        name, owner = table.get("receiver"), table.get("owner")
+        if isinstance(name, str) and name.strip() not in names:
+            mistakes.append(place.mistake("audience.receiver", _no_receiver(name, names)))
+        elif isinstance(name, str) and not _addressable(receivers.get(name.strip())):
+            able = ", ".join(kind for kind, sink in SINKS.items() if sink.takes_address)
+            said = f"{found(name)} cannot write to a person; kinds that can: {able}"
+            mistakes.append(place.mistake("audience.receiver", said))
+        if isinstance(owner, str) and owner.strip() not in columns:
+            hint = nearest(owner, columns) if columns else "there is no [owners] file"
+            mistakes.append(place.mistake("audience.owner", f"no such column; {hint}"))
+    return mistakes
+
+
+def _unknown_in(data: Mapping[str, Any], names: set[str], whole: Sources) -> list[str]:
+    listed = {
+        "default.receivers": (data.get("default") or {}),
+        "delivery.fallback": (data.get("delivery") or {}),
+    }
+    mistakes = []
+    for key, table in listed.items():
+        found_there = table.get(key.partition(".")[2]) if isinstance(table, Mapping) else None
+        mistakes += [
+            f"{whole.where(key)}: {key}: {_no_receiver(one, names)}"
+            for one in (found_there if isinstance(found_there, list) else ())
+            if isinstance(one, str) and one.strip() not in names
+        ]
+    return mistakes
+
+
+def _addressable(receiver: Receiver | None) -> bool:
+    """Whether it takes addresses; of one that is wrong itself nothing is said."""
+    return receiver is None or receiver.sink.takes_address
+
+
+def _no_receiver(name: str, names: set[str]) -> str:
+    return f"no receiver {found(name)}; {nearest(name, names) if names else 'there is none'}"

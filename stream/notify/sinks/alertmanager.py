@@ -1,0 +1,104 @@
+"""Prometheus Alertmanager, API v2.
+
+An alert is its label set: nothing that changes within an episode is a label. It has to be sent
+again for as long as it fires, else it ends by itself, and for a while after it was resolved.
+
+Source: prometheus/alertmanager, api/v2/openapi.yaml and docs/alerts_api.md.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from stream.config.secret import Secret
+from stream.config.values import plain
+from stream.notify.message import Action, Message
+from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
+
+REPEAT_SECONDS: Final = 60.0
+ENDS_AFTER: Final = timedelta(seconds=5 * REPEAT_SECONDS)
+"""Sent anew long before, so that an outage of ours of four minutes resolves nothing."""
+LABEL_CHARACTERS: Final = 200
+TEXT_CHARACTERS: Final = 8_000
+
+
+class AlertmanagerOptions(Options):
+    """One Alertmanager, or one of a cluster."""
+
+    url: Url = Field(description="where it listens, such as https://alertmanager.example.com")
+    token: Secret | None = Field(default=None, description="bearer token, if it wants one")
+
+
+class Alertmanager(Sink):
+    """One alert for each episode."""
+
+    kind = "alertmanager"
+    options = AlertmanagerOptions
+    actions: ClassVar[frozenset[Action]] = frozenset(("open", "update", "resolve", "answer"))
+    repeat_seconds = REPEAT_SECONDS
+
+    def __init__(self, name: str, options: AlertmanagerOptions, http: Any) -> None:
+        """See `Sink`."""
+        super().__init__(name, options, http)
+        self._url = options.url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {plain(options.token)}"} if options.token else {}
+
+    async def send(self, message: Message, handle: Handle) -> Handle:
+        """Post the alert; its labels are those of the first time."""
+        known = handle or self._labels(message)
+        now = datetime.now(UTC)
+        resolved = message.action == "resolve"
+        page = next((url for _, url in message.links), "")
+        alert = {
+            "labels": known,
+            "annotations": self._annotations(message),
+            "startsAt": _time(message.since),
+            "endsAt": _time(now if resolved else now + ENDS_AFTER),
+            "generatorURL": page if urlsplit(page).scheme in ("http", "https") else "",
+        }
+        await self.http.request(
+            "POST", f"{self._url}/api/v2/alerts", body=[alert], headers=self._headers
+        )
+        return known
+
+    def _labels(self, message: Message) -> dict[str, str]:
+        names = ("alertname", "tenant", "product", "product_area", "issue_type", "team", "severity")
+        labels = {name: message.labels.get(name, "") for name in names}
+        labels |= {"severity": message.severity, "receiver_key": message.key}
+        labels["alertname"] = labels["alertname"] or "TicketSpike"
+        return {name: cut(value, LABEL_CHARACTERS) for name, value in labels.items() if value}
+
+    def _annotations(self, message: Message) -> dict[str, str]:
+        found = {
+            "summary": message.title,
+            "description": cut("\n".join(message.lines), TEXT_CHARACTERS),
+            "severity_now": message.severity,
+            "reason": message.reason,
+        }
+        if message.event is not None:
+            data = message.event.data
+            found |= {
+                "episode_id": data.episode_id,
+                "observed": f"{data.observed:g}",
+                "expected": f"{data.expected:g}",
+                "p_value": f"{data.p_value:g}",
+                "customers": str(data.customers),
+            }
+            if data.actions is not None and data.actions.runbook:
+                found["runbook_url"] = data.actions.runbook
+        for text, url in message.links:
+            if text == "Open the episode":
+                found["dashboard_url"] = url
+        return found
+
+    async def check(self) -> str:
+        """Ask for its status."""
+        answer = await self.http.request("GET", f"{self._url}/api/v2/status", headers=self._headers)
+        version = answer.json().get("versionInfo", {}).get("version", "of an unknown version")
+        return f"Alertmanager {version} answers"
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,112 @@
+"""What all sinks have in common."""
+
+from abc import ABC, abstractmethod
+from typing import Annotated, ClassVar, Final
+
+from pydantic import AfterValidator, Field
+
+from stream.config.values import Section
+from stream.notify.errors import RefusedError
+from stream.notify.http import Http
+from stream.notify.message import Action, Message
+
+Handle = dict[str, str]
+"""What a provider calls an episode's message; kept for as long as the episode is."""
+ALL_ACTIONS: Final[frozenset[Action]] = frozenset(
+    ("open", "update", "resolve", "acknowledge", "answer")
+)
+
+
+class Options(Section):
+    """Keys of a receiver in the file, besides ``name`` and ``kind``."""
+
+
+class Sink(ABC):
+    """One way to tell somebody; one instance for each receiver.
+
+    Attributes:
+        kind: how the configuration names it.
+        options: the model of its keys.
+        actions: what it has a use for; the rest is not sent to it.
+        can_reopen: False where what is resolved cannot come back under the same key.
+        repeat_seconds: how often it has to hear again of what runs; None: never.
+        takes_address: whether a message can go to another person than the receiver's own.
+    """
+
+    kind: ClassVar[str]
+    options: ClassVar[type[Options]]
+    actions: ClassVar[frozenset[Action]] = ALL_ACTIONS
+    can_reopen: ClassVar[bool] = True
+    repeat_seconds: ClassVar[float | None] = None
+    takes_address: ClassVar[bool] = False
+
+    def __init__(self, name: str, options: Options, http: Http) -> None:
+        """Ready to send; nothing is asked yet.
+
+        Args:
+            name: of the receiver.
+            options: an instance of `options`.
+            http: the client to use.
+        """
+        self.name = name
+        self.settings = options
+        self.http = http
+
+    @abstractmethod
+    async def send(self, message: Message, handle: Handle) -> Handle:
+        """Tell it once.
+
+        Args:
+            message: What to tell; the same again must do no harm.
+            handle: What the last send of this episode returned; empty: none was.
+
+        Returns:
+            The handle from now on.
+
+        Raises:
+            TryAgainError: It may work later.
+            RefusedError: It will not work, however often it is tried.
+        """
+
+    async def check(self) -> str:
+        """Try what can be tried without telling anybody; what was found, in words.
+
+        Raises:
+            TryAgainError: It could not be found out now.
+            RefusedError: It is wrong.
+        """
+        return "cannot be tried without sending; the settings are complete"
+
+
+def cut(text: str, characters: int) -> str:
+    """*text*, with an ellipsis where it is longer.
+
+    Example:
+        >>> cut("abcdef", 4)
+        'abc…'
+    """
+    return text if len(text) <= characters else text[: max(0, characters - 1)] + "…"
+
+
+def cut_bytes(text: str, most: int) -> str:
+    """*text*, in at most so many bytes of UTF-8, whole characters."""
+    data = text.encode("utf-8", "replace")
+    return text if len(data) <= most else data[:most].decode("utf-8", "ignore")
+
+
+def plain_line(text: str) -> str:
+    """A value for a header: one line, printable."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _url(text: str) -> str:
+    try:
+        Http().check(text)
+    except RefusedError:
+        # Which hosts may be private stands elsewhere in the file: here only the form is looked at.
+        if not text.startswith(("https://", "http://")) or "@" in text.partition("//")[2][:200]:
+            raise ValueError("a URL such as https://hooks.example.com/in, without user") from None
+    return text
+
+
+Url = Annotated[str, AfterValidator(_url), Field(max_length=2048)]

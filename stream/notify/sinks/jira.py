@@ -1,0 +1,94 @@
+"""Jira Service Management, Operations: the integration events API, which replaced Opsgenie's.
+
+Source: Atlassian, "Jira Service Management ops REST API", group "Integration events";
+JSDCLOUD-14179 for ``identifierType=alias``.
+"""
+
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
+
+from pydantic import Field
+
+from schemas.escalation import Severity
+from stream.config.secret import Secret
+from stream.config.values import plain
+from stream.notify.message import Action, Message
+from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
+
+MESSAGE_CHARACTERS: Final = 130
+ALIAS_CHARACTERS: Final = 250
+DESCRIPTION_CHARACTERS: Final = 15_000
+NOTE_CHARACTERS: Final = 25_000
+TAG_CHARACTERS: Final = 50
+PRIORITY: Final[dict[Severity, str]] = {
+    "critical": "P1",
+    "error": "P2",
+    "warning": "P3",
+    "info": "P5",
+}
+
+
+class JiraOptions(Options):
+    """One API integration of a team."""
+
+    api_key: Secret = Field(description="key of the API integration")
+    url: Url = "https://api.atlassian.com/jsm/ops/integration/v2/alerts"
+    tags: tuple[str, ...] = ()
+
+
+class Jira(Sink):
+    """An alert by its alias, notes on it, and its end; what is closed is not opened again."""
+
+    kind = "jira"
+    options = JiraOptions
+    actions: ClassVar[frozenset[Action]] = frozenset(
+        ("open", "update", "resolve", "acknowledge", "answer")
+    )
+    can_reopen = False
+
+    def __init__(self, name: str, options: JiraOptions, http: Any) -> None:
+        """See `Sink`."""
+        super().__init__(name, options, http)
+        self._headers = {"Authorization": f"GenieKey {plain(options.api_key)}"}
+        self._url = options.url.rstrip("/")
+        self._tags = options.tags
+
+    async def send(self, message: Message, handle: Handle) -> Handle:
+        """Create, add a note, acknowledge or close."""
+        alias = cut(message.key, ALIAS_CHARACTERS)
+        note = cut("\n".join((message.title, *message.lines)), NOTE_CHARACTERS)
+        if message.action in ("open", "update"):
+            # The same alias again counts up the alert that is open and leaves its text alone ...
+            await self._post("", self._alert(message, alias))
+        if message.action == "update":
+            await self._on(alias, "notes", {"note": note})  # ... so what changed is a note.
+        elif message.action == "acknowledge":
+            await self._on(alias, "acknowledge", {"user": cut(message.by, 100), "note": note})
+        elif message.action == "answer":
+            await self._on(alias, "notes", {"user": cut(message.by, 100), "note": note})
+        elif message.action == "resolve":
+            await self._on(alias, "close", {"note": note})
+        return handle
+
+    def _alert(self, message: Message, alias: str) -> dict[str, Any]:
+        labels = message.labels
+        return {
+            "message": cut(message.title, MESSAGE_CHARACTERS),
+            "alias": alias,
+            "description": cut(message.text, DESCRIPTION_CHARACTERS),
+            "priority": PRIORITY[message.severity],
+            "source": "spikewatch",
+            "entity": cut(labels.get("product_area", labels.get("tenant", "all")), 512),
+            "tags": [cut(tag, TAG_CHARACTERS) for tag in ("spikewatch", *self._tags)][:20],
+            "details": {name: cut(value, 200) for name, value in labels.items()}
+            | {text: cut(url, 500) for text, url in message.links[:5]},
+        }
+
+    async def _on(self, alias: str, what: str, body: dict[str, str]) -> None:
+        await self._post(
+            f"/{quote(alias, safe='')}/{what}?identifierType=alias",
+            {"source": "spikewatch", **body},
+        )
+
+    async def _post(self, path: str, body: dict[str, Any]) -> None:
+        await self.http.request("POST", self._url + path, body=body, headers=self._headers)

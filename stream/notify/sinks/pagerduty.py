@@ -1,0 +1,107 @@
+"""PagerDuty, Events API v2.
+
+Source: PagerDuty/developer-docs, docs/events-API-v2 (overview, trigger events, ack/resolve events).
+"""
+
+from typing import Any, ClassVar, Final
+
+from pydantic import Field
+
+from stream.config.secret import Secret
+from stream.config.values import plain
+from stream.notify.errors import RefusedError
+from stream.notify.message import Action, Message
+from stream.notify.sinks.base import Handle, Options, Sink, Url, cut, cut_bytes
+
+KEY_CHARACTERS: Final = 255
+SUMMARY_CHARACTERS: Final = 1024
+ROUTING_KEY_CHARACTERS: Final = 32
+TEXT_BYTES: Final = 100_000
+"""Of a request that may have 512 KB, and characters grow in JSON."""
+_EVENT: Final[dict[Action, str]] = {
+    "open": "trigger",
+    "update": "trigger",
+    "resolve": "resolve",
+    "acknowledge": "acknowledge",
+}
+
+
+class PagerDutyOptions(Options):
+    """One service's integration of the type Events API v2."""
+
+    routing_key: Secret = Field(description="integration key of the service, 32 characters")
+    url: Url = "https://events.pagerduty.com/v2/enqueue"
+
+
+class PagerDuty(Sink):
+    """A trigger for each message, under one dedup key; what is resolved cannot be opened again."""
+
+    kind = "pagerduty"
+    options = PagerDutyOptions
+    actions: ClassVar[frozenset[Action]] = frozenset(_EVENT)
+    can_reopen = False
+
+    def __init__(self, name: str, options: PagerDutyOptions, http: Any) -> None:
+        """See `Sink`."""
+        super().__init__(name, options, http)
+        self._key = plain(options.routing_key)
+        self._url = options.url
+
+    async def send(self, message: Message, handle: Handle) -> Handle:
+        """Trigger, acknowledge or resolve; 202 is the only yes."""
+        body: dict[str, Any] = {
+            "routing_key": self._key,
+            "event_action": _EVENT[message.action],
+            "dedup_key": cut(message.key, KEY_CHARACTERS),
+        }
+        if body["event_action"] == "trigger":
+            body |= {
+                "client": "spikewatch",
+                "payload": self._payload(message),
+                "links": [
+                    {"href": url, "text": cut(text, 100)} for text, url in message.links[:10]
+                ],
+            }
+            page = next((url for text, url in message.links if text == "Open the episode"), None)
+            if page is not None:
+                body["client_url"] = page
+        await self.http.request("POST", self._url, body=body)
+        return handle
+
+    def _payload(self, message: Message) -> dict[str, Any]:
+        labels = message.labels
+        found: dict[str, Any] = {
+            "summary": cut(message.title, SUMMARY_CHARACTERS),
+            "source": f"spikewatch/{labels.get('tenant', 'all')}",
+            "severity": message.severity,
+            "timestamp": message.since.isoformat(),
+            "group": labels.get("product") or labels.get("tenant", "all"),
+            "custom_details": {
+                **dict(message.facts),
+                "reason": message.reason,
+                "text": cut_bytes("\n".join(message.lines), TEXT_BYTES),
+            },
+        }
+        for key, label in (("component", "product_area"), ("class", "issue_type")):
+            if labels.get(label):
+                found[key] = labels[label]
+        return found
+
+    async def check(self) -> str:
+        """Only the form: there is no call that tries a key and opens nothing."""
+        if len(self._key) != ROUTING_KEY_CHARACTERS:
+            raise RefusedError(
+                f"the routing key has {len(self._key)} characters, an integration key of Events "
+                f"API v2 has {ROUTING_KEY_CHARACTERS}"
+            )
+        # A resolve of a key that nobody triggered is dropped, but a wrong routing key is refused.
+        await self.http.request(
+            "POST",
+            self._url,
+            body={
+                "routing_key": self._key,
+                "event_action": "resolve",
+                "dedup_key": "spikewatch-check",
+            },
+        )
+        return "the routing key is taken"

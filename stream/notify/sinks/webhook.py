@@ -1,0 +1,118 @@
+"""Any HTTP endpoint of yours: a CloudEvent, signed.
+
+The body is a CloudEvent 1.0 in structured mode; ``data.escalation`` is the escalation event as on
+the topic. The signature follows Standard Webhooks, for which there are libraries in most languages:
+``webhook-id``, ``webhook-timestamp`` and ``webhook-signature: v1,<base64 of HMAC-SHA256 of
+"id.timestamp.body">``. What comes twice has the same ``webhook-id``.
+
+Source: standard-webhooks/standard-webhooks, spec/standard-webhooks.md; cloudevents/spec,
+cloudevents/bindings/http-protocol-binding.md.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+from pydantic import Field
+
+from stream.config.secret import Secret
+from stream.config.values import plain
+from stream.notify.message import Action, Message
+from stream.notify.sinks.base import ALL_ACTIONS, Handle, Options, Sink, Url
+
+TYPE: Final = "com.spikewatch.notification.v1"
+PREFIX: Final = "whsec_"
+
+
+class WebhookOptions(Options):
+    """One endpoint."""
+
+    url: Url = Field(description="where to post to")
+    secret: Secret = Field(description="shared secret; whsec_ and base64, or any text")
+
+
+class Webhook(Sink):
+    """See the module."""
+
+    kind = "webhook"
+    options = WebhookOptions
+    actions: ClassVar[frozenset[Action]] = ALL_ACTIONS
+    takes_address: ClassVar[bool] = True
+
+    def __init__(self, name: str, options: WebhookOptions, http: Any) -> None:
+        """See `Sink`."""
+        super().__init__(name, options, http)
+        self._url = options.url
+        self._secret = secret_bytes(plain(options.secret))
+
+    async def send(self, message: Message, handle: Handle) -> Handle:
+        """Post it once."""
+        body = json.dumps(_event(message), ensure_ascii=False).encode("utf-8", "replace")
+        timestamp = str(int(time.time()))
+        await self.http.request(
+            "POST",
+            self._url,
+            data=body,
+            headers={
+                "Content-Type": "application/cloudevents+json; charset=UTF-8",
+                "webhook-id": message.id,
+                "webhook-timestamp": timestamp,
+                "webhook-signature": signature(self._secret, message.id, timestamp, body),
+            },
+        )
+        return handle
+
+
+def _event(message: Message) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": message.id,
+        "source": f"/spikewatch/{message.labels.get('tenant', '')}",
+        "type": TYPE,
+        "subject": message.key,
+        "time": datetime.now(UTC).isoformat(),
+        "datacontenttype": "application/json",
+        "data": {
+            "key": message.key,
+            "action": message.action,
+            "reason": message.reason,
+            "severity": message.severity,
+            "title": message.title,
+            "lines": list(message.lines),
+            "labels": dict(message.labels),
+            "links": [{"text": text, "url": url} for text, url in message.links],
+            "address": message.address or None,
+            "by": message.by or None,
+            "accounts": [one.model_dump(mode="json") for one in message.accounts],
+            "escalation": (
+                None if message.event is None else message.event.data.model_dump(mode="json")
+            ),
+        },
+    }
+
+
+def secret_bytes(text: str) -> bytes:
+    """The key that *text* stands for: base64 behind ``whsec_``, else its own bytes."""
+    if text.startswith(PREFIX):
+        try:
+            return base64.b64decode(text.removeprefix(PREFIX), validate=True)
+        except binascii.Error:
+            pass
+    return text.encode()
+
+
+def signature(secret: bytes, identifier: str, timestamp: str, body: bytes) -> str:
+    """What ``webhook-signature`` has to be.
+
+    Example:
+        >>> signature(b"k", "m", "1", b"{}")
+        'v1,5HDAuTkTpxOhkrk9bBHzAsIh9dH985cPnRX2CFqL5iI='
+    """
+    signed = b".".join((identifier.encode(), timestamp.encode(), body))
+    mac = hmac.new(secret, signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(mac).decode()}"
