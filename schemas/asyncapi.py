@@ -14,11 +14,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from schemas import examples
+from schemas.audit import AuditEntry
 from schemas.cloudevents import BINARY_TYPE, CONTENT_TYPE, PREFIX, STRUCTURED_TYPE, encode
 from schemas.codec import HEADER_KIND, HEADER_MODE
 from schemas.dead_letter import DeadLetter
 from schemas.escalation import Escalation, EscalationEvent
 from schemas.feedback import Feedback
+from schemas.silence import Silence
 from schemas.tick import Tick
 from schemas.ticket import TicketEvent
 from schemas.topics import Topics
@@ -179,6 +181,18 @@ MESSAGES: Final[tuple[Message, ...]] = (
         model=Feedback,
         example=examples.FEEDBACK,
     ),
+    Message(
+        name="auditEntry",
+        summary="A decision about a notification, an attempt to send it, or an answer.",
+        model=AuditEntry,
+        example=examples.AUDIT,
+    ),
+    Message(
+        name="silence",
+        summary="What nobody is to be told of for a while.",
+        model=Silence,
+        example=examples.SILENCE,
+    ),
 )
 """Everything that can stand on a topic."""
 
@@ -224,8 +238,27 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         why="Verdicts, acknowledgements, snoozes. A quarter, as what they answer.",
         retention_days=90,
     ),
+    Channel(
+        name="audit",
+        topic=_NAMES.audit,
+        actions=("send",),
+        messages=("auditEntry",),
+        key="the episode",
+        why="Who was told what and why, and what people did. Longer than a year: who asks is late.",
+        retention_days=400,
+    ),
+    Channel(
+        name="silences",
+        topic=_NAMES.silences,
+        actions=("receive",),
+        messages=("silence",),
+        key="the silence_id",
+        why="What nobody is to be told of. Compacted: the last word on each silence is enough.",
+        partitions=1,
+        compacted=True,
+    ),
 )
-"""Every topic that others write or read, and internal ones that they may look at."""
+"""Every topic that others write or read; what only spikewatch understands is not among them."""
 
 
 def document() -> dict[str, Any]:
@@ -233,7 +266,7 @@ def document() -> dict[str, Any]:
 
     Example:
         >>> sorted(document()["channels"])
-        ['deadLetters', 'escalations', 'feedback', 'tickets']
+        ['audit', 'deadLetters', 'escalations', 'feedback', 'silences', 'tickets']
     """
     models = {(message.model, message.mode) for message in MESSAGES}
     ordered = sorted(models, key=lambda pair: pair[0].__name__)

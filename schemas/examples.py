@@ -6,6 +6,7 @@ They are of a made-up company whose single sign-on fails with version 4.2.1.
 from datetime import UTC, datetime
 from typing import Final
 
+from schemas.audit import AuditEntry, audit_id
 from schemas.dead_letter import DeadLetter, Rejected
 from schemas.escalation import (
     Account,
@@ -20,6 +21,7 @@ from schemas.escalation import (
     Term,
 )
 from schemas.feedback import Feedback
+from schemas.silence import Matcher, Silence
 from schemas.tick import Tick
 from schemas.ticket import TicketEvent
 
@@ -137,6 +139,27 @@ LETTER: Final = DeadLetter.of(
     "tickets",
     2,
     1041,
+)
+
+AUDIT: Final = AuditEntry(
+    audit_id=audit_id(EVENT.data.episode_id, 1, "on-call"),
+    at=datetime(2024, 4, 15, 9, 3, 28, tzinfo=UTC),
+    kind="sent",
+    tenant="acme",
+    episode_id=EVENT.data.episode_id,
+    sequence=1,
+    transition="opened",
+    receiver="on-call",
+    reason="first",
+)
+
+SILENCE: Final = Silence(
+    silence_id="load-test-1",
+    matchers=(Matcher.parse("product_area=login"), Matcher.parse("severity!=critical")),
+    starts_at=datetime(2024, 4, 15, 9, 30, tzinfo=UTC),
+    ends_at=datetime(2024, 4, 15, 11, 0, tzinfo=UTC),
+    by="on-call",
+    comment="A load test until eleven.",
 )
 
 FEEDBACK: Final = Feedback(

@@ -108,6 +108,8 @@ CONTRACT_OF = {
     "escalationStructured": "escalation-event",
     "deadLetter": "dead-letter",
     "feedback": "feedback",
+    "auditEntry": "audit-entry",
+    "silence": "silence",
 }
 
 
