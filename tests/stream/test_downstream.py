@@ -20,6 +20,7 @@ from schemas.escalation import EscalationEvent
 from schemas.examples import EVENT
 from stream.cli.options import time_or_ago
 from stream.config import Config
+from stream.routing import partition_of
 from stream.send import Pace
 from stream.topics import DAY_MS, specs
 
@@ -113,6 +114,40 @@ def test_tail_reads_both_modes_on_one_topic(rig: Any) -> None:
     rig.put(rig.topics.escalations, [(None, []), (b"{", []), (b"{}", [("ce_id", b"7")])], 0)
     put(rig, [(event(4), "binary", 0, None)])
     assert told(rig, "--from-start") == [1, 2, 3, 4]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("mode", ["structured", "binary"])
+def test_notify_tells_people_in_both_modes(rig: Any, mode: ContentMode) -> None:
+    """Whoever is on call is told of a record in either mode, and its history shows it."""
+    inbox = rig.folder / "inbox"
+    plan = rig.folder / "notify.toml"
+    plan.write_text(
+        f"""[default]
+receivers = ["inbox"]
+[[receiver]]
+name = "inbox"
+kind = "folder"
+path = "{inbox}"
+""",
+        encoding="utf-8",
+    )
+    rig.create_topics()
+    opened = event(1).model_copy(update={"time": datetime.now(UTC)})
+    put(rig, [(opened, mode, partition_of("acme", rig.config.kafka.partitions), None)])
+    rig.extra = {
+        "SPIKEWATCH_NOTIFY__FILE": str(plan),
+        "SPIKEWATCH_NOTIFY__API_PORT": "0",
+        "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
+    }
+    rig.start("notify")
+    wait_for = sys.modules[type(rig).__module__].wait_for
+    wait_for(lambda: list(inbox.glob("*.txt")), 60, "the message in the inbox", rig)
+    (message,) = inbox.glob("*.txt")
+    assert "sso error of acme" in message.read_text(encoding="utf-8")
+    past = rig.run("history", opened.subject)
+    assert "event" in past.stdout, past.stderr
+    assert "sso error of acme" in past.stdout
 
 
 @pytest.mark.kafka
