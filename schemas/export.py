@@ -1,4 +1,8 @@
-"""Write the JSON Schemas of all contracts to ``schemas/json``: ``python -m schemas.export``."""
+"""Write the JSON Schemas of all contracts, and the AsyncAPI document, to ``schemas/json``.
+
+Run as ``python -m schemas.export``. ``schemas/json/released`` holds the schemas of the last
+release, against which `schemas.compatibility` compares; it is copied by hand when one is made.
+"""
 
 import json
 from pathlib import Path
@@ -6,7 +10,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from schemas import asyncapi
 from schemas.audit import AuditEntry
+from schemas.compatibility import Role
 from schemas.dead_letter import DeadLetter
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
@@ -23,7 +29,20 @@ CONTRACTS: Final[dict[str, type[BaseModel]]] = {
     "audit-entry": AuditEntry,
     "silence": Silence,
 }
+ROLES: Final[dict[str, Role]] = {
+    "ticket-event": "read",
+    "tick": "read",
+    "escalation-event": "written",
+    "dead-letter": "written",
+    "feedback": "read",
+    "audit-entry": "written",
+    "silence": "read",
+}
+"""Who relies on a contract: those who read what we write, or those whose writing we read."""
 FOLDER: Final = Path(__file__).parent / "json"
+RELEASED: Final = FOLDER / "released"
+"""The JSON Schemas of the last release."""
+ASYNCAPI_FILE: Final = "asyncapi.json"
 
 
 def render(name: str) -> str:
@@ -36,11 +55,17 @@ def render(name: str) -> str:
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
+def render_asyncapi() -> str:
+    """The AsyncAPI document, as it stands in its file."""
+    return json.dumps(asyncapi.document(), indent=2, sort_keys=True) + "\n"
+
+
 def main() -> None:
-    """Write all schemas."""
+    """Write all schemas and the AsyncAPI document."""
     FOLDER.mkdir(exist_ok=True)
     for name in CONTRACTS:
         (FOLDER / f"{name}.schema.json").write_text(render(name), encoding="utf-8")
+    (FOLDER / ASYNCAPI_FILE).write_text(render_asyncapi(), encoding="utf-8")
 
 
 if __name__ == "__main__":

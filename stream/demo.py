@@ -194,7 +194,7 @@ async def _watch(config: Config, resolved: asyncio.Event, say: Say) -> None:
     """Print escalations; those of history are only counted."""
     of_history = 0
     identity = None
-    async for event, _ in follow(config, from_start=True):
+    async for event in follow(config, from_start=True):
         if event.data.suppressed:
             of_history += event.transition == "opened"
             continue

@@ -13,7 +13,7 @@ from faust.types import TP
 
 from detectors.pipeline import Step
 from schemas import signals
-from schemas.codec import write_escalation
+from schemas.cloudevents import Header, encode
 from schemas.dead_letter import Rejected
 from schemas.escalation import EscalationEvent
 from stream.chunks import Chunk, LedgerApp, is_ours
@@ -36,6 +36,7 @@ class Detect:
         self._topics = app.ledger.topics
         self._changelog = changelog
         self._partitions = config.kafka.partitions
+        self._content_mode = config.kafka.content_mode
         self._snapshot_seconds = config.state.snapshot_seconds
         self._rewrite_seconds = float(config.state.rewrite_seconds)
 
@@ -88,21 +89,21 @@ class Detect:
         )
 
     def _escalations(self, done: Step, record: Any) -> list[Record]:
-        headers = [
-            ("content-type", b"application/cloudevents+json; charset=UTF-8"),
+        where = [
             ("source-partition", b"%d" % record.partition),
             ("source-offset", b"%d" % record.offset),
         ]
-        return [self._escalation(event, headers) for event in done.escalations]
+        return [self._escalation(event, where) for event in done.escalations]
 
-    def _escalation(self, event: EscalationEvent, headers: list[tuple[str, bytes]]) -> Record:
+    def _escalation(self, event: EscalationEvent, where: list[Header]) -> Record:
         tenant = event.data.tenant
+        headers, value = encode(event, self._content_mode)
         return Record(
             self._topics.escalations,
             partition_of(tenant, self._partitions),
             tenant.encode(),
-            write_escalation(event),
-            headers,
+            value,
+            [*headers, *where],
         )
 
     async def _save(self, number: int, message: Any) -> None:

@@ -1,6 +1,7 @@
 """Follow the escalations, or look at what the workers know."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,10 +9,10 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaConnectionError
-from pydantic import ValidationError
 
 from detectors.partition import Partition
 from detectors.twins import Recovery, StateError
+from schemas.cloudevents import EventError, decode
 from schemas.escalation import EscalationEvent
 from schemas.topics import Topics
 from stream.config import Config, kafka_client_options
@@ -51,13 +52,19 @@ class Status:
 
 
 async def follow(
-    config: Config, *, from_start: bool = False, idle_seconds: float | None = None
-) -> AsyncIterator[tuple[EscalationEvent, bytes]]:
-    """Escalations as they come, each with its bytes; repeats (same id) are left out.
+    config: Config,
+    *,
+    from_start: bool = False,
+    since: float | None = None,
+    idle_seconds: float | None = None,
+) -> AsyncIterator[EscalationEvent]:
+    """Escalations as they come, in whichever content mode; repeats (same source and id) left out.
 
     Args:
         config: Where to read.
         from_start: Also those that are on the topic already.
+        since: Also those from the first one on whose record timestamp is at or after it, in
+            seconds since 1970, in each partition; not together with *from_start*.
         idle_seconds: End after so long without one; None: never.
 
     Raises:
@@ -70,23 +77,36 @@ async def follow(
         reader.assign(partitions)
         if from_start:
             await reader.seek_to_beginning(*partitions)
+        elif since is not None:
+            await _seek(reader, partitions, since)
         else:
             await reader.seek_to_end(*partitions)
-        seen: dict[str, None] = {}
+        seen: dict[tuple[str, str], None] = {}
         heard = time.monotonic()
         while idle_seconds is None or time.monotonic() - heard < idle_seconds:
             for records in (await reader.getmany(timeout_ms=IDLE_MS)).values():
                 for record in records:
                     heard = time.monotonic()
                     try:
-                        event = EscalationEvent.model_validate_json(record.value or b"")
-                    except ValidationError:
+                        event = decode(record.headers, record.value)
+                    except EventError:
                         continue  # somebody else's, or of a later release
-                    if event.id not in seen:
-                        seen[event.id] = None
+                    if (event.source, event.id) not in seen:
+                        seen[event.source, event.id] = None
                         if len(seen) > 100_000:
                             del seen[next(iter(seen))]
-                        yield event, record.value
+                        yield event
+
+
+async def _seek(reader: AIOKafkaConsumer, partitions: list[TopicPartition], since: float) -> None:
+    """To the first record of each partition that is at or after *since*, else to its end."""
+    # The ends are asked for first: what comes between the two questions is not jumped over.
+    ends = await reader.end_offsets(partitions)
+    milliseconds = math.ceil(since * 1000)
+    found = await reader.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+    for partition in partitions:
+        first = found.get(partition)
+        reader.seek(partition, ends[partition] if first is None else first.offset)
 
 
 async def status(config: Config) -> Status:

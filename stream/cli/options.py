@@ -1,10 +1,11 @@
 """What several commands share: options, times, ticket files with a progress bar, outputs."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, TypeVar
 
@@ -24,6 +25,46 @@ def time(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time such as 2026-03-02T09:00:00Z") from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+_AGO = re.compile(r"(\d{1,9})([smhdw])")
+_UNITS: dict[str, str] = {
+    "s": "seconds",
+    "m": "minutes",
+    "h": "hours",
+    "d": "days",
+    "w": "weeks",
+}
+
+
+def time_or_ago(text: str, now: datetime | None = None) -> datetime:
+    """A time as `time` reads it, or how long before *now* (default: this moment) it was.
+
+    Raises:
+        typer.BadParameter: It is neither, or lies before 1970.
+
+    Example:
+        >>> time_or_ago("2h", datetime(2026, 3, 2, 9, tzinfo=UTC)).isoformat()
+        '2026-03-02T07:00:00+00:00'
+        >>> time_or_ago("2026-03-02T09:00:00+01:00").isoformat()
+        '2026-03-02T09:00:00+01:00'
+    """
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    if found := _AGO.fullmatch(text.strip()):
+        try:
+            at = (now or datetime.now(UTC)) - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        except OverflowError:
+            at = datetime.min.replace(tzinfo=UTC)
+    else:
+        try:
+            at = time(text)
+        except typer.BadParameter:
+            raise typer.BadParameter(
+                f"{text!r} is no time such as 2026-03-02T09:00:00Z and no duration such as 2h or 3d"
+            ) from None
+    if at < epoch:
+        raise typer.BadParameter(f"{text!r} lies before 1970, when no record was written")
+    return at
 
 
 ConfigPath = Annotated[

@@ -84,7 +84,7 @@ async def _on_the_topic(config: "Config", digits: str) -> "list[EscalationEvent]
     from stream.tail import follow  # noqa: PLC0415 - aiokafka takes a while to import
 
     followed = follow(config, from_start=True, idle_seconds=IDLE_SECONDS)
-    return [event async for event, _ in followed if event.data.episode_id.startswith(digits)]
+    return [event async for event in followed if event.data.episode_id.startswith(digits)]
 
 
 def _in_the_file(source: str, digits: str) -> "tuple[list[EscalationEvent], int]":

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stream.cli.options import ConfigPath, run_async, say
+from stream.cli.options import ConfigPath, run_async, say, time_or_ago
 from stream.config import load
 
 if TYPE_CHECKING:  # aiokafka takes a while to import
@@ -20,6 +20,13 @@ MOST_CLOCKS = 20
 def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One CloudEvent a line.")] = False,
     from_start: Annotated[bool, typer.Option("--from-start", help="Also earlier ones.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Also those that were written since: a time as 2026-03-02T09:00:00Z (UTC where it "
+            "has no offset), or how long ago, as 90s, 45m, 2h, 3d or 1w."
+        ),
+    ] = None,
     idle: Annotated[
         float | None, typer.Option(help="End after so many seconds without an escalation.")
     ] = None,
@@ -29,17 +36,24 @@ def tail(
     config: ConfigPath = None,
 ) -> None:
     """Print escalations as they come; or, with --status, what the workers know."""
+    from schemas.codec import write_escalation  # noqa: PLC0415 - the same
     from stream import tail as following  # noqa: PLC0415 - aiokafka takes a while to import
     from stream.wording import page  # noqa: PLC0415 - the same
 
+    if from_start and since is not None:
+        raise typer.BadParameter("--since and --from-start name two places to begin: give one.")
+    beginning = None if since is None else time_or_ago(since).timestamp()
     loaded = load(config)
     if status:
         _print_status(run_async(following.status(loaded)))
         return
 
     async def work() -> None:
-        async for event, raw in following.follow(loaded, from_start=from_start, idle_seconds=idle):
-            say(raw.decode() if as_json else page(event) + "\n")
+        followed = following.follow(
+            loaded, from_start=from_start, since=beginning, idle_seconds=idle
+        )
+        async for event in followed:
+            say(write_escalation(event).decode() if as_json else page(event) + "\n")
 
     run_async(work())
 

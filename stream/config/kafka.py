@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from schemas.cloudevents import ContentMode
 from stream.config.errors import Disagreement, disagree
 from stream.config.values import Section, is_ip, kafka_name, plain, servers
 
@@ -30,6 +31,11 @@ class Kafka(Section):
     )
     replication_factor: int = Field(
         default=1, ge=1, le=100, description="copies of each topic; 3 in use"
+    )
+    content_mode: ContentMode = Field(
+        default="structured",
+        description="escalations as whole CloudEvents (structured), or attributes in headers and "
+        "data in the value (binary)",
     )
     group: Annotated[str, AfterValidator(kafka_name(1, 100))] = Field(
         default="spikewatch",

@@ -3,11 +3,11 @@
 from pydantic import ValidationError
 
 from schemas.audit import AuditEntry
+from schemas.cloudevents import EventError, decode
 from schemas.codec import clean
-from schemas.escalation import EscalationEvent
 from schemas.topics import Topics
 from stream.config import Config
-from stream.notify.ledger import read_all
+from stream.notify.ledger import read_all, read_records
 from stream.routing import partition_of
 from stream.wording import headline
 
@@ -21,12 +21,12 @@ async def lines(config: Config, episode: str, tenant: str) -> list[str]:
     partition = partition_of(tenant, config.kafka.partitions)
     found: dict[str, tuple[float, int, str]] = {}
     mark = episode.encode()
-    async for _, value in read_all(config, topics.escalations, partition):
-        if value is None or mark not in value:
-            continue
+    async for record in read_records(config, topics.escalations, partition):
+        if record.value is None or mark not in record.value:
+            continue  # in either content mode the data hold it
         try:
-            event = EscalationEvent.model_validate_json(value)
-        except ValidationError:
+            event = decode(record.headers, record.value)
+        except EventError:
             continue
         if event.data.episode_id == episode:
             at = event.time.timestamp()

@@ -155,6 +155,12 @@ class Ledger:
 
 async def read_all(config: Config, topic: str, partition: int) -> Any:
     """Key and value of each record of a partition, up to its end as of now."""
+    async for record in read_records(config, topic, partition):
+        yield (record.key or b"").decode("utf-8", "replace"), record.value
+
+
+async def read_records(config: Config, topic: str, partition: int) -> Any:
+    """Each record of a partition, up to its end as of now."""
     consumer = AIOKafkaConsumer(
         **kafka_client_options(config), enable_auto_commit=False, auto_offset_reset="earliest"
     )
@@ -167,7 +173,7 @@ async def read_all(config: Config, topic: str, partition: int) -> Any:
         while await consumer.position(tp) < end:
             batch = await consumer.getmany(tp, timeout_ms=READ_MS)
             for record in batch.get(tp, ()):
-                yield (record.key or b"").decode("utf-8", "replace"), record.value
+                yield record
     finally:
         await consumer.stop()
 

@@ -18,6 +18,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from pydantic import ValidationError
 
+from schemas.cloudevents import EventError, decode
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from schemas.silence import Silence
@@ -360,11 +361,11 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
 def _read_event(record: Any) -> EscalationEvent | None:
     try:
-        return EscalationEvent.model_validate_json(record.value or b"")
-    except ValidationError:
+        return decode(record.headers, record.value)
+    except EventError as error:
         complain(
             f"{record.topic}[{record.partition}] offset {record.offset} is no escalation of this "
-            "release; nobody is told of it"
+            f"release; nobody is told of it: {error}"
         )
         return None
 

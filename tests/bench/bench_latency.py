@@ -168,7 +168,7 @@ async def measure(config: Config, traffic: Traffic, rate: float) -> tuple[list[f
 
 async def watch(config: Config, traffic: Traffic, found: dict[Key, float]) -> None:
     """Note each opened escalation of a spike as it is consumed."""
-    async for event, _ in follow(config):
+    async for event in follow(config):
         now = time.time()
         area = event.data.product_area or ""
         key = (event.data.tenant, area, round(event.time.timestamp() * 1000))

@@ -74,14 +74,22 @@ def test_checked_in_schemas_are_the_models(name: str) -> None:
 def test_every_contract_has_its_file_and_no_other() -> None:
     """The folder of schemas holds the contracts and nothing left over."""
     stored = {path.name for path in export.FOLDER.iterdir()}
-    assert stored == {f"{name}.schema.json" for name in export.CONTRACTS}
+    contracts = {f"{name}.schema.json" for name in export.CONTRACTS}
+    assert stored == {*contracts, export.ASYNCAPI_FILE, "released"}
+    assert {path.name for path in (export.FOLDER / "released").iterdir()} <= contracts
+
+
+def test_the_checked_in_asyncapi_document_is_the_models() -> None:
+    """``schemas/json/asyncapi.json`` is what `schemas.export` writes: nobody forgot to run it."""
+    stored = (export.FOLDER / export.ASYNCAPI_FILE).read_text(encoding="utf-8")
+    assert stored == export.render_asyncapi(), "run: python -m schemas.export"
 
 
 def test_main_writes_all_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m schemas.export` makes the folder and writes a schema for every contract."""
+    """`python -m schemas.export` makes the folder and writes every contract and the document."""
     monkeypatch.setattr(export, "FOLDER", tmp_path / "json")
     export.main()
-    assert len(list((tmp_path / "json").iterdir())) == len(export.CONTRACTS)
+    assert len(list((tmp_path / "json").iterdir())) == len(export.CONTRACTS) + 1
 
 
 @pytest.mark.parametrize("name", export.CONTRACTS)

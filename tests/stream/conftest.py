@@ -68,6 +68,7 @@ class Log:
     key: bytes | None
     value: bytes
     timestamp: float
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass
@@ -188,7 +189,7 @@ class Rig:
                     while await consumer.position(tp) < end:
                         got = await consumer.getmany(tp, timeout_ms=500)
                         found += [
-                            Log(number, r.offset, r.key, r.value, r.timestamp / 1000.0)
+                            Log(number, r.offset, r.key, r.value, r.timestamp / 1000.0, r.headers)
                             for r in got.get(tp, ())
                         ]
             return found

@@ -1,0 +1,113 @@
+"""Follow spikewatch's escalations with aiokafka: ``pip install aiokafka``, then run this file.
+
+Variables: KAFKA_SERVERS (127.0.0.1:9092), TOPIC (escalations), GROUP (escalations-printer).
+Replace `handle` by what you do with an escalation.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+
+MOST_REMEMBERED = 100_000
+NEEDED = {"id", "source", "type", "subject", "time", "data"}
+
+
+def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> dict[str, Any]:
+    """The CloudEvent in a record, whichever content mode it is in, as if it were structured.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if value is None:
+        raise ValueError("a record without a value")
+    named = {name: text.decode() for name, text in headers}
+    body = json.loads(value)
+    kind = named.get("content-type", "")
+    if "ce_id" in named and not kind.startswith("application/cloudevents"):  # binary mode
+        attributes = {n.removeprefix("ce_"): t for n, t in named.items() if n.startswith("ce_")}
+        body = {**attributes, "datacontenttype": kind, "data": body}
+    if not isinstance(body, dict) or body.get("specversion") != "1.0":
+        raise ValueError("no CloudEvent 1.0")
+    if missing := NEEDED - body.keys():
+        raise ValueError(f"a CloudEvent without {', '.join(sorted(missing))}")
+    return body
+
+
+class Handled:
+    """What was handled: spikewatch writes an event again rather than lose it."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def is_new(self, event: dict[str, Any]) -> bool:
+        """Whether (source, id) is seen for the first time; it is remembered."""
+        key = (event["source"], event["id"])
+        if key in self._ids:
+            return False
+        self._ids[key] = None
+        if len(self._ids) > MOST_REMEMBERED:
+            self._ids.popitem(last=False)
+        return True
+
+
+def handle(event: dict[str, Any], open_episodes: set[str]) -> None:
+    """Your part. Here: one line, and which episodes are open.
+
+    An event whose `suppressed` is not null must page nobody.
+    """
+    data, transition = event["data"], event["type"].split(".")[-2]
+    if transition == "resolved":
+        open_episodes.discard(event["subject"])
+    else:  # opened, reopened, updated, amended: the data tell how it stands now
+        open_episodes.add(event["subject"])
+    where = data["product_area"] or "everything"
+    quiet = f" (do not page: {data['suppressed']})" if data["suppressed"] else ""
+    print(
+        f"{event['time']} {transition.upper()} {data['severity']} {where} of {data['tenant']}: "
+        f"{data['tickets']} tickets, {data['ratio']:g} x; {len(open_episodes)} open{quiet}",
+        flush=True,
+    )
+
+
+async def main() -> None:
+    """Read, handle, commit, until SIGTERM or SIGINT."""
+    consumer = AIOKafkaConsumer(
+        os.environ.get("TOPIC", "escalations"),
+        bootstrap_servers=os.environ.get("KAFKA_SERVERS", "127.0.0.1:9092"),
+        group_id=os.environ.get("GROUP", "escalations-printer"),
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,  # commit what was handled, not what was fetched
+    )
+    handled, open_episodes = Handled(), set[str]()
+    async with consumer:
+        async for record in consumer:
+            try:
+                event = read(record.headers, record.value)
+            except ValueError as error:  # it will not become readable: say so, and go on
+                place = f"{record.topic}[{record.partition}] {record.offset}"
+                print(f"skipped {place}: {error}", file=sys.stderr, flush=True)
+            else:
+                if handled.is_new(event):
+                    handle(event, open_episodes)  # where it raises, a restart begins here again
+            await consumer.commit()
+
+
+async def until_told() -> None:
+    """`main`, ended by a signal."""
+    work = asyncio.ensure_future(main())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    with suppress(asyncio.CancelledError):
+        await work
+
+
+if __name__ == "__main__":
+    asyncio.run(until_told())

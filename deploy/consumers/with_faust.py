@@ -1,0 +1,119 @@
+"""Follow spikewatch's escalations with a Faust agent: ``pip install faust-streaming``, then run it.
+
+Variables: KAFKA_SERVERS (127.0.0.1:9092),
+TOPIC (escalations), GROUP (escalations-faust), DATA (where Faust keeps its files: ./faust-data).
+Replace `handle` by what you do with an escalation.
+
+What bites in Faust, and is seen to here: a topic with types stalls on one bad record, so it is raw;
+an exception that leaves the agent acknowledges its record and loses it, so nothing unreadable
+raises, and what `handle` cannot do ends the worker; the command ``faust worker`` turns each
+``print`` into a log line whatever the settings say, so the worker is started here.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import faust
+
+MOST_REMEMBERED = 100_000
+NEEDED = {"id", "source", "type", "subject", "time", "data"}
+
+app = faust.App(
+    os.environ.get("GROUP", "escalations-faust"),
+    broker=f"kafka://{os.environ.get('KAFKA_SERVERS', '127.0.0.1:9092')}",
+    datadir=os.environ.get("DATA", "faust-data"),
+    consumer_auto_offset_reset="earliest",
+    topic_allow_declare=False,  # the topic is spikewatch's to make
+    topic_disable_leader=True,
+    web_enabled=False,
+)
+topic = app.topic(
+    os.environ.get("TOPIC", "escalations"),
+    key_type=bytes,
+    key_serializer="raw",
+    value_type=bytes,
+    value_serializer="raw",
+)
+handled: OrderedDict[tuple[str, str], None] = OrderedDict()
+open_episodes: set[str] = set()
+
+
+def read(headers: Mapping[str, bytes], value: bytes | None) -> dict[str, Any]:
+    """The CloudEvent in a record, whichever content mode it is in, as if it were structured.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if value is None:
+        raise ValueError("a record without a value")
+    named = {name: text.decode() for name, text in headers.items()}
+    body = json.loads(value)
+    kind = named.get("content-type", "")
+    if "ce_id" in named and not kind.startswith("application/cloudevents"):  # binary mode
+        attributes = {n.removeprefix("ce_"): t for n, t in named.items() if n.startswith("ce_")}
+        body = {**attributes, "datacontenttype": kind, "data": body}
+    if not isinstance(body, dict) or body.get("specversion") != "1.0":
+        raise ValueError("no CloudEvent 1.0")
+    if missing := NEEDED - body.keys():
+        raise ValueError(f"a CloudEvent without {', '.join(sorted(missing))}")
+    return body
+
+
+def is_new(event: dict[str, Any]) -> bool:
+    """Whether (source, id) is seen for the first time; it is remembered."""
+    key = (event["source"], event["id"])
+    if key in handled:
+        return False
+    handled[key] = None
+    if len(handled) > MOST_REMEMBERED:
+        handled.popitem(last=False)
+    return True
+
+
+def handle(event: dict[str, Any]) -> None:
+    """Your part. Here: one line, and which episodes are open.
+
+    An event whose `suppressed` is not null must page nobody.
+    """
+    data, transition = event["data"], event["type"].split(".")[-2]
+    if transition == "resolved":
+        open_episodes.discard(event["subject"])
+    else:  # opened, reopened, updated, amended: the data tell how it stands now
+        open_episodes.add(event["subject"])
+    where = data["product_area"] or "everything"
+    quiet = f" (do not page: {data['suppressed']})" if data["suppressed"] else ""
+    print(
+        f"{event['time']} {transition.upper()} {data['severity']} {where} of {data['tenant']}: "
+        f"{data['tickets']} tickets, {data['ratio']:g} x; {len(open_episodes)} open{quiet}",
+        flush=True,
+    )
+
+
+@app.agent(topic)
+async def escalations(stream: Any) -> None:
+    """One escalation after the other; one that ends without an exception is acknowledged."""
+    async for record in stream.events():
+        message = record.message
+        try:
+            event = read(record.headers, message.value)
+        except ValueError as error:  # it will not become readable: say so, and go on
+            place = f"{message.topic}[{message.partition}] {message.offset}"
+            print(f"skipped {place}: {error}", file=sys.stderr, flush=True)
+            continue
+        try:
+            if is_new(event):
+                handle(event)
+        except Exception:
+            traceback.print_exc()
+            os._exit(70)  # whoever starts the worker again begins at this record
+
+
+if __name__ == "__main__":
+    worker = faust.Worker(app, loglevel="warning", quiet=True, redirect_stdouts=False)
+    worker.spinner = None  # it writes cursor codes between the lines
+    worker.execute_from_commandline()

@@ -1,0 +1,270 @@
+"""Whether a new JSON Schema of a contract still holds what the released one promised.
+
+A consumer may rely on each event that we *write* being one that the released schema allows; a
+producer may rely on each event that the released schema allows being one that we *read*. Both are
+the same question with the sides exchanged: does one schema allow anything that the other does not?
+
+New optional fields are no break on either side: readers ignore fields that they do not know.
+
+There are libraries for this question; those that were looked at are alpha (jsoncompat, which says
+that it does not find all breaks), no longer kept (jsonsubschema) or of another language
+(json-schema-diff-validator), and none says in words where the break is.
+
+Sources: JSON Schema 2020-12, Core (sections 8 and 10) and Validation (sections 6 and 7).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Schema = Mapping[str, Any]
+Role = Literal["written", "read"]
+Above = tuple[tuple[Schema, Schema], ...]
+"""Pairs of schemas inside of which others are compared."""
+
+_LOWER: Final = ("minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum")
+_UPPER: Final = ("maxLength", "maxItems", "maxProperties", "maximum", "exclusiveMaximum")
+_NOTES: Final = frozenset(
+    {"$comment", "$defs", "$id", "$schema", "default", "deprecated", "description", "examples"}
+    | {"readOnly", "title", "writeOnly"}
+)
+"""Keywords that allow and forbid nothing."""
+_STRUCTURE: Final = frozenset(
+    {"$ref", "additionalProperties", "anyOf", "const", "enum", "items", "oneOf", "properties"}
+    | {"required", "type"}
+)
+"""Keywords with rules of their own below; all others must be the same on both sides."""
+
+
+def breaks(old: Schema, new: Schema, role: Role) -> list[str]:
+    """What those who rely on the schema *old* lose where *new* takes its place.
+
+    Args:
+        old: The released JSON Schema.
+        new: The one of today.
+        role: ``written``: we produce what it describes; ``read``: others do.
+
+    Returns:
+        A sentence for each break, with the JSON path it is at (``[]`` is any item of an array,
+        ``*`` any name of a map); none where nobody loses anything.
+
+    Example:
+        >>> old = {"type": "object", "properties": {"a": {"enum": ["x", "y"]}}}
+        >>> new = {"type": "object", "properties": {"a": {"enum": ["x", "z"]}, "b": {}}}
+        >>> breaks(old, new, "written")
+        ['$.a: may now be "z", which no consumer of the released schema expects']
+        >>> breaks(old, new, "read")
+        ['$.a: "y" is no longer taken']
+    """
+    inner, outer = (new, old) if role == "written" else (old, new)
+    comparison = _Comparison(role, inner, outer)
+    return list(dict.fromkeys(comparison.wider("$", inner, outer, ())))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The search for what *inner* allows and *outer* does not.
+
+    Of what we write *inner* is the new schema, of what we read it is the old one.
+    """
+
+    role: Role
+    inner: Schema
+    outer: Schema
+
+    def wider(self, path: str, inner: Schema, outer: Schema, above: Above) -> Iterator[str]:
+        """Sentences about what *inner* allows at *path* beyond *outer*."""
+        theirs = list(_alternatives(outer, self.outer))
+        for alternative in _alternatives(inner, self.inner):
+            yield from self._fits(path, alternative, theirs, above)
+
+    def _fits(
+        self, path: str, inner: Schema, theirs: Sequence[Schema], above: Above
+    ) -> Iterator[str]:
+        """Nothing if one of *theirs* allows all that *inner* does; else what the nearest lacks."""
+        alike = [other for other in theirs if _kind(inner) & _kind(other)]
+        if not alike:
+            yield self._say(
+                path,
+                f"may now be {_named(inner)}, which no consumer of the released schema expects",
+                f"{_named(inner)} is no longer taken",
+            )
+            return
+        tried = [list(self._single(path, inner, other, above)) for other in alike]
+        yield from min(tried, key=len)
+
+    def _single(self, path: str, inner: Schema, outer: Schema, above: Above) -> Iterator[str]:
+        """The same for two schemas without alternatives."""
+        if (inner, outer) in above:  # a schema that holds itself was compared further up
+            return
+        above = (*above, (inner, outer))
+        for value in _values(inner):
+            if not _allows(outer, value):
+                yield self._say(
+                    path,
+                    f"may now be {_json(value)}, which no consumer of the released schema expects",
+                    f"{_json(value)} is no longer taken",
+                )
+        if "enum" in outer and "enum" not in inner:
+            yield self._say(
+                path,
+                "may now be any value, not only those that were listed",
+                "only listed values are taken now",
+            )
+        if "enum" not in inner:
+            if more := sorted(_types(inner) - _types(outer)):
+                yield self._say(
+                    path,
+                    f"may now be of type {', '.join(more)}",
+                    f"{', '.join(more)} is no longer taken",
+                )
+            yield from self._limits(path, inner, outer)
+        yield from self._fields(path, inner, outer, above)
+        if isinstance(outer.get("items"), Mapping):
+            yield from self.wider(f"{path}[]", inner.get("items") or {}, outer["items"], above)
+
+    def _limits(self, path: str, inner: Schema, outer: Schema) -> Iterator[str]:
+        """Bounds, patterns, formats, and every keyword without a rule of its own."""
+        for names, sign in ((_LOWER, 1), (_UPPER, -1)):
+            for name in names:
+                if name in outer and not _as_tight(name, inner, outer, sign):
+                    yield self._say(
+                        path,
+                        f"{name} was {outer[name]} and no longer holds",
+                        f"{name} is {outer[name]} now, which is narrower",
+                    )
+        for name in sorted(outer.keys() - _NOTES - _STRUCTURE - {*_LOWER, *_UPPER}):
+            if inner.get(name) != outer[name]:
+                yield self._say(
+                    path,
+                    f"{name} was {_json(outer[name])} and no longer holds",
+                    f"{name} is {_json(outer[name])} now, which is narrower",
+                )
+
+    def _fields(self, path: str, inner: Schema, outer: Schema, above: Above) -> Iterator[str]:
+        ours, theirs = inner.get("properties", {}), outer.get("properties", {})
+        old, new = (theirs, ours) if self.role == "written" else (ours, theirs)
+        for name in sorted(old.keys() - new.keys()):
+            yield self._say(f"{path}.{name}", "was removed", "was removed: it is no longer read")
+        for name in sorted(set(outer.get("required", ())) - set(inner.get("required", ()))):
+            if name in old and name not in new:
+                continue  # said already
+            yield self._say(
+                f"{path}.{name}", "was always there and may now be missing", "is required now"
+            )
+        for name in sorted(ours.keys() & theirs.keys()):
+            yield from self.wider(f"{path}.{name}", ours[name], theirs[name], above)
+        mine, other = (s.get("additionalProperties", True) for s in (inner, outer))
+        if isinstance(other, Mapping):
+            mine = mine if isinstance(mine, Mapping) else {}
+            yield from self.wider(f"{path}.*", mine, other, above)
+        elif other is False and mine is not False and self.role == "read":
+            yield f"{path}: fields that it does not name are no longer taken."
+
+    def _say(self, path: str, written: str, read: str) -> str:
+        return f"{path}: {written if self.role == 'written' else read}"
+
+
+def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
+    """*schema* without references, each of its alternatives (types too) by itself."""
+    while "$ref" in schema:
+        target: Any = root
+        for step in str(schema["$ref"]).removeprefix("#/").split("/"):
+            target = target[step]
+        schema = {**target, **{name: told for name, told in schema.items() if name != "$ref"}}
+    for name in ("anyOf", "oneOf"):
+        if name in schema:
+            rest = {key: told for key, told in schema.items() if key != name}
+            for one in schema[name]:
+                yield from _alternatives({**rest, **one}, root)
+            return
+    if isinstance(schema.get("type"), list):
+        for one in schema["type"]:
+            yield {**schema, "type": one}
+    elif "const" in schema:
+        yield {**schema, "enum": [schema["const"]]}
+    else:
+        yield schema
+
+
+def _values(schema: Schema) -> Sequence[Any]:
+    found: Sequence[Any] = schema.get("enum", ())
+    return found
+
+
+def _allows(schema: Schema, value: Any) -> bool:
+    """Whether *schema* surely takes *value*, which the other side lists."""
+    if "enum" in schema:
+        return any(value == one and type(value) is type(one) for one in schema["enum"])
+    if _type_of(value) not in _types(schema):
+        return False
+    if "pattern" in schema and isinstance(value, str) and not re.search(schema["pattern"], value):
+        return False
+    size = len(value) if isinstance(value, str) else value
+    for name in (schema.keys() & {*_LOWER, *_UPPER}) if isinstance(size, int | float) else ():
+        bound = schema[name]
+        kept = size > bound if name == "exclusiveMinimum" else size < bound
+        if not name.startswith("exclusive"):
+            kept = size >= bound if name in _LOWER else size <= bound
+        if not kept:
+            return False
+    return not schema.keys() & {"format", "items", "properties", "required"}
+
+
+_TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+
+
+def _types(schema: Schema) -> frozenset[str]:
+    """Types that are allowed; each number includes the integers."""
+    told = schema.get("type")
+    if told is None:
+        return _TYPES
+    return frozenset({"integer", "number"} if told == "number" else {told})
+
+
+def _kind(schema: Schema) -> frozenset[str]:
+    """The same, by what is listed where something is."""
+    return frozenset(_type_of(value) for value in _values(schema)) or _types(schema)
+
+
+def _type_of(value: Any) -> str:
+    for kind, name in (
+        (bool, "boolean"),
+        (int, "integer"),
+        (float, "number"),
+        (str, "string"),
+        (list, "array"),
+        (dict, "object"),
+    ):
+        if isinstance(value, kind):
+            return name
+    return "null"
+
+
+def _as_tight(name: str, inner: Schema, outer: Schema, sign: int) -> bool:
+    """Whether *inner* keeps the bound *name* of *outer*, by it or by the like that excludes it."""
+    like = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}
+    if name in inner and sign * (inner[name] - outer[name]) >= 0:
+        return True
+    for open_, closed in ((like.get(name), False), (_closed(name), True)):
+        if open_ and open_ in inner:
+            distance = sign * (inner[open_] - outer[name])
+            if distance > 0 or (distance == 0 and not closed):
+                return True
+    return False
+
+
+def _closed(name: str) -> str | None:
+    return {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}.get(name)
+
+
+def _named(schema: Schema) -> str:
+    if values := _values(schema):
+        return ", ".join(_json(value) for value in values)
+    return ", ".join(sorted(_types(schema))) if "type" in schema else "anything"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
