@@ -209,7 +209,8 @@ class Desk:
         step: Step,
         changes: Changes,
     ) -> None:
-        due = step.now
+        due, withdrawn = step.now, False
+        known = thread.told is not None
         sink = self.plan.receivers[thread.receiver].sink
         if decision.action == "resolve" and not sink.can_reopen:
             due += self._cooldown
@@ -217,6 +218,7 @@ class Desk:
             # It is back, or goes on: an end that was not told yet never was.
             for old in [p for p in thread.pending if p.action == "resolve" and p.due > step.now]:
                 thread.pending.remove(old)
+                withdrawn = True
                 self._say(thread, "decided", "superseded", old.sequence, "resolve", step, changes)
         if decision.action == "open" and not thread.paged_at:
             thread.paged_at = step.now
@@ -224,8 +226,8 @@ class Desk:
         thread.open = decision.action != "resolve"
         thread.told = told_of(event)
         action = decision.action
-        if action == "open" and thread.handle:
-            action = "update" if sink.can_reopen else "open"
+        if action == "open" and known and (sink.can_reopen or withdrawn):
+            action = "update"
         self._append(
             thread,
             Pending(
