@@ -31,7 +31,6 @@ DroppedReason = Literal[
     "acknowledged",
     "never_told",
     "superseded",
-    "no_owner",
     "unknown_episode",
 ]
 """Why something is not sent at all."""

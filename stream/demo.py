@@ -229,6 +229,7 @@ def _receivers(folder: Path, inbox: Path) -> dict[str, str]:
     return {
         "SPIKEWATCH_NOTIFY__FILE": str(folder / "notify.toml"),
         "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
+        "SPIKEWATCH_NOTIFY__HEALTH_PORT": "0",
     }
 
 

@@ -251,6 +251,7 @@ class Notify(Section):
         default="", max_length=200, description="name of this process, for static membership"
     )
     metrics_port: Port = Field(default=9466, description="where Prometheus scrapes notify; 0: off")
+    health_port: Port = Field(default=9467, description="/live and /ready of notify; 0: off")
     api_host: Host = Field(default="127.0.0.1", description="address the API listens on")
     api_port: Port = Field(default=0, description="port of the API, and of Slack's buttons; 0: off")
     api_token_file: str = Field(

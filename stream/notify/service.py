@@ -25,6 +25,7 @@ from schemas.silence import Silence
 from stream.config import Config, kafka_client_options
 from stream.errors import UserError
 from stream.fatal import fatal
+from stream.health import HealthServer, Progress
 from stream.notify.delivery import Channel, Outcome
 from stream.notify.desk import Changes, Desk, over_in
 from stream.notify.errors import RefusedError, TryAgainError
@@ -42,6 +43,7 @@ AHEAD_RECORDS: Final = 5_000
 """Read before the first of them is decided, where there is a backlog: which is over already?"""
 TICK_SECONDS: Final = 0.25
 ALERTMANAGER_SECONDS: Final = 15.0
+BEAT_SECONDS: Final = 1.0
 
 
 class Service:
@@ -71,6 +73,9 @@ class Service:
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._arrived: dict[tuple[str, int], float] = {}
         self._stopping = asyncio.Event()
+        self.progress = Progress()
+        self._done: dict[TopicPartition, int] = {}
+        """Offsets up to which everything is decided."""
         self.owned: set[int] = set()
         """Partitions of which everything is known."""
 
@@ -98,6 +103,7 @@ class Service:
                 work = [
                     group.create_task(self._read(consumer)),
                     group.create_task(self._pass_time()),
+                    group.create_task(self._beat(consumer)),
                     group.create_task(self._follow_silences()),
                     group.create_task(self._ask_alertmanager()),
                 ]
@@ -123,6 +129,7 @@ class Service:
 
     async def disown(self, partition: int) -> None:
         """Give a partition away: nothing more is sent for it."""
+        self.progress.partitions.clear()
         self.owned.discard(partition)
         keys = [k for k, number in self.desk.partition_of.items() if number == partition]
         tasks = [self._sending.pop(key) for key in keys if key in self._sending]
@@ -163,6 +170,7 @@ class Service:
                         await self._answered(record.value, tp.partition, changes)
             await self._save(changes)
             ends = {tp: records[-1].offset + 1 for tp, records in batch.items()}
+            self._done |= ends
             try:
                 await consumer.commit(ends)
             except (CommitFailedError, IllegalStateError) as error:
@@ -210,6 +218,19 @@ class Service:
             await self._ledger.answer(feedback)  # whoever has its episodes reads it there
             return
         _merge(changes, self.desk.answer(feedback, partition, time.time()))
+
+    async def _beat(self, consumer: AIOKafkaConsumer) -> None:
+        """Say that the loop runs and where each partition stands."""
+        while True:
+            moment = time.monotonic()
+            self.progress.loop_beat = moment
+            self.progress.ready = bool(self.owned)
+            for tp in consumer.assignment() if self.owned else ():
+                end = consumer.highwater(tp)
+                if tp.partition in self.owned and end is not None:
+                    done = self._done.get(tp, end)
+                    self.progress.record(tp, next_offset=done, log_end=end, now=moment)
+            await asyncio.sleep(BEAT_SECONDS)
 
     # What time brings.
 
@@ -392,10 +413,15 @@ async def serve(config: Config, plan: Plan) -> None:
     ):
         service = Service(config, plan, http, ledger)
         service.metrics.serve(config.metrics.host, config.notify.metrics_port)
+        health = HealthServer(
+            service.progress, host=config.health.host, port=config.notify.health_port
+        )
+        health.start()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, service.stop)
         async with contextlib.AsyncExitStack() as stack:
             if config.notify.api_port:
                 await stack.enter_async_context(Api(config, ledger, service.silences))
+            stack.callback(health.stop)
             await service.run()

@@ -54,6 +54,7 @@ class Notify:
             "SPIKEWATCH_NOTIFY__FILE": str(folder / "notify.toml"),
             "SPIKEWATCH_NOTIFY__INSTANCE_ID": "one",
             "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
+            "SPIKEWATCH_NOTIFY__HEALTH_PORT": "0",
             "WEBHOOK_SECRET": "made up for a benchmark",
         }
         self.config: Config = load(None, self.environ)

@@ -45,6 +45,7 @@ class Desk:
         self.rig.extra |= {
             "SPIKEWATCH_NOTIFY__FILE": str(path),
             "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
+            "SPIKEWATCH_NOTIFY__HEALTH_PORT": "0",
             "SPIKEWATCH_NOTIFY__INSTANCE_ID": "one",
             "WEBHOOK_SECRET": "made up for a test",
         } | environ
