@@ -32,6 +32,7 @@ RESOLVED_REPEATS: Final = 300.0
 MOST_NAMED: Final = 500
 """Of the episodes of a digest, whose headline is kept."""
 SHOWN_NAMED: Final = 15
+SWEEP_SECONDS: Final = 60.0
 
 
 class Changes:
@@ -79,6 +80,11 @@ class Desk:
         self._log = log
         self._pages: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._held: set[str] = set()
+        self._waiting: set[str] = set()
+        """Threads with something to send."""
+        self._repeated: set[str] = set()
+        """Threads whose receiver has to hear again of what runs."""
+        self._swept = 0.0
         self._answers_seen: dict[str, None] = {}
 
     def own(self, partition: int, threads: Mapping[str, Thread]) -> None:
@@ -249,6 +255,7 @@ class Desk:
         if receiver is None or item.action not in receiver.sink.actions:
             return
         thread.pending.append(item)
+        self._waiting.add(thread.key)
         if len(thread.pending) > MOST_PENDING:
             for old in thread.pending[1:-1]:  # the first may be on its way
                 if old.action in ("update", "answer"):
@@ -412,6 +419,12 @@ class Desk:
                 self._queue_event(thread, event, decision, step, changes)
             else:
                 self._decide(thread, event, chosen, step, changes)
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            self._forget_what_ended(changes, now)
+        return changes
+
+    def _forget_what_ended(self, changes: Changes, now: float) -> None:
         for key, thread in list(self.threads.items()):
             if not thread.running and not thread.pending:
                 if not thread.ended_at:
@@ -419,7 +432,6 @@ class Desk:
                 elif now - thread.ended_at > KEPT_SECONDS + self._cooldown:
                     changes.forgotten[self.partition_of[key]].append(key)
                     self._drop(key)
-        return changes
 
     def _hold_is_over(self, thread: Thread, event: EscalationEvent, now: float) -> bool:
         """Whether somebody ended the silence early."""
@@ -429,12 +441,13 @@ class Desk:
 
     def due(self, now: float) -> list[Thread]:
         """Threads of which something is to be sent now."""
-        return [t for t in self.threads.values() if t.pending and t.pending[0].due <= now]
+        waiting = (self.threads[key] for key in self._waiting)
+        return [one for one in waiting if one.pending and one.pending[0].due <= now]
 
     def to_repeat(self, now: float) -> list[Thread]:
         """Threads whose receiver has to hear again of what it knows."""
         found = []
-        for thread in self.threads.values():
+        for thread in map(self.threads.__getitem__, self._repeated):
             receiver = self.plan.receivers.get(thread.receiver)
             every = receiver.sink.repeats(receiver.options) if receiver is not None else None
             if every is None or thread.pending or not thread.handle:
@@ -533,6 +546,9 @@ class Desk:
             thread.pending.remove(item)
         thread.handle = handle
         thread.repeated_at = now
+        if not thread.pending:
+            self._waiting.discard(thread.key)
+            thread.ended_at = 0.0 if thread.running else now
         kind: Kind = "sent" if delivered else "given_up"
         detail = f"{attempts} attempt{'s' if attempts > 1 else ''}" + (f": {why}" if why else "")
         reason: Reason = item.reason  # type: ignore[assignment]  # written by a decision
@@ -692,11 +708,17 @@ class Desk:
         self._by_episode[thread.episode].add(thread.key)
         if thread.held:
             self._held.add(thread.key)
+        if thread.pending:
+            self._waiting.add(thread.key)
+        receiver = self.plan.receivers.get(thread.receiver)
+        if receiver is not None and receiver.sink.repeats(receiver.options) is not None:
+            self._repeated.add(thread.key)
 
     def _drop(self, key: str) -> None:
         thread = self.threads.pop(key)
         del self.partition_of[key]
-        self._held.discard(key)
+        for keys in (self._held, self._waiting, self._repeated):
+            keys.discard(key)
         self._by_episode[thread.episode].discard(key)
         if not self._by_episode[thread.episode]:
             del self._by_episode[thread.episode]
