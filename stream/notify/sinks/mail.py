@@ -16,7 +16,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from stream.config.errors import Disagreement, disagree
 from stream.config.secret import Secret
-from stream.config.values import host, plain
+from stream.config.values import host as host_name
+from stream.config.values import plain
 from stream.notify.errors import RefusedError, TryAgainError
 from stream.notify.http import TIMEOUT_SECONDS, in_thread
 from stream.notify.message import Action, Message, is_web
@@ -41,7 +42,7 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
 class MailOptions(Options):
     """A mail server, and who gets what."""
 
-    host: Annotated[str, AfterValidator(host)] = Field(description="the mail server")
+    host: Annotated[str, AfterValidator(host_name)] = Field(description="the mail server")
     port: int = Field(default=587, ge=1, le=65535)
     encryption: Literal["starttls", "tls", "none"] = "starttls"
     username: str = ""
