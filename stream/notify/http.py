@@ -21,6 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
+from stream.config.errors import MASK
 from stream.notify.errors import RefusedError, TryAgainError
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -32,6 +33,12 @@ MOST_CONNECTIONS: Final = 200
 TOO_MANY: Final = 429
 MULTIPLE_CHOICES, CLIENT_ERROR, SERVER_ERROR = 300, 400, 500
 REQUEST_TIMEOUT, TOO_EARLY = 408, 425
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+"""Its last 32 bits are the address that a translator asks: RFC 6052."""
+_NOWHERE: Final = tuple(
+    ipaddress.ip_network(text) for text in ("::/96", "64:ff9b:1::/48", "fec0::/10")
+)
+"""IPv4-compatible, local translation, site-local: not every Python knows that they are not public."""
 
 
 class Answer(NamedTuple):
@@ -42,19 +49,19 @@ class Answer(NamedTuple):
 
     def json(self) -> dict[str, Any]:
         """Its object; empty where it is none."""
-        try:
-            found = json.loads(self.body)
-        except ValueError:
-            return {}
+        found = self._parsed()
         return found if isinstance(found, dict) else {}
 
     def json_list(self) -> list[Any]:
         """Its list; empty where it is none."""
-        try:
-            found = json.loads(self.body)
-        except ValueError:
-            return []
+        found = self._parsed()
         return found if isinstance(found, list) else []
+
+    def _parsed(self) -> object:
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
 
 
 class _Refusing(AbstractResolver):
@@ -87,8 +94,11 @@ def check_address(address: str, host: str) -> None:
         >>> check_address("203.0.114.1", "hooks.example.com")
     """
     found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    if not found.is_global or found.is_multicast or (mapped is not None and not mapped.is_global):
+    inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
+    if found in _NAT64:
+        inner = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
+    public = found.is_global and not found.is_multicast and not any(found in n for n in _NOWHERE)
+    if not public or (inner is not None and not inner.is_global):
         raise RefusedError(
             f"{host} is at {address}, which is no public address: if it is meant, name the host in "
             "private_hosts"
@@ -142,7 +152,7 @@ class Http:
         private = host in self.private_hosts
         if found.scheme != "https" and not (found.scheme == "http" and private):
             raise RefusedError(f"{host or 'the URL'} is not asked by https")
-        if not host or not port or found.user is not None:
+        if not host or not port or found.user is not None or found.password is not None:
             raise RefusedError("the URL needs a host, and neither user nor password")
         if not private:
             try:
@@ -162,6 +172,7 @@ class Http:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (),
+        hide: Collection[str] = (),
     ) -> Answer:
         """Ask once.
 
@@ -172,6 +183,7 @@ class Http:
             data: Sent as it is.
             headers: Besides our own.
             accept: Statuses from 400 on that are an answer like any other.
+            hide: Secrets; where the provider repeats them, they are left out of what is told.
 
         Raises:
             TryAgainError: No answer, 408, 425, 429 or 5xx.
@@ -184,14 +196,18 @@ class Http:
         if data is None and body is not None:
             data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
             sent.setdefault("Content-Type", "application/json")
+        if not all(value.isprintable() for value in sent.values()):
+            raise RefusedError("a secret for a header has to be one line")
         try:
             async with self._session.request(
                 method, target, data=data, headers=sent, allow_redirects=False
             ) as answer:
-                read = await answer.content.read(ANSWER_BYTES)
+                read = await _beginning(answer.content)
                 status, after = answer.status, answer.headers.get("Retry-After")
         except TimeoutError:
             raise TryAgainError(f"{target.host} did not answer in time") from None
+        except UnicodeError:  # a label of more than 63 characters
+            raise RefusedError("the URL's host is no name of a host") from None
         except (aiohttp.ClientError, OSError) as error:
             refusal = _refusal_in(error)
             if refusal is not None:
@@ -201,7 +217,7 @@ class Http:
             ) from None
         if status < MULTIPLE_CHOICES or status in accept:
             return Answer(status, read)
-        said = f"{target.host} answered {status}: {shown(read)}"
+        said = f"{target.host} answered {status}: {shown(read, hide)}"
         if status in (TOO_MANY, REQUEST_TIMEOUT, TOO_EARLY) or status >= SERVER_ERROR:
             raise TryAgainError(said, seconds_to_wait(after, time.time()))
         if status < CLIENT_ERROR:
@@ -218,9 +234,20 @@ def _refusal_in(error: BaseException | None) -> RefusedError | None:
     return None
 
 
-def shown(body: bytes) -> str:
-    """The beginning of an answer in one line, for logs."""
-    text = " ".join(body[: SHOWN_CHARACTERS * 4].decode("utf-8", "replace").split())
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """Up to `ANSWER_BYTES` of it, in however many pieces it comes."""
+    read = b""
+    while len(read) < ANSWER_BYTES and (piece := await content.read(ANSWER_BYTES - len(read))):
+        read += piece
+    return read
+
+
+def shown(body: bytes, hide: Collection[str] = ()) -> str:
+    """The beginning of an answer in one line, for logs, with nothing in it that is to be hidden."""
+    text = body.decode("utf-8", "replace")
+    for secret in sorted(hide, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    text = " ".join(text.split())
     return "".join(c if c.isprintable() else "?" for c in text)[:SHOWN_CHARACTERS]
 
 
@@ -233,11 +260,11 @@ def seconds_to_wait(header: str | None, now: float) -> float | None:
     """
     if header is None:
         return None
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdigit():
         return min(float(header), MOST_WAIT_SECONDS)
     try:
         at = email.utils.parsedate_to_datetime(header).timestamp()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return min(max(0.0, at - now), MOST_WAIT_SECONDS)
 

@@ -63,9 +63,7 @@ class Alertmanager(Sink):
             "endsAt": _time(now if resolved else now + self._ends_after),
             "generatorURL": page if urlsplit(page).scheme in ("http", "https") else "",
         }
-        await self.http.request(
-            "POST", f"{self._url}/api/v2/alerts", body=[alert], headers=self._headers
-        )
+        await self.ask("POST", f"{self._url}/api/v2/alerts", body=[alert], headers=self._headers)
         return known
 
     def _labels(self, message: Message) -> dict[str, str]:
@@ -100,7 +98,7 @@ class Alertmanager(Sink):
 
     async def check(self) -> str:
         """Ask for its status."""
-        answer = await self.http.request("GET", f"{self._url}/api/v2/status", headers=self._headers)
+        answer = await self.ask("GET", f"{self._url}/api/v2/status", headers=self._headers)
         version = answer.json().get("versionInfo", {}).get("version", "of an unknown version")
         return f"Alertmanager {version} answers"
 

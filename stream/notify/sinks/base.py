@@ -1,13 +1,14 @@
 """What all sinks have in common."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
+from urllib.parse import quote
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from stream.config.values import Section
 from stream.notify.errors import RefusedError
-from stream.notify.http import Http
+from stream.notify.http import Answer, Http
 from stream.notify.message import Action, Message
 
 Handle = dict[str, str]
@@ -49,6 +50,11 @@ class Sink(ABC):
         self.name = name
         self.settings = options
         self.http = http
+        self._secrets = tuple(secrets_of(options))
+
+    async def ask(self, method: str, url: str, **more: Any) -> Answer:
+        """A request of `Http`; no secret of this receiver is in what is said of it."""
+        return await self.http.request(method, url, hide=self._secrets, **more)
 
     @classmethod
     def repeats(cls, options: Options) -> float | None:  # noqa: ARG003 - of others it depends on them
@@ -79,6 +85,18 @@ class Sink(ABC):
             RefusedError: It is wrong.
         """
         return "cannot be tried without sending; the settings are complete"
+
+
+def secrets_of(options: Options) -> set[str]:
+    """The secrets as a provider may repeat them: as they are, in URLs, and of URLs the path."""
+    found = set()
+    for name in type(options).model_fields:
+        value = getattr(options, name)
+        if isinstance(value, SecretStr):
+            text = value.get_secret_value()
+            path = text.partition("://")[2].partition("/")[2]
+            found |= {text, quote(text, safe=""), quote(text), path, path.partition("?")[0]}
+    return found - {""}
 
 
 def cut(text: str, characters: int) -> str:

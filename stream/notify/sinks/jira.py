@@ -91,4 +91,4 @@ class Jira(Sink):
         )
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:
-        await self.http.request("POST", self._url + path, body=body, headers=self._headers)
+        await self.ask("POST", self._url + path, body=body, headers=self._headers)

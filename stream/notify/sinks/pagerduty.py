@@ -65,7 +65,7 @@ class PagerDuty(Sink):
             page = next((url for text, url in message.links if text == "Open the episode"), None)
             if page is not None:
                 body["client_url"] = page
-        await self.http.request("POST", self._url, body=body)
+        await self.ask("POST", self._url, body=body)
         return handle
 
     def _payload(self, message: Message) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class PagerDuty(Sink):
                 f"API v2 has {ROUTING_KEY_CHARACTERS}"
             )
         # A resolve of a key that nobody triggered is dropped, but a wrong routing key is refused.
-        await self.http.request(
+        await self.ask(
             "POST",
             self._url,
             body={

@@ -88,7 +88,7 @@ class Slack(Sink):
         if self._webhook:
             if message.action in ("acknowledge", "answer"):
                 return handle
-            await self.http.request("POST", self._webhook, body=self._body(message))
+            await self.ask("POST", self._webhook, body=self._body(message))
             return handle
         if not handle:
             if message.action in ("acknowledge", "answer"):
@@ -154,7 +154,7 @@ class Slack(Sink):
         }
 
     async def _call(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = await self.http.request(
+        answer = await self.ask(
             "POST",
             f"{self._url}/{method}",
             body=body,

@@ -52,9 +52,7 @@ class Teams(Sink):
         lines = list(message.lines)
         while len(body := json.dumps(_card(message, lines)).encode()) > MOST_BYTES and lines:
             lines = lines[: len(lines) * 3 // 4]
-        await self.http.request(
-            "POST", self._url, data=body, headers={"Content-Type": "application/json"}
-        )
+        await self.ask("POST", self._url, data=body, headers={"Content-Type": "application/json"})
         return handle
 
 

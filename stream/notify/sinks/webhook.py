@@ -54,7 +54,7 @@ class Webhook(Sink):
         """Post it once."""
         body = json.dumps(_event(message), ensure_ascii=False).encode("utf-8", "replace")
         timestamp = str(int(time.time()))
-        await self.http.request(
+        await self.ask(
             "POST",
             self._url,
             data=body,
