@@ -190,7 +190,8 @@ def _describe(model: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"is missing: {inner.model_fields[key].description}"
     schema = inner.model_json_schema()["properties"][key]
-    shown = MASK if schema.get("writeOnly") else found(error["input"])
+    either = (schema, *schema.get("anyOf", ()))  # one that may be absent says so beside
+    shown = MASK if any(one.get("writeOnly") for one in either) else found(error["input"])
     custom = error["ctx"]["error"] if error["type"] == "value_error" else allowed(schema)
     return f"found {shown}; allowed: {custom}"
 
