@@ -1,5 +1,6 @@
 """What a receiver is told, in the form that all sinks render from."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from stream.wording import for_accounts, headline, page
 Action = Literal["open", "update", "resolve", "acknowledge", "answer"]
 TITLE_CHARACTERS: Final = 300
 LINE_CHARACTERS: Final = 600
+LABEL_CHARACTERS: Final = 256
 MOST_LINES: Final = 60
 MOST_ACCOUNTS: Final = 20
 DAY: Final = 86_400.0
@@ -93,7 +95,8 @@ def labels_of(event: EscalationEvent) -> dict[str, str]:
             found.setdefault(one.dimension, one.value)
     if data.slice is not None and data.slice.dimension.isidentifier():
         found[data.slice.dimension] = data.slice.value
-    return {name: value for name, value in found.items() if value}
+    cleaned = {name: clean(value, LABEL_CHARACTERS) for name, value in found.items()}
+    return {name: value for name, value in cleaned.items() if value}
 
 
 def of_event(
@@ -135,7 +138,7 @@ def of_event(
     lines += [line.strip() for line in said]
     return Message(
         key=f"{data.episode_id}/{address}" if address else data.episode_id,
-        id=f"{data.episode_id}.{data.sequence}.{reason}",
+        id=f"{data.episode_id}.{data.sequence}.{reason}" + _mark(address),
         action=action,
         reason=reason,
         title=clean(headline(event), TITLE_CHARACTERS),
@@ -151,6 +154,11 @@ def of_event(
         by=by,
         facts=tuple(_facts(event)),
     )
+
+
+def _mark(address: str) -> str:
+    """What tells messages to several owners apart, fit for a header."""
+    return f".{hashlib.sha256(address.encode()).hexdigest()[:12]}" if address else ""
 
 
 def _facts(event: EscalationEvent) -> Iterable[tuple[str, str]]:
@@ -182,6 +190,8 @@ def is_web(url: str | None) -> bool:
     """Whether it is a link to a page."""
     try:
         parts = urlsplit(url or "")
+        if not (url or "").isprintable() or " " in (url or ""):
+            return False  # urlsplit leaves line ends out of what it looks at
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
