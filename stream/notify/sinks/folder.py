@@ -8,7 +8,7 @@ from pydantic import Field
 
 from stream.notify.errors import RefusedError
 from stream.notify.message import Message
-from stream.notify.sinks.base import Handle, Options, Sink
+from stream.notify.sinks.base import Handle, Options, Sink, cut_bytes
 
 
 class FolderOptions(Options):
@@ -32,14 +32,16 @@ class Folder(Sink):
     async def send(self, message: Message, handle: Handle) -> Handle:
         """Write the file; the same message again replaces it."""
         number = int(handle.get("number", "0")) + 1
-        name = re.sub(r"[^\w.-]+", "-", f"{self.name}-{message.id}-{message.address}").strip("-")
+        parts = (cut_bytes(self.name, 80), message.id, cut_bytes(message.address, 60))
+        name = re.sub(r"[^\w.-]+", "-", "-".join(parts)).strip("-")
         links = [f"{text}: {url}" for text, url in message.links]
         head = [f"To: {message.address or self.name}", f"Why: {message.reason}", ""]
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            part = self._folder / f".{name[:200]}.part"
-            part.write_text("\n".join((*head, message.text, *links, "")), encoding="utf-8")
-            part.replace(self._folder / f"{name[:200]}.txt")
+            part = self._folder / f".{name}.part"
+            text = "\n".join((*head, message.text, *links, ""))
+            part.write_bytes(text.encode("utf-8", "replace"))
+            part.replace(self._folder / f"{name}.txt")
         except OSError as error:
             raise RefusedError(f"{self._folder} cannot be written: {error.strerror}") from None
         return {"number": str(number)}
