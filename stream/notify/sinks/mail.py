@@ -3,10 +3,12 @@
 Source: RFC 5322 3.6.4 (Message-ID, In-Reply-To, References), RFC 3834 (Auto-Submitted).
 """
 
+import contextlib
 import html
 import re
 import smtplib
 import ssl
+from collections.abc import Iterator
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -108,33 +110,16 @@ class Mail(Sink):
         mail["X-Spikewatch-Key"] = plain_line(cut(message.key, 200))
         text = [message.title, "", *message.lines, ""]
         text += [f"{name}: {url}" for name, url in message.links]
-        mail.set_content("\n".join(text))
-        mail.add_alternative(_html(message), subtype="html")
+        mail.set_content(_encodable("\n".join(text)))
+        mail.add_alternative(_encodable(_html(message)), subtype="html")
         await in_thread(self._deliver, mail, recipients, timeout=3 * TIMEOUT_SECONDS)
         return handle or {"first": identity, "subject": message.title}
 
     def _deliver(self, mail: EmailMessage, recipients: list[str]) -> None:
-        try:
-            with self._connect() as server:
-                server.send_message(mail, to_addrs=recipients)
-        except smtplib.SMTPRecipientsRefused as error:
-            codes = [code for code, _ in error.recipients.values()]
-            if any(code in TRANSIENT for code in codes):
-                raise TryAgainError(f"the mail server wants us to wait: {codes}") from None
-            raise RefusedError(f"the mail server refuses the recipients: {codes}") from None
-        except smtplib.SMTPResponseException as error:
-            said = f"the mail server said {error.smtp_code}"
-            if error.smtp_code in TRANSIENT:
-                raise TryAgainError(said) from None
-            raise RefusedError(said) from None
-        except ssl.SSLCertVerificationError as error:
-            raise RefusedError(f"the mail server's certificate: {error.verify_message}") from None
-        except smtplib.SMTPNotSupportedError as error:
-            raise RefusedError(f"the mail server cannot do it: {error}") from None
-        except (OSError, smtplib.SMTPException) as error:
-            raise TryAgainError(
-                f"the mail server cannot be reached: {type(error).__name__}"
-            ) from None
+        with _in_our_words(), self._connect() as server:
+            refused = server.send_message(mail, to_addrs=recipients)
+            if refused:  # the others have it; the same again has the same Message-ID
+                raise smtplib.SMTPRecipientsRefused(refused)
 
     def _connect(self) -> smtplib.SMTP:
         options, context = self._options, ssl.create_default_context()
@@ -158,16 +143,40 @@ class Mail(Sink):
         """Connect, and log in if there is a password."""
 
         def knock() -> None:
-            try:
-                with self._connect() as server:
-                    server.noop()
-            except smtplib.SMTPAuthenticationError as error:
-                raise RefusedError(f"the login is refused: {error.smtp_code}") from None
-            except (OSError, smtplib.SMTPException) as error:
-                raise TryAgainError(f"cannot be reached: {type(error).__name__}") from None
+            with _in_our_words(), self._connect() as server:
+                server.noop()
 
         await in_thread(knock, timeout=3 * TIMEOUT_SECONDS)
         return "the mail server takes us" + (" with the password" if self._options.password else "")
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    """What a mail server or the way to it says no with."""
+    try:
+        yield
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        if any(code in TRANSIENT for code in codes):
+            raise TryAgainError(f"the mail server wants us to wait: {codes}") from None
+        raise RefusedError(f"the mail server refuses the recipients: {codes}") from None
+    except smtplib.SMTPResponseException as error:
+        login = isinstance(error, smtplib.SMTPAuthenticationError)
+        said = f"the mail server said {error.smtp_code}" + (" to the login" if login else "")
+        if error.smtp_code in TRANSIENT:
+            raise TryAgainError(said) from None
+        raise RefusedError(said) from None
+    except ssl.SSLCertVerificationError as error:
+        raise RefusedError(f"the mail server's certificate: {error.verify_message}") from None
+    except smtplib.SMTPNotSupportedError as error:
+        raise RefusedError(f"the mail server cannot do it: {error}") from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise TryAgainError(f"the mail server cannot be reached: {type(error).__name__}") from None
+
+
+def _encodable(text: str) -> str:
+    """*text* without halves of surrogate pairs, which no charset has."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _html(message: Message) -> str:
