@@ -8,6 +8,7 @@ Source: Slack API reference: chat.postMessage, chat.update, Block Kit (header, s
 actions, button), "Formatting message text", "Sending messages using incoming webhooks".
 """
 
+import re
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
@@ -25,6 +26,7 @@ FIELD_CHARACTERS: Final = 2000
 MOST_FIELDS: Final = 10
 BUTTON_CHARACTERS: Final = 75
 URL_CHARACTERS: Final = 3000
+VALUE_CHARACTERS: Final = 2000
 TEXT_CHARACTERS: Final = 4000
 MOST_LINKS: Final = 4
 TEXT_SECTIONS: Final = 2
@@ -40,6 +42,9 @@ PASSING: Final = frozenset(
      "request_timeout", "team_added_to_org")
 )  # fmt: skip
 """Errors of Slack's that go away."""
+_HALF: Final = re.compile(r"&[a-z]{0,3}…$")
+ONLY_POSTED: Final = ("mrkdwn", "unfurl_links", "unfurl_media")
+"""Arguments that chat.update does not have."""
 GONE: Final = frozenset(("message_not_found", "cant_update_message", "edit_window_closed"))
 
 
@@ -97,11 +102,16 @@ class Slack(Sink):
             answer = await self._call(
                 "chat.postMessage", {"channel": channel} | self._body(message)
             )
+            if not (answer.get("channel") and answer.get("ts")):
+                raise RefusedError("Slack chat.postMessage: the answer does not say where it is")
             return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
         where = {"channel": handle["channel"], "ts": handle["ts"]}
         if message.action not in ("acknowledge", "answer"):
             try:
-                await self._call("chat.update", where | self._body(message))
+                body = self._body(message)
+                for name in ONLY_POSTED:
+                    del body[name]
+                await self._call("chat.update", where | body)
             except RefusedError as refused:
                 if str(refused).rpartition(" ")[2] not in GONE:
                     raise
@@ -140,7 +150,7 @@ class Slack(Sink):
             if len(url) <= URL_CHARACTERS
         ]
         if message.answerable and self._token and message.action != "resolve":
-            value = f"{message.key}|{message.labels.get('tenant', '')}"
+            value = cut(f"{message.key}|{message.labels.get('tenant', '')}", VALUE_CHARACTERS)
             buttons += [_button(text, name, value=value) for name, text in BUTTONS]
         if buttons:
             blocks.append({"type": "actions", "elements": buttons})
@@ -174,6 +184,7 @@ class Slack(Sink):
     async def check(self) -> str:
         """Ask who we are."""
         if self._webhook:
+            self.http.check(self._webhook)
             return await super().check()
         said = await self._call("auth.test", {})
         return f"bot {said.get('user', '?')} of workspace {said.get('team', '?')}"
@@ -183,7 +194,7 @@ def _literal(text: str) -> dict[str, Any]:
     """Top-level text that is shown as it is and unfolds nothing."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return {
-        "text": cut(escaped, TEXT_CHARACTERS),
+        "text": _HALF.sub("…", cut(escaped, TEXT_CHARACTERS)),
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
