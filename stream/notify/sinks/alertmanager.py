@@ -14,6 +14,7 @@ from pydantic import Field
 
 from stream.config.secret import Secret
 from stream.config.values import plain
+from stream.notify.errors import RefusedError
 from stream.notify.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
 
@@ -59,7 +60,7 @@ class Alertmanager(Sink):
         alert = {
             "labels": known,
             "annotations": self._annotations(message),
-            "startsAt": _time(message.since),
+            "startsAt": _time(min(message.since, now)),  # the helpdesk's clock may be ahead
             "endsAt": _time(now if resolved else now + self._ends_after),
             "generatorURL": page if urlsplit(page).scheme in ("http", "https") else "",
         }
@@ -99,7 +100,10 @@ class Alertmanager(Sink):
     async def check(self) -> str:
         """Ask for its status."""
         answer = await self.ask("GET", f"{self._url}/api/v2/status", headers=self._headers)
-        version = answer.json().get("versionInfo", {}).get("version", "of an unknown version")
+        info = answer.json().get("versionInfo")
+        version = info.get("version") if isinstance(info, dict) else None
+        if not isinstance(version, str):
+            raise RefusedError("what answers there is no Alertmanager")
         return f"Alertmanager {version} answers"
 
 
