@@ -20,6 +20,9 @@ ALIAS_CHARACTERS: Final = 250
 DESCRIPTION_CHARACTERS: Final = 15_000
 NOTE_CHARACTERS: Final = 25_000
 TAG_CHARACTERS: Final = 50
+URL_CHARACTERS: Final = 500
+NOT_FOUND: Final = 404
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 PRIORITY: Final[dict[Severity, str]] = {
     "critical": "P1",
     "error": "P2",
@@ -63,9 +66,9 @@ class Jira(Sink):
         if message.action == "update":
             await self._on(alias, "notes", {"note": note})  # ... so what changed is a note.
         elif message.action == "acknowledge":
-            await self._on(alias, "acknowledge", {"user": cut(message.by, 100), "note": note})
+            await self._on(alias, "acknowledge", _by(message) | {"note": note})
         elif message.action == "answer":
-            await self._on(alias, "notes", {"user": cut(message.by, 100), "note": note})
+            await self._on(alias, "notes", _by(message) | {"note": note})
         elif message.action == "resolve":
             await self._on(alias, "close", {"note": note})
         return handle
@@ -81,7 +84,11 @@ class Jira(Sink):
             "entity": cut(labels.get("product_area", labels.get("tenant", "all")), 512),
             "tags": [cut(tag, TAG_CHARACTERS) for tag in ("spikewatch", *self._tags)][:20],
             "details": {name: cut(value, 200) for name, value in labels.items()}
-            | {text: cut(url, 500) for text, url in message.links[:5]},
+            | {
+                cut(text, 100): url
+                for text, url in message.links[:5]
+                if len(url) <= URL_CHARACTERS  # one that is cut leads nowhere
+            },
         }
 
     async def _on(self, alias: str, what: str, body: dict[str, str]) -> None:
@@ -90,5 +97,16 @@ class Jira(Sink):
             {"source": "spikewatch", **body},
         )
 
+    async def check(self) -> str:
+        """Ask for a request that nobody made: the key is looked at first."""
+        await self.ask(
+            "GET", f"{self._url}/requests/{NOBODY}", headers=self._headers, accept=(NOT_FOUND,)
+        )
+        return "the key is taken"
+
     async def _post(self, path: str, body: dict[str, Any]) -> None:
         await self.ask("POST", self._url + path, body=body, headers=self._headers)
+
+
+def _by(message: Message) -> dict[str, str]:
+    return {"user": cut(message.by, 100)} if message.by else {}
