@@ -5,6 +5,7 @@ Apprise makes its own requests: the rules of `stream.notify.http` do not hold fo
 Source: caronc/apprise, wiki "Notification services".
 """
 
+import logging
 from typing import Any, ClassVar, Final
 
 import apprise
@@ -19,6 +20,8 @@ from stream.notify.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink
 
 SECONDS: Final = 30.0
+logging.getLogger("apprise").disabled = True  # it logs URLs that it does not know, with their keys
+logging.getLogger("urllib3").setLevel(logging.INFO)  # below, it logs their paths
 TYPE: Final[dict[Severity, apprise.NotifyType]] = {
     "critical": apprise.NotifyType.FAILURE,
     "error": apprise.NotifyType.FAILURE,
