@@ -38,7 +38,7 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _NOWHERE: Final = tuple(
     ipaddress.ip_network(text) for text in ("::/96", "64:ff9b:1::/48", "fec0::/10")
 )
-"""IPv4-compatible, local translation, site-local: not every Python knows that they are not public."""
+"""IPv4-compatible, local translation, site-local: not every Python calls them private."""
 
 
 class Answer(NamedTuple):

@@ -21,6 +21,7 @@ from stream.notify.sinks.base import Handle, Options, Sink, cut
 MOST_BYTES: Final = 27_000
 LINE_CHARACTERS: Final = 500
 MOST_ACTIONS: Final = 5
+URL_CHARACTERS: Final = 1000
 COLOUR: Final[dict[Severity, str]] = {
     "critical": "attention",
     "error": "attention",
@@ -55,6 +56,11 @@ class Teams(Sink):
         await self.ask("POST", self._url, data=body, headers={"Content-Type": "application/json"})
         return handle
 
+    async def check(self) -> str:
+        """Whether the URL may be asked."""
+        self.http.check(self._url)
+        return await super().check()
+
 
 def _card(message: Message, lines: list[str]) -> dict[str, Any]:
     colour = "good" if message.action == "resolve" else COLOUR[message.severity]
@@ -63,8 +69,9 @@ def _card(message: Message, lines: list[str]) -> dict[str, Any]:
     if len(lines) < len(message.lines):
         blocks.append(_line("…"))
     actions = [
-        {"type": "Action.OpenUrl", "title": cut(text, 80), "url": cut(url, 2000)}
+        {"type": "Action.OpenUrl", "title": cut(text, 80) or "Open", "url": url}
         for text, url in message.links[:MOST_ACTIONS]
+        if len(url) <= URL_CHARACTERS  # one that is cut leads nowhere
     ]
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",

@@ -17,6 +17,7 @@ import json
 import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -67,12 +68,18 @@ class Webhook(Sink):
         )
         return handle
 
+    async def check(self) -> str:
+        """Whether the URL may be asked."""
+        self.http.check(self._url)
+        return await super().check()
+
 
 def _event(message: Message) -> dict[str, Any]:
+    tenant = quote(message.labels.get("tenant", ""), safe="", errors="replace")
     return {
         "specversion": "1.0",
         "id": message.id,
-        "source": f"/spikewatch/{message.labels.get('tenant', '')}",
+        "source": f"/spikewatch/{tenant}",
         "type": TYPE,
         "subject": message.key,
         "time": datetime.now(UTC).isoformat(),
