@@ -206,7 +206,7 @@ class Http:
                 status, after = answer.status, answer.headers.get("Retry-After")
         except TimeoutError:
             raise TryAgainError(f"{target.host} did not answer in time") from None
-        except UnicodeError:  # a label of more than 63 characters
+        except (aiohttp.InvalidURL, UnicodeError):  # such as a label of more than 63 characters
             raise RefusedError("the URL's host is no name of a host") from None
         except (aiohttp.ClientError, OSError) as error:
             refusal = _refusal_in(error)
