@@ -20,10 +20,12 @@ from stream.config.errors import Disagreement, Sources, disagree, find_mistakes,
 from stream.config.files import read_toml
 from stream.config.taxonomy import Part, numbered, parts_of, tables_of
 from stream.config.values import Section, zone
+from stream.config.values import host as host_name
 from stream.notify.message import LINK_FIELDS
 from stream.notify.sinks import SINKS
-from stream.notify.sinks.base import Options, Sink
+from stream.notify.sinks.base import Options, Sink, form_of_url
 
+_ABSENT: Any = None
 MOST_TABLES: Final = 500
 OWNER_ROWS: Final = 1_000_000
 NAME_CHARACTERS: Final = 80
@@ -51,9 +53,11 @@ def _plain_names(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _clock(text: str) -> str:
     try:
-        time.fromisoformat(text)
+        found_time = time.fromisoformat(text)
     except ValueError:
-        raise ValueError('a time of day such as "22:00"') from None
+        found_time = None
+    if found_time is None or found_time.tzinfo is not None:
+        raise ValueError('a time of day such as "22:00"; its time zone is quiet_zone')
     return text
 
 
@@ -69,6 +73,14 @@ def _link(text: str) -> str:
     return text
 
 
+def _hosts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(host_name(text) for text in texts))
+
+
+def _url_or_none(text: str) -> str:
+    return form_of_url(text) if text else text
+
+
 Names = Annotated[tuple[str, ...], AfterValidator(_names)]
 PlainNames = Annotated[tuple[str, ...], AfterValidator(_plain_names)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -79,17 +91,17 @@ class General(Section):
     """The table ``[delivery]``."""
 
     link: Annotated[str, AfterValidator(_link)] = ""
-    private_hosts: PlainNames = ()
+    private_hosts: Annotated[tuple[str, ...], AfterValidator(_hosts)] = ()
     stale_minutes: float = Field(default=30.0, ge=1, le=10_080)
     timeout_seconds: float = Field(default=10.0, ge=0.1, le=120)
     give_up_minutes: float = Field(default=60.0, gt=0, le=10_080)
-    fallback: tuple[str, ...] = ()
+    fallback: PlainNames = ()
     storm_pages: int = Field(default=10, ge=1, le=10_000)
     storm_minutes: float = Field(default=10.0, gt=0, le=1_440)
     digest_seconds: float = Field(default=15.0, ge=0.1, le=600)
     update_percent: float = Field(default=100.0, ge=1, le=10_000)
     update_tickets: float = Field(default=10.0, ge=1, le=1_000_000)
-    alertmanager_silences: str = ""
+    alertmanager_silences: Annotated[str, AfterValidator(_url_or_none)] = ""
 
 
 class Quiet(Section):
@@ -165,7 +177,7 @@ class _OneAudience(BaseModel):
 class _Tables(BaseModel):
     delivery: General = General()
     default: Default = Field(description="the table [default] with receivers")
-    owners: _Owners | None = None
+    owners: _Owners = _ABSENT
 
 
 @dataclass(frozen=True)
@@ -226,7 +238,7 @@ def read_plan(path: Path) -> Plan:
     mistakes += wrong
     names = {str(one.get("name", "")).strip() for one in many["receiver"]}
     mistakes += _unknown(many, places, names, columns, receivers)
-    mistakes += _unknown_in(known, names, Sources(path, text, {}))
+    mistakes += _unknown_in(known, names, receivers, Sources(path, text, {}))
     if mistakes:
         raise ConfigError(mistakes)
     tables = _Tables.model_validate(known)
@@ -278,17 +290,17 @@ def _read_receivers(
 
 def _read_owners(
     path: Path, table: object
-) -> tuple[dict[str, dict[str, str]], list[str], list[str]]:
-    """Customer -> column -> address; the columns; what is wrong."""
+) -> tuple[dict[str, dict[str, str]], list[str] | None, list[str]]:
+    """Customer -> column -> address; the columns, None if they cannot be known; what is wrong."""
     named = table.get("file") if isinstance(table, Mapping) else None
     if not isinstance(named, str) or not named:
-        return {}, [], []
+        return {}, [] if table is None else None, []
     file = path.parent / named
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        return {}, [], [f"{file}: the file of owners cannot be read: {reason}"]
+        return {}, None, [f"{file}: the file of owners cannot be read: {reason}"]
     rows = csv.DictReader(io.StringIO(text), strict=True)
     owners: dict[str, dict[str, str]] = {}
     mistakes = []
@@ -296,7 +308,7 @@ def _read_owners(
         columns = [name.strip() for name in rows.fieldnames or ()]
         rows.fieldnames = columns
         if CUSTOMER not in columns:
-            return {}, [], [f"{file}:1: the column {CUSTOMER} is missing; found {columns}"]
+            return {}, None, [f"{file}:1: the column {CUSTOMER} is missing; found {columns}"]
         for row in rows:
             customer = (row.get(CUSTOMER) or "").strip()
             if not customer:
@@ -304,14 +316,14 @@ def _read_owners(
             elif customer in owners:
                 mistakes.append(f"{file}:{rows.line_num}: {found(customer)} is there already")
             if len(owners) >= OWNER_ROWS:
-                return {}, [], [f"{file}: more than {OWNER_ROWS:,} customers"]
+                return {}, None, [f"{file}: more than {OWNER_ROWS:,} customers"]
             owners[customer] = {
                 name: value.strip()
                 for name, value in row.items()
                 if name and name != CUSTOMER and isinstance(value, str) and value.strip()
             }
     except csv.Error as error:
-        return {}, [], [f"{file}:{rows.line_num}: not valid CSV: {error}"]
+        return {}, None, [f"{file}:{rows.reader.line_num}: not valid CSV: {error}"]
     return owners, [name for name in columns if name != CUSTOMER], mistakes[:20]
 
 
@@ -319,7 +331,7 @@ def _unknown(
     many: Mapping[str, list[dict[str, Any]]],
     places: Mapping[str, list[Part]],
     names: set[str],
-    columns: list[str],
+    columns: list[str] | None,
     receivers: Mapping[str, Receiver],
 ) -> list[str]:
     """Receivers and columns that nobody defined."""
@@ -334,6 +346,11 @@ def _unknown(
                 for one in listed
                 if isinstance(one, str) and one.strip() not in names
             ]
+            mistakes += [
+                place.mistake("route.receivers", _nobody(one))
+                for one in listed
+                if isinstance(one, str) and not _has_own(receivers.get(one.strip()))
+            ]
     for table, place in zip(many["audience"], places["audience"], strict=True):
         name, owner = table.get("receiver"), table.get("owner")
         if isinstance(name, str) and name.strip() not in names:
@@ -342,13 +359,15 @@ def _unknown(
             able = ", ".join(kind for kind, sink in SINKS.items() if sink.takes_address)
             said = f"{found(name)} cannot write to a person; kinds that can: {able}"
             mistakes.append(place.mistake("audience.receiver", said))
-        if isinstance(owner, str) and owner.strip() not in columns:
+        if isinstance(owner, str) and columns is not None and owner.strip() not in columns:
             hint = nearest(owner, columns) if columns else "there is no [owners] file"
             mistakes.append(place.mistake("audience.owner", f"no such column; {hint}"))
     return mistakes
 
 
-def _unknown_in(data: Mapping[str, Any], names: set[str], whole: Sources) -> list[str]:
+def _unknown_in(
+    data: Mapping[str, Any], names: set[str], receivers: Mapping[str, Receiver], whole: Sources
+) -> list[str]:
     listed = {
         "default.receivers": (data.get("default") or {}),
         "delivery.fallback": (data.get("delivery") or {}),
@@ -356,17 +375,26 @@ def _unknown_in(data: Mapping[str, Any], names: set[str], whole: Sources) -> lis
     mistakes = []
     for key, table in listed.items():
         found_there = table.get(key.partition(".")[2]) if isinstance(table, Mapping) else None
-        mistakes += [
-            f"{whole.where(key)}: {key}: {_no_receiver(one, names)}"
-            for one in (found_there if isinstance(found_there, list) else ())
-            if isinstance(one, str) and one.strip() not in names
-        ]
+        for one in found_there if isinstance(found_there, list) else ():
+            if isinstance(one, str) and one.strip() not in names:
+                mistakes.append(f"{whole.where(key)}: {key}: {_no_receiver(one, names)}")
+            elif isinstance(one, str) and not _has_own(receivers.get(one.strip())):
+                mistakes.append(f"{whole.where(key)}: {key}: {_nobody(one)}")
     return mistakes
 
 
 def _addressable(receiver: Receiver | None) -> bool:
     """Whether it takes addresses; of one that is wrong itself nothing is said."""
-    return receiver is None or receiver.sink.takes_address
+    return receiver is None or receiver.sink.writes_to_people(receiver.options)
+
+
+def _has_own(receiver: Receiver | None) -> bool:
+    """Whether it says itself whom it tells; of one that is wrong itself nothing is said."""
+    return receiver is None or receiver.sink.tells_its_own(receiver.options)
+
+
+def _nobody(name: str) -> str:
+    return f"{found(name)} has nobody of its own to tell: only an audience can use it as it is"
 
 
 def _no_receiver(name: str, names: set[str]) -> str:

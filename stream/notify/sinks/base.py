@@ -61,6 +61,18 @@ class Sink(ABC):
         """How often, in seconds, it has to hear again of what runs; None: never."""
         return None
 
+    @classmethod
+    def writes_to_people(cls, options: Options) -> bool:
+        """Whether it can write to owners of customers, with these *options*."""
+        del options
+        return cls.takes_address
+
+    @classmethod
+    def tells_its_own(cls, options: Options) -> bool:
+        """Whether *options* say whom it tells where a message is for nobody in particular."""
+        del options
+        return True
+
     @abstractmethod
     async def send(self, message: Message, handle: Handle) -> Handle:
         """Tell it once.
@@ -120,7 +132,8 @@ def plain_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _url(text: str) -> str:
+def form_of_url(text: str) -> str:
+    """A URL that looks as one should; whether its host may be asked is looked at later."""
     try:
         Http().check(text)
     except RefusedError:
@@ -130,4 +143,4 @@ def _url(text: str) -> str:
     return text
 
 
-Url = Annotated[str, AfterValidator(_url), Field(max_length=2048)]
+Url = Annotated[str, AfterValidator(form_of_url), Field(max_length=2048)]

@@ -87,6 +87,11 @@ class Mail(Sink):
         self._options = options
         self._domain = options.sender.rpartition("@")[2]
 
+    @classmethod
+    def tells_its_own(cls, options: Options) -> bool:
+        """Whether there is an address in it."""
+        return isinstance(options, MailOptions) and bool(options.to)
+
     async def send(self, message: Message, handle: Handle) -> Handle:
         """Send one mail, to the owner it is for or to the receiver's own addresses."""
         recipients = [message.address] if message.address else list(self._options.to)

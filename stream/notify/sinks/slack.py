@@ -88,6 +88,11 @@ class Slack(Sink):
         self._channel = options.channel
         self._url = options.url.rstrip("/")
 
+    @classmethod
+    def writes_to_people(cls, options: Options) -> bool:
+        """By a bot; a webhook is of one channel, where all would read of one owner's customers."""
+        return isinstance(options, SlackOptions) and options.token is not None
+
     async def send(self, message: Message, handle: Handle) -> Handle:
         """Post, or edit and say in the thread what changed."""
         if self._webhook:
