@@ -27,7 +27,12 @@ from stream.notify.sinks.base import Handle, Options, Sink, cut, plain_line
 
 SUBJECT_CHARACTERS: Final = 200
 TRANSIENT: Final = range(400, 500)
-_ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[A-Za-z0-9.-]{1,253}")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(
+    rf"(?=[^@]{{1,64}}@[^@]{{1,253}}$){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
+)
+"""A dot-atom at a domain (RFC 5322, 3.4.1): what needs quotes is nobody's address."""
 
 
 def address(text: str) -> str:
