@@ -25,6 +25,7 @@ from stream.notify.message import Action, Message, of_event
 from stream.notify.sinks import SINKS
 from stream.notify.sinks.base import Handle, Sink
 from stream.notify.sinks.mail import Mail, MailOptions, address
+from stream.notify.sinks.webhook import secret_bytes, signature
 from tests.stream.notify import providers
 from tests.stream.notify.cases import CASES, Case, running
 from tests.stream.notify.escalations import HOSTILE, UNSEEN, account, escalation, hostile
@@ -275,6 +276,14 @@ def test_an_alert_of_a_clock_that_is_ahead_is_taken(tmp_path: Path) -> None:
             assert set(provider.state.values()) == {"resolved"}
 
     asyncio.run(ahead())
+
+
+def test_the_signature_is_that_of_the_standard() -> None:
+    """The example of Standard Webhooks, which its libraries verify."""
+    secret = secret_bytes("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    identifier, body = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}'
+    found = signature(secret, identifier, "1614265330", body)
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 # What does not work.
