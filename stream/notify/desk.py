@@ -216,7 +216,6 @@ class Desk:
         changes: Changes,
     ) -> None:
         due, withdrawn = step.now, False
-        known = thread.told is not None
         sink = self.plan.receivers[thread.receiver].sink
         if decision.action == "resolve" and not sink.can_reopen:
             due += self._cooldown
@@ -232,7 +231,7 @@ class Desk:
         thread.open = decision.action != "resolve"
         thread.told = told_of(event)
         action = decision.action
-        if action == "open" and known and (sink.can_reopen or withdrawn):
+        if action == "open" and withdrawn:
             action = "update"
         self._append(
             thread,

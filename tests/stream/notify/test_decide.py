@@ -193,7 +193,7 @@ def test_an_end_waits_for_the_cool_down_where_it_cannot_be_undone() -> None:
     office.take(escalation(sequence=3, transition="reopened", tickets=40))
     office.pass_time(COOLDOWN + 9.0)
     assert sorted(office.told[3:]) == [
-        ("folder", "update", "reopened", 3),
+        ("folder", "open", "reopened", 3),
         ("pager", "update", "reopened", 3),
     ]
     office.take(escalation(sequence=4, transition="resolved"))
