@@ -255,6 +255,7 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         key="the silence_id",
         why="What nobody is to be told of. Compacted: the last word on each silence is enough.",
         partitions=1,
+        retention_days=400,
         compacted=True,
     ),
 )

@@ -9,6 +9,7 @@ SentReason = Literal[
     "first",
     "reopened",
     "severity_raised",
+    "severity_lowered",
     "became_tenant_wide",
     "new_explanation",
     "grew",

@@ -187,13 +187,13 @@ def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket
     handled, elapsed = _handled(event)
     return signals.Ticket(
         tenant=clean(event.tenant, 128) or "default",
-        ticket_id=_pseudonym(event.ticket_id) if "@" in event.ticket_id else event.ticket_id,
+        ticket_id=pseudonym(event.ticket_id) if "@" in event.ticket_id else event.ticket_id,
         created_at=event.created_at.timestamp(),
         area=area_name(event.product_area),
         event_type=event.event_type,
         occurred_at=None if event.occurred_at is None else event.occurred_at.timestamp(),
         event_id=event.event_id,
-        customer=None if event.customer_id is None else _pseudonym(event.customer_id),
+        customer=None if event.customer_id is None else pseudonym(event.customer_id),
         created_by=event.created_by,
         source=event.source or "",
         mode=mode,
@@ -227,8 +227,13 @@ def _handled(event: TicketEvent) -> tuple[float | None, bool]:
     return min(max(elapsed, 0.0), MOST_HANDLING_SECONDS), True
 
 
-def _pseudonym(name: str) -> str:
-    """*name*, or where it is personal data (an e-mail address), another that stands for it."""
+def pseudonym(name: str) -> str:
+    """*name*, or where it is personal data (an e-mail address), another that stands for it.
+
+    Example:
+        >>> pseudonym("c-17"), pseudonym("somebody@example.com")
+        ('c-17', 'customer-...')
+    """
     short = len(name.encode("utf-8", "replace")) <= NAME_BYTES
     if short and redact_value(name) in (name, "[token]"):  # many an account's id looks like a token
         return name

@@ -1,9 +1,9 @@
 """Silences: what nobody is to be told of for a while, whichever episode it is of."""
 
-import re
 from collections.abc import Mapping
 from typing import Literal
 
+import re2
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 MATCHED = ("tenant", "product", "product_area", "issue_type", "severity", "team", "reason")
@@ -12,6 +12,8 @@ MATCHED = ("tenant", "product", "product_area", "issue_type", "severity", "team"
 
 class Matcher(BaseModel):
     """One condition on a label; a label that is not there is the empty text.
+
+    Regular expressions are RE2's, as in Alertmanager: none takes longer than its text is long.
 
     Source: prometheus/alertmanager, api/v2/openapi.yaml, ``matcher``.
 
@@ -31,8 +33,8 @@ class Matcher(BaseModel):
     def _compiles(self) -> "Matcher":
         if self.is_regex:
             try:
-                re.compile(self.value)
-            except re.error as error:
+                re2.compile(self.value)
+            except re2.error as error:
                 raise ValueError(f"{self.value!r} is no regular expression: {error}") from None
         return self
 
@@ -43,7 +45,7 @@ class Matcher(BaseModel):
         Raises:
             ValueError: It is none of them.
         """
-        found = re.fullmatch(r"\s*([A-Za-z_][\w]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", text, re.DOTALL)
+        found = re2.fullmatch(r"(?s)\s*([A-Za-z_][\w]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", text)
         if found is None:
             raise ValueError(
                 f"{text!r} is no matcher such as product_area=login or severity!=critical"
@@ -54,7 +56,9 @@ class Matcher(BaseModel):
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether *labels* fulfil it; a regular expression has to match all of the value."""
         there = labels.get(self.name, "")
-        same = re.fullmatch(self.value, there) is not None if self.is_regex else there == self.value
+        same = (
+            re2.fullmatch(self.value, there) is not None if self.is_regex else there == self.value
+        )
         return same is self.is_equal
 
     def __str__(self) -> str:

@@ -41,7 +41,11 @@ def specs(config: Config) -> list[Spec]:
         Spec(topics.feedback, count, quarter),
         Spec(topics.audit, count, {"retention.ms": str(400 * DAY_MS)}),
         Spec(topics.notified, count, {"cleanup.policy": "compact"}),
-        Spec(topics.silences, 1, {"cleanup.policy": "compact"}),
+        Spec(
+            topics.silences,
+            1,
+            {"cleanup.policy": "compact,delete", "retention.ms": str(400 * DAY_MS)},
+        ),
         Spec(
             topics.changelog(config.kafka.group),
             count,

@@ -32,6 +32,9 @@ def notify(
         if wrong:
             raise UserError(f"receivers that would not work: {', '.join(wrong)}")
         return
+    for name in plan.alone:
+        say(f"notify: nobody would hear that {name} cannot be told: name another in "
+            "[delivery] fallback")  # fmt: skip
     names = ", ".join(f"{one.name} ({one.sink.kind})" for one in plan.receivers.values())
     say(f"notify: receivers: {names}")
     run_async(serve(loaded, plan))
@@ -54,7 +57,10 @@ async def _check(plan: "Plan") -> list[str]:
     from stream.notify.http import Http  # noqa: PLC0415 - as above
 
     wrong = []
-    async with Http(plan.general.private_hosts) as http:
+    for name in plan.alone:
+        say(f"note   {name}: nobody would hear that it cannot be told: name another receiver in "
+            "[delivery] fallback")  # fmt: skip
+    async with Http(plan.general.private_hosts, plan.general.timeout_seconds) as http:
         for one in plan.receivers.values():
             try:
                 said = await one.sink(one.name, one.options, http).check()
@@ -66,7 +72,9 @@ async def _check(plan: "Plan") -> list[str]:
 
 
 def route(
-    episode: Annotated[str, typer.Argument(help="Id of an episode (or its first digits).")] = "",
+    episode: Annotated[
+        str, typer.Argument(help="Id of an episode (or its first digits), or a file as --from.")
+    ] = "",
     source: Annotated[
         str | None,
         typer.Option("--from", help="File of escalations, as replay writes it; default: Kafka."),
@@ -81,6 +89,8 @@ def route(
 
     loaded = load(config)
     plan = _plan(loaded)
+    if source is None and Path(episode).is_file():
+        episode, source = "", episode
     events = events_of(loaded, episode, source)
     if not every:
         events = list({event.data.episode_id: event for event in events}.values())

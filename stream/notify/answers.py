@@ -45,8 +45,11 @@ def answer(
     until: datetime | None = None,
     note: str | None = None,
     duplicate_of: str | None = None,
+    identity: str = "",
 ) -> Feedback:
     """What *by* did about an episode.
+
+    The same *identity* again is the same answer; without one it is a new one.
 
     Raises:
         UserError: Something of it cannot be.
@@ -55,7 +58,7 @@ def answer(
         raise UserError("until lies in the past")
     try:
         return Feedback(
-            feedback_id=secrets.token_hex(16),
+            feedback_id=identity or secrets.token_hex(16),
             tenant=tenant,
             episode_id=episode,
             action=action,

@@ -1,9 +1,9 @@
 """Whether a receiver is told of a transition, and why. Pure; each decision has a named reason.
 
-In this order: what was decided before is not decided again; what nobody is to be paged for is not
-sent; what the receiver was never told is not taken back; only what is worth reading goes on; who
-has acknowledged is told of what is graver alone; then holds: snooze, silence, quiet hours; and of
-what would be told first, whether it is stale or one page too many.
+In this order: what nobody is to be paged for is not sent; an end is told to who was told of a
+beginning; what a digest tells is not told again, unless it became critical; only what is worth
+reading goes on; who has acknowledged is told of what is graver alone; then holds: snooze, silence,
+quiet hours; and of what would be told as something new, whether it is stale or one page too many.
 """
 
 from collections.abc import Callable
@@ -68,19 +68,16 @@ def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumsta
     """
     data = event.data
     if event.transition == "resolved":
-        if thread.open:
-            return Decision(True, "resolved", "resolve")
-        if thread.digest:
-            return Decision(False, "in_storm_digest", detail=thread.digest)
-        if data.suppressed is not None:
-            return Decision(False, "suppressed", detail=data.suppressed)
-        return Decision(False, "never_told")
+        return _end(thread, data.suppressed)
     if data.suppressed is not None:
         return Decision(False, "suppressed", detail=data.suppressed)
     if thread.digest:
-        return Decision(False, "in_storm_digest", detail=thread.digest)
-    action: Action = "update"
-    if thread.open and thread.told is not None:
+        reason = _graver_than_its_digest(thread, event, around)
+        if reason is None:
+            return Decision(False, "in_storm_digest", detail=thread.digest)
+        action: Action = "open"
+    elif thread.open and thread.told is not None:
+        action = "update"
         reason = worth_telling(event, thread.told, around.general)
         if reason is None:
             return Decision(False, "too_little_changed")
@@ -88,33 +85,47 @@ def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumsta
             return Decision(False, "acknowledged", detail=f"by {thread.acknowledged_by}")
     else:
         action = "open"
-        reason = "first"
-        if event.transition == "reopened":
-            reason = "reopened"
-        elif thread.held:
+        reason = "reopened" if event.transition == "reopened" else "first"
+        if thread.held:
             reason = "hold_ended"
-    hold = _hold(thread, now, around)
+    hold = around.hold
+    if thread.snoozed_until > now:
+        hold = Hold("snoozed", thread.snoozed_until, f"by {thread.snoozed_by}")
     if hold is not None:
         return Decision(False, hold.reason, action, hold.detail, hold.until)
     if action == "open":
         if around.over and around.age > around.general.stale_minutes * 60.0:
             return Decision(False, "stale", action, f"it is over, and {around.age:.0f} s old")
-        if not thread.paged_at and around.storm():
+        if around.storm():
             return Decision(False, "in_storm_digest", action)
     return Decision(True, reason, action)
 
 
-def _hold(thread: Thread, now: float, around: Circumstances) -> Hold | None:
-    if thread.snoozed_until > now:
-        return Hold("snoozed", thread.snoozed_until, f"by {thread.snoozed_by}")
-    return around.hold
+def _end(thread: Thread, suppressed: str | None) -> Decision:
+    if thread.open:
+        return Decision(True, "resolved", "resolve")
+    if thread.digest:
+        return Decision(False, "in_storm_digest", detail=thread.digest)
+    if suppressed is not None:
+        return Decision(False, "suppressed", detail=suppressed)
+    return Decision(False, "never_told")
+
+
+def _graver_than_its_digest(
+    thread: Thread, event: EscalationEvent, around: Circumstances
+) -> Reason | None:
+    """A reason to tell of one episode of a digest by itself: it became critical since."""
+    if event.data.severity != "critical" or thread.told is None:
+        return None
+    reason = worth_telling(event, thread.told, around.general)
+    return reason if reason == "severity_raised" else None
 
 
 def worth_telling(event: EscalationEvent, told: Told, general: General) -> Reason | None:
     """What makes *event* worth reading for who knows what was *told*; None: nothing does.
 
-    Growth, or shrinking, counts from ``update_percent`` of what was told and ``update_tickets``
-    tickets on: both.
+    Growth counts from ``update_percent`` of what was told and ``update_tickets`` tickets on, both;
+    an amendment from ``update_tickets`` and half of what was told on.
     """
     now = told_of(event)
     if event.transition == "reopened":
@@ -123,14 +134,15 @@ def worth_telling(event: EscalationEvent, told: Told, general: General) -> Reaso
         return "became_tenant_wide"
     if _grade(now.severity) > _grade(told.severity):
         return "severity_raised"
+    if _grade(now.severity) < _grade(told.severity):
+        return "severity_lowered"
     if now.explanation and now.explanation != told.explanation:
         return "new_explanation"
     change = now.tickets - told.tickets
-    enough = max(general.update_tickets, told.tickets * general.update_percent / 100.0)
-    if change >= enough:
+    if change >= max(general.update_tickets, told.tickets * general.update_percent / 100.0):
         return "grew"
-    if event.transition == "amended" and -change >= min(
-        enough, max(general.update_tickets, told.tickets / 2.0)
+    if event.transition == "amended" and abs(change) >= max(
+        general.update_tickets, told.tickets / 2.0
     ):
         return "amended"
     return None

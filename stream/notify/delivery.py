@@ -66,7 +66,7 @@ class Channel:
         Args:
             message: What.
             handle: What it is called there.
-            since: When it was decided, wall clock.
+            since: From when its patience counts, wall clock.
             failed: Told of each attempt that is to be repeated.
         """
         attempts = 0
@@ -89,6 +89,10 @@ class Channel:
                     except TryAgainError as error:
                         await failed(attempts, str(error))
                         raise
+                    except RefusedError:
+                        raise
+                    except Exception as error:  # a defect of one sink stops no other receiver
+                        raise RefusedError(f"it cannot be sent: {type(error).__name__}") from error
         except (TryAgainError, RefusedError) as error:
             return Outcome(False, handle, attempts, str(error))
         return Outcome(True, handle, attempts)
@@ -98,8 +102,8 @@ class Channel:
         try:
             async with self._room:
                 await self.sink.send(message, dict(handle))
-        except (TryAgainError, RefusedError):
-            pass
+        except Exception:  # whatever it is, the next time comes soon
+            return
 
     async def _pause(self) -> None:
         while (wait := self._not_before - time.monotonic()) > 0.0:

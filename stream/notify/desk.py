@@ -1,60 +1,49 @@
 """The desk where every escalation and answer is looked at, and turned into messages to be sent.
 
-Pure but for what it remembers: no IO, no clock; each method says which threads it changed, and what
-is to be written into the audit. Who calls it makes that durable, and then sends.
+Pure but for what it remembers: no IO, no clock; each method says what it changed, and what is to be
+written into the audit. Who calls it makes that durable, and then sends.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Final
 
-from pydantic import ValidationError
-
-from schemas.audit import AuditEntry, Kind, Reason, audit_id
+from schemas.audit import Reason
 from schemas.codec import clean
-from schemas.escalation import EscalationEvent, Severity
+from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
+from stream.notify import trail
 from stream.notify.decide import Circumstances, Decision, Hold, decide
-from stream.notify.message import Message, labels_of, of_event
+from stream.notify.digests import Digests
+from stream.notify.message import Action, Message, labels_of, notice, of_event
 from stream.notify.plan import Plan
+from stream.notify.register import Changes, Register
 from stream.notify.routing import Chosen, quiet_until, route
 from stream.notify.silences import Silences
-from stream.notify.thread import MOST_PENDING, Pending, Thread, Told, thread_key, told_of
-from stream.wording import headline
+from stream.notify.thread import (
+    MOST_ANSWERS,
+    MOST_PENDING,
+    Correspondence,
+    Digest,
+    Pending,
+    Thread,
+    next_due,
+    pack,
+    thread_key,
+    told_of,
+    unpack,
+)
 
 SNOOZE_SECONDS: Final = 3_600.0
 """Where nobody said how long."""
+LONGEST_SNOOZE: Final = 366 * 86_400.0
 KEPT_SECONDS: Final = 7 * 86_400.0
 """After its end: what is answered or reopened then still finds its thread."""
 RESOLVED_REPEATS: Final = 300.0
 """How long who has to be repeated to hears of the end."""
-MOST_NAMED: Final = 500
-"""Of the episodes of a digest, whose headline is kept."""
-SHOWN_NAMED: Final = 15
 SWEEP_SECONDS: Final = 60.0
-
-
-class Changes:
-    """What has to be made durable, by partition."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.threads: defaultdict[int, dict[str, Thread]] = defaultdict(dict)
-        self.entries: defaultdict[int, list[AuditEntry]] = defaultdict(list)
-        self.forgotten: defaultdict[int, list[str]] = defaultdict(list)
-
-    @property
-    def partitions(self) -> set[int]:
-        """Those in which something changed."""
-        return {*self.threads, *self.entries, *self.forgotten}
-
-
-class Step(NamedTuple):
-    """Who and what a change is about; short for the many arguments of an audit entry."""
-
-    partition: int
-    now: float
+MOST_EARLY: Final = 1_000
+"""Answers that came before their episode, which are remembered."""
 
 
 class Desk:
@@ -72,73 +61,84 @@ class Desk:
             log: Told of what went wrong.
         """
         self.plan = plan
-        self.threads: dict[str, Thread] = {}
-        self.partition_of: dict[str, int] = {}
-        self._by_episode: defaultdict[str, set[str]] = defaultdict(set)
+        self.register = Register(plan)
+        self._digests = Digests(self.register, plan.general)
         self._cooldown = cooldown_seconds
         self._silences = silences
         self._log = log
-        self._pages: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
-        self._held: set[str] = set()
-        self._waiting: set[str] = set()
-        """Threads with something to send."""
-        self._repeated: set[str] = set()
-        """Threads whose receiver has to hear again of what runs."""
         self._swept = 0.0
-        self._answers_seen: dict[str, None] = {}
+        self._looked_at = -1
+        """The state of the silences that held threads were last looked at with."""
+        self._again: dict[str, float] = {}
+        """Key -> when the receiver was last told again of what it knows."""
+        self._early: dict[str, list[Feedback]] = {}
 
-    def own(self, partition: int, threads: Mapping[str, Thread]) -> None:
-        """A partition is ours from now on; these are its threads."""
-        for thread in sorted(threads.values(), key=lambda one: one.paged_at):
-            self._add(thread, partition)
-            if thread.paged_at:
-                self._pages[thread.receiver, thread.address].append(thread.paged_at)
+    # Partitions come and go.
 
-    def disown(self, partition: int) -> None:
-        """A partition is another's."""
-        for key in [k for k, number in self.partition_of.items() if number == partition]:
-            self._drop(key)
+    def own(self, partition: int, found: Mapping[str, Correspondence]) -> None:
+        """A partition is ours from now on; this is what is known of it.
 
-    def owns(self, partition: int, tenant_partition: int) -> bool:
-        """Whether what belongs to *tenant_partition* is found in *partition*."""
-        return partition == tenant_partition
+        Of receivers that are not in the file any more nothing is sent: their threads are left out.
+        """
+        for one in found.values():
+            if one.receiver in self.plan.receivers:
+                self.register.add(one, partition)
+            elif one.pending or one.running:
+                self._log(f"{one.receiver} is gone: nothing is sent to it of {one.episode}")
+
+    def disown(self, partition: int) -> list[str]:
+        """A partition is another's; the keys of what it held."""
+        keys = self.register.keys_of(partition)
+        for key in keys:
+            self.register.drop(key)
+        return keys
 
     # What comes in.
 
     def take(
-        self, event: EscalationEvent, partition: int, now: float, *, over: bool = False
+        self,
+        event: EscalationEvent,
+        partition: int,
+        now: float,
+        *,
+        over: bool = False,
+        arrived: float = 0.0,
     ) -> Changes:
-        """A transition of an episode came; *over*: a later one, read already, ends it."""
-        changes, step = Changes(), Step(partition, now)
-        told = self._concerned(event)
-        for chosen in told:
+        """A transition of an episode came.
+
+        Args:
+            event: It.
+            partition: Where it stands.
+            now: Wall clock, seconds since 1970.
+            over: Whether a later transition, read already, ends the episode.
+            arrived: When it was appended to its topic.
+        """
+        changes = Changes()
+        for chosen in self._concerned(event):
             key = thread_key(event.data.episode_id, chosen.receiver, chosen.address)
-            thread = self.threads.get(key)
+            thread = self.register.thread(key)
             if thread is None:
                 if event.data.suppressed is not None:
-                    self._note_unsent(event, chosen, step, changes)
+                    changes.entries[partition].append(trail.unsent(event, chosen, now))
                     continue
-                thread = self._begin(event, chosen, partition)
+                thread = self._begin(event, chosen, partition, now)
             if event.data.sequence <= thread.seen:
                 continue
-            thread.seen = event.data.sequence
-            thread.event = event.model_dump_json().encode()
-            thread.running = event.transition != "resolved"
-            self._decide(thread, event, chosen, step, changes, over=over)
-            self._follow(thread, changes, now)
+            self._look_at(thread, event, now, changes)
+            self._decide(thread, event, chosen, now, changes, over=over, arrived=arrived)
+            if not thread.running:
+                self._digests.settle(self.register.digest(thread), now, changes)
         return changes
 
     def _concerned(self, event: EscalationEvent) -> list[Chosen]:
         """Who is concerned now, and who was told before."""
         chosen = {(one.receiver, one.address): one for one in route(event, self.plan)}
-        for key in sorted(self._by_episode.get(event.data.episode_id, ())):
-            thread = self.threads[key]
-            if thread.receiver in self.plan.receivers:
-                known = Chosen(thread.receiver, thread.address, thread.route, None)
-                chosen.setdefault((thread.receiver, thread.address), known)
+        for thread in self.register.threads_of(event.data.episode_id):
+            known = Chosen(thread.receiver, thread.address, thread.route, None)
+            chosen.setdefault((thread.receiver, thread.address), known)
         return list(chosen.values())
 
-    def _begin(self, event: EscalationEvent, chosen: Chosen, partition: int) -> Thread:
+    def _begin(self, event: EscalationEvent, chosen: Chosen, partition: int, now: float) -> Thread:
         thread = Thread(
             tenant=event.data.tenant,
             episode=event.data.episode_id,
@@ -146,46 +146,82 @@ class Desk:
             address=chosen.address,
             route=chosen.route,
         )
-        for key in self._by_episode.get(
-            event.data.episode_id, ()
-        ):  # what was answered holds for all
-            other = self.threads[key]
-            thread.snoozed_until = max(thread.snoozed_until, other.snoozed_until)
-            thread.snoozed_by = thread.snoozed_by or other.snoozed_by
+        for other in self.register.threads_of(thread.episode):  # what was answered holds for all
+            if other.snoozed_until > thread.snoozed_until:
+                thread.snoozed_until, thread.snoozed_by = other.snoozed_until, other.snoozed_by
             thread.acknowledged_by = thread.acknowledged_by or other.acknowledged_by
-        self._add(thread, partition)
+        for feedback in self._early.get(thread.episode, ()):
+            if feedback.tenant == thread.tenant:
+                _apply(thread, feedback, _until(feedback, now))
+        thread.notice_owed = thread.snoozed_until > now
+        self.register.add(thread, partition)
         return thread
+
+    def _look_at(
+        self, thread: Thread, event: EscalationEvent, now: float, changes: Changes
+    ) -> None:
+        """What *event* says of the episode, whatever is decided about it."""
+        thread.seen = event.data.sequence
+        thread.event = pack(event)
+        thread.running = event.transition != "resolved"
+        thread.peak = max(thread.peak, event.data.ratio)
+        if not thread.running:
+            return
+        thread.ended_at = 0.0
+        if event.transition == "reopened":
+            thread.acknowledged_by = ""
+            if thread.digest:
+                self.register.leave_digest(thread)
+        self._take_back_its_end(thread, now, changes)
+
+    def _take_back_its_end(self, thread: Thread, now: float, changes: Changes) -> None:
+        """It is back, or goes on: an end that waits to be told never was one."""
+        partition = self.register.partition_of[thread.key]
+        for item in [p for p in thread.pending if p.action == "resolve" and p.due > now]:
+            thread.pending.remove(item)
+            thread.open = True
+            changes.entries[partition].append(trail.superseded(thread, item, now, "it is back"))
 
     def _decide(
         self,
         thread: Thread,
         event: EscalationEvent,
         chosen: Chosen,
-        step: Step,
+        now: float,
         changes: Changes,
         *,
         over: bool = False,
+        arrived: float = 0.0,
     ) -> None:
+        general = self.plan.general
+        window = now - general.storm_minutes * 60.0
         around = Circumstances(
-            general=self.plan.general,
-            hold=self._hold(event, chosen, step.now),
+            general=general,
+            hold=self._hold(event, chosen, now),
             over=over,
-            age=step.now - event.time.timestamp(),
-            storm=lambda: self._had_its_share(thread, step.now),
+            age=now - event.time.timestamp(),
+            storm=lambda: (
+                self.register.pages_since(thread.receiver, thread.address, window)
+                >= general.storm_pages
+            ),
         )
-        decision = decide(thread, event, step.now, around)
-        self._note(thread, event, decision, chosen.route, step, changes)
+        decision = decide(thread, event, now, around)
+        partition = self.register.partition_of[thread.key]
+        changes.entries[partition].append(trail.decided(thread, event, decision, chosen.route, now))
         thread.held, thread.held_until = "", decision.held_until
-        self._held.discard(thread.key)
         if decision.held_until > 0.0 and thread.running:
             thread.held = decision.reason
-            self._held.add(thread.key)
         if decision.send:
-            self._queue_event(thread, event, decision, step, changes)
+            self._queue_event(thread, event, decision, now, changes, arrived=arrived)
         elif decision.reason in ("in_storm_digest", "stale") and not thread.digest:
+            thread.told = told_of(event)
             kind = "stale" if decision.reason == "stale" else "storm"
-            self._into_digest(thread, event, kind, step, changes)
-        changes.threads[step.partition][thread.key] = thread
+            self._digests.join(thread, "stale" if kind == "stale" else "storm", now, changes)
+        self._keep(thread, changes)
+
+    def _keep(self, one: Correspondence, changes: Changes) -> None:
+        self.register.note(one)
+        changes.threads[self.register.partition_of[one.key]][one.key] = one
 
     def _hold(self, event: EscalationEvent, chosen: Chosen, now: float) -> Hold | None:
         silence = self._silences.holding(labels_of(event), now)
@@ -199,337 +235,270 @@ class Desk:
             return Hold("quiet_hours", quiet, f"of {chosen.route}")
         return None
 
-    def _had_its_share(self, thread: Thread, now: float) -> bool:
-        """Whether the receiver was told first of as many episodes as the storm limit allows."""
-        general = self.plan.general
-        pages = self._pages[thread.receiver, thread.address]
-        while pages and pages[0] <= now - general.storm_minutes * 60.0:
-            pages.popleft()
-        return len(pages) >= general.storm_pages
-
     def _queue_event(
         self,
         thread: Thread,
         event: EscalationEvent,
         decision: Decision,
-        step: Step,
+        now: float,
         changes: Changes,
+        *,
+        arrived: float = 0.0,
     ) -> None:
-        due, withdrawn = step.now, False
-        sink = self.plan.receivers[thread.receiver].sink
-        if decision.action == "resolve" and not sink.can_reopen:
+        due = now
+        if (
+            decision.action == "resolve"
+            and not self.plan.receivers[thread.receiver].sink.can_reopen
+        ):
             due += self._cooldown
-        elif decision.action != "resolve":
-            # It is back, or goes on: an end that was not told yet never was.
-            for old in [p for p in thread.pending if p.action == "resolve" and p.due > step.now]:
-                thread.pending.remove(old)
-                withdrawn = True
-                self._say(thread, "decided", "superseded", old.sequence, "resolve", step, changes)
-        if decision.action == "open" and not thread.paged_at:
-            thread.paged_at = step.now
-            self._pages[thread.receiver, thread.address].append(step.now)
+        if decision.action == "open":
+            thread.paged_at = now
+            if thread.digest:
+                self.register.leave_digest(thread)
         thread.open = decision.action != "resolve"
         thread.told = told_of(event)
-        action = decision.action
-        if action == "open" and withdrawn:
-            action = "update"
         self._append(
             thread,
-            Pending(
-                action,
-                decision.reason,
-                event.data.sequence,
-                thread.event,
-                step.now,
-                due,
-                decision.detail,
-                transition=event.transition,
-            ),
-            step,
+            decision.action,
+            decision.reason,
+            now,
             changes,
+            due=due,
+            sequence=event.data.sequence,
+            event=pack(event),
+            detail=decision.detail,
+            transition=event.transition,
+            arrived=arrived,
         )
 
-    def _append(self, thread: Thread, item: Pending, step: Step, changes: Changes) -> None:
-        receiver = self.plan.receivers.get(thread.receiver)  # None: taken out of the file since
-        if receiver is None or item.action not in receiver.sink.actions:
-            return
-        thread.pending.append(item)
-        self._waiting.add(thread.key)
-        if len(thread.pending) > MOST_PENDING:
-            for old in thread.pending[1:-1]:  # the first may be on its way
-                if old.action in ("update", "answer"):
-                    thread.pending.remove(old)
-                    self._say(
-                        thread, "decided", "superseded", old.sequence, old.transition, step, changes
-                    )
-                    break
-        changes.threads[step.partition][thread.key] = thread
-
-    # Digests.
-
-    def _into_digest(
-        self, thread: Thread, event: EscalationEvent, kind: str, step: Step, changes: Changes
+    def _append(
+        self,
+        thread: Thread,
+        action: Action,
+        reason: Reason,
+        now: float,
+        changes: Changes,
+        *,
+        due: float,
+        sequence: int,
+        event: bytes = b"",
+        detail: str = "",
+        by: str = "",
+        transition: str = "",
+        arrived: float = 0.0,
     ) -> None:
-        digest = next(
-            (
-                one
-                for one in self.threads.values()
-                if one.kind == kind
-                and (one.receiver, one.address) == (thread.receiver, thread.address)
-                and (one.running if kind == "storm" else not one.open)
-            ),
-            None,
-        )
-        if digest is None:
-            digest = Thread(
-                tenant="",
-                episode=audit_id("digest", kind, thread.key, step.now),
-                receiver=thread.receiver,
-                address=thread.address,
-                route=thread.route,
-                running=True,
-                kind="stale" if kind == "stale" else "storm",
+        """Put a message into the queue, if the receiver has a use for it."""
+        if action not in self.plan.receivers[thread.receiver].sink.actions:
+            return
+        thread.counter += 1
+        thread.pending.append(
+            Pending(
+                action, reason, sequence, thread.counter, now, due, event, clean(detail, 500), by,
+                transition, arrived,
             )
-            self._add(digest, step.partition)
-        where = Step(self.partition_of[digest.key], step.now)
-        thread.digest = digest.episode
-        shown = clean(headline(event), 200) if len(digest.members) < MOST_NAMED else ""
-        digest.members[thread.episode] = (shown, kind == "storm")
-        told = digest.told.tickets if digest.told is not None else 0
-        waiting = any(item.action in ("open", "update") for item in digest.pending)
-        if not waiting and (len(digest.members) >= 2 * told):
-            reason: Reason = "stale_digest" if kind == "stale" else "storm_digest"
-            due = step.now + self.plan.general.digest_seconds
-            action = "update" if digest.open else "open"
-            digest.seen += 1
-            self._append(
-                digest,
-                Pending("update" if action == "update" else "open", reason, digest.seen, b"",
-                        step.now, due),
-                where,
-                changes,
-            )  # fmt: skip
-        changes.threads[where.partition][digest.key] = digest
+        )  # fmt: skip
+        if len(thread.pending) > MOST_PENDING:
+            self._make_room(thread, now, changes)
+        self._keep(thread, changes)
 
-    def _follow(self, thread: Thread, changes: Changes, now: float) -> None:
-        """Tell a digest that one of its episodes is over, or is back."""
-        if not thread.digest:
-            return
-        digest = self.threads.get(thread_key(thread.digest, thread.receiver, thread.address))
-        if digest is None or digest.kind != "storm" or thread.episode not in digest.members:
-            return
-        digest.members[thread.episode] = (digest.members[thread.episode][0], thread.running)
-        where = Step(self.partition_of[digest.key], now)
-        if digest.running and not any(runs for _, runs in digest.members.values()):
-            digest.running = False
-            digest.seen += 1
-            self._append(
-                digest,
-                Pending("resolve", "storm_digest", digest.seen, b"", now, now),
-                where,
-                changes,
+    def _make_room(self, thread: Thread, now: float, changes: Changes) -> None:
+        """Leave out what newer messages say better; the first may be on its way."""
+        later = thread.pending[1:-1]
+        gone = next((p for p in later if p.action in ("update", "answer", "acknowledge")), None)
+        pair = next(
+            (
+                [one, other]
+                for one, other in pairwise(later)
+                if (one.action, other.action) in (("resolve", "open"), ("open", "resolve"))
+            ),
+            later[:1],
+        )
+        partition = self.register.partition_of[thread.key]
+        for item in [gone] if gone is not None else pair:
+            thread.pending.remove(item)
+            changes.entries[partition].append(
+                trail.superseded(thread, item, now, "too many messages wait")
             )
-        changes.threads[where.partition][digest.key] = digest
 
     # What people answer.
 
     def answer(self, feedback: Feedback, partition: int, now: float) -> Changes:
         """Somebody answered; the same answer again changes nothing."""
-        changes, step = Changes(), Step(partition, now)
-        if feedback.feedback_id in self._answers_seen:
-            return changes
-        self._answers_seen[feedback.feedback_id] = None
-        if len(self._answers_seen) > 10_000:
-            del self._answers_seen[next(iter(self._answers_seen))]
-        keys = sorted(self._by_episode.get(feedback.episode_id, ()))
-        until = feedback.until.timestamp() if feedback.until else now + SNOOZE_SECONDS
-        said = _answer_in_words(feedback, until)
-        changes.entries[partition].append(
-            AuditEntry(
-                audit_id=audit_id("answered", feedback.feedback_id),
-                at=_moment(now),
-                kind="answered",
-                tenant=feedback.tenant,
-                episode_id=feedback.episode_id,
-                sequence=0,
-                reason=None if keys else "unknown_episode",
-                detail=clean(said, 900),
-                by=clean(feedback.by, 200),
-            )
-        )
-        for key in keys:
-            thread = self.threads[key]
-            if feedback.action == "acknowledge":
-                thread.acknowledged_by = feedback.by
-            elif feedback.action == "snooze":
-                thread.snoozed_until, thread.snoozed_by = until, feedback.by
-                if thread.running:
-                    thread.held, thread.held_until = "snoozed", until
-                    self._held.add(thread.key)
-            elif feedback.action == "unsnooze":
-                thread.snoozed_until = now
-                thread.held_until = min(thread.held_until, now)
+        changes = Changes()
+        until = _until(feedback, now)
+        words = _in_words(feedback, until)
+        threads = [
+            one
+            for one in self.register.threads_of(feedback.episode_id)
+            if one.tenant == feedback.tenant
+        ]
+        changes.entries[partition].append(trail.answered(feedback, words, now, known=bool(threads)))
+        if not threads:
+            self._early.setdefault(feedback.episode_id, []).append(feedback)
+            while len(self._early) > MOST_EARLY:
+                del self._early[next(iter(self._early))]
+        for thread in threads:
+            if feedback.feedback_id in thread.answers:
+                continue
+            thread.answers = [*thread.answers, feedback.feedback_id][-MOST_ANSWERS:]
+            _apply(thread, feedback, until)
+            if feedback.action == "snooze":
+                thread.notice_owed = thread.running and until > now
+                self._hush(thread, now, changes)
             if thread.open or thread.handle:
-                action = "acknowledge" if feedback.action == "acknowledge" else "answer"
-                item = Pending(
-                    "acknowledge" if action == "acknowledge" else "answer",
-                    "answered",
-                    thread.seen,
-                    thread.event,
-                    now,
-                    now,
-                    said,
-                    feedback.by,
-                    feedback.action,
-                )
-                self._append(thread, item, step, changes)
-            changes.threads[partition][key] = thread
+                action: Action = "answer"
+                if feedback.action == "acknowledge":
+                    action = "acknowledge"
+                self._append(
+                    thread, action, "answered", now, changes, due=now, sequence=thread.seen,
+                    event=thread.event, detail=words, by=feedback.by, transition=feedback.action,
+                )  # fmt: skip
+            self._keep(thread, changes)
         return changes
+
+    def _hush(self, thread: Thread, now: float, changes: Changes) -> None:
+        """What waits to be told of a snoozed episode is not told; the first may be on its way."""
+        partition = self.register.partition_of[thread.key]
+        for item in [p for p in thread.pending[1:] if p.action == "update"]:
+            thread.pending.remove(item)
+            changes.entries[partition].append(trail.superseded(thread, item, now, "snoozed"))
 
     # What time brings.
 
     def tick(self, now: float) -> Changes:
         """Look again at what was held, and forget what nothing will come of any more."""
         changes = Changes()
-        for key in sorted(self._held):
-            thread = self.threads[key]
-            event = _event(thread.event)
-            if event is None or not thread.running:
-                self._held.discard(key)
-                thread.held = ""
-                continue
-            if now < thread.held_until and not self._hold_is_over(thread, event, now):
-                continue
-            step = Step(self.partition_of[key], now)
-            known = {(c.receiver, c.address): c for c in route(event, self.plan)}
-            chosen = known.get(
-                (thread.receiver, thread.address),
-                Chosen(thread.receiver, thread.address, thread.route, None),
-            )
-            snooze_ended = thread.held == "snoozed" and thread.open
-            if snooze_ended and self._hold(event, chosen, now) is None:
-                thread.held = ""
-                self._held.discard(key)
-                thread.acknowledged_by = ""
-                decision = Decision(
-                    True, "hold_ended", "update", f"the snooze by {thread.snoozed_by} ended"
-                )
-                self._note(thread, event, decision, thread.route, step, changes)
-                self._queue_event(thread, event, decision, step, changes)
-            else:
-                self._decide(thread, event, chosen, step, changes)
+        look_at_all = self._silences.version != self._looked_at
+        self._looked_at = self._silences.version
+        for one in self.register.of(self.register.held):
+            if isinstance(one, Thread) and (now >= one.held_until or look_at_all):
+                self._decide_again(one, now, changes)
+        for one in self.register.of(self.register.snoozed):
+            if isinstance(one, Thread) and now >= one.snoozed_until:
+                self._end_snooze(one, now, changes)
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
-            self._forget_what_ended(changes, now)
+            self._sweep(changes, now)
         return changes
 
-    def _forget_what_ended(self, changes: Changes, now: float) -> None:
-        for key, thread in list(self.threads.items()):
-            if not thread.running and not thread.pending:
-                if not thread.ended_at:
-                    thread.ended_at = now
-                elif now - thread.ended_at > KEPT_SECONDS + self._cooldown:
-                    changes.forgotten[self.partition_of[key]].append(key)
-                    self._drop(key)
+    def _decide_again(self, thread: Thread, now: float, changes: Changes) -> None:
+        event = unpack(thread.event)
+        if event is None:
+            thread.held = ""
+            self._keep(thread, changes)
+            return
+        chosen = self._chosen(thread, event)
+        hold = self._hold(event, chosen, now)
+        if hold is None or now >= thread.held_until:
+            self._decide(thread, event, chosen, now, changes)
 
-    def _hold_is_over(self, thread: Thread, event: EscalationEvent, now: float) -> bool:
-        """Whether somebody ended the silence early."""
-        if thread.held != "silenced":
-            return False
-        return self._silences.holding(labels_of(event), now) is None
+    def _chosen(self, thread: Thread, event: EscalationEvent) -> Chosen:
+        """Why the receiver of *thread* is told of *event*."""
+        known = {(one.receiver, one.address): one for one in route(event, self.plan)}
+        return known.get(
+            (thread.receiver, thread.address),
+            Chosen(thread.receiver, thread.address, thread.route, None),
+        )
 
-    def due(self, now: float) -> list[Thread]:
-        """Threads of which something is to be sent now."""
-        waiting = (self.threads[key] for key in self._waiting)
-        return [one for one in waiting if one.pending and one.pending[0].due <= now]
+    def _end_snooze(self, thread: Thread, now: float, changes: Changes) -> None:
+        """Say that it is over, unless there is nothing to say any more; it may have to wait."""
+        event = unpack(thread.event)
+        if event is None or not thread.running or thread.digest:
+            thread.notice_owed = False
+            self._keep(thread, changes)
+            return
+        chosen = self._chosen(thread, event)
+        if not thread.open:
+            thread.notice_owed = False
+            thread.held = thread.held or "snoozed"
+            self._decide(thread, event, chosen, now, changes)
+        elif self._hold(event, chosen, now) is None:
+            thread.notice_owed, thread.acknowledged_by = False, ""
+            detail = f"the snooze by {thread.snoozed_by} is over"
+            decision = Decision(True, "hold_ended", "update", detail)
+            partition = self.register.partition_of[thread.key]
+            changes.entries[partition].append(
+                trail.decided(thread, event, decision, thread.route, now)
+            )
+            self._queue_event(thread, event, decision, now, changes)
+
+    def _sweep(self, changes: Changes, now: float) -> None:
+        for key, one in list(self.register.all.items()):
+            if isinstance(one, Thread):
+                self._digests.mend(one, now, changes)
+            if one.running or one.pending:
+                continue
+            if not one.ended_at:
+                one.ended_at = now
+                self._keep(one, changes)
+            elif now - one.ended_at > KEPT_SECONDS + self._cooldown:
+                changes.forgotten[self.register.partition_of[key]].append(key)
+                self.register.drop(key)
+                self._again.pop(key, None)
+
+    def due(self, now: float) -> list[Correspondence]:
+        """That of which something is to be sent now."""
+        return [
+            one for one in self.register.of(self.register.waiting) if next_due(one, now) is not None
+        ]
 
     def to_repeat(self, now: float) -> list[Thread]:
-        """Threads whose receiver has to hear again of what it knows."""
+        """Threads whose receiver has to hear again of what it knows; each is then taken as told."""
         found = []
-        for thread in map(self.threads.__getitem__, self._repeated):
-            receiver = self.plan.receivers.get(thread.receiver)
-            every = receiver.sink.repeats(receiver.options) if receiver is not None else None
-            if every is None or thread.pending or not thread.handle:
+        for thread in self.register.of(self.register.repeated):
+            receiver = self.plan.receivers[thread.receiver]
+            every = receiver.sink.repeats(receiver.options)
+            if every is None or not isinstance(thread, Thread) or thread.pending:
                 continue
             lately = thread.ended_at and now - thread.ended_at < RESOLVED_REPEATS
-            if (thread.open or lately) and now - thread.repeated_at >= every:
+            if (
+                thread.handle
+                and (thread.open or lately)
+                and now - self._again.get(thread.key, 0.0) >= every
+            ):
+                self._again[thread.key] = now
                 found.append(thread)
         return found
 
     # What is sent, and what came of it.
 
-    def message(self, thread: Thread, item: Pending, now: float) -> Message:
+    def message(self, one: Correspondence, item: Pending, now: float) -> Message:
         """The message of *item*, as it is to be sent now."""
-        if thread.kind:
-            return self._digest_message(thread, item)
-        event = EscalationEvent.model_validate_json(item.event or thread.event)
-        accounts = next(
-            (
-                one.accounts
-                for one in (route(event, self.plan) if thread.address else ())
-                if (one.receiver, one.address) == (thread.receiver, thread.address)
-            ),
-            (),
-        )
+        if isinstance(one, Digest):
+            return self._digests.message(one, item)
+        event = unpack(item.event)
+        number = f"{one.episode}.{item.sequence}.{item.reason}-{item.number}"
+        if event is None:
+            return notice(one.identity, number, item.action, item.reason, one.tenant, item.detail,
+                          trail.moment(item.since), one.address)  # fmt: skip
         return of_event(
             event,
             action=item.action,
             reason=item.reason,
+            identity=one.identity,
+            number=number,
             link=self.plan.general.link,
-            address=thread.address,
-            accounts=accounts,
+            address=one.address,
+            accounts=self._chosen(one, event).accounts if one.address else (),
             now=now,
             note=item.detail,
             by=item.by,
+            peak=one.peak,
         )
 
     def again(self, thread: Thread, now: float) -> Message:
         """What the receiver knows already, to be told again."""
-        action = "update" if thread.open else "resolve"
-        item = Pending(
-            "update" if action == "update" else "resolve", "first", thread.seen, b"", now, now
-        )
+        action: Action = "update" if thread.open else "resolve"
+        item = Pending(action, "first", thread.seen, thread.counter, now, now, thread.event)
         return self.message(thread, item, now)
 
-    def _digest_message(self, digest: Thread, item: Pending) -> Message:
-        running = sum(runs for _, runs in digest.members.values())
-        count = len(digest.members)
-        minutes = f"{self.plan.general.storm_minutes:g}"
-        severity: Severity = "error"
-        if digest.kind == "stale":
-            severity = "info"
-            title = f"[DIGEST] {count} episodes were over before they could be told of"
-            lines = ["Notifications were behind: these opened and were resolved meanwhile."]
-        elif item.action == "resolve":
-            title = f"[RESOLVED] all {count} episodes of the storm are over"
-            lines = []
-        else:
-            title = f"[STORM] {count} more episodes, {running} of them run"
-            lines = [
-                f"More than {self.plan.general.storm_pages} pages in {minutes} minutes: "
-                "those after are here, and each is in the audit as in_storm_digest."
-            ]
-        named = [shown for shown, _ in digest.members.values() if shown][:SHOWN_NAMED]
-        lines += named
-        if count > len(named):
-            lines.append(f"and {count - len(named)} more")
-        key = f"{digest.episode}/{digest.address}" if digest.address else digest.episode
-        return Message(
-            key=key,
-            id=f"{digest.episode}.{item.sequence}.{item.action}",
-            action=item.action,
-            reason=item.reason,
-            title=title,
-            lines=tuple(lines),
-            severity=severity,
-            labels={"alertname": "TicketStorm", "severity": severity},
-            since=_moment(item.since),
-            address=digest.address,
-        )
+    def knows(self, one: Correspondence) -> bool:
+        """Whether it is still ours."""
+        return self.register.all.get(one.key) is one
 
     def sent(
         self,
-        thread: Thread,
+        one: Correspondence,
         item: Pending,
         now: float,
         *,
@@ -538,213 +507,150 @@ class Desk:
         attempts: int,
         why: str = "",
     ) -> Changes:
-        """What became of *item*."""
+        """What became of *item*; of what is not ours any more nothing is said."""
         changes = Changes()
-        step = Step(self.partition_of.get(thread.key, 0), now)
-        if item in thread.pending:
-            thread.pending.remove(item)
-        thread.handle = handle
-        thread.repeated_at = now
-        if not thread.pending:
-            self._waiting.discard(thread.key)
-            thread.ended_at = 0.0 if thread.running else now
-        kind: Kind = "sent" if delivered else "given_up"
-        detail = f"{attempts} attempt{'s' if attempts > 1 else ''}" + (f": {why}" if why else "")
-        reason: Reason = item.reason  # type: ignore[assignment]  # written by a decision
-        self._say(
-            thread, kind, reason, item.sequence, item.transition, step, changes, detail, item.action
+        if not self.knows(one):
+            return changes
+        if item in one.pending:
+            one.pending.remove(item)
+        one.sink, one.handle = self.plan.receivers[one.receiver].sink.kind, handle
+        self._again[one.key] = now
+        detail = f"{attempts} attempt{'' if attempts == 1 else 's'}" + (f": {why}" if why else "")
+        partition = self.register.partition_of[one.key]
+        changes.entries[partition].append(
+            trail.of_item(one, item, "sent" if delivered else "given_up", now, detail=detail)
         )
-        if thread.kind and delivered and item.action != "resolve":
-            thread.told = Told("error", len(thread.members), 0.0, "", whole=True)
-            thread.open = True
-            if thread.kind == "stale":
-                thread.running = False
-                thread.seen += 1
-                self._append(
-                    thread,
-                    Pending("resolve", "stale_digest", thread.seen, b"", now, now),
-                    step,
-                    changes,
-                )
-        elif thread.kind and delivered:
-            thread.open = False
         if not delivered:
-            self._log(f"{thread.receiver} could not be told of {thread.episode}: {why}")
-            self._fall_back(thread, item, why, step, changes)
-        changes.threads[step.partition][thread.key] = thread
+            self._log(f"{one.receiver} could not be told of {one.episode}: {why}")
+            if isinstance(one, Thread) and item.action == "open" and not one.pending:
+                one.open, one.told = False, None  # what comes next is new to it
+            if not item.others_know:
+                self._fall_back(one, item, why, now, changes)
+        if isinstance(one, Digest):
+            self._digests.sent(one, item, now, changes, delivered=delivered)
+        if not one.pending and not one.running:
+            one.ended_at = now
+        self._keep(one, changes)
+        return changes
+
+    def failed(
+        self, one: Correspondence, item: Pending, attempt: int, why: str, now: float
+    ) -> Changes:
+        """An attempt did not work, and is repeated; after a while somebody else hears of it."""
+        changes = Changes()
+        if not self.knows(one):
+            return changes
+        partition = self.register.partition_of[one.key]
+        if attempt & (attempt - 1) == 0:  # 1, 2, 4, 8, ...: an hour of them is no news
+            changes.entries[partition].append(
+                trail.of_item(one, item, "failed", now, detail=why, what=f"{item.action}{attempt}")
+            )
+        waited = now - max(item.since, item.due)
+        if not item.others_know and waited >= self.plan.general.fallback_minutes * 60.0:
+            item.others_know = True
+            self._fall_back(one, item, f"{why}; it is tried on", now, changes)
+            self._keep(one, changes)
         return changes
 
     def _fall_back(
-        self, thread: Thread, item: Pending, why: str, step: Step, changes: Changes
+        self, one: Correspondence, item: Pending, why: str, now: float, changes: Changes
     ) -> None:
         """Somebody else hears that somebody could not be told."""
         if item.reason == "fallback" or item.action not in ("open", "update", "resolve"):
             return
-        names = self.plan.general.fallback or self.plan.default
-        event = _event(item.event)
-        for name in names:
-            if name == thread.receiver or event is None:
+        who = f"{one.receiver} ({one.address})" if one.address else one.receiver
+        text = f"{who} could not be told: {why}"
+        event = unpack(item.event)
+        for name in self.plan.general.fallback or self.plan.default:
+            if name == one.receiver:
                 continue
-            key = thread_key(thread.episode, name)
-            other = self.threads.get(key)
-            if other is None:
-                other = self._begin(event, Chosen(name, "", "fallback", None), step.partition)
-                other.event, other.running = thread.event, thread.running
-                other.seen = thread.seen
-            action = "update" if other.open else "open"
-            other.open = True
-            other.told = told_of(event)
-            who = f"{thread.receiver} ({thread.address})" if thread.address else thread.receiver
-            self._append(
-                other,
-                Pending(
-                    "update" if action == "update" else "open",
-                    "fallback",
-                    item.sequence,
-                    item.event,
-                    step.now,
-                    step.now,
-                    clean(f"{who} could not be told: {why}", 400),
-                    transition=item.transition,
-                ),
-                step,
-                changes,
-            )
+            if isinstance(one, Digest) or event is None:
+                self._tell_of_a_digest(one, name, text, now, changes)
+            else:
+                self._tell_of_an_episode(one, event, item, name, text, now, changes)
 
-    # The audit.
+    def _tell_of_a_digest(
+        self, one: Correspondence, name: str, text: str, now: float, changes: Changes
+    ) -> None:
+        other = self.register.thread(thread_key(one.episode, name))
+        if other is None:
+            other = Thread(tenant=one.tenant, episode=one.episode, receiver=name, route="fallback")
+            self.register.add(other, self.register.partition_of[one.key])
+        actions: tuple[Action, ...] = ("open", "resolve")
+        for action in actions:  # a word in passing: nothing stays open
+            self._append(other, action, "fallback", now, changes, due=now, sequence=0, detail=text)
 
-    def failed(self, thread: Thread, item: Pending, attempt: int, why: str, now: float) -> Changes:
-        """An attempt did not work, and is repeated."""
-        changes = Changes()
-        step = Step(self.partition_of.get(thread.key, 0), now)
-        reason: Reason = item.reason  # type: ignore[assignment]  # written by a decision
-        self._say(
-            thread, "failed", reason, item.sequence, item.transition, step, changes, why,
-            f"{item.action}{attempt}",
-        )  # fmt: skip
-        return changes
-
-    def _note(
+    def _tell_of_an_episode(
         self,
-        thread: Thread,
+        one: Thread,
         event: EscalationEvent,
-        decision: Decision,
-        by: str,
-        step: Step,
+        item: Pending,
+        name: str,
+        text: str,
+        now: float,
         changes: Changes,
     ) -> None:
-        changes.entries[step.partition].append(
-            AuditEntry(
-                audit_id=audit_id("decided", thread.key, event.data.sequence, decision.reason),
-                at=_moment(step.now),
-                kind="decided",
-                tenant=thread.tenant,
-                episode_id=thread.episode,
-                sequence=event.data.sequence,
-                transition=event.transition,
-                receiver=thread.receiver,
-                address=thread.address,
-                reason=decision.reason,
-                detail=decision.detail,
-                by=by,
-                send=decision.send,
-            )
-        )
-
-    def _note_unsent(
-        self, event: EscalationEvent, chosen: Chosen, step: Step, changes: Changes
-    ) -> None:
-        """Nobody is to be paged for it: no thread is needed to say so."""
-        data = event.data
-        changes.entries[step.partition].append(
-            AuditEntry(
-                audit_id=audit_id("suppressed", data.episode_id, data.sequence, chosen.receiver),
-                at=_moment(step.now),
-                kind="decided",
-                tenant=data.tenant,
-                episode_id=data.episode_id,
-                sequence=data.sequence,
-                transition=event.transition,
-                receiver=chosen.receiver,
-                address=chosen.address,
-                reason="suppressed",
-                detail=str(data.suppressed),
-                by=chosen.route,
-            )
-        )
-
-    def _say(
-        self,
-        thread: Thread,
-        kind: Kind,
-        reason: Reason,
-        sequence: int,
-        transition: str,
-        step: Step,
-        changes: Changes,
-        detail: str = "",
-        what: str = "",
-    ) -> None:
-        changes.entries[step.partition].append(
-            AuditEntry(
-                audit_id=audit_id(kind, thread.key, sequence, reason, what),
-                at=_moment(step.now),
-                kind=kind,
-                tenant=thread.tenant,
-                episode_id=thread.episode,
-                sequence=sequence,
-                transition=transition,
-                receiver=thread.receiver,
-                address=thread.address,
-                reason=reason,
-                detail=clean(detail, 900),
-            )
-        )
-
-    def _add(self, thread: Thread, partition: int) -> None:
-        self.threads[thread.key] = thread
-        self.partition_of[thread.key] = partition
-        self._by_episode[thread.episode].add(thread.key)
-        if thread.held:
-            self._held.add(thread.key)
-        if thread.pending:
-            self._waiting.add(thread.key)
-        receiver = self.plan.receivers.get(thread.receiver)
-        if receiver is not None and receiver.sink.repeats(receiver.options) is not None:
-            self._repeated.add(thread.key)
-
-    def _drop(self, key: str) -> None:
-        thread = self.threads.pop(key)
-        del self.partition_of[key]
-        for keys in (self._held, self._waiting, self._repeated):
-            keys.discard(key)
-        self._by_episode[thread.episode].discard(key)
-        if not self._by_episode[thread.episode]:
-            del self._by_episode[thread.episode]
+        chosen = Chosen(name, "", "fallback", None)
+        partition = self.register.partition_of[one.key]
+        other = self.register.thread(thread_key(one.episode, name))
+        if other is None:
+            other = self._begin(event, chosen, partition, now)
+            other.event, other.running, other.seen = one.event, one.running, one.seen
+        if item.action == "resolve" and not other.open:
+            return  # it heard of no beginning
+        self._take_back_its_end(other, now, changes)
+        if not other.open:
+            window = now - self.plan.general.storm_minutes * 60.0
+            if self.register.pages_since(name, "", window) >= self.plan.general.storm_pages:
+                if not other.digest:
+                    other.told = told_of(event)
+                    self._digests.join(other, "storm", now, changes)
+                    self._keep(other, changes)
+                return
+            other.paged_at = now
+        action: Action = "update" if other.open else "open"
+        if item.action == "resolve":
+            action = "resolve"
+        other.open, other.told = action != "resolve", told_of(event)
+        self._append(
+            other, action, "fallback", now, changes, due=now, sequence=item.sequence,
+            event=item.event, detail=text, transition=item.transition,
+        )  # fmt: skip
+        if other.open and not other.running:
+            other.open = False
+            self._append(
+                other, "resolve", "fallback", now, changes, due=now, sequence=other.seen,
+                event=other.event, detail=text, transition="resolved",
+            )  # fmt: skip
 
 
-def over_in(events: Iterable[EscalationEvent]) -> set[str]:
+def over_in(events: "list[EscalationEvent]") -> set[str]:
     """Episodes whose last event among *events* ends them."""
     last = {event.data.episode_id: event.transition for event in events}
     return {episode for episode, transition in last.items() if transition == "resolved"}
 
 
-def _answer_in_words(feedback: Feedback, until: float) -> str:
+def _until(feedback: Feedback, now: float) -> float:
+    """When a snooze ends: as said, else an hour after it was said; within a year."""
+    asked = feedback.until.timestamp() if feedback.until is not None else 0.0
+    return min(asked or feedback.at.timestamp() + SNOOZE_SECONDS, now + LONGEST_SNOOZE)
+
+
+def _apply(thread: Thread, feedback: Feedback, until: float) -> None:
+    """What an answer means for a thread."""
+    if feedback.action == "acknowledge":
+        thread.acknowledged_by = feedback.by
+    elif feedback.action == "snooze":
+        thread.snoozed_until, thread.snoozed_by = until, feedback.by
+    elif feedback.action == "unsnooze":
+        thread.snoozed_until = 0.0
+
+
+def _in_words(feedback: Feedback, until: float) -> str:
     said = feedback.action.replace("_", " ")
     if feedback.action == "snooze":
-        said += f" until {_moment(until):%Y-%m-%d %H:%M} UTC"
+        said += f" until {trail.moment(until):%Y-%m-%d %H:%M} UTC"
     if feedback.duplicate_of:
         said += f" {feedback.duplicate_of}"
     said += f" by {feedback.by}"
     return f"{said}: {feedback.note}" if feedback.note else said
-
-
-def _event(data: bytes) -> EscalationEvent | None:
-    try:
-        return EscalationEvent.model_validate_json(data) if data else None
-    except ValidationError:
-        return None  # of another release: nothing can be said of it
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)

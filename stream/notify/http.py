@@ -7,7 +7,6 @@ followed, answers are read up to 64 KB, proxies of the environment are not used.
 Source of the risks: OWASP, "Server-Side Request Forgery Prevention Cheat Sheet".
 """
 
-import asyncio
 import email.utils
 import ipaddress
 import json
@@ -29,7 +28,6 @@ ANSWER_BYTES: Final = 65_536
 SHOWN_CHARACTERS: Final = 200
 MOST_WAIT_SECONDS: Final = 3_600.0
 """What a provider may ask us to wait."""
-MOST_CONNECTIONS: Final = 200
 TOO_MANY: Final = 429
 MULTIPLE_CHOICES, CLIENT_ERROR, SERVER_ERROR = 300, 400, 500
 REQUEST_TIMEOUT, TOO_EARLY = 408, 425
@@ -53,9 +51,15 @@ class Answer(NamedTuple):
         return found if isinstance(found, dict) else {}
 
     def json_list(self) -> list[Any]:
-        """Its list; empty where it is none."""
+        """Its list.
+
+        Raises:
+            TryAgainError: It is none: cut off, or from something else that answers there.
+        """
         found = self._parsed()
-        return found if isinstance(found, list) else []
+        if not isinstance(found, list):
+            raise TryAgainError("the answer is no list that can be read")
+        return found
 
     def _parsed(self) -> object:
         try:
@@ -121,7 +125,7 @@ class Http:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=_Refusing(self.private_hosts),
-                limit=MOST_CONNECTIONS,
+                limit=0,  # each receiver has its own
                 limit_per_host=0,
                 ttl_dns_cache=30,
             ),
@@ -173,6 +177,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (),
         hide: Collection[str] = (),
+        most: int = ANSWER_BYTES,
     ) -> Answer:
         """Ask once.
 
@@ -183,6 +188,7 @@ class Http:
             data: Sent as it is.
             headers: Besides our own.
             accept: Statuses from 400 on that are an answer like any other.
+            most: Bytes of the answer that are read.
             hide: Secrets; where the provider repeats them, they are left out of what is told.
 
         Raises:
@@ -202,7 +208,7 @@ class Http:
             async with self._session.request(
                 method, target, data=data, headers=sent, allow_redirects=False
             ) as answer:
-                read = await _beginning(answer.content)
+                read = await _beginning(answer.content, most)
                 status, after = answer.status, answer.headers.get("Retry-After")
         except TimeoutError:
             raise TryAgainError(f"{target.host} did not answer in time") from None
@@ -234,12 +240,13 @@ def _refusal_in(error: BaseException | None) -> RefusedError | None:
     return None
 
 
-async def _beginning(content: aiohttp.StreamReader) -> bytes:
-    """Up to `ANSWER_BYTES` of it, in however many pieces it comes."""
-    read = b""
-    while len(read) < ANSWER_BYTES and (piece := await content.read(ANSWER_BYTES - len(read))):
-        read += piece
-    return read
+async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
+    """At most so many bytes of it, in however many pieces it comes."""
+    pieces, left = [], most
+    while left > 0 and (piece := await content.read(left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def shown(body: bytes, hide: Collection[str] = ()) -> str:
@@ -267,16 +274,3 @@ def seconds_to_wait(header: str | None, now: float) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return min(max(0.0, at - now), MOST_WAIT_SECONDS)
-
-
-async def in_thread(work: Any, *arguments: Any, timeout: float) -> Any:
-    """Run what blocks in a thread; where it takes too long, it may be tried again.
-
-    Raises:
-        TryAgainError: It took longer than *timeout* seconds.
-    """
-    try:
-        async with asyncio.timeout(timeout):
-            return await asyncio.to_thread(work, *arguments)
-    except TimeoutError:
-        raise TryAgainError(f"no answer within {timeout:.0f} s") from None

@@ -5,8 +5,10 @@ process ends; whoever owns the partition next reads what is there and goes on.
 """
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -20,7 +22,7 @@ from stream.config import Config, kafka_client_options
 from stream.errors import UserError
 from stream.fatal import fatal
 from stream.notify.errors import RefusedError
-from stream.notify.thread import Thread, decode, encode
+from stream.notify.thread import Correspondence, decode, encode
 from stream.routing import partition_of
 from stream.topics import no_broker
 
@@ -35,7 +37,8 @@ class Ledger:
         """Nothing is opened before ``async with``."""
         self._config = config
         self.topics = Topics(config.kafka.topic_prefix)
-        self._saving: dict[str, asyncio.Future[None]] = {}
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._under_way: defaultdict[int, int] = defaultdict(int)
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -63,59 +66,62 @@ class Ledger:
         await asyncio.shield(self._producer.stop())
 
     async def save(
-        self, partition: int, threads: Iterable[Thread] = (), entries: Iterable[AuditEntry] = ()
+        self,
+        partition: int,
+        found: Iterable[Correspondence] = (),
+        entries: Iterable[AuditEntry] = (),
     ) -> None:
-        """Make threads, and what is said of them, durable; in this order, of one partition.
-
-        What a thread holds at the time of the call counts, whatever becomes of it meanwhile.
-        """
+        """Make threads and digests, and what is said of them, durable; all of one partition."""
         entries = list(entries)
-        records: list[tuple[str, bytes, bytes]] = [
-            (self.topics.notified, thread.key.encode(), encode(thread)) for thread in threads
-        ]
-        keys = [thread.key for thread in threads]
-        records += [
-            (self.topics.audit, entry.episode_id.encode(), entry.model_dump_json().encode())
-            for entry in entries
-        ]
         for entry in entries:
             print(entry.model_dump_json(exclude_defaults=True), flush=True)
-        await self._write(partition, records, keys)
+        async with self._durable(partition):
+            await self._write(partition, list(found), entries, ())
 
     async def forget(self, partition: int, keys: Iterable[str]) -> None:
-        """Threads that nothing will come of any more."""
-        await self._write(
-            partition, [(self.topics.notified, key.encode(), None) for key in keys], ()
-        )
+        """Threads and digests that nothing will come of any more."""
+        async with self._durable(partition):
+            await self._write(partition, [], [], keys)
 
-    async def _write(
-        self, partition: int, records: list[tuple[str, bytes, Any]], keys: Iterable[str]
-    ) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        keys = list(keys)
-        self._saving.update(dict.fromkeys(keys, done))
+    @contextlib.asynccontextmanager
+    async def _durable(self, partition: int) -> AsyncIterator[None]:
+        """Within it something becomes durable; where that takes too long, the process ends."""
+        self._under_way[partition] += 1
         try:
             async with asyncio.timeout(SAVE_SECONDS):
-                sent = [
-                    await self._producer.send(topic, value, key=key, partition=partition)
-                    for topic, key, value in records
-                ]
-                await asyncio.gather(*sent)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # whatever it was, it is not safe
+                yield
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise
             fatal(f"produce to {self.topics.notified} failed: {error!r}")
         finally:
-            if not done.done():
-                done.set_result(None)
-            for key in keys:
-                if self._saving.get(key) is done:
-                    del self._saving[key]
+            self._under_way[partition] -= 1
 
-    async def saved(self, key: str) -> None:
-        """Wait until the last call to `save` with that thread is through."""
-        if (saving := self._saving.get(key)) is not None:
-            await asyncio.shield(saving)
+    async def _write(
+        self,
+        partition: int,
+        found: list[Correspondence],
+        entries: list[AuditEntry],
+        keys: Iterable[str],
+    ) -> None:
+        sent = []
+        async with self._turns[partition]:  # what is encoded last is written last
+            records: list[tuple[str, bytes, bytes | None]] = [
+                (self.topics.notified, one.key.encode(), encode(one)) for one in found
+            ]
+            records += [
+                (self.topics.audit, entry.episode_id.encode(), entry.model_dump_json().encode())
+                for entry in entries
+            ]
+            records += [(self.topics.notified, key.encode(), None) for key in keys]
+            for topic, key, value in records:
+                sent.append(await self._producer.send(topic, value, key=key, partition=partition))
+        await asyncio.gather(*sent)
+
+    async def drained(self, partition: int) -> None:
+        """Wait until nothing of a partition is on its way to the topic any more."""
+        while self._under_way[partition]:
+            await asyncio.sleep(0.01)
 
     async def answer(self, feedback: Feedback) -> None:
         """Put what somebody answered on its topic, where all who are concerned read it."""
@@ -135,13 +141,9 @@ class Ledger:
             partition=0,
         )
 
-    async def load(self, partition: int) -> dict[str, Thread]:
-        """All threads of a partition, by key.
-
-        Raises:
-            UserError: A record cannot be read.
-        """
-        found: dict[str, Thread] = {}
+    async def load(self, partition: int) -> dict[str, Correspondence]:
+        """All threads and digests of a partition, by key; what cannot be read is left out."""
+        found: dict[str, Correspondence] = {}
         async for key, value in read_all(self._config, self.topics.notified, partition):
             if value is None:
                 found.pop(key, None)
@@ -149,7 +151,7 @@ class Ledger:
             try:
                 found[key] = decode(value)
             except RefusedError as error:
-                raise UserError(f"{self.topics.notified}[{partition}]: {error}") from None
+                complain(f"{self.topics.notified}[{partition}]: {error}; it is passed over")
         return found
 
 

@@ -22,6 +22,7 @@ LINK_FIELDS: Final = ("{tenant}", "{episode}")
 WHY: Final[Mapping[str, str]] = {
     "reopened": "it is back",
     "severity_raised": "it became graver",
+    "severity_lowered": "it became milder",
     "became_tenant_wide": "it is no longer one area alone",
     "new_explanation": "something else explains it now",
     "grew": "it grew",
@@ -107,9 +108,12 @@ def of_event(
     link: str = "",
     address: str = "",
     accounts: Sequence[Account] = (),
+    identity: str = "",
+    number: str = "",
     now: float | None = None,
     note: str = "",
     by: str = "",
+    peak: float = 0.0,
 ) -> Message:
     """The message that tells of *event*.
 
@@ -120,9 +124,12 @@ def of_event(
         link: Template of a page's URL, with ``{tenant}`` and ``{episode}``; empty: none.
         address: Of the owner it is for.
         accounts: Those of the owner's customers that are inside.
+        identity: What providers know the episode by; empty: its id, and the address.
+        number: Of this message alone; empty: made of the event and the reason.
         now: Wall-clock time, to say how old it is; None: do not.
         note: Something to say first, such as who could not be told.
         by: Who answered.
+        peak: The highest ratio of the whole episode.
     """
     data = event.data
     said = for_accounts(event) if address else page(event).split("\n")[1:]
@@ -136,9 +143,11 @@ def of_event(
         if 1_800.0 <= age < 30.0 * DAY:
             lines.append(f"It opened {age / 3600.0:.1f} hours ago and still runs.")
     lines += [line.strip() for line in said]
+    if event.transition == "resolved" and peak > 0.0:
+        lines.append(f"At its worst: {peak:.3g} times the expected rate.")
     return Message(
-        key=f"{data.episode_id}/{address}" if address else data.episode_id,
-        id=f"{data.episode_id}.{data.sequence}.{reason}" + _mark(address),
+        key=identity or (f"{data.episode_id}/{address}" if address else data.episode_id),
+        id=(number or f"{data.episode_id}.{data.sequence}.{reason}") + _mark(address),
         action=action,
         reason=reason,
         title=clean(headline(event), TITLE_CHARACTERS),
@@ -154,6 +163,32 @@ def of_event(
         by=by,
         facts=tuple(_facts(event)),
     )
+
+
+def notice(
+    key: str,
+    number: str,
+    action: Action,
+    reason: str,
+    tenant: str,
+    text: str,
+    since: datetime,
+    address: str = "",
+) -> Message:
+    """A message about no event that can be read: only what is known."""
+    return Message(
+        key=key,
+        id=number + _mark(address),
+        action=action,
+        reason=reason,
+        title=clean(f"[NOTICE] {text or 'an episode of which this release can read no more'}",
+                    TITLE_CHARACTERS),
+        lines=(f"Episode or digest {key} of {clean(tenant, 128) or 'several tenants'}",),
+        severity="error",
+        labels={"alertname": "TicketNotice", "tenant": clean(tenant, LABEL_CHARACTERS)},
+        since=since,
+        address=address,
+    )  # fmt: skip
 
 
 def _mark(address: str) -> str:

@@ -1,14 +1,13 @@
 """What Prometheus sees of notify; receivers and reasons as labels, nothing of strangers."""
 
 from collections import Counter as Counts
-from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from schemas.audit import AuditEntry
 from stream.errors import UserError
-from stream.notify.thread import Thread
+from stream.notify.register import Register
 
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
@@ -78,18 +77,19 @@ class NotifyMetrics:
         self._failures.labels(receiver).inc()
 
     def sent(
-        self, receiver: str, reason: str, *, delivered: bool, arrived: float | None, now: float
+        self, receiver: str, reason: str, *, delivered: bool, arrived: float, now: float
     ) -> None:
         """A message is through, or given up."""
         outcome = "sent" if delivered else "given_up"
         self._notifications.labels(receiver, outcome, reason).inc()
-        if delivered and arrived is not None:
+        if delivered and arrived:
             self._seconds.labels(receiver).observe(max(0.0, now - arrived))
 
-    def look(self, threads: Iterable[Thread]) -> None:
+    def look(self, register: Register) -> None:
         """Count what is to be sent."""
         counts: Counts[str] = Counts()
-        for thread in threads:
-            counts[thread.receiver] += len(thread.pending)
+        for one in register.of(register.waiting):
+            counts[one.receiver] += len(one.pending)
+        self._pending.clear()
         for receiver, count in counts.items():
             self._pending.labels(receiver).set(count)

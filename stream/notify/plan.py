@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, create_model, model_validator
 
-from schemas.codec import value_name
+from schemas.codec import pseudonym, value_name
 from schemas.escalation import Severity
 from stream.config import ConfigError
 from stream.config.errors import Disagreement, Sources, disagree, find_mistakes, found, nearest
@@ -96,6 +96,7 @@ class General(Section):
     timeout_seconds: float = Field(default=10.0, ge=0.1, le=120)
     give_up_minutes: float = Field(default=60.0, gt=0, le=10_080)
     fallback: PlainNames = ()
+    fallback_minutes: float = Field(default=5.0, ge=0, le=1_440)
     storm_pages: int = Field(default=10, ge=1, le=10_000)
     storm_minutes: float = Field(default=10.0, gt=0, le=1_440)
     digest_seconds: float = Field(default=15.0, ge=0.1, le=600)
@@ -118,10 +119,16 @@ class Quiet(Section):
         if bool(self.quiet_start) != bool(self.quiet_end):
             key, other = ("quiet_end", "quiet_start") if self.quiet_start else (
                 "quiet_start", "quiet_end")  # fmt: skip
-            table = type(self).__name__.lower()
-            text = f"is missing: {other} is there"
-            disagree([Disagreement(f"{table}.{key}", (f"{table}.{other}",), text)])
+            self._wrong(key, other, f"is missing: {other} is there")
+        if self.quiet_start and self.quiet_start == self.quiet_end:
+            self._wrong("quiet_end", "quiet_start", "is quiet_start: that would hold for ever")
+        if self.quiet_days and not self.quiet_start:
+            self._wrong("quiet_days", "quiet_start", "needs quiet_start and quiet_end")
         return self
+
+    def _wrong(self, key: str, other: str, text: str) -> None:
+        table = type(self).__name__.lower()
+        disagree([Disagreement(f"{table}.{key}", (f"{table}.{other}",), text)])
 
 
 class Route(Quiet):
@@ -201,6 +208,12 @@ class Plan:
     owners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Customer -> column -> address."""
 
+    @property
+    def alone(self) -> list[str]:
+        """Receivers of whose failures nobody else would hear."""
+        others = self.general.fallback or self.default
+        return [name for name in self.receivers if not set(others) - {name}]
+
 
 def read_plan(path: Path) -> Plan:
     """What stands in *path*, and in the file of owners that it names.
@@ -238,6 +251,7 @@ def read_plan(path: Path) -> Plan:
     mistakes += wrong
     names = {str(one.get("name", "")).strip() for one in many["receiver"]}
     mistakes += _unknown(many, places, names, columns, receivers)
+    mistakes += _in_vain(many, places)
     mistakes += _unknown_in(known, names, receivers, Sources(path, text, {}))
     if mistakes:
         raise ConfigError(mistakes)
@@ -310,11 +324,12 @@ def _read_owners(
         if CUSTOMER not in columns:
             return {}, None, [f"{file}:1: the column {CUSTOMER} is missing; found {columns}"]
         for row in rows:
-            customer = (row.get(CUSTOMER) or "").strip()
-            if not customer:
+            named_so = (row.get(CUSTOMER) or "").strip()
+            customer = pseudonym(named_so)  # as intake names it: an e-mail address is not kept
+            if not named_so:
                 mistakes.append(f"{file}:{rows.line_num}: the customer is missing")
             elif customer in owners:
-                mistakes.append(f"{file}:{rows.line_num}: {found(customer)} is there already")
+                mistakes.append(f"{file}:{rows.line_num}: {found(named_so)} is there already")
             if len(owners) >= OWNER_ROWS:
                 return {}, None, [f"{file}: more than {OWNER_ROWS:,} customers"]
             owners[customer] = {
@@ -362,6 +377,33 @@ def _unknown(
         if isinstance(owner, str) and columns is not None and owner.strip() not in columns:
             hint = nearest(owner, columns) if columns else "there is no [owners] file"
             mistakes.append(place.mistake("audience.owner", f"no such column; {hint}"))
+    return mistakes
+
+
+def _in_vain(
+    many: Mapping[str, list[dict[str, Any]]], places: Mapping[str, list[Part]]
+) -> list[str]:
+    """Names that are there already, and routes that never count."""
+    mistakes = []
+    for key in ("route", "audience"):
+        names: set[str] = set()
+        for table, place in zip(many[key], places[key], strict=True):
+            name = str(table.get("name", "")).strip()
+            if name in names:
+                mistakes.append(place.mistake(f"{key}.name", f"{found(name)} is there already"))
+            names.add(name)
+    conditions = {"tenants", "products", "areas", "issue_types", "teams", "tiers"}
+    catches_all = None
+    for table, place in zip(many["route"], places["route"], strict=True):
+        if catches_all is not None:
+            said = f"never counts: {found(catches_all)} before it takes everything; go_on = true?"
+            mistakes.append(place.mistake("route.name", said))
+        elif not (
+            any(table.get(key) for key in conditions)
+            or table.get("severity", "info") != "info"
+            or table.get("go_on")
+        ):
+            catches_all = str(table.get("name", ""))
     return mistakes
 
 

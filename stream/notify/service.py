@@ -10,7 +10,7 @@ import contextlib
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -23,18 +23,18 @@ from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from schemas.silence import Silence
 from stream.config import Config, kafka_client_options
-from stream.errors import UserError
 from stream.fatal import fatal
 from stream.health import HealthServer, Progress
-from stream.notify.delivery import Channel, Outcome
-from stream.notify.desk import Changes, Desk, over_in
+from stream.notify.delivery import Channel
+from stream.notify.desk import Desk, over_in
 from stream.notify.errors import RefusedError, TryAgainError
 from stream.notify.http import Http
 from stream.notify.ledger import Ledger, complain, read_all
 from stream.notify.metrics import NotifyMetrics
 from stream.notify.plan import Plan
+from stream.notify.post import PostOffice
+from stream.notify.register import Changes
 from stream.notify.silences import Silences, of_alertmanager
-from stream.notify.thread import Thread
 from stream.routing import partition_of
 from stream.topics import verify
 
@@ -43,6 +43,7 @@ AHEAD_RECORDS: Final = 5_000
 """Read before the first of them is decided, where there is a backlog: which is over already?"""
 TICK_SECONDS: Final = 0.25
 ALERTMANAGER_SECONDS: Final = 15.0
+SILENCES_BYTES: Final = 16_000_000
 BEAT_SECONDS: Final = 1.0
 
 
@@ -62,22 +63,21 @@ class Service:
         self.plan = plan
         self.silences = Silences()
         self.metrics = NotifyMetrics()
+        self.progress = Progress()
         cooldown = config.episode.cooldown_minutes * 60.0
         self.desk = Desk(plan, cooldown, self.silences, complain)
-        self._http = http
-        self._ledger = ledger
-        self._channels = {
+        channels = {
             name: Channel(one.sink(name, one.options, http), plan.general.give_up_minutes * 60.0)
             for name, one in plan.receivers.items()
         }
-        self._sending: dict[str, asyncio.Task[None]] = {}
-        self._arrived: dict[tuple[str, int], float] = {}
-        self._stopping = asyncio.Event()
-        self.progress = Progress()
-        self._done: dict[TopicPartition, int] = {}
-        """Offsets up to which everything is decided."""
+        self.post = PostOffice(self.desk, ledger, channels, self.metrics)
         self.owned: set[int] = set()
         """Partitions of which everything is known."""
+        self._http = http
+        self._ledger = ledger
+        self._stopping = asyncio.Event()
+        self._done: dict[TopicPartition, int] = {}
+        """Offsets up to which everything is decided."""
 
     async def run(self) -> None:
         """Until `stop`."""
@@ -94,7 +94,7 @@ class Service:
         )
         await consumer.start()
         try:
-            await self._follow_silences_once()
+            await self._know_silences()
             consumer.subscribe(
                 [self._ledger.topics.escalations, self._ledger.topics.feedback],
                 listener=_Assignment(self),
@@ -105,15 +105,13 @@ class Service:
                     group.create_task(self._pass_time()),
                     group.create_task(self._beat(consumer)),
                     group.create_task(self._follow_silences()),
-                    group.create_task(self._ask_alertmanager()),
+                    group.create_task(self._follow_alertmanager()),
                 ]
                 await self._stopping.wait()
                 for task in work:
                     task.cancel()
         finally:
-            for task in self._sending.values():
-                task.cancel()
-            await asyncio.gather(*self._sending.values(), return_exceptions=True)
+            await self.post.close()
             await asyncio.shield(consumer.stop())
 
     def stop(self) -> None:
@@ -128,15 +126,12 @@ class Service:
         self.owned.add(partition)
 
     async def disown(self, partition: int) -> None:
-        """Give a partition away: nothing more is sent for it."""
-        self.progress.partitions.clear()
+        """Give a partition away; once this is through, nothing of ours is written there."""
         self.owned.discard(partition)
-        keys = [k for k, number in self.desk.partition_of.items() if number == partition]
-        tasks = [self._sending.pop(key) for key in keys if key in self._sending]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.desk.disown(partition)
+        self.progress.partitions.clear()
+        self._done = {tp: at for tp, at in self._done.items() if tp.partition != partition}
+        await self.post.stop(self.desk.disown(partition))
+        await self._ledger.drained(partition)
 
     # What comes in.
 
@@ -146,51 +141,34 @@ class Service:
             batch = await self._poll(consumer)
             if not batch:
                 continue
-            events: dict[int, list[tuple[EscalationEvent, float]]] = defaultdict(list)
-            for tp, records in batch.items():
-                if tp.topic == escalations:
-                    for record in records:
-                        event = _read_event(record)
-                        if event is not None:
-                            events[tp.partition].append((event, record.timestamp / 1000.0))
-            over = over_in(event for found in events.values() for event, _ in found)
-            changes = Changes()
-            for partition, found in events.items():
-                for event, arrived in found:
-                    self._arrived[event.data.episode_id, event.data.sequence] = arrived
-                    _merge(
-                        changes,
-                        self.desk.take(
-                            event, partition, time.time(), over=event.data.episode_id in over
-                        ),
-                    )
-            for tp, records in batch.items():
-                if tp.topic != escalations:
-                    for record in records:
-                        await self._answered(record.value, tp.partition, changes)
-            await self._save(changes)
+            answers = {
+                tp.partition: found for tp, found in batch.items() if tp.topic != escalations
+            }
+            changes = self._take({tp: r for tp, r in batch.items() if tp.topic == escalations})
+            strays = self._answers(answers, changes)
+            await asyncio.shield(self.post.save(changes))
+            for feedback in strays:
+                await self._ledger.answer(feedback)  # whoever has its episodes reads it there
             ends = {tp: records[-1].offset + 1 for tp, records in batch.items()}
-            self._done |= ends
+            self._done |= {tp: at for tp, at in ends.items() if tp.partition in self.owned}
             try:
                 await consumer.commit(ends)
             except (CommitFailedError, IllegalStateError) as error:
                 complain(f"another instance has the partition now: {error}")
-            self._send_what_is_due()
+            self.post.send_what_is_due()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
         """What there is; with a backlog, as much of it as tells what is over already."""
         found: dict[TopicPartition, list[Any]] = defaultdict(list)
-        count = 0
-        for tp, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
-            found[tp] += records
-            count += len(records)
-        while count and count < AHEAD_RECORDS and await self._behind(consumer, found):
-            more = await consumer.getmany(timeout_ms=POLL_MS)
+        more = await consumer.getmany(timeout_ms=POLL_MS)
+        while more:
             for tp, records in more.items():
                 found[tp] += records
-                count += len(records)
-            if not more:
+            if sum(map(len, found.values())) >= AHEAD_RECORDS:
                 break
+            if not await self._behind(consumer, found):
+                break
+            more = await consumer.getmany(timeout_ms=POLL_MS)
         # aiokafka hands out records before `on_partitions_assigned` has come back.
         while any(tp in consumer.assignment() and tp.partition not in self.owned for tp in found):
             await asyncio.sleep(0.01)
@@ -208,118 +186,74 @@ class Service:
                     return True
         return False
 
-    async def _answered(self, value: bytes | None, partition: int, changes: Changes) -> None:
-        try:
-            feedback = Feedback.model_validate_json(value or b"")
-        except ValidationError:
-            return  # intake tells why, on the topic of dead letters
-        mine = partition_of(feedback.tenant, self.config.kafka.partitions)
-        if mine != partition:
-            await self._ledger.answer(feedback)  # whoever has its episodes reads it there
-            return
-        _merge(changes, self.desk.answer(feedback, partition, time.time()))
+    def _take(self, batch: dict[TopicPartition, list[Any]]) -> Changes:
+        """Decide about escalations."""
+        read = [
+            (event, record.timestamp / 1000.0, tp.partition)
+            for tp, records in batch.items()
+            for record in records
+            if (event := _event_in(record)) is not None
+        ]
+        over = over_in([event for event, _, _ in read])
+        changes = Changes()
+        for event, arrived, partition in read:
+            ended = event.data.episode_id in over
+            changes.add(self.desk.take(event, partition, time.time(), over=ended, arrived=arrived))
+        return changes
 
-    async def _beat(self, consumer: AIOKafkaConsumer) -> None:
-        """Say that the loop runs and where each partition stands."""
-        while True:
-            moment = time.monotonic()
-            self.progress.loop_beat = moment
-            self.progress.ready = bool(self.owned)
-            for tp in consumer.assignment() if self.owned else ():
-                end = consumer.highwater(tp)
-                if tp.partition in self.owned and end is not None:
-                    done = self._done.get(tp, end)
-                    self.progress.record(tp, next_offset=done, log_end=end, now=moment)
-            await asyncio.sleep(BEAT_SECONDS)
+    def _answers(self, batch: dict[int, list[Any]], changes: Changes) -> list[Feedback]:
+        """Take answers in; those that stand in a wrong partition are returned."""
+        strays = []
+        for partition, records in batch.items():
+            for record in records:
+                try:
+                    feedback = Feedback.model_validate_json(record.value or b"")
+                except ValidationError:
+                    continue  # intake tells why, on the topic of dead letters
+                if partition_of(feedback.tenant, self.config.kafka.partitions) != partition:
+                    strays.append(feedback)
+                    continue
+                try:
+                    changes.add(self.desk.answer(feedback, partition, time.time()))
+                except (ValueError, OverflowError) as error:  # strangers may write there
+                    complain(f"an answer is passed over: {type(error).__name__}")
+        return strays
 
     # What time brings.
 
     async def _pass_time(self) -> None:
+        looked = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            now = time.time()
-            await self._save(self.desk.tick(now))
-            self._send_what_is_due()
-            for thread in self.desk.to_repeat(now):
-                channel = self._channels.get(thread.receiver)
-                if channel is not None:
-                    thread.repeated_at = now
-                    self._spawn(
-                        f"again {thread.key}",
-                        channel.once(self.desk.again(thread, now), thread.handle),
-                    )
-            self.metrics.look(self.desk.threads.values())
+            await asyncio.shield(self.post.save(self.desk.tick(time.time())))
+            self.post.send_what_is_due()
+            self.post.repeat()
+            if time.monotonic() - looked >= BEAT_SECONDS:
+                looked = time.monotonic()
+                self.metrics.look(self.desk.register)
+                self.silences.forget_ended(time.time())
 
-    def _send_what_is_due(self) -> None:
-        for thread in self.desk.due(time.time()):
-            if thread.key not in self._sending:
-                self._spawn(thread.key, self._deliver(thread))
-
-    def _spawn(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        if key in self._sending:
-            work.close()
-            return
-        task = asyncio.create_task(work)
-        self._sending[key] = task
-        task.add_done_callback(lambda done: self._ended(key, done))
-
-    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
-        if self._sending.get(key) is task:
-            del self._sending[key]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            fatal(f"sending {key!r}: {error!r}")
-
-    async def _deliver(self, thread: Thread) -> None:
-        """Send what a thread has to send, one after the other."""
-        while thread.pending and thread.pending[0].due <= time.time():
-            item = thread.pending[0]
-            await self._ledger.saved(thread.key)
-            channel = self._channels.get(thread.receiver)
-            outcome = Outcome(False, thread.handle, 0, "there is no such receiver any more")
-            if channel is not None:
-                message = self.desk.message(thread, item, time.time())
-
-                async def failed(attempt: int, why: str, item: Any = item) -> None:
-                    self.metrics.attempt_failed(thread.receiver)
-                    changes = self.desk.failed(thread, item, attempt, why, time.time())
-                    await self._save(changes)
-
-                outcome = await channel.deliver(message, thread.handle, item.since, failed)
-            arrived = self._arrived.pop((thread.episode, item.sequence), None)
-            self.metrics.sent(
-                thread.receiver,
-                item.reason,
-                delivered=outcome.delivered,
-                arrived=arrived,
-                now=time.time(),
-            )
-            await self._save(
-                self.desk.sent(
-                    thread,
-                    item,
-                    time.time(),
-                    delivered=outcome.delivered,
-                    handle=outcome.handle,
-                    attempts=outcome.attempts,
-                    why=outcome.why,
-                )
-            )
-            self._send_what_is_due()
-
-    async def _save(self, changes: Changes) -> None:
-        for partition in changes.partitions:
-            entries = changes.entries[partition]
-            for entry in entries:
-                self.metrics.audited(entry)
-            await self._ledger.save(partition, changes.threads[partition].values(), entries)
-            if changes.forgotten[partition]:
-                await self._ledger.forget(partition, changes.forgotten[partition])
+    async def _beat(self, consumer: AIOKafkaConsumer) -> None:
+        """Say that the loop runs and where each partition stands."""
+        while True:
+            now = time.monotonic()
+            self.progress.loop_beat = now
+            self.progress.ready = bool(self.owned)
+            for tp in [tp for tp in consumer.assignment() if tp.partition in self.owned]:
+                with contextlib.suppress(IllegalStateError):  # it has just been taken away
+                    end = consumer.highwater(tp)
+                    done = self._done.setdefault(tp, await consumer.position(tp))
+                    if end is not None:
+                        self.progress.record(tp, next_offset=done, log_end=end, now=now)
+            await asyncio.sleep(BEAT_SECONDS)
 
     # Silences.
 
-    async def _follow_silences_once(self) -> None:
+    async def _know_silences(self) -> None:
+        """All that hold already, before the first page is decided."""
         async for key, value in read_all(self.config, self._ledger.topics.silences, 0):
             self._heard(key, value)
+        await self._ask_alertmanager()
 
     async def _follow_silences(self) -> None:
         consumer = AIOKafkaConsumer(
@@ -348,16 +282,26 @@ class Service:
         except ValidationError:
             complain(f"a silence cannot be read and does not hold: {key[:64]!r}")
 
+    async def _follow_alertmanager(self) -> None:
+        while True:
+            await asyncio.sleep(ALERTMANAGER_SECONDS)
+            await self._ask_alertmanager()
+
     async def _ask_alertmanager(self) -> None:
         url = self.plan.general.alertmanager_silences.rstrip("/")
-        while url:
-            try:
-                answer = await self._http.request("GET", f"{url}/api/v2/silences?active=true")
-                self.silences.replace_alertmanagers(of_alertmanager(answer.json_list()))
-            except (TryAgainError, RefusedError) as error:
-                # What was silenced stays so until its own end; what is new is not known.
-                complain(f"silences of Alertmanager: {error}")
-            await asyncio.sleep(ALERTMANAGER_SECONDS)
+        if not url:
+            return
+        try:
+            answer = await self._http.request(
+                "GET", f"{url}/api/v2/silences?active=true", most=SILENCES_BYTES
+            )
+            found, strange = of_alertmanager(answer.json_list())
+            self.silences.replace_alertmanagers(found)
+            if strange:
+                complain(f"silences of Alertmanager that cannot be read: {strange}")
+        except (TryAgainError, RefusedError) as error:
+            # What was silenced stays so until its own end; what is new is not known.
+            complain(f"silences of Alertmanager: {error}")
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -374,28 +318,21 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         for partition in sorted({tp.partition for tp in assigned} - self._service.owned):
             try:
                 await self._service.own(partition)
-            except (UserError, KafkaError) as error:
+            except KafkaError as error:
                 fatal(f"partition {partition} cannot be taken over: {error}")
         names = ", ".join(str(number) for number in sorted(self._service.owned)) or "none"
         print(f"notify: working on partitions: {names}", flush=True)
 
 
-def _read_event(record: Any) -> EscalationEvent | None:
+def _event_in(record: Any) -> EscalationEvent | None:
     try:
         return decode(record.headers, record.value)
     except EventError as error:
         complain(
-            f"{record.topic}[{record.partition}] offset {record.offset} is no escalation of this "
-            f"release; nobody is told of it: {error}"
+            f"{record.topic}[{record.partition}] offset {record.offset}: nobody is told of it: "
+            f"{error}"
         )
         return None
-
-
-def _merge(into: Changes, more: Changes) -> None:
-    for partition in more.partitions:
-        into.threads[partition].update(more.threads[partition])
-        into.entries[partition] += more.entries[partition]
-        into.forgotten[partition] += more.forgotten[partition]
 
 
 async def serve(config: Config, plan: Plan) -> None:
@@ -407,21 +344,20 @@ async def serve(config: Config, plan: Plan) -> None:
     from stream.notify.api import Api  # noqa: PLC0415 - the server is needed here alone
 
     await verify(config)
-    async with (
-        Http(plan.general.private_hosts, plan.general.timeout_seconds) as http,
-        Ledger(config) as ledger,
-    ):
+    general = plan.general
+    async with contextlib.AsyncExitStack() as stack:
+        http = await stack.enter_async_context(Http(general.private_hosts, general.timeout_seconds))
+        ledger = await stack.enter_async_context(Ledger(config))
         service = Service(config, plan, http, ledger)
         service.metrics.serve(config.metrics.host, config.notify.metrics_port)
         health = HealthServer(
             service.progress, host=config.health.host, port=config.notify.health_port
         )
         health.start()
+        stack.callback(health.stop)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, service.stop)
-        async with contextlib.AsyncExitStack() as stack:
-            if config.notify.api_port:
-                await stack.enter_async_context(Api(config, ledger, service.silences))
-            stack.callback(health.stop)
-            await service.run()
+        if config.notify.api_port:
+            await stack.enter_async_context(Api(config, ledger, service.silences))
+        await service.run()

@@ -25,20 +25,32 @@ class Silences:
 
     def __init__(self) -> None:
         """None is set."""
+        self.version = 0
+        """Another one after each change."""
         self._ours: dict[str, Silence] = {}
         self._theirs: tuple[Silence, ...] = ()
 
     def set(self, silence: Silence) -> None:
         """Begin, change or end one."""
-        self._ours[silence.silence_id] = silence
+        if self._ours.get(silence.silence_id) != silence:
+            self._ours[silence.silence_id] = silence
+            self.version += 1
 
     def forget(self, silence_id: str) -> None:
         """Take one away."""
-        self._ours.pop(silence_id, None)
+        if self._ours.pop(silence_id, None) is not None:
+            self.version += 1
 
     def replace_alertmanagers(self, silences: Iterable[Silence]) -> None:
         """What an Alertmanager has now."""
-        self._theirs = tuple(silences)
+        theirs = tuple(silences)
+        if theirs != self._theirs:
+            self._theirs = theirs
+            self.version += 1
+
+    def forget_ended(self, now: float) -> None:
+        """Leave out what is over."""
+        self._ours = {k: one for k, one in self._ours.items() if one.ends_at.timestamp() > now}
 
     def holding(self, labels: Mapping[str, str], now: float) -> Silence | None:
         """The one that holds longest for what has these *labels*."""
@@ -52,20 +64,20 @@ class Silences:
         return sorted(found, key=lambda one: (one.ends_at, one.silence_id))
 
 
-def of_alertmanager(found: object) -> list[Silence]:
-    """The active silences in an answer of ``GET /api/v2/silences``; what is strange is left out.
+def of_alertmanager(found: list[Any]) -> tuple[list[Silence], int]:
+    """The active silences in an answer of ``GET /api/v2/silences``, and how many are strange.
 
     Source: prometheus/alertmanager, api/v2/openapi.yaml, ``gettableSilences``.
     """
-    silences = []
-    for one in found if isinstance(found, list) else ():
+    silences, strange = [], 0
+    for one in found:
         try:
             if one["status"]["state"] != "active":
                 continue
             silences.append(_silence(one))
         except (KeyError, TypeError, ValidationError):
-            continue
-    return silences
+            strange += 1
+    return silences, strange
 
 
 def _silence(one: Mapping[str, Any]) -> Silence:

@@ -1,16 +1,22 @@
 """What all sinks have in common."""
 
+import asyncio
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar, Final
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from stream.config.values import Section
-from stream.notify.errors import RefusedError
+from stream.notify.errors import RefusedError, TryAgainError
 from stream.notify.http import Answer, Http
 from stream.notify.message import Action, Message
 
+T = TypeVar("T")
+AT_ONCE: Final = 4
+"""Threads of a receiver."""
 Handle = dict[str, str]
 """What a provider calls an episode's message; kept for as long as the episode is."""
 ALL_ACTIONS: Final[frozenset[Action]] = frozenset(
@@ -51,10 +57,25 @@ class Sink(ABC):
         self.settings = options
         self.http = http
         self._secrets = tuple(secrets_of(options))
+        self._threads: ThreadPoolExecutor | None = None
 
     async def ask(self, method: str, url: str, **more: Any) -> Answer:
         """A request of `Http`; no secret of this receiver is in what is said of it."""
         return await self.http.request(method, url, hide=self._secrets, **more)
+
+    async def in_thread(self, work: Callable[[], T], seconds: float) -> T:
+        """Run what blocks, in threads that no other receiver waits for.
+
+        Raises:
+            TryAgainError: It took longer; it may still come to its end.
+        """
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=self.kind)
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except TimeoutError:
+            raise TryAgainError(f"no answer within {seconds:.0f} s") from None
 
     @classmethod
     def repeats(cls, options: Options) -> float | None:  # noqa: ARG003 - of others it depends on them

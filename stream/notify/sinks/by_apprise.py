@@ -15,11 +15,11 @@ from schemas.escalation import Severity
 from stream.config.secret import Secret
 from stream.config.values import plain
 from stream.notify.errors import RefusedError, TryAgainError
-from stream.notify.http import in_thread
 from stream.notify.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink
 
 SECONDS: Final = 30.0
+INVISIBLE: Final = "\u200b"
 logging.getLogger("apprise").disabled = True  # it logs URLs that it does not know, with their keys
 logging.getLogger("urllib3").setLevel(logging.INFO)  # below, it logs their paths
 TYPE: Final[dict[Severity, apprise.NotifyType]] = {
@@ -52,17 +52,17 @@ class Apprise(Sink):
     async def send(self, message: Message, handle: Handle) -> Handle:
         """Send it as plain text; Apprise cuts it to what the service takes."""
         await self.check()
-        links = [f"{text}: {url}" for text, url in message.links]
+        links = [f"{_unmeaning(text)}: {url}" for text, url in message.links]
         kind = apprise.NotifyType.SUCCESS if message.action == "resolve" else TYPE[message.severity]
-        done = await in_thread(
+        done = await self.in_thread(
             lambda: self._apprise.notify(
-                title=message.title,
-                body="\n".join((*message.lines, *links)) or message.title,
+                title=_unmeaning(message.title),
+                body=_unmeaning("\n".join(message.lines)) + "\n" + "\n".join(links),
                 notify_type=kind,
                 body_format=apprise.NotifyFormat.TEXT,
                 interpret_escapes=False,
             ),
-            timeout=SECONDS,
+            SECONDS,
         )
         if not done:
             raise TryAgainError("Apprise could not deliver it")
@@ -75,3 +75,8 @@ class Apprise(Sink):
                 "Apprise does not know the service of this URL, or a part is missing"
             )
         return f"Apprise will send by {self._apprise[0].service_name}; it was not tried"
+
+
+def _unmeaning(text: str) -> str:
+    """*text* with nothing in it that a chat takes for somebody to call: which one is not known."""
+    return text.replace("@", f"@{INVISIBLE}").replace("<", f"<{INVISIBLE}")

@@ -21,7 +21,7 @@ from stream.config.secret import Secret
 from stream.config.values import host as host_name
 from stream.config.values import plain
 from stream.notify.errors import RefusedError, TryAgainError
-from stream.notify.http import TIMEOUT_SECONDS, in_thread
+from stream.notify.http import TIMEOUT_SECONDS
 from stream.notify.message import Action, Message, is_web
 from stream.notify.sinks.base import Handle, Options, Sink, cut, plain_line
 
@@ -122,7 +122,7 @@ class Mail(Sink):
         text += [f"{name}: {url}" for name, url in message.links]
         mail.set_content(_encodable("\n".join(text)))
         mail.add_alternative(_encodable(_html(message)), subtype="html")
-        await in_thread(self._deliver, mail, recipients, timeout=3 * TIMEOUT_SECONDS)
+        await self.in_thread(lambda: self._deliver(mail, recipients), 3 * TIMEOUT_SECONDS)
         return handle or {"first": identity, "subject": message.title}
 
     def _deliver(self, mail: EmailMessage, recipients: list[str]) -> None:
@@ -156,7 +156,7 @@ class Mail(Sink):
             with _in_our_words(), self._connect() as server:
                 server.noop()
 
-        await in_thread(knock, timeout=3 * TIMEOUT_SECONDS)
+        await self.in_thread(knock, 3 * TIMEOUT_SECONDS)
         return "the mail server takes us" + (" with the password" if self._options.password else "")
 
 

@@ -187,6 +187,9 @@ def test_text_of_strangers_is_literal(case: Case, tmp_path: Path) -> None:
                 one = of_event(event, action=action, reason="first", link=LINK, by=HOSTILE[0])
                 handle = await tell(sink, one, handle=handle)
             text = shown(provider)
+            if case.name == "apprise":  # nobody knows what its service takes for a call
+                assert not any(call in text for call in ("<!", "<http"))
+                text = text.replace("\u200b", "")
             for piece in HOSTILE:
                 assert piece in text
             assert "49" not in text.replace(event.data.episode_id, "")
@@ -210,7 +213,7 @@ def test_no_title_ends_a_header(case: Case, tmp_path: Path) -> None:
             update = dataclasses.replace(raw, action="update", id=f"{raw.id}2")
             await tell(sink, update, handle=handle)
             for piece in HOSTILE:
-                assert piece in shown(provider)
+                assert piece in shown(provider).replace("\u200b", "")
             if isinstance(provider, providers.Mail):
                 assert provider.to == [["support@example.com"]] * 2
                 assert all(mail["bcc"] is None for mail in provider.mails)

@@ -13,12 +13,13 @@ from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from schemas.silence import Matcher, Silence
 from stream.notify.decide import Circumstances, Hold, decide, worth_telling
-from stream.notify.desk import Changes, Desk, over_in
+from stream.notify.desk import Desk, over_in
 from stream.notify.plan import General, Plan, Receiver
+from stream.notify.register import Changes
 from stream.notify.silences import Silences
 from stream.notify.sinks.folder import Folder, FolderOptions
 from stream.notify.sinks.pagerduty import PagerDuty
-from stream.notify.thread import Thread, decode, encode, told_of
+from stream.notify.thread import Correspondence, Thread, decode, encode, next_due, told_of
 from tests.notify_rig import BEGIN, episode_id, escalation
 
 GENERAL = General()
@@ -58,7 +59,7 @@ FIRST = escalation()
         (thread(FIRST), escalation(sequence=2, transition="updated", severity="error"), QUIET,
          (True, "severity_raised", "update")),
         (thread(FIRST), escalation(sequence=2, transition="updated", severity="info"), QUIET,
-         (False, "too_little_changed", "update")),
+         (True, "severity_lowered", "update")),
         (thread(FIRST), escalation(sequence=2, transition="updated", product_area=None,
                                    areas=["login", "billing"]), QUIET,
          (True, "became_tenant_wide", "update")),
@@ -85,8 +86,17 @@ FIRST = escalation()
         (thread(), FIRST, QUIET._replace(over=True, age=1_799.0), (True, "first", "open")),
         (thread(), FIRST, QUIET._replace(over=False, age=90_000.0), (True, "first", "open")),
         (thread(), FIRST, QUIET._replace(storm=lambda: True), (False, "in_storm_digest", "open")),
-        (thread(digest="d"), escalation(sequence=2, transition="updated", severity="critical"),
+        (thread(FIRST, open=False, digest="d"),
+         escalation(sequence=2, transition="updated", severity="error", tickets=900),
          QUIET, (False, "in_storm_digest", "update")),
+        (thread(FIRST, open=False, digest="d"),
+         escalation(sequence=2, transition="updated", severity="critical"),
+         QUIET, (True, "severity_raised", "open")),
+        (thread(FIRST, open=False, digest="d"),
+         escalation(sequence=2, transition="updated", severity="critical"),
+         QUIET._replace(storm=lambda: True), (False, "in_storm_digest", "open")),
+        (thread(digest="d"), escalation(sequence=2, transition="resolved"), QUIET,
+         (False, "in_storm_digest", "update")),
         (thread(held="silenced"), FIRST, QUIET, (True, "hold_ended", "open")),
     ],
 )  # fmt: skip
@@ -130,10 +140,13 @@ class Office:
         self.desk = Desk(used, COOLDOWN, self.silences, lambda _: None)
         self.told: list[tuple[str, str, str, int]] = []
         self.entries: list[AuditEntry] = []
+        self.ids: set[tuple[str, str]] = set()
+        self.heard: list[tuple[str, str, str]] = []
+        self.durable: dict[str, tuple[int, bytes]] = {}
 
     def take(self, *events: EscalationEvent) -> None:
         """As one batch of the topic."""
-        over = over_in(events)
+        over = over_in(list(events))
         for event in events:
             ended = event.data.episode_id in over
             self.keep(self.desk.take(event, 0, self.now, over=ended))
@@ -141,9 +154,30 @@ class Office:
     def keep(self, changes: Changes) -> None:
         """What would be durable."""
         self.entries += [one for found in changes.entries.values() for one in found]
-        for found in changes.threads.values():
-            for one in found.values():
+        for partition, found in changes.threads.items():
+            for key, one in found.items():
                 assert decode(encode(one)) == one
+                self.durable[key] = (partition, encode(one))
+        for forgotten in changes.forgotten.values():
+            for key in forgotten:
+                del self.durable[key]
+
+    def still_open(self) -> set[tuple[str, str]]:
+        """What receivers believe to be open: receiver and key."""
+        found: dict[tuple[str, str], bool] = {}
+        for receiver, key, action in self.heard:
+            if action in ("open", "update", "resolve"):
+                found[receiver, key] = action != "resolve"
+        return {place for place, is_open in found.items() if is_open}
+
+    def restart(self) -> None:
+        """The process dies, and another one reads what is durable."""
+        self.desk = Desk(self.desk.plan, COOLDOWN, self.silences, lambda _: None)
+        found: dict[int, dict[str, Correspondence]] = {}
+        for key, (partition, data) in self.durable.items():
+            found.setdefault(partition, {})[key] = decode(data)
+        for partition, threads in found.items():
+            self.desk.own(partition, threads)
 
     def pass_time(self, seconds: float, *, works: bool = True) -> None:
         """Ticks, and sends what is due."""
@@ -154,10 +188,14 @@ class Office:
             if not due:
                 return
             for one in due:
-                item = one.pending[0]
+                item = next_due(one, self.now)
+                assert item is not None
                 message = self.desk.message(one, item, self.now)
                 if works:
                     self.told.append((one.receiver, message.action, message.reason, item.sequence))
+                    self.heard.append((one.receiver, message.key, message.action))
+                    assert (one.receiver, message.id) not in self.ids
+                    self.ids.add((one.receiver, message.id))
                 self.keep(
                     self.desk.sent(
                         one, item, self.now, delivered=works, handle={"h": "1"}, attempts=1,
@@ -246,7 +284,7 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from(
             ["opened", "updated", "amended", "resolved", "reopened", "ack", "snooze", "unsnooze",
-             "verdict", "silence", "wait", "long", "fail", "again"]
+             "verdict", "silence", "wait", "long", "fail", "again", "restart"]
         ),
         st.integers(1, 3),
         st.integers(0, 200),
@@ -298,20 +336,33 @@ def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -
                     ends_at=datetime.fromtimestamp(office.now + 30.0, UTC),
                 )
             )  # fmt: skip
+        elif what == "restart":
+            office.restart()
         office.pass_time({"wait": 30.0, "long": 4_000.0}.get(what, 1.0), works=what != "fail")
+    failed = any(what == "fail" for what, _, _, _ in steps)
+    office.pass_time(4_000.0)
+    office.pass_time(60.0)
+    if not failed:
+        for number in [number for number, runs in running.items() if runs]:
+            for one in office.desk.register.threads_of(episode_id("acme", number)):
+                digest = office.desk.register.digest(one)
+                assert one.open or (digest is not None and digest.told == digest.count), one
     for number, runs in running.items():
         if runs:
             sequences[number] += 1
             office.take(escalation("acme", number, sequences[number], "resolved"))
     office.pass_time(60.0)
     office.pass_time(COOLDOWN + 60.0)
-    for one in office.desk.threads.values():
-        assert not one.pending
-        assert not one.open, one
-        assert not one.running, one
-    office.pass_time(1.0)
+    for each in office.desk.register.all.values():
+        assert not each.pending
+        assert not each.open, each
+        assert not each.running, each
+    if not failed:
+        assert office.still_open() == set()
+    office.pass_time(61.0)
     office.pass_time(30 * 86_400.0)
-    assert office.desk.threads == {}
+    assert office.desk.register.all == {}
+    assert office.durable == {}
 
 
 @settings(max_examples=200, deadline=None)
@@ -341,3 +392,282 @@ def test_nobody_hears_of_an_end_before_a_beginning(steps: list[Any]) -> None:
             elif action == "resolve":
                 assert open_now
                 open_now = False
+
+
+def storm(count: int, **general: Any) -> Office:
+    """So many episodes of as many tenants at once, two pages allowed."""
+    office = Office(plan(FOLDER, storm_pages=2, **general))
+    office.take(*(escalation(f"tenant-{n}", 1, at=stamp(office)) for n in range(count)))
+    office.pass_time(1.0)
+    return office
+
+
+def stamp(office: Office) -> datetime:
+    """Its wall clock."""
+    return datetime.fromtimestamp(office.now, UTC)
+
+
+def reasons(office: Office) -> list[str]:
+    """Of all that was told."""
+    return [reason for _, _, reason, _ in office.told]
+
+
+def test_a_later_storm_has_a_digest_of_its_own() -> None:
+    """Though one episode of the first still runs."""
+    office = storm(30)
+    office.pass_time(20.0)
+    assert reasons(office) == ["first", "first", "storm_digest"]
+    office.pass_time(86_400.0)
+    office.take(*(escalation(f"tenant-{n}", 2, at=stamp(office)) for n in range(30)))
+    office.pass_time(20.0)
+    assert sorted(reasons(office)[3:]) == ["first", "first", "storm_digest"]
+
+
+def test_a_digest_tells_what_joined_later_and_its_end() -> None:
+    """Soon where it doubles, else when the window is over; once all of it is over, that."""
+    office = storm(12)
+    office.pass_time(20.0)
+    office.take(*(escalation(f"more-{n}", 1, at=stamp(office)) for n in range(3)))
+    office.pass_time(30.0)
+    assert reasons(office).count("storm_digest") == 1
+    office.pass_time(600.0)
+    assert reasons(office).count("storm_digest") == 2
+    for name in [f"tenant-{n}" for n in range(12)] + [f"more-{n}" for n in range(3)]:
+        office.take(escalation(name, 1, 2, "resolved", at=stamp(office)))
+    office.pass_time(1.0)
+    assert office.told[-1][1:3] == ("resolve", "storm_digest") or (
+        ("folder", "resolve", "storm_digest", 0) in office.told
+    )
+    assert office.still_open() == set()
+
+
+def test_an_episode_of_a_digest_that_comes_back_or_becomes_critical_is_told() -> None:
+    """By itself, once the storm is over."""
+    office = storm(5)
+    office.pass_time(3_600.0)
+    office.take(
+        escalation("tenant-3", 1, 2, "updated", severity="critical", at=stamp(office)),
+        escalation("tenant-4", 1, 2, "resolved", at=stamp(office)),
+    )
+    office.take(escalation("tenant-4", 1, 3, "reopened", at=stamp(office)))
+    office.pass_time(1.0)
+    assert sorted(reasons(office)[3:]) == ["reopened", "severity_raised"]
+
+
+def test_a_stale_episode_that_comes_back_is_told() -> None:
+    """It runs: however old it is."""
+    office = Office(plan(FOLDER))
+    office.now += 90_000.0
+    office.take(escalation(), escalation(sequence=2, transition="resolved"))
+    office.pass_time(60.0)
+    assert reasons(office) == ["stale_digest", "stale_digest"]
+    office.take(escalation(sequence=3, transition="reopened"))
+    office.pass_time(1.0)
+    assert reasons(office)[2:] == ["reopened"]
+
+
+def test_the_storm_limit_survives_restarts_and_moves() -> None:
+    """Pages are counted once, and only those of the window."""
+    office = storm(2)
+    for _ in range(4):
+        office.restart()
+    office.take(escalation("late", 1, at=stamp(office)))
+    office.pass_time(20.0)
+    assert reasons(office) == ["first", "first", "storm_digest"]
+    office.pass_time(86_400.0)
+    office.restart()
+    office.take(escalation("later", 1, at=stamp(office)))
+    office.pass_time(1.0)
+    assert reasons(office)[3:] == ["first"]
+
+
+def test_a_digest_whose_record_is_lost_is_made_again() -> None:
+    """The process died between two partitions."""
+    office = storm(6)
+    for key in [key for key, (_, data) in office.durable.items() if not isinstance(
+            decode(data), Thread)]:  # fmt: skip
+        del office.durable[key]
+    office.restart()
+    office.pass_time(61.0)
+    office.pass_time(20.0)
+    assert reasons(office) == ["first", "first", "storm_digest"]
+    for number in range(6):
+        office.take(escalation(f"tenant-{number}", 1, 2, "resolved", at=stamp(office)))
+    office.pass_time(1.0)
+    assert office.still_open() == set()
+
+
+def test_the_end_of_a_snooze_is_told_whatever_came_meanwhile() -> None:
+    """A small change does not take the notice away, nor does a silence that ends later."""
+    office = Office(plan(FOLDER))
+    office.take(escalation())
+    office.pass_time(1.0)
+    until = office.now + 600.0
+    office.keep(office.desk.answer(feedback("snooze", office.now, 1, until), 0, office.now))
+    office.pass_time(1.0)
+    office.take(escalation(sequence=2, transition="updated", tickets=13))
+    office.silences.set(
+        Silence(
+            silence_id="s", matchers=(Matcher.parse("tenant=acme"),), by="lead",
+            starts_at=stamp(office), ends_at=stamp(office) + timedelta(minutes=20),
+        )
+    )  # fmt: skip
+    office.pass_time(700.0)
+    office.restart()
+    assert reasons(office) == ["first", "answered"]
+    office.pass_time(700.0)
+    assert reasons(office) == ["first", "answered", "hold_ended"]
+
+
+def test_an_answer_does_not_wait_for_a_delayed_end() -> None:
+    """It is sent at once; the end when its time has come."""
+    office = Office(plan(PAGER))
+    office.take(escalation())
+    office.pass_time(1.0)
+    office.take(escalation(sequence=2, transition="resolved"))
+    office.keep(office.desk.answer(feedback("acknowledge", office.now), 0, office.now))
+    office.pass_time(1.0)
+    assert office.told[-1][1] == "acknowledge"
+    office.pass_time(COOLDOWN + 1.0)
+    assert office.told[-1][1] == "resolve"
+
+
+def test_what_comes_back_while_it_is_snoozed_stays_open_at_the_pager() -> None:
+    """Its end was not told yet, and never is."""
+    office = Office(plan(PAGER))
+    office.take(escalation())
+    office.pass_time(1.0)
+    office.take(escalation(sequence=2, transition="resolved"))
+    until = office.now + 2 * COOLDOWN
+    office.keep(office.desk.answer(feedback("snooze", office.now, 1, until), 0, office.now))
+    office.take(escalation(sequence=3, transition="reopened", severity="critical"))
+    office.pass_time(COOLDOWN + 60.0)
+    assert office.still_open() == {("pager", episode_id("acme", 1))}
+
+
+def test_an_answer_for_another_tenant_or_an_unknown_episode_changes_nothing() -> None:
+    """It is in the audit; what comes before its episode counts once that is there."""
+    office = Office(plan(FOLDER))
+    office.take(escalation())
+    wrong = feedback("snooze", office.now).model_copy(update={"tenant": "other"})
+    office.keep(office.desk.answer(wrong, 3, office.now))
+    assert office.entries[-1].reason == "unknown_episode"
+    assert all(one.snoozed_until == 0.0 for one in office.desk.register.threads_of(
+        episode_id("acme", 1)))  # fmt: skip
+    early = feedback("acknowledge", office.now, number=2)
+    office.keep(office.desk.answer(early, 0, office.now))
+    office.take(escalation(number=2))
+    office.take(escalation(number=2, sequence=2, transition="updated", tickets=900))
+    office.pass_time(1.0)
+    assert [r for r in reasons(office) if r == "grew"] == []
+
+
+def test_an_acknowledgement_ends_with_the_episode() -> None:
+    """What comes back is nobody's yet."""
+    office = Office(plan(FOLDER))
+    office.take(escalation())
+    office.keep(office.desk.answer(feedback("acknowledge", office.now), 0, office.now))
+    office.take(escalation(sequence=2, transition="resolved"))
+    office.take(escalation(sequence=3, transition="reopened"))
+    office.take(escalation(sequence=4, transition="updated", tickets=900))
+    office.pass_time(1.0)
+    assert reasons(office)[-1] == "grew"
+
+
+def test_a_digest_that_cannot_be_sent_is_told_to_another_and_ends() -> None:
+    """No receiver waits for ever."""
+    other = replace(FOLDER, name="other")
+    used = Plan(
+        general=General(storm_pages=1, fallback=("other",)),
+        receivers={"folder": FOLDER, "other": other}, routes=(), default=("folder",),
+    )  # fmt: skip
+    office = Office(used)
+    office.take(*(escalation(f"tenant-{n}", 1, at=stamp(office)) for n in range(4)))
+    office.pass_time(20.0, works=False)
+    given_up = [(e.receiver, e.reason) for e in office.entries if e.kind == "given_up"]
+    assert ("folder", "storm_digest") in given_up
+    assert ("other", "fallback") in given_up
+
+
+def test_a_fallback_hears_of_the_end_as_an_end() -> None:
+    """And of what is over already as over; of an end alone not at all."""
+    other = replace(FOLDER, name="other")
+    used = Plan(
+        general=General(fallback=("other",)), receivers={"pager": PAGER, "other": other},
+        routes=(), default=("pager",),
+    )  # fmt: skip
+    office = Office(used)
+    office.take(escalation())
+    (page,) = office.desk.due(office.now)
+    office.take(escalation(sequence=2, transition="resolved"))
+    item = page.pending[0]
+    office.keep(
+        office.desk.sent(
+            page, item, office.now, delivered=False, handle={}, attempts=9, why="it is down"
+        )
+    )
+    office.pass_time(1.0)
+    assert [(a, r) for _, a, r, _ in office.told] == [("open", "fallback"), ("resolve", "fallback")]
+    office.pass_time(COOLDOWN + 1.0)
+    assert office.still_open() == set()
+
+
+def test_a_fallback_hears_early_and_the_rest_is_tried_on() -> None:
+    """After some minutes, once."""
+    other = replace(FOLDER, name="other")
+    used = Plan(
+        general=General(fallback=("other",), fallback_minutes=5.0),
+        receivers={"pager": PAGER, "other": other}, routes=(), default=("pager",),
+    )  # fmt: skip
+    office = Office(used)
+    office.take(escalation())
+    (page,) = office.desk.due(office.now)
+    for minutes in (1, 6, 7):
+        office.keep(
+            office.desk.failed(page, page.pending[0], minutes, "500", office.now + 60.0 * minutes)
+        )
+    others = office.desk.register.threads_of(episode_id("acme", 1))
+    assert [len(one.pending) for one in others if one.receiver == "other"] == [1]
+
+
+def test_a_queue_is_bounded_and_keeps_beginnings_and_ends_in_order() -> None:
+    """Hours of flapping while the receiver is down."""
+    office = Office(plan(FOLDER))
+    sequence = 0
+    for _ in range(100):
+        for what in ("reopened" if sequence else "opened", "updated", "resolved"):
+            sequence += 1
+            office.take(escalation(sequence=sequence, transition=what, tickets=10 * sequence))
+    (one,) = office.desk.due(office.now)
+    assert len(one.pending) <= 40
+    assert len(encode(one)) < 200_000
+    office.pass_time(1.0)
+    actions = [action for _, action, _, _ in office.told]
+    assert actions[0] == "open"
+    assert actions[-1] == "resolve"
+    assert office.still_open() == set()
+
+
+def test_it_takes_no_longer_with_many_threads() -> None:
+    """What has nothing to do is not looked at: ticks over twenty thousand are quick."""
+    office = Office(plan(FOLDER, storm_pages=10_000))
+    event = escalation()
+    thread_ = Thread("acme", "e", "folder", running=True, open=True, told=told_of(event))
+    for number in range(20_000):
+        made = Thread(**{**{f: getattr(thread_, f) for f in thread_.__struct_fields__},
+                         "episode": f"{number:032x}"})  # fmt: skip
+        office.desk.register.add(made, 0)
+    looked = 0
+    original = office.desk.register.of
+
+    def counted(keys: Any) -> Any:
+        nonlocal looked
+        found = original(keys)
+        looked += len(found)
+        return found
+
+    office.desk.register.of = counted  # type: ignore[method-assign]  # only counts
+    office.desk.tick(office.now)
+    office.desk.due(office.now)
+    office.desk.to_repeat(office.now)
+    assert looked == 0

@@ -282,13 +282,15 @@ CHANGES = st.sampled_from(
     ]
 )  # fmt: skip
 NEAR_CHANGES = st.tuples(CHANGES, st.floats(-2 * HOUR, 2 * HOUR)).map(sum)
-QUIET = st.builds(
-    Quiet,
-    quiet_start=MINUTES,
-    quiet_end=MINUTES,
-    quiet_days=st.lists(st.sampled_from(WEEKDAYS), unique=True).map(tuple),
-    quiet_zone=st.sampled_from(ZONES),
-    quiet_below=st.just("critical"),
+QUIET = MINUTES.flatmap(
+    lambda start: st.builds(
+        Quiet,
+        quiet_start=st.just(start),
+        quiet_end=MINUTES.filter(lambda end: end != start),
+        quiet_days=st.lists(st.sampled_from(WEEKDAYS), unique=True).map(tuple),
+        quiet_zone=st.sampled_from(ZONES),
+        quiet_below=st.just("critical"),
+    )
 )
 
 

@@ -1,0 +1,114 @@
+"""Entries for the audit, each with an id that is the same when the same is said again. Pure."""
+
+from datetime import UTC, datetime
+
+from schemas.audit import AuditEntry, Kind, Reason, audit_id
+from schemas.codec import clean
+from schemas.escalation import EscalationEvent
+from schemas.feedback import Feedback
+from stream.notify.decide import Decision
+from stream.notify.routing import Chosen
+from stream.notify.thread import Correspondence, Pending, Thread
+
+DETAIL_CHARACTERS = 900
+
+
+def moment(at: float) -> datetime:
+    """Wall clock, seconds since 1970, as a time."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def decided(
+    thread: Thread, event: EscalationEvent, decision: Decision, by: str, now: float
+) -> AuditEntry:
+    """Whether a receiver is told of a transition."""
+    return AuditEntry(
+        audit_id=audit_id(
+            "decided", thread.key, event.data.sequence, decision.reason, decision.held_until
+        ),
+        at=moment(now),
+        kind="decided",
+        tenant=thread.tenant,
+        episode_id=thread.episode,
+        sequence=event.data.sequence,
+        transition=event.transition,
+        receiver=thread.receiver,
+        address=thread.address,
+        reason=decision.reason,
+        detail=clean(decision.detail, DETAIL_CHARACTERS),
+        by=by,
+        send=decision.send,
+    )
+
+
+def unsent(event: EscalationEvent, chosen: Chosen, now: float) -> AuditEntry:
+    """That nobody is to be paged for it, and why."""
+    data = event.data
+    return AuditEntry(
+        audit_id=audit_id("suppressed", data.episode_id, data.sequence, chosen.receiver),
+        at=moment(now),
+        kind="decided",
+        tenant=data.tenant,
+        episode_id=data.episode_id,
+        sequence=data.sequence,
+        transition=event.transition,
+        receiver=chosen.receiver,
+        address=chosen.address,
+        reason="suppressed",
+        detail=str(data.suppressed),
+        by=chosen.route,
+    )
+
+
+def of_item(
+    one: Correspondence, item: Pending, kind: Kind, now: float, *, detail: str = "", what: str = ""
+) -> AuditEntry:
+    """What became of a message."""
+    reason: Reason = item.reason  # type: ignore[assignment]  # written by a decision
+    return said(one, kind, reason, item, now, detail=detail, what=what or item.action)
+
+
+def superseded(one: Correspondence, item: Pending, now: float, why: str) -> AuditEntry:
+    """That a message is not sent any more, since a newer one says more."""
+    return said(one, "decided", "superseded", item, now, detail=why, what=item.action)
+
+
+def said(
+    one: Correspondence,
+    kind: Kind,
+    reason: Reason,
+    item: Pending,
+    now: float,
+    *,
+    detail: str,
+    what: str,
+) -> AuditEntry:
+    """An entry about a message."""
+    return AuditEntry(
+        audit_id=audit_id(kind, one.key, item.sequence, item.number, reason, what),
+        at=moment(now),
+        kind=kind,
+        tenant=one.tenant,
+        episode_id=one.episode,
+        sequence=item.sequence,
+        transition=item.transition,
+        receiver=one.receiver,
+        address=one.address,
+        reason=reason,
+        detail=clean(detail, DETAIL_CHARACTERS),
+    )
+
+
+def answered(feedback: Feedback, words: str, now: float, *, known: bool) -> AuditEntry:
+    """What a person did."""
+    return AuditEntry(
+        audit_id=audit_id("answered", feedback.feedback_id),
+        at=moment(now),
+        kind="answered",
+        tenant=feedback.tenant,
+        episode_id=feedback.episode_id,
+        sequence=0,
+        reason=None if known else "unknown_episode",
+        detail=clean(words, DETAIL_CHARACTERS),
+        by=clean(feedback.by, 200),
+    )
