@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, SecretStr, WithJsonSchema
 
@@ -42,8 +42,3 @@ Secret = Annotated[
     WithJsonSchema({"type": "object", "writeOnly": True}),
 ]
 """A key of a receiver's options; its value is never shown."""
-
-
-def is_reference(value: Any) -> bool:
-    """Whether *value*, as it stands in the file, only says where the secret is."""
-    return isinstance(value, dict) and set(value) <= {"env", "file"}

@@ -5,24 +5,23 @@ written into the audit. Who calls it makes that durable, and then sends.
 """
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from typing import Final
 
-from schemas.audit import Reason
 from schemas.codec import clean
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from stream.notify import trail
 from stream.notify.decide import Circumstances, Decision, Hold, decide
 from stream.notify.digests import Digests
+from stream.notify.fallback import Fallback
 from stream.notify.message import Action, Message, labels_of, notice, of_event
 from stream.notify.plan import Plan
+from stream.notify.queues import Queues
 from stream.notify.register import Changes, Register
 from stream.notify.routing import Chosen, quiet_until, route
 from stream.notify.silences import Silences
 from stream.notify.thread import (
     MOST_ANSWERS,
-    MOST_PENDING,
     Correspondence,
     Digest,
     Pending,
@@ -63,6 +62,8 @@ class Desk:
         self.plan = plan
         self.register = Register(plan)
         self._digests = Digests(self.register, plan.general)
+        self._queues = Queues(self.register, plan)
+        self._fallback = Fallback(self.register, plan, self._queues, self._digests, self._begin)
         self._cooldown = cooldown_seconds
         self._silences = silences
         self._log = log
@@ -172,15 +173,7 @@ class Desk:
             thread.acknowledged_by = ""
             if thread.digest:
                 self.register.leave_digest(thread)
-        self._take_back_its_end(thread, now, changes)
-
-    def _take_back_its_end(self, thread: Thread, now: float, changes: Changes) -> None:
-        """It is back, or goes on: an end that waits to be told never was one."""
-        partition = self.register.partition_of[thread.key]
-        for item in [p for p in thread.pending if p.action == "resolve" and p.due > now]:
-            thread.pending.remove(item)
-            thread.open = True
-            changes.entries[partition].append(trail.superseded(thread, item, now, "it is back"))
+        self._queues.take_back_its_end(thread, now, changes)
 
     def _decide(
         self,
@@ -217,11 +210,7 @@ class Desk:
             thread.told = told_of(event)
             kind = "stale" if decision.reason == "stale" else "storm"
             self._digests.join(thread, "stale" if kind == "stale" else "storm", now, changes)
-        self._keep(thread, changes)
-
-    def _keep(self, one: Correspondence, changes: Changes) -> None:
-        self.register.note(one)
-        changes.threads[self.register.partition_of[one.key]][one.key] = one
+        self._queues.keep(thread, changes)
 
     def _hold(self, event: EscalationEvent, chosen: Chosen, now: float) -> Hold | None:
         silence = self._silences.holding(labels_of(event), now)
@@ -257,7 +246,7 @@ class Desk:
                 self.register.leave_digest(thread)
         thread.open = decision.action != "resolve"
         thread.told = told_of(event)
-        self._append(
+        self._queues.append(
             thread,
             decision.action,
             decision.reason,
@@ -270,55 +259,6 @@ class Desk:
             transition=event.transition,
             arrived=arrived,
         )
-
-    def _append(
-        self,
-        thread: Thread,
-        action: Action,
-        reason: Reason,
-        now: float,
-        changes: Changes,
-        *,
-        due: float,
-        sequence: int,
-        event: bytes = b"",
-        detail: str = "",
-        by: str = "",
-        transition: str = "",
-        arrived: float = 0.0,
-    ) -> None:
-        """Put a message into the queue, if the receiver has a use for it."""
-        if action not in self.plan.receivers[thread.receiver].sink.actions:
-            return
-        thread.counter += 1
-        thread.pending.append(
-            Pending(
-                action, reason, sequence, thread.counter, now, due, event, clean(detail, 500), by,
-                transition, arrived,
-            )
-        )  # fmt: skip
-        if len(thread.pending) > MOST_PENDING:
-            self._make_room(thread, now, changes)
-        self._keep(thread, changes)
-
-    def _make_room(self, thread: Thread, now: float, changes: Changes) -> None:
-        """Leave out what newer messages say better; the first may be on its way."""
-        later = thread.pending[1:-1]
-        gone = next((p for p in later if p.action in ("update", "answer", "acknowledge")), None)
-        pair = next(
-            (
-                [one, other]
-                for one, other in pairwise(later)
-                if (one.action, other.action) in (("resolve", "open"), ("open", "resolve"))
-            ),
-            later[:1],
-        )
-        partition = self.register.partition_of[thread.key]
-        for item in [gone] if gone is not None else pair:
-            thread.pending.remove(item)
-            changes.entries[partition].append(
-                trail.superseded(thread, item, now, "too many messages wait")
-            )
 
     # What people answer.
 
@@ -344,24 +284,17 @@ class Desk:
             _apply(thread, feedback, until)
             if feedback.action == "snooze":
                 thread.notice_owed = thread.running and until > now
-                self._hush(thread, now, changes)
+                self._queues.hush(thread, now, changes)
             if thread.open or thread.handle:
                 action: Action = "answer"
                 if feedback.action == "acknowledge":
                     action = "acknowledge"
-                self._append(
+                self._queues.append(
                     thread, action, "answered", now, changes, due=now, sequence=thread.seen,
                     event=thread.event, detail=words, by=feedback.by, transition=feedback.action,
                 )  # fmt: skip
-            self._keep(thread, changes)
+            self._queues.keep(thread, changes)
         return changes
-
-    def _hush(self, thread: Thread, now: float, changes: Changes) -> None:
-        """What waits to be told of a snoozed episode is not told; the first may be on its way."""
-        partition = self.register.partition_of[thread.key]
-        for item in [p for p in thread.pending[1:] if p.action == "update"]:
-            thread.pending.remove(item)
-            changes.entries[partition].append(trail.superseded(thread, item, now, "snoozed"))
 
     # What time brings.
 
@@ -385,7 +318,7 @@ class Desk:
         event = unpack(thread.event)
         if event is None:
             thread.held = ""
-            self._keep(thread, changes)
+            self._queues.keep(thread, changes)
             return
         chosen = self._chosen(thread, event)
         hold = self._hold(event, chosen, now)
@@ -405,7 +338,7 @@ class Desk:
         event = unpack(thread.event)
         if event is None or not thread.running or thread.digest:
             thread.notice_owed = False
-            self._keep(thread, changes)
+            self._queues.keep(thread, changes)
             return
         chosen = self._chosen(thread, event)
         if not thread.open:
@@ -430,7 +363,7 @@ class Desk:
                 continue
             if not one.ended_at:
                 one.ended_at = now
-                self._keep(one, changes)
+                self._queues.keep(one, changes)
             elif now - one.ended_at > KEPT_SECONDS + self._cooldown:
                 changes.forgotten[self.register.partition_of[key]].append(key)
                 self.register.drop(key)
@@ -525,12 +458,12 @@ class Desk:
             if isinstance(one, Thread) and item.action == "open" and not one.pending:
                 one.open, one.told = False, None  # what comes next is new to it
             if not item.others_know:
-                self._fall_back(one, item, why, now, changes)
+                self._fallback.tell(one, item, why, now, changes)
         if isinstance(one, Digest):
             self._digests.sent(one, item, now, changes, delivered=delivered)
         if not one.pending and not one.running:
             one.ended_at = now
-        self._keep(one, changes)
+        self._queues.keep(one, changes)
         return changes
 
     def failed(
@@ -548,80 +481,9 @@ class Desk:
         waited = now - max(item.since, item.due)
         if not item.others_know and waited >= self.plan.general.fallback_minutes * 60.0:
             item.others_know = True
-            self._fall_back(one, item, f"{why}; it is tried on", now, changes)
-            self._keep(one, changes)
+            self._fallback.tell(one, item, f"{why}; it is tried on", now, changes)
+            self._queues.keep(one, changes)
         return changes
-
-    def _fall_back(
-        self, one: Correspondence, item: Pending, why: str, now: float, changes: Changes
-    ) -> None:
-        """Somebody else hears that somebody could not be told."""
-        if item.reason == "fallback" or item.action not in ("open", "update", "resolve"):
-            return
-        who = f"{one.receiver} ({one.address})" if one.address else one.receiver
-        text = f"{who} could not be told: {why}"
-        event = unpack(item.event)
-        for name in self.plan.general.fallback or self.plan.default:
-            if name == one.receiver:
-                continue
-            if isinstance(one, Digest) or event is None:
-                self._tell_of_a_digest(one, name, text, now, changes)
-            else:
-                self._tell_of_an_episode(one, event, item, name, text, now, changes)
-
-    def _tell_of_a_digest(
-        self, one: Correspondence, name: str, text: str, now: float, changes: Changes
-    ) -> None:
-        other = self.register.thread(thread_key(one.episode, name))
-        if other is None:
-            other = Thread(tenant=one.tenant, episode=one.episode, receiver=name, route="fallback")
-            self.register.add(other, self.register.partition_of[one.key])
-        actions: tuple[Action, ...] = ("open", "resolve")
-        for action in actions:  # a word in passing: nothing stays open
-            self._append(other, action, "fallback", now, changes, due=now, sequence=0, detail=text)
-
-    def _tell_of_an_episode(
-        self,
-        one: Thread,
-        event: EscalationEvent,
-        item: Pending,
-        name: str,
-        text: str,
-        now: float,
-        changes: Changes,
-    ) -> None:
-        chosen = Chosen(name, "", "fallback", None)
-        partition = self.register.partition_of[one.key]
-        other = self.register.thread(thread_key(one.episode, name))
-        if other is None:
-            other = self._begin(event, chosen, partition, now)
-            other.event, other.running, other.seen = one.event, one.running, one.seen
-        if item.action == "resolve" and not other.open:
-            return  # it heard of no beginning
-        self._take_back_its_end(other, now, changes)
-        if not other.open:
-            window = now - self.plan.general.storm_minutes * 60.0
-            if self.register.pages_since(name, "", window) >= self.plan.general.storm_pages:
-                if not other.digest:
-                    other.told = told_of(event)
-                    self._digests.join(other, "storm", now, changes)
-                    self._keep(other, changes)
-                return
-            other.paged_at = now
-        action: Action = "update" if other.open else "open"
-        if item.action == "resolve":
-            action = "resolve"
-        other.open, other.told = action != "resolve", told_of(event)
-        self._append(
-            other, action, "fallback", now, changes, due=now, sequence=item.sequence,
-            event=item.event, detail=text, transition=item.transition,
-        )  # fmt: skip
-        if other.open and not other.running:
-            other.open = False
-            self._append(
-                other, "resolve", "fallback", now, changes, due=now, sequence=other.seen,
-                event=other.event, detail=text, transition="resolved",
-            )  # fmt: skip
 
 
 def over_in(events: "list[EscalationEvent]") -> set[str]:
