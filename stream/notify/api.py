@@ -236,7 +236,7 @@ def signed_by_slack(
         >>> signed_by_slack("", "0", "v0=", b"", 0.0)  # without a secret nothing is
         False
     """
-    if not signing_secret or not timestamp.isdigit() or len(timestamp) > 12:
+    if not (signing_secret and timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 12):
         return False
     if abs(now - int(timestamp)) > SLACK_SECONDS:
         return False
