@@ -5,6 +5,7 @@ within a kind, evenly over the areas that live. Areas that nobody named and that
 reserved part, however many they are, so that made-up names move no other limit.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from detectors.calibration import SPLIT, Kind
@@ -46,11 +47,14 @@ def allowed_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) 
     return part * UNKNOWN_PART / max(unknown, 1)
 
 
-def expected_false_pages(tenant: Tenant, settings: Settings) -> float:
-    """False pages a week that all series together are expected to bring, by their own scores."""
+def limits(tenant: Tenant, settings: Settings) -> Iterator[tuple[Series, Kind, float, float]]:
+    """Of each series and kind the limit as far as was learned already, and false pages a week.
+
+    Changes nothing.
+    """
     if tenant.clock is None:
-        return 0.0
-    at, total = tenant.clock / 3600.0, 0.0
+        return
+    at = tenant.clock / 3600.0
     kinds: list[tuple[Series, Kind]] = [(tenant.whole, "tenant")]
     for series in tenant.areas.values():
         kinds += [(series, "area"), (series, "slice")]
@@ -62,8 +66,7 @@ def expected_false_pages(tenant: Tenant, settings: Settings) -> float:
         pool, table = tenant.pool(kind, series.model.rate)
         limit = series.limit_of(kind)
         now = limit.now(at, allowed[share], pool, table)
-        total += limit.expected(now, pool, table)
-    return total
+        yield series, kind, now, limit.expected(now, pool, table)
 
 
 def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:

@@ -247,6 +247,7 @@ def _count(
     if weight == 0.0:
         return events
     score = series.model.observe(Arrival(at, weight, last_seen, until))
+    series.last_score = (at, score.value)
     values = _values(ticket)
     watched, others = keys_of(values, settings.slice_dimensions)
     known = tenant.knows(series)

@@ -111,6 +111,8 @@ class Series:
         self._handled: Floats = array("f")
         self.elapsed = False
         """Whether these are times from creation to solution, not of work."""
+        self.last_score = (0.0, 0.0)
+        """When its last ticket was scored, and how; for display, not part of the state."""
         self.named = False
         """Whether the taxonomy has it; not part of the state."""
         self.shared = False

@@ -4,18 +4,22 @@ No ids and no free text as labels; at most 200 areas and ``other``.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from typing import Final
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from scipy.stats import nbinom
 
-from detectors.budget import budget_of, expected_false_pages
+from detectors.budget import budget_of, limits
 from detectors.partition import Partition
 from detectors.pipeline import Step
+from detectors.playbook import WHOLE_TENANT
 from detectors.settings import Settings
-from detectors.tenant import Tenant
+from detectors.tenant import WHOLE, Tenant
 from schemas.escalation import SEVERITIES
-from schemas.signals import Signal, Ticket
+from schemas.signals import Signal, Tick, Ticket, Verdict
 from stream.errors import UserError
 
 LEAST_GUESSES = 20.0
@@ -23,6 +27,12 @@ LEAST_GUESSES = 20.0
 MOST_AREAS: Final = 200
 OTHER_AREAS: Final = "other"
 LATENCIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+DELAYS: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0)
+TAIL: Final = 0.01
+SCORED_SECONDS: Final = 3600.0
+"""A score that is older is no score of now."""
+WHOLE_LABEL: Final = WHOLE_TENANT
+"""The product_area of an episode of a whole tenant."""
 FOLDS: Final = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
@@ -60,6 +70,93 @@ class Metrics:
             "spikewatch_tickets_expected",
             "Customer-equivalents expected in an hour, now.",
             ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._upper = Gauge(
+            "spikewatch_tickets_upper",
+            "Customer-equivalents that 99 of 100 usual hours like this one stay below.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._lower = Gauge(
+            "spikewatch_tickets_lower",
+            "Customer-equivalents that 99 of 100 usual hours like this one reach.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._score = Gauge(
+            "spikewatch_score",
+            "Score of the last ticket: chance alone brings as much once in e^score weeks.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._score_limit = Gauge(
+            "spikewatch_score_limit",
+            "Score that a ticket has to reach to page.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._ratio = Gauge(
+            "spikewatch_episode_ratio",
+            "Of the episode that runs: observed over expected.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._customers = Gauge(
+            "spikewatch_episode_customers",
+            "Distinct customers inside the episode that runs.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._revenue = Gauge(
+            "spikewatch_episode_revenue",
+            "Annual revenue of the customers inside the episode that runs, as far as it is told.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._since = Gauge(
+            "spikewatch_episode_since_timestamp_seconds",
+            "When the complaints of the episode that runs began to come faster; event time.",
+            ["tenant", "product_area"],
+            registry=registry,
+        )
+        self._delay = Histogram(
+            "spikewatch_detection_delay_seconds",
+            "From when complaints began to come faster to the page; event time.",
+            buckets=DELAYS,
+            registry=registry,
+        )
+        self._verdicts = Counter(
+            "spikewatch_verdicts",
+            "What people called an episode.",
+            ["verdict"],
+            registry=registry,
+        )
+        self._last_ticket = Gauge(
+            "spikewatch_last_ticket_timestamp_seconds",
+            "When the last ticket was taken in; wall clock; 0: none was since the start.",
+            registry=registry,
+        )
+        self._last_tick = Gauge(
+            "spikewatch_last_tick_timestamp_seconds",
+            "When the last tick was taken in; wall clock; 0: none was since the start.",
+            registry=registry,
+        )
+        self._ready = Gauge(
+            "spikewatch_ready",
+            "1 while the state is verified and signals are applied; 0 in a recovery.",
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "spikewatch_lag_records",
+            "Records of a topic's partitions of ours that are not worked on yet.",
+            ["topic"],
+            registry=registry,
+        )
+        self._info = Gauge(
+            "spikewatch_info",
+            "1; which release runs, and by which settings it decides.",
+            ["version", "config_hash"],
             registry=registry,
         )
         self._guarded = Counter(
@@ -145,6 +242,7 @@ class Metrics:
         self._snapshot_bytes = Counter(
             "spikewatch_snapshot_bytes", "Bytes of all snapshots.", registry=registry
         )
+        self._ticket_at = self._tick_at = 0.0
         self._labelled: set[tuple[str, str]] = set()
         self._last_live: float | None = None
         self._outcomes: defaultdict[str, int] = defaultdict(int)
@@ -170,16 +268,27 @@ class Metrics:
     def taken(self, signal: Signal, done: Step, received_at: float) -> None:
         """One signal was taken in."""
         self._outcomes[done.outcome] += 1
-        if isinstance(signal, Ticket) and signal.mode == "live":
-            self._last_live = received_at
+        if isinstance(signal, Ticket):
+            self._ticket_at = received_at
+            if signal.mode == "live":
+                self._last_live = received_at
+        elif isinstance(signal, Tick):
+            self._tick_at = received_at
+        elif isinstance(signal, Verdict) and done.outcome == "verdict":
+            self._verdicts.labels(signal.action).inc()
         for guard in done.guards:
             self._guards[guard] += 1
         if done.placed is not None:
             self._placed.labels(done.placed).inc()
         for event in done.escalations:
             self._escalations.labels(event.transition, event.data.severity).inc()
-            if event.data.suppressed is not None and event.transition == "opened":
+            if event.transition != "opened":
+                continue
+            if event.data.suppressed is not None:
                 self._suppressed.labels(event.data.suppressed).inc()
+            else:
+                delay = event.data.detected_at - event.data.since
+                self._delay.observe(max(0.0, delay.total_seconds()))
 
     def folded(self, seconds: float, now: float) -> None:
         """A chunk took *seconds*; it is *now*, seconds since 1970."""
@@ -219,9 +328,23 @@ class Metrics:
             self._episodes.labels(severity).set(count)
         self._look_at_clocks(tenants, now)
         self._look_at_areas([tenant for _, tenant in tenants])
+        self._look_at_episodes([tenant for _, tenant in tenants])
+        self._last_ticket.set(self._ticket_at)
+        self._last_tick.set(self._tick_at)
         self._look_at_budgets(
             [(tenant, p.settings) for p in partitions for tenant in p.tenants.values()]
         )
+
+    def standing(self, *, ready: bool, lag: Mapping[str, int]) -> None:
+        """Whether signals are applied, and how many records of each topic wait."""
+        self._ready.set(ready)
+        for topic, records in lag.items():
+            self._lag.labels(topic).set(records)
+
+    def decides_by(self, config_hash: str) -> None:
+        """The settings in force."""
+        self._info.clear()
+        self._info.labels(version("spikewatch"), config_hash).set(1)
 
     def _look_at_clocks(self, tenants: list[tuple[int, Tenant]], now: float) -> None:
         latest: dict[int, float] = {}
@@ -245,7 +368,7 @@ class Metrics:
             self._pages.labels(label).inc(rate)
             self._false_pages.labels(label).inc(wrong)
             if label != OTHER_AREAS:
-                self._expected_false.labels(label).set(expected_false_pages(tenant, settings))
+                self._look_at_limits(tenant, settings)
             highest[label] = max(burn, highest.get(label, 0.0))
         for label, burn in highest.items():
             self._burn.labels(label).set(burn)
@@ -254,6 +377,17 @@ class Metrics:
             if tenant.name in labelled and tenant.guessed >= LEAST_GUESSES:
                 self._accuracy.labels(tenant.name).set(tenant.guessed_right / tenant.guessed)
 
+    def _look_at_limits(self, tenant: Tenant, settings: Settings) -> None:
+        """False pages to be expected, and of the areas with a label what they have to reach."""
+        names = {id(series): area for area, series in tenant.areas.items()}
+        expected = 0.0
+        for series, kind, limit, false_pages in limits(tenant, settings):
+            expected += false_pages
+            area = names.get(id(series), "")
+            if kind == "area" and (tenant.name, area) in self._labelled:
+                self._score_limit.labels(tenant.name, area).set(limit)
+        self._expected_false.labels(tenant.name).set(expected)
+
     def _look_at_areas(self, tenants: list[Tenant]) -> None:
         """The busiest areas get a label and keep it; what comes later is summed up."""
         found = {(t.name, area): (t, series) for t in tenants for area, series in t.areas.items()}
@@ -261,9 +395,53 @@ class Metrics:
         if len(self._labelled) < min(MOST_AREAS, len(found)):
             rest = sorted(found.keys() - self._labelled, key=lambda k: (-found[k][1].tickets, k))
             self._labelled.update(rest[: MOST_AREAS - len(self._labelled)])
-        self._observed.clear()
-        self._expected.clear()
+        for gauge in (self._observed, self._expected, self._upper, self._lower, self._score,
+                      self._score_limit):  # fmt: skip
+            gauge.clear()
+        shown = []
         for key, (tenant, series) in found.items():
+            clock = tenant.clock or 0.0
             labels = key if key in self._labelled else (OTHER_AREAS, OTHER_AREAS)
-            self._observed.labels(*labels).inc(series.last_hour(tenant.clock or 0.0))
-            self._expected.labels(*labels).inc(series.model.rate)
+            due = series.model.rate_at(clock)
+            self._observed.labels(*labels).inc(series.last_hour(clock))
+            self._expected.labels(*labels).inc(due)
+            if key in self._labelled:
+                shown.append((key, due, series.model.variance(1.0)))
+                scored_at, score = series.last_score
+                lately = clock - scored_at <= SCORED_SECONDS
+                self._score.labels(*key).set(max(score, 0.0) if lately else 0.0)
+        self._draw_bands(shown)
+
+    def _draw_bands(self, areas: list[tuple[tuple[str, str], float, float]]) -> None:
+        """What usual hours stay within: quantiles of a negative binomial, by mean and variance."""
+        if not areas:
+            return
+        mean = np.array([max(due, 1e-6) for _, due, _ in areas])
+        size = 1.0 / np.array([max(variance, 1e-6) for _, _, variance in areas])
+        chance = size / (size + mean)
+        uppers = np.asarray(nbinom.ppf(1.0 - TAIL, size, chance))
+        lowers = np.asarray(nbinom.ppf(TAIL, size, chance))
+        for (key, _, _), upper, lower in zip(areas, uppers, lowers, strict=True):
+            self._upper.labels(*key).set(float(upper))
+            self._lower.labels(*key).set(float(lower))
+
+    def _look_at_episodes(self, tenants: list[Tenant]) -> None:
+        """What the episodes that run are about: of areas with a label, and of whole tenants."""
+        gauges = (self._ratio, self._customers, self._revenue, self._since)
+        for gauge in gauges:
+            gauge.clear()
+        names = {name for name, _ in self._labelled}
+        for tenant in tenants:
+            for key in tenant.running:
+                episode = tenant.series(key).running
+                labels = (tenant.name, WHOLE_LABEL if key == WHOLE else key)
+                shown = (
+                    tenant.name in names if key == WHOLE else (tenant.name, key) in self._labelled
+                )
+                if episode is None or episode.suppressed is not None or not shown:
+                    continue
+                audience = episode.dossier.audience if episode.dossier is not None else None
+                self._ratio.labels(*labels).set(episode.observed / max(episode.expected, 1e-9))
+                self._customers.labels(*labels).set(episode.customers)
+                self._revenue.labels(*labels).set(audience.revenue if audience else 0.0)
+                self._since.labels(*labels).set(episode.since)

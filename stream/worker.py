@@ -124,6 +124,8 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
             told = _tell_assignment(app, told)
             if now - looked >= LOOK_SECONDS:
                 metrics.look(app.ledger.partitions.values(), time.time())
+                metrics.standing(ready=progress.ready, lag=_lag(progress))
+                metrics.decides_by(app.ledger.settings.config_hash)
                 looked = now
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -177,6 +179,15 @@ def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
             log_end=_log_end(consumer, tp, position),
             now=now,
         )
+
+
+def _lag(progress: Progress) -> dict[str, int]:
+    """Records that wait, by topic."""
+    found: dict[str, int] = {}
+    for name, (done, end, _) in progress.partitions.copy().items():
+        topic = name.rpartition("[")[0]
+        found[topic] = found.get(topic, 0) + max(0, end - done)
+    return found
 
 
 def _log_end(consumer: Any, tp: TP, position: Position) -> int:
