@@ -48,8 +48,9 @@ bench: $(STAMP) ## run the benchmarks
 	  echo "Running $$file"; $(PY) "$$file"; \
 	done
 
-schemas: $(STAMP) ## write the JSON Schemas and the AsyncAPI document anew
+schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, anew
 	@$(PY) -m schemas.export
+	@$(PY) -m stream.metrics_page
 
 lock: $(STAMP) ## resolve all dependencies anew into requirements.lock
 	@echo "Installing $(UV)"

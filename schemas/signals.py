@@ -21,6 +21,10 @@ OTHER: Final = "__other__"
 """The area (and tenant) that takes in what is beyond the cap."""
 
 
+CANARY: Final = "__canary__"
+"""Begins the names of tenants that nobody is: `spikewatch canary` makes them up."""
+
+
 class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=False):
     """A valid ticket event, reduced to what the step reads. Times are seconds since 1970, UTC."""
 

@@ -77,6 +77,19 @@ def ticker(config: ConfigPath = None) -> None:
     run_async(run(load(config)))
 
 
+def canary(
+    once: Annotated[
+        bool, typer.Option("--once", help="One spike; exit code 1 if it does not come back.")
+    ] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Send made-up spikes, and see that each comes back as an escalation; one is enough."""
+    from stream.canary import serve  # noqa: PLC0415 - aiokafka takes a while to import
+
+    if not run_async(serve(load(config), once=once)) and once:
+        sys.exit(1)
+
+
 @config_app.command("check")
 def config_check(config: ConfigPath = None) -> None:
     """Say whether the configuration is right.

@@ -262,6 +262,18 @@ class Notify(Section):
     )
 
 
+class Canary(Section):
+    """A made-up spike that has to come back; for ``spikewatch canary``."""
+
+    every_minutes: float = Field(
+        default=30.0, ge=0.05, le=10_080, description="time between two of them"
+    )
+    seconds: float = Field(
+        default=60.0, ge=1, le=3600, description="in which its escalation has to be back"
+    )
+    metrics_port: Port = Field(default=9468, description="where Prometheus scrapes it; 0: off")
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -297,6 +309,7 @@ class Config(BaseModel):
     metrics: Metrics = Metrics()
     health: Health = Health()
     notify: Notify = Notify()
+    canary: Canary = Canary()
     log: Log = Log()
     _taxonomy: Taxonomy = PrivateAttr(default=Taxonomy())
     _playbook: Playbook = PrivateAttr(default=Playbook())

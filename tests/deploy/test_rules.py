@@ -1,0 +1,166 @@
+"""Prometheus' rules and our metrics, judged by promtool."""
+
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+
+from detectors.partition import Partition
+from detectors.settings import Settings
+from detectors.simulate import Incident, World
+from stream.canary import CanaryMetrics
+from stream.metrics import Metrics
+from stream.metrics_page import PAGE, page
+from stream.notify.metrics import NotifyMetrics
+from tests.detectors.stories import MONDAY, signals
+from tests.programs import program
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "deploy/prometheus/rules/spikewatch.yml"
+RUNBOOK = ROOT / "deploy/RUNBOOK.md"
+CASES = Path(__file__).with_name("rules_test.yml")
+
+
+def promtool(*arguments: str, given: bytes | None = None, folder: Path | None = None) -> str:
+    """Run it; it must find nothing wrong."""
+    done = subprocess.run(
+        [str(program("promtool", package="prometheus")), *arguments],
+        input=given,
+        cwd=folder,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0, said
+    return said
+
+
+def rules() -> list[dict[str, Any]]:
+    """All of them."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def worker_metrics() -> Metrics:
+    """Of a worker that has taken in a week with an incident."""
+    settings = Settings()
+    partition = Partition(0, 0, settings)
+    metrics = Metrics()
+    areas = {"login": 12.0, "billing": 5.0}
+    incident = Incident("login", MONDAY + 6 * 86_400.0 + 36_000.0, 1.0, 9.0)
+    world = World(start=MONDAY, hours=6 * 24.0 + 11.0, areas=areas, seed=2, incidents=(incident,))
+    for signal in signals(world):
+        metrics.taken(signal, partition.take(signal, signal.created_at), signal.created_at)
+    metrics.folded(0.001, time.time())
+    metrics.look([partition], time.time())
+    metrics.standing(ready=True, lag={"tickets": 0})
+    metrics.decides_by(settings.config_hash)
+    return metrics
+
+
+def registries() -> list[CollectorRegistry]:
+    """Of all our processes."""
+    return [worker_metrics().registry, NotifyMetrics().registry, CanaryMetrics().registry]
+
+
+def test_rules_are_right_and_each_alert_fires_and_stays_silent(tmp_path: Path) -> None:
+    """By the judge of the rules; a case for and against each is there."""
+    shutil.copy(RULES, tmp_path)
+    shutil.copy(CASES, tmp_path)
+    promtool("check", "rules", RULES.name, folder=tmp_path)
+    promtool("test", "rules", CASES.name, folder=tmp_path)
+    cases = yaml.safe_load(CASES.read_text())["tests"]
+    told = [case for test in cases for case in test.get("alert_rule_test", ())]
+    fire = {case["alertname"] for case in told if case["exp_alerts"]}
+    silent = {case["alertname"] for case in told if not case["exp_alerts"]}
+    alerts = {rule["alert"] for rule in rules() if "alert" in rule}
+    assert fire == alerts
+    assert silent == alerts - {"SpikewatchWatchdog"}  # it always fires: that is what it is for
+
+
+def test_a_rule_that_is_wrong_is_found(tmp_path: Path) -> None:
+    """The test above can fail."""
+    shutil.copy(CASES, tmp_path)
+    spoilt = RULES.read_text().replace("> 300", "> 3000000")
+    (tmp_path / RULES.name).write_text(spoilt)
+    with pytest.raises(AssertionError, match="SpikewatchWatermarkStuck"):
+        promtool("test", "rules", CASES.name, folder=tmp_path)
+
+
+def test_every_alert_has_a_section_in_the_runbook() -> None:
+    """At the place that its link names."""
+    headings = re.findall(r"^## (.+)$", RUNBOOK.read_text(), re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    links = [rule["annotations"]["runbook_url"] for rule in rules() if "alert" in rule]
+    assert {link.partition("#")[2] for link in links} == anchors
+    assert all(link.startswith("deploy/RUNBOOK.md#") for link in links)
+
+
+def test_every_metric_in_a_rule_is_one_of_ours() -> None:
+    """Under the name that is scraped."""
+    names = {
+        sample.name
+        for registry in registries()
+        for family in registry.collect()
+        for sample in family.samples
+    }
+    families = {family.name for registry in registries() for family in registry.collect()}
+    known = names | families | {f"{name}_total" for name in families}
+    known |= {f"{name}_bucket" for name in families}
+    for rule in rules():
+        for name in re.findall(r"\bspikewatch_\w+", rule["expr"]):
+            assert name in known, name
+
+
+def test_names_and_help_are_as_prometheus_wants_them() -> None:
+    """By promtool, of all our processes."""
+    for registry in registries():
+        promtool("check", "metrics", given=generate_latest(registry))
+
+
+def test_labels_hold_no_ids_and_no_text_of_strangers() -> None:
+    """A closed list of label names; at most two hundred areas."""
+    allowed = {
+        "outcome", "reason", "transition", "severity", "tenant", "product_area", "guard", "how",
+        "partition", "topic", "version", "config_hash", "verdict", "receiver", "send", "le",
+    }  # fmt: skip
+    for registry in registries():
+        for family in registry.collect():
+            for sample in family.samples:
+                assert set(sample.labels) <= allowed, sample
+
+
+def test_the_page_of_metrics_is_what_is_declared() -> None:
+    """Each once, with kind and meaning; `make schemas` writes it."""
+    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: make schemas"
+    rows = [line.split("|") for line in page().splitlines() if line.startswith("| `")]
+    names = [row[1].strip() for row in rows]
+    assert len(names) == len(set(names))
+    assert all(len(row[5].strip()) > 20 for row in rows)
+
+
+def test_the_endpoint_stays_small_with_five_thousand_areas() -> None:
+    """Two hundred have labels: the answer has less than two megabytes."""
+    settings = Settings(areas_per_tenant=6_000)
+    partition = Partition(0, 0, settings)
+    world = World(start=MONDAY, hours=3.0, areas={"login": 60.0}, seed=2)
+    template = signals(world)[0]
+    for number in range(5_000):
+        ticket = msgspec.structs.replace(
+            template, ticket_id=f"t{number}", event_id=None, area=f"area {number}", customer=None,
+            created_at=MONDAY + number,
+        )  # fmt: skip
+        partition.take(ticket, ticket.created_at)
+    metrics = Metrics()
+    metrics.look([partition], time.time())
+    written = generate_latest(metrics.registry)
+    assert len(written) < 2_000_000
+    assert written.count(b"spikewatch_tickets_expected{") <= 201
