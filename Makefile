@@ -51,6 +51,7 @@ bench: $(STAMP) ## run the benchmarks
 schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, anew
 	@$(PY) -m schemas.export
 	@$(PY) -m stream.metrics_page
+	@$(PY) -m stream.notify.keys_page
 
 lock: $(STAMP) ## resolve all dependencies anew into requirements.lock
 	@echo "Installing $(UV)"

@@ -10,6 +10,10 @@ MATCHED = ("tenant", "product", "product_area", "issue_type", "severity", "team"
 """What a matcher may name, besides a dimension such as ``app_version`` or ``alertname``."""
 
 
+_QUIETLY = re2.Options()
+_QUIETLY.log_errors = False  # it would write to standard error
+
+
 class Matcher(BaseModel):
     """One condition on a label; a label that is not there is the empty text.
 
@@ -33,9 +37,11 @@ class Matcher(BaseModel):
     def _compiles(self) -> "Matcher":
         if self.is_regex:
             try:
-                re2.compile(self.value)
+                re2.compile(self.value, _QUIETLY)
             except re2.error as error:
-                raise ValueError(f"{self.value!r} is no regular expression: {error}") from None
+                said = error.args[0] if error.args else ""
+                why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+                raise ValueError(f"{self.value!r} is no regular expression: {why}") from None
         return self
 
     @classmethod
@@ -57,7 +63,9 @@ class Matcher(BaseModel):
         """Whether *labels* fulfil it; a regular expression has to match all of the value."""
         there = labels.get(self.name, "")
         same = (
-            re2.fullmatch(self.value, there) is not None if self.is_regex else there == self.value
+            re2.fullmatch(self.value, there, _QUIETLY) is not None
+            if self.is_regex
+            else there == self.value
         )
         return same is self.is_equal
 

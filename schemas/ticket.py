@@ -106,7 +106,9 @@ class TicketEvent(BaseModel):
     source: Label | None = Field(
         None, description="Helpdesk or feed it came from; ids are unique within it."
     )
-    url: str | None = Field(None, max_length=2048, description="Link to the ticket.")
+    url: str | None = Field(
+        None, description="Link to the ticket; one of more than 2,048 characters is left out."
+    )
 
     @property
     def customer_id(self) -> str | None:

@@ -89,16 +89,30 @@ class Sender:
         """Disconnect, after what was sent is acknowledged."""
         await self._producer.stop()
 
-    async def send(self, lines: Iterable[bytes], seen: Callable[[], None] = lambda: None) -> None:
+    async def send(
+        self,
+        lines: Iterable[bytes],
+        seen: Callable[[], None] = lambda: None,
+        *,
+        waits: bool = False,
+    ) -> None:
         """Send all *lines* at the pace asked for, and wait until all are acknowledged.
 
-        *seen* is called after each.
+        Args:
+            lines: One ticket each.
+            seen: Called after each.
+            waits: Whether the next line may be long in coming, as on a pipe: what is there is sent
+                meanwhile.
 
         Raises:
             UserError: The broker does not take them.
         """
         started, first, ticked = time.monotonic(), None, 0.0
-        for line in lines:
+        coming = iter(lines)
+        while True:
+            line = await asyncio.to_thread(next, coming, None) if waits else next(coming, None)
+            if line is None:
+                break
             at = await self._ticket(line)
             seen()
             if self._pace.rate is not None:

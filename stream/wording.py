@@ -31,20 +31,21 @@ def page(event: EscalationEvent) -> str:
     if event.transition == "resolved":
         lines.append(
             f"  lasted {_duration(event.time, data.since)}: {data.tickets} tickets of "
-            f"{data.customers} customers, {_round(data.expected)} expected"
+            f"{data.customers} customers, {rounded(data.expected)} expected"
         )
     else:
         lines += [
             f"  {data.tickets} tickets of {data.customers} customers since {_clock(data.since)} "
-            f"({_duration(event.time, data.since)}): {_round(data.observed)} customer-equivalents, "
-            f"{_round(data.expected)} expected",
-            f"  {_round(data.ratio)} times the expected rate (90 %: {_round(data.ratio_low, 2)} to "
-            f"{_round(data.ratio_high, 2)}); by chance once in {_days(data.once_in_days)}",
+            f"({_duration(event.time, data.since)}): {rounded(data.observed)} "
+            f"customer-equivalents, {rounded(data.expected)} expected",
+            f"  {rounded(data.ratio)} times the expected rate (90 %: {rounded(data.ratio_low, 2)} "
+            f"to {rounded(data.ratio_high, 2)}); by chance once in {_days(data.once_in_days)}",
         ]
     if data.budget is not None and event.transition == "opened":
         lines.append(
-            f"  budget: {_round(data.budget.per_week)} false pages a week; pages in four weeks: "
-            f"{_round(data.budget.pages * 4)}, called false: {_round(data.budget.false_pages * 4)}"
+            f"  budget: {rounded(data.budget.per_week)} false pages a week; pages in four weeks: "
+            f"{rounded(data.budget.pages * 4)}, called false: "
+            f"{rounded(data.budget.false_pages * 4)}"
         )
     lines += [f"  {line}" for line in _story(data)]
     lines.append(f"  {data.severity_rule}  |  episode {data.episode_id[:12]} #{data.sequence}")
@@ -58,12 +59,12 @@ def headline(event: EscalationEvent) -> str:
     if event.transition == "resolved":
         return (
             f"[RESOLVED] {where} after {_duration(event.time, data.since)}: {data.tickets} tickets "
-            f"of {data.customers} customers, {_round(data.expected)} expected"
+            f"of {data.customers} customers, {rounded(data.expected)} expected"
         )
     again = " again" if event.transition == "reopened" else ""
     return (
         f"[{data.severity.upper()}] {where}{again}: {data.tickets} tickets of {data.customers} "
-        f"customers in {_duration(event.time, data.since)}, {_round(data.expected)} expected"
+        f"customers in {_duration(event.time, data.since)}, {rounded(data.expected)} expected"
     )
 
 
@@ -73,7 +74,7 @@ def for_accounts(event: EscalationEvent) -> list[str]:
     No other customer's tickets, and nothing of how it is mended.
     """
     data = event.data
-    state = "It is over." if event.transition == "resolved" else "It is being worked on."
+    state = "It is over." if event.transition == "resolved" else "It is going on."
     lines = [f"{state} It began {_clock(data.since)}: {_where(data)}."]
     lines += [f"What they have in common: {explained(one)}" for one in data.explanation[:1]]
     if data.actions is not None:
@@ -91,7 +92,7 @@ def _story(data: Escalation) -> Iterator[str]:
     if data.children:
         most = data.children[:MOST_CHILDREN]
         yield "most in: " + ", ".join(
-            f"{_shown(one.product_area)} {_round(one.observed)} ({_round(one.expected)} expected)"
+            f"{_shown(one.product_area)} {rounded(one.observed)} ({rounded(one.expected)} expected)"
             for one in most
         )
     for number, one in enumerate(data.explanation[:MOST_EXPLANATIONS]):
@@ -120,8 +121,8 @@ def explained(one: Explanation) -> str:
     if one.also is not None:
         what += f" with {one.also.dimension.replace('_', ' ')} {_shown(one.also.value)}"
     return (
-        f"{what}: {max(one.share, 0.0):.0%} of the excess, {_round(one.observed)} came, "
-        f"{_round(one.expected)} expected"
+        f"{what}: {max(one.share, 0.0):.0%} of the excess, {rounded(one.observed)} came, "
+        f"{rounded(one.expected)} expected"
     )
 
 
@@ -137,7 +138,7 @@ def _impact(impact: Impact) -> Iterator[str]:
         yield f"{impact.renewals_soon} renew soon"
     if impact.handling_hours is not None:
         bound = "at most " if impact.handling_basis == "time_to_solve" else ""
-        yield f"{bound}{_round(impact.handling_hours)} h of extra work"
+        yield f"{bound}{rounded(impact.handling_hours)} h of extra work"
 
 
 def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
@@ -194,8 +195,11 @@ def _duration(end: datetime, start: datetime) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _round(number: float, digits: int = 3) -> str:
-    return f"{number:.0f}" if number >= 100 else f"{number:.{digits}g}"
+def rounded(number: float, digits: int = 3) -> str:
+    """A figure as people read it: no more digits than it is good for, no powers of ten."""
+    if number >= 100:
+        return f"{number:.0f}"
+    return f"{number:.{digits}g}" if number >= 0.001 or number == 0.0 else "less than 0.001"
 
 
 def _days(days: float) -> str:

@@ -29,7 +29,10 @@ def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> dict[str,
     if value is None:
         raise ValueError("a record without a value")
     named = {name: text.decode() for name, text in headers}
-    body = json.loads(value)
+    try:
+        body = json.loads(value)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
     kind = named.get("content-type", "")
     if "ce_id" in named and not kind.startswith("application/cloudevents"):  # binary mode
         attributes = {n.removeprefix("ce_"): t for n, t in named.items() if n.startswith("ce_")}

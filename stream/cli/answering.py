@@ -100,6 +100,20 @@ def silence(
     say(f"silence {made.silence_id} until {made.ends_at:%Y-%m-%d %H:%M}Z: {_matchers(made)}")
 
 
+def episodes(
+    every: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """List the episodes that run: since when, how bad, who has acknowledged."""
+    from stream.notify.history import overview  # noqa: PLC0415 - aiokafka takes a while to import
+
+    found = run_async(overview(load(config), every=every))
+    for line in found:
+        say(line)
+    if not found:
+        say("no episode runs" if not every else "there was no episode yet")
+
+
 def history(episode: Episode, config: ConfigPath = None) -> None:
     """Show what happened to an episode: transitions, who was told and why, who answered what."""
     from stream.notify.history import lines  # noqa: PLC0415 - aiokafka takes a while to import

@@ -1,5 +1,6 @@
 """Commands about who is told: notify, route."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,10 @@ def notify(
         bool,
         typer.Option("--check", help="Try the receivers' credentials; nobody is told anything."),
     ] = False,
+    test: Annotated[
+        str | None,
+        typer.Option("--test", help="Send a drill, and its end, to the receiver of this name."),
+    ] = None,
     config: ConfigPath = None,
 ) -> None:
     """Tell people: routes escalations to receivers, and takes their answers. Several share it."""
@@ -27,6 +32,9 @@ def notify(
 
     loaded = load(config)
     plan = _plan(loaded)
+    if test is not None:
+        run_async(_drill(plan, test))
+        return
     if check:
         wrong = run_async(_check(plan))
         if wrong:
@@ -49,6 +57,44 @@ def _plan(config: "Config") -> "Plan":
             "deploy/config/notify.toml is one to begin with"
         )
     return read_plan(Path(config.notify.file))
+
+
+async def _drill(plan: "Plan", name: str) -> None:
+    """Tell a receiver of a made-up escalation, and that it is over.
+
+    Raises:
+        UserError: There is no such receiver, or it could not be told.
+    """
+    import secrets  # noqa: PLC0415 - only the drill needs it
+
+    from schemas.escalation import EVENT_TYPE_PREFIX  # noqa: PLC0415 - the same
+    from schemas.examples import EVENT  # noqa: PLC0415 - the same
+    from stream.notify.errors import RefusedError, TryAgainError  # noqa: PLC0415 - as above
+    from stream.notify.http import Http  # noqa: PLC0415 - as above
+    from stream.notify.message import of_event  # noqa: PLC0415 - as above
+
+    receiver = plan.receivers.get(name)
+    if receiver is None:
+        raise UserError(f"no receiver {name!r}; there are {', '.join(plan.receivers)}")
+    over = EVENT.model_copy(update={"type": f"{EVENT_TYPE_PREFIX}resolved.v1"})
+    identity = f"drill-{secrets.token_hex(8)}"
+    handle: dict[str, str] = {}
+    async with Http(plan.general.private_hosts, plan.general.timeout_seconds) as http:
+        sink = receiver.sink(receiver.name, receiver.options, http)
+        for number, (event, action) in enumerate(((EVENT, "open"), (over, "resolve")), 1):
+            message = of_event(
+                event, action="open" if action == "open" else "resolve", reason="first",
+                identity=identity, number=f"{identity}.{number}.drill",
+                note="This is a drill: nothing broke.",
+            )  # fmt: skip
+            message = dataclasses.replace(
+                message, title=f"[DRILL] {message.title}", answerable=False
+            )
+            try:
+                handle = await sink.send(message, handle)
+            except (TryAgainError, RefusedError) as error:
+                raise UserError(f"{name} could not be told: {error}") from None
+            say(f"{name} ({receiver.sink.kind}) was told: {action}")
 
 
 async def _check(plan: "Plan") -> list[str]:
@@ -80,7 +126,7 @@ def route(
         typer.Option("--from", help="File of escalations, as replay writes it; default: Kafka."),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Of all transitions; else of the last of each episode.")
+        bool, typer.Option("--all", help="Of all transitions; else of the gravest of each episode.")
     ] = False,
     config: ConfigPath = None,
 ) -> None:
@@ -93,11 +139,24 @@ def route(
         episode, source = "", episode
     events = events_of(loaded, episode, source)
     if not every:
-        events = list({event.data.episode_id: event for event in events}.values())
+        events = _gravest(events)
     if not events:
         raise UserError("there is no escalation")
     for event in events:
         _show_route(event, plan)
+
+
+def _gravest(events: "list[EscalationEvent]") -> "list[EscalationEvent]":
+    """Of each episode the first of its gravest transitions."""
+    from schemas.escalation import SEVERITIES  # noqa: PLC0415 - as above
+
+    found: dict[str, EscalationEvent] = {}
+    for event in events:
+        known = found.get(event.data.episode_id)
+        grade = SEVERITIES.index(event.data.severity)
+        if known is None or grade > SEVERITIES.index(known.data.severity):
+            found[event.data.episode_id] = event
+    return list(found.values())
 
 
 def _show_route(event: "EscalationEvent", plan: "Plan") -> None:

@@ -81,7 +81,7 @@ def send(
 
     async def work(lines: Iterator[tuple[int, bytes]], seen: Callable[[], None]) -> Sender:
         async with Sender(loaded, pace) as sender:
-            await sender.send((line for _, line in lines), seen)
+            await sender.send((line for _, line in lines), seen, waits=source == "-")
         return sender
 
     with ticket_file(source, mapping, timezone, time_format, file_format) as (lines, seen):

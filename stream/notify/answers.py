@@ -7,12 +7,16 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from detectors.dossier import DIMENSIONS
 from schemas.feedback import Action, Feedback
-from schemas.silence import Matcher, Silence
+from schemas.silence import MATCHED, Matcher, Silence
+from stream.config.errors import nearest
 from stream.errors import UserError
 
 _DURATION: Final = re.compile(r"(\d+)\s*(m|min|h|d|w)")
 _SECONDS: Final = {"m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+LABELS: Final = frozenset((*MATCHED, *DIMENSIONS, "customer", "alertname"))
+"""Of pages; see `stream.notify.message.labels_of`."""
 LONGEST: Final = timedelta(days=366)
 
 
@@ -54,6 +58,8 @@ def answer(
     Raises:
         UserError: Something of it cannot be.
     """
+    if duplicate_of == episode:
+        raise UserError("an episode is no duplicate of itself")
     if until is not None and until <= now:
         raise UserError("until lies in the past")
     try:
@@ -83,9 +89,15 @@ def silence(
     if ends_at <= now:
         raise UserError("the end lies in the past")
     try:
+        parsed = tuple(Matcher.parse(text) for text in matchers)
+        for one in parsed:
+            if one.name not in LABELS:
+                raise UserError(
+                    f"{one.name}: no page has such a label; {nearest(one.name, LABELS)}"
+                )
         return Silence(
             silence_id=secrets.token_hex(8),
-            matchers=tuple(Matcher.parse(text) for text in matchers),
+            matchers=parsed,
             starts_at=now,
             ends_at=ends_at,
             by=by,
@@ -106,4 +118,5 @@ def ended(found: Silence, by: str, now: datetime) -> Silence:
 def _first(error: ValidationError) -> str:
     one = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in one["loc"])
-    return f"{where}: {one['msg'].removeprefix('Value error, ')}"
+    said = one["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said

@@ -2,8 +2,9 @@
 
 In this order: what nobody is to be paged for is not sent; an end is told to who was told of a
 beginning; what a digest tells is not told again, unless it became critical; only what is worth
-reading goes on; who has acknowledged is told of what is graver alone; then holds: snooze, silence,
-quiet hours; and of what would be told as something new, whether it is stale or one page too many.
+reading goes on; who has acknowledged is told of what is graver alone; then holds: snooze (but for
+what became critical), silence, quiet hours; and of what would be told as something new, whether it
+is stale or one page too many.
 """
 
 from collections.abc import Callable
@@ -89,7 +90,8 @@ def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumsta
         if thread.held:
             reason = "hold_ended"
     hold = around.hold
-    if thread.snoozed_until > now:
+    became_critical = reason == "severity_raised" and data.severity == "critical"
+    if thread.snoozed_until > now and not became_critical:
         hold = Hold("snoozed", thread.snoozed_until, f"by {thread.snoozed_by}")
     if hold is not None:
         return Decision(False, hold.reason, action, hold.detail, hold.until)
@@ -98,7 +100,19 @@ def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumsta
             return Decision(False, "stale", action, f"it is over, and {around.age:.0f} s old")
         if around.storm():
             return Decision(False, "in_storm_digest", action)
-    return Decision(True, reason, action)
+    return Decision(True, reason, action, _change(thread.told, event, reason))
+
+
+def _change(told: Told | None, event: EscalationEvent, reason: Reason) -> str:
+    """What changed since the receiver was told, in words."""
+    if told is None:
+        return ""
+    now = told_of(event)
+    if reason in ("grew", "amended"):
+        return f"{told.tickets} tickets became {now.tickets}"
+    if reason in ("severity_raised", "severity_lowered"):
+        return f"{told.severity} became {now.severity}"
+    return ""
 
 
 def _end(thread: Thread, suppressed: str | None) -> Decision:

@@ -77,16 +77,48 @@ class Desk:
 
     # Partitions come and go.
 
-    def own(self, partition: int, found: Mapping[str, Correspondence]) -> None:
+    def own(self, partition: int, found: Mapping[str, Correspondence], now: float) -> Changes:
         """A partition is ours from now on; this is what is known of it.
 
-        Of receivers that are not in the file any more nothing is sent: their threads are left out.
+        What was to be sent to a receiver that is not in the file any more is given up.
         """
+        changes = Changes()
+        gone = []
         for one in found.values():
-            if one.receiver in self.plan.receivers:
-                self.register.add(one, partition)
-            elif one.pending or one.running:
-                self._log(f"{one.receiver} is gone: nothing is sent to it of {one.episode}")
+            self.register.add(one, partition)
+            receiver = self.plan.receivers.get(one.receiver)
+            if receiver is None:
+                gone.append(one)
+            elif one.sink not in ("", receiver.sink.kind):
+                self._begin_anew(one, receiver.sink.kind, changes)
+        for one in gone:
+            self._give_up(one, partition, now, changes)
+        return changes
+
+    def _begin_anew(self, one: Correspondence, kind: str, changes: Changes) -> None:
+        """Its receiver has become another: what the old one was told the new one does not know."""
+        if one.open:
+            self._log(
+                f"{one.receiver} was {one.sink} and is {kind} now: what it was told of "
+                f"{one.episode} stays there as it is"
+            )
+        one.sink, one.handle, one.open = "", {}, False
+        if isinstance(one, Thread):
+            one.told = None
+        self._queues.keep(one, changes)
+
+    def _give_up(self, one: Correspondence, partition: int, now: float, changes: Changes) -> None:
+        """Its receiver is not in the file any more: others hear of what it was not told."""
+        why = "there is no such receiver any more"
+        for item in one.pending:
+            changes.entries[partition].append(trail.of_item(one, item, "given_up", now, detail=why))
+        if one.pending:
+            self._log(f"{one.receiver} could not be told of {one.episode}: {why}")
+            if one.running:
+                self._fallback.tell(one, one.pending[-1], why, now, changes)
+        changes.forgotten[partition].append(one.key)
+        changes.threads[partition].pop(one.key, None)
+        self.register.drop(one.key)
 
     def disown(self, partition: int) -> list[str]:
         """A partition is another's; the keys of what it held."""
@@ -237,12 +269,23 @@ class Desk:
         *,
         arrived: float = 0.0,
     ) -> None:
-        due = now
-        if (
-            decision.action == "resolve"
-            and not self.plan.receivers[thread.receiver].sink.can_reopen
-        ):
+        due, sink = now, self.plan.receivers[thread.receiver].sink
+        if decision.action == "resolve" and not sink.can_reopen and self._cooldown > 0.0:
             due += self._cooldown
+            self._queues.append(
+                thread,
+                "update",
+                "resolved",
+                now,
+                changes,
+                due=now,
+                sequence=event.data.sequence,
+                event=pack(event),
+                detail=f"It is over, and is closed here at {trail.moment(due):%H:%M} UTC unless it "
+                "comes back",
+                transition=event.transition,
+                arrived=arrived,
+            )
         if decision.action == "open":
             thread.paged_at = now
             if thread.digest:
@@ -458,8 +501,8 @@ class Desk:
         )
         if not delivered:
             self._log(f"{one.receiver} could not be told of {one.episode}: {why}")
-            if isinstance(one, Thread) and item.action == "open" and not one.pending:
-                one.open, one.told = False, None  # what comes next is new to it
+            if isinstance(one, Thread) and item.action == "open":
+                self._never_heard(one, now, changes)
             if not item.others_know:
                 self._fallback.tell(one, item, why, now, changes)
         if isinstance(one, Digest):
@@ -468,6 +511,18 @@ class Desk:
             one.ended_at = now
         self._queues.keep(one, changes)
         return changes
+
+    def _never_heard(self, thread: Thread, now: float, changes: Changes) -> None:
+        """It heard of no beginning: of an end it need not hear, and what comes is new to it."""
+        partition = self.register.partition_of[thread.key]
+        if not thread.running:
+            for item in [p for p in thread.pending if p.action in ("update", "resolve")]:
+                thread.pending.remove(item)
+                changes.entries[partition].append(
+                    trail.superseded(thread, item, now, "it heard of no beginning")
+                )
+        if not thread.pending:
+            thread.open, thread.told = False, None
 
     def failed(
         self, one: Correspondence, item: Pending, attempt: int, why: str, now: float

@@ -141,7 +141,8 @@ class Digests:
     def _words(self, digest: Digest, item: Pending, running: int) -> tuple[str, list[str]]:
         if digest.kind == "stale":
             said = "Notifications were behind: these opened and were resolved meanwhile."
-            title = f"[DIGEST] {digest.count} episodes were over before they could be told of"
+            what = "an episode was" if digest.count == 1 else f"{digest.count} episodes were"
+            title = f"[DIGEST] {what} over before anybody could be told"
             return title, [said]
         if item.action == "resolve":
             return f"[RESOLVED] all {digest.count} episodes of the storm are over", []

@@ -5,6 +5,8 @@ from pydantic import ValidationError
 from schemas.audit import AuditEntry
 from schemas.cloudevents import EventError, decode
 from schemas.codec import clean
+from schemas.escalation import EscalationEvent
+from schemas.feedback import Feedback
 from schemas.topics import Topics
 from stream.config import Config
 from stream.notify.ledger import read_all, read_records
@@ -43,6 +45,46 @@ async def lines(config: Config, episode: str, tenant: str) -> list[str]:
         order += 1
         found.setdefault(entry.audit_id, (entry.at.timestamp(), order, _line(entry)))
     return [text for _, _, text in sorted(found.values(), key=lambda one: one[:2])]
+
+
+async def overview(config: Config, *, every: bool) -> list[str]:
+    """One line for each episode that runs (of *every* one: also those that are over), newest last.
+
+    What is suppressed is left out: nobody was told of it.
+    """
+    topics = Topics(config.kafka.topic_prefix)
+    last: dict[str, EscalationEvent] = {}
+    acknowledged: dict[str, str] = {}
+    for partition in range(config.kafka.partitions):
+        async for record in read_records(config, topics.escalations, partition):
+            try:
+                event = decode(record.headers, record.value)
+            except EventError:
+                continue
+            known = last.get(event.data.episode_id)
+            if known is None or event.data.sequence >= known.data.sequence:
+                last[event.data.episode_id] = event
+            if event.transition == "reopened":
+                acknowledged.pop(event.data.episode_id, None)
+        async for _, value in read_all(config, topics.feedback, partition):
+            try:
+                answer = Feedback.model_validate_json(value or b"")
+            except ValidationError:
+                continue
+            if answer.action == "acknowledge":
+                acknowledged[answer.episode_id] = answer.by
+    shown = [
+        event
+        for event in last.values()
+        if event.data.suppressed is None and (every or event.transition != "resolved")
+    ]
+    return [
+        f"{event.data.episode_id[:12]}  since {event.data.since:%Y-%m-%d %H:%M}Z  "
+        + headline(event)
+        + (f"; acknowledged by {clean(by, 60)}"
+           if (by := acknowledged.get(event.data.episode_id)) else "")
+        for event in sorted(shown, key=lambda one: (one.data.since, one.data.episode_id))
+    ]  # fmt: skip
 
 
 def _line(entry: AuditEntry) -> str:

@@ -155,7 +155,10 @@ class Http:
             raise RefusedError("the URL cannot be read") from None
         private = host in self.private_hosts
         if found.scheme != "https" and not (found.scheme == "http" and private):
-            raise RefusedError(f"{host or 'the URL'} is not asked by https")
+            raise RefusedError(
+                f"{host or 'the URL'} is not asked by https: if that is meant, name the host in "
+                "private_hosts"
+            )
         if not host or not port or found.user is not None or found.password is not None:
             raise RefusedError("the URL needs a host, and neither user nor password")
         if not private:

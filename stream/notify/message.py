@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from schemas.codec import clean
 from schemas.escalation import Account, EscalationEvent, Severity
-from stream.wording import for_accounts, headline, page
+from stream.wording import for_accounts, headline, page, rounded
 
 Action = Literal["open", "update", "resolve", "acknowledge", "answer"]
 TITLE_CHARACTERS: Final = 300
@@ -134,17 +134,18 @@ def of_event(
     data = event.data
     said = for_accounts(event) if address else page(event).split("\n")[1:]
     lines = [note] if note else []
-    if reason in WHY:
-        lines.append(f"Why you are told: {WHY[reason]}.")
+    if reason in WHY and (action != "open" or reason == "reopened"):
+        lines = [f"Why you are told: {note or WHY[reason]}."]
     if accounts:
-        lines.append("Your customers in it: " + "; ".join(_accounts(accounts)))
+        lines.append(f"Your customers in it: {len(accounts)}")
+        lines += [f"- {one}" for one in _accounts(accounts)]
     if now is not None and action == "open":
         age = now - data.detected_at.timestamp()
         if 1_800.0 <= age < 30.0 * DAY:
             lines.append(f"It opened {age / 3600.0:.1f} hours ago and still runs.")
-    lines += [line.strip() for line in said]
+    lines += [line.strip() for line in said if not line.lstrip().startswith("budget: ")]
     if event.transition == "resolved" and peak > 0.0:
-        lines.append(f"At its worst: {peak:.3g} times the expected rate.")
+        lines.append(f"At its worst: {rounded(peak)} times the expected rate.")
     return Message(
         key=identity or (f"{data.episode_id}/{address}" if address else data.episode_id),
         id=(number or f"{data.episode_id}.{data.sequence}.{reason}") + _mark(address),
@@ -199,10 +200,10 @@ def _mark(address: str) -> str:
 def _facts(event: EscalationEvent) -> Iterable[tuple[str, str]]:
     """The few figures that stand out, for sinks that have fields."""
     data = event.data
-    yield "Tickets", f"{data.tickets} ({data.expected:.3g} expected)"
+    yield "Tickets", f"{data.tickets} ({rounded(data.expected)} expected)"
     yield "Customers", str(data.customers)
     yield "Since", f"{data.since:%Y-%m-%d %H:%M} UTC"
-    yield "Times the usual rate", f"{data.ratio:.3g}"
+    yield "Times the usual rate", rounded(data.ratio)
     if data.actions is not None and data.actions.team:
         yield "Team", clean(data.actions.team, 100)
 

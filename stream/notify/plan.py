@@ -24,6 +24,7 @@ from stream.config.values import host as host_name
 from stream.notify.message import LINK_FIELDS
 from stream.notify.sinks import SINKS
 from stream.notify.sinks.base import Options, Sink, form_of_url
+from stream.notify.sinks.mail import is_address
 
 _ABSENT: Any = None
 MOST_TABLES: Final = 500
@@ -90,29 +91,57 @@ Clock = Annotated[str, AfterValidator(_clock)]
 class General(Section):
     """The table ``[delivery]``."""
 
-    link: Annotated[str, AfterValidator(_link)] = ""
-    private_hosts: Annotated[tuple[str, ...], AfterValidator(_hosts)] = ()
-    stale_minutes: float = Field(default=30.0, ge=1, le=10_080)
-    timeout_seconds: float = Field(default=10.0, ge=0.1, le=120)
-    give_up_minutes: float = Field(default=60.0, gt=0, le=10_080)
-    fallback: PlainNames = ()
-    fallback_minutes: float = Field(default=5.0, ge=0, le=1_440)
-    storm_pages: int = Field(default=10, ge=1, le=10_000)
-    storm_minutes: float = Field(default=10.0, gt=0, le=1_440)
-    digest_seconds: float = Field(default=15.0, ge=0.1, le=600)
-    update_percent: float = Field(default=100.0, ge=1, le=10_000)
-    update_tickets: float = Field(default=10.0, ge=1, le=1_000_000)
-    alertmanager_silences: Annotated[str, AfterValidator(_url_or_none)] = ""
+    link: Annotated[str, AfterValidator(_link)] = Field(
+        default="", description="URL of an episode's page, with {tenant} and {episode}; in messages"
+    )
+    private_hosts: Annotated[tuple[str, ...], AfterValidator(_hosts)] = Field(
+        default=(), description="hosts that may have private addresses, and no https"
+    )
+    stale_minutes: float = Field(
+        default=30.0, ge=1, le=10_080, description="older, and over already: in a digest alone"
+    )
+    timeout_seconds: float = Field(default=10.0, ge=0.1, le=120, description="of one HTTP request")
+    give_up_minutes: float = Field(
+        default=60.0, gt=0, le=10_080, description="of trying, after which a message is given up"
+    )
+    fallback: PlainNames = Field(
+        default=(), description="receivers that hear of failures; empty: those of the default"
+    )
+    fallback_minutes: float = Field(
+        default=5.0, ge=0, le=1_440, description="of failures, after which they hear of it"
+    )
+    storm_pages: int = Field(
+        default=10, ge=1, le=10_000, description="first messages to one receiver; then a digest"
+    )
+    storm_minutes: float = Field(default=10.0, gt=0, le=1_440, description="within so many minutes")
+    digest_seconds: float = Field(
+        default=15.0, ge=0.1, le=600, description="that a digest waits for more"
+    )
+    update_percent: float = Field(
+        default=100.0, ge=1, le=10_000, description="growth that is told ..."
+    )
+    update_tickets: float = Field(
+        default=10.0, ge=1, le=1_000_000, description="... if it is so many tickets as well"
+    )
+    alertmanager_silences: Annotated[str, AfterValidator(_url_or_none)] = Field(
+        default="", description="URL of an Alertmanager whose silences hold here too"
+    )
 
 
 class Quiet(Section):
     """When a route holds back what is not grave enough; see `Route`."""
 
-    quiet_start: Clock = ""
-    quiet_end: Clock = ""
-    quiet_days: tuple[Weekday, ...] = ()
-    quiet_zone: Annotated[str, AfterValidator(zone)] = "UTC"
-    quiet_below: Severity = "critical"
+    quiet_start: Clock = Field(default="", description="when quiet hours begin, such as 22:00")
+    quiet_end: Clock = Field(default="", description="when they end, such as 07:00")
+    quiet_days: tuple[Weekday, ...] = Field(
+        default=(), description="mon to sun, on which they begin; empty: every day"
+    )
+    quiet_zone: Annotated[str, AfterValidator(zone)] = Field(
+        default="UTC", description="IANA zone of both, such as Europe/Berlin"
+    )
+    quiet_below: Severity = Field(
+        default="critical", description="what is as grave goes out in quiet hours too"
+    )
 
     @model_validator(mode="after")
     def _both(self) -> Self:
@@ -135,15 +164,19 @@ class Route(Quiet):
     """One ``[[route]]``: whom an escalation concerns; what it leaves out may be anything."""
 
     name: Name = Field(description="what to call it, in quotes")
-    tenants: PlainNames = ()
-    products: Names = ()
-    areas: Names = ()
-    issue_types: Names = ()
-    teams: PlainNames = ()
-    tiers: Names = ()
-    severity: Severity = "info"
+    tenants: PlainNames = Field(default=(), description="names of tenants")
+    products: Names = Field(default=(), description="by the taxonomy")
+    areas: Names = Field(
+        default=(), description="product areas; one of them is enough for a page of a whole tenant"
+    )
+    issue_types: Names = Field(
+        default=(), description="of the slice that paged, or that explains it best"
+    )
+    teams: PlainNames = Field(default=(), description="of the playbook")
+    tiers: Names = Field(default=(), description="of customers inside")
+    severity: Severity = Field(default="info", description="the least")
     receivers: PlainNames = Field(description="names of receivers, in a list")
-    go_on: bool = False
+    go_on: bool = Field(default=False, description="whether routes below are looked at as well")
 
 
 class Audience(Quiet):
@@ -152,10 +185,10 @@ class Audience(Quiet):
     name: Name = Field(description="what to call it, in quotes")
     owner: Name = Field(description="the column of the owners' file that says who")
     receiver: Name = Field(description="the receiver that takes addresses")
-    severity: Severity = "warning"
-    tiers: Names = ()
-    least_revenue: float = Field(default=0.0, ge=0)
-    least_tickets: int = Field(default=1, ge=1)
+    severity: Severity = Field(default="warning", description="the least")
+    tiers: Names = Field(default=(), description="of the owner's customers; empty: any")
+    least_revenue: float = Field(default=0.0, ge=0, description="a year, of a customer")
+    least_tickets: int = Field(default=1, ge=1, description="inside, of a customer")
 
 
 class Default(Section):
@@ -242,7 +275,7 @@ def read_plan(path: Path) -> Plan:
         )
     else:
         mistakes += find_mistakes(_Tables, known, Sources(path, text, {}))
-    receivers, wrong = _read_receivers(many["receiver"], places["receiver"])
+    receivers, wrong = _read_receivers(many["receiver"], places["receiver"], path.parent)
     mistakes += wrong
     for key, model in (("route", _OneRoute), ("audience", _OneAudience)):
         for table, place in zip(many[key], places[key], strict=True):
@@ -252,6 +285,8 @@ def read_plan(path: Path) -> Plan:
     names = {str(one.get("name", "")).strip() for one in many["receiver"]}
     mistakes += _unknown(many, places, names, columns, receivers)
     mistakes += _in_vain(many, places)
+    if not wrong:  # else their lines are to be mended first
+        mistakes += _bad_addresses(many["audience"], receivers, owners)
     mistakes += _unknown_in(known, names, receivers, Sources(path, text, {}))
     if mistakes:
         raise ConfigError(mistakes)
@@ -276,7 +311,7 @@ def _strange(data: Mapping[str, Any], whole: Sources) -> list[str]:
 
 
 def _read_receivers(
-    tables: list[dict[str, Any]], places: list[Part]
+    tables: list[dict[str, Any]], places: list[Part], folder: Path
 ) -> tuple[dict[str, Receiver], list[str]]:
     made: dict[str, Receiver] = {}
     mistakes = []
@@ -298,7 +333,7 @@ def _read_receivers(
         if name in made:
             mistakes.append(place.mistake("receiver.name", f"{found(name)} is there already"))
         options = {k: v for k, v in table.items() if k not in ("name", "kind")}
-        made[name] = Receiver(name, sink, sink.options.model_validate(options))
+        made[name] = Receiver(name, sink, sink.options.model_validate(options).at(folder))
     return made, mistakes
 
 
@@ -377,6 +412,29 @@ def _unknown(
         if isinstance(owner, str) and columns is not None and owner.strip() not in columns:
             hint = nearest(owner, columns) if columns else "there is no [owners] file"
             mistakes.append(place.mistake("audience.owner", f"no such column; {hint}"))
+    return mistakes
+
+
+def _bad_addresses(
+    audiences: list[dict[str, Any]],
+    receivers: Mapping[str, Receiver],
+    owners: Mapping[str, Mapping[str, str]],
+) -> list[str]:
+    """Owners that mails would go to, and that are no address; the first few."""
+    mistakes = []
+    for table in audiences:
+        receiver = receivers.get(str(table.get("receiver", "")).strip())
+        column = str(table.get("owner", "")).strip()
+        if receiver is None or receiver.sink.kind != "email":
+            continue
+        bad: dict[str, list[str]] = {}
+        for customer, row in owners.items():
+            text = row.get(column, "")
+            if text and not is_address(text):
+                bad.setdefault(text, []).append(customer)
+        for text, customers in list(bad.items())[:20]:
+            of = f"{customers[0]}" + (f" and {len(customers) - 1} more" if customers[1:] else "")
+            mistakes.append(f"owners: {column} of {of}: {found(text)} is no e-mail address")
     return mistakes
 
 

@@ -122,7 +122,8 @@ class Service:
 
     async def own(self, partition: int) -> None:
         """Take over a partition: everything that is known of it."""
-        self.desk.own(partition, await self._ledger.load(partition))
+        found = await self._ledger.load(partition)
+        await self.post.save(self.desk.own(partition, found, time.time()))
         self.owned.add(partition)
 
     async def disown(self, partition: int) -> None:

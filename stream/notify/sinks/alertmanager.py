@@ -28,7 +28,12 @@ class AlertmanagerOptions(Options):
     """One Alertmanager, or one of a cluster."""
 
     url: Url = Field(description="where it listens, such as https://alertmanager.example.com")
-    repeat_seconds: float = Field(default=60.0, ge=0.5, le=600)
+    repeat_seconds: float = Field(
+        default=60.0,
+        ge=0.5,
+        le=600,
+        description="how often a firing alert is sent again; it ends by itself after five of them",
+    )
     token: Secret | None = Field(default=None, description="bearer token, if it wants one")
 
 

@@ -4,7 +4,8 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, ClassVar, Final, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -26,6 +27,11 @@ ALL_ACTIONS: Final[frozenset[Action]] = frozenset(
 
 class Options(Section):
     """Keys of a receiver in the file, besides ``name`` and ``kind``."""
+
+    def at(self, folder: Path) -> Self:
+        """The same, with paths as seen from the *folder* of the file that they stand in."""
+        del folder
+        return self
 
 
 class Sink(ABC):

@@ -1,12 +1,15 @@
 """A folder on this machine: one text file for each message. For the demo, and for trying routes."""
 
+import contextlib
+import errno
+import os
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from stream.notify.errors import RefusedError
+from stream.notify.errors import RefusedError, TryAgainError
 from stream.notify.message import Message
 from stream.notify.sinks.base import Handle, Options, Sink, cut_bytes
 
@@ -14,7 +17,13 @@ from stream.notify.sinks.base import Handle, Options, Sink, cut_bytes
 class FolderOptions(Options):
     """Where to."""
 
-    path: str = Field(min_length=1, description="the folder; made if it is not there")
+    path: str = Field(
+        min_length=1, description="the folder, as seen from this file; made if it is not there"
+    )
+
+    def at(self, folder: Path) -> Self:
+        """The same, as seen from the *folder* of the file that it stands in."""
+        return self.model_copy(update={"path": str(folder / self.path)})
 
 
 class Folder(Sink):
@@ -43,13 +52,20 @@ class Folder(Sink):
             part.write_bytes(text.encode("utf-8", "replace"))
             part.replace(self._folder / f"{name}.txt")
         except OSError as error:
-            raise RefusedError(f"{self._folder} cannot be written: {error.strerror}") from None
+            said = f"{self._folder} cannot be written: {error.strerror}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # somebody will make room
+                raise TryAgainError(said) from None
+            raise RefusedError(said) from None
+        finally:
+            with contextlib.suppress(OSError):
+                (self._folder / f".{name}.part").unlink(missing_ok=True)
         return {"number": str(number)}
 
     async def check(self) -> str:
-        """Whether it can be written."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RefusedError(f"{self._folder} cannot be made: {error.strerror}") from None
-        return f"messages go to {self._folder}"
+        """Whether it can be written, or made; nothing is made yet."""
+        there = self._folder
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            raise RefusedError(f"{self._folder} cannot be made: {there} is not ours to write to")
+        return f"messages go to {self._folder.absolute()}"

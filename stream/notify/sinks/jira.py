@@ -35,8 +35,11 @@ class JiraOptions(Options):
     """One API integration of a team."""
 
     api_key: Secret = Field(description="key of the API integration")
-    url: Url = "https://api.atlassian.com/jsm/ops/integration/v2/alerts"
-    tags: tuple[str, ...] = ()
+    url: Url = Field(
+        default="https://api.atlassian.com/jsm/ops/integration/v2/alerts",
+        description="whole address of the alerts of the integration events API",
+    )
+    tags: tuple[str, ...] = Field(default=(), description="of each alert, besides spikewatch")
 
 
 class Jira(Sink):

@@ -42,6 +42,15 @@ def address(text: str) -> str:
     return text
 
 
+def is_address(text: str) -> bool:
+    """Whether a mail can go there."""
+    try:
+        address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address(text) for text in texts))
 
@@ -50,12 +59,16 @@ class MailOptions(Options):
     """A mail server, and who gets what."""
 
     host: Annotated[str, AfterValidator(host_name)] = Field(description="the mail server")
-    port: int = Field(default=587, ge=1, le=65535)
-    encryption: Literal["starttls", "tls", "none"] = "starttls"
-    username: str = ""
-    password: Secret | None = None
+    port: int = Field(default=587, ge=1, le=65535, description="of the mail server")
+    encryption: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="starttls, tls (port 465), or none"
+    )
+    username: str = Field(default="", description="to log in with; empty: no login")
+    password: Secret | None = Field(default=None, description="of that user")
     sender: Annotated[str, AfterValidator(address)] = Field(description="address we write from")
-    to: Annotated[tuple[str, ...], AfterValidator(_addresses)] = ()
+    to: Annotated[tuple[str, ...], AfterValidator(_addresses)] = Field(
+        default=(), description="who gets it; may be empty where it only serves an audience"
+    )
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -109,9 +122,7 @@ class Mail(Sink):
             mail["To"] = ", ".join(address(one) for one in recipients)
         except ValueError:
             raise RefusedError("the owner's address is no e-mail address") from None
-        mail["Subject"] = plain_line(
-            cut(handle.get("subject") or message.title, SUBJECT_CHARACTERS)
-        )
+        mail["Subject"] = plain_line(cut(message.title, SUBJECT_CHARACTERS))
         mail["Date"] = formatdate(localtime=False, usegmt=True)
         mail["Message-ID"] = identity
         if handle:
@@ -123,7 +134,7 @@ class Mail(Sink):
         mail.set_content(_encodable("\n".join(text)))
         mail.add_alternative(_encodable(_html(message)), subtype="html")
         await self.in_thread(lambda: self._deliver(mail, recipients), 3 * TIMEOUT_SECONDS)
-        return handle or {"first": identity, "subject": message.title}
+        return handle or {"first": identity}
 
     def _deliver(self, mail: EmailMessage, recipients: list[str]) -> None:
         with _in_our_words(), self._connect() as server:

@@ -9,13 +9,15 @@ from pydantic import Field
 
 from stream.config.secret import Secret
 from stream.config.values import plain
-from stream.notify.errors import RefusedError
+from stream.notify.errors import RefusedError, TryAgainError
+from stream.notify.http import Answer
 from stream.notify.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut, cut_bytes
 
 KEY_CHARACTERS: Final = 255
 SUMMARY_CHARACTERS: Final = 1024
 ROUTING_KEY_CHARACTERS: Final = 32
+ACCEPTED: Final = 202
 TEXT_BYTES: Final = 100_000
 """Of a request that may have 512 KB, and characters grow in JSON."""
 _EVENT: Final[dict[Action, str]] = {
@@ -30,7 +32,10 @@ class PagerDutyOptions(Options):
     """One service's integration of the type Events API v2."""
 
     routing_key: Secret = Field(description="integration key of the service, 32 characters")
-    url: Url = "https://events.pagerduty.com/v2/enqueue"
+    url: Url = Field(
+        default="https://events.pagerduty.com/v2/enqueue",
+        description="whole address of Events v2; EU: https://events.eu.pagerduty.com/v2/enqueue",
+    )
 
 
 class PagerDuty(Sink):
@@ -65,7 +70,7 @@ class PagerDuty(Sink):
             page = next((url for text, url in message.links if text == "Open the episode"), None)
             if page is not None:
                 body["client_url"] = page
-        await self.ask("POST", self._url, body=body)
+        _taken(await self.ask("POST", self._url, body=body))
         return handle
 
     def _payload(self, message: Message) -> dict[str, Any]:
@@ -95,7 +100,7 @@ class PagerDuty(Sink):
                 f"API v2 has {ROUTING_KEY_CHARACTERS}"
             )
         # A resolve of a key that nobody triggered is dropped, but a wrong routing key is refused.
-        await self.ask(
+        said = await self.ask(
             "POST",
             self._url,
             body={
@@ -104,4 +109,17 @@ class PagerDuty(Sink):
                 "dedup_key": "spikewatch-check",
             },
         )
+        _taken(said)
         return "the routing key is taken"
+
+
+def _taken(answer: Answer) -> None:
+    """See that it was PagerDuty that answered, and took the event: 202 and ``success``.
+
+    Raises:
+        TryAgainError: Something else answers there, such as a proxy.
+    """
+    if answer.status != ACCEPTED or answer.json().get("status") != "success":
+        raise TryAgainError(
+            f"the answer {answer.status} is none of PagerDuty's: is the url right? a proxy?"
+        )

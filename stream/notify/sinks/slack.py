@@ -54,7 +54,9 @@ class SlackOptions(Options):
     token: Secret | None = Field(default=None, description="bot token, xoxb-..., scope chat:write")
     channel: str = Field(default="", description="id of the channel, such as C0123456789")
     webhook_url: Secret | None = Field(default=None, description="URL of an incoming webhook")
-    url: Url = "https://slack.com/api"
+    url: Url = Field(
+        default="https://slack.com/api", description="where its methods are; not of a webhook"
+    )
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -648,7 +648,7 @@ class Folder(Provider):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for one in self.path.iterdir():
+        for one in self.path.iterdir() if self.path.exists() else ():
             self.must(one.suffix == ".txt", f"something is left over: {one.name}")
             self.must(len(one.name.encode()) <= 255, "a name of more than 255 bytes")
         assert not self.wrong, "\n".join(self.wrong)

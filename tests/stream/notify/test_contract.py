@@ -223,14 +223,15 @@ def test_no_title_ends_a_header(case: Case, tmp_path: Path) -> None:
 
 
 def test_mails_of_an_episode_are_a_thread(tmp_path: Path) -> None:
-    """All have the first one's subject and refer to it, each has an id of its own."""
+    """All refer to the first; each has an id of its own, and the subject says how it stands."""
 
     async def thread() -> None:
         async with running(CASES["email"], tmp_path) as (sink, provider):
             await tell(sink, message(), message("update", 2), message("resolve", 3))
             first, *rest = provider.mails
             assert first["references"] is None
-            assert {mail["subject"] for mail in provider.mails} == {first["subject"]}
+            assert "[RESOLVED]" in provider.mails[-1]["subject"]
+            assert "[WARNING]" in first["subject"]
             assert len({mail["message-id"] for mail in provider.mails}) == 3
             for mail in rest:
                 assert mail["references"] == mail["in-reply-to"] == first["message-id"]

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.codec import write_escalation
 from stream.config import ConfigError
+from stream.notify import keys_page
 from stream.notify.plan import Plan, read_plan
 from tests.stream.notify.escalations import escalation
 
@@ -417,13 +418,13 @@ def test_route_shows_who_and_why_and_sends_nothing(tmp_path: Path) -> None:
         'quiet_start = "00:00"\nquiet_end = "23:59"\n'
     )
     file = written(
-        tmp_path, GOOD + people + night + AUDIENCE, "customer,executive\nc1,ann\nc2,bo\n"
+        tmp_path, GOOD + people + night + AUDIENCE, "customer,executive\nc1,first\nc2,second\n"
     )
     events = [
         escalation(),
         escalation(episode_id="b" * 32, product_area="billing", impact=None),
         escalation(episode_id="c" * 32, suppressed="inside_tenant"),
-        escalation("updated", sequence=2),
+        escalation("updated", sequence=2, severity="error"),
     ]
     source = tmp_path / "escalations.jsonl"
     source.write_bytes(b"\n".join(write_escalation(event) for event in events) + b"\n")
@@ -431,11 +432,19 @@ def test_route_shows_who_and_why_and_sends_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     shown = done.stdout.splitlines()
     assert "    inbox (folder): by by night; held back in its quiet hours" in shown
-    assert "    people (folder) to ann: by executives: owns c1" in shown
-    assert "    people (folder) to bo: by executives: owns c2" in shown
+    assert "    people (folder) to first: by executives: owns c1" in shown
+    assert "    people (folder) to second: by executives: owns c2" in shown
     assert "    inbox (folder): by default" in shown
     assert "    nobody: suppressed, inside_tenant" in shown
-    assert sum("#2 [WARNING]" in line for line in shown) == 1
+    assert sum("#2 [ERROR]" in line for line in shown) == 1
     assert sum("#1" in line for line in shown) == 2
     assert not (tmp_path / "inbox").exists()
     assert not (tmp_path / "people").exists()
+
+
+def test_the_page_of_keys_is_what_is_declared() -> None:
+    """Each key with a meaning; `make schemas` writes it."""
+    assert keys_page.PAGE.read_text(encoding="utf-8") == keys_page.page(), "write it: make schemas"
+    rows = [line for line in keys_page.page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 60
+    assert not [row for row in rows if row.endswith("| None |")]
