@@ -333,14 +333,15 @@ def test_a_pager_that_cannot_reopen_hears_of_the_end_after_the_cool_down(
         desk.put(escalation("acme", 1, 2, "resolved", at=now()))
         desk.put(escalation("acme", 1, 3, "reopened", tickets=40, severity="error", at=now()))
         desk.wait(lambda seen: len(seen) == 3, "the webhook's three")
-        wait_for(lambda: len(duty.seen) == 2, 10, "the pager's two", rig)
-        assert [one["event_action"] for one in duty.seen] == ["trigger", "trigger"]
+        wait_for(lambda: len(duty.seen) == 3, 10, "opened, over, back", rig)
+        assert [one["event_action"] for one in duty.seen] == ["trigger"] * 3
+        assert "[RESOLVED]" in duty.seen[1]["payload"]["summary"]
         assert len({one["dedup_key"] for one in duty.seen}) == 1
         assert any(e.reason == "superseded" and e.receiver == "duty" for e in desk.audit())
         rig.processes[-1].end()
         desk.start(SPIKEWATCH_EPISODE__COOLDOWN_MINUTES="0")
         desk.put(escalation("acme", 1, 4, "resolved", at=now()))
-        wait_for(lambda: len(duty.seen) == 3, 10, "the end", rig)
+        wait_for(lambda: len(duty.seen) == 4, 10, "the end", rig)
         assert duty.seen[-1]["event_action"] == "resolve"
 
 
