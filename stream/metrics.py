@@ -9,7 +9,14 @@ from importlib.metadata import version
 from typing import Final
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
 from scipy.stats import nbinom
 
 from detectors.budget import budget_of, limits
@@ -257,6 +264,7 @@ class Metrics:
         """
         if port == 0:
             return
+        ProcessCollector(registry=self.registry)  # of the process that serves, no other's
         try:
             start_http_server(port, addr=host, registry=self.registry)
         except OSError as error:

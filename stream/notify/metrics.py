@@ -3,7 +3,14 @@
 from collections import Counter as Counts
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
 
 from schemas.audit import AuditEntry
 from stream.errors import UserError
@@ -58,6 +65,7 @@ class NotifyMetrics:
         """
         if port == 0:
             return
+        ProcessCollector(registry=self.registry)  # of the process that serves, no other's
         try:
             start_http_server(port, addr=host, registry=self.registry)
         except OSError as error:
