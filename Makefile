@@ -15,11 +15,11 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo test lint types format bench schemas lock clean
+.PHONY: help demo test lint types format bench schemas dashboards lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
 	@echo "Running the demo"
@@ -50,6 +50,9 @@ bench: $(STAMP) ## run the benchmarks
 
 schemas: $(STAMP) ## write the JSON Schemas and the AsyncAPI document anew
 	@$(PY) -m schemas.export
+
+dashboards: $(STAMP) ## write Grafana's dashboards anew
+	@$(PY) -m deploy.grafana
 
 lock: $(STAMP) ## resolve all dependencies anew into requirements.lock
 	@echo "Installing $(UV)"

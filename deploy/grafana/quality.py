@@ -38,6 +38,13 @@ VERDICTS: Final = "spikewatch_verdicts_total"
 FALSE_VERDICTS: Final = f'{PROCESS},verdict=~"false_alarm|expected_event"'
 OPENED: Final = f'{PROCESS},transition="opened"'
 DELAY: Final = "spikewatch_detection_delay_seconds"
+EDGES: Final = (
+    ("60.0", "a minute"),
+    ("300.0", "5 minutes"),
+    ("900.0", "15 minutes"),
+    ("3600.0", "an hour"),
+)
+"""Buckets of the delay, as Prometheus writes them; a query each, for it hands them out unsorted."""
 
 
 def quality() -> Dashboard:
@@ -167,11 +174,17 @@ def quality() -> Dashboard:
     )
     made.with_panel(
         bars(
-            "Pages within so many seconds",
+            "Pages within so long",
             "Pages in the time shown, by how long after the complaints began to come faster; each "
             "bar holds the ones above it.",
             COUNT,
-            Query(increase(f"{DELAY}_bucket", "le"), "{{le}} s"),
+            *(
+                Query(
+                    increase(f"{DELAY}_bucket", labels=f'{PROCESS},le="{edge}"'), f"within {name}"
+                )
+                for edge, name in EDGES
+            ),
+            Query(increase(f"{DELAY}_count"), "all"),
             width=18,
         )
     )

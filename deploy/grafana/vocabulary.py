@@ -1,6 +1,6 @@
 """What the dashboards are made of: filters, variables, panels that cannot lack a unit or a text.
 
-The dashboards are committed as JSON, made by `python -m deploy.grafana`; nobody edits the JSON.
+The dashboards are committed as JSON, made by `make dashboards`; nobody edits the JSON.
 """
 
 from dataclasses import dataclass

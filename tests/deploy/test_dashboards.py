@@ -46,7 +46,7 @@ def selectors(expression: str) -> Iterator[tuple[str, str]]:
 
 
 def test_the_committed_files_are_what_the_program_writes() -> None:
-    """Else: python -m deploy.grafana."""
+    """Else: make dashboards."""
     assert {path.name: path.read_text(encoding="utf-8") for path in FILES} == written()
 
 
