@@ -116,7 +116,8 @@ def _play(story: Story) -> None:
     _spike(rig, "globex", "billing")
     story.wait('spikewatch_episode_ratio{tenant="globex",product_area="billing"}')
     story.wait("spikewatch_notification_seconds_count", 2.0)
-    for episode, verdict in zip(_paged(rig), ("false_alarm", "incident"), strict=False):
+    first, second, *_ = _paged(rig)
+    for episode, verdict in ((first, "false_alarm"), (second, "incident")):
         done = rig.run("verdict", episode, verdict, "--by", "on-call")
         assert done.returncode == 0, done.stdout + done.stderr
     story.wait('spikewatch_verdicts_total{verdict=~"false_alarm|incident"}', 2.0)
