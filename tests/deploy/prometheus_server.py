@@ -17,7 +17,7 @@ from tests.stream.conftest import free_port
 SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
 
 
-class Refused(Exception):
+class QueryError(Exception):
     """Prometheus cannot make sense of a query; what it said."""
 
 
@@ -98,7 +98,7 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=20) as answer:
                 body: dict[str, Any] = json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            raise Refused(f"{asked}: {error.read().decode()}") from None
+            raise QueryError(f"{asked}: {error.read().decode()}") from None
         assert body["status"] == "success", (asked, body)
         return body
 

@@ -29,7 +29,7 @@ from tests.deploy.dashboards import (
     several,
     variables,
 )
-from tests.deploy.prometheus_server import Prometheus, Refused
+from tests.deploy.prometheus_server import Prometheus, QueryError
 from tests.notify_rig import Provider, webhook
 from tests.stream.conftest import Rig, free_port, stop_all, wait_for
 
@@ -224,8 +224,8 @@ def test_every_query_has_an_answer(story: Story, everything: bool) -> None:
             asked_of += 1
             try:
                 numbers = _numbers(story, asked, values)
-            except Refused as refused:
-                wrong.append(f"error: {asked}: {refused}")
+            except QueryError as error:
+                wrong.append(f"error: {asked}: {error}")
                 continue
             if not any(math.isfinite(number) for number in numbers):
                 wrong.append(f"nothing: {asked}")
