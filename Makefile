@@ -15,11 +15,11 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo test lint types format bench schemas lock clean
+.PHONY: help demo test lint types format bench schemas dashboards lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
 	@echo "Running the demo"
@@ -52,6 +52,9 @@ schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, 
 	@$(PY) -m schemas.export
 	@$(PY) -m stream.metrics_page
 	@$(PY) -m stream.notify.keys_page
+
+dashboards: $(STAMP) ## write Grafana's dashboards anew
+	@$(PY) -m deploy.grafana
 
 lock: $(STAMP) ## resolve all dependencies anew into requirements.lock
 	@echo "Installing $(UV)"

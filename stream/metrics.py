@@ -6,19 +6,29 @@ No ids and no free text as labels; at most 200 areas and ``other``.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
 from scipy.stats import nbinom
 
 from detectors.budget import budget_of, limits
+from detectors.guard_names import Guard
 from detectors.partition import Partition
-from detectors.pipeline import Step
+from detectors.pipeline import VERDICTS, Step
+from detectors.placing import Placed
 from detectors.playbook import WHOLE_TENANT
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Tenant
-from schemas.escalation import SEVERITIES
+from schemas.dead_letter import DeadReason
+from schemas.escalation import SEVERITIES, Suppressed, Transition
 from schemas.signals import Signal, Tick, Ticket, Verdict
 from stream.errors import UserError
 
@@ -248,6 +258,26 @@ class Metrics:
         self._outcomes: defaultdict[str, int] = defaultdict(int)
         """Of the chunk that is worked on; a labelled counter costs 1 µs each time."""
         self._guards: defaultdict[str, int] = defaultdict(int)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Show what is rare before it happens: Prometheus sees no rise of what was not there.
+
+        Without this the first verdict, dead letter or escalation of a worker's life counts nowhere.
+        """
+        for verdict in VERDICTS:
+            self._verdicts.labels(verdict)
+        for reason in get_args(DeadReason):
+            self._dead.labels(reason)
+        for transition in get_args(Transition):
+            for severity in SEVERITIES:
+                self._escalations.labels(transition, severity)
+        for why in get_args(Suppressed):
+            self._suppressed.labels(why)
+        for how in get_args(Placed):
+            self._placed.labels(how)
+        for guard in get_args(Guard):
+            self._guarded.labels(guard)
 
     def serve(self, host: str, port: int) -> None:
         """Answer scrapes on *host* and *port*, from a thread of its own; port 0: do not.
@@ -257,6 +287,7 @@ class Metrics:
         """
         if port == 0:
             return
+        ProcessCollector(registry=self.registry)  # of the process that serves, no other's
         try:
             start_http_server(port, addr=host, registry=self.registry)
         except OSError as error:

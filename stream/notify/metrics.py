@@ -1,11 +1,19 @@
 """What Prometheus sees of notify; receivers and reasons as labels, nothing of strangers."""
 
 from collections import Counter as Counts
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
 
-from schemas.audit import AuditEntry
+from schemas.audit import AuditEntry, SentReason
 from stream.errors import UserError
 from stream.notify.register import Register
 
@@ -58,6 +66,7 @@ class NotifyMetrics:
         """
         if port == 0:
             return
+        ProcessCollector(registry=self.registry)  # of the process that serves, no other's
         try:
             start_http_server(port, addr=host, registry=self.registry)
         except OSError as error:
@@ -65,6 +74,13 @@ class NotifyMetrics:
                 f"metrics cannot be served on {host}:{port} ({error.strerror}): set another "
                 "[notify] metrics_port, or 0 for none"
             ) from None
+
+    def know(self, receivers: Iterable[str]) -> None:
+        """Begin the counts of failures at zero: one that appears with 1 has not grown."""
+        for receiver in receivers:
+            self._failures.labels(receiver)
+            for reason in get_args(SentReason):
+                self._notifications.labels(receiver, "given_up", reason)
 
     def audited(self, entry: AuditEntry) -> None:
         """A decision was written down."""

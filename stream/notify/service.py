@@ -70,6 +70,7 @@ class Service:
             name: Channel(one.sink(name, one.options, http), plan.general.give_up_minutes * 60.0)
             for name, one in plan.receivers.items()
         }
+        self.metrics.know(plan.receivers)
         self.post = PostOffice(self.desk, ledger, channels, self.metrics)
         self.owned: set[int] = set()
         """Partitions of which everything is known."""
