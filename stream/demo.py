@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -215,7 +214,8 @@ def _is_the_incident(event: EscalationEvent) -> bool:
 
 def _receivers(folder: Path, inbox: Path) -> dict[str, str]:
     """Who is told in the demo: a pager, a channel, and the owners of the customers inside."""
-    shutil.rmtree(inbox, ignore_errors=True)
+    for old in inbox.glob("*.txt"):
+        old.unlink()
     owners = [f"customer-{n},{OWNERS[n % len(OWNERS)]}" for n in range(CUSTOMERS)]
     (folder / "owners.csv").write_text("customer,account_executive\n" + "\n".join(owners) + "\n")
     tables = [f'[[receiver]]\nname = "{name}"\nkind = "folder"\npath = {json.dumps(str(inbox))}'
