@@ -14,3 +14,13 @@ def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Any) 
     assert "OPENED: login of acme" in done.stdout
     assert "RESOLVED: login of acme" in done.stdout
     assert "Unclosed" not in done.stderr
+    inbox = {path.name: path.read_text() for path in (rig.folder / "demo-inbox").glob("*.txt")}
+    on_call = [text for name, text in inbox.items() if name.startswith("on-call-")]
+    assert any("Why: first" in text and "runbook" in text for text in on_call)
+    assert any("Why: resolved" in text and "At its worst" in text for text in on_call)
+    owners = [text for name, text in inbox.items() if name.startswith("account-team-")]
+    assert owners
+    for text in owners:
+        assert "To: accounts-" in text
+        assert "Your customers in it" in text
+        assert "tickets/" not in text  # of other customers
