@@ -13,7 +13,7 @@ from detectors.episode import Episode
 from detectors.evidence import significant
 from detectors.series import Series
 from detectors.settings import Settings
-from detectors.tenant import Tenant
+from detectors.tenant import WHOLE, Tenant
 from schemas.escalation import Budget
 
 LIVE_RATE: Final = 0.005
@@ -47,26 +47,26 @@ def allowed_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) 
     return part * UNKNOWN_PART / max(unknown, 1)
 
 
-def limits(tenant: Tenant, settings: Settings) -> Iterator[tuple[Series, Kind, float, float]]:
-    """Of each series and kind the limit as far as was learned already, and false pages a week.
+def limits(tenant: Tenant, settings: Settings) -> Iterator[tuple[str, Kind, float, float]]:
+    """Of each series, by its key, and kind the limit as far as was learned, and false pages a week.
 
     Changes nothing.
     """
     if tenant.clock is None:
         return
     at = tenant.clock / 3600.0
-    kinds: list[tuple[Series, Kind]] = [(tenant.whole, "tenant")]
-    for series in tenant.areas.values():
-        kinds += [(series, "area"), (series, "slice")]
+    kinds: list[tuple[str, Series, Kind]] = [(WHOLE, tenant.whole, "tenant")]
+    for area, series in tenant.areas.items():
+        kinds += [(area, series, "area"), (area, series, "slice")]
     allowed: dict[tuple[Kind, bool], float] = {}
-    for series, kind in kinds:
+    for key, series, kind in kinds:
         share = (kind, kind == "tenant" or tenant.knows(series))
         if share not in allowed:
             allowed[share] = allowed_for(tenant, series, kind, settings)
         pool, table = tenant.pool(kind, series.model.rate)
         limit = series.limit_of(kind)
         now = limit.now(at, allowed[share], pool, table)
-        yield series, kind, now, limit.expected(now, pool, table)
+        yield key, kind, now, limit.expected(now, pool, table)
 
 
 def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:

@@ -91,14 +91,13 @@ class Episode(msgspec.Struct, array_like=True):
     """How many areas the last event listed."""
     before: int = 0
     """Customers of the window that opened it, from before the dossier begins."""
+    too_late: int = 0
+    """Tickets inside that were heard of too late, since the last event."""
 
     @property
     def hours(self) -> float:
         """How long it lasted, up to now or to its end."""
         return (max(self.accounted, self.resolved_at) - self.since) / 3600.0
-
-    too_late: int = 0
-    """Tickets inside that were heard of too late, since the last event."""
 
     @property
     def running(self) -> bool:

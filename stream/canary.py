@@ -6,19 +6,20 @@ back on its topic. Notify tells nobody of tenants whose name begins with `CANARY
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from schemas.escalation import EscalationEvent
 from schemas.signals import CANARY
+from stream import scrape
 from stream.config import Config
-from stream.errors import UserError
 from stream.send import Pace, Sender
 from stream.tail import follow
 
@@ -132,7 +133,9 @@ async def serve(config: Config, *, once: bool) -> bool:
         UserError: No broker, or the topics are not as they must be.
     """
     metrics = CanaryMetrics()
-    _listen(config, metrics)
+    scrape.serve(
+        metrics.registry, config.metrics.host, config.canary.metrics_port, "[canary] metrics_port"
+    )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -152,11 +155,8 @@ async def serve(config: Config, *, once: bool) -> bool:
                     break
                 if listener.done():
                     listener.result()
-                waiting: Any = asyncio.wait_for(stop.wait(), config.canary.every_minutes * 60.0)
-                try:
-                    await waiting
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), config.canary.every_minutes * 60.0)
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)
@@ -167,17 +167,3 @@ async def _hear(config: Config, tenant: str, heard: "asyncio.Queue[EscalationEve
     async for event in follow(config):
         if event.data.tenant == tenant:
             heard.put_nowait(event)
-
-
-def _listen(config: Config, metrics: CanaryMetrics) -> None:
-    if config.canary.metrics_port == 0:
-        return
-    try:
-        start_http_server(
-            config.canary.metrics_port, addr=config.metrics.host, registry=metrics.registry
-        )
-    except OSError as error:
-        raise UserError(
-            f"metrics cannot be served on port {config.canary.metrics_port} ({error.strerror}): "
-            "set another [canary] metrics_port, or 0 for none"
-        ) from None

@@ -14,8 +14,6 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    ProcessCollector,
-    start_http_server,
 )
 from scipy.stats import nbinom
 
@@ -30,7 +28,7 @@ from detectors.tenant import WHOLE, Tenant
 from schemas.dead_letter import DeadReason
 from schemas.escalation import SEVERITIES, Suppressed, Transition
 from schemas.signals import Signal, Tick, Ticket, Verdict
-from stream.errors import UserError
+from stream import scrape
 
 LEAST_GUESSES = 20.0
 """Tickets it takes to tell an accuracy."""
@@ -285,16 +283,7 @@ class Metrics:
         Raises:
             UserError: The port cannot be had.
         """
-        if port == 0:
-            return
-        ProcessCollector(registry=self.registry)  # of the process that serves, no other's
-        try:
-            start_http_server(port, addr=host, registry=self.registry)
-        except OSError as error:
-            raise UserError(
-                f"metrics cannot be served on {host}:{port} ({error.strerror}): set another "
-                "[metrics] port, or 0 for none"
-            ) from None
+        scrape.serve(self.registry, host, port, "[metrics] port")
 
     def taken(self, signal: Signal, done: Step, received_at: float) -> None:
         """One signal was taken in."""
@@ -410,11 +399,9 @@ class Metrics:
 
     def _look_at_limits(self, tenant: Tenant, settings: Settings) -> None:
         """False pages to be expected, and of the areas with a label what they have to reach."""
-        names = {id(series): area for area, series in tenant.areas.items()}
         expected = 0.0
-        for series, kind, limit, false_pages in limits(tenant, settings):
+        for area, kind, limit, false_pages in limits(tenant, settings):
             expected += false_pages
-            area = names.get(id(series), "")
             if kind == "area" and (tenant.name, area) in self._labelled:
                 self._score_limit.labels(tenant.name, area).set(limit)
         self._expected_false.labels(tenant.name).set(expected)

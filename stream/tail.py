@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaConnectionError
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from detectors.partition import Partition
 from detectors.twins import Recovery, StateError
@@ -17,8 +17,9 @@ from schemas.escalation import EscalationEvent
 from schemas.topics import Topics
 from stream.config import Config, kafka_client_options
 from stream.errors import UserError
+from stream.reader import Reader
 from stream.settings import settings_of
-from stream.topics import no_broker, verify
+from stream.topics import verify
 
 MATURE_HOURS = 336.0
 """Two weeks: each hour of the week was seen twice, and the own tail begins to count."""
@@ -72,7 +73,7 @@ async def follow(
     """
     await verify(config)
     topic = Topics(config.kafka.topic_prefix).escalations
-    async with _Reader(config) as reader:
+    async with Reader(config) as reader:
         partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
         reader.assign(partitions)
         if from_start:
@@ -120,7 +121,7 @@ async def status(config: Config) -> Status:
     changelog = topics.changelog(config.kafka.group)
     settings = settings_of(config)
     found = Status(0, [], {}, {})
-    async with _Reader(config) as reader:
+    async with Reader(config) as reader:
         for number in range(config.kafka.partitions):
             recovery = await _read_partition(reader, TopicPartition(changelog, number))
             try:
@@ -195,24 +196,3 @@ async def _committed(config: Config) -> dict[TopicPartition, int]:
         return {tp: found.offset for tp, found in offsets.items() if found.offset >= 0}
     finally:
         await admin.close()
-
-
-class _Reader:
-    """A consumer of no group, for the time of a ``with``."""
-
-    def __init__(self, config: Config) -> None:
-        self._servers = config.kafka.bootstrap_servers
-        self._consumer = AIOKafkaConsumer(
-            **kafka_client_options(config), enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-
-    async def __aenter__(self) -> AIOKafkaConsumer:
-        try:
-            await self._consumer.start()
-        except KafkaConnectionError:
-            await self._consumer.stop()
-            raise UserError(no_broker(self._servers)) from None
-        return self._consumer
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.shield(self._consumer.stop())

@@ -6,13 +6,19 @@ import json
 import random
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from aiohttp import web
+from aiokafka import AIOKafkaProducer
 
+from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent
+from schemas.topics import Topics
+from stream.config import Config
+from stream.routing import partition_of
 
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -179,6 +185,35 @@ class Provider:
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=204)
+
+
+async def put(
+    config: Config, events: Iterable[EscalationEvent], pause: float = 0.0
+) -> dict[str, float]:
+    """Put *events* on their topic, in their tenants' partitions; episode -> when it was appended.
+
+    With a *pause* each waits for its acknowledgement, and then so many seconds.
+    """
+    topic = Topics(config.kafka.topic_prefix).escalations
+    appended, waiting = {}, []
+    async with AIOKafkaProducer(
+        bootstrap_servers=config.kafka.bootstrap_servers, linger_ms=5
+    ) as producer:
+        for event in events:
+            tenant = event.data.tenant
+            sent = await producer.send(
+                topic,
+                write_escalation(event),
+                key=tenant.encode(),
+                partition=partition_of(tenant, config.kafka.partitions),
+            )
+            waiting.append((event.data.episode_id, sent))
+            if pause:
+                await sent
+                await asyncio.sleep(pause)
+        for episode, sent in waiting:
+            appended[episode] = (await sent).timestamp / 1000.0
+    return appended
 
 
 def webhook(name: str, url: str) -> str:

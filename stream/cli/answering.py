@@ -11,9 +11,12 @@ from stream.config import load
 from stream.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from schemas.feedback import Action
     from schemas.silence import Silence
     from stream.config import Config
+    from stream.notify.ledger import Ledger
 
 Episode = Annotated[str, typer.Argument(help="Id of the episode, or its first digits.")]
 By = Annotated[str | None, typer.Option("--by", help="Who; default: the user's name.")]
@@ -96,7 +99,7 @@ def silence(
         if not known:
             say("no silence holds")
         return
-    run_async(_put(loaded, silence=made))
+    run_async(_put(loaded, lambda ledger: ledger.silence(made)))
     say(f"silence {made.silence_id} until {made.ends_at:%Y-%m-%d %H:%M}Z: {_matchers(made)}")
 
 
@@ -153,7 +156,7 @@ def _answer(
         note=note,
         duplicate_of=duplicate_of,
     )
-    run_async(_put(config, feedback=made))
+    run_async(_put(config, lambda ledger: ledger.answer(made)))
     say(f"{action.replace('_', ' ')}: episode {found[:12]} of {tenant}, by {made.by}")
 
 
@@ -165,20 +168,14 @@ def _find(config: "Config", episode: str) -> tuple[str, str]:
     return event.data.episode_id, event.data.tenant
 
 
-async def _put(config: "Config", *, feedback: object = None, silence: object = None) -> None:
-    from schemas.feedback import Feedback  # noqa: PLC0415 - as above
-    from schemas.silence import Silence  # noqa: PLC0415 - as above
+async def _put(config: "Config", put: "Callable[[Ledger], Awaitable[None]]") -> None:
     from stream.notify.ledger import Ledger  # noqa: PLC0415 - as above
 
     async with Ledger(config) as ledger:
-        if isinstance(feedback, Feedback):
-            await ledger.answer(feedback)
-        if isinstance(silence, Silence):
-            await ledger.silence(silence)
+        await put(ledger)
 
 
 async def _silences(config: "Config") -> "list[Silence]":
-    from schemas.silence import Silence  # noqa: PLC0415 - as above
     from schemas.topics import Topics  # noqa: PLC0415 - as above
     from stream.notify.ledger import read_all  # noqa: PLC0415 - as above
     from stream.notify.silences import Silences  # noqa: PLC0415 - as above
@@ -188,10 +185,7 @@ async def _silences(config: "Config") -> "list[Silence]":
     known = Silences()
     topic = Topics(config.kafka.topic_prefix).silences
     async for key, value in read_all(config, topic, 0):
-        if value is None:
-            known.forget(key)
-        else:
-            known.set(Silence.model_validate_json(value))
+        known.hear(key, value)
     return known.listed(datetime.now(UTC).timestamp())
 
 

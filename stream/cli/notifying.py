@@ -13,6 +13,7 @@ from stream.errors import UserError
 if TYPE_CHECKING:
     from schemas.escalation import EscalationEvent
     from stream.config import Config
+    from stream.notify.message import Action
     from stream.notify.plan import Plan
 
 
@@ -81,12 +82,16 @@ async def _drill(plan: "Plan", name: str) -> None:
     handle: dict[str, str] = {}
     async with Http(plan.general.private_hosts, plan.general.timeout_seconds) as http:
         sink = receiver.sink(receiver.name, receiver.options, http)
-        for number, (event, action) in enumerate(((EVENT, "open"), (over, "resolve")), 1):
+        steps: tuple[tuple[EscalationEvent, Action], ...] = ((EVENT, "open"), (over, "resolve"))
+        for number, (event, action) in enumerate(steps, 1):
             message = of_event(
-                event, action="open" if action == "open" else "resolve", reason="first",
-                identity=identity, number=f"{identity}.{number}.drill",
+                event,
+                action=action,
+                reason="first",
+                identity=identity,
+                number=f"{identity}.{number}.drill",
                 note="This is a drill: nothing broke.",
-            )  # fmt: skip
+            )
             message = dataclasses.replace(
                 message, title=f"[DRILL] {message.title}", answerable=False
             )

@@ -17,7 +17,7 @@ from schemas.signals import OTHER, UNCLASSIFIED
 from stream.config.errors import Disagreement, Sources, disagree, find_mistakes, found, nearest
 from stream.config.files import read_toml
 from stream.config.taxonomy import Part, numbered, parts_of, tables_of
-from stream.config.values import Section
+from stream.config.values import Section, folded_names, one_line
 
 MOST_ENTRIES: Final = 2000
 """Each escalation looks through all of them once."""
@@ -29,22 +29,11 @@ _ALWAYS_THERE: Final = (WHOLE_TENANT, UNCLASSIFIED, OTHER)
 """Areas that no taxonomy names."""
 
 
-def _name(text: str) -> str:
-    if not (text.strip() and text.isprintable() and len(text) <= NAME_CHARACTERS):
-        raise ValueError(f"a name in one line, up to {NAME_CHARACTERS} characters")
-    return text.strip()
+_name = one_line(NAME_CHARACTERS)
 
 
 def _people(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_name(name) for name in names))
-
-
-def _folded(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names under which tickets know areas, products or issue types, each once."""
-    folded = [value_name(name) for name in names]
-    if not all(folded):
-        raise ValueError('names, as in ["login", "billing"]')
-    return tuple(dict.fromkeys(filter(None, folded)))
 
 
 def _text(text: str) -> str:
@@ -95,7 +84,7 @@ def _runbook(text: str) -> str:
     return text
 
 
-Names = Annotated[tuple[str, ...], AfterValidator(_folded)]
+Names = Annotated[tuple[str, ...], AfterValidator(folded_names)]
 
 
 class _Entry(Section):

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.codec import value_name
+
 _NAME = re.compile(r"[A-Za-z0-9._-]*")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
 _LAST_PORT = 65535
@@ -57,6 +59,25 @@ def kafka_name(least: int, most: int) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def one_line(most: int) -> Callable[[str], str]:
+    """A check for a name in one line, of at most so many characters."""
+
+    def check(text: str) -> str:
+        if not (text.strip() and text.isprintable() and len(text) <= most):
+            raise ValueError(f"a name in one line, up to {most} characters")
+        return text.strip()
+
+    return check
+
+
+def folded_names(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The names under which tickets know areas, products or issue types, each once."""
+    folded = [value_name(text) for text in texts]
+    if not all(folded):
+        raise ValueError('names, as in ["login", "billing"]')
+    return tuple(dict.fromkeys(filter(None, folded)))
 
 
 def zone(name: str) -> str:

@@ -75,7 +75,7 @@ def answer(
             duplicate_of=duplicate_of,
         )
     except ValidationError as error:
-        raise UserError(_first(error)) from None
+        raise UserError(in_words(error)) from None
 
 
 def silence(
@@ -104,7 +104,7 @@ def silence(
             comment=comment,
         )
     except ValidationError as error:
-        raise UserError(_first(error)) from None
+        raise UserError(in_words(error)) from None
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -115,7 +115,8 @@ def ended(found: Silence, by: str, now: datetime) -> Silence:
     return found.model_copy(update={"ends_at": now.astimezone(UTC), "comment": comment})
 
 
-def _first(error: ValidationError) -> str:
+def in_words(error: ValidationError) -> str:
+    """The first thing that is wrong, and where."""
     one = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in one["loc"])
     said = one["msg"].removeprefix("Value error, ")

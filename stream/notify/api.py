@@ -137,9 +137,7 @@ class Api:
         except UserError as error:
             return _wrong(422, str(error))
         except ValidationError as error:
-            one = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in one["loc"])
-            return _wrong(422, f"{where}: {one['msg']}")
+            return _wrong(422, answers.in_words(error))
 
     async def _answer(self, request: web.Request) -> web.Response:
         asked = AnswerRequest.model_validate_json(await request.read())

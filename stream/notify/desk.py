@@ -25,6 +25,7 @@ from stream.notify.thread import (
     MOST_ANSWERS,
     Correspondence,
     Digest,
+    DigestKind,
     Pending,
     Thread,
     next_due,
@@ -148,6 +149,7 @@ class Desk:
             arrived: When it was appended to its topic.
         """
         changes = Changes()
+        packed = b""  # once for all receivers, where one needs it
         for chosen in self._concerned(event):
             key = thread_key(event.data.episode_id, chosen.receiver, chosen.address)
             thread = self.register.thread(key)
@@ -158,6 +160,8 @@ class Desk:
                 thread = self._begin(event, chosen, partition, now)
             if event.data.sequence <= thread.seen:
                 continue
+            packed = packed or pack(event)
+            thread.event = packed
             self._look_at(thread, event, now, changes)
             self._decide(thread, event, chosen, now, changes, over=over, arrived=arrived)
             if not thread.running:
@@ -198,7 +202,6 @@ class Desk:
     ) -> None:
         """What *event* says of the episode, whatever is decided about it."""
         thread.seen = event.data.sequence
-        thread.event = pack(event)
         thread.running = event.transition != "resolved"
         thread.peak = max(thread.peak, event.data.ratio)
         if not thread.running:
@@ -221,17 +224,12 @@ class Desk:
         over: bool = False,
         arrived: float = 0.0,
     ) -> None:
-        general = self.plan.general
-        window = now - general.storm_minutes * 60.0
         around = Circumstances(
-            general=general,
+            general=self.plan.general,
             hold=self._hold(event, chosen, now),
             over=over,
             age=now - event.time.timestamp(),
-            storm=lambda: (
-                self.register.pages_since(thread.receiver, thread.address, window)
-                >= general.storm_pages
-            ),
+            storm=lambda: self.register.had_its_share(thread.receiver, thread.address, now),
         )
         decision = decide(thread, event, now, around)
         partition = self.register.partition_of[thread.key]
@@ -243,8 +241,8 @@ class Desk:
             self._queue_event(thread, event, decision, now, changes, arrived=arrived)
         elif decision.reason in ("in_storm_digest", "stale") and not thread.digest:
             thread.told = told_of(event)
-            kind = "stale" if decision.reason == "stale" else "storm"
-            self._digests.join(thread, "stale" if kind == "stale" else "storm", now, changes)
+            kind: DigestKind = "stale" if decision.reason == "stale" else "storm"
+            self._digests.join(thread, kind, now, changes)
         self._queues.keep(thread, changes)
 
     def _hold(self, event: EscalationEvent, chosen: Chosen, now: float) -> Hold | None:
@@ -280,7 +278,7 @@ class Desk:
                 changes,
                 due=now,
                 sequence=event.data.sequence,
-                event=pack(event),
+                event=thread.event,
                 detail=f"It is over, and is closed here at {trail.moment(due):%H:%M} UTC unless it "
                 "comes back",
                 transition=event.transition,
@@ -300,7 +298,7 @@ class Desk:
             changes,
             due=due,
             sequence=event.data.sequence,
-            event=pack(event),
+            event=thread.event,
             detail=decision.detail,
             transition=event.transition,
             arrived=arrived,
@@ -332,9 +330,7 @@ class Desk:
                 thread.notice_owed = thread.running and until > now
                 self._queues.hush(thread, now, changes)
             if thread.open or thread.handle:
-                action: Action = "answer"
-                if feedback.action == "acknowledge":
-                    action = "acknowledge"
+                action: Action = "acknowledge" if feedback.action == "acknowledge" else "answer"
                 self._queues.append(
                     thread, action, "answered", now, changes, due=now, sequence=thread.seen,
                     event=thread.event, detail=words, by=feedback.by, transition=feedback.action,
@@ -514,13 +510,9 @@ class Desk:
 
     def _never_heard(self, thread: Thread, now: float, changes: Changes) -> None:
         """It heard of no beginning: of an end it need not hear, and what comes is new to it."""
-        partition = self.register.partition_of[thread.key]
         if not thread.running:
-            for item in [p for p in thread.pending if p.action in ("update", "resolve")]:
-                thread.pending.remove(item)
-                changes.entries[partition].append(
-                    trail.superseded(thread, item, now, "it heard of no beginning")
-                )
+            rest = [p for p in thread.pending if p.action in ("update", "resolve")]
+            self._queues.leave_out(thread, rest, "it heard of no beginning", now, changes)
         if not thread.pending:
             thread.open, thread.told = False, None
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from schemas.audit import audit_id
 from schemas.codec import clean
+from schemas.escalation import Severity
 from stream.notify.message import Action, Message
 from stream.notify.plan import General
 from stream.notify.register import Changes, Register
@@ -124,7 +125,8 @@ class Digests:
         lines += named
         if digest.count > len(named):
             lines.append(f"and {digest.count - len(named)} more")
-        severity = "info" if digest.kind == "stale" or item.action == "resolve" else "error"
+        grave = digest.kind == "storm" and item.action != "resolve"
+        severity: Severity = "error" if grave else "info"
         return Message(
             key=digest.identity,
             id=f"{digest.episode}.{item.sequence}.{item.reason}-{item.number}",
@@ -132,7 +134,7 @@ class Digests:
             reason=item.reason,
             title=title,
             lines=tuple(lines),
-            severity="error" if severity == "error" else "info",
+            severity=severity,
             labels={"alertname": "TicketStorm", "severity": severity},
             since=moment(digest.began),
             address=digest.address,

@@ -93,8 +93,7 @@ class Fallback:
             return  # it heard of no beginning
         self._queues.take_back_its_end(other, now, changes)
         if not other.open:
-            window = now - self._plan.general.storm_minutes * 60.0
-            if self._register.pages_since(name, "", window) >= self._plan.general.storm_pages:
+            if self._register.had_its_share(name, "", now):
                 if not other.digest:
                     other.told = told_of(event)
                     self._digests.join(other, "storm", now, changes)

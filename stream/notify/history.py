@@ -1,5 +1,8 @@
 """The history of one episode, from the topics: what happened, who was told, who did what."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from pydantic import ValidationError
 
 from schemas.audit import AuditEntry
@@ -22,14 +25,7 @@ async def lines(config: Config, episode: str, tenant: str) -> list[str]:
     topics = Topics(config.kafka.topic_prefix)
     partition = partition_of(tenant, config.kafka.partitions)
     found: dict[str, tuple[float, int, str]] = {}
-    mark = episode.encode()
-    async for record in read_records(config, topics.escalations, partition):
-        if record.value is None or mark not in record.value:
-            continue  # in either content mode the data hold it
-        try:
-            event = decode(record.headers, record.value)
-        except EventError:
-            continue
+    async for event in _events(config, partition, episode):
         if event.data.episode_id == episode:
             at = event.time.timestamp()
             text = f"{event.time:%Y-%m-%d %H:%M:%S}Z  event     {headline(event)}"
@@ -56,11 +52,7 @@ async def overview(config: Config, *, every: bool) -> list[str]:
     last: dict[str, EscalationEvent] = {}
     acknowledged: dict[str, str] = {}
     for partition in range(config.kafka.partitions):
-        async for record in read_records(config, topics.escalations, partition):
-            try:
-                event = decode(record.headers, record.value)
-            except EventError:
-                continue
+        async for event in _events(config, partition):
             known = last.get(event.data.episode_id)
             if known is None or event.data.sequence >= known.data.sequence:
                 last[event.data.episode_id] = event
@@ -85,6 +77,18 @@ async def overview(config: Config, *, every: bool) -> list[str]:
            if (by := acknowledged.get(event.data.episode_id)) else "")
         for event in sorted(shown, key=lambda one: (one.data.since, one.data.episode_id))
     ]  # fmt: skip
+
+
+async def _events(
+    config: Config, partition: int, mentioning: str = ""
+) -> AsyncIterator[EscalationEvent]:
+    """Escalations of a partition whose data hold that text; what cannot be read is left out."""
+    topic = Topics(config.kafka.topic_prefix).escalations
+    async for record in read_records(config, topic, partition):
+        if mentioning.encode() not in (record.value or b""):
+            continue  # in either content mode: to parse them all takes long
+        with contextlib.suppress(EventError):
+            yield decode(record.headers, record.value)
 
 
 def _line(entry: AuditEntry) -> str:

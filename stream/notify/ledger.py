@@ -23,6 +23,7 @@ from stream.errors import UserError
 from stream.fatal import fatal
 from stream.notify.errors import RefusedError
 from stream.notify.thread import Correspondence, decode, encode
+from stream.reader import Reader
 from stream.routing import partition_of
 from stream.topics import no_broker
 
@@ -158,26 +159,29 @@ class Ledger:
 async def read_all(config: Config, topic: str, partition: int) -> Any:
     """Key and value of each record of a partition, up to its end as of now."""
     async for record in read_records(config, topic, partition):
-        yield (record.key or b"").decode("utf-8", "replace"), record.value
+        yield key_of(record), record.value
+
+
+def key_of(record: Any) -> str:
+    """The key of a record, as text."""
+    return (record.key or b"").decode("utf-8", "replace")
 
 
 async def read_records(config: Config, topic: str, partition: int) -> Any:
     """Each record of a partition, up to its end as of now."""
-    consumer = AIOKafkaConsumer(
-        **kafka_client_options(config), enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
-        tp = TopicPartition(topic, partition)
-        consumer.assign([tp])
-        end = (await consumer.end_offsets([tp]))[tp]
-        await consumer.seek_to_beginning(tp)
-        while await consumer.position(tp) < end:
-            batch = await consumer.getmany(tp, timeout_ms=READ_MS)
-            for record in batch.get(tp, ()):
-                yield record
-    finally:
-        await consumer.stop()
+    async with Reader(config) as consumer:
+        async for record in read_to_end(consumer, TopicPartition(topic, partition)):
+            yield record
+
+
+async def read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Any:
+    """Each record of *tp*, up to its end as of now; *consumer* stands there afterwards."""
+    consumer.assign([tp])
+    end = (await consumer.end_offsets([tp]))[tp]
+    await consumer.seek_to_beginning(tp)
+    while await consumer.position(tp) < end:
+        for record in (await consumer.getmany(tp, timeout_ms=READ_MS)).get(tp, ()):
+            yield record
 
 
 def complain(text: str) -> None:

@@ -9,12 +9,10 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    ProcessCollector,
-    start_http_server,
 )
 
 from schemas.audit import AuditEntry, SentReason
-from stream.errors import UserError
+from stream import scrape
 from stream.notify.register import Register
 
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
@@ -64,16 +62,7 @@ class NotifyMetrics:
         Raises:
             UserError: The port cannot be had.
         """
-        if port == 0:
-            return
-        ProcessCollector(registry=self.registry)  # of the process that serves, no other's
-        try:
-            start_http_server(port, addr=host, registry=self.registry)
-        except OSError as error:
-            raise UserError(
-                f"metrics cannot be served on {host}:{port} ({error.strerror}): set another "
-                "[notify] metrics_port, or 0 for none"
-            ) from None
+        scrape.serve(self.registry, host, port, "[notify] metrics_port")
 
     def know(self, receivers: Iterable[str]) -> None:
         """Begin the counts of failures at zero: one that appears with 1 has not grown."""

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, create_model, model_validator
 
-from schemas.codec import pseudonym, value_name
+from schemas.codec import pseudonym
 from schemas.escalation import Severity
 from stream.config import ConfigError
 from stream.config.errors import Disagreement, Sources, disagree, find_mistakes, found, nearest
 from stream.config.files import read_toml
 from stream.config.taxonomy import Part, numbered, parts_of, tables_of
-from stream.config.values import Section, zone
+from stream.config.values import Section, folded_names, one_line, zone
 from stream.config.values import host as host_name
 from stream.notify.message import LINK_FIELDS
 from stream.notify.sinks import SINKS
@@ -35,17 +35,7 @@ CUSTOMER: Final = "customer"
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-def _name(text: str) -> str:
-    if not (text.strip() and text.isprintable() and len(text) <= NAME_CHARACTERS):
-        raise ValueError(f"a name in one line, up to {NAME_CHARACTERS} characters")
-    return text.strip()
-
-
-def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
-    folded = [value_name(text) for text in texts]
-    if not all(folded):
-        raise ValueError('names, as in ["login", "billing"]')
-    return tuple(dict.fromkeys(filter(None, folded)))
+_name = one_line(NAME_CHARACTERS)
 
 
 def _plain_names(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -82,7 +72,7 @@ def _url_or_none(text: str) -> str:
     return form_of_url(text) if text else text
 
 
-Names = Annotated[tuple[str, ...], AfterValidator(_names)]
+Names = Annotated[tuple[str, ...], AfterValidator(folded_names)]
 PlainNames = Annotated[tuple[str, ...], AfterValidator(_plain_names)]
 Name = Annotated[str, AfterValidator(_name)]
 Clock = Annotated[str, AfterValidator(_clock)]

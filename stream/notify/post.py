@@ -54,14 +54,16 @@ class PostOffice:
     def send_what_is_due(self) -> None:
         """Begin to send, where it is not begun yet."""
         for one in self._desk.due(time.time()):
-            self._begin(one.key, self._deliver(one))
+            if one.key not in self._tasks:
+                self._begin(one.key, self._deliver(one))
 
     def repeat(self) -> None:
         """Tell again whoever has to hear again of what runs."""
         now = time.time()
         for thread in self._desk.to_repeat(now):
-            channel = self._channels[thread.receiver]
-            self._begin(thread.key, channel.once(self._desk.again(thread, now), thread.handle))
+            if thread.key not in self._tasks:
+                channel = self._channels[thread.receiver]
+                self._begin(thread.key, channel.once(self._desk.again(thread, now), thread.handle))
 
     async def stop(self, keys: Iterable[str]) -> None:
         """Break off what is under way for these threads."""
@@ -77,9 +79,6 @@ class PostOffice:
         await self.stop(self._tasks)
 
     def _begin(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        if key in self._tasks:
-            work.close()
-            return
         task = asyncio.create_task(work)
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))

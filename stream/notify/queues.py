@@ -1,5 +1,6 @@
 """What waits to be sent: put into the queue of a thread, left out again, kept within bounds."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 from schemas.audit import Reason
@@ -21,11 +22,18 @@ class Queues:
 
     def take_back_its_end(self, thread: Thread, now: float, changes: Changes) -> None:
         """It is back, or goes on: an end that waits to be told never was one."""
+        ends = [p for p in thread.pending if p.action == "resolve" and p.due > now]
+        thread.open = thread.open or bool(ends)
+        self.leave_out(thread, ends, "it is back", now, changes)
+
+    def leave_out(
+        self, thread: Thread, items: Iterable[Pending], why: str, now: float, changes: Changes
+    ) -> None:
+        """What waits is not sent any more, and the audit says why."""
         partition = self._register.partition_of[thread.key]
-        for item in [p for p in thread.pending if p.action == "resolve" and p.due > now]:
+        for item in items:
             thread.pending.remove(item)
-            thread.open = True
-            changes.entries[partition].append(trail.superseded(thread, item, now, "it is back"))
+            changes.entries[partition].append(trail.superseded(thread, item, now, why))
 
     def keep(self, one: Correspondence, changes: Changes) -> None:
         """It changed: it has to be made durable, and to be found by its new state."""
@@ -74,16 +82,10 @@ class Queues:
             ),
             later[:1],
         )
-        partition = self._register.partition_of[thread.key]
-        for item in [gone] if gone is not None else pair:
-            thread.pending.remove(item)
-            changes.entries[partition].append(
-                trail.superseded(thread, item, now, "too many messages wait")
-            )
+        left_out = [gone] if gone is not None else pair
+        self.leave_out(thread, left_out, "too many messages wait", now, changes)
 
     def hush(self, thread: Thread, now: float, changes: Changes) -> None:
         """What waits to be told of a snoozed episode is not told; the first may be on its way."""
-        partition = self._register.partition_of[thread.key]
-        for item in [p for p in thread.pending[1:] if p.action == "update"]:
-            thread.pending.remove(item)
-            changes.entries[partition].append(trail.superseded(thread, item, now, "snoozed"))
+        updates = [p for p in thread.pending[1:] if p.action == "update"]
+        self.leave_out(thread, updates, "snoozed", now, changes)

@@ -133,12 +133,14 @@ class Register:
             if one is not None and (one.receiver, one.address) == (digest.receiver, digest.address)
         ]
 
-    def pages_since(self, receiver: str, address: str, since: float) -> int:
-        """How often a receiver was told of something new."""
+    def had_its_share(self, receiver: str, address: str, now: float) -> bool:
+        """Whether a receiver was told of as many new things as the storm limit allows."""
+        general = self._plan.general
+        since = now - general.storm_minutes * 60.0
         pages = self._pages[receiver, address]
         for key in [key for key, at in pages.items() if at <= since]:
             del pages[key]
-        return len(pages)
+        return len(pages) >= general.storm_pages
 
     def of(self, keys: Iterable[str]) -> list[Correspondence]:
         """Those with these keys, in one order."""

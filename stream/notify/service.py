@@ -21,20 +21,21 @@ from pydantic import ValidationError
 from schemas.cloudevents import EventError, decode
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
-from schemas.silence import Silence
 from stream.config import Config, kafka_client_options
+from stream.errors import UserError
 from stream.fatal import fatal
 from stream.health import HealthServer, Progress
 from stream.notify.delivery import Channel
 from stream.notify.desk import Desk, over_in
 from stream.notify.errors import RefusedError, TryAgainError
 from stream.notify.http import Http
-from stream.notify.ledger import Ledger, complain, read_all
+from stream.notify.ledger import Ledger, complain, key_of, read_to_end
 from stream.notify.metrics import NotifyMetrics
 from stream.notify.plan import Plan
 from stream.notify.post import PostOffice
 from stream.notify.register import Changes
 from stream.notify.silences import Silences, of_alertmanager
+from stream.reader import Reader
 from stream.routing import partition_of
 from stream.topics import verify
 
@@ -93,27 +94,31 @@ class Service:
             heartbeat_interval_ms=min(3000, self.config.kafka.session_timeout_seconds * 250),
             max_poll_interval_ms=600_000,
         )
-        await consumer.start()
-        try:
-            await self._know_silences()
-            consumer.subscribe(
-                [self._ledger.topics.escalations, self._ledger.topics.feedback],
-                listener=_Assignment(self),
-            )
-            async with asyncio.TaskGroup() as group:
-                work = [
-                    group.create_task(self._read(consumer)),
-                    group.create_task(self._pass_time()),
-                    group.create_task(self._beat(consumer)),
-                    group.create_task(self._follow_silences()),
-                    group.create_task(self._follow_alertmanager()),
-                ]
-                await self._stopping.wait()
-                for task in work:
-                    task.cancel()
-        finally:
-            await self.post.close()
-            await asyncio.shield(consumer.stop())
+        async with Reader(self.config) as silences:
+            await self._know_silences(silences)
+            await consumer.start()
+            try:
+                await self._work(consumer, silences)
+            finally:
+                await self.post.close()
+                await asyncio.shield(consumer.stop())
+
+    async def _work(self, consumer: AIOKafkaConsumer, silences: AIOKafkaConsumer) -> None:
+        consumer.subscribe(
+            [self._ledger.topics.escalations, self._ledger.topics.feedback],
+            listener=_Assignment(self),
+        )
+        async with asyncio.TaskGroup() as group:
+            work = [
+                group.create_task(self._read(consumer)),
+                group.create_task(self._pass_time()),
+                group.create_task(self._beat(consumer)),
+                group.create_task(self._follow_silences(silences)),
+                group.create_task(self._follow_alertmanager()),
+            ]
+            await self._stopping.wait()
+            for task in work:
+                task.cancel()
 
     def stop(self) -> None:
         """End `run`; what is not sent yet is sent by whoever runs next."""
@@ -251,38 +256,22 @@ class Service:
 
     # Silences.
 
-    async def _know_silences(self) -> None:
+    async def _know_silences(self, reader: AIOKafkaConsumer) -> None:
         """All that hold already, before the first page is decided."""
-        async for key, value in read_all(self.config, self._ledger.topics.silences, 0):
-            self._heard(key, value)
+        async for record in read_to_end(reader, TopicPartition(self._ledger.topics.silences, 0)):
+            self._heard(record)
         await self._ask_alertmanager()
 
-    async def _follow_silences(self) -> None:
-        consumer = AIOKafkaConsumer(
-            **kafka_client_options(self.config),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
-        await consumer.start()
-        try:
-            tp = TopicPartition(self._ledger.topics.silences, 0)
-            consumer.assign([tp])
-            await consumer.seek_to_beginning(tp)
-            while True:
-                found = await consumer.getmany(tp, timeout_ms=1_000)
-                for record in found.get(tp, ()):
-                    self._heard((record.key or b"").decode("utf-8", "replace"), record.value)
-        finally:
-            await asyncio.shield(consumer.stop())
+    async def _follow_silences(self, reader: AIOKafkaConsumer) -> None:
+        """What comes after those."""
+        while True:
+            for records in (await reader.getmany(timeout_ms=1_000)).values():
+                for record in records:
+                    self._heard(record)
 
-    def _heard(self, key: str, value: bytes | None) -> None:
-        if value is None:
-            self.silences.forget(key)
-            return
-        try:
-            self.silences.set(Silence.model_validate_json(value))
-        except ValidationError:
-            complain(f"a silence cannot be read and does not hold: {key[:64]!r}")
+    def _heard(self, record: Any) -> None:
+        if not self.silences.hear(key_of(record), record.value):
+            complain(f"a silence cannot be read and does not hold: {key_of(record)[:64]!r}")
 
     async def _follow_alertmanager(self) -> None:
         while True:
@@ -320,7 +309,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         for partition in sorted({tp.partition for tp in assigned} - self._service.owned):
             try:
                 await self._service.own(partition)
-            except KafkaError as error:
+            except (KafkaError, UserError) as error:
                 fatal(f"partition {partition} cannot be taken over: {error}")
         names = ", ".join(str(number) for number in sorted(self._service.owned)) or "none"
         print(f"notify: working on partitions: {names}", flush=True)

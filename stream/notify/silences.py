@@ -36,6 +36,17 @@ class Silences:
             self._ours[silence.silence_id] = silence
             self.version += 1
 
+    def hear(self, silence_id: str, value: bytes | None) -> bool:
+        """Take in a record of their topic; whether it can be read."""
+        if value is None:
+            self.forget(silence_id)
+            return True
+        try:
+            self.set(Silence.model_validate_json(value))
+        except ValidationError:
+            return False
+        return True
+
     def forget(self, silence_id: str) -> None:
         """Take one away."""
         if self._ours.pop(silence_id, None) is not None:

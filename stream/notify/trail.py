@@ -61,31 +61,19 @@ def unsent(event: EscalationEvent, chosen: Chosen, now: float) -> AuditEntry:
 
 
 def of_item(
-    one: Correspondence, item: Pending, kind: Kind, now: float, *, detail: str = "", what: str = ""
-) -> AuditEntry:
-    """What became of a message."""
-    reason: Reason = item.reason  # type: ignore[assignment]  # written by a decision
-    return said(one, kind, reason, item, now, detail=detail, what=what or item.action)
-
-
-def superseded(one: Correspondence, item: Pending, now: float, why: str) -> AuditEntry:
-    """That a message is not sent any more, since a newer one says more."""
-    return said(one, "decided", "superseded", item, now, detail=why, what=item.action)
-
-
-def said(
     one: Correspondence,
-    kind: Kind,
-    reason: Reason,
     item: Pending,
+    kind: Kind,
     now: float,
     *,
-    detail: str,
-    what: str,
+    reason: Reason | None = None,
+    detail: str = "",
+    what: str = "",
 ) -> AuditEntry:
-    """An entry about a message."""
+    """What became of a message; the *reason* is that of the message, if no other is given."""
+    because: Reason = reason or item.reason  # type: ignore[assignment]  # written by a decision
     return AuditEntry(
-        audit_id=audit_id(kind, one.key, item.sequence, item.number, reason, what),
+        audit_id=audit_id(kind, one.key, item.sequence, item.number, because, what or item.action),
         at=moment(now),
         kind=kind,
         tenant=one.tenant,
@@ -94,9 +82,14 @@ def said(
         transition=item.transition,
         receiver=one.receiver,
         address=one.address,
-        reason=reason,
+        reason=because,
         detail=clean(detail, DETAIL_CHARACTERS),
     )
+
+
+def superseded(one: Correspondence, item: Pending, now: float, why: str) -> AuditEntry:
+    """That a message is not sent any more, since a newer one says more."""
+    return of_item(one, item, "decided", now, reason="superseded", detail=why)
 
 
 def answered(feedback: Feedback, words: str, now: float, *, known: bool) -> AuditEntry:

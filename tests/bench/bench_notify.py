@@ -22,19 +22,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
-
 from schemas.audit import AuditEntry
-from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent
 from schemas.topics import Topics
 from stream.broker import Broker
 from stream.config import Config, load
 from stream.notify.ledger import read_all
-from stream.routing import partition_of
 from stream.topics import create
 from tests.bench.common import against, headline, parser, table
-from tests.notify_rig import Provider, escalation, life, webhook
+from tests.notify_rig import Provider, escalation, life, put, webhook
 
 TENANTS: Final = 40
 SETTLE_SECONDS: Final = 180.0
@@ -77,30 +73,9 @@ class Notify:
             self.popen.send_signal(number)
             self.popen.wait(60)
 
-    def put(self, events: Iterable[EscalationEvent], pause: float = 0.0) -> None:
-        """Put events on the topic."""
-        topic = Topics(self.config.kafka.topic_prefix).escalations
-
-        async def work() -> None:
-            async with AIOKafkaProducer(
-                bootstrap_servers=self.config.kafka.bootstrap_servers, linger_ms=5
-            ) as producer:
-                sent = []
-                for event in events:
-                    tenant = event.data.tenant
-                    sent.append(
-                        await producer.send(
-                            topic,
-                            write_escalation(event),
-                            key=tenant.encode(),
-                            partition=partition_of(tenant, self.config.kafka.partitions),
-                        )
-                    )
-                    if pause:
-                        await asyncio.sleep(pause)
-                await asyncio.gather(*sent)
-
-        asyncio.run(work())
+    def put(self, events: Iterable[EscalationEvent], pause: float = 0.0) -> dict[str, float]:
+        """Put events on the topic; episode -> when it was appended."""
+        return asyncio.run(put(self.config, events, pause))
 
     def audit(self) -> list[AuditEntry]:
         """What is in the audit, each once."""
@@ -220,27 +195,9 @@ def bench_latency(servers: str, count: int) -> None:
         notify.put([escalation("warm", 1, at=datetime.now(UTC))])
         time.sleep(3.0)
         now = datetime.now(UTC)
-        sent = {}
-        for number in range(count):
-            event = escalation(f"tenant-{number % TENANTS}", number, at=now)
-            sent[event.data.episode_id] = event
-        appended = {}
-
-        async def produce() -> None:
-            topic = Topics(notify.config.kafka.topic_prefix).escalations
-            async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
-                for episode, event in sent.items():
-                    tenant = event.data.tenant
-                    done = await producer.send_and_wait(
-                        topic,
-                        write_escalation(event),
-                        key=tenant.encode(),
-                        partition=partition_of(tenant, notify.config.kafka.partitions),
-                    )
-                    appended[episode] = done.timestamp / 1000.0
-                    await asyncio.sleep(0.02)
-
-        asyncio.run(produce())
+        appended = notify.put(
+            (escalation(f"tenant-{n % TENANTS}", n, at=now) for n in range(count)), pause=0.02
+        )
         deadline = time.monotonic() + 30.0
         while time.monotonic() < deadline and len(quick.requests) < count + 1:
             time.sleep(0.2)

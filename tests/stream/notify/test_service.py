@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from schemas.audit import AuditEntry
-from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent
 from stream.routing import partition_of
-from tests.notify_rig import Provider, Request, episode_id, escalation, life, webhook
+from tests.notify_rig import Provider, Request, episode_id, escalation, life, put, webhook
 from tests.stream.conftest import Process, Rig, free_port, wait_for
 
 pytestmark = [pytest.mark.kafka]
@@ -59,21 +57,7 @@ class Desk:
 
     def put(self, *events: EscalationEvent) -> None:
         """Put events on their topic."""
-        config = self.rig.config
-
-        async def work() -> None:
-            async with AIOKafkaProducer(bootstrap_servers=self.rig.servers) as producer:
-                for event in events:
-                    tenant = event.data.tenant
-                    await producer.send(
-                        self.rig.topics.escalations,
-                        write_escalation(event),
-                        key=tenant.encode(),
-                        partition=partition_of(tenant, config.kafka.partitions),
-                    )
-                await producer.flush()
-
-        asyncio.run(work())
+        asyncio.run(put(self.rig.config, events))
 
     def wait(self, done: Callable[[list[Request]], bool], what: str, seconds: float = 20) -> None:
         """Until the provider has seen it."""
