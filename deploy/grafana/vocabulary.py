@@ -4,7 +4,7 @@ The dashboards are committed as JSON, made by `make dashboards`; nobody edits th
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from grafana_foundation_sdk.builders import common, dashboard
 from grafana_foundation_sdk.builders.bargauge import Panel as BarGauge
@@ -47,6 +47,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+Kind = TypeVar("Kind", Timeline, Stat, BarGauge, Table)
 TAG: Final = "spikewatch"
 PROMETHEUS: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 """Never a data source of ours by name: the dashboards load into anybody's Grafana."""
@@ -164,13 +165,7 @@ def timeline(
         limit: Where a red line is drawn, if anywhere.
     """
     panel = (
-        Timeline()
-        .title(title)
-        .description(description)
-        .datasource(PROMETHEUS)
-        .unit(unit)
-        .span(width)
-        .height(height)
+        _panel(Timeline(), title, description, unit, width, height)
         .line_width(1)
         .fill_opacity(0)
         .line_interpolation(LineInterpolation.LINEAR)
@@ -258,13 +253,7 @@ def figure(
         decimals: How many; None: as Grafana thinks fit.
     """
     panel = (
-        Stat()
-        .title(title)
-        .description(description)
-        .datasource(PROMETHEUS)
-        .unit(unit)
-        .span(width)
-        .height(4)
+        _panel(Stat(), title, description, unit, width, 4)
         .color_mode(BigValueColorMode.VALUE)
         .orientation(VizOrientation.AUTO)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
@@ -284,13 +273,7 @@ def bars(
 ) -> BarGauge:
     """A bar for each series, as of now; arguments as of `timeline`."""
     panel = (
-        BarGauge()
-        .title(title)
-        .description(description)
-        .datasource(PROMETHEUS)
-        .unit(unit)
-        .span(width)
-        .height(height)
+        _panel(BarGauge(), title, description, unit, width, height)
         .orientation(VizOrientation.HORIZONTAL)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
         .thresholds(_thresholds((None, BLUE)))
@@ -324,22 +307,13 @@ def table(
     Args:
         title: What it shows.
         description: How to read it.
-        columns: At least two; each has a unit of its own.
+        columns: At least one; each has a unit of its own.
         labels: Name and title of the labels that make a row.
         height: In Grafana's rows.
         sort: Name of the column to sort by, the largest first.
         link: Title and address of the link behind the last label.
     """
-    panel = (
-        Table()
-        .title(title)
-        .description(description)
-        .datasource(PROMETHEUS)
-        .unit(columns[0].unit)
-        .span(24)
-        .height(height)
-        .show_header(True)
-    )
+    panel = _panel(Table(), title, description, columns[0].unit, 24, height).show_header(True)
     names = {f"Value #{_letter(n)}": column.name for n, column in enumerate(columns)}
     if len(columns) == 1:
         names = {"Value": columns[0].name}
@@ -367,6 +341,18 @@ def table(
             labels[-1][1], [_property("links", [{"title": title_of_link, "url": url}])]
         )
     return panel
+
+
+def _panel(panel: Kind, title: str, description: str, unit: str, width: int, height: int) -> Kind:
+    """What no panel goes without."""
+    return (
+        panel.title(title)
+        .description(description)
+        .datasource(PROMETHEUS)
+        .unit(unit)
+        .span(width)
+        .height(height)
+    )
 
 
 def _named(queries: tuple[Query, ...]) -> list[Dataquery]:

@@ -19,6 +19,8 @@ MOST_LINES: Final = 60
 MOST_ACCOUNTS: Final = 20
 DAY: Final = 86_400.0
 LINK_FIELDS: Final = ("{tenant}", "{episode}")
+EPISODE_LINK: Final = "Open the episode"
+"""What the link to the episode's page is called."""
 WHY: Final[Mapping[str, str]] = {
     "reopened": "it is back",
     "severity_raised": "it became graver",
@@ -74,6 +76,20 @@ class Message:
     def text(self) -> str:
         """Title and lines."""
         return "\n".join((self.title, *self.lines))
+
+    @property
+    def page(self) -> str | None:
+        """URL of the episode's page, if it has one."""
+        return next((url for text, url in self.links if text == EPISODE_LINK), None)
+
+    def links_within(self, characters: int, most: int) -> list[tuple[str, str]]:
+        """Of the first *most* links those whose URL a provider takes: one that is cut is of no use.
+
+        Args:
+            characters: Of a URL, at most.
+            most: Links that are looked at.
+        """
+        return [link for link in self.links[:most] if len(link[1]) <= characters]
 
 
 def labels_of(event: EscalationEvent) -> dict[str, str]:
@@ -214,7 +230,7 @@ def _links(event: EscalationEvent, link: str, *, examples: bool) -> Iterable[tup
         url = link.replace("{tenant}", quote(data.tenant, safe="")).replace(
             "{episode}", data.episode_id
         )
-        yield "Open the episode", url
+        yield EPISODE_LINK, url
     if data.actions is not None and is_web(data.actions.runbook):
         yield "Runbook", str(data.actions.runbook)
     for example in data.examples if examples else ():  # of anybody's customers

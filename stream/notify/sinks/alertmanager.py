@@ -97,9 +97,8 @@ class Alertmanager(Sink):
             }
             if data.actions is not None and data.actions.runbook:
                 found["runbook_url"] = data.actions.runbook
-        for text, url in message.links:
-            if text == "Open the episode":
-                found["dashboard_url"] = url
+        if message.page is not None:
+            found["dashboard_url"] = message.page
         return found
 
     async def check(self) -> str:

@@ -4,7 +4,7 @@ Source: Atlassian, "Jira Service Management ops REST API", group "Integration ev
 JSDCLOUD-14179 for ``identifierType=alias``.
 """
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from pydantic import Field
@@ -12,7 +12,7 @@ from pydantic import Field
 from schemas.escalation import Severity
 from stream.config.secret import Secret
 from stream.config.values import plain
-from stream.notify.message import Action, Message
+from stream.notify.message import Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
 
 MESSAGE_CHARACTERS: Final = 130
@@ -21,6 +21,7 @@ DESCRIPTION_CHARACTERS: Final = 15_000
 NOTE_CHARACTERS: Final = 25_000
 TAG_CHARACTERS: Final = 50
 URL_CHARACTERS: Final = 500
+MOST_LINKS: Final = 5
 NOT_FOUND: Final = 404
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 PRIORITY: Final[dict[Severity, str]] = {
@@ -47,9 +48,6 @@ class Jira(Sink):
 
     kind = "jira"
     options = JiraOptions
-    actions: ClassVar[frozenset[Action]] = frozenset(
-        ("open", "update", "resolve", "acknowledge", "answer")
-    )
     can_reopen = False
 
     def __init__(self, name: str, options: JiraOptions, http: Any) -> None:
@@ -89,8 +87,7 @@ class Jira(Sink):
             "details": {name: cut(value, 200) for name, value in labels.items()}
             | {
                 cut(text, 100): url
-                for text, url in message.links[:5]
-                if len(url) <= URL_CHARACTERS  # one that is cut leads nowhere
+                for text, url in message.links_within(URL_CHARACTERS, MOST_LINKS)
             },
         }
 

@@ -67,9 +67,8 @@ class PagerDuty(Sink):
                     {"href": url, "text": cut(text, 100)} for text, url in message.links[:10]
                 ],
             }
-            page = next((url for text, url in message.links if text == "Open the episode"), None)
-            if page is not None:
-                body["client_url"] = page
+            if message.page is not None:
+                body["client_url"] = message.page
         _taken(await self.ask("POST", self._url, body=body))
         return handle
 

@@ -153,8 +153,7 @@ class Slack(Sink):
         ]
         buttons = [
             _button(text, f"open_{number}", url=url)
-            for number, (text, url) in enumerate(message.links[:MOST_LINKS])
-            if len(url) <= URL_CHARACTERS
+            for number, (text, url) in enumerate(message.links_within(URL_CHARACTERS, MOST_LINKS))
         ]
         if message.answerable and self._token and message.action != "resolve":
             value = cut(f"{message.key}|{message.labels.get('tenant', '')}", VALUE_CHARACTERS)

@@ -70,8 +70,7 @@ def _card(message: Message, lines: list[str]) -> dict[str, Any]:
         blocks.append(_line("…"))
     actions = [
         {"type": "Action.OpenUrl", "title": cut(text, 80) or "Open", "url": url}
-        for text, url in message.links[:MOST_ACTIONS]
-        if len(url) <= URL_CHARACTERS  # one that is cut leads nowhere
+        for text, url in message.links_within(URL_CHARACTERS, MOST_ACTIONS)
     ]
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
