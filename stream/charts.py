@@ -170,7 +170,8 @@ def timeline(
     }  # fmt: skip
     scored = any(one.score is not None for one in moments)
     views = [upper, lower] if scored else [upper]
-    return _chart({"data": {"values": rows}, "vconcat": views, "spacing": 8}, theme)
+    return _chart({"data": {"values": rows}, "vconcat": views, "spacing": 8,
+                   "resolve": {"scale": {"x": "shared"}}}, theme)  # fmt: skip
 
 
 def curves(

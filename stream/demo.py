@@ -47,6 +47,7 @@ EXAMPLES: Final = Path(__file__).parent.parent / "deploy" / "config"
 SPEED: Final = 240.0
 """Times faster than life: an hour takes 15 seconds."""
 WORKERS: Final = 2
+PAGE_PORT: Final = 9470
 INBOX: Final = "demo-inbox"
 INBOX_SECONDS: Final = 20.0
 OWNERS: Final = ("accounts-a@example.com", "accounts-b@example.com", "accounts-c@example.com")
@@ -105,20 +106,23 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
             stack.enter_context(_process("worker", {**environ, **own}, log))
             say(f"     worker {number + 1}: metrics at http://127.0.0.1:{ports[0]}/metrics")
         stack.enter_context(_process("ticker", environ, folder / "ticker.log"))
+        page = _page()
+        stack.enter_context(_process("page", {**environ, **page}, folder / "page.log"))
+        say(f"     the page: {page['SPIKEWATCH_PAGE__URL']}")
         inbox = Path.cwd() / INBOX
-        stack.enter_context(_process("notify", {**environ, **_receivers(folder, inbox)},
+        stack.enter_context(_process("notify", {**environ, **page, **_receivers(folder, inbox)},
                                      folder / "notify.log"))  # fmt: skip
         say(f"     notify: the messages that would go out are files in {INBOX}/")
-        done = asyncio.run(_story(config, once=once, say=say))
+        done = asyncio.run(_story(config, page["SPIKEWATCH_PAGE__URL"], once=once, say=say))
         _show_inbox(inbox, say)
         return done
 
 
-async def _story(config: Config, *, once: bool, say: Say) -> int:
+async def _story(config: Config, page_url: str, *, once: bool, say: Say) -> int:
     history_end = START + (HISTORY_HOURS + 8.0) * HOUR
     stream = iter(tickets(WORLD))
     resolved = asyncio.Event()
-    watcher = asyncio.create_task(_watch(config, resolved, say))
+    watcher = asyncio.create_task(_watch(config, page_url, resolved, say))
     try:
         say("4/5  loading six weeks of history: learned from, nobody is paged")
         async with Sender(config, Pace("history")) as sender:
@@ -147,7 +151,8 @@ async def _story(config: Config, *, once: bool, say: Say) -> int:
         say("The episode is resolved.")
         if once:
             return 0
-        say("Everything still runs; Ctrl-C ends it. Try in another terminal:")
+        say(f"Everything still runs; Ctrl-C ends it. The page, with all that happened: {page_url}")
+        say("Try in another terminal:")
         say(
             "  SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS="
             f"{config.kafka.bootstrap_servers} SPIKEWATCH_KAFKA__TOPIC_PREFIX="
@@ -189,8 +194,8 @@ async def _load_history(sender: Sender, stream: Iterator[dict[str, object]], unt
     return first_live
 
 
-async def _watch(config: Config, resolved: asyncio.Event, say: Say) -> None:
-    """Print escalations; those of history are only counted."""
+async def _watch(config: Config, page_url: str, resolved: asyncio.Event, say: Say) -> None:
+    """Print escalations, and where the page tells of them; those of history are only counted."""
     of_history = 0
     identity = None
     async for event in follow(config, from_start=True):
@@ -202,6 +207,7 @@ async def _watch(config: Config, resolved: asyncio.Event, say: Say) -> None:
             of_history = 0
         say("")
         say(page(event))
+        say(f"  {page_url}#/episode/{event.subject}")
         if _is_the_incident(event):
             identity = event.subject
         if event.subject == identity and event.transition == "resolved":
@@ -230,6 +236,20 @@ def _receivers(folder: Path, inbox: Path) -> dict[str, str]:
         "SPIKEWATCH_NOTIFY__FILE": str(folder / "notify.toml"),
         "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
         "SPIKEWATCH_NOTIFY__HEALTH_PORT": "0",
+    }
+
+
+def _page() -> dict[str, str]:
+    """The page's port, its own if that is free, and the address that messages link to."""
+    try:
+        socket.create_server(("127.0.0.1", PAGE_PORT)).close()
+        port = PAGE_PORT
+    except OSError:
+        port = _free_ports(1)[0]
+    return {
+        "SPIKEWATCH_PAGE__PORT": str(port),
+        "SPIKEWATCH_PAGE__URL": f"http://127.0.0.1:{port}/",
+        "SPIKEWATCH_PAGE__METRICS_PORT": "0",
     }
 
 

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Final, get_args
 
-import numpy as np
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
 )
-from scipy.stats import nbinom
 
+from detectors.band import band
 from detectors.budget import budget_of, limits
 from detectors.guard_names import Guard
 from detectors.partition import Partition
@@ -36,7 +35,6 @@ MOST_AREAS: Final = 200
 OTHER_AREAS: Final = "other"
 LATENCIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 DELAYS: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0)
-TAIL: Final = 0.01
 SCORED_SECONDS: Final = 3600.0
 """A score that is older is no score of now."""
 WHOLE_LABEL: Final = WHOLE_TENANT
@@ -431,17 +429,11 @@ class Metrics:
         self._draw_bands(shown)
 
     def _draw_bands(self, areas: list[tuple[tuple[str, str], float, float]]) -> None:
-        """What usual hours stay within: quantiles of a negative binomial, by mean and variance."""
-        if not areas:
-            return
-        mean = np.array([max(due, 1e-6) for _, due, _ in areas])
-        size = 1.0 / np.array([max(variance, 1e-6) for _, _, variance in areas])
-        chance = size / (size + mean)
-        uppers = np.asarray(nbinom.ppf(1.0 - TAIL, size, chance))
-        lowers = np.asarray(nbinom.ppf(TAIL, size, chance))
+        """What usual hours stay within."""
+        lowers, uppers = band([due for _, due, _ in areas], [more for _, _, more in areas])
         for (key, _, _), upper, lower in zip(areas, uppers, lowers, strict=True):
-            self._upper.labels(*key).set(float(upper))
-            self._lower.labels(*key).set(float(lower))
+            self._upper.labels(*key).set(upper)
+            self._lower.labels(*key).set(lower)
 
     def _look_at_episodes(self, tenants: list[Tenant]) -> None:
         """What the episodes that run are about: of areas with a label, and of whole tenants."""

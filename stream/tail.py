@@ -79,7 +79,7 @@ async def follow(
         if from_start:
             await reader.seek_to_beginning(*partitions)
         elif since is not None:
-            await _seek(reader, partitions, since)
+            await seek(reader, partitions, since)
         else:
             await reader.seek_to_end(*partitions)
         seen: dict[tuple[str, str], None] = {}
@@ -99,7 +99,7 @@ async def follow(
                         yield event
 
 
-async def _seek(reader: AIOKafkaConsumer, partitions: list[TopicPartition], since: float) -> None:
+async def seek(reader: AIOKafkaConsumer, partitions: list[TopicPartition], since: float) -> None:
     """To the first record of each partition that is at or after *since*, else to its end."""
     # The ends are asked for first: what comes between the two questions is not jumped over.
     ends = await reader.end_offsets(partitions)
@@ -123,7 +123,7 @@ async def status(config: Config) -> Status:
     found = Status(0, [], {}, {})
     async with Reader(config) as reader:
         for number in range(config.kafka.partitions):
-            recovery = await _read_partition(reader, TopicPartition(changelog, number))
+            recovery = await read_partition(reader, TopicPartition(changelog, number))
             try:
                 _add(found, Partition(number, 0, settings, recovery))
             except StateError as error:
@@ -159,7 +159,12 @@ def _add(found: Status, partition: Partition) -> None:
             )
 
 
-async def _read_partition(reader: AIOKafkaConsumer, tp: TopicPartition) -> Recovery:
+async def read_partition(reader: AIOKafkaConsumer, tp: TopicPartition) -> Recovery:
+    """What one partition of the changelog holds.
+
+    Raises:
+        UserError: A record of it cannot be read.
+    """
     recovery = Recovery()
     reader.assign([tp])
     await reader.seek_to_beginning(tp)

@@ -57,7 +57,7 @@ def _plan(config: "Config") -> "Plan":
             "no receivers are known: name a file in [notify] file (SPIKEWATCH_NOTIFY__FILE); "
             "deploy/config/notify.toml is one to begin with"
         )
-    return read_plan(Path(config.notify.file))
+    return read_plan(Path(config.notify.file)).linked_to(config.page.url)
 
 
 async def _drill(plan: "Plan", name: str) -> None:

@@ -1,4 +1,4 @@
-"""The command that shows what comes out, and what the workers know: tail."""
+"""Commands that show what comes out, and what the workers know: tail, page."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -56,6 +56,13 @@ def tail(
             say(write_escalation(event).decode() if as_json else page(event) + "\n")
 
     run_async(work())
+
+
+def page(config: ConfigPath = None) -> None:
+    """Serve the page: areas now, open episodes, the story of each; read-only, live."""
+    from stream.page.service import serve  # noqa: PLC0415 - aiokafka takes a while to import
+
+    run_async(serve(load(config), say))
 
 
 def _print_status(found: "Status") -> None:

@@ -19,7 +19,7 @@ from schemas.codec import value_name
 from stream.config.calendar import Calendar
 from stream.config.errors import Disagreement, disagree
 from stream.config.kafka import Kafka
-from stream.config.values import Section, host, zone
+from stream.config.values import Section, host, page_url, zone
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, AfterValidator(host)]
@@ -274,6 +274,28 @@ class Canary(Section):
     metrics_port: Port = Field(default=9468, description="where Prometheus scrapes it; 0: off")
 
 
+class Page(Section):
+    """The page of our own; for ``spikewatch page``."""
+
+    host: Host = Field(default="127.0.0.1", description="address to listen on; it asks no password")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=9470, description="port to listen on"
+    )
+    url: Annotated[str, AfterValidator(page_url)] = Field(
+        default="",
+        description="where people find it, as https://spikewatch.example.com/; every notification "
+        "links to it then",
+    )
+    days: float = Field(
+        default=14.0, gt=0, le=90, description="how far back episodes are looked for at the start"
+    )
+    areas: int = Field(default=5_000, ge=1, le=100_000, description="so many at most are shown")
+    reports: str = Field(
+        default="", description="folder whose *.html, of evaluate --html, are shown; empty: none"
+    )
+    metrics_port: Port = Field(default=9471, description="where Prometheus scrapes it; 0: off")
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -310,6 +332,7 @@ class Config(BaseModel):
     health: Health = Health()
     notify: Notify = Notify()
     canary: Canary = Canary()
+    page: Page = Page()
     log: Log = Log()
     _taxonomy: Taxonomy = PrivateAttr(default=Taxonomy())
     _playbook: Playbook = PrivateAttr(default=Playbook())

@@ -6,6 +6,7 @@ import re
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -48,6 +49,20 @@ def host(text: str) -> str:
     if not (is_ip(text) or _HOST.fullmatch(text)):
         raise ValueError("a host name or an IP address without port and brackets")
     return text
+
+
+def page_url(text: str) -> str:
+    """The address of a page, by http or https, which ends with a slash; or nothing."""
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and parts.hostname and not parts.fragment
+    except ValueError:
+        fits = False
+    if not (fits and text.isprintable() and " " not in text):
+        raise ValueError("an address such as https://spikewatch.example.com/, without #")
+    return text if text.endswith("/") else f"{text}/"
 
 
 def kafka_name(least: int, most: int) -> Callable[[str], str]:

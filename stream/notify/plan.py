@@ -6,7 +6,7 @@ Pure but for reading the files. All mistakes of all tables are found at once, wi
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -58,7 +58,7 @@ def _link(text: str) -> str:
         rest = rest.replace(name, "")
     if text and (not text.startswith(("https://", "http://")) or "{" in rest or "}" in rest):
         raise ValueError(
-            'a URL such as "https://spikewatch.example.com/#/{tenant}/{episode}", in braces only '
+            'a URL such as "https://spikewatch.example.com/#/episode/{episode}", in braces only '
             "tenant and episode"
         )
     return text
@@ -236,6 +236,13 @@ class Plan:
         """Receivers of whose failures nobody else would hear."""
         others = self.general.fallback or self.default
         return [name for name in self.receivers if not set(others) - {name}]
+
+    def linked_to(self, page_url: str) -> "Plan":
+        """The same, with a link to our own page in every message where the file names none."""
+        if self.general.link or not page_url:
+            return self
+        link = f"{page_url}#/episode/{{episode}}"
+        return replace(self, general=self.general.model_copy(update={"link": link}))
 
 
 def read_plan(path: Path) -> Plan:

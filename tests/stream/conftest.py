@@ -26,7 +26,7 @@ from stream.config import Config, load
 from stream.replay import Replay, replay_lines
 from stream.send import Pace, Sender
 from stream.settings import settings_of
-from stream.tail import _committed, _read_partition
+from stream.tail import _committed, read_partition
 from stream.topics import create
 
 SLOW_WORKER = Path(__file__).with_name("slow_worker.py")
@@ -277,7 +277,7 @@ class Rig:
             async with consumer:
                 changelog = self.topics.changelog(self.config.kafka.group)
                 return [
-                    (n, await _read_partition(consumer, TopicPartition(changelog, n)))
+                    (n, await read_partition(consumer, TopicPartition(changelog, n)))
                     for n in range(self.config.kafka.partitions)
                 ]
 

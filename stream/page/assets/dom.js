@@ -1,0 +1,41 @@
+// Elements made of plain values. Text is only ever set as text: what strangers write cannot become markup.
+
+/** An element: h("p", {class: "head"}, "text", child, null, [more]). */
+export function h(name, properties, ...children) {
+  const element = document.createElement(name);
+  return fill(element, properties, children);
+}
+
+/** The same of SVG. */
+export function s(name, properties, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  return fill(element, properties, children);
+}
+
+function fill(element, properties, children) {
+  for (const [key, value] of Object.entries(properties || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value === true ? "" : String(value));
+  }
+  element.append(...children.flat(3).filter((one) => one !== null && one !== undefined && one !== false));
+  return element;
+}
+
+/** A link to a page of somebody else; what is no http address stays text. */
+export function outside(url, text) {
+  if (!/^https?:\/\//i.test(url || "")) return h("span", null, text || url || "");
+  return h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, text || url);
+}
+
+/** What goes into the clipboard when it is pressed; nothing where there is none. */
+export function copier(text, label) {
+  if (!navigator.clipboard) return null;
+  const button = h("button", { type: "button", class: "small" }, label);
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "copied";
+    setTimeout(() => { button.textContent = label; }, 1500);
+  });
+  return button;
+}

@@ -1,0 +1,230 @@
+// Episodes: as cards, as a list, and the whole story of one.
+import { copier, h, outside } from "./dom.js";
+import { areaOf, ask, known } from "./store.js";
+import { picture } from "./areas.js";
+import { clock, count, length, moment, preferences, words } from "./words.js";
+
+const SEVERITIES = ["info", "warning", "error", "critical"];
+export const rank = (severity) => SEVERITIES.indexOf(severity) + 1;
+
+const fits = (text, one) => !text || [one.area || "whole tenant", one.tenant, one.id, one.words, one.explained, one.team]
+  .some((name) => (name || "").toLowerCase().includes(text));
+
+/** Episodes that run and paged, the gravest first. */
+export function open(find, tenant) {
+  return [...known.episodes.values()]
+    .filter((one) => one.running && !one.suppressed && (!tenant || one.tenant === tenant) && fits(find, one))
+    .sort((a, b) => rank(b.severity) - rank(a.severity) || b.since - a.since);
+}
+
+/** One episode in a few lines. */
+export function card(one) {
+  const over = !one.running;
+  const kind = one.suppressed ? "quiet" : over ? "over" : one.severity;
+  const marks = [
+    one.suppressed ? `not paged: ${words(one.suppressed)}` : null,
+    one.acknowledged ? `acknowledged by ${one.acknowledged}` : null,
+    one.snoozed && one.snoozed > Date.now() / 1000 ? `snoozed until ${clock(one.snoozed)}` : null,
+    one.verdict ? `called ${words(one.verdict)}` : null,
+  ].filter(Boolean);
+  const lasted = (over ? one.time : known.tenants.get(one.tenant)?.clock || one.time) - one.since;
+  return h("li", { class: kind, "data-line": true, "data-episode": one.id },
+    h("p", { class: "head" },
+      h("a", { href: `#/episode/${one.id}` }, one.area || "whole tenant"),
+      known.tenants.size > 1 ? h("span", { class: "faint" }, ` ${one.tenant}`) : null, " ",
+      h("span", { class: `badge ${over ? "resolved" : one.severity}` }, over ? "resolved" : one.severity), " ",
+      h("span", { class: "faint small" }, `${clock(one.since)}, ${length(lasted)}`)),
+    h("p", null, `${one.tickets} tickets of ${one.customers} customers, ${count(one.ratio)} times the usual rate`,
+      one.revenue ? `, annual revenue ${count(one.revenue)}` : ""),
+    one.explained ? h("p", { class: "small" }, `explained by ${one.explained}`) : null,
+    marks.length ? h("p", { class: "small faint" }, marks.join("; ")) : null);
+}
+
+/** All that are remembered. */
+export function episodes(main, find) {
+  let every = false;
+  let most = 100;
+  const list = h("div");
+  const box = h("input", { type: "checkbox", id: "every" });
+  box.addEventListener("change", () => { every = box.checked; draw(); });
+  const draw = () => {
+    const tenant = preferences.tenant;
+    const found = [...known.episodes.values()]
+      .filter((one) => (every || !one.suppressed) && (!tenant || one.tenant === tenant) && fits(find, one))
+      .sort((a, b) => b.running - a.running || b.since - a.since);
+    const more = found.length > most ? h("button", { type: "button" }, `${found.length - most} more`) : null;
+    more?.addEventListener("click", () => { most += 100; draw(); });
+    list.replaceChildren(...[found.length
+      ? h("ul", { class: "cards" }, found.slice(0, most).map((one) => card(one)))
+      : h("p", { class: "faint" }, "None."), more].filter(Boolean));
+  };
+  main.replaceChildren(h("h1", null, "Episodes"),
+    h("div", { class: "tools" }, h("label", null, box, " also those that paged nobody")), list);
+  draw();
+  return { change(kind) { if (kind === "episode") draw(); }, leave() {} };
+}
+
+/** The whole story of one episode. */
+export function episode(main, id) {
+  let drawn = "";
+  let left = false;
+  let chart = null;
+  const load = async () => {
+    let found;
+    try {
+      found = await ask(`api/episodes/${id}`);
+    } catch (error) {
+      if (!left && !drawn) {
+        main.replaceChildren(h("h1", null, "Episode"), h("p", { class: "notice" }, `${error.message}.`),
+          h("p", null, "Its whole history, from the topics: ", h("code", null, `spikewatch history ${id}`)));
+      }
+      return;
+    }
+    if (left) return;
+    const version = JSON.stringify(found);
+    if (version === drawn) return;
+    drawn = version;
+    tell(main, found);
+    chart = main.querySelector("img.chart");
+  };
+  const timer = setInterval(() => {
+    const one = known.episodes.get(id);
+    if (chart && one?.running) chart.src = chart.src.replace(/v=\d+/, `v=${Date.now()}`);
+  }, 30000);
+  load();
+  return {
+    change(kind, what) { if (kind === "all" || (kind === "episode" && what.one.id.startsWith(id))) load(); },
+    leave() { left = true; clearInterval(timer); },
+  };
+}
+
+function tell(main, one) {
+  const data = one.data;
+  const fact = (name, value) => value === null || value === undefined || value === "" ? null
+    : h("div", null, h("dt", null, name), h("dd", null, value));
+  const lasted = (one.running ? known.tenants.get(one.tenant)?.clock || one.time : one.time) - one.since;
+  const row = one.area === null ? null : areaOf(one.tenant, one.area);
+  const state = one.running ? one.severity : "resolved";
+  main.replaceChildren(...[
+    h("h1", null, one.area || "whole tenant", h("span", { class: "faint" }, ` of ${one.tenant} `),
+      h("span", { class: `badge ${state}` }, state)),
+    h("p", { class: "small faint" },
+      one.suppressed ? `Nobody was paged: ${words(one.suppressed)}. ` : "",
+      one.acknowledged ? `Acknowledged by ${one.acknowledged}. ` : "",
+      one.snoozed && one.snoozed > Date.now() / 1000 ? `Snoozed until ${clock(one.snoozed)}. ` : "",
+      one.verdict ? `Called ${words(one.verdict)}. ` : "",
+      `Since ${moment(one.since)}, found ${moment(one.detected)} (${length(one.detected - one.since)} later). `,
+      row ? h("a", { href: `#/area/${row.number}` }, "the area now") : null),
+    h("dl", { class: "facts" },
+      fact("tickets", count(one.tickets)), fact("customers", count(one.customers)),
+      fact("expected", count(data.expected)),
+      fact("times the usual rate", `${count(data.ratio)} (${count(data.ratio_low)} to ${count(data.ratio_high)})`),
+      fact(one.running ? "so far" : "lasted", length(lasted)),
+      fact("annual revenue", one.revenue ? count(one.revenue) : null),
+      fact("by chance once in", days(data.once_in_days))),
+    h("figure", null,
+      h("img", { class: "chart", src: picture(`api/episodes/${one.id}/timeline.svg`, main, one.sequence),
+        alt: `${one.area || one.tenant}: ${one.tickets} tickets came where ${count(data.expected)} were due` }),
+      h("figcaption", null, data.slice
+        ? `The whole area; what paged is ${words(data.slice.dimension)} ${data.slice.value} in it. `
+        : "", "Bars: customer-equivalents an hour. Orange: due, and what is usual.")),
+    h("div", { class: "columns" },
+      section("Why", why(one)), section("What to do", actions(data.actions)),
+      section("Who is hit", impact(data.impact, data.children)), section("Tickets", examples(data.examples)),
+      section("Who was told", told(one.told)), section("What happened", happened(one.transitions))),
+    section("Answer it", answers(one)),
+    h("details", null, h("summary", null, "As on-call reads it"), h("pre", null, one.page), copier(one.page, "copy")),
+    h("p", { class: "small faint" }, `Episode ${one.id}, #${one.sequence}, model ${data.model}, settings ${data.config_hash}. Severity ${data.severity_rule}.`),
+  ].filter(Boolean));
+}
+
+function section(title, content) {
+  const found = [content].flat().filter(Boolean);
+  return found.length ? h("section", null, h("h2", null, title), found) : null;
+}
+
+function days(value) {
+  if (value >= 1000000) return "a million days or more";
+  return value >= 2 ? `${count(value)} days` : `${count(24 * value)} hours`;
+}
+
+function why(one) {
+  const data = one.data;
+  return [
+    h("p", null, `${words(data.reason)}: score ${count(data.score)}, ${count(data.limit)} had to be reached.`),
+    one.claims.length ? h("ul", { class: "plain" }, one.claims.map((claim) => h("li", null, claim))) : null,
+    data.not_explained_by.length ? h("p", { class: "faint" }, `As usual: ${data.not_explained_by.map(words).join(", ")}.`) : null,
+    data.terms.length ? h("p", null, "Words: ", data.terms.map((term, at) => [at ? ", " : "", h("b", null, term.term),
+      ` in ${Math.round(100 * term.share)} %${term.new ? " (new)" : ` (usually ${Math.round(100 * term.usual_share)} %)`}`])) : null,
+    data.budget ? h("p", { class: "faint small" }, `Budget: ${count(data.budget.per_week)} false pages a week; `
+      + `${count(data.budget.pages)} pages a week, ${count(data.budget.false_pages)} called false.`) : null,
+  ];
+}
+
+function actions(found) {
+  if (!found) return null;
+  if (found.entry === null) return h("p", null, "No entry of the playbook matches.");
+  return [
+    h("p", null, "Team: ", h("b", null, found.team || "nobody is named"),
+      found.runbook ? [", runbook ", found.runbook_is_link ? outside(found.runbook) : found.runbook] : null),
+    found.steps.length ? h("ol", null, found.steps.map((step) => h("li", null, step))) : null,
+    found.tell.length ? h("p", null, `Tell: ${found.tell.join(", ")}`) : null,
+    found.customer_text ? [h("p", null, "To customers:"), h("blockquote", null, found.customer_text),
+      copier(found.customer_text, "copy")] : null,
+  ];
+}
+
+function impact(found, children) {
+  if (!found) return null;
+  const by = (counts) => Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([name, value]) => `${value} ${name}`).join(", ");
+  const parts = [by(found.by_tier), by(found.by_region)].filter(Boolean);
+  return [
+    h("p", null, `${found.customers_estimated ? "About " : ""}${count(found.customers)} customers`, parts.length ? ` (${parts.join("; ")})` : "",
+      found.renewals_soon ? `; ${found.renewals_soon} renew soon` : "",
+      found.handling_hours !== null ? `; ${found.handling_basis === "time_to_solve" ? "at most " : ""}${count(found.handling_hours)} h of extra work` : ""),
+    children?.length ? h("ul", { class: "plain" }, children.map((child) => h("li", null,
+      child.episode_id ? h("a", { href: `#/episode/${child.episode_id}` }, child.product_area) : child.product_area,
+      `: ${count(child.observed)} came, ${count(child.expected)} expected`))) : null,
+    found.accounts.length ? h("table", null,
+      h("caption", { class: "unseen" }, "Customers inside"),
+      h("thead", null, h("tr", null, h("th", { scope: "col" }, "customer"), h("th", { scope: "col" }, "tier"),
+        h("th", { scope: "col", class: "number" }, "tickets"), h("th", { scope: "col", class: "number" }, "a year"))),
+      h("tbody", null, found.accounts.slice(0, 10).map((account) => h("tr", null, h("td", { class: "name" }, account.customer),
+        h("td", null, account.tier || ""), h("td", { class: "number" }, account.tickets),
+        h("td", { class: "number" }, account.revenue === null ? "" : count(account.revenue)))))) : null,
+    found.accounts.length > 10 ? h("p", { class: "faint small" }, `and ${found.accounts.length - 10} more`) : null,
+  ];
+}
+
+function examples(found) {
+  if (!found.length) return null;
+  return found.map((one) => [
+    h("p", { class: "small" }, one.url ? outside(one.url, one.ticket_id) : one.ticket_id,
+      h("span", { class: "faint" }, ` ${moment(Date.parse(one.created_at) / 1000)}${one.customer ? `, ${one.customer}` : ""}`)),
+    h("blockquote", null, one.text)]);
+}
+
+function told(found) {
+  if (!found.length) return h("p", { class: "faint" }, "Nothing is known of messages: notify writes them down.");
+  return h("ul", { class: "plain small" }, found.map((one) => {
+    const verb = one.kind === "answered" ? one.words
+      : one.kind === "decided" ? `${one.send ? "to be told" : "not told"}: ${one.receiver}, ${one.reason}`
+        : `${words(one.kind)}: ${one.receiver}, ${one.reason}`;
+    const more = one.kind !== "answered" && one.words ? ` (${one.words})` : "";
+    return h("li", null, h("span", { class: "faint" }, `${moment(one.at)} `), verb, more);
+  }));
+}
+
+function happened(found) {
+  return h("ul", { class: "plain small" }, found.map((one) => h("li", null,
+    h("span", { class: "faint" }, `${moment(one.at)} ${one.transition} `), one.words)));
+}
+
+function answers(one) {
+  const id = one.id.slice(0, 12);
+  const commands = one.running
+    ? [`spikewatch ack ${id}`, `spikewatch snooze ${id} --for 2h`, `spikewatch verdict ${id} false_alarm`]
+    : [`spikewatch verdict ${id} incident`, `spikewatch verdict ${id} false_alarm`];
+  commands.push(`spikewatch note ${id} "..."`, `spikewatch report ${id} --format md`);
+  return h("ul", { class: "plain" }, commands.map((command) => h("li", null, h("code", null, command), " ", copier(command, "copy"))));
+}

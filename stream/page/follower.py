@@ -1,0 +1,98 @@
+"""A copy of the workers' state: from their last snapshot on, by the same signals and step.
+
+Reads only. Where a record cannot be read it is passed over, as workers do.
+"""
+
+import msgspec
+
+from detectors.budget import limits
+from detectors.partition import Partition
+from detectors.settings import Settings
+from detectors.tenant import WHOLE, Tenant
+from detectors.timeline import Timelines
+from detectors.twins import Recovery
+from schemas import signals
+
+LIMITS_SECONDS = 30.0
+"""So old may the limits be that are shown; to work them all out takes a while."""
+
+
+class Follower:
+    """All tenants, as the workers know them.
+
+    Example:
+        >>> from schemas.signals import Ticket, encode
+        >>> follower = Follower(Settings())
+        >>> follower.recover(0, Recovery())
+        0
+        >>> follower.take(0, encode(Ticket("acme", "1", created_at=0.0, area="login")), 0.0)
+        >>> follower.changed
+        {('acme', 'login')}
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is known yet; *settings* must be those of the workers."""
+        self.settings = settings
+        self.timelines = Timelines()
+        self.partitions: dict[int, Partition] = {}
+        self.changed: set[tuple[str, str]] = set()
+        """Tenant and area of what a signal has changed since the owner last cleared this."""
+        self._limits: dict[str, tuple[float, dict[str, float]]] = {}
+
+    def recover(self, number: int, recovery: Recovery) -> int:
+        """Begin with the last snapshot of partition *number*; the offset that comes next.
+
+        Raises:
+            StateError: It is damaged, of a newer release, or of another partition.
+        """
+        self.partitions[number] = partition = Partition(number, 0, self.settings, recovery)
+        for tenant in partition.tenants.values():
+            if tenant.clock is not None:
+                self.timelines.follow(tenant, [WHOLE, *tenant.areas])
+        return partition.next_offset
+
+    def take(self, number: int, value: bytes, received_at: float) -> None:
+        """The next record of a partition, which the broker took in at *received_at* (seconds)."""
+        partition = self.partitions[number]
+        try:
+            signal = signals.decode(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return
+        partition.take(signal, received_at)
+        if signal.tenant is None:
+            tenants = list(partition.tenants.values())
+        else:
+            named = partition.tenants.get(signal.tenant)
+            # Beyond the cap on tenants one takes in all the rest; it is the newest.
+            tenants = [named] if named else list(partition.tenants.values())[-1:]
+        for tenant in tenants:
+            if tenant.touched:
+                self.timelines.follow(tenant, [WHOLE, *tenant.touched])
+                self.changed.update((tenant.name, area) for area in tenant.touched)
+                tenant.touched.clear()
+                tenant.duplicates.touched.clear()
+
+    def tenants(self) -> list[Tenant]:
+        """Those of which anything is known, by name."""
+        found = (t for partition in self.partitions.values() for t in partition.tenants.values())
+        return sorted((t for t in found if t.clock is not None), key=lambda tenant: tenant.name)
+
+    def tenant(self, name: str) -> Tenant | None:
+        """The tenant *name*, if anything is known of it."""
+        for partition in self.partitions.values():
+            found = partition.tenants.get(name)
+            if found is not None and found.clock is not None:
+                return found
+        return None
+
+    def limits_of(self, tenant: Tenant, now: float) -> dict[str, float]:
+        """What a score has to reach to page, by area; *now* is any clock that runs, in seconds."""
+        at, found = self._limits.get(tenant.name, (float("-inf"), {}))
+        if now - at > LIMITS_SECONDS:
+            found = {
+                area: limit
+                for area, kind, limit, _ in limits(tenant, self.settings)
+                if kind == "area"
+            }
+            self._limits[tenant.name] = (now, found)
+        return found

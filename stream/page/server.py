@@ -1,0 +1,304 @@
+"""The web server of the page: read-only, no password, no request of a page to any other host.
+
+Who may look is decided by who reaches the port: it listens on loopback unless told otherwise, and
+answers only to the host names it is meant to be called by, so that no page of somebody else can
+read it through a visitor's browser (DNS rebinding).
+
+Source: W3C, "Content Security Policy Level 3"; WHATWG, "Fetch" (Cross-Origin-Resource-Policy).
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from detectors.tenant import WHOLE
+from stream.charts import Theme, svg, timeline
+from stream.config import Config
+from stream.config.values import zone as known_zone
+from stream.errors import UserError
+from stream.page import views
+from stream.page.feed import MOST_VIEWERS, Feed
+from stream.page.follower import Follower
+from stream.page.stories import Stories, Story
+
+ASSETS: Final = Path(__file__).parent / "assets"
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+REPORT_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+TYPES: Final = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+WIDTHS: Final = (280, 440, 640, 880)
+"""Of charts, in pixels: few, so that viewers share them."""
+MOST_CHARTS: Final = 200
+SHUTDOWN_SECONDS: Final = 2.0
+
+
+class Server:
+    """The server, for the time of an ``async with``."""
+
+    def __init__(
+        self, config: Config, follower: Follower, stories: Stories, rows: views.Rows, feed: Feed
+    ) -> None:
+        """Nothing listens yet."""
+        self._page = config.page
+        self._zone = config.time.timezone
+        self._follower, self._stories, self._rows, self._feed = follower, stories, rows, feed
+        self._hosts = _hosts(config)
+        self._charts: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self._drawing = asyncio.Semaphore(1)
+        self.ready = False
+        """Whether all that is on the topics was read."""
+
+    async def __aenter__(self) -> Self:
+        """Listen.
+
+        Raises:
+            UserError: The port cannot be had.
+        """
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_get("/", self._asset)
+        app.router.add_get("/assets/{name}", self._asset)
+        app.router.add_get("/api/now", self._now)
+        app.router.add_get("/api/sparks", self._sparks)
+        app.router.add_get("/api/episodes/{episode}", self._episode)
+        app.router.add_get("/api/episodes/{episode}/timeline.svg", self._episode_chart)
+        app.router.add_get("/api/areas/{number}/timeline.svg", self._area_chart)
+        app.router.add_get("/api/reports", self._reports)
+        app.router.add_get("/reports/{name}", self._report)
+        app.router.add_get("/events", self._events)
+        app.router.add_get("/live", self._live)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._page.host, self._page.port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            why = error.strerror or str(error)
+            raise UserError(
+                f"the page cannot be served on {self._page.host}:{self._page.port} ({why}): "
+                "set another [page] host or port"
+            ) from None
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop; who watches is hung up on."""
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _guard(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Only to those who call us by our name; the same headers on every answer."""
+        if not self._is_ours(request.host):
+            return _refused(
+                421,
+                f"this page is not called {request.host[:100]!r}: set [page] url to the address "
+                "that people use",
+            )
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = _refused(error.status, error.reason)
+        if not response.prepared:
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+        return response
+
+    def _is_ours(self, called: str) -> bool:
+        try:
+            name = urlsplit(f"//{called}").hostname or ""
+        except ValueError:
+            return False
+        return name in self._hosts or (self._page.host in ("0.0.0.0", "::") and _is_address(name))  # noqa: S104 - compared, not listened on
+
+    async def _asset(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info.get("name", "index.html")
+        file = next((one for one in ASSETS.iterdir() if one.name == name), None)
+        if file is None or file.suffix not in TYPES:
+            raise web.HTTPNotFound
+        return web.Response(
+            body=file.read_bytes(), content_type=TYPES[file.suffix], charset="utf-8"
+        )
+
+    async def _now(self, _: web.Request) -> web.StreamResponse:
+        """Everything that the first look needs."""
+        follower, now = self._follower, asyncio.get_running_loop().time()
+        self._rows.begin(follower)
+        return _json(
+            {
+                "zone": self._zone,
+                "tenants": views.tenants(follower),
+                "areas": self._rows.of(follower, list(self._rows.numbers), now),
+                "omitted": self._rows.omitted,
+                "episodes": views.summaries(self._stories),
+                "forgotten": self._stories.forgotten,
+                "silences": views.silences(self._stories),
+                "reports": bool(self._page.reports),
+            }
+        )
+
+    async def _sparks(self, request: web.Request) -> web.StreamResponse:
+        asked = request.query.get("of", "").split(",")
+        numbers = [int(one) for one in asked if one.isascii() and one.isdigit() and len(one) < 9]
+        return _json(views.sparks(self._follower, self._rows, numbers))
+
+    async def _episode(self, request: web.Request) -> web.StreamResponse:
+        return _json(views.story(self._found(request)))
+
+    def _found(self, request: web.Request) -> Story:
+        """The episode that is asked for, by its id or the beginning of it."""
+        asked = request.match_info["episode"]
+        story = self._stories.stories.get(asked)
+        if story is None and len(asked) >= 6:
+            found = [key for key in self._stories.stories if key.startswith(asked)]
+            story = self._stories.stories[found[0]] if len(found) == 1 else None
+        if story is None:
+            raise web.HTTPNotFound(reason=f"no such episode in the last {self._page.days:g} days")
+        return story
+
+    async def _episode_chart(self, request: web.Request) -> web.StreamResponse:
+        story = self._found(request)
+        data = story.event.data
+        tenant = self._follower.tenant(data.tenant)
+        area = data.product_area or WHOLE
+        clock = tenant.clock if tenant is not None and tenant.clock is not None else 0.0
+        end = story.event.time.timestamp()
+        until = max(clock if story.running else end + views.AFTER, end)
+        since = data.since.timestamp() - views.BEFORE
+        moments = []
+        if tenant is not None and (area == WHOLE or area in tenant.areas):
+            moments = views.moments_of_area(self._follower, tenant, area, since, until)
+        if not moments or moments[0].at > data.since.timestamp():
+            moments = views.moments_of_events(story)
+        marks = views.spans(self._stories, data.tenant, data.product_area, until)
+        return await self._drawn(request, (data.episode_id, data.sequence), moments, marks)
+
+    async def _area_chart(self, request: web.Request) -> web.StreamResponse:
+        number = request.match_info["number"]
+        key = self._rows.key(int(number)) if number.isascii() and number.isdigit() else None
+        tenant = self._follower.tenant(key[0]) if key is not None else None
+        if key is None or tenant is None or key[1] not in tenant.areas:
+            raise web.HTTPNotFound(reason="no such area")
+        until = tenant.clock or 0.0
+        moments = views.moments_of_area(
+            self._follower, tenant, key[1], until - 2 * views.DAY, until
+        )
+        marks = views.spans(self._stories, key[0], key[1], until)
+        return await self._drawn(request, key, moments, marks)
+
+    async def _drawn(
+        self, request: web.Request, of: tuple[Any, ...], moments: list[Any], marks: Any
+    ) -> web.StreamResponse:
+        """A chart as SVG, for the width, theme and zone that are asked for; one at a time."""
+        theme: Theme = "dark" if request.query.get("theme") == "dark" else "light"
+        asked = request.query.get("width", "")
+        wide = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 640
+        width = max((one for one in WIDTHS if one <= wide), default=WIDTHS[0])
+        try:
+            zone = known_zone(request.query.get("zone", self._zone))
+        except ValueError:
+            zone = "UTC"
+        marks = tuple(marks)
+        key = (*of, theme, width, zone, tuple(moments[-2:]), len(moments), marks)
+        async with self._drawing:
+            drawn = self._charts.get(key)
+            if drawn is None:
+                chart = timeline(moments, marks, zone=zone, theme=theme, width=width)
+                drawn = (await asyncio.to_thread(svg, chart)).encode()
+                self._charts[key] = drawn
+                if len(self._charts) > MOST_CHARTS:
+                    self._charts.popitem(last=False)
+        return web.Response(body=drawn, content_type="image/svg+xml", charset="utf-8")
+
+    async def _reports(self, _: web.Request) -> web.StreamResponse:
+        found = sorted(self._report_files(), key=lambda file: -file.stat().st_mtime)
+        return _json([{"name": one.name, "at": one.stat().st_mtime} for one in found])
+
+    async def _report(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        file = next((one for one in self._report_files() if one.name == name), None)
+        if file is None:
+            raise web.HTTPNotFound(reason="no such report")
+        body = await asyncio.to_thread(file.read_bytes)
+        response = web.Response(body=body, content_type="text/html", charset="utf-8")
+        response.headers["Content-Security-Policy"] = REPORT_POLICY
+        return response
+
+    def _report_files(self) -> list[Path]:
+        folder = Path(self._page.reports)
+        if not self._page.reports or not folder.is_dir():
+            return []
+        return [one for one in folder.glob("*.html") if one.is_file() and not one.is_symlink()]
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events, for as long as somebody watches."""
+        if self._feed.viewers >= MOST_VIEWERS:
+            raise web.HTTPServiceUnavailable(reason=f"{MOST_VIEWERS} watch already")
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        try:
+            async for told in self._feed.watch():
+                await response.write(told)
+        except ConnectionError:
+            pass
+        return response
+
+    async def _live(self, _: web.Request) -> web.StreamResponse:
+        """For whoever looks after the process."""
+        return _json({"status": "ok" if self.ready else "reading", "viewers": self._feed.viewers})
+
+
+def _hosts(config: Config) -> frozenset[str]:
+    """The names that the page may be called by."""
+    names = {"127.0.0.1", "localhost", "::1", config.page.host, socket.gethostname()}
+    if config.page.url:
+        names.add(urlsplit(config.page.url).hostname or "")
+    return frozenset(name.lower() for name in names if name)
+
+
+def _is_address(name: str) -> bool:
+    """Whether it is an address and no name: no stranger's DNS leads there."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+
+
+def _refused(status: int, why: str | None) -> web.Response:
+    body = msgspec.json.encode({"error": why or "it cannot be had"})
+    return web.Response(
+        status=status, body=body, content_type="application/json", headers=dict(HEADERS)
+    )

@@ -1,0 +1,230 @@
+"""The process behind the page: reads the topics without a group and tells viewers what changed."""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from pydantic import ValidationError
+
+from detectors.twins import StateError
+from schemas.audit import AuditEntry
+from schemas.cloudevents import EventError, decode
+from schemas.feedback import Feedback
+from schemas.silence import Silence
+from schemas.topics import Topics
+from stream import scrape
+from stream.config import Config
+from stream.errors import UserError
+from stream.page import views
+from stream.page.feed import Feed
+from stream.page.follower import Follower
+from stream.page.server import Server
+from stream.page.stories import Stories
+from stream.reader import Reader
+from stream.settings import settings_of
+from stream.tail import read_partition, seek
+from stream.topics import verify
+
+PUSH_SECONDS: Final = 0.5
+"""Between two looks at what changed in the areas; episodes are told at once."""
+AT_ONCE: Final = 500
+"""Records worked on before anybody else has a turn."""
+POLL_MS: Final = 200
+REFRESH_SECONDS: Final = 30.0
+"""So often all areas are looked at: what came within the last hour fades by itself."""
+Say = Callable[[str], None]
+
+
+class PageMetrics:
+    """What Prometheus is told of this process."""
+
+    def __init__(self) -> None:
+        """All at zero."""
+        self.registry = CollectorRegistry()
+        self.viewers = Gauge(
+            "spikewatch_page_viewers", "Browsers that watch.", registry=self.registry
+        )
+        self.records = Counter(
+            "spikewatch_page_records", "Records read, by topic.", ["topic"], registry=self.registry
+        )
+        self.lag = Gauge(
+            "spikewatch_page_lag_seconds",
+            "Age of the last record read, by the broker's clock, when it was read.",
+            registry=self.registry,
+        )
+
+
+class Service:
+    """Topics in, changes out."""
+
+    def __init__(self, config: Config, metrics: PageMetrics) -> None:
+        """Nothing is read yet."""
+        self._config, self._metrics = config, metrics
+        self._topics = Topics(config.kafka.topic_prefix)
+        self.follower = Follower(settings_of(config))
+        self.stories = Stories()
+        self.rows = views.Rows(config.page.areas)
+        self.feed = Feed()
+        self._shown: dict[int, views.Row] = {}
+        """What viewers were last told of each area."""
+        self._changed_stories: set[str] = set()
+        self._silences_changed = False
+
+    async def run(self, listening: Callable[[], Awaitable[None]], server: Server) -> None:
+        """Read for ever; *listening* is called once all that is there was read.
+
+        Raises:
+            UserError: The state cannot be read.
+        """
+        async with Reader(self._config) as reader:
+            ends = await self._begin(reader)
+            pushing = asyncio.create_task(self._push())
+            try:
+                while True:
+                    found = await reader.getmany(timeout_ms=POLL_MS, max_records=AT_ONCE)
+                    for tp, records in found.items():
+                        self._take(tp, records)
+                    self._tell_stories()
+                    if ends and await _reached(reader, ends):
+                        ends = {}
+                        server.ready = True
+                        await listening()
+                    if pushing.done():
+                        pushing.result()
+                    await asyncio.sleep(0)
+            finally:
+                pushing.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await pushing
+
+    async def _begin(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        """The state from its changelog, everything else from its place; the ends as of now."""
+        topics, count = self._topics, self._config.kafka.partitions
+        changelog = topics.changelog(self._config.kafka.group)
+        next_offsets = {}
+        for number in range(count):
+            recovery = await read_partition(reader, TopicPartition(changelog, number))
+            try:
+                next_offsets[number] = self.follower.recover(number, recovery)
+            except StateError as error:
+                raise UserError(f"the state cannot be read: {error}") from None
+        looked_back = [
+            TopicPartition(topic, number)
+            for topic in (topics.escalations, topics.feedback, topics.audit)
+            for number in range(count)
+        ]
+        signals = [TopicPartition(topics.by_tenant, number) for number in range(count)]
+        silences = TopicPartition(topics.silences, 0)
+        assigned = [*looked_back, *signals, silences]
+        reader.assign(assigned)
+        await seek(reader, looked_back, time.time() - 86_400.0 * self._config.page.days)
+        await reader.seek_to_beginning(silences)
+        starts = await reader.beginning_offsets(signals)
+        for tp in signals:
+            reader.seek(tp, max(next_offsets[tp.partition], starts[tp]))
+        ends: dict[TopicPartition, int] = await reader.end_offsets(assigned)
+        return ends
+
+    def _take(self, tp: TopicPartition, records: list[Any]) -> None:
+        topics = self._topics
+        self._metrics.records.labels(tp.topic).inc(len(records))
+        self._metrics.lag.set(max(0.0, time.time() - records[-1].timestamp / 1000.0))
+        for record in records:
+            value = record.value or b""
+            if tp.topic == topics.by_tenant:
+                self.follower.take(tp.partition, value, record.timestamp / 1000.0)
+            elif tp.topic == topics.escalations:
+                self._take_event(record)
+            elif tp.topic == topics.silences:
+                with contextlib.suppress(ValidationError):
+                    self.stories.take_silence(Silence.model_validate_json(value))
+                    self._silences_changed = True
+            elif tp.topic == topics.audit:
+                with contextlib.suppress(ValidationError):
+                    entry = AuditEntry.model_validate_json(value)
+                    if self.stories.take_audit(entry):
+                        self._changed_stories.add(entry.episode_id)
+            else:
+                with contextlib.suppress(ValidationError):
+                    answer = Feedback.model_validate_json(value)
+                    if self.stories.take_answer(answer):
+                        self._changed_stories.add(answer.episode_id)
+
+    def _take_event(self, record: Any) -> None:
+        with contextlib.suppress(EventError):  # somebody else's, or of a later release
+            event = decode(record.headers, record.value)
+            if self.stories.take_event(event):
+                self._changed_stories.add(event.data.episode_id)
+
+    def _tell_stories(self) -> None:
+        """At once: an episode that changed."""
+        for key in self._changed_stories:
+            story = self.stories.stories.get(key)
+            if story is not None:
+                self.feed.tell("episode", views.summary(story))
+        self._changed_stories.clear()
+        if self._silences_changed:
+            self._silences_changed = False
+            self.feed.tell("silences", views.silences(self.stories))
+
+    async def _push(self) -> None:
+        """What changed in the areas, twice a second; and all of them now and then."""
+        looked = 0.0
+        while True:
+            await asyncio.sleep(PUSH_SECONDS)
+            self._metrics.viewers.set(self.feed.viewers)
+            now = asyncio.get_running_loop().time()
+            changed = set(self.follower.changed)
+            self.follower.changed.clear()
+            if now - looked >= REFRESH_SECONDS:
+                looked = now
+                changed.update(self.rows.numbers)
+            if not self.feed.viewers:
+                self._shown.clear()
+                continue
+            rows = self.rows.of(self.follower, changed, now)
+            news = [row for row in rows if self._shown.get(row[0]) != row]
+            self._shown.update((row[0], row) for row in news)
+            if news:
+                told = {"areas": news, "tenants": views.tenants(self.follower)}
+                self.feed.tell("areas", told)
+
+
+async def _reached(reader: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    for tp, end in ends.items():
+        if await reader.position(tp) < end:
+            return False
+    return True
+
+
+async def serve(config: Config, say: Say) -> None:
+    """Serve the page until interrupted.
+
+    Raises:
+        UserError: No broker, topics that are not as they must be, no port, unreadable state.
+    """
+    await verify(config)
+    metrics = PageMetrics()
+    service = Service(config, metrics)
+    server = Server(config, service.follower, service.stories, service.rows, service.feed)
+    scrape.serve(
+        metrics.registry, config.page.host, config.page.metrics_port, "[page] metrics_port"
+    )
+
+    async def listening() -> None:
+        say(f"the page is at {address(config)}")
+        sys.stdout.flush()
+
+    async with server:
+        await service.run(listening, server)
+
+
+def address(config: Config) -> str:
+    """Where people find the page."""
+    host = f"[{config.page.host}]" if ":" in config.page.host else config.page.host
+    return config.page.url or f"http://{host}:{config.page.port}/"
