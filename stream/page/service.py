@@ -83,13 +83,13 @@ class Service:
         """
         async with Reader(self._config) as reader:
             ends = await self._begin(reader)
-            pushing = asyncio.create_task(self._push())
+            pushing = asyncio.create_task(self.push())
             try:
                 while True:
                     found = await reader.getmany(timeout_ms=POLL_MS, max_records=AT_ONCE)
                     for tp, records in found.items():
-                        self._take(tp, records)
-                    self._tell_stories()
+                        self.take(tp.topic, tp.partition, records)
+                    self.tell_stories()
                     if ends and await _reached(reader, ends):
                         ends = {}
                         server.ready = True
@@ -130,21 +130,22 @@ class Service:
         ends: dict[TopicPartition, int] = await reader.end_offsets(assigned)
         return ends
 
-    def _take(self, tp: TopicPartition, records: list[Any]) -> None:
+    def take(self, topic: str, partition: int, records: list[Any]) -> None:
+        """The next records of a topic's partition."""
         topics = self._topics
-        self._metrics.records.labels(tp.topic).inc(len(records))
+        self._metrics.records.labels(topic).inc(len(records))
         self._metrics.lag.set(max(0.0, time.time() - records[-1].timestamp / 1000.0))
         for record in records:
             value = record.value or b""
-            if tp.topic == topics.by_tenant:
-                self.follower.take(tp.partition, value, record.timestamp / 1000.0)
-            elif tp.topic == topics.escalations:
+            if topic == topics.by_tenant:
+                self.follower.take(partition, value, record.timestamp / 1000.0)
+            elif topic == topics.escalations:
                 self._take_event(record)
-            elif tp.topic == topics.silences:
+            elif topic == topics.silences:
                 with contextlib.suppress(ValidationError):
                     self.stories.take_silence(Silence.model_validate_json(value))
                     self._silences_changed = True
-            elif tp.topic == topics.audit:
+            elif topic == topics.audit:
                 with contextlib.suppress(ValidationError):
                     entry = AuditEntry.model_validate_json(value)
                     if self.stories.take_audit(entry):
@@ -161,7 +162,7 @@ class Service:
             if self.stories.take_event(event):
                 self._changed_stories.add(event.data.episode_id)
 
-    def _tell_stories(self) -> None:
+    def tell_stories(self) -> None:
         """At once: an episode that changed."""
         for key in self._changed_stories:
             story = self.stories.stories.get(key)
@@ -172,7 +173,7 @@ class Service:
             self._silences_changed = False
             self.feed.tell("silences", views.silences(self.stories))
 
-    async def _push(self) -> None:
+    async def push(self) -> None:
         """What changed in the areas, twice a second; and all of them now and then."""
         looked = 0.0
         while True:
@@ -191,8 +192,8 @@ class Service:
             news = [row for row in rows if self._shown.get(row[0]) != row]
             self._shown.update((row[0], row) for row in news)
             if news:
-                told = {"areas": news, "tenants": views.tenants(self.follower)}
-                self.feed.tell("areas", told)
+                of_these = views.tenants(self.follower, {row[1] for row in news})
+                self.feed.tell("areas", {"areas": news, "tenants": of_these})
 
 
 async def _reached(reader: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

@@ -101,10 +101,13 @@ def _row(number: int, tenant: Tenant, area: str, limit: float | None) -> Row:
     )
 
 
-def tenants(follower: Follower) -> list[dict[str, Any]]:
-    """Each tenant's clock and budget."""
+def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
+    """Clock and budget of each tenant, or of those with these *names*."""
     found = []
-    for tenant in follower.tenants():
+    chosen = follower.tenants() if names is None else map(follower.tenant, sorted(names))
+    for tenant in chosen:
+        if tenant is None:
+            continue
         clock = tenant.clock or 0.0
         rate, wrong, burn = budget_of(tenant, clock, follower.settings)
         found.append(

@@ -1,0 +1,50 @@
+"""A browser, and a page with two weeks of a company in whose last hour logins fail."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from detectors.simulate import HOUR, Incident, World, tickets
+from tests.page_rig import PageRig, chromium
+
+START = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
+HOURS = 14 * 24.0 + 10.0
+INCIDENT = Incident(
+    area="login",
+    start=START + (HOURS - 1.0) * HOUR,
+    hours=1.0,
+    multiple=8.0,
+    app_version="4.2.1",
+    issue_type="sso error",
+    word="err_401_sso",
+)
+WORLD = World(start=START, hours=HOURS, incidents=(INCIDENT,), seed=7)
+
+
+@pytest.fixture(scope="session")
+def company() -> list[dict[str, Any]]:
+    """Its tickets, the incident last."""
+    return list(tickets(WORLD))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real Chromium."""
+    yield from chromium()
+
+
+@pytest.fixture(scope="module")
+def page_rig(
+    company: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PageRig]:
+    """A page on which the incident runs."""
+    reports = tmp_path_factory.mktemp("reports")
+    (reports / "march.html").write_text(
+        "<h1>Backtest of March</h1><script>document.title=1</script>"
+    )
+    (reports / "secret.txt").write_text("not shown")
+    with PageRig(reports, url="http://page.example.com/") as rig:
+        rig.tickets(company)
+        yield rig

@@ -1,0 +1,215 @@
+"""The web server of the page: what it says, to whom, and what it never does."""
+
+import http.client
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from detectors.simulate import HOUR
+from stream.errors import UserError
+from stream.page.server import ASSETS
+from tests.page_rig import PageRig
+from tests.stream.notify.escalations import HOSTILE, escalation
+from tests.stream.page.conftest import INCIDENT
+
+
+def get(
+    rig: PageRig, path: str, method: str = "GET", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    line = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=20)
+    try:
+        line.request(method, path, headers=headers)
+        answer = line.getresponse()
+        return (
+            answer.status,
+            {k.lower(): v for k, v in answer.getheaders()},
+            answer.read(),
+        )
+    finally:
+        line.close()
+
+
+def read(rig: PageRig, path: str) -> Any:
+    status, _, body = get(rig, path)
+    assert status == 200, body
+    return json.loads(body)
+
+
+def login(rig: PageRig) -> dict[str, Any]:
+    (found,) = (
+        one
+        for one in read(rig, "/api/now")["episodes"]
+        if one["area"] == "login" and abs(one["since"] - INCIDENT.start) < HOUR
+    )
+    return dict(found)
+
+
+def test_areas_now_are_those_of_the_step(page_rig: PageRig) -> None:
+    now = read(page_rig, "/api/now")
+    rows = {row[2]: row for row in now["areas"]}
+    tenant = page_rig.service.follower.tenant("acme")
+    assert tenant is not None
+    assert tenant.clock is not None
+    assert rows.keys() == tenant.areas.keys()
+    for area, row in rows.items():
+        series = tenant.areas[area]
+        assert row[4] == pytest.approx(series.last_hour(tenant.clock), abs=0.06)
+        assert row[5] == pytest.approx(series.model.rate_at(tenant.clock), rel=0.01)
+        assert row[8] == series.tickets
+    assert rows["login"][4] > 3.0 * rows["login"][5]
+    assert now["tenants"][0]["clock"] == tenant.clock
+    sparks = read(page_rig, f"/api/sparks?of={rows['login'][0]},999,x,-1")
+    assert list(sparks) == [str(rows["login"][0])]
+    assert len(sparks[str(rows["login"][0])]["came"]) == 24
+
+
+def test_the_story_of_an_episode_is_whole(page_rig: PageRig) -> None:
+    one = login(page_rig)
+    story = read(page_rig, f"/api/episodes/{one['id']}")
+    assert story["data"]["explanation"][0]["value"] == "sso error"
+    assert story["transitions"][0]["transition"] == "opened"
+    assert "explained by: issue type sso error" in story["page"]
+    assert read(page_rig, f"/api/episodes/{one['id'][:12]}")["id"] == one["id"]
+    for path in (
+        f"/api/episodes/{one['id']}/timeline.svg?theme=dark&zone=Europe/Berlin&width=900",
+        "/api/areas/0/timeline.svg?zone=Mars/Phobos&width=-5&theme=%00",
+    ):
+        status, headers, body = get(page_rig, path)
+        assert status == 200
+        assert headers["content-type"].startswith("image/svg+xml")
+        ElementTree.fromstring(body)  # noqa: S314 - our own
+
+
+def test_every_answer_says_what_a_browser_may_do_with_it(page_rig: PageRig) -> None:
+    for path in ("/", "/assets/main.js", "/api/now", "/nothing", "/api/episodes/zz", "/live"):
+        _, headers, _ = get(page_rig, path)
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http:" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:99", 200),
+        ("[::1]:9470", 200),
+        ("page.example.com", 200),
+        ("PAGE.example.com:443", 200),
+        ("evil.example.org", 421),
+        ("127.0.0.1.evil.org", 421),
+        ("page.example.com@evil.org", 421),
+        ("evil.org#page.example.com", 421),
+        ("[", 421),
+        ("10.0.0.7", 421),
+        ("", 421),
+    ],
+)
+def test_it_answers_to_its_own_names_alone(page_rig: PageRig, host: str, status: int) -> None:
+    assert get(page_rig, "/api/now", Host=host)[0] == status
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/api/now", "/events"])
+def test_it_only_ever_reads(page_rig: PageRig, method: str, path: str) -> None:
+    assert get(page_rig, path, method)[0] in (405, 501)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/../server.py",
+        "/assets/..%2fserver.py",
+        "/assets/%2e%2e/server.py",
+        "/assets/",
+        "/assets/__init__.py",
+        "/reports/secret.txt",
+        "/reports/..%2f..%2fetc%2fpasswd",
+        "/reports/%00",
+        "/api/areas/9999/timeline.svg",
+        "/api/areas/-1/timeline.svg",
+        "/api/areas/%D9%A1/timeline.svg",
+        "/api/episodes/00000000000000000000000000000000",
+        "/api/episodes/%2e%2e",
+        "/api/episodes/ba",
+    ],
+)
+def test_what_is_not_meant_to_be_had_is_not_had(page_rig: PageRig, path: str) -> None:
+    status, _, body = get(page_rig, path)
+    assert status in (404, 400)
+    assert b"import" not in body
+    assert b"not shown" not in body
+
+
+def test_reports_are_shown_without_their_scripts(page_rig: PageRig) -> None:
+    assert [one["name"] for one in read(page_rig, "/api/reports")] == ["march.html"]
+    status, headers, body = get(page_rig, "/reports/march.html")
+    assert status == 200
+    assert b"Backtest of March" in body
+    policy = headers["content-security-policy"]
+    assert "sandbox" in policy
+    assert "allow-scripts" not in policy
+    assert "script-src" not in policy  # so default-src 'none' holds
+
+
+def test_the_browser_gets_nothing_of_anybody_else() -> None:
+    for file in ASSETS.iterdir():
+        text = file.read_text()
+        named = set(re.findall(r"https?://[a-z0-9.]+", text))
+        assert named <= {"http://www.w3.org"}, file
+        assert "innerHTML" not in text
+        assert "eval(" not in text
+        assert "style=" not in text  # the policy forbids it
+
+
+def test_links_that_are_none_are_no_links(page_rig: PageRig) -> None:
+    event = escalation(
+        "opened",
+        episode_id="e" * 32,
+        product_area="exports",
+        examples=[
+            {
+                "ticket_id": "<b>1</b>",
+                "created_at": "2026-03-02T09:00:00Z",
+                "text": "".join(HOSTILE)[:200],
+                "customer": "<i>c</i>",
+                "url": "javascript:alert(1)",
+            }
+        ],
+    )
+    page_rig.tell([event])
+    story = read(page_rig, f"/api/episodes/{'e' * 32}")
+    assert story["data"]["examples"][0]["url"] is None
+    assert story["data"]["examples"][0]["ticket_id"] == "<b>1</b>"
+
+
+def test_a_port_that_is_taken_is_said(page_rig: PageRig) -> None:
+    second = PageRig()
+    taken = second.config.page.model_copy(update={"port": page_rig.port})
+    second.server._page = taken
+    with pytest.raises(UserError, match=r"set another \[page\] host or port"), second:
+        pass
+
+
+def test_who_watches_hears_of_what_changed(page_rig: PageRig) -> None:
+    line = http.client.HTTPConnection("127.0.0.1", page_rig.port, timeout=20)
+    line.request("GET", "/events")
+    answer = line.getresponse()
+    assert answer.getheader("content-type") == "text/event-stream"
+    assert answer.readline() == b": still here\n"
+    page_rig.tell([escalation("opened", episode_id="d" * 32, product_area="api")])
+    found = b""
+    while b"event: episode" not in found:
+        found = answer.readline()
+    told = json.loads(answer.readline().removeprefix(b"data: "))
+    assert told["id"] == "d" * 32
+    line.close()
