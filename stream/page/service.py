@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -204,7 +205,7 @@ async def _reached(reader: AIOKafkaConsumer, ends: dict[TopicPartition, int]) ->
 
 
 async def serve(config: Config, say: Say) -> None:
-    """Serve the page until interrupted.
+    """Serve the page until SIGTERM or SIGINT.
 
     Raises:
         UserError: No broker, topics that are not as they must be, no port, unreadable state.
@@ -221,8 +222,19 @@ async def serve(config: Config, say: Say) -> None:
         say(f"the page is at {address(config)}")
         sys.stdout.flush()
 
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with server:
-        await service.run(listening, server)
+        running = asyncio.create_task(service.run(listening, server))
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if running.done():
+            running.result()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
 
 
 def address(config: Config) -> str:

@@ -1,5 +1,6 @@
 """The README's first command."""
 
+import re
 from typing import Any
 
 import pytest
@@ -14,10 +15,13 @@ def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Any) 
     assert "OPENED: login of acme" in done.stdout
     assert "RESOLVED: login of acme" in done.stdout
     assert "Unclosed" not in done.stderr
+    (address,) = re.findall(r"the page: (http://127\.0\.0\.1:\d+/)\n", done.stdout)
+    assert re.search(rf"\n  {address}#/episode/[0-9a-f]{{32}}\n", done.stdout)
     inbox = {path.name: path.read_text() for path in (rig.folder / "demo-inbox").glob("*.txt")}
     on_call = [text for name, text in inbox.items() if name.startswith("on-call-")]
     assert any("Why: first" in text and "runbook" in text for text in on_call)
     assert any("Why: resolved" in text and "At its worst" in text for text in on_call)
+    assert all(f"Open the episode: {address}#/episode/" in text for text in on_call)
     owners = [text for name, text in inbox.items() if name.startswith("account-team-")]
     assert owners
     for text in owners:

@@ -29,9 +29,9 @@ def company() -> list[dict[str, Any]]:
     return list(tickets(WORLD))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A real Chromium."""
+    """A real Chromium; while it is there, its driver's loop runs in this thread."""
     yield from chromium()
 
 
