@@ -270,7 +270,7 @@ def test_the_endpoints_answer(rig: Any) -> None:
     assert "spikewatch_escalations_total" in get(metrics, "/metrics")
     get(health, "/live")
     get(health, "/ready")
-    import psutil  # type: ignore[import-untyped] # noqa: PLC0415 - ships no types; only here
+    import psutil
 
     listening = {
         c.laddr.port

@@ -5,6 +5,7 @@ import { clock, count, length, preferences, words } from "./words.js";
 import { card, open, rank } from "./episodes.js";
 
 const PAGE = 60; // lines that are added at a time
+const CARDS = 12;
 const SPARK_SECONDS = 60;
 const SORT_MS = 4000;
 
@@ -162,9 +163,9 @@ function drawCards(find) {
   cards.replaceChildren(...[
     h("h2", null, now.length ? `Open episodes (${now.length})` : "Open episodes"),
     now.length
-      ? h("ul", { class: "cards" }, now.slice(0, 50).map((one) => card(one)))
+      ? h("ul", { class: "cards" }, now.slice(0, CARDS).map((one) => card(one)))
       : h("p", { class: "calm" }, "None: nothing comes faster than it should."),
-    now.length > 50 ? h("p", null, h("a", { href: "#/episodes" }, `${now.length - 50} more`)) : null].filter(Boolean));
+    now.length > CARDS ? h("p", null, h("a", { href: "#/episodes" }, `${now.length - CARDS} more`)) : null].filter(Boolean));
 }
 
 function standing() {

@@ -110,7 +110,7 @@ def escalation(transition: str = "opened", **changes: Any) -> EscalationEvent:
     found = Escalation.model_validate(data)
     return EscalationEvent(
         id=f"{found.sequence:032x}",
-        source="/spikewatch/acme",
+        source=f"/spikewatch/{found.tenant}",
         type=f"com.spikewatch.escalation.{transition}.v1",
         subject=found.episode_id,
         time=found.detected_at,
