@@ -13,6 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from stream.canary import CanaryMetrics
 from stream.metrics import Metrics
 from stream.notify.metrics import NotifyMetrics
+from stream.page.service import PageMetrics
 
 PAGE: Final = Path(__file__).parent.parent / "deploy" / "METRICS.md"
 UNITS: Final = ("timestamp_seconds", "seconds", "bytes", "ratio", "records")
@@ -32,6 +33,7 @@ def page() -> str:
         ("worker", "`[metrics] port` (9464)", Metrics().registry),
         ("notify", "`[notify] metrics_port` (9466)", NotifyMetrics().registry),
         ("canary", "`[canary] metrics_port` (9468)", CanaryMetrics().registry),
+        ("page", "`[page] metrics_port` (9471)", PageMetrics().registry),
     )
     for name, where, registry in processes:
         lines += ["", f"## `spikewatch {name}`, {where}", ""]

@@ -198,7 +198,7 @@ def test_compose_brings_what_the_provisioning_names() -> None:
         for target in one["targets"]
     }
     assert scraped - {"localhost"} <= services.keys()
-    assert {"worker-1", "worker-2", "notify"} <= scraped
+    assert {"worker-1", "worker-2", "notify", "page"} <= scraped
     for name in ("prometheus", "alertmanager", "grafana"):
         service = services[name]
         assert service["read_only"] is True

@@ -19,6 +19,7 @@ from stream.canary import CanaryMetrics
 from stream.metrics import Metrics
 from stream.metrics_page import PAGE, page
 from stream.notify.metrics import NotifyMetrics
+from stream.page.service import PageMetrics
 from tests.detectors.stories import MONDAY, signals
 from tests.programs import program
 
@@ -68,7 +69,8 @@ def worker_metrics() -> Metrics:
 
 def registries() -> list[CollectorRegistry]:
     """Of all our processes."""
-    return [worker_metrics().registry, NotifyMetrics().registry, CanaryMetrics().registry]
+    mine = (NotifyMetrics(), CanaryMetrics(), PageMetrics())
+    return [worker_metrics().registry, *(one.registry for one in mine)]
 
 
 def test_rules_are_right_and_each_alert_fires_and_stays_silent(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import psutil
 import pytest
 
 from detectors.simulate import HOUR, Incident, World, tickets
@@ -270,8 +271,6 @@ def test_the_endpoints_answer(rig: Any) -> None:
     assert "spikewatch_escalations_total" in get(metrics, "/metrics")
     get(health, "/live")
     get(health, "/ready")
-    import psutil
-
     listening = {
         c.laddr.port
         for c in psutil.Process(worker.popen.pid).net_connections()
