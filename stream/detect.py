@@ -16,6 +16,7 @@ from schemas import signals
 from schemas.cloudevents import Header, encode
 from schemas.dead_letter import Rejected
 from schemas.escalation import EscalationEvent
+from schemas.signals import Ticket
 from stream.chunks import Chunk, LedgerApp, is_ours
 from stream.config import Config
 from stream.dead_letters import dead_letter
@@ -23,15 +24,23 @@ from stream.fatal import fatal
 from stream.metrics import Metrics
 from stream.outbox import Outbox, Record
 from stream.routing import partition_of
+from stream.traces import Traces
 
 
 class Detect:
     """One chunk of signals at a time."""
 
     def __init__(
-        self, app: LedgerApp, config: Config, outbox: Outbox, metrics: Metrics, changelog: str
+        self,
+        app: LedgerApp,
+        config: Config,
+        outbox: Outbox,
+        metrics: Metrics,
+        changelog: str,
+        traces: Traces,
     ) -> None:
         """Work on *app*'s assignment, write through *outbox*."""
+        self._traces = traces
         self._app, self._outbox, self._metrics = app, outbox, metrics
         self._topics = app.ledger.topics
         self._changelog = changelog
@@ -78,6 +87,8 @@ class Detect:
             if done.outcome == "future":
                 why = Rejected("future", "created_at lies too far ahead of the arrival")
                 outgoing.append(self._dead(why, record))
+            if self._traces.on and isinstance(signal, Ticket) and done.outcome == "counted":
+                self._traces.counted(signal, record.headers)
             if done.escalations:
                 outgoing += self._escalations(done, record)
         return outgoing
@@ -98,6 +109,8 @@ class Detect:
     def _escalation(self, event: EscalationEvent, where: list[Header]) -> Record:
         tenant = event.data.tenant
         headers, value = encode(event, self._content_mode)
+        if passed := self._traces.escalated(event):
+            headers = [*headers, ("traceparent", passed.encode())]
         return Record(
             self._topics.escalations,
             partition_of(tenant, self._partitions),

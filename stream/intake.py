@@ -20,6 +20,7 @@ from stream.fatal import fatal
 from stream.metrics import Metrics
 from stream.outbox import Outbox, Record
 from stream.routing import partition_of
+from stream.traces import Traces
 
 Read = Callable[[bytes | None, Mapping[str, str], int], Signal]
 """From a record's value and headers, and the most bytes to read; raises `Rejected`."""
@@ -31,9 +32,16 @@ class Intake:
     """One chunk of raw tickets at a time."""
 
     def __init__(
-        self, app: LedgerApp, config: Config, outbox: Outbox, metrics: Metrics, read: Read
+        self,
+        app: LedgerApp,
+        config: Config,
+        outbox: Outbox,
+        metrics: Metrics,
+        read: Read,
+        traces: Traces,
     ) -> None:
         """Read from *app*'s assignment by *read*, write through *outbox*."""
+        self._traces = traces
         self._read = read
         self._app, self._outbox, self._metrics = app, outbox, metrics
         self._topics = app.ledger.topics
@@ -56,23 +64,31 @@ class Intake:
             position.next = position.durable = chunk[-1].offset + 1
 
     def _onward(self, record: Any) -> Record:
+        headers = header_text(record.headers)
         try:
-            signal = self._read(record.value, header_text(record.headers), self._max_bytes)
+            signal = self._read(record.value, headers, self._max_bytes)
         except Rejected as why:
             self._metrics.dead_letter(why.reason)
             return dead_letter(
                 self._topics, why, record.value, record.topic, record.partition, record.offset
             )
         tenant = signal.tenant or "default"
+        where = [
+            ("source-partition", b"%d" % record.partition),
+            ("source-offset", b"%d" % record.offset),
+        ]
+        if self._traces.on and (
+            passed := self._traces.taken_in(
+                headers, record.topic, record.partition, record.offset, tenant
+            )
+        ):
+            where.append(("traceparent", passed.encode()))
         return Record(
             self._topics.by_tenant,
             partition_of(tenant, self._partitions),
             tenant.encode(),
             signals.encode(signal),
-            [
-                ("source-partition", b"%d" % record.partition),
-                ("source-offset", b"%d" % record.offset),
-            ],
+            where,
         )
 
 

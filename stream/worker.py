@@ -31,6 +31,7 @@ from stream.metrics import Metrics
 from stream.outbox import Outbox
 from stream.settings import settings_of
 from stream.topics import verify
+from stream.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +42,16 @@ BATCH_BYTES: Final = 512 * 1024
 NEVER: Final = 315_360_000.0
 
 
-def build(config: Config, metrics: Metrics, progress: Progress, data_directory: str) -> LedgerApp:
+def build(
+    config: Config, metrics: Metrics, progress: Progress, traces: Traces, data_directory: str
+) -> LedgerApp:
     """The application, not yet running. Settings are pinned where Faust's defaults lose or stall.
 
     Args:
         config: Where to read from and how to decide.
         metrics: Fed by the agents.
         progress: Kept up to date for the liveness check.
+        traces: Told of what the agents do.
         data_directory: For what Faust insists on writing; nothing of ours is in it.
     """
     if getattr(faust.streams, "_CStreamIterator", None) is None:
@@ -92,19 +96,19 @@ def build(config: Config, metrics: Metrics, progress: Progress, data_directory: 
         worker_redirect_stdouts=False,
     )
     app.ledger = Ledger(topics, settings_of(config))
-    _add_agents(app, config, metrics)
+    _add_agents(app, config, metrics, traces)
     _watch(app, metrics, progress)
     _listen(app, config)
     return app
 
 
-def _add_agents(app: LedgerApp, config: Config, metrics: Metrics) -> None:
+def _add_agents(app: LedgerApp, config: Config, metrics: Metrics, traces: Traces) -> None:
     topics = app.ledger.topics
     schema = ChunkSchema(key_serializer="raw", value_serializer="raw")
     outbox = Outbox(app)
-    intake = Intake(app, config, outbox, metrics, read_record)
-    feedback = Intake(app, config, outbox, metrics, read_feedback)
-    detect = Detect(app, config, outbox, metrics, topics.changelog(config.kafka.group))
+    intake = Intake(app, config, outbox, metrics, read_record, traces)
+    feedback = Intake(app, config, outbox, metrics, read_feedback, traces)
+    detect = Detect(app, config, outbox, metrics, topics.changelog(config.kafka.group), traces)
     app.Table(
         "state", key_type=bytes, value_type=bytes, partitions=config.kafka.partitions, schema=schema
     )
@@ -219,7 +223,8 @@ def run(config: Config) -> None:
     metrics.serve(config.metrics.host, config.metrics.port)
     quiet_logs.install()
     with tempfile.TemporaryDirectory(prefix="spikewatch-") as folder:
-        app = build(config, metrics, progress, folder)
+        traces = Traces(config, "worker")
+        app = build(config, metrics, progress, traces, folder)
         worker = faust.Worker(
             app, loglevel=config.log.level, quiet=True, redirect_stdouts=False, logfile=None
         )
@@ -230,3 +235,5 @@ def run(config: Config) -> None:
             if done.code not in (None, 0):
                 fatal("Faust ended by itself; what it said stands above. The state is safe")
             raise
+        finally:
+            traces.close()

@@ -19,7 +19,7 @@ from schemas.codec import value_name
 from stream.config.calendar import Calendar
 from stream.config.errors import Disagreement, disagree
 from stream.config.kafka import Kafka
-from stream.config.values import Section, host, page_url, zone
+from stream.config.values import Section, host, page_url, web_address, zone
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, AfterValidator(host)]
@@ -296,6 +296,15 @@ class Page(Section):
     metrics_port: Port = Field(default=9471, description="where Prometheus scrapes it; 0: off")
 
 
+class Traces(Section):
+    """OpenTelemetry: from a ticket to its escalation, and to who was told."""
+
+    endpoint: Annotated[str, AfterValidator(web_address)] = Field(
+        default="",
+        description="OTLP over HTTP, as http://127.0.0.1:4318/v1/traces; empty: off",
+    )
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -333,6 +342,7 @@ class Config(BaseModel):
     notify: Notify = Notify()
     canary: Canary = Canary()
     page: Page = Page()
+    traces: Traces = Traces()
     log: Log = Log()
     _taxonomy: Taxonomy = PrivateAttr(default=Taxonomy())
     _playbook: Playbook = PrivateAttr(default=Playbook())

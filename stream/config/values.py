@@ -51,18 +51,25 @@ def host(text: str) -> str:
     return text
 
 
-def page_url(text: str) -> str:
-    """The address of a page, by http or https, which ends with a slash; or nothing."""
+def web_address(text: str) -> str:
+    """An address by http or https; or nothing."""
     if not text:
         return ""
     try:
         parts = urlsplit(text)
         fits = parts.scheme in ("http", "https") and parts.hostname and not parts.fragment
+        fits = fits and (parts.port is None or parts.port > 0)
     except ValueError:
         fits = False
     if not (fits and text.isprintable() and " " not in text):
         raise ValueError("an address such as https://spikewatch.example.com/, without #")
-    return text if text.endswith("/") else f"{text}/"
+    return text
+
+
+def page_url(text: str) -> str:
+    """The same, with a slash at its end."""
+    text = web_address(text)
+    return f"{text}/" if text and not text.endswith("/") else text
 
 
 def kafka_name(least: int, most: int) -> Callable[[str], str]:

@@ -12,6 +12,7 @@ from stream.notify.ledger import Ledger
 from stream.notify.metrics import NotifyMetrics
 from stream.notify.register import Changes
 from stream.notify.thread import Correspondence, Pending, next_due
+from stream.traces import Traces
 
 DRAIN_SECONDS: Final = 3.0
 """What is on its way at the end may come to its end."""
@@ -21,9 +22,15 @@ class PostOffice:
     """Sends through the receivers' channels; nothing that is not durable is sent."""
 
     def __init__(
-        self, desk: Desk, ledger: Ledger, channels: Mapping[str, Channel], metrics: NotifyMetrics
+        self,
+        desk: Desk,
+        ledger: Ledger,
+        channels: Mapping[str, Channel],
+        metrics: NotifyMetrics,
+        traces: Traces,
     ) -> None:
         """Nothing is under way."""
+        self._traces = traces
         self._desk = desk
         self._ledger = ledger
         self._channels = channels
@@ -96,7 +103,16 @@ class PostOffice:
                 await asyncio.wait([saving])
             if item not in one.pending:
                 continue
+            began = time.time()
             outcome = await self._send(one, item)
+            self._traces.delivered(
+                one.episode,
+                item.sequence,
+                one.receiver,
+                self._channels[one.receiver].sink.kind,
+                began,
+                outcome.why,
+            )
             self._metrics.sent(
                 one.receiver,
                 item.reason,

@@ -38,6 +38,7 @@ from stream.notify.silences import Silences, of_alertmanager
 from stream.reader import Reader
 from stream.routing import partition_of
 from stream.topics import verify
+from stream.traces import Traces
 
 POLL_MS: Final = 100
 AHEAD_RECORDS: Final = 5_000
@@ -72,7 +73,8 @@ class Service:
             for name, one in plan.receivers.items()
         }
         self.metrics.know(plan.receivers)
-        self.post = PostOffice(self.desk, ledger, channels, self.metrics)
+        self.traces = Traces(config, "notify")
+        self.post = PostOffice(self.desk, ledger, channels, self.metrics, self.traces)
         self.owned: set[int] = set()
         """Partitions of which everything is known."""
         self._http = http
@@ -102,6 +104,7 @@ class Service:
             finally:
                 await self.post.close()
                 await asyncio.shield(consumer.stop())
+                self.traces.close()
 
     async def _work(self, consumer: AIOKafkaConsumer, silences: AIOKafkaConsumer) -> None:
         consumer.subscribe(

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ from tests.bench.common import (
     table,
 )
 from tests.page_rig import PageRig, chromium, free_port
-from tests.stream.notify.escalations import escalation
+from tests.stream.notify.escalations import SINCE, escalation
 
 START: Final = 1_713_171_600.0
 TENANTS: Final = 4
@@ -184,11 +185,16 @@ def _browser(messages: int) -> Iterator[tuple[str, str, str, str]]:
                f"{after:.1f} MB (before: {before:.1f})", "< 100 MB",
                against(after, 100, most=True))  # fmt: skip
         renderers = [
-            one.memory_info().rss / 1e6
+            one.memory_full_info().uss / 1e6
             for one in psutil.Process().children(recursive=True)
             if "--type=renderer" in " ".join(one.cmdline())
         ]
-        yield "... resident memory of its whole process", f"{max(renderers):.0f} MB", "-", ""
+        yield (
+            "... memory of its own of the process that draws it",
+            f"{max(renderers):.0f} MB",
+            "-",
+            "",
+        )
 
 
 def _memory(devtools: Any) -> float:
@@ -202,6 +208,8 @@ def _episode(number: int, severity: str = "error", transition: str = "opened") -
         episode_id=f"{number + 1:032x}",
         tenant=f"tenant-{number % TENANTS}",
         product_area=f"area {number % AREAS}",
+        since=SINCE + timedelta(minutes=number),
+        detected_at=SINCE + timedelta(minutes=number + 2),
         severity=severity,
     )
 

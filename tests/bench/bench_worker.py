@@ -47,6 +47,7 @@ from stream.health import Progress
 from stream.metrics import Metrics
 from stream.routing import partition_of
 from stream.topics import create
+from stream.traces import Traces
 from stream.worker import build
 from tests.bench.common import (
     Stopwatch,
@@ -339,7 +340,7 @@ async def run_worker(config: Config, meter: Meter) -> None:
     """The worker, watched through its positions."""
     await create(config)
     with tempfile.TemporaryDirectory(prefix="spikewatch-bench-") as folder:
-        app = build(config, Metrics(), Progress(), folder)
+        app = build(config, Metrics(), Progress(), Traces(config, "worker"), folder)
         topic = app.ledger.topics.by_tenant
         app.finalize()
         await app.start()
