@@ -25,7 +25,7 @@ from detectors.playbook import WHOLE_TENANT
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Tenant
 from schemas.dead_letter import DeadReason
-from schemas.escalation import SEVERITIES, Suppressed, Transition
+from schemas.escalation import SEVERITIES, Escalation, Suppressed, Transition
 from schemas.signals import Signal, Tick, Ticket, Verdict
 from stream import scrape
 
@@ -33,6 +33,7 @@ LEAST_GUESSES = 20.0
 """Tickets it takes to tell an accuracy."""
 MOST_AREAS: Final = 200
 OTHER_AREAS: Final = "other"
+MOST_TIERS: Final = 5
 LATENCIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 DELAYS: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0)
 SCORED_SECONDS: Final = 3600.0
@@ -126,9 +127,22 @@ class Metrics:
             ["tenant", "product_area"],
             registry=registry,
         )
+        self._tiers = Gauge(
+            "spikewatch_episode_tier_customers",
+            "Distinct customers inside the episode that runs, by tier; the five largest.",
+            ["tenant", "product_area", "tier"],
+            registry=registry,
+        )
+        self._explained = Gauge(
+            "spikewatch_episode_explained_ratio",
+            "Share of the excess that one value of that dimension explains, as last told.",
+            ["tenant", "product_area", "dimension"],
+            registry=registry,
+        )
         self._delay = Histogram(
             "spikewatch_detection_delay_seconds",
-            "From when complaints began to come faster to the page; event time.",
+            "From when complaints began to come faster to the page; event time. Exemplars name "
+            "the trace of the episode.",
             buckets=DELAYS,
             registry=registry,
         )
@@ -244,10 +258,28 @@ class Metrics:
             buckets=LATENCIES,
             registry=registry,
         )
+        self._produce = Histogram(
+            "spikewatch_produce_seconds",
+            "Until all in-sync replicas of Kafka have what a chunk or a snapshot led to.",
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self._recoveries = Counter(
+            "spikewatch_recoveries",
+            "Times the state was read anew, since the group gave this worker other partitions.",
+            registry=registry,
+        )
+        self._recovery = Gauge(
+            "spikewatch_recovery_seconds",
+            "How long the last of these took, the rebalance included.",
+            registry=registry,
+        )
         self._snapshots = Counter("spikewatch_snapshots", "Snapshots made.", registry=registry)
         self._snapshot_bytes = Counter(
             "spikewatch_snapshot_bytes", "Bytes of all snapshots.", registry=registry
         )
+        self._shares: dict[str, dict[str, float]] = {}
+        """Of each episode the dimensions that explain it, and how far."""
         self._ticket_at = self._tick_at = 0.0
         self._labelled: set[tuple[str, str]] = set()
         self._last_live: float | None = None
@@ -300,13 +332,15 @@ class Metrics:
             self._placed.labels(done.placed).inc()
         for event in done.escalations:
             self._escalations.labels(event.transition, event.data.severity).inc()
+            self._shares[event.data.episode_id] = explained_by(event.data)
             if event.transition != "opened":
                 continue
             if event.data.suppressed is not None:
                 self._suppressed.labels(event.data.suppressed).inc()
             else:
                 delay = event.data.detected_at - event.data.since
-                self._delay.observe(max(0.0, delay.total_seconds()))
+                exemplar = {"trace_id": event.data.episode_id}
+                self._delay.observe(max(0.0, delay.total_seconds()), exemplar)
 
     def folded(self, seconds: float, now: float) -> None:
         """A chunk took *seconds*; it is *now*, seconds since 1970."""
@@ -320,6 +354,15 @@ class Metrics:
         if self._last_live is not None:
             self._latency.observe(max(0.0, now - self._last_live))
             self._last_live = None
+
+    def produced(self, seconds: float) -> None:
+        """Records are on all in-sync replicas after so many *seconds*."""
+        self._produce.observe(seconds)
+
+    def recovered(self, seconds: float) -> None:
+        """The state is back after so many *seconds*."""
+        self._recoveries.inc()
+        self._recovery.set(seconds)
 
     def dead_letter(self, reason: str) -> None:
         """One record was rejected."""
@@ -437,7 +480,16 @@ class Metrics:
 
     def _look_at_episodes(self, tenants: list[Tenant]) -> None:
         """What the episodes that run are about: of areas with a label, and of whole tenants."""
-        gauges = (self._ratio, self._customers, self._revenue, self._since)
+        gauges = (
+            self._ratio, self._customers, self._revenue, self._since, self._tiers, self._explained
+        )  # fmt: skip
+        running = {
+            episode.id
+            for tenant in tenants
+            for key in tenant.running
+            if (episode := tenant.series(key).running) is not None
+        }
+        self._shares = {key: one for key, one in self._shares.items() if key in running}
         for gauge in gauges:
             gauge.clear()
         names = {name for name, _ in self._labelled}
@@ -455,3 +507,18 @@ class Metrics:
                 self._customers.labels(*labels).set(episode.customers)
                 self._revenue.labels(*labels).set(audience.revenue if audience else 0.0)
                 self._since.labels(*labels).set(episode.since)
+                for dimension, share in self._shares.get(episode.id, {}).items():
+                    self._explained.labels(*labels, dimension).set(share)
+                by_tier = audience.by_tier() if audience else {}
+                largest = sorted(by_tier, key=lambda tier: (-by_tier[tier], tier))
+                for tier in largest[:MOST_TIERS]:
+                    self._tiers.labels(*labels, tier).set(by_tier[tier])
+
+
+def explained_by(data: Escalation) -> dict[str, float]:
+    """By dimension the largest share of the excess that a value of it explains, 0 to 1."""
+    found: dict[str, float] = {}
+    for claim in data.explanation:
+        share = min(max(claim.share, 0.0), 1.0)
+        found[claim.dimension] = max(found.get(claim.dimension, 0.0), share)
+    return found

@@ -5,6 +5,7 @@ owns the partition next does the work again.
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import faust
 
 from stream.fatal import fatal
+from stream.metrics import Metrics
 
 SEND_SECONDS: Final = 30.0
 """A broker that does not acknowledge within this time is given up."""
@@ -30,9 +32,9 @@ class Record(NamedTuple):
 class Outbox:
     """The application's producer, in batches by partition, in order."""
 
-    def __init__(self, app: faust.App) -> None:
+    def __init__(self, app: faust.App, metrics: Metrics) -> None:
         """Use the producer of *app*, once that runs."""
-        self._app = app
+        self._app, self._metrics = app, metrics
 
     async def send(self, records: Iterable[Record]) -> None:
         """Produce *records*, awaited.
@@ -44,6 +46,7 @@ class Outbox:
             by_partition[record.topic, record.partition].append(record)
         if not by_partition:
             return
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await asyncio.gather(
@@ -52,6 +55,7 @@ class Outbox:
         except Exception as error:  # whatever it was, the records are not safe
             names = ", ".join(sorted({topic for topic, _ in by_partition}))
             fatal(f"produce to {names} failed: {error!r}")
+        self._metrics.produced(time.perf_counter() - began)
 
     async def _submit(self, topic: str, partition: int, records: list[Record]) -> None:
         """Batch by batch, each only after the one before: what is written is always a prefix."""

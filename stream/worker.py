@@ -105,7 +105,7 @@ def build(
 def _add_agents(app: LedgerApp, config: Config, metrics: Metrics, traces: Traces) -> None:
     topics = app.ledger.topics
     schema = ChunkSchema(key_serializer="raw", value_serializer="raw")
-    outbox = Outbox(app)
+    outbox = Outbox(app, metrics)
     intake = Intake(app, config, outbox, metrics, read_record, traces)
     feedback = Intake(app, config, outbox, metrics, read_feedback, traces)
     detect = Detect(app, config, outbox, metrics, topics.changelog(config.kafka.group), traces)
@@ -124,7 +124,10 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
         while not app.should_stop:
             now = time.monotonic()
             progress.loop_beat = now
+            began = progress.recovering_since
             _note_progress(app, progress, now)
+            if began is not None and progress.recovering_since is None:
+                metrics.recovered(now - began)
             told = _tell_assignment(app, told)
             if now - looked >= LOOK_SECONDS:
                 metrics.look(app.ledger.partitions.values(), time.time())

@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from deploy.grafana.areas_now import TO_EPISODE
 from deploy.grafana.vocabulary import (
+    AREA,
     COUNT,
     GREEN,
     MONEY,
@@ -28,6 +29,7 @@ CUSTOMERS: Final = by_area("spikewatch_episode_customers")
 REVENUE: Final = by_area("spikewatch_episode_revenue")
 RATIO: Final = by_area("spikewatch_episode_ratio")
 SINCE: Final = by_area("spikewatch_episode_since_timestamp_seconds")
+TIERS: Final = f"max by (tenant, product_area, tier) (spikewatch_episode_tier_customers{{{AREA}}})"
 AT_LEAST: Final = (
     "A customer may be inside several episodes of a tenant, so each tenant counts with its largest "
     "one: at least so much it is."
@@ -113,6 +115,14 @@ def account_team() -> Dashboard:
             f"Of each tenant, in the currency of your tickets. {AT_LEAST}",
             MONEY,
             Query(largest(REVENUE), "{{tenant}}"),
+        ),
+        bars(
+            "Customers hit by tier",
+            "Of each tenant its largest episode in each tier, added up; the five largest tiers of "
+            "each episode.",
+            COUNT,
+            Query(f"sum by (tier) (max by (tenant, tier) ({TIERS}))", "{{tier}}"),
+            width=24,
         ),
     ):
         made.with_panel(bar)

@@ -19,6 +19,7 @@ from deploy.grafana.vocabulary import (
     Query,
     Ready,
     bands,
+    bars,
     by_area,
     figure,
     one_area,
@@ -33,6 +34,8 @@ REVENUE: Final = by_area("spikewatch_episode_revenue", ONE_AREA)
 SINCE: Final = by_area("spikewatch_episode_since_timestamp_seconds", ONE_AREA)
 SCORE: Final = by_area("spikewatch_score", ONE_AREA)
 LIMIT: Final = by_area("spikewatch_score_limit", ONE_AREA)
+EXPLAINED: Final = f"max by (dimension) (spikewatch_episode_explained_ratio{{{ONE_AREA}}})"
+TIERS: Final = f"max by (tier) (spikewatch_episode_tier_customers{{{ONE_AREA}}})"
 NONE: Final = "no episode"
 
 
@@ -119,6 +122,22 @@ def episode() -> Dashboard:
             height=10,
         )
     )
+    for bar in (
+        bars(
+            "Explained by",
+            "Share of the excess that one value of each dimension explains. Which value, words and "
+            "tickets: in the page and in the escalation; no metric holds text of strangers.",
+            SHARE,
+            Query(EXPLAINED, "{{dimension}}"),
+        ),
+        bars(
+            "Customers by tier",
+            "Distinct customers inside the episode; the five largest tiers.",
+            COUNT,
+            Query(TIERS, "{{tier}}"),
+        ),
+    ):
+        made.with_panel(bar)
     for chart in (
         timeline(
             "Score and its limit",

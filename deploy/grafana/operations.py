@@ -32,6 +32,7 @@ from deploy.grafana.vocabulary import (
 
 FOLD: Final = "spikewatch_fold_seconds"
 TAKEN: Final = "spikewatch_taken_seconds"
+PRODUCE: Final = "spikewatch_produce_seconds"
 TOLD: Final = "spikewatch_notification_seconds"
 WHICH: Final = "{{instance}}"
 
@@ -138,6 +139,25 @@ def operations() -> Dashboard:
             Query(f"max by (instance) (spikewatch_ready{{{PROCESS}}})", WHICH),
         ),
         timeline(
+            "Time until Kafka has what a worker writes",
+            "On all in-sync replicas; half of the batches, and 99 of 100, stay below.",
+            SECONDS,
+            Query(quantile(0.5, PRODUCE), "half"),
+            Query(quantile(0.99, PRODUCE), "99 of 100"),
+        ),
+        timeline(
+            "Recoveries",
+            "Times each worker read its state anew after a rebalance, since it was started.",
+            COUNT,
+            Query(total("spikewatch_recoveries_total", "instance"), WHICH),
+        ),
+        timeline(
+            "Length of the last recovery",
+            "The rebalance included, by worker.",
+            SECONDS,
+            Query(total("spikewatch_recovery_seconds", "instance"), WHICH),
+        ),
+        timeline(
             "Dead letters by reason",
             "Records that could not be taken in; each is on the topic tickets.dead.",
             RATE,
@@ -160,6 +180,7 @@ def operations() -> Dashboard:
             "Written to the changelog, by worker.",
             BYTES_RATE,
             Query(rate("spikewatch_snapshot_bytes_total", "instance"), WHICH),
+            width=24,
         ),
     ):  # fmt: skip
         made.with_panel(chart)

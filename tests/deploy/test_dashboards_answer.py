@@ -152,6 +152,7 @@ def _spike(rig: Rig, tenant: str, area: str, count: int = 20) -> None:
                 "tenant": tenant,
                 "subject": f"{area} is broken",
                 "body": "an error since this morning",
+                "app_version": "9.9.9",
                 "customer": {"id": f"hit-{rng.randrange(10**9)}", "tier": "team", "arr": 2400.0},
             }
             if number % 10 != 9:
