@@ -86,7 +86,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "Python cannot make virtual environments: on Debian and Ubuntu install the package python3-venv, then try again." >&2; \
 	  exit 1; \
 	fi
-	@echo "Installing the locked packages (about 770 MB on disk; a minute or two)"
+	@echo "Installing the locked packages (about 1.1 GB on disk; a minute or two)"
 	@$(QUIETLY) $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@echo "Installing spikewatch"
 	@$(QUIETLY) $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -51,6 +51,12 @@ class Follower:
                 self.timelines.follow(tenant, [WHOLE, *tenant.areas])
         return partition.next_offset
 
+    def change(self, settings: Settings) -> None:
+        """From here on decide by *settings*, which differ in taxonomy and playbook alone."""
+        self.settings = settings
+        for partition in self.partitions.values():
+            partition.change(settings)
+
     def take(self, number: int, value: bytes, received_at: float) -> None:
         """The next record of a partition, which the broker took in at *received_at* (seconds)."""
         partition = self.partitions[number]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from schemas.feedback import Feedback
 from schemas.silence import Silence
 from schemas.topics import Topics
 from stream import scrape
-from stream.config import Config
+from stream.config import Config, ConfigError, read_again
 from stream.errors import UserError
 from stream.page import views
 from stream.page.feed import Feed
@@ -225,6 +226,7 @@ async def serve(config: Config, say: Say) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, service, config)
     async with server:
         running = asyncio.create_task(service.run(listening, server))
         waiting = asyncio.create_task(stopped.wait())
@@ -235,6 +237,18 @@ async def serve(config: Config, say: Say) -> None:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+def _reload(service: Service, config: Config) -> None:
+    """Read taxonomy and playbook again, as workers do at the same signal."""
+    try:
+        taxonomy, playbook = read_again(config)
+    except ConfigError as error:
+        print(f"taxonomy and playbook stay as they were:\n{error}", flush=True)
+        return
+    service.follower.change(
+        msgspec.structs.replace(service.follower.settings, taxonomy=taxonomy, playbook=playbook)
+    )
 
 
 def address(config: Config) -> str:
