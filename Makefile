@@ -26,8 +26,10 @@ demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
 	@$(VENV)/bin/spikewatch demo $(ARGS)
 
 test: lint types ## all checks and all tests, those with a real Kafka included
-	@echo "Running the tests"
-	@$(PY) -m pytest --durations=10 $(ARGS)
+	@echo "Running the tests without Kafka, two at a time"
+	@$(PY) -m pytest -m "not kafka" -n 2 --dist loadfile --durations=10 $(ARGS) || test $$? -eq 5
+	@echo "Running the tests with a real Kafka"
+	@$(PY) -m pytest -m kafka --durations=10 $(ARGS) || test $$? -eq 5
 
 lint: $(STAMP) ## style and common mistakes
 	@echo "Checking style"
