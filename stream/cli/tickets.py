@@ -16,6 +16,7 @@ from schemas.dead_letter import DeadReason
 from schemas.escalation import EscalationEvent
 from stream.cli.options import (
     ConfigPath,
+    FeedbackFile,
     FileFormat,
     Input,
     Mapping,
@@ -171,6 +172,13 @@ def replay(
     history: Annotated[
         str | None, typer.Option(help="File of earlier tickets: learned from, pages nobody.")
     ] = None,
+    feedback: FeedbackFile = None,
+    plot: Annotated[
+        str | None, typer.Option(help="Draw this area's time; TENANT/AREA where there are several.")
+    ] = None,
+    plot_file: Annotated[
+        Path | None, typer.Option(help="With --plot: the picture, .svg or .png.")
+    ] = None,
     mapping: Mapping = None,
     timezone: Zone = None,
     time_format: TimeFormat = None,
@@ -178,6 +186,8 @@ def replay(
     config: ConfigPath = None,
 ) -> None:
     """Try it on tickets in a file, without Kafka: the escalations there would have been."""
+    from stream.feedback_file import read_verdicts  # noqa: PLC0415 - pydantic's fields
+    from stream.plots import Plot  # noqa: PLC0415 - scipy takes a while to import
     from stream.replay import (  # noqa: PLC0415 - scipy takes a while to import
         Replay,
         dead_to_file,
@@ -188,7 +198,16 @@ def replay(
 
     loaded = load(config)
     end = None if until is None else until.timestamp()
-    run = Replay(settings_of(loaded), end, loaded.limits.ticket_bytes)
+    if (plot is None) != (plot_file is None):
+        raise typer.BadParameter("--plot AREA and --plot-file FILE go together")
+    picture = None if plot is None or plot_file is None else Plot(plot, plot_file)
+    run = Replay(
+        settings_of(loaded),
+        end,
+        loaded.limits.ticket_bytes,
+        read_verdicts(feedback) if feedback else (),
+        picture.lines if picture else None,
+    )
     reasons: Counter[DeadReason] = Counter()
     written = 0
     files = [name for name in (source, history, out, dead) if name is not None and name != "-"]
@@ -207,6 +226,8 @@ def replay(
             nonlocal written
             written += 1
             to_out(event)
+            if picture:
+                picture.hear(event)
 
         bury = dead_to_file(stack.enter_context(output(dead)) if dead else None, reasons)
         if past:
@@ -216,6 +237,8 @@ def replay(
         replay_lines(run, watched(lines, seen), source, write, bury)
         for event in run.finish():
             write(event)
+    if picture:
+        picture.write(loaded.time.timezone)
     told = [f"{count} {outcome}" for outcome, count in sorted(run.counts.items())]
     sys.stderr.write(f"tickets: {', '.join(told) or 'none'}; {written} escalations\n")
     if reasons:
