@@ -4,7 +4,7 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 
@@ -14,13 +14,16 @@ from detectors.evaluation.journey import MOST_ATTEMPTS, POSTPONED, QUIET_BEFORE
 from detectors.evaluation.timelines import Stretch, Timelines
 from detectors.evaluation.watch import Watch
 from detectors.partition import Partition
-from detectors.settings import Settings
+from detectors.settings import Dimension, Settings
 from detectors.tenant import Tenant
 from schemas.escalation import EscalationEvent
 from schemas.signals import UNCLASSIFIED, Ticket
 
 RECENT: Final = 500
 """Tickets of an area that are remembered, to make more like them."""
+MOST_ISSUES: Final = 5
+TOLD: Final = 0.1
+"""Of the recent tickets: a dimension that fewer tell is not worth watching."""
 LEAST_RECENT: Final = 10
 """An area with fewer has told too little of what its tickets are like."""
 
@@ -100,10 +103,14 @@ class AreaFacts:
     area: str
     tickets: int
     rate: float
-    """Customer-equivalents an hour, the mean of the week that would follow."""
+    """Customer-equivalents an hour, the mean since its first ticket, of a week at least."""
     coarse: bool
     """Whether its times tell the day alone."""
     mature_hours: float
+    issue_types: tuple[tuple[str, float], ...] = ()
+    """The most frequent of its recent tickets, and their shares."""
+    told: tuple[str, ...] = ()
+    """Dimensions that at least a tenth of its recent tickets tell."""
 
 
 @dataclass
@@ -180,7 +187,7 @@ class Walk:
         tenants = [t for p in self._partitions.values() for _, t in sorted(p.tenants.items())]
         self._lines.finish(tenants)
         for tenant in tenants:
-            self.walked.areas += _facts(tenant)
+            self.walked.areas += _facts(tenant, self._recent)
         left = sum(map(len, self._due.values()))
         if left:
             self.walked.skipped["the history ended before"] += left
@@ -241,20 +248,30 @@ def stretch_hours(begin: float, end: float, most: int) -> int:
     )
 
 
-def _facts(tenant: Tenant) -> list[AreaFacts]:
+def _facts(tenant: Tenant, recents: Mapping[tuple[str, str], Sequence[Ticket]]) -> list[AreaFacts]:
     if tenant.clock is None:
         return []
     found = []
     for area, series in sorted(tenant.areas.items()):
-        week = 168.0 * 3600.0
+        hours = max(tenant.clock / 3600.0 - series.born, 168.0)
+        recent = recents.get((tenant.name, area), ())
+        issues = Counter(one.issue_type for one in recent if one.issue_type)
         found.append(
             AreaFacts(
                 tenant=tenant.name,
                 area=area,
                 tickets=series.tickets,
-                rate=series.model.due_between(tenant.clock, tenant.clock + week) / 168.0,
+                rate=series.seen / hours,
                 coarse=series.coarse > 0.5 or tenant.whole.coarse > 0.5,
                 mature_hours=series.model.maturity_hours,
+                issue_types=tuple(
+                    (name, count / len(recent)) for name, count in issues.most_common(MOST_ISSUES)
+                ),
+                told=tuple(
+                    name
+                    for name in get_args(Dimension)
+                    if sum(getattr(one, name) is not None for one in recent) > TOLD * len(recent)
+                ),
             )
         )
     return found

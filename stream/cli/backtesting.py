@@ -1,17 +1,32 @@
 """What `evaluate` does with somebody's own history."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stream.cli.options import run_async, say, show, ticket_file, watched
+from stream.cli.options import (
+    ConfigPath,
+    FileFormat,
+    Input,
+    Mapping,
+    TimeFormat,
+    Zone,
+    duration,
+    run_async,
+    say,
+    show,
+    ticket_file,
+    watched,
+)
 from stream.config import Config, load
 from stream.errors import UserError
 
@@ -212,3 +227,68 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def advise(
+    source: Input,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File for a starting configuration, TOML.")
+    ] = None,
+    budget: Annotated[
+        list[float] | None,
+        typer.Option(min=0.01, help="False pages a week to try; default 0.2, 0.5, 1, 2 and 5."),
+    ] = None,
+    warm_up: Annotated[
+        str | None, typer.Option(help="So much is learned from and not counted, such as 10d.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Default: as many as there are processors.")
+    ] = None,
+    mapping: Mapping = None,
+    timezone: Zone = None,
+    time_format: TimeFormat = None,
+    file_format: FileFormat = None,
+    config: ConfigPath = None,
+) -> None:
+    """Propose a budget, better areas and a starting configuration from your own history."""
+    from stream.advise import (  # noqa: PLC0415 - scipy takes a while to import
+        BUDGETS,
+        advice_lines,
+        budget_table,
+        starting_config,
+        weigh,
+    )
+    from stream.backtest_tables import notes, summary  # noqa: PLC0415 - the same
+
+    loaded = load(config)
+    wanted = Wanted(kinds=("area",), warm_up=None if warm_up is None else duration(warm_up))
+    told = Source(
+        path=source,
+        mapping=mapping,
+        timezone=timezone,
+        time_format=time_format,
+        file_format=file_format,
+    )
+    budgets = sorted(set(budget or BUDGETS))
+    with (
+        pool_of(processes or os.cpu_count() or 1) as pool,
+        history_of(told, loaded, pool) as history,
+        progress("advice") as tell,
+    ):
+        order = wanted.order(loaded)
+        if timezone is not None:  # whose times they are, theirs are the hours of the week
+            settings = msgspec.structs.replace(order.settings, timezone=timezone)
+            order = replace(order, settings=settings)
+        found = weigh(history, order, budgets, pool, tell)
+    for line in (*summary(found.backtest), *notes(found.backtest)):
+        say(line)
+    say("")
+    show(budget_table(found))
+    for line in advice_lines(found):
+        say(line)
+    say("")
+    if out is None:
+        say(starting_config(found))
+        return
+    _write(out, starting_config(found))
+    say(f"{out} is a configuration to start from; look at it, then: spikewatch config check")
