@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -94,7 +94,12 @@ def send(
 
 
 def simulate(
-    out: Annotated[str, typer.Option("--out", help="File to write; - for stdout.")] = "-",
+    out: Annotated[
+        str, typer.Option("--out", help="File to write, a CSV if it ends in .csv; - for stdout.")
+    ] = "-",
+    labels: Annotated[
+        str | None, typer.Option(help="CSV to write the incidents to, for evaluate --labels.")
+    ] = None,
     to_kafka: Annotated[
         bool, typer.Option("--send", help="Send them in simulated time instead; see --speed.")
     ] = False,
@@ -119,6 +124,7 @@ def simulate(
 
     from detectors.simulate import HOUR, World, tickets  # noqa: PLC0415 - only this command needs it
     from stream.demo import START  # noqa: PLC0415 - the same Monday
+    from stream.ticket_rows import csv_lines  # noqa: PLC0415 - pydantic's fields
 
     begin = START if start is None else start.timestamp()
     world = World(
@@ -129,10 +135,10 @@ def simulate(
         tenant=tenant,
     )
 
-    def lines(bar: Progress) -> Iterator[bytes]:
+    def written(bar: Progress) -> Iterator[dict[str, object]]:
         task = bar.add_task("tickets", total=world.hours)
         for number, ticket in enumerate(tickets(world)):
-            yield json.dumps(ticket).encode()
+            yield ticket
             if number % 500 == 0:
                 at = datetime.fromisoformat(str(ticket["created_at"])).timestamp()
                 bar.update(task, completed=(at - begin) / HOUR)
@@ -146,13 +152,22 @@ def simulate(
         async def work() -> None:
             async with Sender(loaded, Pace("simulated", speed=_speed(speed))) as sender:
                 with Progress(*columns(), console=Console(stderr=True)) as bar:
-                    await sender.send(lines(bar))
+                    await sender.send(json.dumps(one).encode() for one in written(bar))
 
         run_async(work())
         return
     with output(out) as file, Progress(*columns(), console=Console(stderr=True)) as bar:
-        for line in lines(bar):
-            file.write(line + b"\n")
+        if out.endswith(".csv"):
+            file.writelines(line + b"\n" for line in csv_lines(written(bar)))
+        else:
+            file.writelines(json.dumps(one).encode() + b"\n" for one in written(bar))
+    if labels is not None:
+        known = [
+            {"area": one.area, "start": _utc(one.start), "end": _utc(one.start + one.hours * HOUR)}
+            for one in world.incidents
+        ]
+        with output(labels) as file:
+            file.writelines(line + b"\n" for line in csv_lines(known))
 
 
 def replay(
@@ -252,6 +267,10 @@ def replay(
         )
     if reasons["no_offset"]:
         sys.stderr.write("times without an offset: for a CSV say whose with --timezone\n")
+
+
+def _utc(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _speed(text: str | None) -> float | Literal["max"]:
