@@ -82,7 +82,7 @@ def report(found: Backtest, labels: Sequence[Label] = ()) -> str:
             "p",
             "Bars: what came an hour, in customer-equivalents. Line: what was due. Band: what 98 "
             "of 100 usual stretches stay within. Below: the score, and dashed the limit that it "
-            "must reach to page. Shaded: episodes that paged, and known incidents.",
+            "must reach to page. Shaded: episodes that paged (red) and known incidents (green).",
         )
     )
     parts += _timelines(found, labels)

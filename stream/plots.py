@@ -48,11 +48,11 @@ def spans(runs: Sequence[Run], labels: Sequence[Label], tenant: str, area: str) 
         for run in runs
         if run.tenant == tenant and run.about(area) is not None
     ]
-    found += [
-        Span(label.start, label.end, "known", "label")
-        for label in labels
-        if label.tenant in ("", tenant) and label.area in (None, area)
-    ]
+    for label in labels:
+        if label.tenant in ("", tenant) and label.area in (None, area):
+            paged = any(label.fits(run) is not None for run in runs)
+            # Beside the word on its page there is no room for another.
+            found.append(Span(label.start, label.end, "" if paged else "known", "label"))
     return sorted(found, key=lambda one: one.begin)[-MOST_SPANS:]
 
 

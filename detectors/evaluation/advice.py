@@ -17,9 +17,9 @@ LARGE_SHARE: Final = 0.4
 PART_SHARE: Final = 0.15
 """Of an area's tickets: an issue type with more could be an area."""
 WORTH_FOUND: Final = 0.05
-"""Of all incidents: so many more found are worth the next budget ..."""
+"""Of all incidents: so many more found are worth twice the budget ..."""
 WORTH_DELAY: Final = 0.8
-"""... or so much of the delay before."""
+"""... or a delay of so much of the one before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Point:
 
 
 def budget_of(points: Sequence[Point]) -> Point:
-    """The least budget after which the next one buys little, from the least up.
+    """The least budget beyond which more buys little: each doubling must be worth its pages.
 
     Example:
         >>> curve = [(0.2, 0.5, 90.0), (1.0, 0.8, 40.0), (5.0, 0.82, 38.0)]
@@ -56,8 +56,10 @@ def budget_of(points: Sequence[Point]) -> Point:
     ordered = sorted(points, key=lambda one: one.budget)
     chosen = ordered[0]
     for one in ordered[1:]:
-        more = one.found - chosen.found >= WORTH_FOUND
-        sooner = one.median <= WORTH_DELAY * chosen.median and math.isfinite(one.median)
+        doublings = math.log2(one.budget / chosen.budget)
+        more = one.found - chosen.found >= WORTH_FOUND * doublings
+        worth = WORTH_DELAY**doublings * chosen.median
+        sooner = math.isfinite(one.median) and one.median <= worth
         if more or sooner:
             chosen = one
     return chosen

@@ -93,10 +93,11 @@ def point(budget: float, found: float, median: float) -> Point:
     ("curve", "chosen"),
     [
         ([point(0.2, 0.5, 100), point(1, 0.5, 99), point(5, 0.52, 95)], 0.2),
-        ([point(0.2, 0.5, 100), point(1, 0.6, 99), point(5, 0.62, 95)], 1),
-        ([point(0.2, 0.9, 100), point(1, 0.9, 70), point(5, 0.9, 60)], 1),
+        ([point(0.2, 0.5, 100), point(1, 0.65, 99), point(5, 0.67, 95)], 1),
+        ([point(0.2, 0.9, 100), point(1, 0.9, 50), point(5, 0.9, 45)], 1),
         ([point(0.2, 0.3, math.inf), point(1, 0.32, math.inf), point(5, 0.5, 99)], 5),
-        ([point(5, 0.9, 10), point(0.2, 0.9, 10)], 0.2),
+        ([point(0.2, 0.5, 99), point(0.4, 0.56, 99), point(6.4, 0.7, 95)], 0.4),
+        ([point(5, 0.9, 10), point(0.2, 0.9, 10)], 0.2),  # in whatever order
     ],
 )
 def test_the_budget_is_the_least_whose_next_buys_little(curve: list[Point], chosen: float) -> None:

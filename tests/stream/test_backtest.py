@@ -257,4 +257,4 @@ def test_labels_are_marked_in_the_report(own: Path) -> None:
     labels = read_labels(own.with_name("labels.csv"))
     with book(own) as history:
         page = report(backtest(history, Order(settings=Settings(), labels=labels)), labels)
-    assert page.count(">known<") >= 2
+    assert page.count(">known<") == 1  # the one that was paged has the word of its page
