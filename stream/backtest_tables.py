@@ -77,6 +77,11 @@ def notes(found: Backtest) -> list[str]:
     late = found.walked.outcomes["late"] + found.walked.outcomes["too_late"]
     if late > LATE_SHARE * facts.tickets:
         lines.append(f"{late:,} tickets came after later ones and were learned, not judged")
+    if found.walked.gaps:
+        lines.append(
+            f"the history was silent {found.walked.gaps} times for longer than chance explains: "
+            "those hours teach nothing"
+        )
     for outcome, text in (("duplicate", "repeat one that came already"),
                           ("not_by_customer", "were not created by a customer")):  # fmt: skip
         if count := found.walked.outcomes[outcome]:

@@ -18,7 +18,7 @@ PART_SHARE: Final = 0.15
 """Of an area's tickets: an issue type with more could be an area."""
 WORTH_FOUND: Final = 0.05
 """Of all incidents: so many more found are worth twice the budget ..."""
-WORTH_DELAY: Final = 0.8
+WORTH_DELAY: Final = 0.85
 """... or a delay of so much of the one before."""
 
 

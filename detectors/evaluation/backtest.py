@@ -122,6 +122,8 @@ class Walked:
     """Signals by what became of them."""
     timelines: Mapping[tuple[str, str], list[Stretch]] = field(default_factory=dict)
     areas: list[AreaFacts] = field(default_factory=list)
+    gaps: int = 0
+    """How often the source was silent longer than chance explains: those hours teach nothing."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Incidents that were not played, by the reason in words."""
 
@@ -172,6 +174,7 @@ class Walk:
             self._lines.look(tenant, signal.created_at, settings)
         done = partition.take(signal, taken.received_at)
         self.walked.outcomes[done.outcome] += 1
+        self.walked.gaps += "feed_gap" in done.guards
         if isinstance(signal, Ticket) and done.outcome == "counted":
             self._remember(signal, placed=done.placed in ("rule", "model"))
         if tenant is not None:

@@ -188,7 +188,7 @@ def test_gaps_one_area_and_ten_tickets(tmp_path: Path) -> None:
     gap = [
         row
         for row in whole
-        if not "2024-03-12" <= str(row["created_at"]) < "2024-03-15"
+        if not "2024-03-25" <= str(row["created_at"]) < "2024-03-28"
     ]  # fmt: skip
     one_area = [row for row in whole if row["product_area"] == "login"]
     for name, found in (("gap", gap), ("one", one_area), ("ten", whole[:10])):
@@ -196,6 +196,7 @@ def test_gaps_one_area_and_ten_tickets(tmp_path: Path) -> None:
         html = tmp_path / f"{name}.html"
         told = said("evaluate", path, "--html", html, "--processes", "1")
         assert f"{len(found):,} tickets in" in told
+        assert ("was silent 1 times" in told) == (name == "gap")
         assert html.read_text().endswith("</html>\n")
     told = said(
         "evaluate", tmp_path / "one.jsonl", "--inject", "--kind", "area", "--size", "10",
