@@ -25,6 +25,7 @@ from detectors.evaluation.labels import Judgement, Label, judge_labels
 from detectors.evaluation.timelines import MOST_STRETCHES
 from detectors.settings import Settings
 from schemas.escalation import EscalationEvent
+from schemas.signals import Ticket
 from stream.errors import UserError
 from stream.history import Facts, History, signals
 from stream.wording import page
@@ -69,6 +70,8 @@ class Backtest:
     """Areas that got no incident and no timeline, for others are busier."""
     pages: list[tuple[float, str]]
     """When on-call was paged, and the text; the last `MOST_PAGES` after the warm-up."""
+    silence: tuple[float, float]
+    """The longest time without a ticket, from and to."""
 
     @property
     def runs(self) -> list[Run]:
@@ -134,10 +137,16 @@ def run(
         if event.transition in ("opened", "reopened") and not event.data.suppressed and at >= begin:
             pages.append((at, page(event)))
 
+    latest, silence = facts.begin, (facts.begin, facts.begin)
     walk = Walk(course, branches.begin, hear)
     size = path.stat().st_size
     for number, (place, taken) in enumerate(signals(path)):
         walk.take(place, taken)
+        if isinstance(taken.signal, Ticket):
+            at = taken.signal.created_at
+            if at - latest > silence[1] - silence[0]:
+                silence = (latest, at)
+            latest = max(latest, at)
         if number % TOLD_EVERY == 0:
             tell(place / size)
     walked = walk.finish()
@@ -155,6 +164,7 @@ def run(
         injected=injected,
         left_out=max(0, len(areas) - len(followed)),
         pages=list(pages),
+        silence=silence,
     )
 
 

@@ -15,6 +15,9 @@ from stream.backtest import Backtest
 DAY: Final = 86_400.0
 LATE_SHARE: Final = 0.01
 """Of the tickets; if more stood behind later ones, it is said."""
+LONG_SILENCE: Final = 30.0 * DAY
+SILENT_SHARE: Final = 0.25
+"""Of the whole: a longer silence is rather a wrong date."""
 MOST_ROWS: Final = 40
 
 
@@ -66,7 +69,7 @@ def summary(found: Backtest) -> list[str]:
 
 def notes(found: Backtest) -> list[str]:
     """What a reader must know of the history to judge the figures."""
-    facts, lines = found.facts, []
+    facts, zone, lines = found.facts, found.settings.timezone, list[str]()
     if facts.dead:
         told = ", ".join(f"{count} {why}" for why, count in sorted(facts.dead.items()))
         lines.append(f"tickets that cannot be read: {told}")
@@ -77,6 +80,12 @@ def notes(found: Backtest) -> list[str]:
     late = found.walked.outcomes["late"] + found.walked.outcomes["too_late"]
     if late > LATE_SHARE * facts.tickets:
         lines.append(f"{late:,} tickets came after later ones and were learned, not judged")
+    since, until = found.silence
+    if until - since > max(LONG_SILENCE, SILENT_SHARE * (facts.end - facts.begin)):
+        lines.append(
+            f"no ticket from {clock(since, zone)} to {clock(until, zone)}: if a date is wrong, cut "
+            "it off with --since or --until, since such times are counted"
+        )
     if found.walked.gaps:
         lines.append(
             f"the history was silent {found.walked.gaps} times for longer than chance explains: "

@@ -24,13 +24,15 @@ import msgspec
 from detectors.evaluation.injection import Taken
 from schemas.codec import MAX_BYTES, read_ticket, to_signal
 from schemas.dead_letter import DeadReason, Rejected
-from schemas.signals import UNCLASSIFIED, Ticket, Verdict
+from schemas.signals import OTHER, UNCLASSIFIED, Ticket, Verdict
 
 CHUNK: Final = 1_000
 """Tickets that a process reads at a time."""
 PART: Final = 50_000
 """Signals that are sorted in memory."""
 
+MOST_NAMES: Final = 10_000
+"""Areas that are counted apart: names that anyone made up may be many."""
 UNDER_WAY: Final = 6
 """Chunks that were given to processes and not yet taken back."""
 
@@ -62,7 +64,10 @@ class Facts:
         self.begin = min(self.begin, at) if self.tickets else at
         self.end = max(self.end, at) if self.tickets else at
         self.tickets += 1
-        self.areas[tenant, area] += 1
+        key = tenant, area
+        if key not in self.areas and len(self.areas) >= MOST_NAMES:
+            key = tenant, OTHER
+        self.areas[key] += 1
         self.nameless += area == UNCLASSIFIED
 
 

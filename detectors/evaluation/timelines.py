@@ -20,6 +20,7 @@ MOST_STRETCHES: Final = 400
 TAIL: Final = 0.01
 """One in a hundred usual stretches is below the band, one above."""
 HOUR: Final = 3600.0
+WEEK_SECONDS: Final = 604_800.0
 
 
 @dataclass
@@ -108,7 +109,8 @@ class Timelines:
     def _begin(self, tenant: Tenant, area: str, begin: float, limit: float | None) -> None:
         self._count(tenant, area)
         model = tenant.areas[area].model
-        due = model.due_between(begin, begin + self.seconds)
+        known = min(self.seconds, WEEK_SECONDS)  # further ahead a model does not look
+        due = model.due_between(begin, begin + known) * self.seconds / known
         stretch = Stretch(
             begin, self.seconds, 0.0, due, model.variance(self.seconds / HOUR), limit=limit
         )

@@ -205,6 +205,22 @@ def test_gaps_one_area_and_ten_tickets(tmp_path: Path) -> None:
     assert "10 times the tickets of login would be seen after" in told
 
 
+@pytest.mark.parametrize(("year", "options"), [("1971", "--since"), ("2031", "--until")])
+def test_a_wrong_year_is_pointed_at_and_can_be_cut_off(
+    tmp_path: Path, year: str, options: str
+) -> None:
+    found = rows(2.0)
+    wrong = {**found[50], "created_at": f"{year}-03-05T00:00:00Z", "ticket_id": "wrong"}
+    path = write(tmp_path / "wrong.jsonl", [wrong, *found])
+    html = tmp_path / "wrong.html"
+    told = said("evaluate", path, "--processes", "1", "--html", html)
+    assert re.search(rf"no ticket from .*{year}-03-05.*--since or --until", told)
+    cut = {"--since": "2024-01-01", "--until": "2025-01-01"}[options]
+    told = said("evaluate", path, "--processes", "1", options, cut)
+    assert "no ticket from" not in told
+    assert f"{len(found):,} tickets" in told
+
+
 def test_what_cannot_be_played_is_told_in_a_sentence(tmp_path: Path) -> None:
     empty = write(tmp_path / "empty.jsonl", [])
     assert refused("evaluate", empty, "--processes", "1") == "there is no ticket that can be read"

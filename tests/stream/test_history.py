@@ -117,6 +117,15 @@ def test_memory_does_not_grow_with_the_history(monkeypatch: pytest.MonkeyPatch) 
     assert peaks[1] < 1.5 * peaks[0]
 
 
+def test_made_up_names_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.history.MOST_NAMES", 5)
+    rows = [json.dumps({**json.loads(row), "product_area": f"a{n}"}).encode()
+            for n, row in enumerate(lines(2.0))]  # fmt: skip
+    history, _ = read(rows)
+    assert len(history.facts.areas) == 6
+    assert sum(history.facts.areas.values()) == len(rows)
+
+
 def write(folder: Path, text: str, name: str = "labels.csv") -> Path:
     path = folder / name
     path.write_text(text)
