@@ -15,7 +15,7 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo test lint types format bench schemas dashboards lock clean
+.PHONY: help demo test lint types format bench schemas dashboards pictures lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
@@ -57,6 +57,9 @@ schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, 
 
 dashboards: $(STAMP) ## write Grafana's dashboards anew
 	@$(PY) -m deploy.grafana
+
+pictures: $(STAMP) ## draw the README's pictures anew, with the system's Chromium
+	@$(PY) -m tests.pictures $(ARGS)
 
 lock: $(STAMP) ## resolve all dependencies anew into requirements.lock
 	@echo "Installing $(UV)"

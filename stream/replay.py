@@ -5,16 +5,17 @@ sent in simulated mode give the same escalations. Nothing later in the file ente
 Memory does not grow with the file.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
+from detectors.evaluation.timelines import Timelines
 from detectors.partition import Partition
 from detectors.settings import Settings
 from schemas.codec import MAX_BYTES, read_ticket, to_signal, write_escalation
 from schemas.dead_letter import DeadLetter, DeadReason, Rejected
 from schemas.escalation import EscalationEvent
-from schemas.signals import HistoryEnd, Mode, Tick
+from schemas.signals import HistoryEnd, Mode, Tick, Verdict
 
 
 class Replay:
@@ -30,7 +31,12 @@ class Replay:
     """
 
     def __init__(
-        self, settings: Settings, until: float | None = None, max_bytes: int = MAX_BYTES
+        self,
+        settings: Settings,
+        until: float | None = None,
+        max_bytes: int = MAX_BYTES,
+        verdicts: Iterable[Verdict] = (),
+        lines: Timelines | None = None,
     ) -> None:
         """Start with nothing known.
 
@@ -38,11 +44,15 @@ class Replay:
             settings: How to decide.
             until: A ticket created later (seconds since 1970) is rejected as ``future``.
             max_bytes: A longer ticket is rejected unread.
+            verdicts: What people answered, in order; each is fed before the first later ticket.
+            lines: Follows some areas.
         """
         self.counts: Counter[str] = Counter()
         """Tickets by what became of them; rejected ones as ``dead``."""
         self._partition = Partition(0, owner=0, settings=settings)
         self._until, self._max_bytes = until, max_bytes
+        self._settings, self._lines = settings, lines
+        self._verdicts = deque(verdicts)
 
     def take(self, line: bytes, mode: Mode = "simulated") -> list[EscalationEvent]:
         """One ticket event.
@@ -59,7 +69,14 @@ class Replay:
         except Rejected:
             self.counts["dead"] += 1
             raise
+        while self._verdicts and self._verdicts[0].at <= signal.created_at:
+            self._partition.take(self._verdicts.popleft())
+        tenant = self._partition.tenants.get(signal.tenant) if self._lines else None
+        if self._lines and tenant is not None:
+            self._lines.look(tenant, signal.created_at, self._settings)
         done = self._partition.take(signal)
+        if self._lines and tenant is not None:
+            self._lines.scored(tenant)
         self.counts[done.outcome] += 1
         return done.escalations
 
@@ -73,6 +90,10 @@ class Replay:
 
     def finish(self) -> list[EscalationEvent]:
         """Move every tenant's clock to the end, where one was given."""
+        while self._verdicts:
+            self._partition.take(self._verdicts.popleft())
+        if self._lines:
+            self._lines.finish(self._partition.tenants.values())
         if self._until is None:
             return []
         return [

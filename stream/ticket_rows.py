@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -223,3 +224,29 @@ def read_time(text: str, zone: tzinfo | None = None, time_format: str | None = N
     if time.tzinfo is None and zone is not None:
         time = time.replace(tzinfo=zone)
     return text if time.tzinfo is None else time.isoformat()
+
+
+def csv_lines(tickets: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
+    """Ticket events as lines of a CSV, a column for each field of the first one.
+
+    Example:
+        >>> list(csv_lines([{"ticket_id": "1", "customer": {"id": "a, b"}}]))
+        [b'ticket_id,customer.id', b'1,"a, b"']
+    """
+    names: list[str] | None = None
+    row = io.StringIO()
+    writer = csv.writer(row, lineterminator="")
+    for ticket in tickets:
+        flat = {
+            f"{name}.{inner}" if inner else name: cell
+            for name, value in ticket.items()
+            for inner, cell in (value.items() if isinstance(value, Mapping) else [("", value)])
+        }
+        if names is None:
+            names = list(flat)
+            writer.writerow(names)
+            yield row.getvalue().encode()
+        row.seek(0)
+        row.truncate()
+        writer.writerow([flat.get(name, "") for name in names])
+        yield row.getvalue().encode()

@@ -14,6 +14,7 @@ import typer
 from stream import quiet_logs
 from stream.cli import (
     answering,
+    backtesting,
     evaluating,
     notifying,
     reporting,
@@ -47,6 +48,7 @@ app.command()(watching.page)
 app.command()(tickets.replay)
 app.command()(reporting.report)
 app.command()(evaluating.evaluate)
+app.command()(backtesting.advise)
 app.command()(notifying.notify)
 app.command()(notifying.route)
 app.command()(answering.ack)

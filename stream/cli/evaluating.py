@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,19 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stream.cli.options import ConfigPath, say
+from stream.cli import backtesting
+from stream.cli.options import (
+    ConfigPath,
+    FeedbackFile,
+    FileFormat,
+    Mapping,
+    TimeFormat,
+    Zone,
+    duration,
+    say,
+    show,
+    time_or_ago,
+)
 from stream.config import load
 from stream.errors import UserError
 
@@ -19,7 +32,63 @@ if TYPE_CHECKING:  # scipy and the models take a while to import
     from stream.evaluate import Results, Size
 
 
+History = Annotated[
+    str | None,
+    typer.Argument(
+        help="Your own history, as replay takes it: what would have been paged. Without it, "
+        "made-up companies are measured."
+    ),
+]
+FromTopic = Annotated[
+    bool, typer.Option("--from-topic", help="Your own history from Kafka instead of a file.")
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(parser=time_or_ago, metavar="TIME", help="Of the history: from then on; or 90d."),
+]
+Until = Annotated[
+    datetime | None, typer.Option(parser=time_or_ago, metavar="TIME", help="And not later.")
+]
+WarmUp = Annotated[
+    str | None,
+    typer.Option(
+        help="So much of the history is learned from and not counted, such as 10d; default: two "
+        "weeks, or a third of a shorter one."
+    ),
+]
+Sizes = Annotated[
+    list[float] | None,
+    typer.Option("--size", min=1.0, help="Times the usual tickets; default 2, 3, 5 and 10."),
+]
+Repeat = Annotated[int, typer.Option(min=1, help="Incidents of each kind and size in each area.")]
+InjectHours = Annotated[
+    float, typer.Option(min=0.5, help="How long each lasts; it must be found within.")
+]
+
+
 def evaluate(
+    source: History = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV of known incidents: area, start, end, perhaps tenant."),
+    ] = None,
+    inject: Annotated[
+        bool, typer.Option("--inject", help="Add known incidents to the history: how fast seen?")
+    ] = False,
+    sizes: Sizes = None,
+    repeat: Repeat = 3,
+    inject_hours: InjectHours = 24.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the incidents.")] = 1,
+    warm_up: WarmUp = None,
+    html: Annotated[Path | None, typer.Option(help="File for a report to read.")] = None,
+    feedback: FeedbackFile = None,
+    from_topic: FromTopic = False,
+    since: Since = None,
+    until: Until = None,
+    mapping: Mapping = None,
+    timezone: Zone = None,
+    time_format: TimeFormat = None,
+    file_format: FileFormat = None,
     quick: Annotated[bool, typer.Option("--quick", help="Less of everything: minutes.")] = False,
     reduced: Annotated[
         bool, typer.Option("--reduced", help="As little as a regression shows in: about a minute.")
@@ -28,7 +97,10 @@ def evaluate(
         list[str] | None, typer.Option(help="One part only; may be given repeatedly.")
     ] = None,
     kind: Annotated[
-        list[str] | None, typer.Option(help="One class of incidents only, such as 'step x5'.")
+        list[str] | None,
+        typer.Option(
+            help="One class of incidents, such as 'step x5'; with a file area, slice, tenant."
+        ),
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Companies; default: by the size of the run.")
@@ -58,10 +130,50 @@ def evaluate(
     ] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Measure detection on made-up companies.
+    """Measure detection on your own history, or on made-up companies.
 
     Share found, delay, false pages against the budget, pages per incident.
     """
+    if source is not None or from_topic:
+        if source is not None and from_topic:
+            raise typer.BadParameter("a file and --from-topic exclude each other")
+        if quick or reduced or only or seeds or per_class or json or record or against:
+            raise typer.BadParameter(
+                "--quick, --reduced, --only, --seeds, --per-class, --json, --record and --against "
+                "are for made-up companies: not with a history of your own"
+            )
+        history = backtesting.Source(
+            path=source,
+            since=since,
+            until=until,
+            mapping=mapping,
+            timezone=timezone,
+            time_format=time_format,
+            file_format=file_format,
+            feedback=feedback,
+        )
+        wanted = backtesting.Wanted(
+            labels=labels,
+            label_zone=timezone,
+            warm_up=None if warm_up is None else duration(warm_up),
+            inject=inject,
+            kinds=backtesting.choose_kinds(kind),
+            sizes=sizes,
+            repeat=repeat,
+            hours=inject_hours,
+            seed=seed,
+        )
+        count = processes or os.cpu_count() or 1
+        if compare is not None:
+            backtesting.compare_history(history, compare, wanted, count)
+        else:
+            backtesting.evaluate_history(history, load(config), wanted, count, html)
+        return
+    if labels or inject or html or feedback or since or until or warm_up:
+        raise typer.BadParameter(
+            "--labels, --inject, --html, --feedback, --since, --until and --warm-up need a file of "
+            "tickets, or --from-topic"
+        )
     from detectors.evaluation.incidents import KINDS  # noqa: PLC0415 - numpy takes a while
     from stream.evaluate import (  # noqa: PLC0415 - scipy and the models take a while to import
         FULL,
@@ -111,7 +223,7 @@ def evaluate(
         tables = _side_by_side(found[0].tables(), found[1].tables())
         say(f"{compare[0]} | {compare[1]}\n")
     for table in tables:
-        _print(table)
+        show(table)
     seconds = sum(each.seconds for each in found)
     say(f"{seconds:.0f} s with {count} processes; seeds {size.first_seed} and up")
     if json is not None:
@@ -150,21 +262,6 @@ def _side_by_side(ours: "list[Table]", theirs: "list[Table]") -> "list[Table]":
         ]
         found.append(replace(left, rows=tuple(rows)))
     return found
-
-
-def _print(table: "Table") -> None:
-    """In columns; the first flush left, the others flush right."""
-    say(table.title)
-    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
-    for place, row in enumerate((table.heads, *table.rows)):
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        say("  ".join(cells).rstrip())
-        if place == 0:
-            say("  ".join("-" * width for width in widths))
-    for note in table.notes:
-        say(f"({note})")
-    say("")
 
 
 def _write(file: Path, encoded: bytes) -> None:

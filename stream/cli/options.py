@@ -7,13 +7,16 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
 from stream.errors import UserError
+
+if TYPE_CHECKING:  # scipy takes a while to import
+    from detectors.evaluation.tables import Table
 
 T = TypeVar("T")
 
@@ -94,9 +97,45 @@ FileFormat = Annotated[
 ]
 
 
+FeedbackFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--feedback", help="File of answers to pages, .jsonl: each counts from its time on."
+    ),
+]
+
+
+def duration(text: str) -> float:
+    """Seconds of a length of time.
+
+    Example:
+        >>> duration("2w") / 86_400.0, duration("36h") / 3600.0
+        (14.0, 36.0)
+    """
+    found = _AGO.fullmatch(text.strip())
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no length of time such as 36h, 10d or 2w")
+    return timedelta(**{_UNITS[found[2]]: min(int(found[1]), 1_000_000)}).total_seconds()
+
+
 def say(text: str) -> None:
     """Print a line at once."""
     print(text, flush=True)
+
+
+def show(table: "Table") -> None:
+    """Print it in columns; the first flush left, the others flush right."""
+    say(table.title)
+    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
+    for place, row in enumerate((table.heads, *table.rows)):
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        say("  ".join(cells).rstrip())
+        if place == 0:
+            say("  ".join("-" * width for width in widths))
+    for note in table.notes:
+        say(f"({note})")
+    say("")
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

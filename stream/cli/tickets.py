@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from schemas.dead_letter import DeadReason
 from schemas.escalation import EscalationEvent
 from stream.cli.options import (
     ConfigPath,
+    FeedbackFile,
     FileFormat,
     Input,
     Mapping,
@@ -93,7 +94,12 @@ def send(
 
 
 def simulate(
-    out: Annotated[str, typer.Option("--out", help="File to write; - for stdout.")] = "-",
+    out: Annotated[
+        str, typer.Option("--out", help="File to write, a CSV if it ends in .csv; - for stdout.")
+    ] = "-",
+    labels: Annotated[
+        str | None, typer.Option(help="CSV to write the incidents to, for evaluate --labels.")
+    ] = None,
     to_kafka: Annotated[
         bool, typer.Option("--send", help="Send them in simulated time instead; see --speed.")
     ] = False,
@@ -118,6 +124,7 @@ def simulate(
 
     from detectors.simulate import HOUR, World, tickets  # noqa: PLC0415 - only this command needs it
     from stream.demo import START  # noqa: PLC0415 - the same Monday
+    from stream.ticket_rows import csv_lines  # noqa: PLC0415 - pydantic's fields
 
     begin = START if start is None else start.timestamp()
     world = World(
@@ -128,10 +135,10 @@ def simulate(
         tenant=tenant,
     )
 
-    def lines(bar: Progress) -> Iterator[bytes]:
+    def written(bar: Progress) -> Iterator[dict[str, object]]:
         task = bar.add_task("tickets", total=world.hours)
         for number, ticket in enumerate(tickets(world)):
-            yield json.dumps(ticket).encode()
+            yield ticket
             if number % 500 == 0:
                 at = datetime.fromisoformat(str(ticket["created_at"])).timestamp()
                 bar.update(task, completed=(at - begin) / HOUR)
@@ -145,13 +152,22 @@ def simulate(
         async def work() -> None:
             async with Sender(loaded, Pace("simulated", speed=_speed(speed))) as sender:
                 with Progress(*columns(), console=Console(stderr=True)) as bar:
-                    await sender.send(lines(bar))
+                    await sender.send(json.dumps(one).encode() for one in written(bar))
 
         run_async(work())
         return
     with output(out) as file, Progress(*columns(), console=Console(stderr=True)) as bar:
-        for line in lines(bar):
-            file.write(line + b"\n")
+        if out.endswith(".csv"):
+            file.writelines(line + b"\n" for line in csv_lines(written(bar)))
+        else:
+            file.writelines(json.dumps(one).encode() + b"\n" for one in written(bar))
+    if labels is not None:
+        known = [
+            {"area": one.area, "start": _utc(one.start), "end": _utc(one.start + one.hours * HOUR)}
+            for one in world.incidents
+        ]
+        with output(labels) as file:
+            file.writelines(line + b"\n" for line in csv_lines(known))
 
 
 def replay(
@@ -171,6 +187,13 @@ def replay(
     history: Annotated[
         str | None, typer.Option(help="File of earlier tickets: learned from, pages nobody.")
     ] = None,
+    feedback: FeedbackFile = None,
+    plot: Annotated[
+        str | None, typer.Option(help="Draw this area's time; TENANT/AREA where there are several.")
+    ] = None,
+    plot_file: Annotated[
+        Path | None, typer.Option(help="With --plot: the picture, .svg or .png.")
+    ] = None,
     mapping: Mapping = None,
     timezone: Zone = None,
     time_format: TimeFormat = None,
@@ -178,6 +201,8 @@ def replay(
     config: ConfigPath = None,
 ) -> None:
     """Try it on tickets in a file, without Kafka: the escalations there would have been."""
+    from stream.feedback_file import read_verdicts  # noqa: PLC0415 - pydantic's fields
+    from stream.plots import Plot  # noqa: PLC0415 - scipy takes a while to import
     from stream.replay import (  # noqa: PLC0415 - scipy takes a while to import
         Replay,
         dead_to_file,
@@ -188,7 +213,16 @@ def replay(
 
     loaded = load(config)
     end = None if until is None else until.timestamp()
-    run = Replay(settings_of(loaded), end, loaded.limits.ticket_bytes)
+    if (plot is None) != (plot_file is None):
+        raise typer.BadParameter("--plot AREA and --plot-file FILE go together")
+    picture = None if plot is None or plot_file is None else Plot(plot, plot_file)
+    run = Replay(
+        settings_of(loaded),
+        end,
+        loaded.limits.ticket_bytes,
+        read_verdicts(feedback) if feedback else (),
+        picture.lines if picture else None,
+    )
     reasons: Counter[DeadReason] = Counter()
     written = 0
     files = [name for name in (source, history, out, dead) if name is not None and name != "-"]
@@ -207,6 +241,8 @@ def replay(
             nonlocal written
             written += 1
             to_out(event)
+            if picture:
+                picture.hear(event)
 
         bury = dead_to_file(stack.enter_context(output(dead)) if dead else None, reasons)
         if past:
@@ -216,6 +252,8 @@ def replay(
         replay_lines(run, watched(lines, seen), source, write, bury)
         for event in run.finish():
             write(event)
+    if picture:
+        picture.write(loaded.time.timezone)
     told = [f"{count} {outcome}" for outcome, count in sorted(run.counts.items())]
     sys.stderr.write(f"tickets: {', '.join(told) or 'none'}; {written} escalations\n")
     if reasons:
@@ -229,6 +267,10 @@ def replay(
         )
     if reasons["no_offset"]:
         sys.stderr.write("times without an offset: for a CSV say whose with --timezone\n")
+
+
+def _utc(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _speed(text: str | None) -> float | Literal["max"]:

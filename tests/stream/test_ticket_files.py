@@ -15,8 +15,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from schemas.codec import read_ticket, to_signal
 from schemas.ticket import TicketEvent
+from stream.cli import app
+from stream.labels_file import read_labels
 from stream.ticket_files import (
     MAX_LINE_BYTES,
     TicketFile,
@@ -377,3 +381,17 @@ def test_any_text_comes_through(cells: list[str], delimiter: str) -> None:
     writer.writerow(["ticket_id", "created_at", "subject"])
     writer.writerows([str(number), "t", cell] for number, cell in enumerate(cells))
     assert [ticket.get("subject", "") for _, ticket in rows(out.getvalue())] == cells
+
+
+def test_a_made_up_company_as_csv_is_the_same_company(tmp_path: Path) -> None:
+    """Simulate writes by the file's name; both are read as the same signals, labels as labels."""
+    options = ["simulate", "--weeks", "0.3", "--incident", "login,1,2,6"]
+    found = []
+    for name in ("a.jsonl", "a.csv"):
+        path, labels = tmp_path / name, tmp_path / "labels.csv"
+        done = CliRunner().invoke(app, [*options, "--out", str(path), "--labels", str(labels)])
+        assert done.exit_code == 0, done.output
+        found.append([to_signal(read_ticket(line)) for _, line in read_tickets(path)])
+    assert found[0] == found[1]
+    assert len(found[0]) > 500
+    assert [(one.area, one.end - one.start) for one in read_labels(labels)] == [("login", 7200.0)]

@@ -1,0 +1,183 @@
+"""What was paged in a history: each time that an episode ran, from its page to its end."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.escalation import EscalationEvent
+
+WEEK_SECONDS: Final = 604_800.0
+MATCHED_SECONDS: Final = 6.0 * 3600.0
+"""Pages of two configurations that are further apart are not the same page."""
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One time that an episode ran and somebody was paged. Times: seconds since 1970."""
+
+    tenant: str
+    episode_id: str
+    opened: float
+    """When on-call was paged."""
+    scopes: list[tuple[float, str | None, tuple[str, ...]]]
+    """From when on it was about which area (None: the whole tenant) and which areas inside."""
+    slice: tuple[str, str] | None = None
+    again: bool = False
+    """Whether the episode was reopened: no page of its own in the budget."""
+    severity: str = "info"
+    ended: float = math.inf
+
+    @property
+    def area(self) -> str | None:
+        """What it was about when it was paged; None: the whole tenant."""
+        return self.scopes[0][1]
+
+    def about(self, area: str | None) -> float | None:
+        """From when on it was about *area* (None: anything of the tenant); None: never."""
+        for at, whole, inside in self.scopes:
+            if area is None or whole == area or (whole is None and (not inside or area in inside)):
+                return at
+        return None
+
+
+class Diary:
+    """All runs that were paged; what is suppressed is none.
+
+    It grows with the pages, not with the tickets.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was paged yet."""
+        self.runs: list[Run] = []
+        """In the order of their pages."""
+        self._running: dict[str, Run] = {}
+
+    def hear(self, events: Iterable[EscalationEvent]) -> list[Run]:
+        """Take in what a step led to; the runs that began with it."""
+        begun = []
+        for event in events:
+            data, at = event.data, event.time.timestamp()
+            scope = (at, data.product_area, tuple(data.areas or ()))
+            run = self._running.get(event.subject)
+            if data.suppressed is not None:
+                if run is not None:  # it went into another one
+                    self._running.pop(event.subject).ended = at
+                continue
+            if event.transition in ("opened", "reopened"):
+                run = Run(
+                    tenant=data.tenant,
+                    episode_id=event.subject,
+                    opened=at,
+                    scopes=[scope],
+                    slice=None if data.slice is None else (data.slice.dimension, data.slice.value),
+                    again=event.transition == "reopened",
+                    severity=data.severity,
+                )
+                self._running[event.subject] = run
+                self.runs.append(run)
+                begun.append(run)
+            elif run is not None and event.transition == "resolved":
+                self._running.pop(event.subject).ended = at
+            elif run is not None and scope[1:] != run.scopes[-1][1:]:
+                run.scopes.append(scope)
+        return begun
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weeks:
+    """Pages that opened, by week and by area, from the end of the warm-up on."""
+
+    begin: float
+    weeks: float
+    by_week: tuple[int, ...]
+    """The last week may be a part of one."""
+    by_area: dict[str, int] = field(default_factory=dict)
+    """The area, or the name of the tenant as a whole."""
+    reopened: int = 0
+
+    @property
+    def pages(self) -> int:
+        """All that opened."""
+        return sum(self.by_week)
+
+    @property
+    def per_week(self) -> float:
+        """The mean; not a number where no time is counted."""
+        return self.pages / self.weeks if self.weeks > 0.0 else math.nan
+
+
+def weeks_of(runs: Sequence[Run], begin: float, end: float) -> Weeks:
+    """Pages from *begin* to *end* (seconds since 1970), week by week.
+
+    Example:
+        >>> run = Run(tenant="acme", episode_id="1", opened=9.0, scopes=[(9.0, "login", ())])
+        >>> weeks_of([run], 0.0, 2 * WEEK_SECONDS).by_week
+        (1, 0)
+    """
+    counted = [run for run in runs if begin <= run.opened <= end]
+    first = [run for run in counted if not run.again]
+    found = [0] * max(1, math.ceil((end - begin) / WEEK_SECONDS))
+    for run in first:
+        found[min(int((run.opened - begin) // WEEK_SECONDS), len(found) - 1)] += 1
+    names = Counter(run.area or f"all of {run.tenant}" for run in first)
+    return Weeks(
+        begin=begin,
+        weeks=max(0.0, end - begin) / WEEK_SECONDS,
+        by_week=tuple(found),
+        by_area=dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))),
+        reopened=len(counted) - len(first),
+    )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A page of one configuration beside that of the other; one of them may be missing."""
+
+    left: Run | None
+    right: Run | None
+
+    @property
+    def later(self) -> float:
+        """Seconds that the right one came after the left; not a number where one is missing."""
+        if self.left is None or self.right is None:
+            return math.nan
+        return self.right.opened - self.left.opened
+
+    @property
+    def at(self) -> float:
+        """When the first of them came."""
+        return min(run.opened for run in (self.left, self.right) if run is not None)
+
+
+def differences(left: Sequence[Run], right: Sequence[Run]) -> list[Difference]:
+    """Page by page, in the order of time: the same ones side by side, and those of one alone.
+
+    Two are the same if they are about the same (an area in both, or in the tenant's page) and run
+    at the same time or begin within `MATCHED_SECONDS`; of several, the nearest in time.
+    """
+    pairs = sorted(
+        (abs(a.opened - b.opened), i, j)
+        for i, a in enumerate(left)
+        for j, b in enumerate(right)
+        if _same(a, b)
+    )
+    found, used_left, used_right = [], set(), set()
+    for _, i, j in pairs:
+        if i not in used_left and j not in used_right:
+            used_left.add(i)
+            used_right.add(j)
+            found.append(Difference(left[i], right[j]))
+    found += [Difference(run, None) for i, run in enumerate(left) if i not in used_left]
+    found += [Difference(None, run) for j, run in enumerate(right) if j not in used_right]
+    return sorted(found, key=lambda one: one.at)
+
+
+def _same(a: Run, b: Run) -> bool:
+    if a.tenant != b.tenant:
+        return False
+    together = a.opened <= b.ended and b.opened <= a.ended
+    if not together and abs(a.opened - b.opened) > MATCHED_SECONDS:
+        return False
+    return a.about(b.area) is not None if b.area is not None else b.about(a.area) is not None

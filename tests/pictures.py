@@ -1,0 +1,67 @@
+"""Draws the pictures of the README anew: `make pictures`. One function for each."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.chromium import ARGUMENTS, chromium
+
+FOLDER: Final = Path(__file__).parents[1] / "deploy" / "pictures"
+MOST_BYTES: Final = 200_000
+
+
+def backtest_report(browser: Browser, file: Path) -> None:
+    """The timelines of a report, of the history in the README."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _spikewatch(
+            folder, "simulate", "--weeks", "8", "--incident", "login,50.4,3,6",
+            "--incident", "billing,40.4,5,4", "--out", "export.csv", "--labels", "known.csv",
+        )  # fmt: skip
+        _spikewatch(
+            folder, "evaluate", "export.csv", "--labels", "known.csv", "--inject", "--repeat", "1",
+            "--kind", "area", "--html", "report.html",
+        )  # fmt: skip
+        page = browser.new_page(viewport={"width": 900, "height": 700})
+        page.goto((folder / "report.html").as_uri())
+        page.get_by_role("heading", name="Each area's time").scroll_into_view_if_needed()
+        page.evaluate(
+            "document.querySelectorAll('h2').forEach(one =>"
+            ' one.textContent === "Each area\'s time" && one.scrollIntoView())'
+        )
+        page.screenshot(path=file)
+        page.close()
+
+
+PICTURES: Final[dict[str, Callable[[Browser, Path], None]]] = {"backtest": backtest_report}
+"""By the name of the file."""
+
+
+def main() -> None:
+    """Draw them all, or those that are named."""
+    named = sys.argv[1:] or list(PICTURES)
+    FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        for name in named:
+            file = FOLDER / f"{name}.png"
+            PICTURES[name](browser, file)
+            size = file.stat().st_size
+            print(f"{file.relative_to(FOLDER.parents[1])}: {size / 1000:.0f} kB")
+            if size > MOST_BYTES:
+                raise SystemExit(f"{file.name} is larger than {MOST_BYTES / 1000:.0f} kB")
+        browser.close()
+
+
+def _spikewatch(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "stream.cli", *arguments]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
