@@ -25,12 +25,9 @@ from stream.config import Config
 from stream.config.sections import Page
 from stream.page.server import Server
 from stream.page.service import PageMetrics, Service
+from tests.chromium import ARGUMENTS, chromium
 
 SECONDS: Final = 30.0
-NARROW: Final = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                 "--disable-background-networking", "--disable-component-update",
-                 "--disable-sync")  # fmt: skip
-"""Chromium as root, and without requests of its own."""
 
 
 def free_port() -> int:
@@ -137,14 +134,11 @@ class PageRig:
         self._run(self._records(self._topics.silences, values))
 
 
-def chromium() -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     """A real browser; for fixtures and programs."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - takes a while to import
 
-    from tests.programs import program  # noqa: PLC0415 - only who drives a browser needs it
-
-    where = program("chromium", "chromium-browser", "google-chrome", package="chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(where), args=list(NARROW))
-        yield browser
-        browser.close()
+        opened = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield opened
+        opened.close()

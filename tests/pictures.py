@@ -9,7 +9,10 @@ from typing import Final
 
 from playwright.sync_api import Browser, sync_playwright
 
+from detectors.simulate import HOUR, tickets
 from tests.chromium import ARGUMENTS, chromium
+from tests.page_rig import PageRig
+from tests.stream.page.conftest import INCIDENT, WORLD
 
 FOLDER: Final = Path(__file__).parents[1] / "deploy" / "pictures"
 MOST_BYTES: Final = 200_000
@@ -38,7 +41,40 @@ def backtest_report(browser: Browser, file: Path) -> None:
         page.close()
 
 
-PICTURES: Final[dict[str, Callable[[Browser, Path], None]]] = {"backtest": backtest_report}
+def areas_now(browser: Browser, file: Path) -> None:
+    """The page of our own while logins fail, dark."""
+    _of_page(browser, file, "#/", dark=True)
+
+
+def episode(browser: Browser, file: Path) -> None:
+    """The story of that episode."""
+    _of_page(browser, file, "", dark=False)
+
+
+def _of_page(browser: Browser, file: Path, where: str, *, dark: bool) -> None:
+    with PageRig() as rig:
+        rig.tickets(tickets(WORLD))
+        begin = INCIDENT.start
+        (key,) = (
+            key
+            for key, one in rig.service.stories.stories.items()
+            if one.running and abs(one.event.data.since.timestamp() - begin) < HOUR
+        )
+        page = browser.new_page(
+            viewport={"width": 1100, "height": 900}, color_scheme="dark" if dark else "light"
+        )
+        page.goto(rig.url + (where or f"#/episode/{key}"))
+        page.wait_for_selector("tbody tr")
+        page.wait_for_timeout(2_000)  # the chart and the small timelines come
+        page.screenshot(path=file)
+        page.close()
+
+
+PICTURES: Final[dict[str, Callable[[Browser, Path], None]]] = {
+    "backtest": backtest_report,
+    "areas": areas_now,
+    "episode": episode,
+}
 """By the name of the file."""
 
 

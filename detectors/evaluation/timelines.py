@@ -8,17 +8,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from scipy.stats import nbinom
-
+from detectors.band import band
 from detectors.budget import limits
 from detectors.settings import Settings
 from detectors.tenant import Tenant
 
 MOST_STRETCHES: Final = 400
 """Of one timeline; where time goes on, each becomes twice as long."""
-TAIL: Final = 0.01
-"""One in a hundred usual stretches is below the band, one above."""
 HOUR: Final = 3600.0
 WEEK_SECONDS: Final = 604_800.0
 
@@ -136,21 +132,14 @@ class Timelines:
 
 
 def bands(stretches: list[Stretch]) -> list[tuple[float, float]]:
-    """Of each stretch, the counts that usual ones stay within: quantiles of a negative binomial.
-
-    Its mean is what was due and its size the inverse of the relative variance, as in the gauges
-    ``spikewatch_tickets_lower`` and ``_upper``.
+    """Of each stretch, the counts that usual ones stay within.
 
     Example:
         >>> bands([Stretch(0.0, 3600.0, 5.0, 4.0, 0.05)])
         [(0.0, 10.0)]
     """
-    mean = np.array([max(one.expected, 1e-6) for one in stretches])
-    size = 1.0 / np.array([max(one.variance, 1e-6) for one in stretches])
-    chance = size / (size + mean)
-    lows = np.asarray(nbinom.ppf(TAIL, size, chance)).tolist()
-    highs = np.asarray(nbinom.ppf(1.0 - TAIL, size, chance)).tolist()
-    return list(zip(lows, highs, strict=True))
+    due, variances = [one.expected for one in stretches], [one.variance for one in stretches]
+    return list(zip(*band(due, variances), strict=True))
 
 
 def _in_pairs(stretches: list[Stretch], seconds: float) -> list[Stretch]:

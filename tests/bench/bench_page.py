@@ -51,7 +51,8 @@ from tests.bench.common import (
     quantile,
     table,
 )
-from tests.page_rig import PageRig, chromium, free_port
+from tests.page_rig import PageRig, free_port
+from tests.page_rig import browser as opened
 from tests.stream.notify.escalations import SINCE, escalation
 
 START: Final = 1_713_171_600.0
@@ -126,7 +127,7 @@ def _metrics() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _browser(messages: int) -> Iterator[tuple[str, str, str, str]]:
-    with PageRig(areas=TENANTS * AREAS) as rig, contextlib.contextmanager(chromium)() as browser:
+    with PageRig(areas=TENANTS * AREAS) as rig, contextlib.contextmanager(opened)() as browser:
         rig.take(_tickets(20_000, START, 10.0))
         rig.tell(_episode(number) for number in range(EPISODES))
         context = browser.new_context(viewport={"width": 1200, "height": 900})

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from detectors.simulate import HOUR, Incident, World, tickets
-from tests.page_rig import PageRig, chromium
+from tests.page_rig import PageRig
+from tests.page_rig import browser as opened
 
 START = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
 HOURS = 14 * 24.0 + 10.0
@@ -32,7 +33,7 @@ def company() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A real Chromium; while it is there, its driver's loop runs in this thread."""
-    yield from chromium()
+    yield from opened()
 
 
 @pytest.fixture(scope="module")
