@@ -178,6 +178,14 @@ class CusumBank(Model):
         self._look()
         self.restart()
 
+    def rebase(self, factor: float) -> None:
+        """See `Model`."""
+        state = self._state
+        state.baseline.rebase(factor)
+        self._look()
+        state.due = self._due(max(state.at, float(state.baseline.hour)))
+        self.restart()
+
     def due_by(self, at: float) -> float:
         """See `Model`."""
         return self._due(max(at / 3600.0, self._state.at))
@@ -370,10 +378,8 @@ class CusumBank(Model):
             variance,
         )
         if new_normal:  # two days beyond doubt are no spike
-            baseline.rebase(new_normal)
-            self._look()
+            self.rebase(new_normal)
             state.due = self._due(at)
-            self.restart()
         return score
 
 

@@ -101,6 +101,14 @@ class Model(ABC):
         """Carry on what *other*, of the same kind, has learned, at *share* of its level."""
 
     @abstractmethod
+    def rebase(self, factor: float) -> None:
+        """The level is *factor* times what was thought, from the hour on that `advance` came to."""
+
+    def inform(self, context: Context) -> None:
+        """The world around the series is *context* from here on."""
+        self._context = context
+
+    @abstractmethod
     def restart(self) -> None:
         """Forget the windows that run, not what is normal: what was seen has been dealt with."""
 
