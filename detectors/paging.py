@@ -22,7 +22,7 @@ from detectors.settings import Settings
 from detectors.slices import Found
 from detectors.telling import area_key, story
 from detectors.tenant import WHOLE, Checked, Page, Tenant
-from detectors.verdicts import DOMINATES, HELD_SECONDS, bar, forget, is_expected, page_of, unmask
+from detectors.verdicts import DOMINATES, bar, forget, is_expected, page_of, unmask
 from schemas.escalation import EscalationEvent, Reason, Suppressed, Transition
 
 NEWBORN_HOURS: Final[dict[Kind, float]] = {"area": 1.0, "tenant": 24.0}
@@ -108,7 +108,8 @@ def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[E
     if breadth(_in_order(tenant), at) < BROAD:
         _note_check(tenant, judged, "one_area")
         return []
-    whole.limit.note(at / 3600.0, score.value)
+    if judged.outcome != "called_false":
+        whole.limit.note(at / 3600.0, score.value)
     whole.pending = score.value < limit
     if judged.outcome != "crossed":
         return []
@@ -158,14 +159,14 @@ def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Es
     if arrived.score.value >= 0.0:
         judged = of_area = _hold(tenant, arrived.area, "area", arrived.score, at, settings)
         limit, crossed = judged.reckoned.limit, judged.outcome == "crossed"
-        if judged.outcome != "announced":
+        if judged.outcome not in ("announced", "called_false"):
             area.limit.note(at / 3600.0, arrived.score.value)
             area.pending = -PENDING_MARGIN <= arrived.score.value - limit < 0.0
     found = arrived.found
     if found is not None:
         judged = _hold(tenant, arrived.area, "slice", found.score, at, settings)
         limit_slice, crossed_slice = judged.reckoned.limit, judged.outcome == "crossed"
-        if judged.outcome != "announced":
+        if judged.outcome not in ("announced", "called_false"):
             area.slice_limit.note(at / 3600.0, found.score.value)
     if not crossed and not crossed_slice:
         return []
@@ -195,14 +196,16 @@ def _hold(
             tenant.guarded.append("announced")
             _restart(tenant, key)
     elif over:
-        higher = bar(tenant, key, score.since, reckoned.limit, at, settings)
+        higher = bar(tenant, key, score, reckoned.limit, at, settings)
         if higher is None or score.value >= higher.height:
             checked = checked._replace(outcome="crossed")
         else:
             checked = checked._replace(outcome="called_false")
             tenant.guarded.append("called_false")
-            if at - score.since > HELD_SECONDS:
+            if at - score.since > higher.seconds:
                 _restart(tenant, key)
+                for page in higher.pages:
+                    page.dealt_at = at
         if higher is not None:
             checked = checked._replace(bar=higher.height)
     if tenant.checked is not None:
@@ -247,8 +250,11 @@ def _several(
     elsewhere = found is not None and _pages_elsewhere(tenant, found.key)
     if not up and (elsewhere or not _pages_lately(tenant, at, settings)):
         return []
-    limit = limit_for(tenant, WHOLE, "tenant", at, settings).limit
+    reckoned = limit_for(tenant, WHOLE, "tenant", at, settings)
+    limit = reckoned.limit
     score = _gathered(tenant, arrived.of_whole, limit, at)
+    if tenant.checked is not None:
+        tenant.checked.append(Checked(WHOLE, "tenant", at, score, reckoned, limit, "crossed"))
     if up:
         return _open_whole(tenant, score, limit, at, settings)
     tenant.guarded.append("storm")

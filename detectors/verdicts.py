@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from detectors.calibration import Kind
+from detectors.models import Score
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Page, Tenant
 
@@ -36,19 +37,22 @@ MOST_PAGES: Final = 200
 TAUGHT_SECONDS: Final = 7.0 * 86_400.0
 """After an event all of its hours are learned, or passed over, within so long."""
 ALIKE: Final = 0.5
-"""Of the last tickets, that must have the value that the false ones shared."""
+"""Of the excess, as far as its tickets are known, that must have what the false ones shared."""
 DOMINATES: Final = 0.8
 """Of the excess, that one value must explain to be what a page was about."""
-HELD_SECONDS: Final = 2.0 * 3600.0
-"""What is held back for so long is dealt with: what comes later is judged by windows of its own."""
+HELD_SECONDS: Final = (1800.0, 4.0 * 3600.0)
+"""Bounds of how long its like is held back; within them as long as the longest false one lasted.
+After that it is dealt with: what goes on is judged by windows of its own."""
 
 
 class Bar(NamedTuple):
     """What a score must reach where its like was called false."""
 
     height: float
-    pages: tuple[str, ...]
-    """Episodes that were called so."""
+    pages: tuple[Page, ...]
+    """Those that were called so."""
+    seconds: float
+    """From its begin on, after which it is dealt with."""
 
 
 def page_of(tenant: Tenant, episode_id: str) -> Page | None:
@@ -103,26 +107,30 @@ def is_expected(tenant: Tenant, key: str, since: float, at: float, settings: Set
 
 
 def bar(
-    tenant: Tenant, key: str, since: float, limit: float, at: float, settings: Settings
+    tenant: Tenant, key: str, score: Score, limit: float, at: float, settings: Settings
 ) -> Bar | None:
-    """What a window that began *since* must score *at*, where its like was called false.
+    """What a *score* must reach *at*, where its like was called false.
 
     Its like: of the same series, begun at about that hour of the week (the tenant's time zone),
     and with the value that the false one shared, if it did. None: the *limit* alone counts.
     """
-    height, pages = limit, []
+    height, pages, seconds = limit, [], HELD_SECONDS[0]
     for page in tenant.pages:
         if page.verdict != "false_alarm" or page.key != key or at <= page.at:
             continue
         age = at - page.at
-        if age >= FORGOTTEN_SECONDS or not _near(page.since, since, settings.timezone):
+        if age >= FORGOTTEN_SECONDS or not _near(page.since, score.since, settings.timezone):
             continue
-        if page.cause and not _shares(tenant, key, page.cause, since):
+        if page.dealt_at <= score.since < page.dealt_at + 2.0 * TOLERANCE_HOURS * 3600.0:
+            continue
+        if page.cause and not _shares(tenant, key, page.cause, score):
             continue
         gone = max(age - KEPT_SECONDS, 0.0) / (FORGOTTEN_SECONDS - KEPT_SECONDS)
         height = max(height, limit + (1.0 - gone) * (REACH * page.height - limit))
-        pages.append(page.episode_id)
-    return Bar(height, tuple(pages)) if height > limit else None
+        lasted = page.ended - page.since - settings.clear_minutes * 60.0
+        seconds = max(seconds, min(lasted, HELD_SECONDS[1]))
+        pages.append(page)
+    return Bar(height, tuple(pages), seconds) if height > limit else None
 
 
 def forget(tenant: Tenant, at: float, weeks: float) -> None:
@@ -153,9 +161,10 @@ def _hours_into_week(at: float, timezone: str) -> float:
     return local.weekday() * 24.0 + local.hour + local.minute / 60.0
 
 
-def _shares(tenant: Tenant, key: str, cause: str, since: float) -> bool:
-    """Whether the last tickets of a series have the value *cause*; of the whole tenant: any."""
+def _shares(tenant: Tenant, key: str, cause: str, score: Score) -> bool:
+    """Whether what a series has too much has the value *cause*; of the whole tenant: any."""
     if key == WHOLE:
         return True
-    notes = [note for note in tenant.areas[key].notes if note.at >= since]
-    return sum(cause in note.keys for note in notes) >= ALIKE * max(len(notes), 1)
+    notes = [note for note in tenant.areas[key].notes if note.at >= score.since]
+    excess = min(score.observed - score.expected, float(len(notes)))
+    return sum(cause in note.keys for note in notes) >= ALIKE * max(excess, 1.0)

@@ -96,6 +96,7 @@ class Company:
                 f"batch-{hour}-{number}",
                 round(at, 3),
                 self.area,
+                mode="simulated",
                 customer=names[int(rng.integers(len(names)))],
                 region=("eu", "us", "apac")[int(rng.integers(3))],
                 channel=self.channel or ("web", "email", "chat")[int(rng.integers(3))],
@@ -123,12 +124,9 @@ class Life:
         """If the burst of two hours ago paged, say what it was."""
         if not self._answers or len(self.said) >= 2 or not self.pages(hour - 2, area):
             return
-        page = next(
-            page
-            for page in reversed(self.tenant.pages)
-            if page.at >= (hour - 2) * HOUR and page.key == area
-        )
-        step(self.tenant, Verdict("acme", page.episode_id, "false_alarm", hour * HOUR), SETTINGS)
+        page = next(page for page in reversed(self.tenant.pages) if page.key == area)
+        verdict = Verdict("acme", page.episode_id, "false_alarm", hour * HOUR)
+        step(self.tenant, verdict, SETTINGS)
         self.said.append(hour)
 
     def pages(self, hour: int, area: str) -> int:
