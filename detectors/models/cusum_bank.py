@@ -237,6 +237,10 @@ class CusumBank(Model):
         """See `Model`."""
         return float(self._state.baseline.learned - self._state.baseline.born)
 
+    def grow(self) -> None:
+        """See `Model`."""
+        self._state.baseline.grow()
+
     def expectation(self) -> Expectation:
         """See `Model`."""
         baseline = self._state.baseline

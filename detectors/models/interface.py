@@ -194,6 +194,9 @@ class Model(ABC):
     def maturity_hours(self) -> float:
         """How many hours it has learned from."""
 
+    def grow(self) -> None:  # noqa: B027 - most models know no youth
+        """As sure from here on as a model that has learned for long."""
+
     def expectation(self) -> Expectation:
         """What it expects now, for people."""
         noise = self.variance(1.0)
