@@ -97,7 +97,8 @@ def _take_back(tenant: Tenant, page: Page) -> None:
         _touch(tenant, key)
     masked = page.masked
     page.verdict, page.said_at, page.until, page.duplicate_of = "", 0.0, 0.0, ""
-    page.rebased, page.masked, page.dealt_at = {}, False, 0.0
+    page.rebased, page.masked = {}, False
+    page.held_at = page.dealt_at = 0.0
     if masked:
         tenant.inform(page.key)
 

@@ -202,10 +202,12 @@ def _hold(
         else:
             checked = checked._replace(outcome="called_false")
             tenant.guarded.append("called_false")
-            if at - score.since > higher.seconds:
+            dealt_with = at - score.since > higher.seconds
+            for page in higher.pages:
+                page.held_at = at
+                page.dealt_at = at if dealt_with else page.dealt_at
+            if dealt_with:
                 _restart(tenant, key)
-                for page in higher.pages:
-                    page.dealt_at = at
         if higher is not None:
             checked = checked._replace(bar=higher.height)
     if tenant.checked is not None:

@@ -62,6 +62,8 @@ class Page(msgspec.Struct, array_like=True):
     duplicate_of: str = ""
     rebased: dict[str, float] = {}
     """Key of a series -> factor of its level, where it was called the new normal."""
+    held_at: float = 0.0
+    """When its like was last held back."""
     dealt_at: float = 0.0
     """When its like was last held back, and forgotten: what begins soon after is another thing."""
     masked: bool = False

@@ -123,7 +123,8 @@ def bar(
             continue
         if page.dealt_at <= score.since < page.dealt_at + 2.0 * TOLERANCE_HOURS * 3600.0:
             continue
-        if page.cause and not _shares(tenant, key, page.cause, score):
+        known = score.since <= page.held_at <= at  # this window was seen to be so before
+        if page.cause and not known and not _shares(tenant, key, page.cause, score):
             continue
         gone = max(age - KEPT_SECONDS, 0.0) / (FORGOTTEN_SECONDS - KEPT_SECONDS)
         height = max(height, limit + (1.0 - gone) * (REACH * page.height - limit))

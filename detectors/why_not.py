@@ -8,7 +8,7 @@ tickets of new customers and trying again. Nothing is guessed from a formula.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ from detectors.pipeline import step
 from detectors.retrace import Logged
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Checked, Tenant
+from detectors.what_if import CHANGES, Change
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
 
@@ -62,10 +63,6 @@ Because = Literal[
     "no_tickets",
 ]
 """What kept it silent; ``sent``: nothing did."""
-
-
-Change = Callable[[Ticket, int, float], Ticket | None]
-"""What a ticket would have been, by its number and the clock; None: it would not have come."""
 
 
 class Miss(msgspec.Struct, frozen=True):
@@ -153,7 +150,7 @@ def why_not(
         else:
             partition.take(signal, record.received_at)
     before = partition.tenants.get(tenant)
-    return _Question(before, around, settings, tenant, area, at).answer()
+    return Question(before, around, settings, tenant, area, at).answer()
 
 
 def _arrived(record: Logged) -> float | None:
@@ -166,7 +163,7 @@ def _arrived(record: Logged) -> float | None:
     return signal.now if isinstance(signal, Tick) else None
 
 
-class _Question:
+class Question:
     """One question: a tenant as it was, and what came around the moment."""
 
     def __init__(
@@ -226,7 +223,7 @@ class _Question:
                 numbers = f"scored {best.score.value:.2f}, limit {best.reckoned.limit:.2f}"
                 higher = f", raised to {best.bar:.2f}" if best.bar > best.reckoned.limit else ""
                 return outcome, numbers + higher
-        for because, change, names in _CHANGES:
+        for because, change, names in CHANGES:
             count = max(max(real.guards[name], real.came[name]) for name in names)
             if count and self._play(change).opened:
                 return because, f"{count} tickets; without that it would have paged"
@@ -381,60 +378,3 @@ def _nearest(checked: Sequence[Checked]) -> Miss | None:
     return Miss(
         best.at, best.kind, score.value, best.bar, score.observed, score.expected, score.customers
     )
-
-
-def _in_time(ticket: Ticket, number: int, clock: float) -> Ticket:
-    del number
-    late = ticket.event_type == "created" and ticket.created_at < clock
-    return msgspec.structs.replace(ticket, created_at=clock) if late else ticket
-
-
-def _own(ticket: Ticket, number: int, clock: float) -> Ticket:
-    del clock
-    if ticket.event_type != "created":
-        return ticket
-    return msgspec.structs.replace(
-        ticket,
-        ticket_id=f"{ticket.ticket_id}\x1f{number}",
-        event_id=None,
-        customer=f"\x1fown {number}",
-    )
-
-
-def _by_customer(ticket: Ticket, number: int, clock: float) -> Ticket:
-    del number, clock
-    return msgspec.structs.replace(ticket, created_by="customer")
-
-
-def _everyone(ticket: Ticket, number: int, clock: float) -> Ticket:
-    del clock
-    return msgspec.structs.replace(ticket, customer=f"\x1feveryone {number}")
-
-
-def _stays(ticket: Ticket, number: int, clock: float) -> Ticket | None:
-    del number, clock
-    return None if ticket.event_type in ("merged", "deleted") else ticket
-
-
-def _tagged(ticket: Ticket, number: int, clock: float) -> Ticket:
-    if ticket.event_type != "reclassified":
-        return ticket
-    return msgspec.structs.replace(
-        ticket,
-        ticket_id=f"{ticket.ticket_id}\x1f{number}",
-        event_id=None,
-        event_type="created",
-        created_at=clock,
-    )
-
-
-_CHANGES: Final[tuple[tuple[Because, Change, tuple[str, ...]], ...]] = (
-    ("late", _in_time, ("late", "too_late")),
-    ("agent_created", _by_customer, ("agent_created",)),
-    ("imported", _by_customer, ("imported",)),
-    ("withdrawn", _stays, ("withdrawn",)),
-    ("reclassified", _tagged, ("reclassified",)),
-    ("repeated_customer", _everyone, ("repeated_customer",)),
-    ("duplicate", _own, ("duplicate",)),
-)
-"""What could have kept it silent, what it would have been without, and what tells that it was."""

@@ -57,6 +57,7 @@ app.command()(answering.note)
 app.command()(answering.episodes)
 app.command()(answering.history)
 app.command()(asking.explain)
+app.command("why-not")(asking.why_not)
 app.add_typer(taxonomy.taxonomy_app, name="taxonomy")
 app.add_typer(running.config_app, name="config")
 

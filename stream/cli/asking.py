@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
-from stream.cli.options import ConfigPath, run_async, say, ticket_file, watched
+from stream.cli.options import ConfigPath, run_async, say, ticket_file, time, watched
 from stream.config import load
 from stream.errors import UserError
 
@@ -99,6 +101,61 @@ def _from_the_topics(
         raise
     answer.source = topics.sources.get(answer.event.id, "")
     return answer
+
+
+def why_not(
+    area: Annotated[str, typer.Argument(help="Product area, as events name it.")],
+    moment: Annotated[
+        datetime,
+        typer.Argument(parser=time, metavar="TIME", help="When nothing was sent; UTC by default."),
+    ],
+    tenant: Annotated[str, typer.Option(help="Whose area it is.")] = "default",
+    source: From = None,
+    history: History = None,
+    feedback: FeedbackFile = None,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Say why nothing was sent for an area around a time, and how little more it would have taken.
+
+    Everything is lived through again, with one thing changed at a time.
+    """
+    from detectors import why_not as asking  # noqa: PLC0415 - scipy takes a while to import
+    from stream.settings import settings_of  # noqa: PLC0415 - the same
+    from stream.why_not import as_text  # noqa: PLC0415 - the same
+
+    loaded = load(config)
+    settings, at = settings_of(loaded), moment.timestamp()
+    decisions: list[str] = []
+    if source is None:
+        if history or feedback:
+            raise typer.BadParameter("--history and --feedback need --from")
+        from stream.history_log import from_topics  # noqa: PLC0415 - aiokafka takes a while
+        from stream.routing import partition_of  # noqa: PLC0415 - the same
+
+        topics = run_async(from_topics(loaded, tenant))
+        number = partition_of(tenant, loaded.kafka.partitions)
+        answer = asking.why_not(topics.log, settings, tenant, area, at, number)
+        decisions = _not_told(loaded, answer.episode, tenant) if answer.episode else []
+        if topics.begins:
+            decisions.append(
+                f"{topics.place} begins at offset {topics.begins}: what was learned before is gone"
+            )
+    else:
+        with logged(source, history, feedback) as log:
+            answer = asking.why_not(log, settings, tenant, area, at)
+    if as_json:
+        say(json.dumps(msgspec.to_builtins(answer) | {"decisions": decisions}))
+        return
+    for line in as_text(answer, decisions):
+        say(line)
+
+
+def _not_told(config: "Config", episode: str, tenant: str) -> list[str]:
+    """Who was not told of an episode, and why: silences, snoozes, quiet hours and the like."""
+    from stream.notify.history import lines  # noqa: PLC0415 - aiokafka takes a while to import
+
+    return [line for line in run_async(lines(config, episode, tenant)) if "do not tell" in line]
 
 
 @contextmanager
