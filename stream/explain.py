@@ -119,6 +119,8 @@ def _differ(stored: EscalationEvent, found: EscalationEvent) -> Iterator[str]:
 def as_json(answer: Explained) -> dict[str, Any]:
     """Everything, for programs; an infinite bar is null."""
     decision = msgspec.to_builtins(answer.decision)
+    limit = answer.decision.limit
+    decision["limit"] = limit._asdict() if limit is not None else None
     if math.isinf(answer.decision.bar):
         decision["bar"] = None
     return {

@@ -47,7 +47,8 @@ class Checked:
     events: int = 0
     same_events: int = 0
     scores: int = 0
-    """Decisions of areas and tenants whose windows are told ..."""
+    """Decisions of areas and tenants whose windows are told (not of a tenant that did not cross by
+    itself: it has the score of its limit) ..."""
     sums: int = 0
     """... and add up to the score."""
 
@@ -116,7 +117,8 @@ def check(seed: int) -> Checked:
             continue
         done.same_events += 1
         decision = again[1]
-        if decision.members and not math.isinf(decision.bar) and event.data.reason != "storm":
+        gathered = decision.limit is not None and decision.score == decision.limit.limit
+        if decision.members and not math.isinf(decision.bar) and not gathered:
             done.scores += 1
             done.sums += _adds_up(decision)
     done.episodes, done.same_episodes = len(episodes), len(episodes - wrong)
