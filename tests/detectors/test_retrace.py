@@ -15,7 +15,7 @@ def test_every_decision_comes_out_the_same(seed: int) -> None:
     log, stored = live(signals[: len(signals) // 2])
     assert len({event.data.episode_id for event in stored}) >= 5
     partition = Partition(0, 0, SETTINGS)
-    found = dict((event.id, event) for event, _ in retrace(partition, log, lambda _: True))
+    found = {event.id: event for event, _ in retrace(partition, log, lambda _: True)}
     assert [write_escalation(found[event.id]) for event in stored] == [
         write_escalation(event) for event in stored
     ]
