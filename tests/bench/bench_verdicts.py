@@ -126,7 +126,9 @@ class Life:
         """If the burst of two hours ago paged, say what it was."""
         if not self._answers or len(self.said) >= 2 or not self.pages(hour - 2, area):
             return
-        page = next(page for page in reversed(self.tenant.pages) if page.key == area)
+        page = next((page for page in reversed(self.tenant.pages) if page.key == area), None)
+        if page is None:  # it became a page of the whole tenant
+            return
         verdict = Verdict("acme", page.episode_id, "false_alarm", hour * HOUR)
         step(self.tenant, verdict, SETTINGS)
         self.said.append(hour)
