@@ -19,7 +19,6 @@ from detectors.partition import Partition
 from detectors.pipeline import Step
 from detectors.settings import DECISIONS
 from detectors.tenant import WHOLE, Checked, Tenant
-from detectors.verdicts import page_of
 from schemas.escalation import EscalationEvent
 from schemas.signals import Signal, Ticket
 
@@ -216,9 +215,3 @@ def _differ(path: str, one: object, other: object) -> Iterator[tuple[str, object
             yield from _differ(f"{path}[{number}]", left, right)
     elif one != other:
         yield path, one, other
-
-
-def answered(tenant: Tenant, episode_id: str) -> str:
-    """What people said of a page, as far as it is remembered; empty: nothing."""
-    page = page_of(tenant, episode_id)
-    return page.verdict if page is not None else ""
