@@ -66,6 +66,7 @@ SPARSE_RATE: Final = 0.25
 """Customer-equivalents an hour below which a series has the tenant's season and none of its own."""
 LEVEL_TICKETS: Final = 200.0
 """Tickets that a level rests on at least, if they come within eight weeks."""
+_LEAST_IGNORANCE: Final = 0.005
 _GROWN_HOURS: Final = 2_016
 """After twelve weeks the ignorance of youth is gone."""
 
@@ -224,6 +225,11 @@ class Baseline(msgspec.Struct, array_like=True):
         into = self.hour - self.start
         self.rates = array("f", [*self.rates[:into], *(r * factor for r in self.rates[into:])])
 
+    def grow(self) -> None:
+        """As if it were old enough that nothing is laid on youth."""
+        self.born -= _GROWN_HOURS
+        self.ignorance = _LEAST_IGNORANCE + 1.0 / self.came
+
     def mark_gap(self, begin: int, end: int) -> None:
         """From hour *begin* to before *end* the feed was silent: those hours teach nothing."""
         self.gaps = [*(gap for gap in self.gaps if gap[1] > self.learned), (begin, end)][-8:]
@@ -286,7 +292,7 @@ class Baseline(msgspec.Struct, array_like=True):
             fresh = self.rates[:kept] + fresh[kept:]
         self.start, self.rates = day.start, fresh
         age, tenant_age = self.hour - self.born, self.hour - context.tenant_born
-        self.ignorance = 0.005 + 1.0 / self.came
+        self.ignorance = _LEAST_IGNORANCE + 1.0 / self.came
         if age < _GROWN_HOURS:
             self.ignorance += 0.3 * math.exp(-age / 240.0)
         if tenant_age < _GROWN_HOURS:

@@ -11,9 +11,11 @@ from typing import Final
 from detectors.calibration import SPLIT, Kind
 from detectors.episode import Episode
 from detectors.evidence import significant
+from detectors.limit import Reckoned
 from detectors.series import Series
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Tenant
+from detectors.verdicts import FALSE, confirmed, raised
 from schemas.escalation import Budget
 
 LIVE_RATE: Final = 0.005
@@ -23,11 +25,28 @@ UNKNOWN_PART: Final = 0.1
 """Of the budget of areas, and of slices: all unknown areas together."""
 
 
-def limit_for(tenant: Tenant, series: Series, kind: Kind, at: float, settings: Settings) -> float:
-    """The score that *series* must reach *at* (seconds) to page; learns what is old enough."""
+def limit_for(tenant: Tenant, key: str, kind: Kind, at: float, settings: Settings) -> Reckoned:
+    """The score that the series *key* must reach *at* (seconds) to page, and how it comes about.
+
+    Learns what is old enough.
+    """
+    series = tenant.series(key)
     pool, table = tenant.pool(kind, series.model.rate)
-    allowed = allowed_for(tenant, series, kind, settings)
-    return series.limit_of(kind).at(at / 3600.0, allowed, pool, table)
+    series.limit_of(kind).elapse(at / 3600.0, pool, table)
+    return _reckon(tenant, key, kind, at, allowed_for(tenant, series, kind, settings))
+
+
+def _reckon(tenant: Tenant, key: str, kind: Kind, at: float, allowed: float) -> Reckoned:
+    series = tenant.series(key)
+    pool, table = tenant.pool(kind, series.model.rate)
+    return series.limit_of(kind).reckon(
+        at / 3600.0,
+        allowed,
+        pool,
+        table,
+        confirmed(tenant, key, kind),
+        raised(tenant, key, kind, at),
+    )
 
 
 def allowed_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:
@@ -54,7 +73,7 @@ def limits(tenant: Tenant, settings: Settings) -> Iterator[tuple[str, Kind, floa
     """
     if tenant.clock is None:
         return
-    at = tenant.clock / 3600.0
+    at = tenant.clock
     kinds: list[tuple[str, Series, Kind]] = [(WHOLE, tenant.whole, "tenant")]
     for area, series in tenant.areas.items():
         kinds += [(area, series, "area"), (area, series, "slice")]
@@ -65,15 +84,15 @@ def limits(tenant: Tenant, settings: Settings) -> Iterator[tuple[str, Kind, floa
             allowed[share] = allowed_for(tenant, series, kind, settings)
         pool, table = tenant.pool(kind, series.model.rate)
         limit = series.limit_of(kind)
-        now = limit.now(at, allowed[share], pool, table)
+        now = _reckon(tenant, key, kind, at, allowed[share]).limit
         yield key, kind, now, limit.expected(now, pool, table)
 
 
 def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:
     """Pages a week of the last four weeks, those called false, and the budget's spent share."""
     since = at - BUDGET_WEEKS * 604_800.0
-    pages = [page for page in tenant.pages if page.at >= since]
-    wrong = [page for page in pages if page.verdict in ("false_alarm", "expected_event")]
+    pages = [page for page in tenant.pages if page.at >= since and page.verdict != "duplicate_of"]
+    wrong = [page for page in pages if page.verdict in FALSE]
     rate = len(pages) / BUDGET_WEEKS
     return rate, len(wrong) / BUDGET_WEEKS, rate / settings.false_pages_per_week
 

@@ -93,6 +93,8 @@ class Episode(msgspec.Struct, array_like=True):
     """Customers of the window that opened it, from before the dossier begins."""
     too_late: int = 0
     """Tickets inside that were heard of too late, since the last event."""
+    hushed: bool = False
+    """Somebody called it an expected event: its end is told, and nothing else."""
 
     @property
     def hours(self) -> float:
@@ -160,7 +162,7 @@ class Episode(msgspec.Struct, array_like=True):
 
     def next_update(self, settings: Settings) -> bool:
         """Whether something is worth telling: a graver severity, or a change beyond both bounds."""
-        if self.accounted - self.told_at < QUIET_SECONDS:
+        if self.hushed or self.accounted - self.told_at < QUIET_SECONDS:
             return False
         rule = self.grade(settings.severity_rules)
         if is_graver(rule.severity, self.severity):
@@ -201,7 +203,7 @@ class Episode(msgspec.Struct, array_like=True):
         if weight >= 1.0:
             self.before -= 1
             self.customers = max(0, min(self.customers - 1, self.tickets))
-        if self.accounted - self.told_at < QUIET_SECONDS:
+        if self.hushed or self.accounted - self.told_at < QUIET_SECONDS:
             return None
         if self.told_observed - self.observed < max(2.0, AMENDED_SHARE * self.told_observed):
             return None
@@ -217,7 +219,7 @@ class Episode(msgspec.Struct, array_like=True):
         if self.dossier is not None:
             self.customers = max(0, self.before + self.dossier.audience.customers)
         enough = max(settings.update_tickets, AMENDED_SHARE * self.told_observed)
-        if self.too_late < enough or self.accounted - self.told_at < QUIET_SECONDS:
+        if self.hushed or self.too_late < enough or self.accounted - self.told_at < QUIET_SECONDS:
             return None
         return self._told("amended")
 
@@ -234,7 +236,7 @@ class Episode(msgspec.Struct, array_like=True):
         fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
         for name in _EVIDENCE:
             setattr(self, name, getattr(fresh, name))
-        self.phase = "opened"
+        self.phase, self.hushed = "opened", False
         return self._told("reopened")
 
     def update(self) -> Transition:

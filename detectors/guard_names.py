@@ -19,5 +19,6 @@ Guard = Literal[
     "storm",
     "holiday",
     "announced",
+    "called_false",
 ]
 """Why something counted less than it seems to, or was no page of its own."""

@@ -19,7 +19,8 @@ run a series cannot spend more than its part, whatever its tail.
 """
 
 import math
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -83,6 +84,26 @@ class Pool(msgspec.Struct, array_like=True):
         )
 
 
+class Reckoned(NamedTuple):
+    """How a limit comes about: ``limit`` is the sum of what follows ``shape``, `LEAST` at least."""
+
+    limit: float
+    allowed: float
+    """False pages a week that the series may spend."""
+    per_week: float
+    """Peaks a week above `LEVEL`."""
+    excess: float
+    """By how much they exceed it on average."""
+    shape: float
+    """Of the tail; 0 is exponential."""
+    reach: float
+    """What is passed as often as allowed."""
+    by_pages: float
+    """By how much its pages have raised it, less those that people confirmed."""
+    by_verdicts: float
+    """And verdicts."""
+
+
 class Limit(msgspec.Struct, array_like=True):
     """The limit of one series. Times are hours since 1970.
 
@@ -138,10 +159,37 @@ class Limit(msgspec.Struct, array_like=True):
 
     def now(self, at: float, per_week: float, pool: Pool, table: Prior) -> float:
         """The same as far as was learned already; changes nothing."""
+        return self.reckon(at, per_week, pool, table).limit
+
+    def reckon(
+        self,
+        at: float,
+        per_week: float,
+        pool: Pool,
+        table: Prior,
+        confirmed: Sequence[float] = (),
+        raised: float = 0.0,
+    ) -> Reckoned:
+        """The same, and how it comes about; changes nothing.
+
+        Args:
+            at: Hours since 1970.
+            per_week: Pages a week that this series may spend.
+            pool: Of its class.
+            table: What the class is expected to show.
+            confirmed: When pages of this series went out (hours) that were true: what is left of
+                their steps is taken off again.
+            raised: By verdicts.
+        """
         rate, excess = self.tail(pool.prior(table))
-        fading = excess * STEP * per_week * max(0.0, at - self.raised_at) / 168.0
-        raised = max(0.0, self.raised - fading)
-        return max(LEAST, self._reach(rate / per_week, excess) + raised)
+        fades = excess * STEP * per_week / 168.0
+        by_pages = max(0.0, self.raised - fades * max(0.0, at - self.raised_at))
+        for page in confirmed:
+            by_pages -= max(0.0, STEP * excess - fades * (at - page))
+        by_pages = max(0.0, by_pages)
+        reach = self._reach(rate / per_week, excess)
+        limit = max(LEAST, reach + by_pages + raised)
+        return Reckoned(limit, per_week, rate, excess, self._shape(), reach, by_pages, raised)
 
     def expected(self, limit: float, pool: Pool, table: Prior) -> float:
         """Pages a week by chance at *limit*, by all that was learned."""

@@ -7,7 +7,7 @@ the tenant's episode instead of its own; and a page that went out for an area mi
 tenant crossed becomes the tenant's.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from detectors.arithmetic import negative_log_tail
 from detectors.budget import BUDGET_WEEKS, allowed_for, budget_told, limit_for
@@ -21,7 +21,8 @@ from detectors.series import PENDING_MARGIN, Series
 from detectors.settings import Settings
 from detectors.slices import Found
 from detectors.telling import area_key, story
-from detectors.tenant import WHOLE, Page, Tenant
+from detectors.tenant import WHOLE, Checked, Page, Tenant
+from detectors.verdicts import DOMINATES, bar, forget, is_expected, page_of, unmask
 from schemas.escalation import EscalationEvent, Reason, Suppressed, Transition
 
 NEWBORN_HOURS: Final[dict[Kind, float]] = {"area": 1.0, "tenant": 24.0}
@@ -84,6 +85,8 @@ def judge(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Escalati
 def learn_limits(tenant: Tenant, series: Series, at: float) -> None:
     """Once a day: the limits of *series* learn from the days without a peak, too."""
     series.day = int(at // 86_400.0)
+    if series is tenant.whole and tenant.pages:
+        unmask(tenant, at)
     for kind in _KINDS_OF_WHOLE if series is tenant.whole else _KINDS_OF_AREA:
         pool, table = tenant.pool(kind, series.model.rate)
         series.limit_of(kind).elapse(at / 3600.0, pool, table)
@@ -93,17 +96,22 @@ def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[E
     whole, at = tenant.whole, arrived.at
     if at / 3600.0 - whole.born < NEWBORN_HOURS["tenant"]:
         return []
-    limit = limit_for(tenant, whole, "tenant", at, settings)
     score = arrived.of_whole
+    judged = _hold(tenant, WHOLE, "tenant", score, at, settings)
+    if judged.outcome == "announced":
+        return []
+    limit = judged.reckoned.limit
     if score.value < limit - PENDING_MARGIN:
         whole.pending = False
         whole.limit.note(at / 3600.0, score.value)
         return []
-    if breadth(_in_order(tenant), at) < BROAD:  # one area's affair
+    if breadth(_in_order(tenant), at) < BROAD:
+        _note_check(tenant, judged, "one_area")
         return []
-    whole.limit.note(at / 3600.0, score.value)
+    if judged.outcome != "called_false":
+        whole.limit.note(at / 3600.0, score.value)
     whole.pending = score.value < limit
-    if whole.pending:
+    if judged.outcome != "crossed":
         return []
     return _open_whole(tenant, score, limit, at, settings)
 
@@ -128,6 +136,8 @@ def _adopt(
     series.episode = None
     inside = sorted({area, *_inside(tenant, at)})
     tenant.running.discard(area)
+    if (page := page_of(tenant, episode.id)) is not None:
+        page.key, page.kind = WHOLE, "tenant"
     episode.become_tenant_wide(at, score, limit, inside)
     pool, table = tenant.pool("tenant", tenant.whole.model.rate)
     episode.allowed = allowed_for(tenant, tenant.whole, "tenant", settings)
@@ -143,30 +153,81 @@ def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Es
     area, at = tenant.areas[arrived.area], arrived.at
     if at / 3600.0 - area.born < NEWBORN_HOURS["area"]:
         return []
-    over = over_slice = -1.0
+    crossed = crossed_slice = False
     limit = limit_slice = 0.0
+    area.pending = False
     if arrived.score.value >= 0.0:
-        limit = limit_for(tenant, area, "area", at, settings)
-        area.limit.note(at / 3600.0, arrived.score.value)
-        over = arrived.score.value - limit
-    area.pending = -PENDING_MARGIN <= over < 0.0
+        judged = of_area = _hold(tenant, arrived.area, "area", arrived.score, at, settings)
+        limit, crossed = judged.reckoned.limit, judged.outcome == "crossed"
+        if judged.outcome not in ("announced", "called_false"):
+            area.limit.note(at / 3600.0, arrived.score.value)
+            area.pending = -PENDING_MARGIN <= arrived.score.value - limit < 0.0
     found = arrived.found
     if found is not None:
-        limit_slice = limit_for(tenant, area, "slice", at, settings)
-        area.slice_limit.note(at / 3600.0, found.score.value)
-        over_slice = found.score.value - limit_slice
-    if over < 0.0 and over_slice < 0.0:
+        judged = _hold(tenant, arrived.area, "slice", found.score, at, settings)
+        limit_slice, crossed_slice = judged.reckoned.limit, judged.outcome == "crossed"
+        if judged.outcome not in ("announced", "called_false"):
+            area.slice_limit.note(at / 3600.0, found.score.value)
+    if not crossed and not crossed_slice:
         return []
-    if over >= 0.0 and _inherits(tenant, arrived):
+    if crossed and _inherits(tenant, arrived):
+        _note_check(tenant, of_area, "inherited")
         return []
-    events = _several(tenant, arrived, settings, alone=over >= 0.0)
-    if found is not None and over_slice >= 0.0 and (over < 0.0 or _explains(found, arrived.score)):
+    events = _several(tenant, arrived, settings, alone=crossed)
+    if found is not None and crossed_slice and (not crossed or _explains(found, arrived.score)):
         event = _open(
             tenant, arrived.area, "slice", found.score, limit_slice, at, settings, found=found
         )
     else:
         event = _open(tenant, arrived.area, "area", arrived.score, limit, at, settings)
     return [*events, event, *_more_inside(tenant, at, settings)]
+
+
+def _hold(
+    tenant: Tenant, key: str, kind: Kind, score: Score, at: float, settings: Settings
+) -> Checked:
+    """Hold a *score* of the series *key* against its limit, and against what people have said."""
+    reckoned = limit_for(tenant, key, kind, at, settings)
+    checked = Checked(key, kind, at, score, reckoned, reckoned.limit, "below")
+    over = score.value >= reckoned.limit
+    if is_expected(tenant, key, score.since, at, settings):
+        checked = checked._replace(outcome="announced")
+        if over:
+            tenant.guarded.append("announced")
+            _restart(tenant, key)
+    elif over:
+        higher = bar(tenant, key, score, reckoned.limit, at, settings)
+        if higher is None or score.value >= higher.height:
+            checked = checked._replace(outcome="crossed")
+        else:
+            checked = checked._replace(outcome="called_false")
+            tenant.guarded.append("called_false")
+            dealt_with = at - score.since > higher.seconds
+            for page in higher.pages:
+                page.held_at = at
+                page.dealt_at = at if dealt_with else page.dealt_at
+            if dealt_with:
+                _restart(tenant, key)
+        if higher is not None:
+            checked = checked._replace(bar=higher.height)
+    if tenant.checked is not None:
+        tenant.checked.append(checked)
+    return checked
+
+
+def _note_check(
+    tenant: Tenant, checked: Checked, outcome: Literal["one_area", "inherited"]
+) -> None:
+    """For those who ask: what was held against its limit did not page after all."""
+    if tenant.checked is not None:
+        tenant.checked.append(checked._replace(outcome=outcome))
+
+
+def _restart(tenant: Tenant, key: str) -> None:
+    """What was seen has been dealt with."""
+    series = tenant.series(key)
+    series.model.restart()
+    series.slices.restart()
 
 
 def _several(
@@ -191,8 +252,11 @@ def _several(
     elsewhere = found is not None and _pages_elsewhere(tenant, found.key)
     if not up and (elsewhere or not _pages_lately(tenant, at, settings)):
         return []
-    limit = limit_for(tenant, whole, "tenant", at, settings)
+    reckoned = limit_for(tenant, WHOLE, "tenant", at, settings)
+    limit = reckoned.limit
     score = _gathered(tenant, arrived.of_whole, limit, at)
+    if tenant.checked is not None:
+        tenant.checked.append(Checked(WHOLE, "tenant", at, score, reckoned, limit, "crossed"))
     if up:
         return _open_whole(tenant, score, limit, at, settings)
     tenant.guarded.append("storm")
@@ -207,6 +271,7 @@ def _paged_since(tenant: Tenant, since: float) -> list[str]:
         if name != WHOLE
         and (episode := tenant.areas[name].running) is not None
         and episode.suppressed is None
+        and not episode.hushed
         and episode.detected_at >= since
     ]
     return [name for _, name in sorted(found)]
@@ -324,8 +389,8 @@ def _open(
     _begin(tenant, key, episode, at, settings)
     if transition == "opened" and suppressed is None:
         series.limit_of(kind).paged(at / 3600.0, allowed, pool, table)
-        recent = [page for page in tenant.pages if at - page.at <= BUDGET_WEEKS * 604_800.0]
-        tenant.pages = [*recent[-200:], Page(at, episode.id)]
+        forget(tenant, at, BUDGET_WEEKS)
+        tenant.pages.append(Page(at, episode.id, key=key, kind=kind, since=score.since))
     series.pending = False
     tenant.running.add(key)
     if key != WHOLE:
@@ -380,7 +445,8 @@ def _continue(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Esca
     series = tenant.areas[arrived.area]
     episode = series.episode
     assert episode is not None
-    series.limit.note(arrived.at / 3600.0, arrived.score.value)
+    if not episode.hushed:
+        series.limit.note(arrived.at / 3600.0, arrived.score.value)
     note, score = arrived.note, arrived.score
     inside = episode.inside(note)
     if episode.dossier is not None:
@@ -428,8 +494,7 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
     episode = series.episode
     assert episode is not None
     transition = episode.resolve(at)
-    series.model.restart()
-    series.slices.restart()
+    _restart(tenant, key)
     tenant.running.discard(key)
     if key != WHOLE:
         tenant.touched.add(key)
@@ -479,7 +544,7 @@ def tell(
         episode.dossier.account(at, _rate(tenant, key, at), calm=episode.calm)
     if key == WHOLE and not episode.calm:
         episode.areas = sorted({*episode.areas, *_inside(tenant, at)})
-    return to_event(
+    event = to_event(
         episode,
         transition,
         at,
@@ -490,6 +555,24 @@ def tell(
         budget=budget_told(tenant, episode, at, settings),
         story=story(tenant, key, episode, settings, at),
     )
+    _note_page(tenant, episode, event)
+    return event
+
+
+def _note_page(tenant: Tenant, episode: Episode, event: EscalationEvent) -> None:
+    """What was told of a page is remembered with it, for whoever calls it false."""
+    page = page_of(tenant, episode.id)
+    if page is None:
+        return
+    page.height = max(page.height, episode.score.value)
+    page.ended = 0.0 if episode.running else episode.resolved_at
+    if page.masked:
+        tenant.inform(page.key)
+    if episode.slice is not None:
+        page.cause = episode.slice
+    elif event.data.explanation:
+        best = event.data.explanation[0]
+        page.cause = f"{best.dimension}\x1f{best.value}" if best.share >= DOMINATES else ""
 
 
 def account(tenant: Tenant, key: str, minute: float) -> None:

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from detectors.answering import answer
 from detectors.calendar import resolution
 from detectors.days import day_of
 from detectors.dossier import DIMENSIONS, Note, remember
@@ -29,7 +30,7 @@ from detectors.series import Series
 from detectors.settings import Settings
 from detectors.slices import Area, Found, keys_of
 from detectors.telling import customer_key
-from detectors.tenant import KNOWN_HOURS, WHOLE, Page, Tenant
+from detectors.tenant import KNOWN_HOURS, WHOLE, Tenant
 from detectors.words import terms, tokens
 from schemas.escalation import EscalationEvent
 from schemas.signals import (
@@ -66,7 +67,6 @@ simulated time for a tenant that had a live one; ``verdict_ignored`` is an answe
 not one of the last four weeks, or no verdict; ``withdrawn`` one that was merged or deleted and
 ``moved`` one that was re-tagged into another area; ``solved`` told how long its area takes."""
 
-VERDICTS = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
 DAY_SECONDS = 86_400
 URL_CHARACTERS = 300
 ID_CHARACTERS = 128
@@ -124,21 +124,9 @@ def step(
     if isinstance(signal, Tick):
         return _tick(tenant, signal, settings, received_at)
     if isinstance(signal, Verdict):
-        return _verdict(tenant, signal)
+        answered = answer(tenant, signal, settings)
+        return Step("verdict_ignored" if answered is None else "verdict", answered or [])
     return _history_end(tenant, settings)
-
-
-def _verdict(tenant: Tenant, verdict: Verdict) -> Step:
-    """What people say of a page is remembered: false pages are counted by it."""
-    if verdict.action not in VERDICTS:
-        return Step("verdict_ignored", [])
-    for number, page in enumerate(tenant.pages):
-        if page.episode_id == verdict.episode_id:
-            pages = [*tenant.pages]
-            pages[number] = Page(page.at, page.episode_id, verdict.action)
-            tenant.pages = pages
-            return Step("verdict", [])
-    return Step("verdict_ignored", [])
 
 
 def _named(tenant: Tenant, ticket: Ticket, settings: Settings) -> tuple[Ticket, Placed | None]:

@@ -16,7 +16,7 @@ __all__ = ["DECISIONS", "Dimension", "Event", "ModelName", "Settings"]
 Dimension = Literal["issue_type", "region", "app_version", "channel"]
 ModelName = Literal["cusum_bank", "gaussian", "half_space_trees"]
 
-DECISIONS: Final = 4
+DECISIONS: Final = 5
 """Raised by every change of the code that can change a decision; part of the config hash."""
 
 

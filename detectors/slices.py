@@ -263,6 +263,16 @@ class Slices(msgspec.Struct, array_like=True):
         clump = one.clump / one.clump_days if isinstance(one, Slice) else _CLUMP_PRIOR[0]
         return Usual(min(share, MOST_USUAL), 1.0 / rests_on + clump)
 
+    def accept(self, key: str, share: float) -> None:
+        """The value *key* is expected to have that *share* of the area from here on."""
+        slice_ = self.of.get(key)
+        if slice_ is None:
+            return
+        share = min(share, MOST_USUAL)
+        slice_.known = max(slice_.known, share * self.known)
+        slice_.recent = max(slice_.recent, share * self.recent)
+        slice_.yesterday = max(slice_.yesterday, share * self.yesterday)
+
     def restart(self) -> None:
         """Forget the windows that run."""
         for slice_ in self.of.values():

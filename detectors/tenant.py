@@ -2,15 +2,17 @@
 
 from array import array
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from detectors import state_codec
+from detectors.calendar import Calendar, Event
 from detectors.calibration import KINDS, TABLE, Kind, Prior, rate_class
 from detectors.duplicates import Duplicates
 from detectors.guard_names import Guard
-from detectors.limit import Pool
+from detectors.limit import Pool, Reckoned
+from detectors.models import Score
 from detectors.placing import Placer
 from detectors.profile import Context, Profile
 from detectors.series import Series
@@ -21,6 +23,7 @@ from schemas.signals import OTHER, UNCLASSIFIED
 
 WHOLE = ""
 """The key of the tenant's own series; no area has it."""
+LONGEST_EVENT_SECONDS: Final = 14.0 * 86_400.0
 MOST_PLACED: Final = 64
 GUESSES_FADE: Final = 0.998
 KNOWN_HOURS: Final = 336.0
@@ -32,12 +35,58 @@ def _pools() -> dict[Kind, list[Pool]]:
 
 
 class Page(msgspec.Struct, array_like=True):
-    """A page that went out, for the budget."""
+    """A page that went out, and what people said of it: all that verdicts do follows from these.
+
+    Times are seconds since 1970.
+    """
 
     at: float
     episode_id: str
     verdict: str = ""
     """What people said of it; empty: nothing yet."""
+    key: str = WHOLE
+    """Of the series that paged."""
+    kind: Kind = "area"
+    since: float = 0.0
+    """When its window began."""
+    ended: float = 0.0
+    """When its episode was resolved; 0 while it runs."""
+    height: float = 0.0
+    """The highest score of its episode."""
+    cause: str = ""
+    """The value (dimension, 31, value) that its tickets shared; empty: none in particular."""
+    said_at: float = 0.0
+    """When the verdict was heard, by the tenant's clock."""
+    until: float = 0.0
+    """When an expected event ends; 0: with its episode."""
+    duplicate_of: str = ""
+    rebased: dict[str, float] = {}
+    """Key of a series -> factor of its level, where it was called the new normal."""
+    held_at: float = 0.0
+    """When its like was last held back."""
+    dealt_at: float = 0.0
+    """When its like was last held back, and forgotten: what begins soon after is another thing."""
+    masked: bool = False
+    """Whether its stretch, as an announced event, still keeps hours from teaching."""
+
+    @property
+    def event_end(self) -> float:
+        """When it ends as an expected event: as said, else with its episode; within two weeks."""
+        longest = self.since + LONGEST_EVENT_SECONDS
+        return min(self.until or self.ended or longest, longest)
+
+
+class Checked(NamedTuple):
+    """One score that was held against its limit, and what came of it."""
+
+    key: str
+    kind: Kind
+    at: float
+    score: Score
+    reckoned: Reckoned
+    bar: float
+    """What it had to reach: the limit, or more where its like was called false."""
+    outcome: Literal["below", "called_false", "announced", "one_area", "inherited", "crossed"]
 
 
 class _Record(msgspec.Struct, array_like=True):
@@ -92,7 +141,7 @@ class Tenant:
         self.shares = Shares()
         self.pools = _pools()
         self.pages: list[Page] = []
-        """Of the last four weeks, oldest first."""
+        """Of the last four weeks, oldest first; those with a verdict for a quarter."""
         self.placed: Integers = array("Q")
         """Marks of the last tickets whose area was told by their words."""
         self.guessed = 0.0
@@ -102,6 +151,8 @@ class Tenant:
         self._placer: Placer | None = None
         self.guarded: list[Guard] = []
         """What kept the signal at hand from counting fully, or from a page of its own."""
+        self.checked: list[Checked] | None = None
+        """What was held against its limit, for those who ask; None: nobody does. No state."""
         self._settings = settings
         self._whole: Series | None = None
 
@@ -145,12 +196,36 @@ class Tenant:
     def context(self, area: str) -> Context:
         """What a series of this tenant is told of the world around it."""
         return Context(
-            calendar=self._settings.calendar,
+            calendar=self._calendar(area),
             profile=self.profile,
             area=area,
             tenant_born=self.born,
             teaches=area == WHOLE,
         )
+
+    def inform(self, area: str) -> None:
+        """Tell the series *area* (`WHOLE`: all) what its calendar says by now."""
+        self.whole.model.inform(self.context(WHOLE))
+        for name in self.areas if area == WHOLE else (area,):
+            self.areas[name].model.inform(self.context(name))
+
+    def _calendar(self, area: str) -> Calendar:
+        """That of the settings, and what people called an expected event in *area*."""
+        calendar = self._settings.calendar
+        said = tuple(
+            Event(
+                name=page.episode_id,
+                start=page.since,
+                end=page.event_end,
+                factor=1.0,
+                areas=() if page.key == WHOLE else (page.key,),
+            )
+            for page in self.pages
+            if page.masked and page.key in (area, WHOLE)
+        )
+        if not said:
+            return calendar
+        return msgspec.structs.replace(calendar, events=calendar.events + said)
 
     def pool(self, kind: Kind, rate: float) -> tuple[Pool, Prior]:
         """What series of that kind and rate have shown here, and what the table expects of them."""

@@ -172,7 +172,14 @@ def read_feedback(
     except ValidationError as error:
         raise _rejection(error) from None
     tenant = clean(said.tenant, 128) or "default"
-    return signals.Verdict(tenant, said.episode_id, said.action, said.at.timestamp())
+    return signals.Verdict(
+        tenant,
+        said.episode_id,
+        said.action,
+        said.at.timestamp(),
+        None if said.until is None else said.until.timestamp(),
+        said.duplicate_of,
+    )
 
 
 def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket:

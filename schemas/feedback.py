@@ -13,8 +13,10 @@ Action = Literal[
     "false_alarm",
     "new_normal",
     "duplicate_of",
+    "withdraw",
     "note",
 ]
+"""``withdraw`` takes the verdict on an episode back."""
 
 
 class Feedback(BaseModel):

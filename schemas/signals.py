@@ -74,13 +74,17 @@ class HistoryEnd(msgspec.Struct, tag="history_end", frozen=True):
     tenant: str
 
 
-class Verdict(msgspec.Struct, tag="verdict", frozen=True):
+class Verdict(msgspec.Struct, tag="verdict", frozen=True, omit_defaults=True):
     """What somebody answered to the page *episode_id*, at *at* (seconds since 1970)."""
 
     tenant: str
     episode_id: str
     action: str
     at: float
+    until: float | None = None
+    """Of an expected event: its end, seconds since 1970."""
+    duplicate_of: str | None = None
+    """The other episode."""
 
 
 Signal = Ticket | Tick | HistoryEnd | Verdict

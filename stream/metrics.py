@@ -15,15 +15,17 @@ from prometheus_client import (
     Histogram,
 )
 
+from detectors.answering import WITHDRAW
 from detectors.band import band
 from detectors.budget import budget_of, limits
 from detectors.guard_names import Guard
 from detectors.partition import Partition
-from detectors.pipeline import VERDICTS, Step
+from detectors.pipeline import Step
 from detectors.placing import Placed
 from detectors.playbook import WHOLE_TENANT
 from detectors.settings import Settings
 from detectors.tenant import WHOLE, Tenant
+from detectors.verdicts import VERDICTS
 from schemas.dead_letter import DeadReason
 from schemas.escalation import SEVERITIES, Escalation, Suppressed, Transition
 from schemas.signals import Signal, Tick, Ticket, Verdict
@@ -293,7 +295,7 @@ class Metrics:
 
         Without this the first verdict, dead letter or escalation of a worker's life counts nowhere.
         """
-        for verdict in VERDICTS:
+        for verdict in (*VERDICTS, WITHDRAW):
             self._verdicts.labels(verdict)
         for reason in get_args(DeadReason):
             self._dead.labels(reason)

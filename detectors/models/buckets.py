@@ -130,6 +130,12 @@ class Buckets(Model):
         self._counts.mean.n, self._counts.mean._mean = theirs.mean.n, theirs.mean.get() * share
         self._counts._S = theirs._S * share * share
 
+    def rebase(self, factor: float) -> None:
+        """See `Model`."""
+        self._counts.mean._mean *= factor
+        self._counts._S *= factor * factor
+        self.restart()
+
     def restart(self) -> None:
         """See `Model`."""
         self._bucket.muted = True

@@ -27,6 +27,7 @@ the time is a martingale, so a score of s is passed by chance at most once in e^
 the rate. No multiple and no rate taxes another, and nothing waits for a bucket to end.
 """
 
+import copy
 import math
 from typing import ClassVar, Final, Self
 
@@ -39,6 +40,8 @@ from detectors.models.interface import (
     HOURS_A_WEEK,
     LEAST_EVIDENCE,
     Arrival,
+    Expectation,
+    Member,
     Model,
     Score,
 )
@@ -178,6 +181,14 @@ class CusumBank(Model):
         self._look()
         self.restart()
 
+    def rebase(self, factor: float) -> None:
+        """See `Model`."""
+        state = self._state
+        state.baseline.rebase(factor)
+        self._look()
+        state.due = self._due(max(state.at, float(state.baseline.hour)))
+        self.restart()
+
     def due_by(self, at: float) -> float:
         """See `Model`."""
         return self._due(max(at / 3600.0, self._state.at))
@@ -225,6 +236,33 @@ class CusumBank(Model):
     def maturity_hours(self) -> float:
         """See `Model`."""
         return float(self._state.baseline.learned - self._state.baseline.born)
+
+    def grow(self) -> None:
+        """See `Model`."""
+        self._state.baseline.grow()
+
+    def expectation(self) -> Expectation:
+        """See `Model`."""
+        baseline = self._state.baseline
+        level = baseline.came / baseline.due
+        return Expectation(
+            baseline.rate,
+            level,
+            baseline.rate / level,
+            baseline.hour_dispersion,
+            baseline.day_dispersion,
+            baseline.ignorance,
+            baseline.came,
+            self.maturity_hours / HOURS_A_WEEK,
+        )
+
+    def members(self) -> list[Member]:
+        """See `Model`."""
+        twin = self.restore(self.encode(), copy.deepcopy(self._context))
+        told: list[Member] = []
+        twin._judge(twin._state.at, twin._state.due, told)
+        total = sum(member.share for member in told)
+        return [msgspec.structs.replace(member, share=member.share / total) for member in told]
 
     def encode(self) -> bytes:
         """See `Model`."""
@@ -307,8 +345,8 @@ class CusumBank(Model):
         came, due = baseline.today_so_far(totals)
         return totals.squares[into + 1] - outside * outside, came, due
 
-    def _judge(self, at: float, due: float) -> Score:
-        """The score of the windows that end now."""
+    def _judge(self, at: float, due: float, told: list[Member] | None = None) -> Score:
+        """The score of the windows that end now; each one is *told*, for those who ask."""
         state = self._state
         baseline, totals = state.baseline, self._totals
         into = baseline.hour - baseline.start
@@ -351,6 +389,19 @@ class CusumBank(Model):
             )
             value = starts * math.exp(min(ratio, 500.0))
             total += value
+            if told is not None:
+                told.append(
+                    Member(
+                        multiple,
+                        window.start * 3600.0,
+                        observed,
+                        mean,
+                        variance,
+                        ratio,
+                        starts,
+                        value,
+                    )
+                )
             if value > best_value:
                 best_value, best = value, (window, mean, variance)
             lasting = length > NEW_NORMAL_HOURS and ratio > NEW_NORMAL_DOUBT
@@ -370,10 +421,8 @@ class CusumBank(Model):
             variance,
         )
         if new_normal:  # two days beyond doubt are no spike
-            baseline.rebase(new_normal)
-            self._look()
+            self.rebase(new_normal)
             state.due = self._due(at)
-            self.restart()
         return score
 
 

@@ -52,6 +52,44 @@ class Score(NamedTuple):
     """Relative variance of what was due: dispersion and ignorance."""
 
 
+class Member(msgspec.Struct, frozen=True):
+    """One window that a score is made of."""
+
+    multiple: float
+    """Of the expected rate, that it looks for."""
+    since: float
+    """Seconds since 1970."""
+    observed: float
+    expected: float
+    variance: float
+    """Relative, of what was expected."""
+    log_ratio: float
+    """How much likelier what came is at that multiple."""
+    hours_of_starts: float
+    """How many starts are about as likely as this one."""
+    share: float
+    """Of the score's sum over all members."""
+
+
+class Expectation(msgspec.Struct, frozen=True):
+    """What a model expects, and what that rests on."""
+
+    rate: float
+    """Customer-equivalents an hour, in the hour that runs."""
+    level: float
+    """The same, seasons left out."""
+    season: float
+    """Of this hour: rate over level."""
+    hour_dispersion: float
+    day_dispersion: float
+    ignorance: float
+    """Relative variances: of hours, of days, and of not knowing the rate."""
+    rests_on: float
+    """Customer-equivalents, faded."""
+    weeks: float
+    """Of which it has learned."""
+
+
 class Model(ABC):
     """The expectation of one series, and its surprise.
 
@@ -101,6 +139,14 @@ class Model(ABC):
         """Carry on what *other*, of the same kind, has learned, at *share* of its level."""
 
     @abstractmethod
+    def rebase(self, factor: float) -> None:
+        """The level is *factor* times what was thought, from the hour on that `advance` came to."""
+
+    def inform(self, context: Context) -> None:
+        """The world around the series is *context* from here on."""
+        self._context = context
+
+    @abstractmethod
     def restart(self) -> None:
         """Forget the windows that run, not what is normal: what was seen has been dealt with."""
 
@@ -147,6 +193,19 @@ class Model(ABC):
     @abstractmethod
     def maturity_hours(self) -> float:
         """How many hours it has learned from."""
+
+    def grow(self) -> None:  # noqa: B027 - most models know no youth
+        """As sure from here on as a model that has learned for long."""
+
+    def expectation(self) -> Expectation:
+        """What it expects now, for people."""
+        noise = self.variance(1.0)
+        rate, weeks = self.rate, self.maturity_hours / HOURS_A_WEEK
+        return Expectation(rate, rate, 1.0, noise, 0.0, 0.0, rate * self.maturity_hours, weeks)
+
+    def members(self) -> list[Member]:
+        """The windows that the score of its last ticket was made of; changes nothing."""
+        return []
 
     @abstractmethod
     def encode(self) -> bytes:

@@ -14,6 +14,7 @@ import typer
 from stream import quiet_logs
 from stream.cli import (
     answering,
+    asking,
     backtesting,
     evaluating,
     notifying,
@@ -58,6 +59,8 @@ app.command()(answering.verdict)
 app.command()(answering.note)
 app.command()(answering.episodes)
 app.command()(answering.history)
+app.command()(asking.explain)
+app.command("why-not")(asking.why_not)
 app.add_typer(taxonomy.taxonomy_app, name="taxonomy")
 app.add_typer(running.config_app, name="config")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stream.cli.options import ConfigPath, run_async, say
+from stream.cli.options import ConfigPath, run_async, say, time
 from stream.config import load
 from stream.errors import UserError
 
@@ -22,7 +22,9 @@ Episode = Annotated[str, typer.Argument(help="Id of the episode, or its first di
 By = Annotated[str | None, typer.Option("--by", help="Who; default: the user's name.")]
 Note = Annotated[str | None, typer.Option("--note", help="A word to whoever comes next.")]
 For = Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 3d, 1w.")]
-Verdict = Literal["incident", "expected_event", "false_alarm", "new_normal", "duplicate_of"]
+Verdict = Literal[
+    "incident", "expected_event", "false_alarm", "new_normal", "duplicate_of", "withdraw"
+]
 
 
 def ack(episode: Episode, by: By = None, note: Note = None, config: ConfigPath = None) -> None:
@@ -47,14 +49,39 @@ def snooze(
 
 def verdict(
     episode: Episode,
-    verdict: Annotated[Verdict, typer.Argument(help="What it was.")],
+    verdict: Annotated[
+        Verdict, typer.Argument(help="What it was; withdraw takes back what was said.")
+    ],
     of: Annotated[str | None, typer.Option(help="Of duplicate_of: the other episode.")] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(parser=time, metavar="TIME", help="Of expected_event: when it ends."),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Say nothing; show the last 30 days with it.")
+    ] = False,
+    history: Annotated[
+        str | None,
+        typer.Option(help="With --preview: file of tickets; default: the topics."),
+    ] = None,
     by: By = None,
     note: Note = None,
     config: ConfigPath = None,
 ) -> None:
-    """Say what an episode was."""
-    _answer(load(config), episode, verdict, by, note=note, duplicate_of=of)
+    """Say what an episode was. It changes what is decided next; a later verdict replaces it."""
+    from detectors.answering import EFFECTS  # noqa: PLC0415 - scipy takes a while to import
+
+    if until is not None and verdict != "expected_event":
+        raise typer.BadParameter("--until is the end of an expected_event")
+    if preview:
+        if verdict in ("duplicate_of", "withdraw"):
+            raise typer.BadParameter(f"--preview shows what a page would change, not {verdict}")
+        _preview(load(config), episode, verdict, until, history)
+        return
+    if history is not None:
+        raise typer.BadParameter("--history is where --preview looks")
+    _answer(load(config), episode, verdict, by, note=note, duplicate_of=of, until=until)
+    say(f"  {EFFECTS[verdict]}")
 
 
 def note(
@@ -135,6 +162,7 @@ def _answer(
     *,
     note: str | None = None,
     length: str | None = None,
+    until: datetime | None = None,
     duplicate_of: str | None = None,
 ) -> None:
     from stream.notify import answers  # noqa: PLC0415 - only these commands need it
@@ -142,7 +170,8 @@ def _answer(
     if action == "duplicate_of" and duplicate_of is None:
         raise UserError("name the other episode: --of EPISODE")
     now = datetime.now(UTC)
-    until = now + answers.duration(length) if length is not None else None
+    if length is not None:
+        until = now + answers.duration(length)
     found, tenant = _find(config, episode)
     if duplicate_of is not None:
         duplicate_of = _find(config, duplicate_of)[0]
@@ -158,6 +187,44 @@ def _answer(
     )
     run_async(_put(config, lambda ledger: ledger.answer(made)))
     say(f"{action.replace('_', ' ')}: episode {found[:12]} of {tenant}, by {made.by}")
+
+
+def _preview(
+    config: "Config", episode: str, verdict: str, until: datetime | None, history: str | None
+) -> None:
+    from detectors import preview as looking  # noqa: PLC0415 - scipy takes a while to import
+    from schemas.signals import Verdict as Said  # noqa: PLC0415 - the same
+    from stream.cli.asking import logged  # noqa: PLC0415 - the same
+    from stream.history_log import from_topics  # noqa: PLC0415 - aiokafka takes a while to import
+    from stream.settings import settings_of  # noqa: PLC0415 - the same
+    from stream.wording import headline  # noqa: PLC0415 - the same
+
+    said = Said("", "", verdict, 0.0, None if until is None else until.timestamp())
+    settings = settings_of(config)
+    if history is not None:
+        with logged(history, None, None) as log:
+            found = looking.preview(log, settings, episode.strip().lower(), said)
+    else:
+        identity, tenant = _find(config, episode)
+        topics = run_async(from_topics(config, tenant))
+        found = looking.preview(topics.log, settings, identity, said)
+        if topics.begins:
+            say(
+                f"{topics.place} begins at offset {topics.begins}: what came before is not in it, "
+                "so these counts may differ from what was paged"
+            )
+    if found is None:
+        raise UserError(f"no page of an episode whose id begins with {episode} is in that history")
+    say(f"{headline(found.page)}, called {verdict} when it went out:")
+    since, end = (datetime.fromtimestamp(at, UTC) for at in (found.since, found.until))
+    say(f"  pages from {since:%Y-%m-%d %H:%M}Z to {end:%Y-%m-%d %H:%M}Z: "
+        f"{len(found.without)} without, {len(found.with_it)} with it")  # fmt: skip
+    kept = {(event.time, event.data.product_area) for event in found.with_it}
+    before = {(event.time, event.data.product_area) for event in found.without}
+    for mark, events, others in (("-", found.without, kept), ("+", found.with_it, before)):
+        for event in events:
+            if (event.time, event.data.product_area) not in others:
+                say(f"  {mark} {event.time:%Y-%m-%d %H:%M}Z {headline(event)}")
 
 
 def _find(config: "Config", episode: str) -> tuple[str, str]:

@@ -95,7 +95,7 @@ class Wanted:
 def history_of(source: Source, config: Config, pool: "Pool | None") -> "Iterator[History]":
     """The history of *source*, read and put in order."""
     from detectors.evaluation.injection import Taken  # noqa: PLC0415 - numpy takes a while
-    from stream.feedback_file import read_verdicts  # noqa: PLC0415 - pydantic's fields
+    from stream.feedback_files import read_verdicts  # noqa: PLC0415 - pydantic's fields
     from stream.history import History  # noqa: PLC0415 - the same as above
 
     since = float("-inf") if source.since is None else source.since.timestamp()

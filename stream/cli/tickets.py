@@ -201,7 +201,7 @@ def replay(
     config: ConfigPath = None,
 ) -> None:
     """Try it on tickets in a file, without Kafka: the escalations there would have been."""
-    from stream.feedback_file import read_verdicts  # noqa: PLC0415 - pydantic's fields
+    from stream.feedback_files import read_verdicts  # noqa: PLC0415 - pydantic's fields
     from stream.plots import Plot  # noqa: PLC0415 - scipy takes a while to import
     from stream.replay import (  # noqa: PLC0415 - scipy takes a while to import
         Replay,

@@ -7,6 +7,7 @@ written into the audit. Who calls it makes that durable, and then sends.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from detectors.answering import EFFECTS
 from schemas.codec import clean
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
@@ -564,5 +565,9 @@ def _in_words(feedback: Feedback, until: float) -> str:
         said += f" until {trail.moment(until):%Y-%m-%d %H:%M} UTC"
     if feedback.duplicate_of:
         said += f" {feedback.duplicate_of}"
+    if feedback.action == "expected_event" and feedback.until is not None:
+        said += f" until {trail.moment(feedback.until.timestamp()):%Y-%m-%d %H:%M} UTC"
     said += f" by {feedback.by}"
-    return f"{said}: {feedback.note}" if feedback.note else said
+    said = f"{said}: {feedback.note}" if feedback.note else said
+    effect = EFFECTS.get(feedback.action)
+    return f"{said} ({effect})" if effect else said

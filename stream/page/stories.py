@@ -6,7 +6,9 @@ Bounded: the oldest that are over are forgotten first.
 from dataclasses import dataclass, field
 from typing import Final
 
+from detectors.answering import WITHDRAW
 from detectors.tenant import WHOLE
+from detectors.verdicts import VERDICTS
 from schemas.audit import AuditEntry
 from schemas.codec import clean
 from schemas.escalation import EscalationEvent
@@ -18,7 +20,6 @@ MOST_STORIES: Final = 2_000
 MOST_LINES: Final = 300
 """Of the audit, and of events, that are kept of one episode: the first and the last."""
 WORDS: Final = 300
-VERDICTS: Final = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +183,5 @@ def _apply(story: Story, answer: Feedback) -> None:
         story.snoozed_until = None
     elif answer.action in VERDICTS:
         story.verdict = answer.action
+    elif answer.action == WITHDRAW:
+        story.verdict = ""

@@ -10,7 +10,7 @@ from detectors.evaluation.injection import Taken
 from detectors.simulate import World, tickets
 from schemas.signals import Ticket, Verdict
 from stream.errors import UserError
-from stream.feedback_file import read_verdicts
+from stream.feedback_files import read_verdicts
 from stream.history import History, processes
 from stream.labels_file import read_labels
 

@@ -1,0 +1,176 @@
+"""Commands that answer for what was decided: explain, why-not."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from stream.cli.options import ConfigPath, run_async, say, ticket_file, time, watched
+from stream.config import load
+from stream.errors import UserError
+
+if TYPE_CHECKING:
+    from detectors.retrace import Logged
+    from schemas.escalation import EscalationEvent
+    from stream.config import Config
+    from stream.explain import Explained
+
+From = Annotated[
+    str | None,
+    typer.Option("--from", help="File of tickets, .jsonl or .csv, also .gz; default: the topics."),
+]
+History = Annotated[
+    str | None, typer.Option(help="With --from: file of earlier tickets, as replay takes them.")
+]
+FeedbackFile = Annotated[
+    str | None, typer.Option("--feedback", help="With --from: file of answers, a Feedback a line.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="All of it, as one JSON object.")]
+
+
+def explain(
+    episode: Annotated[
+        str, typer.Argument(help="Id of the episode, or its first digits, 6 at least.")
+    ],
+    source: From = None,
+    history: History = None,
+    events: Annotated[
+        str | None,
+        typer.Option(help="File of escalations as they were written, to compare with."),
+    ] = None,
+    feedback: FeedbackFile = None,
+    sequence: Annotated[int, typer.Option(min=1, help="Which event of the episode.")] = 1,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Decide again what led to an episode, and show every number that entered it.
+
+    Exit code 1 where the decision is another one than was stored.
+    """
+    from stream import explain as explaining  # noqa: PLC0415 - scipy takes a while to import
+    from stream.cli.reporting import events_of  # noqa: PLC0415 - the same
+    from stream.settings import settings_of  # noqa: PLC0415 - the same
+
+    loaded = load(config)
+    settings = settings_of(loaded)
+    digits = episode.strip().lower()
+    if source is None:
+        if history or feedback or events:
+            raise typer.BadParameter("--history, --feedback and --events need --from")
+        stored = events_of(loaded, episode, None)
+        answer = _from_the_topics(loaded, stored, sequence)
+    else:
+        known = events_of(None, episode, events) if events else None
+        until = max(event.time.timestamp() for event in known) if known else None
+        with logged(source, history, feedback, until) as log:
+            answer = explaining.explain(log, settings, digits, sequence, known)
+    if as_json:
+        say(json.dumps(explaining.as_json(answer)))
+    else:
+        for line in explaining.as_text(answer):
+            say(line)
+    if answer.wrong:
+        raise UserError("the decision is another one when it is made again: see above")
+
+
+def _from_the_topics(
+    config: "Config", stored: "list[EscalationEvent]", sequence: int
+) -> "Explained":
+    from stream import explain as explaining  # noqa: PLC0415 - scipy takes a while to import
+    from stream.history_log import from_topics  # noqa: PLC0415 - aiokafka takes a while to import
+    from stream.routing import partition_of  # noqa: PLC0415 - the same
+    from stream.settings import settings_of  # noqa: PLC0415 - the same
+
+    data = stored[-1].data
+    topics = run_async(from_topics(config, data.tenant))
+    number = partition_of(data.tenant, config.kafka.partitions)
+    try:
+        answer = explaining.explain(
+            topics.log, settings_of(config), data.episode_id, sequence, stored, number
+        )
+    except UserError as error:
+        if topics.begins:
+            raise UserError(
+                f"{error}; {topics.place} begins at offset {topics.begins}: what came before is "
+                "deleted by its retention"
+            ) from None
+        raise
+    answer.source = topics.sources.get(answer.event.id, "")
+    return answer
+
+
+def why_not(
+    area: Annotated[str, typer.Argument(help="Product area, as events name it.")],
+    moment: Annotated[
+        datetime,
+        typer.Argument(parser=time, metavar="TIME", help="When nothing was sent; UTC by default."),
+    ],
+    tenant: Annotated[str, typer.Option(help="Whose area it is.")] = "default",
+    source: From = None,
+    history: History = None,
+    feedback: FeedbackFile = None,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Say why nothing was sent for an area around a time, and how little more it would have taken.
+
+    Everything is lived through again, with one thing changed at a time.
+    """
+    from detectors import why_not as asking  # noqa: PLC0415 - scipy takes a while to import
+    from stream.settings import settings_of  # noqa: PLC0415 - the same
+    from stream.why_not import as_text  # noqa: PLC0415 - the same
+
+    loaded = load(config)
+    settings, at = settings_of(loaded), moment.timestamp()
+    decisions: list[str] = []
+    if source is None:
+        if history or feedback:
+            raise typer.BadParameter("--history and --feedback need --from")
+        from stream.history_log import from_topics  # noqa: PLC0415 - aiokafka takes a while
+        from stream.routing import partition_of  # noqa: PLC0415 - the same
+
+        topics = run_async(from_topics(loaded, tenant))
+        number = partition_of(tenant, loaded.kafka.partitions)
+        answer = asking.why_not(topics.log, settings, tenant, area, at, number)
+        decisions = _not_told(loaded, answer.episode, tenant) if answer.episode else []
+        if topics.begins:
+            decisions.append(
+                f"{topics.place} begins at offset {topics.begins}: what was learned before is gone"
+            )
+    else:
+        with logged(source, history, feedback) as log:
+            answer = asking.why_not(log, settings, tenant, area, at)
+    if as_json:
+        say(json.dumps(msgspec.to_builtins(answer) | {"decisions": decisions}))
+        return
+    for line in as_text(answer, decisions):
+        say(line)
+
+
+def _not_told(config: "Config", episode: str, tenant: str) -> list[str]:
+    """Who was not told of an episode, and why: silences, snoozes, quiet hours and the like."""
+    from stream.notify.history import lines  # noqa: PLC0415 - aiokafka takes a while to import
+
+    return [line for line in run_async(lines(config, episode, tenant)) if "do not tell" in line]
+
+
+@contextmanager
+def logged(
+    source: str, history: str | None, feedback: str | None, until: float | None = None
+) -> "Iterator[Iterator[Logged]]":
+    """The records of ticket files, with bars that show how far it is."""
+    from stream.feedback_files import read_verdicts  # noqa: PLC0415 - pydantic takes a while
+    from stream.history_log import from_files  # noqa: PLC0415 - the same
+
+    verdicts = read_verdicts(feedback) if feedback else []
+    with ExitStack() as stack:
+        past = None
+        if history is not None:
+            older = stack.enter_context(ticket_file(history, None, None, None, None))
+            past = watched(*older), history
+        lines = stack.enter_context(ticket_file(source, None, None, None, None))
+        yield from_files(watched(*lines), source, past, verdicts, until)

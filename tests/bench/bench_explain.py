@@ -1,0 +1,164 @@
+"""Whether every decision comes out the same when it is made again.
+
+    .venv/bin/python tests/bench/bench_explain.py --episodes 1000
+
+Made-up companies with a large budget and incidents (`detectors.simulate`) are lived through by a
+partition that is stopped and restored from its snapshots again and again, with verdicts on some of
+its pages. All its episodes are then made again from the log of what came in, by one that never
+stops. Each event must be the same, byte for byte, and the
+windows that are told must add up to the score.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from detectors.models.cusum_bank import MULTIPLES
+from detectors.models.interface import HOURS_A_WEEK
+from detectors.partition import Partition
+from detectors.retrace import Decision, Logged, retrace
+from detectors.settings import Settings
+from detectors.simulate import HOUR, Incident, World, tickets
+from detectors.twins import Recovery
+from schemas.codec import read_ticket, to_signal, write_escalation
+from schemas.escalation import EscalationEvent
+from schemas.signals import Signal, Tick, Verdict
+from tests.bench.common import against, headline, parser, table
+
+START: Final = 1_772_409_600.0
+WEEKS: Final = 5
+SETTINGS: Final = Settings(false_pages_per_week=30.0)
+AREAS: Final = {"login": 6.0, "billing": 3.0, "api": 2.0, "search": 1.0}
+VERDICTS: Final = ("incident", "false_alarm", "expected_event", "new_normal", "withdraw")
+RESTARTS: Final = 12
+"""Of the worker, over all the weeks."""
+
+
+@dataclass
+class Checked:
+    """What one company gave."""
+
+    episodes: int = 0
+    same_episodes: int = 0
+    events: int = 0
+    same_events: int = 0
+    scores: int = 0
+    """Decisions of areas and tenants whose windows are told (not of a tenant that did not cross by
+    itself: it has the score of its limit) ..."""
+    sums: int = 0
+    """... and add up to the score."""
+
+
+def came_in(seed: int) -> list[Signal]:
+    """Tickets with incidents, a tick after each sixth hour."""
+    incidents = [
+        Incident(area, START + (170.0 + 19.0 * number + seed % 7) * HOUR, 1.5, 5.0)
+        for number, area in enumerate([*AREAS] * 8)
+    ]
+    world = World(START, WEEKS * 168.0, areas=dict(AREAS), incidents=incidents, seed=seed)
+    found: list[Signal] = []
+    for event in tickets(world):
+        signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
+        if found and signal.created_at // (6 * HOUR) > _at(found[-1]) // (6 * HOUR):
+            found.append(Tick(signal.created_at // (6 * HOUR) * 6 * HOUR, world.tenant))
+        found.append(signal)
+    return found
+
+
+def _at(signal: Signal) -> float:
+    return signal.now if isinstance(signal, Tick) else getattr(signal, "created_at", 0.0)
+
+
+def live(signals: Sequence[Signal]) -> tuple[list[Logged], list[EscalationEvent]]:
+    """A worker that is restarted now and then; its log, verdicts included, and what it wrote."""
+    partition, recovery = Partition(0, owner=1, settings=SETTINGS), Recovery()
+    log: list[Logged] = []
+    stored: list[EscalationEvent] = []
+    pages = 0
+    every = len(signals) // RESTARTS
+    for number, signal in enumerate(signals):
+        due = [signal]
+        if number % every == every - 1:
+            for key, data in partition.snapshot(number, 0.0, 1e12):
+                recovery.read(key, data, 0.0)
+            partition = Partition(0, owner=2 + number, settings=SETTINGS, recovery=recovery)
+        for each in due:
+            log.append(Logged(f"log@{len(log)}", each))
+            events = partition.take(each).escalations
+            stored += events
+            for event in events:
+                if event.transition == "opened" and event.data.suppressed is None:
+                    pages += 1
+                    if pages % 3 == 0:
+                        action = VERDICTS[pages // 3 % len(VERDICTS)]
+                        due.append(Verdict(event.data.tenant, event.data.episode_id, action, 0.0))
+    return log, stored
+
+
+def check(seed: int) -> Checked:
+    """Live through one company, and make all its decisions again."""
+    log, stored = live(came_in(seed))
+    found: dict[str, tuple[EscalationEvent, Decision]] = {
+        event.id: (event, decision)
+        for event, decision in retrace(Partition(0, 0, SETTINGS), log, lambda _: True)
+    }
+    done = Checked()
+    wrong: set[str] = set()
+    episodes = {event.data.episode_id for event in stored}
+    for event in stored:
+        done.events += 1
+        again = found.get(event.id)
+        if again is None or write_escalation(again[0]) != write_escalation(event):
+            wrong.add(event.data.episode_id)
+            continue
+        done.same_events += 1
+        decision = again[1]
+        gathered = decision.limit is not None and decision.score == decision.limit.limit
+        if decision.members and not math.isinf(decision.bar) and not gathered:
+            done.scores += 1
+            done.sums += _adds_up(decision)
+    done.episodes, done.same_episodes = len(episodes), len(episodes - wrong)
+    return done
+
+
+def _adds_up(decision: Decision) -> bool:
+    """Whether the windows give the score: log of the sum of starts x ratio, over all starts."""
+    total = sum(one.hours_of_starts * math.exp(one.log_ratio) for one in decision.members)
+    return abs(math.log(total / (HOURS_A_WEEK * len(MULTIPLES))) - decision.score) < 1e-9
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Go on from company to company until there are enough episodes."""
+    total = Checked()
+    companies = 0
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        while total.episodes < arguments.episodes:
+            seeds = range(companies + 1, companies + 1 + 2 * arguments.processes)
+            companies += len(seeds)
+            for done in pool.map(check, seeds):
+                for name in vars(total):
+                    setattr(total, name, getattr(total, name) + getattr(done, name))
+    headline("Decisions made again", f"{companies} companies of {WEEKS} weeks, {RESTARTS} restarts")
+    rows = [
+        ("episodes with all events the same", total.same_episodes, total.episodes),
+        ("events the same, byte for byte", total.same_events, total.events),
+        ("windows that add up to the score", total.sums, total.scores),
+    ]
+    table(
+        ("", "of all", "target", ""),
+        [
+            (name, f"{same:,} of {all_:,}", "all", against(same, all_, most=False))
+            for name, same, all_ in rows
+        ],
+    )
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--episodes", type=int, default=1_000)
+    options.add_argument("--processes", type=int, default=2)
+    main(options.parse_args())

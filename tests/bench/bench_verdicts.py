@@ -1,0 +1,256 @@
+"""What calling pages false changes: a weekly batch that nobody announced, and real incidents.
+
+    .venv/bin/python tests/bench/bench_verdicts.py --seeds 40
+
+Each made-up company (`detectors.evaluation.world`) is watched for eight healthy weeks. Then one of
+its areas gets a burst every week at the same hour: of one channel that is its own in every second
+company, of ordinary tickets in the others. Its first two pages are called `false_alarm` two hours
+later (one, where the first verdict is enough). The same weeks are lived through without verdicts.
+Counted are the pages for the burst in the four weeks after the second page without verdicts, with
+and without; and how many of the incidents (four times the rate
+for two hours, at random times in those weeks, in that area) are found with and without, each in
+copies of both tenants. Some more begin at the hour of the burst, of other causes: what is of its
+size and has nothing of its own cannot be told from it, so no share of those is promised.
+"""
+
+import argparse
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from detectors.evaluation.traffic import Feed, Surge
+from detectors.evaluation.watch import Watch, feed
+from detectors.evaluation.world import HOUR, WEEK_HOURS, Spec, World
+from detectors.pipeline import step
+from detectors.settings import Settings
+from detectors.tenant import Tenant
+from schemas.signals import Tick, Ticket, Verdict
+from tests.bench.common import against, headline, parser, table
+
+WARM_WEEKS: Final = 8
+WEEKS: Final = 4
+"""After the second page without verdicts."""
+MOST_WEEKS: Final = 12
+"""In which that must have come, and gone by."""
+INCIDENTS: Final = 6
+AT_THE_HOUR: Final = 2
+AREA: Final = 3
+"""Of six areas from 0.5 to 20 an hour: 4.6 an hour."""
+MULTIPLE: Final = 4.0
+LEAST_FEWER: Final = 80.0
+LEAST_FOUND: Final = 90.0
+SETTINGS: Final = Settings(timezone="Europe/Berlin", country="DE")
+
+
+@dataclass
+class Found:
+    """What one company gave; pages for the burst in each of the weeks, and incidents found."""
+
+    seed: int
+    with_verdicts: list[int] = field(default_factory=list)
+    without: list[int] = field(default_factory=list)
+    incidents: list[tuple[bool, bool]] = field(default_factory=list)
+    """Whether each was found without verdicts, and with them."""
+    at_the_hour: list[tuple[bool, bool]] = field(default_factory=list)
+
+
+class Company:
+    """A world whose area `AREA` gets a burst each week at the same hour."""
+
+    def __init__(self, seed: int) -> None:
+        """Draw the burst: when, how many, how they are alike."""
+        self.world = World(Spec(seed=seed, areas=6, lowest_rate=0.5, highest_rate=20.0))
+        self.area = self.world.names[AREA]
+        rng = np.random.default_rng([seed, 77])
+        self.slot = int(rng.integers(0, 5)) * 24 + int(rng.integers(6, 20))
+        self.size = float(rng.uniform(20.0, 45.0))
+        self.minutes = float(rng.uniform(10.0, 40.0))
+        self.channel = "batch" if seed % 2 else None
+        self._rng = rng
+        self._trunk = Feed(self.world, [0])
+
+    def begins(self, hour: int) -> bool:
+        """Whether the burst comes in that hour, by local time."""
+        local = self.world.local(hour)
+        grown = hour - self.world.spec.first_hour >= WEEK_HOURS * WARM_WEEKS
+        return grown and local.weekday() * 24 + local.hour == self.slot
+
+    def hour(self, hour: int) -> list[Ticket]:
+        """The tickets of an hour; each hour only once."""
+        tickets = self._trunk.hour(hour)
+        return sorted([*tickets, *self.burst(hour)], key=lambda ticket: ticket.created_at)
+
+    def burst(self, hour: int) -> list[Ticket]:
+        """The burst, if it comes in that hour."""
+        if not self.begins(hour):
+            return []
+        rng = self._rng
+        begin = hour * HOUR + rng.uniform(0.0, 600.0)
+        count = int(rng.poisson(self.size * rng.gamma(50.0, 0.02)))
+        times = np.sort(begin + rng.random(count) * self.minutes * 60.0)
+        names = self.world.customer_names
+        return [
+            Ticket(
+                "acme",
+                f"batch-{hour}-{number}",
+                round(at, 3),
+                self.area,
+                mode="simulated",
+                customer=names[int(rng.integers(len(names)))],
+                region=("eu", "us", "apac")[int(rng.integers(3))],
+                channel=self.channel or ("web", "email", "chat")[int(rng.integers(3))],
+            )
+            for number, at in enumerate(times.tolist())
+        ]
+
+
+class Life:
+    """One tenant, and what it said."""
+
+    def __init__(self, answers: bool) -> None:
+        """*answers*: whether the first two pages for the burst are called false."""
+        self.tenant, self.watch = Tenant("acme", SETTINGS), Watch()
+        self._answers = answers
+        self.said: list[int] = []
+        """The hours in which a page was called false."""
+
+    def take(self, tickets: Sequence[Ticket], hour: int) -> None:
+        """The tickets of an hour, and its end."""
+        feed(self.tenant, tickets, SETTINGS, self.watch)
+        feed(self.tenant, (Tick((hour + 1) * HOUR, "acme"),), SETTINGS, self.watch)
+
+    def answer(self, hour: int, area: str) -> None:
+        """If the burst of two hours ago paged, say what it was."""
+        if not self._answers or len(self.said) >= 2 or not self.pages(hour - 2, area):
+            return
+        page = next((page for page in reversed(self.tenant.pages) if page.key == area), None)
+        if page is None:  # it became a page of the whole tenant
+            return
+        verdict = Verdict("acme", page.episode_id, "false_alarm", hour * HOUR)
+        step(self.tenant, verdict, SETTINGS)
+        self.said.append(hour)
+
+    def pages(self, hour: int, area: str) -> int:
+        """Pages about *area* in the two hours from *hour* on."""
+        return sum(
+            page.area == area and hour * HOUR <= page.at < (hour + 2) * HOUR
+            for page in self.watch.pages
+            if page.transition in ("opened", "reopened")
+        )
+
+
+def live(seed: int) -> Found | None:
+    """One company; None where the burst did not page twice in time."""
+    company, found = Company(seed), Found(seed)
+    lives = (Life(answers=False), Life(answers=True))
+    plain, told = lives
+    begin = company.world.spec.first_hour
+    bursts: list[int] = []
+    until = begin + WEEK_HOURS * (WARM_WEEKS + MOST_WEEKS)
+    rng = np.random.default_rng([seed, 78])
+    starts: dict[int, list[bool]] = {}
+    hour, paged = begin, 0
+    while hour < until:
+        for number, at_the_hour in enumerate(starts.get(hour, ())):
+            there = found.at_the_hour if at_the_hour else found.incidents
+            there.append(_incident(company, lives, hour, number))
+        tickets = company.hour(hour)
+        for each in lives:
+            each.take(tickets, hour)
+        if paged >= 2 and company.begins(hour):
+            bursts.append(hour)
+        if company.begins(hour - 2):
+            told.answer(hour, company.area)
+            if paged < 2 and plain.pages(hour - 2, company.area):
+                paged += 1
+                if paged == 2:
+                    until = hour + WEEK_HOURS * WEEKS
+                    starts = _starts(company, rng, hour)
+        hour += 1
+    if len(bursts) < WEEKS:
+        return None
+    found.with_verdicts = [told.pages(hour, company.area) for hour in bursts]
+    found.without = [plain.pages(hour, company.area) for hour in bursts]
+    return found
+
+
+def _starts(company: Company, rng: np.random.Generator, now: int) -> dict[int, list[bool]]:
+    """Hours of the next weeks in which incidents begin: at any time, or with the burst."""
+    found: dict[int, list[bool]] = {}
+    for _ in range(INCIDENTS):
+        found.setdefault(now + int(rng.integers(6, WEEK_HOURS * WEEKS - 6)), []).append(False)
+    hours = [hour for hour in range(now, now + WEEK_HOURS * WEEKS) if company.begins(hour)]
+    for hour in hours[:AT_THE_HOUR]:
+        found.setdefault(hour, []).append(True)
+    return found
+
+
+def _incident(company: Company, lives: Sequence[Life], hour: int, number: int) -> tuple[bool, bool]:
+    """Whether an incident in copies of both tenants is found."""
+    branch = Feed(company.world, [1, hour, number])
+    start = hour * HOUR + 300.0
+    surge = Surge(start=start, end=start + 2.0 * HOUR, multiple=MULTIPLE, area=AREA)
+    tickets = [(at, branch.hour(at, (surge,))) for at in range(hour, hour + 3)]
+    found = []
+    for each in lives:
+        tenant, watch = each.tenant.copy(), Watch()
+        for at, one in tickets:
+            feed(tenant, one, SETTINGS, watch)
+            feed(tenant, (Tick((at + 1) * HOUR, "acme"),), SETTINGS, watch)
+        found.append(watch.first(start, start + 2.0 * HOUR, company.area) is not None)
+    return found[0], found[1]
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Run all companies and print the tables."""
+    seeds = range(1, arguments.seeds + 1)
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        found = [one for one in pool.map(live, seeds) if one is not None]
+    headline(
+        "A weekly burst that is called false twice", f"{len(found)} companies that paged twice"
+    )
+    rows = []
+    for name, chosen in (
+        ("of a channel of its own", [one for one in found if one.seed % 2]),
+        ("of ordinary tickets", [one for one in found if not one.seed % 2]),
+        ("together", found),
+    ):
+        without = sum(sum(one.without) for one in chosen)
+        after = sum(sum(one.with_verdicts) for one in chosen)
+        fewer = 100.0 * (1.0 - after / max(without, 1))
+        rows.append(
+            (
+                f"pages for it in the four weeks after, {name}",
+                f"{without} -> {after}",
+                f"{fewer:.1f} % fewer",
+                f">= {LEAST_FEWER:g} %",
+                against(fewer, LEAST_FEWER, most=False),
+            )
+        )
+    for name, pairs, target in (
+        ("incidents found there", [p for one in found for p in one.incidents], LEAST_FOUND),
+        ("those that begin with the burst", [p for one in found for p in one.at_the_hour], 0.0),
+    ):
+        before = sum(plain for plain, _ in pairs)
+        kept = sum(plain and told for plain, told in pairs)
+        share = 100.0 * kept / max(before, 1)
+        rows.append(
+            (
+                f"{name} ({len(pairs)})",
+                f"{before} -> {kept}",
+                f"{share:.1f} % of them",
+                f">= {target:g} %" if target else "none",
+                against(share, target, most=False) if target else "",
+            )
+        )
+    table(("", "without -> with", "", "target", ""), rows)
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--seeds", type=int, default=40)
+    options.add_argument("--processes", type=int, default=2)
+    main(options.parse_args())

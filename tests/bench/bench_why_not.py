@@ -1,0 +1,49 @@
+"""Whether ``why-not`` names the true cause of silence.
+
+    .venv/bin/python tests/bench/bench_why_not.py --near-misses 500
+
+The near misses are those of `tests.detectors.near_misses`: eighteen causes in turn, each at a time
+and in numbers of its own, of six made-up companies eight weeks old.
+"""
+
+import argparse
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from typing import Final
+
+from tests.bench.common import against, headline, parser, table
+from tests.detectors.near_misses import KINDS, near_miss
+
+LEAST: Final = 95.0
+
+
+def ask(number: int) -> tuple[str, str]:
+    """The true cause, and the one that was named."""
+    because, answer = near_miss(number)
+    return because, answer.because
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Ask about all, and print what was named."""
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        found = list(pool.map(ask, range(arguments.near_misses), chunksize=18))
+    headline("Why nothing was sent", f"{len(found)} near misses of {len(KINDS)} causes")
+    rows = []
+    for because in sorted({true for true, _ in found}):
+        named = Counter(name for true, name in found if true == because)
+        others = ", ".join(f"{name} {n}" for name, n in named.most_common() if name != because)
+        rows.append((because, f"{named[because]} of {named.total()}", others, "", ""))
+    right = sum(true == name for true, name in found)
+    share = 100.0 * right / len(found)
+    told = (f"{right} of {len(found)}", f"{share:.1f} %", f">= {LEAST:g} %")
+    table(
+        ("true cause", "named so", "named otherwise", "target", ""),
+        [*rows, ("together", *told, against(share, LEAST, most=False))],
+    )
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--near-misses", type=int, default=500)
+    options.add_argument("--processes", type=int, default=2)
+    main(options.parse_args())

@@ -1,0 +1,51 @@
+"""Decisions made again: the same bytes after restarts and verdicts, and all their numbers."""
+
+import pytest
+
+from detectors.partition import Partition
+from detectors.retrace import differences, retrace
+from schemas.codec import write_escalation
+from tests.bench.bench_explain import SETTINGS, came_in, live
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_decision_comes_out_the_same(seed: int) -> None:
+    """What a worker with restarts and verdicts wrote is made again by one that never stopped."""
+    signals = came_in(seed)
+    log, stored = live(signals[: len(signals) // 2])
+    assert len({event.data.episode_id for event in stored}) >= 5
+    partition = Partition(0, 0, SETTINGS)
+    found = {event.id: event for event, _ in retrace(partition, log, lambda _: True)}
+    assert [write_escalation(found[event.id]) for event in stored] == [
+        write_escalation(event) for event in stored
+    ]
+
+
+def test_a_decision_names_its_place_and_its_numbers() -> None:
+    """Where it stands in the log, what it was held against, and windows that share the score."""
+    log, _ = live(came_in(3)[:6_000])
+    partition = Partition(0, 0, SETTINGS)
+    told = [
+        (event, decision)
+        for event, decision in retrace(partition, log, lambda e: e.transition == "opened")
+        if decision.kind == "area"
+    ]
+    assert told
+    for event, decision in told:
+        assert decision.decided_by.startswith("log@")
+        assert decision.score >= decision.bar
+        assert decision.limit is not None
+        limit = decision.limit
+        parts = limit.reach + limit.by_pages + limit.by_verdicts
+        assert limit.limit == max(0.5, parts)
+        assert sum(member.share for member in decision.members) == pytest.approx(1.0)
+        assert {guard.name for guard in decision.guards} >= {"newborn", "called_false", "storm"}
+        assert round(decision.score, 4) == event.data.score
+
+
+def test_events_that_differ_say_where() -> None:
+    """The first fields that differ, by their paths."""
+    _, stored = live(came_in(3)[:6_000])
+    event = stored[0]
+    changed = event.model_copy(update={"data": event.data.model_copy(update={"tickets": 99})})
+    assert differences(event, changed) == [("data.tickets", event.data.tickets, 99)]
