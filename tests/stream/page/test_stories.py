@@ -89,7 +89,9 @@ def test_verdict_and_snooze_are_shown_and_end() -> None:
     assert story.verdict == "false_alarm"
     stories.take_answer(answer("withdraw"))
     stories.take_answer(answer("unsnooze"))
-    assert (story.verdict, story.snoozed_until) == ("", None)
+    after = stories.stories[EPISODE]
+    assert not after.verdict
+    assert after.snoozed_until is None
 
 
 def test_memory_is_bounded(monkeypatch: Any) -> None:
