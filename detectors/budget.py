@@ -5,7 +5,7 @@ within a kind, evenly over the areas that live. Areas that nobody named and that
 reserved part, however many they are, so that made-up names move no other limit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from detectors.calibration import SPLIT, Kind
@@ -66,17 +66,23 @@ def allowed_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) 
     return part * UNKNOWN_PART / max(unknown, 1)
 
 
-def limits(tenant: Tenant, settings: Settings) -> Iterator[tuple[str, Kind, float, float]]:
+def limits(
+    tenant: Tenant, settings: Settings, areas: Iterable[str] | None = None
+) -> Iterator[tuple[str, Kind, float, float]]:
     """Of each series, by its key, and kind the limit as far as was learned, and false pages a week.
 
-    Changes nothing.
+    Changes nothing. Of some *areas* alone it is quicker, and says nothing of their slices.
     """
     if tenant.clock is None:
         return
     at = tenant.clock
-    kinds: list[tuple[str, Series, Kind]] = [(WHOLE, tenant.whole, "tenant")]
-    for area, series in tenant.areas.items():
-        kinds += [(area, series, "area"), (area, series, "slice")]
+    kinds: list[tuple[str, Series, Kind]] = []
+    if areas is None:
+        kinds.append((WHOLE, tenant.whole, "tenant"))
+        for area, series in tenant.areas.items():
+            kinds += [(area, series, "area"), (area, series, "slice")]
+    else:
+        kinds += [(area, tenant.areas[area], "area") for area in areas]
     allowed: dict[tuple[Kind, bool], float] = {}
     for key, series, kind in kinds:
         share = (kind, kind == "tenant" or tenant.knows(series))

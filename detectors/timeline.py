@@ -5,6 +5,7 @@ before it began to follow, there are the hours that the baseline has not learned
 """
 
 from array import array
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -18,6 +19,8 @@ STRETCH: Final = 300
 KEPT: Final = 576
 """Stretches: two days."""
 HOUR: Final = 3600
+MOST_SERIES: Final = 12_000
+"""Followed at a time, 5 kB each; of the others there are the hours of the baseline."""
 STEPS: Final = (300, 600, 900, 1800, 3600)
 MOST_STRETCHES: Final = 300
 LEAST_DUE: Final = 0.5
@@ -90,7 +93,8 @@ class Timelines:
 
     def __init__(self) -> None:
         """Nothing was followed yet."""
-        self._recent: dict[tuple[str, str], _Recent] = {}
+        self._recent: OrderedDict[tuple[str, str], _Recent] = OrderedDict()
+        """Those that changed last come last."""
 
     def follow(self, tenant: Tenant, keys: Iterable[str]) -> None:
         """Those series of *tenant* have changed by what its clock has just come to."""
@@ -104,6 +108,10 @@ class Timelines:
                 recent = _Recent(0.0 if whole else series.seen, tenant.clock)
                 recent.since -= whole
                 self._recent[tenant.name, key] = recent
+                if len(self._recent) > MOST_SERIES:
+                    self._recent.popitem(last=False)
+            else:
+                self._recent.move_to_end((tenant.name, key))
             recent.come_to(stretch)
             place = stretch % KEPT
             recent.observed[place] = max(0.0, recent.observed[place] + series.seen - recent.seen)

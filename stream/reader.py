@@ -13,11 +13,18 @@ from stream.topics import no_broker
 class Reader:
     """A consumer of no group, for the time of an ``async with``."""
 
-    def __init__(self, config: Config) -> None:
-        """Nothing is connected yet."""
+    def __init__(self, config: Config, *, jumps: bool = True) -> None:
+        """Nothing is connected yet.
+
+        Args:
+            config: Where the brokers are.
+            jumps: Where what comes next is gone, go on with the earliest that is there; else raise.
+        """
         self._servers = config.kafka.bootstrap_servers
         self._consumer = AIOKafkaConsumer(
-            **kafka_client_options(config), enable_auto_commit=False, auto_offset_reset="earliest"
+            **kafka_client_options(config),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest" if jumps else "none",
         )
 
     async def __aenter__(self) -> AIOKafkaConsumer:

@@ -12,6 +12,7 @@ Kafka"; CloudEvents, "Distributed Tracing Extension".
 """
 
 import re
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
@@ -35,7 +36,8 @@ MOST_REMEMBERED: Final = 256
 """Tickets of one tenant whose traces are remembered."""
 MOST_TENANTS: Final = 1_000
 MOST_QUEUED: Final = 8_192
-FLUSH_MS: Final = 5_000
+CLOSE_SECONDS: Final = 5.0
+EXPORT_SECONDS: Final = 3.0
 _TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NANOSECONDS: Final = 1_000_000_000
 _chosen: ContextVar[tuple[int, int] | None] = ContextVar("chosen ids", default=None)
@@ -179,10 +181,11 @@ class Traces:
         span.end()
 
     def close(self) -> None:
-        """Send what is left, for a few seconds at most."""
+        """Send what is left, for a few seconds at most, since a collector may be down."""
         if self.on:
-            self._provider.force_flush(FLUSH_MS)
-            self._provider.shutdown()
+            ending = threading.Thread(target=self._provider.shutdown, daemon=True)
+            ending.start()
+            ending.join(CLOSE_SECONDS)
 
     def _links(self, event: EscalationEvent) -> "Iterable[Link]":
         from opentelemetry.trace import Link  # noqa: PLC0415 - only where it is on
@@ -317,7 +320,7 @@ def _provider(
         shutdown_on_exit=False,
     )
     if processor is None:
-        exporter = OTLPSpanExporter(endpoint=config.traces.endpoint)
+        exporter = OTLPSpanExporter(endpoint=config.traces.endpoint, timeout=EXPORT_SECONDS)
         processor = BatchSpanProcessor(exporter, max_queue_size=MOST_QUEUED)
     provider.add_span_processor(processor)
     return provider.get_tracer("spikewatch"), provider

@@ -55,6 +55,7 @@ class PageRig:
             self.service.feed,
         )
         self._topics = Topics("")
+        self._sent = 0
         self._worker = Partition(0, 1, self.service.follower.settings)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -90,8 +91,10 @@ class PageRig:
 
     async def _records(self, topic: str, values: list[tuple[bytes, float]]) -> None:
         records = [
-            SimpleNamespace(value=value, headers=(), timestamp=at * 1000.0) for value, at in values
+            SimpleNamespace(value=value, headers=(), timestamp=at * 1000.0, offset=self._sent + n)
+            for n, (value, at) in enumerate(values)
         ]
+        self._sent += len(records)
         if records:
             self.service.take(topic, 0, records)
             self.service.tell_stories()

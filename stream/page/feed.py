@@ -6,7 +6,8 @@ Source: WHATWG HTML, "Server-sent events".
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import msgspec
@@ -15,9 +16,8 @@ MOST_VIEWERS: Final = 500
 MOST_WAITING: Final = 64
 """Messages that wait for one viewer."""
 PING_SECONDS: Final = 15.0
-"""So often something is sent, or proxies cut the line."""
+"""So often something is sent: proxies cut a silent line, and viewers take it for dead."""
 RELOAD: Final = b"event: reload\ndata: {}\n\n"
-PING: Final = b": still here\n\n"
 
 
 class Feed:
@@ -25,15 +25,24 @@ class Feed:
 
     def __init__(self) -> None:
         """Nobody yet."""
+        self.heard_at = time.time()
+        """When Kafka last had something new, wall clock."""
         self._viewers: set[asyncio.Queue[bytes]] = set()
+        self.told = 0
+        """How often something was told, whoever heard it."""
 
     @property
     def viewers(self) -> int:
         """How many watch."""
         return len(self._viewers)
 
+    def standing(self) -> dict[str, float]:
+        """How long nothing new was read: long, with a ticker, means that the broker is away."""
+        return {"idle_seconds": round(max(0.0, time.time() - self.heard_at), 1)}
+
     def tell(self, kind: str, value: Any) -> None:
         """All who watch hear of *value*."""
+        self.told += 1
         if not self._viewers:
             return
         encoded = message(kind, value)
@@ -45,18 +54,18 @@ class Feed:
             else:
                 waiting.put_nowait(encoded)
 
-    async def watch(self) -> AsyncIterator[bytes]:
+    async def watch(self) -> AsyncGenerator[bytes, None]:
         """What one viewer is to hear, from now on, without an end."""
         waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
         self._viewers.add(waiting)
         try:
-            yield PING
+            yield message("ping", self.standing())
             while True:
                 try:
-                    async with asyncio.timeout(PING_SECONDS):
-                        yield await waiting.get()
+                    told = await asyncio.wait_for(waiting.get(), PING_SECONDS)
                 except TimeoutError:
-                    yield PING
+                    told = message("ping", self.standing())
+                yield told
         finally:
             self._viewers.discard(waiting)
 

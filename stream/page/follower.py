@@ -3,6 +3,9 @@
 Reads only. Where a record cannot be read it is passed over, as workers do.
 """
 
+import time
+from collections.abc import Iterable
+
 import msgspec
 
 from detectors.budget import limits
@@ -12,6 +15,7 @@ from detectors.tenant import WHOLE, Tenant
 from detectors.timeline import Timelines
 from detectors.twins import Recovery
 from schemas import signals
+from schemas.signals import OTHER
 
 LIMITS_SECONDS = 30.0
 """So old may the limits be that are shown; to work them all out takes a while."""
@@ -25,7 +29,7 @@ class Follower:
         >>> follower = Follower(Settings())
         >>> follower.recover(0, Recovery())
         0
-        >>> follower.take(0, encode(Ticket("acme", "1", created_at=0.0, area="login")), 0.0)
+        >>> follower.take(0, 0, encode(Ticket("acme", "1", created_at=0.0, area="login")), 0.0)
         >>> follower.changed
         {('acme', 'login')}
     """
@@ -37,7 +41,9 @@ class Follower:
         self.partitions: dict[int, Partition] = {}
         self.changed: set[tuple[str, str]] = set()
         """Tenant and area of what a signal has changed since the owner last cleared this."""
-        self._limits: dict[str, tuple[float, dict[str, float]]] = {}
+        self._limits: dict[str, dict[str, tuple[float, float]]] = {}
+        """By tenant and area when it was worked out, and the limit."""
+        self._next: dict[int, int] = {}
 
     def recover(self, number: int, recovery: Recovery) -> int:
         """Begin with the last snapshot of partition *number*; the offset that comes next.
@@ -49,6 +55,7 @@ class Follower:
         for tenant in partition.tenants.values():
             if tenant.clock is not None:
                 self.timelines.follow(tenant, [WHOLE, *tenant.areas])
+        self._next[number] = partition.next_offset
         return partition.next_offset
 
     def change(self, settings: Settings) -> None:
@@ -57,8 +64,14 @@ class Follower:
         for partition in self.partitions.values():
             partition.change(settings)
 
-    def take(self, number: int, value: bytes, received_at: float) -> None:
-        """The next record of a partition, which the broker took in at *received_at* (seconds)."""
+    def take(self, number: int, offset: int, value: bytes, received_at: float) -> None:
+        """The next record of a partition, which the broker took in at *received_at* (seconds).
+
+        One that was taken already is passed over.
+        """
+        if offset < self._next[number]:
+            return
+        self._next[number] = offset + 1
         partition = self.partitions[number]
         try:
             signal = signals.decode(value)
@@ -66,13 +79,13 @@ class Follower:
             return
         partition.take(signal, received_at)
         if signal.tenant is None:
-            tenants = list(partition.tenants.values())
-        else:
-            named = partition.tenants.get(signal.tenant)
-            # Beyond the cap on tenants one takes in all the rest; it is the newest.
-            tenants = [named] if named else list(partition.tenants.values())[-1:]
+            tenants: Iterable[Tenant | None] = partition.tenants.values()
+        elif signal.tenant in partition.tenants:
+            tenants = (partition.tenants[signal.tenant],)
+        else:  # beyond the cap on tenants one takes in all the rest
+            tenants = (partition.tenants.get(OTHER), partition.tenants.get(f"{OTHER}{number}"))
         for tenant in tenants:
-            if tenant.touched:
+            if tenant is not None and tenant.touched:
                 self.timelines.follow(tenant, [WHOLE, *tenant.touched])
                 self.changed.update((tenant.name, area) for area in tenant.touched)
                 tenant.touched.clear()
@@ -91,14 +104,13 @@ class Follower:
                 return found
         return None
 
-    def limits_of(self, tenant: Tenant, now: float) -> dict[str, float]:
-        """What a score has to reach to page, by area; *now* is any clock that runs, in seconds."""
-        at, found = self._limits.get(tenant.name, (float("-inf"), {}))
-        if now - at > LIMITS_SECONDS:
-            found = {
-                area: limit
-                for area, kind, limit, _ in limits(tenant, self.settings)
-                if kind == "area"
-            }
-            self._limits[tenant.name] = (now, found)
-        return found
+    def limits_of(self, tenant: Tenant, areas: Iterable[str]) -> dict[str, float]:
+        """What a score has to reach to page in *areas* of a tenant, as of half a minute ago."""
+        known, now = self._limits.setdefault(tenant.name, {}), time.monotonic()
+        wanted = [area for area in areas if area in tenant.areas]
+        old = [
+            area for area in wanted if area not in known or now - known[area][0] > LIMITS_SECONDS
+        ]
+        for area, _, limit, _ in limits(tenant, self.settings, old):
+            known[area] = (now, limit)
+        return {area: known[area][1] for area in wanted}

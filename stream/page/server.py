@@ -8,8 +8,10 @@ Source: W3C, "Content Security Policy Level 3"; WHATWG, "Fetch" (Cross-Origin-Re
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -56,6 +58,7 @@ TYPES: Final = {
 WIDTHS: Final = (280, 440, 640, 880)
 """Of charts, in pixels: few, so that viewers share them."""
 MOST_CHARTS: Final = 200
+NOW_SECONDS: Final = 1.0
 SHUTDOWN_SECONDS: Final = 2.0
 
 
@@ -71,7 +74,9 @@ class Server:
         self._follower, self._stories, self._rows, self._feed = follower, stories, rows, feed
         self._hosts = _hosts(config)
         self._charts: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
-        self._drawing = asyncio.Semaphore(1)
+        self._drawing, self._looking = asyncio.Lock(), asyncio.Lock()
+        self._seen = (float("-inf"), 0, b"")
+        """When everything was looked at, how much was told by then, and what was seen."""
         self.ready = False
         """Whether all that is on the topics was read."""
 
@@ -124,6 +129,8 @@ class Server:
                 "that people use",
             )
         try:
+            if not self.ready and request.path.startswith(("/api/", "/events")):
+                raise web.HTTPServiceUnavailable(reason="the topics are still being read")
             response = await handler(request)
         except web.HTTPException as error:
             response = _refused(error.status, error.reason)
@@ -149,21 +156,32 @@ class Server:
         )
 
     async def _now(self, _: web.Request) -> web.StreamResponse:
-        """Everything that the first look needs."""
-        follower, now = self._follower, asyncio.get_running_loop().time()
-        self._rows.begin(follower)
-        return _json(
-            {
-                "zone": self._zone,
-                "tenants": views.tenants(follower),
-                "areas": self._rows.of(follower, list(self._rows.numbers), now),
-                "omitted": self._rows.omitted,
-                "episodes": views.summaries(self._stories),
-                "forgotten": self._stories.forgotten,
-                "silences": views.silences(self._stories),
-                "reports": bool(self._page.reports),
-            }
-        )
+        """Everything that the first look needs; made once for all who ask at about the same time."""
+        async with self._looking:
+            at, told, body = self._seen
+            if told != self._feed.told or time.monotonic() - at > NOW_SECONDS:
+                at, told = time.monotonic(), self._feed.told
+                body = msgspec.json.encode(await self._look())
+                self._seen = (at, told, body)
+        return web.Response(body=body, content_type="application/json")
+
+    async def _look(self) -> dict[str, Any]:
+        self._rows.choose(self._follower)
+        rows: list[views.Row] = []
+        keys = list(self._rows.numbers)
+        for begin in range(0, len(keys), views.AT_ONCE):
+            rows += self._rows.of(self._follower, keys[begin : begin + views.AT_ONCE])
+            await asyncio.sleep(0)  # somebody else's turn
+        return {
+            "zone": self._zone,
+            "tenants": views.tenants(self._follower),
+            "areas": rows,
+            "omitted": self._rows.omitted,
+            "episodes": views.summaries(self._stories),
+            "forgotten": self._stories.forgotten,
+            "silences": views.silences(self._stories),
+            "reports": bool(self._page.reports),
+        }
 
     async def _sparks(self, request: web.Request) -> web.StreamResponse:
         asked = request.query.get("of", "").split(",")
@@ -264,16 +282,16 @@ class Server:
             raise web.HTTPServiceUnavailable(reason=f"{MOST_VIEWERS} watch already")
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
-        try:
-            async for told in self._feed.watch():
-                await response.write(told)
-        except ConnectionError:
-            pass
+        with contextlib.suppress(ConnectionError):
+            async with contextlib.aclosing(self._feed.watch()) as watching:
+                async for told in watching:
+                    await response.write(told)
         return response
 
     async def _live(self, _: web.Request) -> web.StreamResponse:
         """For whoever looks after the process."""
-        return _json({"status": "ok" if self.ready else "reading", "viewers": self._feed.viewers})
+        status = "ok" if self.ready else "reading"
+        return _json({"status": status, "viewers": self._feed.viewers, **self._feed.standing()})
 
 
 def _hosts(config: Config) -> frozenset[str]:

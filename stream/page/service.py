@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import ValidationError
 
@@ -54,9 +55,9 @@ class PageMetrics:
         self.records = Counter(
             "spikewatch_page_records", "Records read, by topic.", ["topic"], registry=self.registry
         )
-        self.lag = Gauge(
-            "spikewatch_page_lag_seconds",
-            "Age of the last record read, by the broker's clock, when it was read.",
+        self.heard = Gauge(
+            "spikewatch_page_last_record_timestamp_seconds",
+            "When the last record was read; wall clock. With a ticker that is never long ago.",
             registry=self.registry,
         )
 
@@ -83,12 +84,12 @@ class Service:
         Raises:
             UserError: The state cannot be read.
         """
-        async with Reader(self._config) as reader:
+        async with Reader(self._config, jumps=False) as reader:
             ends = await self._begin(reader)
             pushing = asyncio.create_task(self.push())
             try:
                 while True:
-                    found = await reader.getmany(timeout_ms=POLL_MS, max_records=AT_ONCE)
+                    found = await self._read(reader)
                     for tp, records in found.items():
                         self.take(tp.topic, tp.partition, records)
                     self.tell_stories()
@@ -103,6 +104,18 @@ class Service:
                 pushing.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await pushing
+
+    async def _read(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
+        try:
+            found: dict[TopicPartition, list[Any]] = await reader.getmany(
+                timeout_ms=POLL_MS, max_records=AT_ONCE
+            )
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+            raise UserError(
+                "what comes next is not on the topics any more (were they made anew, or cut?), so "
+                f"the page's copy of the state would be wrong: start the page again; {error}"
+            ) from None
+        return found
 
     async def _begin(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         """The state from its changelog, everything else from its place; the ends as of now."""
@@ -136,11 +149,12 @@ class Service:
         """The next records of a topic's partition."""
         topics = self._topics
         self._metrics.records.labels(topic).inc(len(records))
-        self._metrics.lag.set(max(0.0, time.time() - records[-1].timestamp / 1000.0))
+        self.feed.heard_at = time.time()
+        self._metrics.heard.set(self.feed.heard_at)
         for record in records:
             value = record.value or b""
             if topic == topics.by_tenant:
-                self.follower.take(partition, value, record.timestamp / 1000.0)
+                self.follower.take(partition, record.offset, value, record.timestamp / 1000.0)
             elif topic == topics.escalations:
                 self._take_event(record)
             elif topic == topics.silences:
@@ -184,18 +198,22 @@ class Service:
             now = asyncio.get_running_loop().time()
             changed = set(self.follower.changed)
             self.follower.changed.clear()
-            if now - looked >= REFRESH_SECONDS:
-                looked = now
-                changed.update(self.rows.numbers)
             if not self.feed.viewers:
                 self._shown.clear()
                 continue
-            rows = self.rows.of(self.follower, changed, now)
-            news = [row for row in rows if self._shown.get(row[0]) != row]
-            self._shown.update((row[0], row) for row in news)
-            if news:
-                of_these = views.tenants(self.follower, {row[1] for row in news})
-                self.feed.tell("areas", {"areas": news, "tenants": of_these})
+            if now - looked >= REFRESH_SECONDS:
+                looked = now
+                self.rows.choose(self.follower)
+                changed.update(self.rows.numbers)
+            keys = list(changed)
+            for begin in range(0, len(keys), views.AT_ONCE):
+                rows = self.rows.of(self.follower, keys[begin : begin + views.AT_ONCE])
+                news = [row for row in rows if self._shown.get(row[0]) != row]
+                self._shown.update((row[0], row) for row in news)
+                if news:
+                    of_these = views.tenants(self.follower, {row[1] for row in news})
+                    self.feed.tell("areas", {"areas": news, "tenants": of_these})
+                await asyncio.sleep(0)  # somebody else's turn
 
 
 async def _reached(reader: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

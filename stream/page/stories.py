@@ -86,7 +86,7 @@ class Stories:
         """How many episodes there was no room for."""
         self._early: dict[str, dict[str, Told]] = {}
         """What was told of episodes whose events come later: topics are read side by side."""
-        self._answers: dict[str, list[Feedback]] = {}
+        self._answers: dict[str, dict[str, Feedback]] = {}
 
     def take_event(self, event: EscalationEvent) -> bool:
         """One escalation; whether it is news."""
@@ -96,7 +96,7 @@ class Stories:
             self._make_room()
             story = self.stories[data.episode_id] = Story(event)
             story.told.update(self._early.pop(data.episode_id, {}))
-            for answer in self._answers.pop(data.episode_id, ()):
+            for answer in self._answers.pop(data.episode_id, {}).values():
                 _apply(story, answer)
         elif any(one.sequence == data.sequence for one in story.transitions):
             return False
@@ -141,7 +141,10 @@ class Stories:
         """What a person did; whether it is about an episode that is known."""
         story = self.stories.get(answer.episode_id)
         if story is None:
-            self._answers.setdefault(answer.episode_id, []).append(answer)
+            early = self._answers.setdefault(answer.episode_id, {})
+            early[answer.feedback_id] = answer
+            if len(early) > MOST_LINES:
+                del early[next(iter(early))]
             if len(self._answers) > MOST_STORIES:
                 del self._answers[next(iter(self._answers))]
             return False

@@ -1,12 +1,13 @@
 """What the browser is told, as plain values: rows of areas, summaries and stories of episodes."""
 
+import heapq
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, Final
 
 from detectors.budget import budget_of
 from detectors.evidence import significant
-from detectors.tenant import WHOLE, Tenant
+from detectors.tenant import Tenant
 from schemas.escalation import Escalation
 from stream.charts import Moment, Span
 from stream.notify.message import is_web
@@ -25,6 +26,8 @@ BEFORE: Final = 12 * HOUR
 AFTER: Final = HOUR
 """... and after its end."""
 MOST_SPARKS: Final = 200
+AT_ONCE: Final = 200
+"""Rows made before anybody else has a turn."""
 
 Row = tuple[Any, ...]
 
@@ -58,31 +61,51 @@ class Rows:
             self._keys.append(key)
         return number
 
-    def begin(self, follower: Follower) -> None:
-        """Admit what is there already, the busiest first."""
-        found = [
-            (-series.tickets, tenant.name, area)
+    def choose(self, follower: Follower) -> list[tuple[str, str]]:
+        """Admit what is there; the busiest, where that is too much: the others give up their place.
+
+        Returns:
+            What has come to have a number.
+        """
+        sizes = {
+            (tenant.name, area): series.tickets
             for tenant in follower.tenants()
             for area, series in tenant.areas.items()
-        ]
-        for _, tenant_name, area in sorted(found):
-            self.admit(tenant_name, area)
-        self.omitted = max(0, len(found) - self._most)
+        }
+        self.omitted = max(0, len(sizes) - self._most)
+        if not self.omitted and len(self.numbers) == len(sizes):
+            return []
+        chosen = heapq.nlargest(self._most, sizes, key=lambda key: (sizes[key], key))
+        staying = set(chosen)
+        free = [self.numbers.pop(key) for key in list(self.numbers) if key not in staying]
+        come = [key for key in chosen if key not in self.numbers]
+        for key in come:
+            if free:
+                number = free.pop()
+                self.numbers[key], self._keys[number] = number, key
+            else:
+                self.admit(*key)
+        return come
 
-    def of(self, follower: Follower, keys: Iterable[tuple[str, str]], now: float) -> list[Row]:
+    def of(self, follower: Follower, keys: Iterable[tuple[str, str]]) -> list[Row]:
         """The rows of those areas that have a number."""
-        found = []
+        by_tenant: dict[str, list[str]] = {}
         for tenant_name, area in keys:
-            number = self.admit(tenant_name, area)
+            if self.admit(tenant_name, area) is not None:
+                by_tenant.setdefault(tenant_name, []).append(area)
+        found = []
+        for tenant_name, areas in by_tenant.items():
             tenant = follower.tenant(tenant_name)
-            if number is None or tenant is None or area not in tenant.areas:
-                continue
-            limit = follower.limits_of(tenant, now).get(area)
-            found.append(_row(number, tenant, area, limit))
+            if tenant is not None:
+                limits = follower.limits_of(tenant, areas)
+                found += [
+                    _row(self.numbers[tenant_name, area], tenant, area, limit)
+                    for area, limit in limits.items()
+                ]
         return found
 
 
-def _row(number: int, tenant: Tenant, area: str, limit: float | None) -> Row:
+def _row(number: int, tenant: Tenant, area: str, limit: float) -> Row:
     series, clock = tenant.areas[area], tenant.clock or 0.0
     scored_at, score = series.last_score
     lately = clock - scored_at <= SCORED_SECONDS and score > -90.0
@@ -95,7 +118,7 @@ def _row(number: int, tenant: Tenant, area: str, limit: float | None) -> Row:
         round(series.last_hour(clock), 1),
         significant(series.model.rate_at(clock), 3),
         round(max(score, 0.0), 1) if lately else None,
-        None if limit is None else round(limit, 1),
+        round(limit, 1),
         series.tickets,
         round(left),
     )
@@ -247,7 +270,7 @@ def moments_of_area(
     follower: Follower, tenant: Tenant, area: str, since: float, until: float
 ) -> list[Moment]:
     """What came to an area (or to a tenant as a `WHOLE`), for a chart; counts per hour."""
-    limit = None if area == WHOLE else follower.limits_of(tenant, tenant.clock or 0.0).get(area)
+    limit = follower.limits_of(tenant, [area]).get(area)  # a tenant as a whole shows none
     return [
         Moment(
             one.at,

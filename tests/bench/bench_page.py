@@ -169,7 +169,7 @@ def _browser(messages: int) -> Iterator[tuple[str, str, str, str]]:
         before = _memory(devtools)
         begin = time.perf_counter()
         rng = random.Random(3)
-        rows = rig.service.rows.of(rig.service.follower, list(rig.service.rows.numbers), 0.0)
+        rows = rig.service.rows.of(rig.service.follower, list(rig.service.rows.numbers))
         for number in range(messages):
             changed = [
                 (*row[:4], round(rng.random() * 9, 1), *row[5:]) for row in rng.sample(rows, 220)

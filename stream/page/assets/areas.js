@@ -1,6 +1,6 @@
 // Areas now: open episodes on top, then every area, the hottest first.
 import { h, s } from "./dom.js";
-import { ask, known } from "./store.js";
+import { areaOf, ask, known } from "./store.js";
 import { clock, count, length, preferences, words } from "./words.js";
 import { card, open, rank } from "./episodes.js";
 
@@ -97,7 +97,7 @@ function state(row, episode) {
 function cells(row, episode) {
   const found = sparks.get(row.number);
   return [
-    h("td", { class: "name" }, h("a", { href: `#/area/${row.number}` }, row.area),
+    h("td", { class: "name" }, h("a", { href: `#/area/${encodeURIComponent(row.tenant)}/${encodeURIComponent(row.area)}` }, row.area),
       known.tenants.size > 1 ? h("span", { class: "faint small" }, ` ${row.tenant}`) : null),
     h("td", null, found ? spark(found) : null),
     h("td", { class: "number" }, count(row.observed)),
@@ -107,11 +107,16 @@ function cells(row, episode) {
   ];
 }
 
+/** Draw anew within *where*; the link that had the focus has it again. */
+function keepingFocus(where, redraw) {
+  const href = where.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  redraw();
+  if (href) [...where.querySelectorAll("a")].find((link) => link.getAttribute("href") === href)?.focus();
+}
+
 function draw(row, episode, fresh) {
   const line = lines.get(row.number) || h("tr", { "data-line": true });
-  const focused = line.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  line.replaceChildren(...cells(row, episode));
-  if (focused) line.querySelector(`a[href="${focused}"]`)?.focus();
+  keepingFocus(line, () => line.replaceChildren(...cells(row, episode)));
   line.classList.toggle("fresh", fresh);
   lines.set(row.number, line);
   return line;
@@ -146,9 +151,7 @@ function arrange(find) {
     ? lines.get(row.number) : draw(row, episodes.get(`${row.tenant}\u001f${row.area}`), false));
   const there = [...body.children];
   if (there.length !== wanted.length || wanted.some((line, at) => line !== there[at])) {
-    const focused = body.contains(document.activeElement) ? document.activeElement : null;
-    body.replaceChildren(...wanted);
-    focused?.focus();
+    keepingFocus(body, () => body.replaceChildren(...wanted));
   }
   for (const [number, line] of lines) if (!line.isConnected) lines.delete(number);
   more.hidden = rows.length <= shown;
@@ -160,12 +163,12 @@ function arrange(find) {
 function drawCards(find) {
   const tenant = preferences.tenant;
   const now = open(find, tenant);
-  cards.replaceChildren(...[
+  keepingFocus(cards, () => cards.replaceChildren(...[
     h("h2", null, now.length ? `Open episodes (${now.length})` : "Open episodes"),
     now.length
       ? h("ul", { class: "cards" }, now.slice(0, CARDS).map((one) => card(one)))
       : h("p", { class: "calm" }, "None: nothing comes faster than it should."),
-    now.length > CARDS ? h("p", null, h("a", { href: "#/episodes" }, `${now.length - CARDS} more`)) : null].filter(Boolean));
+    now.length > CARDS ? h("p", null, h("a", { href: "#/episodes" }, `${now.length - CARDS} more`)) : null].filter(Boolean)));
 }
 
 function standing() {
@@ -233,8 +236,10 @@ export function areas(main, find) {
         if (Date.now() - sortedAt > SORT_MS && !body.contains(document.activeElement)) arrange(find);
       } else if (kind === "episode") {
         drawCards(find);
-        lines.clear();
-        arrange(find);
+        const number = known.byName.get(`${what.one.tenant}\u001f${what.one.area}`);
+        const row = known.areas.get(number);
+        if (row && lines.has(number)) draw(row, running().get(`${row.tenant}\u001f${row.area}`), true);
+        if (!body.contains(document.activeElement)) arrange(find);
       } else if (kind === "silences") {
         quiet.replaceChildren(silenced() || "");
       }
@@ -244,10 +249,11 @@ export function areas(main, find) {
 }
 
 /** One area: its chart, its episodes. */
-export function area(main, number) {
-  const row = known.areas.get(number);
+export function area(main, tenant, name) {
+  const row = areaOf(tenant, name);
   if (!row) {
-    main.replaceChildren(h("h1", null, "No such area"), h("p", null, h("a", { href: "#/" }, "All areas")));
+    main.replaceChildren(h("h1", null, "No such area"),
+      h("p", null, `Nothing is shown here of ${name || "it"} of ${tenant || "any tenant"}. `, h("a", { href: "#/" }, "All areas")));
     return { change() {}, leave() {} };
   }
   const chart = h("img", { class: "chart", alt: `What came to ${row.area} in the last two days against what was due` });
@@ -255,7 +261,7 @@ export function area(main, number) {
   const list = h("div");
   let drawnAt = 0;
   const draw = () => {
-    const now = known.areas.get(number);
+    const now = areaOf(tenant, name) || row;
     const fact = (name, value) => h("div", null, h("dt", null, name), h("dd", null, value));
     facts.replaceChildren(
       fact("last hour", count(now.observed)), fact("due in an hour", count(now.expected)),
@@ -269,7 +275,7 @@ export function area(main, number) {
       : h("p", { class: "faint" }, "None that is remembered here."));
     if (Date.now() - drawnAt > 10000) {
       drawnAt = Date.now();
-      chart.src = picture(`api/areas/${number}/timeline.svg`, main, drawnAt);
+      chart.src = picture(`api/areas/${now.number}/timeline.svg`, main, drawnAt);
     }
   };
   main.replaceChildren(
@@ -279,7 +285,7 @@ export function area(main, number) {
     h("h2", null, "Episodes"), list);
   draw();
   return {
-    change(kind, what) { if (kind !== "areas" || what.has(number)) draw(); },
+    change(kind, what) { if (kind !== "areas" || what.has(areaOf(tenant, name)?.number)) draw(); },
     leave() {},
   };
 }

@@ -114,7 +114,7 @@ function tell(main, one) {
       one.snoozed && one.snoozed > Date.now() / 1000 ? `Snoozed until ${clock(one.snoozed)}. ` : "",
       one.verdict ? `Called ${words(one.verdict)}. ` : "",
       `Since ${moment(one.since)}, found ${moment(one.detected)} (${length(one.detected - one.since)} later). `,
-      row ? h("a", { href: `#/area/${row.number}` }, "the area now") : null),
+      row ? h("a", { href: `#/area/${encodeURIComponent(row.tenant)}/${encodeURIComponent(row.area)}` }, "the area now") : null),
     h("dl", { class: "facts" },
       fact("tickets", count(one.tickets)), fact("customers", count(one.customers)),
       fact("expected", count(data.expected)),

@@ -3,8 +3,8 @@ import { areas, area } from "./areas.js";
 import { episode, episodes } from "./episodes.js";
 import { h } from "./dom.js";
 import { reports } from "./reports.js";
-import { connect, known, listen } from "./store.js";
-import { preferences, words } from "./words.js";
+import { keep, known, listen } from "./store.js";
+import { preferences, words, zone } from "./words.js";
 
 const main = document.getElementById("main");
 const search = document.getElementById("search");
@@ -13,7 +13,7 @@ const tenants = document.getElementById("tenant");
 const line = document.getElementById("line");
 const said = document.getElementById("said");
 const help = document.getElementById("help");
-const STALE_MS = 45000;
+const IDLE_SECONDS = 60;
 
 let view = null;
 let marked = -1;
@@ -27,7 +27,7 @@ function route() {
   const show = {
     episode: () => episode(main, parts[1] || ""),
     episodes: () => episodes(main, find),
-    area: () => area(main, Number(parts[1])),
+    area: () => area(main, parts[1] || "", parts[2] || ""),
     reports: () => reports(main, null),
     report: () => reports(main, parts[1]),
   }[parts[0]] || (() => areas(main, find));
@@ -51,11 +51,11 @@ function title() {
 }
 
 function standing() {
-  const stale = known.ready && Date.now() - known.heard > STALE_MS;
   line.dataset.state = lost ? "lost" : "live";
-  const time = known.heard ? new Date(known.heard).toLocaleTimeString("en-GB") : "";
-  line.textContent = lost ? `not connected${time ? ` since ${time}` : ""}: what is shown is old`
-    : known.ready ? (stale ? `connected, nothing new since ${time}` : "live") : "connecting";
+  const at = (milliseconds) => new Date(milliseconds).toLocaleTimeString("en-GB", { timeZone: zone() });
+  line.textContent = lost ? `not connected${known.heard ? ` since ${at(known.heard)}` : ""}: what is shown is old`
+    : !known.ready ? "connecting"
+      : known.idle > IDLE_SECONDS ? `nothing new from Kafka since ${at(Date.now() - 1000 * known.idle)}` : "live";
 }
 
 function choose() {
@@ -82,14 +82,16 @@ function theme(name) {
   document.documentElement.dataset.theme = name;
 }
 
+/** The next line, or the one before; false where there are none. */
 function mark(step) {
   const lines = [...main.querySelectorAll("[data-line]")];
-  if (!lines.length) return;
+  if (!lines.length) return false;
   const now = lines.findIndex((one) => one.contains(document.activeElement));
   marked = Math.max(0, Math.min(lines.length - 1, (now >= 0 ? now : marked) + step));
   const link = lines[marked].querySelector("a");
   link?.focus();
   lines[marked].scrollIntoView({ block: "nearest" });
+  return true;
 }
 
 const keys = {
@@ -111,7 +113,7 @@ addEventListener("keydown", (event) => {
   if (event.key === "Escape" && typing) { event.target.blur(); main.focus(); return; }
   if (typing || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
   const act = keys[event.key];
-  if (act) { event.preventDefault(); act(); }
+  if (act && act() !== false) event.preventDefault();
 });
 search.addEventListener("input", () => {
   if (!/^#?\/?(episodes)?$/.test(location.hash)) location.hash = "#/";
@@ -135,7 +137,8 @@ addEventListener("hashchange", () => { route(); main.focus(); scrollTo(0, 0); })
 listen((kind, what) => {
   lost = kind === "lost" || (lost && kind !== "open" && kind !== "all");
   if (kind === "all") { choose(); route(); }
-  else if (kind !== "lost" && kind !== "open") view?.change(kind, what);
+  else if (!["lost", "open", "ping"].includes(kind)) view?.change(kind, what);
+  if (kind === "ping") { standing(); return; }
   if (kind === "areas") choose();
   if (kind === "episode" && what.isNew && !what.one.suppressed) {
     said.textContent = `new episode: ${what.one.area || "whole tenant"} of ${what.one.tenant}, ${words(what.one.severity)}`;
@@ -149,4 +152,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) =>
   if (!preferences.theme) { theme(event.matches ? "dark" : "light"); route(); }
 });
 route();
-connect();
+keep();

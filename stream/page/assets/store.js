@@ -12,6 +12,7 @@ export const known = {
   forgotten: 0,
   reports: false,
   heard: 0,
+  idle: 0, // seconds in which Kafka had nothing new
 };
 
 const listeners = new Set();
@@ -29,6 +30,10 @@ const named = (tenant, area) => `${tenant}\u001f${area}`;
 function takeAreas(rows) {
   for (const values of rows) {
     const one = row(values);
+    const before = known.areas.get(one.number); // a number may be given anew
+    if (before && (before.area !== one.area || before.tenant !== one.tenant)) {
+      known.byName.delete(named(before.tenant, before.area));
+    }
     known.areas.set(one.number, one);
     known.byName.set(named(one.tenant, one.area), one.number);
   }
@@ -51,8 +56,9 @@ export async function ask(path) {
   return found;
 }
 
-async function load() {
+async function load(current) {
   const found = await ask("api/now");
+  if (!current()) return;
   known.zone = found.zone;
   known.omitted = found.omitted;
   known.forgotten = found.forgotten;
@@ -70,24 +76,46 @@ async function load() {
   tell("all");
 }
 
-/** Load everything, then follow what changes; where the line breaks, both again. */
-export function connect() {
-  const source = new EventSource("events");
-  let loading = null;
-  const anew = () => {
-    loading ??= load().catch(() => tell("lost")).finally(() => { loading = null; });
-    return loading;
-  };
-  const on = (kind, take) => source.addEventListener(kind, async (event) => {
-    if (loading) await loading;
-    known.heard = Date.now();
-    take(JSON.parse(event.data));
-  });
-  source.addEventListener("open", () => { tell("open"); anew(); });
-  source.addEventListener("error", () => {
+const RETRY_MS = 3000;
+const DEAD_MS = 45000; // three pings that did not come
+const HIDDEN_MS = 10000;
+const MOST_EPISODES = 2500;
+
+let source = null;
+let generation = 0;
+let loading = null;
+let hiding = null;
+
+/** Load everything; where that fails, again. What an older call brings counts no more. */
+function anew() {
+  const mine = ++generation;
+  loading = load(() => mine === generation).then(() => { if (mine === generation) loading = null; }, () => {
+    if (mine !== generation) return;
     tell("lost");
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
+    setTimeout(() => { if (mine === generation) anew(); }, RETRY_MS);
   });
+  return loading;
+}
+
+/** Follow what changes, after everything was loaded; where the line breaks, both again. */
+export function connect() {
+  source?.close();
+  const line = source = new EventSource("events");
+  const on = (kind, take) => line.addEventListener(kind, async (event) => {
+    known.heard = Date.now();
+    if (loading) await loading;
+    if (line === source) take(JSON.parse(event.data));
+  });
+  line.addEventListener("open", () => { known.heard = Date.now(); tell("open"); anew(); });
+  line.addEventListener("error", () => {
+    if (line !== source) return;
+    tell("lost");
+    if (line.readyState === EventSource.CLOSED) {
+      source = null;
+      setTimeout(() => { if (!source && !document.hidden) connect(); }, RETRY_MS);
+    }
+  });
+  on("ping", (found) => { known.idle = found.idle_seconds; tell("ping"); });
   on("reload", anew);
   on("areas", (found) => {
     takeAreas(found.areas);
@@ -97,7 +125,29 @@ export function connect() {
   on("episode", (one) => {
     const before = known.episodes.get(one.id);
     known.episodes.set(one.id, one);
+    if (known.episodes.size > MOST_EPISODES) forget();
     tell("episode", { one, isNew: !before });
   });
   on("silences", (found) => { known.silences = found; tell("silences"); });
+}
+
+/** The oldest that are over, as the server does. */
+function forget() {
+  for (const [id, one] of known.episodes) {
+    if (known.episodes.size <= MOST_EPISODES - 500) return;
+    if (!one.running) known.episodes.delete(id);
+  }
+}
+
+/** A line that says nothing is dead; and a page that nobody sees needs none: browsers allow six to a host. */
+export function keep() {
+  setInterval(() => {
+    if (source && source.readyState === EventSource.OPEN && Date.now() - known.heard > DEAD_MS) { tell("lost"); connect(); }
+  }, 5000);
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(() => { source?.close(); source = null; }, HIDDEN_MS);
+    else if (!source) connect();
+  });
+  connect();
 }

@@ -157,6 +157,47 @@ def test_everything_is_reached_by_keys(seen: Seen) -> None:
     assert page.evaluate("document.activeElement !== document.body")
 
 
+def test_the_focus_stays_where_it_is_while_things_change(seen: Seen, page_rig: PageRig) -> None:
+    page = seen.open()
+    link = page.locator("tbody a", has_text="permissions")
+    link.focus()
+    page_rig.tell([escalation("opened", episode_id="9" * 32, product_area="reports")])
+    expect(page.locator(f"[data-episode='{'9' * 32}']")).to_be_visible()
+    expect(link).to_be_focused()
+    card = page.locator(f"[data-episode='{'9' * 32}'] a")
+    card.focus()
+    page_rig.tell([escalation("updated", episode_id="9" * 32, product_area="reports", sequence=2,
+                              tickets=77)])  # fmt: skip
+    expect(page.locator(f"[data-episode='{'9' * 32}']")).to_contain_text("77 tickets")
+    expect(card).to_be_focused()
+
+
+def test_arrows_scroll_where_there_are_no_lines(seen: Seen, page_rig: PageRig) -> None:
+    page = seen.open(f"#/episode/{incident(page_rig)}")
+    expect(page.locator("h2", has_text="What happened")).to_be_visible()
+    page.locator("#main").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowDown")
+    page.wait_for_function("scrollY > 50")
+
+
+def test_a_failed_first_look_is_tried_again(browser: Browser, page_rig: PageRig) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    failed = []
+
+    def once(route: Any) -> None:
+        failed.append(route)
+        route.fulfill(status=503, body="{}") if len(failed) == 1 else route.continue_()
+
+    page.route("**/api/now", once)
+    page.goto(page_rig.url)
+    expect(page.locator("tbody tr").first).to_be_visible(timeout=10_000)
+    expect(page.locator("#line")).to_have_text("live")
+    assert len(failed) == 2
+    context.close()
+
+
 def test_the_first_tab_skips_to_the_content(seen: Seen) -> None:
     page = seen.open()
     page.keyboard.press("Tab")
@@ -270,7 +311,7 @@ def test_nobody_is_shut_out(browser: Browser, page_rig: PageRig, scheme: Any, na
     context = browser.new_context(viewport=size, color_scheme=scheme)
     page = context.new_page()
     for where in (
-        "#/", "#/episodes", f"#/episode/{incident(page_rig)}", "#/area/0", "#/reports"
+        "#/", "#/episodes", f"#/episode/{incident(page_rig)}", "#/area/acme/login", "#/reports"
     ):  # fmt: skip
         page.goto(page_rig.url + where)
         expect(page.locator("main h1")).to_be_visible()

@@ -192,6 +192,25 @@ def test_links_that_are_none_are_no_links(page_rig: PageRig) -> None:
     assert story["data"]["examples"][0]["ticket_id"] == "<b>1</b>"
 
 
+def test_nothing_is_said_before_everything_was_read() -> None:
+    """A browser that comes back too early would see an all-clear that is none."""
+    with PageRig() as rig:
+        rig.server.ready = False
+        for path in ("/api/now", "/api/sparks?of=0", "/events"):
+            assert get(rig, path)[0] == 503
+        assert get(rig, "/")[0] == 200
+        assert json.loads(get(rig, "/live")[2])["status"] == "reading"
+        rig.server.ready = True
+        assert get(rig, "/api/now")[0] == 200
+
+
+def test_what_was_told_a_moment_ago_is_in_the_first_look(page_rig: PageRig) -> None:
+    for number in range(5):
+        key = f"{0xF00 + number:032x}"
+        page_rig.tell([escalation("opened", episode_id=key, product_area="api")])
+        assert key in {one["id"] for one in read(page_rig, "/api/now")["episodes"]}
+
+
 def test_a_port_that_is_taken_is_said(page_rig: PageRig) -> None:
     second = PageRig()
     taken = second.config.page.model_copy(update={"port": page_rig.port})
@@ -205,7 +224,8 @@ def test_who_watches_hears_of_what_changed(page_rig: PageRig) -> None:
     line.request("GET", "/events")
     answer = line.getresponse()
     assert answer.getheader("content-type") == "text/event-stream"
-    assert answer.readline() == b": still here\n"
+    assert answer.readline() == b"event: ping\n"
+    assert json.loads(answer.readline().removeprefix(b"data: "))["idle_seconds"] >= 0.0
     page_rig.tell([escalation("opened", episode_id="d" * 32, product_area="api")])
     found = b""
     while b"event: episode" not in found:

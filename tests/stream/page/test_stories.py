@@ -124,3 +124,12 @@ def test_what_has_no_shape_is_left_out() -> None:
     stories.take_audit(entry(detail=f"why{UNSEEN}", by=f"who{UNSEEN}"))
     (line,) = stories.stories[EPISODE].told.values()
     assert (line.words + line.by).isprintable()
+
+
+def test_answers_to_what_nobody_knows_are_bounded(monkeypatch: Any) -> None:
+    monkeypatch.setattr(told_by, "MOST_LINES", 10)
+    stories = Stories()
+    for number in range(100):
+        stories.take_answer(answer("note", feedback_id=f"f{number}"))
+        stories.take_answer(answer("note", feedback_id="again"))
+    assert len(stories._answers[EPISODE]) <= 10
