@@ -156,7 +156,7 @@ class Server:
         )
 
     async def _now(self, _: web.Request) -> web.StreamResponse:
-        """Everything that the first look needs; made once for all who ask at about the same time."""
+        """Everything that the first look needs; made once for all who ask about then."""
         async with self._looking:
             at, told, body = self._seen
             if told != self._feed.told or time.monotonic() - at > NOW_SECONDS:
