@@ -10,7 +10,7 @@ from detectors.pipeline import step
 from detectors.retrace import Logged
 from detectors.settings import Settings
 from schemas.escalation import EscalationEvent
-from schemas.signals import Tick, Verdict
+from schemas.signals import Signal, Tick, Verdict
 
 DAYS: Final = 30.0
 
@@ -33,6 +33,8 @@ def preview(
     log: Iterable[Logged], settings: Settings, episode: str, verdict: Verdict
 ) -> Preview | None:
     """Live through the *log*; from its page on in two copies, one of which hears the *verdict*.
+
+    That one passes over what the log itself says of the page; the other hears the log as it is.
 
     Args:
         log: All that came in, in its order.
@@ -58,6 +60,8 @@ def preview(
         signal = record.signal
         if signal.tenant == name or (isinstance(signal, Tick) and signal.tenant is None):
             for tenant, events in zip((plain, twin), found, strict=True):
+                if tenant is twin and _is_on(signal, answer.episode_id):
+                    continue  # it would replace the one that is asked about
                 events += step(tenant, signal, settings, record.received_at).escalations
     until = plain.clock or 0.0
     since = max(until - DAYS * 86_400.0, page.time.timestamp())
@@ -74,6 +78,10 @@ def _find(partition: Partition, log: Iterable[Logged], episode: str) -> Escalati
             if event.data.episode_id.startswith(episode) and _pages(event):
                 return event
     return None
+
+
+def _is_on(signal: Signal, episode: str) -> bool:
+    return isinstance(signal, Verdict) and signal.episode_id == episode
 
 
 def _pages(event: EscalationEvent) -> bool:

@@ -93,9 +93,9 @@ def retrace(
     tickets: deque[tuple[float, str, str, str]] = deque(maxlen=REMEMBERED)
     for record in log:
         signal = record.signal
-        tenant = partition.tenants.get(signal.tenant or "")
-        if tenant is not None:
-            tenant.checked = []
+        for name in partition.tenants if signal.tenant is None else (signal.tenant,):
+            if name in partition.tenants:
+                partition.tenants[name].checked = []
         done = partition.take(signal, record.received_at)
         if isinstance(signal, Ticket) and done.outcome == "counted":
             tickets.append((signal.created_at, signal.tenant, signal.area, record.place))

@@ -136,11 +136,16 @@ def bar(
 
 def forget(tenant: Tenant, at: float, weeks: float) -> None:
     """Drop pages that nothing asks for any more: unanswered after so many *weeks*, or too old."""
+    before = tenant.pages
     tenant.pages = [
         page
-        for page in tenant.pages
+        for page in before
         if at - page.at <= (REMEMBERED_SECONDS if page.verdict else weeks * 604_800.0)
     ][-MOST_PAGES:]
+    kept = {page.episode_id for page in tenant.pages}
+    for page in before:
+        if page.masked and page.episode_id not in kept:  # off the calendar, as after a restart
+            tenant.inform(page.key)
 
 
 def unmask(tenant: Tenant, at: float) -> None:

@@ -217,7 +217,11 @@ class Question:
         if real.suppressed is not None:
             return real.suppressed, "its episode opened, and was no page of its own"
         for outcome in ("announced", "called_false", "inherited"):
-            held = [one for one in real.checked if one.outcome == outcome]
+            held = [
+                one
+                for one in real.checked
+                if one.outcome == outcome and one.score.value >= one.reckoned.limit
+            ]
             if held:
                 best = max(held, key=lambda one: one.score.value)
                 numbers = f"scored {best.score.value:.2f}, limit {best.reckoned.limit:.2f}"

@@ -30,6 +30,8 @@ CHUNK: Final = 1_000
 """Tickets that a process reads at a time."""
 PART: Final = 50_000
 """Signals that are sorted in memory."""
+MERGED: Final = 100
+"""Parts that are merged at a time: each is an open file, of which a process may have few."""
 
 MOST_NAMES: Final = 10_000
 """Areas that are counted apart: names that anyone made up may be many."""
@@ -155,11 +157,8 @@ class History:
         ends = [(first, last) for _, _, first, last in self._parts]
         if all(a[1] <= b[0] for a, b in pairwise(ends)):
             return
-        sorted_path = self.path.with_suffix(".sorted")
-        with sorted_path.open("wb") as file:
-            parts = [self._lines(begin, end) for begin, end, _, _ in self._parts]
-            file.writelines(heapq.merge(*parts, key=lambda line: _decode(line).at))
-        sorted_path.replace(self.path)
+        while len(self._parts) > 1:
+            self._merge()
 
     def signals(self, begin: int = 0) -> Iterator[tuple[int, Taken]]:
         """All from the one that stands at *begin* on, with the place of each."""
@@ -173,6 +172,21 @@ class History:
         self._file.writelines(line for _, line in self._part)
         self._parts.append((begin, self._file.tell(), self._part[0][0], self._part[-1][0]))
         self._part.clear()
+
+    def _merge(self) -> None:
+        """Make one part of each group of neighbours."""
+        merged = []
+        path = self.path.with_suffix(".sorted")
+        with path.open("wb") as file:
+            for number in range(0, len(self._parts), MERGED):
+                group = self._parts[number : number + MERGED]
+                begin = file.tell()
+                parts = [self._lines(first, last) for first, last, _, _ in group]
+                file.writelines(heapq.merge(*parts, key=lambda line: _decode(line).at))
+                times = min(one[2] for one in group), max(one[3] for one in group)
+                merged.append((begin, file.tell(), *times))
+        path.replace(self.path)
+        self._parts = merged
 
     def _lines(self, begin: int, end: int) -> Iterator[bytes]:
         with self.path.open("rb") as file:

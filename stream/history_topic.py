@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import msgspec
 from aiokafka import TopicPartition
 
 from detectors.evaluation.injection import Taken
@@ -18,16 +19,20 @@ IDLE_MS = 300
 
 async def read_topic(
     config: Config, since: float, until: float, take: Callable[[Taken], None]
-) -> None:
+) -> int:
     """Give all signals that the topic took in from *since* to *until* to *take*.
 
     Times are the broker's, in seconds since 1970; infinite ones mean all that is there now. Without
     a consumer group: nobody else's offsets move. What the canary made up is left out.
 
+    Returns:
+        How many records cannot be read; they are passed over, as by the workers.
+
     Raises:
         UserError: No broker, or the topics are not as they must be.
     """
     await verify(config)
+    undecodable = 0
     topic = Topics(config.kafka.topic_prefix).by_tenant
     async with Reader(config) as reader:
         partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
@@ -45,6 +50,11 @@ async def read_topic(
                     at = record.timestamp / 1000.0
                     if record.offset >= ends[tp] or at > until or record.value is None:
                         continue
-                    signal = signals.decode(record.value)
+                    try:
+                        signal = signals.decode(record.value)
+                    except (msgspec.MsgspecError, TypeError, UnicodeDecodeError):
+                        undecodable += 1
+                        continue
                     if not (signal.tenant or "").startswith(CANARY):
                         take(Taken(at, signal, at, tp.partition))
+    return undecodable

@@ -104,7 +104,9 @@ def history_of(source: Source, config: Config, pool: "Pool | None") -> "Iterator
         if source.path is None:
             from stream.history_topic import read_topic  # noqa: PLC0415 - aiokafka takes a while
 
-            run_async(read_topic(config, since, until, history.add))
+            undecodable = run_async(read_topic(config, since, until, history.add))
+            if undecodable:
+                history.facts.dead["undecodable"] = undecodable
         else:
             with ticket_file(
                 source.path,

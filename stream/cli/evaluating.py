@@ -142,6 +142,8 @@ def evaluate(
                 "--quick, --reduced, --only, --seeds, --per-class, --json, --record and --against "
                 "are for made-up companies: not with a history of your own"
             )
+        if compare is not None and html is not None:
+            raise typer.BadParameter("--compare and --html exclude each other: a report is of one")
         history = backtesting.Source(
             path=source,
             since=since,

@@ -1,10 +1,12 @@
 """Decisions made again: the same bytes after restarts and verdicts, and all their numbers."""
 
+import msgspec
 import pytest
 
 from detectors.partition import Partition
-from detectors.retrace import differences, retrace
+from detectors.retrace import Logged, differences, retrace
 from schemas.codec import write_escalation
+from schemas.signals import Tick, Ticket
 from tests.bench.bench_explain import SETTINGS, came_in, live
 
 
@@ -41,6 +43,29 @@ def test_a_decision_names_its_place_and_its_numbers() -> None:
         assert sum(member.share for member in decision.members) == pytest.approx(1.0)
         assert {guard.name for guard in decision.guards} >= {"newborn", "called_false", "storm"}
         assert round(decision.score, 4) == event.data.score
+
+
+def test_an_end_by_time_alone_has_no_limit_of_the_ticket_before() -> None:
+    """A tick that names no tenant ends what the last ticket opened: nothing was held against it."""
+    partition, log = Partition(0, owner=0, settings=SETTINGS), list[Logged]()
+    live_tickets = [
+        msgspec.structs.replace(signal, mode="live")  # simulated time has ticks of its own
+        for signal in came_in(3)[:6_000]
+        if isinstance(signal, Ticket)
+    ]
+    for signal in live_tickets:
+        log.append(Logged(f"{len(log)}", signal))
+        if any(event.transition == "opened" for event in partition.take(signal).escalations):
+            break
+    log.append(Logged("tick", Tick(signal.created_at + 86_400.0)))
+    told = {
+        event.transition: decision
+        for event, decision in retrace(Partition(0, 0, SETTINGS), log, lambda _: True)
+    }
+    assert told["opened"].limit is not None
+    assert told["resolved"].decided_by == "tick"
+    assert (told["resolved"].limit, told["resolved"].bar) == (None, float("inf"))
+    assert told["resolved"].members == []
 
 
 def test_events_that_differ_say_where() -> None:

@@ -312,6 +312,26 @@ def test_a_restart_changes_nothing_of_what_verdicts_do(state_of: StateOf) -> Non
     assert desk.events == other.events
 
 
+def test_a_page_that_is_dropped_takes_its_event_off_the_calendar(
+    state_of: StateOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more pages than are remembered: what runs on knows what is restored."""
+    desk = over(paged())
+    say(desk, "expected_event", until=MORNING + 3 * DAY)
+    monkeypatch.setattr("detectors.verdicts.MOST_PAGES", 1)
+    for day in (0, 1):
+        desk.burst(MORNING + day * DAY + 4 * HOUR, 60, 0.5, "billing")
+        desk.feed(MORNING + day * DAY + 5 * HOUR, MORNING + (day + 1) * DAY, seed=83 + day)
+    assert all(page.key != "login" for page in desk.tenant.pages)
+    other = copy(desk)
+    for each in (desk, other):
+        each.rng.seed(5)
+        each.events.clear()
+        each.feed(MORNING + 2 * DAY + 4 * HOUR, MORNING + 4 * DAY, seed=85)
+    assert state_of(desk.tenant) == state_of(other.tenant)
+    assert desk.events == other.events
+
+
 said = st.tuples(
     st.sampled_from([*EPISODES, "duplicate_of", "withdraw", "acknowledge"]),
     st.sampled_from([0.0, 600.0, DAY]),

@@ -5,7 +5,7 @@ from detectors.settings import Settings
 from detectors.why_not import MOST_MORE, why_not
 from schemas.signals import Ticket
 from tests.detectors.companies import HOUR, MONDAY, Desk
-from tests.detectors.near_misses import KINDS, near_miss
+from tests.detectors.near_misses import KINDS, Story, expected, near_miss
 
 
 def test_the_true_cause_is_named() -> None:
@@ -14,6 +14,18 @@ def test_the_true_cause_is_named() -> None:
     wrong = [(true, answer) for true, answer in found if answer.because != true]
     assert len(wrong) <= 0.05 * len(found), wrong
     assert {answer.because for _, answer in found} >= {kind.because for kind in KINDS}
+
+
+def test_an_announced_event_is_no_cause_where_nothing_crossed() -> None:
+    """Too few came while an event was announced: it kept nothing silent."""
+    story = Story(7)
+    expected(story)
+    story.around.clear()
+    story.burst(story.at - 300.0, 5, minutes=6.0)
+    answer = story.ask()
+    assert answer.nearest is not None
+    assert 0.0 <= answer.nearest.score < answer.nearest.bar
+    assert answer.because == "too_few"
 
 
 def log_of(signals: list[Ticket]) -> list[Logged]:

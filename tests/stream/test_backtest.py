@@ -249,6 +249,16 @@ def test_options_that_do_not_go_together(arguments: tuple[str, ...]) -> None:
     assert call("evaluate", *arguments).exit_code == 2
 
 
+def test_a_report_of_two_configurations_is_refused(own: Path, tmp_path: Path) -> None:
+    """Before anything is played, instead of a file that is never written."""
+    config = tmp_path / "c.toml"
+    config.write_text("[budget]\nfalse_pages_per_week = 2.0\n")
+    html = tmp_path / "report.html"
+    done = call("evaluate", own, "--compare", config, config, "--html", html)
+    assert done.exit_code == 2
+    assert "--compare and --html exclude each other" in done.output
+
+
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_replay_draws_an_area(own: Path, tmp_path: Path, suffix: str) -> None:
     picture = tmp_path / f"login{suffix}"

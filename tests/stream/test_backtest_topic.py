@@ -50,8 +50,9 @@ def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Any) -> None:
         if one.transition in ("opened", "reopened") and one.data.suppressed is None
     )
     assert len(paged) >= 2
+    rig.put(rig.topics.by_tenant, [(b"{", []), (b"\xff", [])], partition=0)
     with History() as history:
-        asyncio.run(read_topic(rig.config, -math.inf, math.inf, history.add))
+        assert asyncio.run(read_topic(rig.config, -math.inf, math.inf, history.add)) == 2
         history.close_book()
         assert history.facts.tickets == len(lines)
         found = backtest(history, Order(settings=settings_of(rig.config)))
@@ -59,6 +60,7 @@ def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Any) -> None:
 
     done = rig.run("evaluate", "--from-topic", "--since", "1h", "--processes", "1")
     assert done.returncode == 0, done.stderr
+    assert "tickets that cannot be read: 2 undecodable" in done.stdout
     assert f"{len(lines):,} tickets in 4 areas of 2 tenants" in done.stdout
     later: list[Taken] = []
     asyncio.run(read_topic(rig.config, time.time() + 60.0, math.inf, later.append))

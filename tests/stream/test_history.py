@@ -1,6 +1,7 @@
 """A history at rest: read in any order, by any number of processes, in bounded memory."""
 
 import json
+import resource
 import tracemalloc
 from pathlib import Path
 
@@ -47,6 +48,30 @@ def test_newest_first_is_put_in_order(part: int, monkeypatch: pytest.MonkeyPatch
     in_order, backwards = read(rows)[1], read(rows[::-1])
     assert backwards[1] == in_order
     assert backwards[0].facts.disordered == len(rows) - 1
+
+
+def test_more_parts_than_files_may_be_open_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In groups, more than once; the same times keep the order in which they came."""
+    monkeypatch.setattr("stream.history.PART", 2)
+    monkeypatch.setattr("stream.history.MERGED", 5)
+    rows = lines()
+    in_order = sorted(read(rows)[1], key=lambda taken: taken.at)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Path("/dev/null").open() as file:
+        few = file.fileno() + 60
+    assert len(rows) / 2 > few
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
+    try:
+        found = read(rows[::-1])[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found == in_order
+    at_once = [Taken(START, Ticket("acme", f"{n}", START, "login")) for n in range(100)]
+    with History() as history:
+        for taken in [*at_once, Taken(START - 1.0, at_once[0].signal)]:
+            history.add(taken)
+        history.close_book()
+        assert [taken for _, taken in history.signals()][1:] == at_once
 
 
 def test_processes_leave_no_trace() -> None:
