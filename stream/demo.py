@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -71,6 +72,8 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
     Raises:
         UserError: Something it needs is not there.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script may have had it ignored
+    signal.signal(signal.SIGTERM, _interrupt)
     with contextlib.ExitStack() as stack:
         given = load(path).kafka
         if "bootstrap_servers" in given.model_fields_set:
@@ -113,12 +116,15 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
         stack.enter_context(_process("notify", {**environ, **page, **_receivers(folder, inbox)},
                                      folder / "notify.log"))  # fmt: skip
         say(f"     notify: the messages that would go out are files in {INBOX}/")
-        done = asyncio.run(_story(config, page["SPIKEWATCH_PAGE__URL"], once=once, say=say))
+        story = _story(config, page["SPIKEWATCH_PAGE__URL"], environ, once=once, say=say)
+        done = asyncio.run(story)
         _show_inbox(inbox, say)
         return done
 
 
-async def _story(config: Config, page_url: str, *, once: bool, say: Say) -> int:
+async def _story(
+    config: Config, page_url: str, environ: dict[str, str], *, once: bool, say: Say
+) -> int:
     history_end = START + (HISTORY_HOURS + 8.0) * HOUR
     stream = iter(tickets(WORLD))
     resolved = asyncio.Event()
@@ -152,12 +158,9 @@ async def _story(config: Config, page_url: str, *, once: bool, say: Say) -> int:
         if once:
             return 0
         say(f"Everything still runs; Ctrl-C ends it. The page, with all that happened: {page_url}")
-        say("Try in another terminal:")
-        say(
-            "  SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS="
-            f"{config.kafka.bootstrap_servers} SPIKEWATCH_KAFKA__TOPIC_PREFIX="
-            f"{config.kafka.topic_prefix} .venv/bin/spikewatch tail --status"
-        )
+        say("For the commands that the page shows, say this in another terminal first:")
+        say("  export " + " ".join(f"{key}={shlex.quote(value)}" for key, value in environ.items()))
+        say("Then, for example: .venv/bin/spikewatch tail --status")
         await watcher
         return 0
     except TimeoutError:
@@ -168,6 +171,11 @@ async def _story(config: Config, page_url: str, *, once: bool, say: Say) -> int:
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
+
+
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - as a signal's handler has it
+    """End as Ctrl-C does: whoever is told to stop stops what it has started."""
+    raise KeyboardInterrupt
 
 
 async def _load_history(sender: Sender, stream: Iterator[dict[str, object]], until: float) -> bytes:

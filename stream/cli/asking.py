@@ -1,9 +1,10 @@
 """Commands that answer for what was decided: explain, why-not."""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -29,6 +30,7 @@ History = Annotated[
 FeedbackFile = Annotated[
     str | None, typer.Option("--feedback", help="With --from: file of answers, a Feedback a line.")
 ]
+HOUR = 3600.0
 AsJson = Annotated[bool, typer.Option("--json", help="All of it, as one JSON object.")]
 
 
@@ -135,7 +137,9 @@ def why_not(
 
         topics = run_async(from_topics(loaded, tenant))
         number = partition_of(tenant, loaded.kafka.partitions)
-        answer = asking.why_not(topics.log, settings, tenant, area, at, number)
+        span = _Span()
+        answer = asking.why_not(span.of(topics.log), settings, tenant, area, at, number)
+        span.holds(at)
         decisions = _not_told(loaded, answer.episode, tenant) if answer.episode else []
         if topics.begins:
             decisions.append(
@@ -143,12 +147,46 @@ def why_not(
             )
     else:
         with logged(source, history, feedback) as log:
-            answer = asking.why_not(log, settings, tenant, area, at)
+            span = _Span()
+            answer = asking.why_not(span.of(log), settings, tenant, area, at)
+            span.holds(at)
     if as_json:
         say(json.dumps(msgspec.to_builtins(answer) | {"decisions": decisions}))
         return
     for line in as_text(answer, decisions):
         say(line)
+    if answer.because in ("unknown_tenant", "unknown_area"):
+        raise UserError(f"{area} of {tenant} was not known then: see above")
+
+
+class _Span:
+    """From when to when a log tells of anything."""
+
+    def __init__(self) -> None:
+        self._first, self._last = math.inf, -math.inf
+
+    def of(self, log: "Iterable[Logged]") -> "Iterator[Logged]":
+        """The log, looked at while it passes."""
+        for record in log:
+            at = getattr(record.signal, "created_at", None) or getattr(record.signal, "now", None)
+            if at is not None:
+                self._first, self._last = min(self._first, at), max(self._last, at)
+            yield record
+
+    def holds(self, at: float) -> None:
+        """Whether anything can be said of *at*.
+
+        Raises:
+            UserError: It lies more than an hour outside.
+        """
+        if self._last < self._first:
+            raise UserError("nothing can be said of then: nothing is known at all")
+        if not self._first - HOUR <= at <= self._last + HOUR:
+            first, last = (datetime.fromtimestamp(t, UTC) for t in (self._first, self._last))
+            raise UserError(
+                f"nothing can be said of then: what is known goes from {first:%Y-%m-%d %H:%M}Z "
+                f"to {last:%Y-%m-%d %H:%M}Z"
+            )
 
 
 def _not_told(config: "Config", episode: str, tenant: str) -> list[str]:

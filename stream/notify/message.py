@@ -153,7 +153,10 @@ def of_event(
     if reason in WHY and (action != "open" or reason == "reopened"):
         lines = [f"Why you are told: {note or WHY[reason]}."]
     if accounts:
-        lines.append(f"Your customers in it: {len(accounts)}")
+        named = ""
+        if data.impact is not None and data.impact.customers > len(data.impact.accounts):
+            named = f" (the event names {len(data.impact.accounts)} of {data.impact.customers})"
+        lines.append(f"Your customers in it: {len(accounts)}{named}")
         lines += [f"- {one}" for one in _accounts(accounts)]
     if now is not None and action == "open":
         age = now - data.detected_at.timestamp()

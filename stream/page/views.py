@@ -36,8 +36,8 @@ class Rows:
     """Areas as rows, each with a number that stays the same; bounded.
 
     A row is: number, tenant, area, phase, customer-equivalents of the last hour, those due in an
-    hour, score of the last ticket (null: none within the hour), its limit, tickets ever, hours of
-    warm-up left.
+    hour, score of the last ticket (null: none within the hour, or since an episode), its limit,
+    tickets ever, hours of warm-up left.
     """
 
     def __init__(self, most: int) -> None:
@@ -108,7 +108,8 @@ class Rows:
 def _row(number: int, tenant: Tenant, area: str, limit: float) -> Row:
     series, clock = tenant.areas[area], tenant.clock or 0.0
     scored_at, score = series.last_score
-    lately = clock - scored_at <= SCORED_SECONDS and score > -90.0
+    over = series.episode.resolved_at if series.episode is not None else 0.0
+    lately = clock - scored_at <= SCORED_SECONDS and score > -90.0 and scored_at > over
     left = max(0.0, MATURE_HOURS - series.model.maturity_hours)
     return (
         number,

@@ -42,7 +42,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
 def ask(*words: str) -> tuple[int, str]:
     """Exit code of a command, and what it said."""
     done = CliRunner().invoke(app, list(words))
-    text = done.output
+    text = f"{done.output}{done.exception or ''}"
     return (1 if done.exception is not None and done.exit_code != 2 else done.exit_code), text
 
 
@@ -162,3 +162,16 @@ def test_a_verdict_reaches_the_worker_and_the_topics_explain_the_page(rig: Rig) 
     done = rig.run("why-not", "billing", moment, "--tenant", "acme")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "because:" in done.stdout
+
+
+def test_why_not_says_so_where_nothing_can_be_said(files: tuple[Path, Path, str]) -> None:
+    """A typing error is no answer: exit code 1, and what is known."""
+    given = ("--tenant", "acme", "--from", str(files[0]))
+    code, said = ask("why-not", "login", "2031-04-01T09:40:00Z", *given)
+    assert code == 1
+    assert "what is known goes from" in said
+    at = datetime.fromtimestamp(START + 400.0 * HOUR, UTC).isoformat()
+    code, said = ask("why-not", "nope", at, *given)
+    assert code == 1
+    assert "nope of acme was not known then" in said
+    assert ask("why-not", "login", at, *given)[0] == 0

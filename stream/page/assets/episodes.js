@@ -113,6 +113,7 @@ function tell(main, one) {
       one.acknowledged ? `Acknowledged by ${one.acknowledged}. ` : "",
       one.snoozed && one.snoozed > Date.now() / 1000 ? `Snoozed until ${clock(one.snoozed)}. ` : "",
       one.verdict ? `Called ${words(one.verdict)}. ` : "",
+      known.tenants.get(one.tenant)?.mode === "simulated" ? "Simulated time. " : "",
       `Since ${moment(one.since)}, found ${moment(one.detected)} (${length(one.detected - one.since)} later). `,
       row ? h("a", { href: `#/area/${encodeURIComponent(row.tenant)}/${encodeURIComponent(row.area)}` }, "the area now") : null),
     h("dl", { class: "facts" },
@@ -130,9 +131,9 @@ function tell(main, one) {
         : "", "Bars: customer-equivalents an hour. Orange: due, and what is usual.")),
     h("div", { class: "columns" },
       section("Why", why(one)), section("What to do", actions(data.actions)),
+      section("Answer it", answers(one)), section("Who was told", told(one.told)),
       section("Who is hit", impact(data.impact, data.children)), section("Tickets", examples(data.examples)),
-      section("Who was told", told(one.told)), section("What happened", happened(one.transitions))),
-    section("Answer it", answers(one)),
+      section("What happened", happened(one.transitions))),
     h("details", null, h("summary", null, "As on-call reads it"), h("pre", null, one.page), copier(one.page, "copy")),
     h("p", { class: "small faint" }, `Episode ${one.id}, #${one.sequence}, model ${data.model}, settings ${data.config_hash}. Severity ${data.severity_rule}.`),
   ].filter(Boolean));
@@ -204,15 +205,31 @@ function examples(found) {
     h("blockquote", null, one.text)]);
 }
 
+/** One line for each receiver; all of it on demand. Messages have the wall clock, tickets their own. */
 function told(found) {
   if (!found.length) return h("p", { class: "faint" }, "Nothing is known of messages: notify writes them down.");
-  return h("ul", { class: "plain small" }, found.map((one) => {
-    const verb = one.kind === "answered" ? one.words
-      : one.kind === "decided" ? `${one.send ? "to be told" : "not told"}: ${one.receiver}, ${one.reason}`
-        : `${words(one.kind)}: ${one.receiver}, ${one.reason}`;
-    const more = one.kind !== "answered" && one.words ? ` (${one.words})` : "";
-    return h("li", null, h("span", { class: "faint" }, `${moment(one.at)} `), verb, more);
-  }));
+  const receivers = new Map();
+  for (const one of found) {
+    if (one.kind === "answered") continue;
+    const so = receivers.get(one.receiver) || { sent: 0, failed: 0, last: null };
+    if (one.kind === "sent") so.sent += 1;
+    if (one.kind === "failed" || one.kind === "given_up") so.failed += 1;
+    so.last = one;
+    receivers.set(one.receiver, so);
+  }
+  const verb = (one) => one.kind === "decided" ? (one.send ? "to be told" : "not told") : words(one.kind);
+  return [
+    h("ul", { class: "plain" }, found.filter((one) => one.kind === "answered").map((one) =>
+      h("li", null, one.words, h("span", { class: "faint small" }, ` ${moment(one.at)}`))),
+    [...receivers].map(([name, so]) => h("li", null, h("b", null, name || "everybody"),
+      `: ${so.sent} sent${so.failed ? `, ${so.failed} failed` : ""}; last ${verb(so.last)} (${so.last.reason}) `,
+      h("span", { class: "faint small" }, moment(so.last.at))))),
+    h("details", null, h("summary", null, `all ${found.length} lines, by the wall clock`),
+      h("ul", { class: "plain small" }, found.map((one) => h("li", null,
+        h("span", { class: "faint" }, `${moment(one.at)} `),
+        one.kind === "answered" ? one.words : `${verb(one)}: ${one.receiver}, ${one.reason}`,
+        one.kind !== "answered" && one.words ? ` (${one.words})` : "")))),
+  ];
 }
 
 function happened(found) {

@@ -18,6 +18,7 @@ const IDLE_SECONDS = 60;
 let view = null;
 let marked = -1;
 let lost = false;
+let depth = 0; // views that were opened since this one was
 
 function route() {
   const parts = location.hash.replace(/^#\/?/, "").split("/").map(decode);
@@ -94,6 +95,13 @@ function mark(step) {
   return true;
 }
 
+/** To the view before, never out of the page. */
+function back() {
+  if (!depth) { location.hash = "#/"; return; }
+  depth -= 2; // the change of address that follows adds one
+  history.back();
+}
+
 const keys = {
   "/": () => { search.focus(); search.select(); },
   j: () => mark(1),
@@ -102,7 +110,7 @@ const keys = {
   ArrowUp: () => mark(-1),
   a: () => { location.hash = "#/"; },
   e: () => { location.hash = "#/episodes"; },
-  Backspace: () => history.back(),
+  Backspace: back,
   t: () => document.getElementById("theme").click(),
   z: () => zones.focus(),
   "?": () => help.showModal(),
@@ -120,7 +128,12 @@ search.addEventListener("input", () => {
   else route();
 });
 search.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" || event.key === "ArrowDown") { event.preventDefault(); event.stopPropagation(); mark(1); }
+  if (event.key !== "Enter" && event.key !== "ArrowDown") return;
+  event.preventDefault();
+  event.stopPropagation();
+  const found = main.querySelectorAll("[data-line]");
+  if (event.key === "Enter" && found.length === 1) found[0].querySelector("a").click();
+  else mark(1);
 });
 zones.addEventListener("change", () => { preferences.zone = zones.value; route(); });
 tenants.addEventListener("change", () => { preferences.tenant = tenants.value; route(); });
@@ -132,7 +145,7 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 document.getElementById("help-button").addEventListener("click", () => help.showModal());
 document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
-addEventListener("hashchange", () => { route(); main.focus(); scrollTo(0, 0); });
+addEventListener("hashchange", () => { depth = Math.max(0, depth + 1); route(); main.focus(); scrollTo(0, 0); });
 
 listen((kind, what) => {
   lost = kind === "lost" || (lost && kind !== "open" && kind !== "all");

@@ -136,9 +136,7 @@ def test_everything_is_reached_by_keys(seen: Seen) -> None:
     page.keyboard.press("/")
     page.keyboard.type("permis")
     expect(page.locator("tbody tr")).to_have_count(1)
-    page.keyboard.press("Enter")
-    expect(page.locator("tbody a", has_text="permissions")).to_be_focused()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # the only one that is found
     expect(page.locator("h1")).to_contain_text("permissions of acme")
     page.keyboard.press("e")
     expect(page.locator("h1")).to_have_text("Episodes")
@@ -152,6 +150,10 @@ def test_everything_is_reached_by_keys(seen: Seen) -> None:
     page.keyboard.press("Backspace")
     expect(page.locator("h1")).to_have_text("Episodes")
     page.keyboard.press("a")
+    expect(page.locator("h1")).to_have_text("Areas now")
+    for _ in range(9):  # further back than there were views: it stays in the page
+        page.keyboard.press("Backspace")
+        page.wait_for_timeout(150)
     expect(page.locator("h1")).to_have_text("Areas now")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement !== document.body")
