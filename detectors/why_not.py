@@ -142,7 +142,8 @@ def why_not(
         signal = record.signal
         if signal.tenant not in (tenant, None):
             continue
-        when = _arrived(record)
+        known = partition.tenants.get(tenant)
+        when = _arrived(record, ticking=known is not None and known.live)
         if around or (when is not None and when >= at - AROUND_SECONDS):
             if when is not None and when > at + AROUND_SECONDS:
                 break
@@ -153,14 +154,20 @@ def why_not(
     return Question(before, around, settings, tenant, area, at).answer()
 
 
-def _arrived(record: Logged) -> float | None:
-    """When a record came, as far as it tells."""
-    if record.received_at is not None:
-        return record.received_at
+def _arrived(record: Logged, *, ticking: bool) -> float | None:
+    """When a record came, as far as it tells: by the clock that its tenant goes by.
+
+    *ticking*: that is the wall clock; ticks for all tell nothing of a tenant in history or in
+    simulated time.
+    """
     signal = record.signal
     if isinstance(signal, Ticket):
-        return max(signal.created_at, signal.occurred_at or 0.0)
-    return signal.now if isinstance(signal, Tick) else None
+        if signal.mode != "live":
+            return signal.created_at
+        return record.received_at or max(signal.created_at, signal.occurred_at or 0.0)
+    if isinstance(signal, Tick) and (ticking or signal.tenant is not None):
+        return signal.now if record.received_at is None else min(signal.now, record.received_at)
+    return None
 
 
 class Question:
@@ -266,7 +273,7 @@ class Question:
         tenant.checked = []
         looked = False
         for record in self._records(tenant, change, more):
-            when = _arrived(record)
+            when = _arrived(record, ticking=tenant.live)
             if not looked and when is not None and when > self._at:
                 looked = True
                 self._look(played)
@@ -314,12 +321,12 @@ class Question:
         added = self._added(tenant, more)
         clock = tenant.clock or 0.0
         for number, record in enumerate(self._around):
-            when = _arrived(record)
+            when = _arrived(record, ticking=tenant.live)
             while added and when is not None and added[0].created_at <= when:
                 yield Logged("added", added.pop(0))
             signal = record.signal
             if isinstance(signal, Ticket):
-                clock = max(clock, record.received_at or signal.created_at)
+                clock = max(clock, when or signal.created_at)
                 if change is not None and signal.area == self._area:
                     changed = change(signal, number, clock)
                     if changed is not None:

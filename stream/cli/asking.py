@@ -137,7 +137,7 @@ def why_not(
 
         topics = run_async(from_topics(loaded, tenant))
         number = partition_of(tenant, loaded.kafka.partitions)
-        span = _Span()
+        span = _Span(tenant)
         answer = asking.why_not(span.of(topics.log), settings, tenant, area, at, number)
         span.holds(at)
         decisions = _not_told(loaded, answer.episode, tenant) if answer.episode else []
@@ -147,7 +147,7 @@ def why_not(
             )
     else:
         with logged(source, history, feedback) as log:
-            span = _Span()
+            span = _Span(tenant)
             answer = asking.why_not(span.of(log), settings, tenant, area, at)
             span.holds(at)
     if as_json:
@@ -160,17 +160,24 @@ def why_not(
 
 
 class _Span:
-    """From when to when a log tells of anything."""
+    """From when to when a log tells of a tenant."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenant: str) -> None:
+        self._tenant, self._live = tenant, False
         self._first, self._last = math.inf, -math.inf
 
     def of(self, log: "Iterable[Logged]") -> "Iterator[Logged]":
         """The log, looked at while it passes."""
+        from schemas.signals import Tick, Ticket  # noqa: PLC0415 - only those who ask need it
+
         for record in log:
-            at = getattr(record.signal, "created_at", None) or getattr(record.signal, "now", None)
-            if at is not None:
+            signal = record.signal
+            if isinstance(signal, Ticket) and signal.tenant == self._tenant:
+                at = signal.created_at
                 self._first, self._last = min(self._first, at), max(self._last, at)
+                self._live = signal.mode == "live"
+            elif isinstance(signal, Tick) and (self._live or signal.tenant == self._tenant):
+                self._last = max(self._last, signal.now)
             yield record
 
     def holds(self, at: float) -> None:

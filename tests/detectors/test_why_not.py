@@ -3,7 +3,7 @@
 from detectors.retrace import Logged
 from detectors.settings import Settings
 from detectors.why_not import MOST_MORE, why_not
-from schemas.signals import Ticket
+from schemas.signals import Tick, Ticket
 from tests.detectors.companies import HOUR, MONDAY, Desk
 from tests.detectors.near_misses import KINDS, Story, expected, near_miss
 
@@ -72,3 +72,18 @@ def test_what_no_number_of_tickets_would_have_paged_says_so() -> None:
     at = MONDAY + 400 * HOUR
     asked = why_not(log_of(signals), settings, "acme", "login", at)
     assert asked.more is None or asked.more > MOST_MORE / 4
+
+
+def test_simulated_time_is_asked_in_its_own_clock() -> None:
+    """As it stands on the topic: years ago by its tickets, now by the broker and the ticker."""
+    wall = MONDAY + 3e8
+    log = [Logged("tick 0", Tick(wall), wall)]
+    for number, signal in enumerate(quiet_weeks()):
+        log.append(Logged(f"{number}", signal, wall + number))
+        log.append(Logged(f"tick {number}", Tick(wall + number), wall + number))
+    at = MONDAY + 400.5 * HOUR
+    answer = why_not(log, Settings(), "acme", "login", at)
+    alone = why_not(log_of(quiet_weeks()), Settings(), "acme", "login", at)
+    assert (answer.because, answer.came, answer.rate) == (alone.because, alone.came, alone.rate)
+    assert answer.because == "too_few"
+    assert answer.came == {"counted": 2}
