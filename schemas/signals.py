@@ -91,3 +91,19 @@ Signal = Ticket | Tick | HistoryEnd | Verdict
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Ticket | Tick | HistoryEnd | Verdict).decode
+
+
+def read(value: bytes | None) -> Signal | None:
+    """A record of the internal topic; None where it is not written by intake or ticker.
+
+    Example:
+        >>> read(encode(Tick(9.0)))
+        Tick(now=9.0, tenant=None)
+        >>> read(b"?") is None
+        True
+    """
+    try:
+        signal: Signal = decode(value or b"")
+    except (msgspec.MsgspecError, TypeError, UnicodeDecodeError):
+        return None
+    return signal

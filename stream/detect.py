@@ -8,7 +8,6 @@ the same ids, by whoever owns the partition next.
 import time
 from typing import Any
 
-import msgspec
 from faust.types import TP
 
 from detectors.pipeline import Step
@@ -75,9 +74,8 @@ class Detect:
         metrics = self._metrics
         outgoing: list[Record] = []
         for record in records:
-            try:
-                signal = signals.decode(record.value)
-            except (msgspec.MsgspecError, TypeError, UnicodeDecodeError):
+            signal = signals.read(record.value)
+            if signal is None:
                 why = Rejected("undecodable", "not written by intake or ticker")
                 outgoing.append(self._dead(why, record))
                 continue

@@ -16,7 +16,7 @@ from detectors.settings import Settings
 from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent
 from stream.errors import UserError
-from stream.wording import headline, rounded
+from stream.wording import clock, headline, rounded
 
 
 @dataclass
@@ -234,4 +234,4 @@ def _limit(decision: Decision) -> Iterator[str]:
 
 
 def _clock(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}Z"
+    return clock(datetime.fromtimestamp(at, UTC))

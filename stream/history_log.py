@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 from aiokafka import TopicPartition
 
 from detectors.retrace import Logged
@@ -95,9 +94,8 @@ async def from_topics(config: Config, tenant: str) -> OnTopics:
         of_log = TopicPartition(topics.by_tenant, number)
         found.begins = (await reader.beginning_offsets([of_log]))[of_log]
         async for record in read_to_end(reader, of_log):
-            try:
-                signal = signals.decode(record.value)
-            except (msgspec.MsgspecError, TypeError, UnicodeDecodeError):
+            signal = signals.read(record.value)
+            if signal is None:
                 continue  # the worker passes it over as well
             if signal.tenant in (tenant, None) or tenant.startswith(OTHER):
                 place = f"{found.place}@{record.offset}"

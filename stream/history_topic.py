@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 
-import msgspec
 from aiokafka import TopicPartition
 
 from detectors.evaluation.injection import Taken
@@ -12,6 +11,7 @@ from schemas.signals import CANARY
 from schemas.topics import Topics
 from stream.config import Config
 from stream.reader import Reader
+from stream.tail import seek
 from stream.topics import verify
 
 IDLE_MS = 300
@@ -37,22 +37,19 @@ async def read_topic(
     async with Reader(config) as reader:
         partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
         ends = await reader.end_offsets(partitions)
-        starts = await reader.beginning_offsets(partitions)
-        if math.isfinite(since):
-            wanted = dict.fromkeys(partitions, math.ceil(since * 1000))
-            found = await reader.offsets_for_times(wanted)
-            starts = {tp: ends[tp] if one is None else one.offset for tp, one in found.items()}
         for tp in partitions:
             reader.assign([tp])
-            reader.seek(tp, starts[tp])
+            if math.isfinite(since):
+                await seek(reader, [tp], since)
+            else:
+                await reader.seek_to_beginning(tp)
             while await reader.position(tp) < ends[tp]:
                 for record in (await reader.getmany(tp, timeout_ms=IDLE_MS)).get(tp, ()):
                     at = record.timestamp / 1000.0
                     if record.offset >= ends[tp] or at > until or record.value is None:
                         continue
-                    try:
-                        signal = signals.decode(record.value)
-                    except (msgspec.MsgspecError, TypeError, UnicodeDecodeError):
+                    signal = signals.read(record.value)
+                    if signal is None:
                         undecodable += 1
                         continue
                     if not (signal.tenant or "").startswith(CANARY):

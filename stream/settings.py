@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from detectors.settings import Settings
 from detectors.severity import Rule
 from schemas.escalation import Severity as Grade
-from stream.config import Config
+from stream.config import Config, ConfigError, read_again
 from stream.config.sections import Severity
 
 
@@ -37,6 +39,19 @@ def settings_of(config: Config) -> Settings:
         areas_per_tenant=config.limits.areas_per_tenant,
         tenants_per_partition=config.limits.tenants_per_partition,
     )
+
+
+def reloaded(config: Config, settings: Settings) -> Settings | None:
+    """*settings* with taxonomy and playbook as their files stand now; None: they are wrong.
+
+    What is wrong with them is said.
+    """
+    try:
+        taxonomy, playbook = read_again(config)
+    except ConfigError as error:
+        print(f"taxonomy and playbook stay as they were:\n{error}", flush=True)
+        return None
+    return msgspec.structs.replace(settings, taxonomy=taxonomy, playbook=playbook)
 
 
 def _rules(bounds: Severity) -> Iterator[Rule]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from detectors.why_not import MOST_MORE, WhyNot
-from stream.wording import rounded
+from stream.wording import clock, rounded
 
 IN_WORDS: Final = {
     "sent": "something was sent",
@@ -78,4 +78,4 @@ def as_text(answer: WhyNot, decisions: list[str] | None = None) -> Iterator[str]
 
 
 def _clock(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}Z"
+    return clock(datetime.fromtimestamp(at, UTC))

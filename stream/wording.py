@@ -27,7 +27,7 @@ def page(event: EscalationEvent) -> str:
     head = f"[{data.severity.upper()}] {event.transition.upper()}: {_where(data)}"
     if data.suppressed:
         head += f" (not paged: {data.suppressed})"
-    lines = [f"{_clock(event.time)}  {head}"]
+    lines = [f"{clock(event.time)}  {head}"]
     if event.transition == "resolved":
         lines.append(
             f"  lasted {_duration(event.time, data.since)}: {data.tickets} tickets of "
@@ -35,7 +35,7 @@ def page(event: EscalationEvent) -> str:
         )
     else:
         lines += [
-            f"  {data.tickets} tickets of {data.customers} customers since {_clock(data.since)} "
+            f"  {data.tickets} tickets of {data.customers} customers since {clock(data.since)} "
             f"({_duration(event.time, data.since)}): {rounded(data.observed)} "
             f"customer-equivalents, {rounded(data.expected)} expected",
             f"  {rounded(data.ratio)} times the expected rate (90 %: {rounded(data.ratio_low, 2)} "
@@ -75,7 +75,7 @@ def for_accounts(event: EscalationEvent) -> list[str]:
     """
     data = event.data
     state = "It is over." if event.transition == "resolved" else "It is going on."
-    lines = [f"{state} It began {_clock(data.since)}: {_where(data)}."]
+    lines = [f"{state} It began {clock(data.since)}: {_where(data)}."]
     lines += [f"What they have in common: {explained(one)}" for one in data.explanation[:1]]
     if data.actions is not None:
         lines.append(f"Who takes it: {_shown(data.actions.team or 'nobody is named')}")
@@ -185,7 +185,8 @@ def _listed(data: Escalation) -> str:
     return f" ({', '.join(inside[:MOST_AREAS])}{more})" if inside else ""
 
 
-def _clock(at: datetime) -> str:
+def clock(at: datetime) -> str:
+    """To the second, in UTC."""
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 

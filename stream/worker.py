@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import faust
 import faust.streams
-import msgspec
 from faust.types import TP
 
 from schemas.codec import read_feedback, read_record
 from schemas.topics import Topics
 from stream import header_names, quiet_logs
 from stream.chunks import ChunkSchema, FullTableManager, LedgerApp, LedgerTable
-from stream.config import Config, ConfigError, faust_credentials, read_again
+from stream.config import Config, faust_credentials
 from stream.detect import Detect
 from stream.errors import UserError
 from stream.fatal import fatal
@@ -29,7 +28,7 @@ from stream.intake import Intake, body
 from stream.ledger import Ledger, Position
 from stream.metrics import Metrics
 from stream.outbox import Outbox
-from stream.settings import settings_of
+from stream.settings import reloaded, settings_of
 from stream.topics import verify
 from stream.traces import Traces
 
@@ -150,12 +149,9 @@ def _listen(app: LedgerApp, config: Config) -> None:
 
 def reload(app: LedgerApp, config: Config) -> None:
     """Go on with the files as they stand now; where they are wrong, with those from before."""
-    try:
-        taxonomy, playbook = read_again(config)
-    except ConfigError as error:
-        print(f"taxonomy and playbook stay as they were:\n{error}", flush=True)
+    settings = reloaded(config, app.ledger.settings)
+    if settings is None:
         return
-    settings = msgspec.structs.replace(app.ledger.settings, taxonomy=taxonomy, playbook=playbook)
     app.ledger.change(settings)
     print(f"taxonomy and playbook were read again: config {settings.config_hash}", flush=True)
 

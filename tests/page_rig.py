@@ -5,7 +5,6 @@ Everything else is real: the step, the web server, the browser.
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
@@ -26,14 +25,9 @@ from stream.config.sections import Page
 from stream.page.server import Server
 from stream.page.service import PageMetrics, Service
 from tests.chromium import ARGUMENTS, chromium
+from tests.stream.conftest import free_port
 
 SECONDS: Final = 30.0
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class PageRig:

@@ -6,8 +6,6 @@ Reads only. Where a record cannot be read it is passed over, as workers do.
 import time
 from collections.abc import Iterable
 
-import msgspec
-
 from detectors.budget import limits
 from detectors.partition import Partition
 from detectors.settings import Settings
@@ -73,9 +71,8 @@ class Follower:
             return
         self._next[number] = offset + 1
         partition = self.partitions[number]
-        try:
-            signal = signals.decode(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        signal = signals.read(value)
+        if signal is None:
             return
         partition.take(signal, received_at)
         if signal.tenant is None:

@@ -168,9 +168,8 @@ class Server:
     async def _look(self) -> dict[str, Any]:
         self._rows.choose(self._follower)
         rows: list[views.Row] = []
-        keys = list(self._rows.numbers)
-        for begin in range(0, len(keys), views.AT_ONCE):
-            rows += self._rows.of(self._follower, keys[begin : begin + views.AT_ONCE])
+        for some in self._rows.in_parts(self._follower, list(self._rows.numbers)):
+            rows += some
             await asyncio.sleep(0)  # somebody else's turn
         return {
             "zone": self._zone,

@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -21,7 +20,7 @@ from schemas.feedback import Feedback
 from schemas.silence import Silence
 from schemas.topics import Topics
 from stream import scrape
-from stream.config import Config, ConfigError, read_again
+from stream.config import Config
 from stream.errors import UserError
 from stream.page import views
 from stream.page.feed import Feed
@@ -29,7 +28,7 @@ from stream.page.follower import Follower
 from stream.page.server import Server
 from stream.page.stories import Stories
 from stream.reader import Reader
-from stream.settings import settings_of
+from stream.settings import reloaded, settings_of
 from stream.tail import read_partition, seek
 from stream.topics import verify
 
@@ -205,9 +204,7 @@ class Service:
                 looked = now
                 self.rows.choose(self.follower)
                 changed.update(self.rows.numbers)
-            keys = list(changed)
-            for begin in range(0, len(keys), views.AT_ONCE):
-                rows = self.rows.of(self.follower, keys[begin : begin + views.AT_ONCE])
+            for rows in self.rows.in_parts(self.follower, list(changed)):
                 news = [row for row in rows if self._shown.get(row[0]) != row]
                 self._shown.update((row[0], row) for row in news)
                 if news:
@@ -259,14 +256,9 @@ async def serve(config: Config, say: Say) -> None:
 
 def _reload(service: Service, config: Config) -> None:
     """Read taxonomy and playbook again, as workers do at the same signal."""
-    try:
-        taxonomy, playbook = read_again(config)
-    except ConfigError as error:
-        print(f"taxonomy and playbook stay as they were:\n{error}", flush=True)
-        return
-    service.follower.change(
-        msgspec.structs.replace(service.follower.settings, taxonomy=taxonomy, playbook=playbook)
-    )
+    settings = reloaded(config, service.follower.settings)
+    if settings is not None:
+        service.follower.change(settings)
 
 
 def address(config: Config) -> str:

@@ -1,7 +1,7 @@
 """What the browser is told, as plain values: rows of areas, summaries and stories of episodes."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -103,6 +103,11 @@ class Rows:
                     for area, limit in limits.items()
                 ]
         return found
+
+    def in_parts(self, follower: Follower, keys: Sequence[tuple[str, str]]) -> Iterator[list[Row]]:
+        """The same in parts that take no time: between two of them others can have a turn."""
+        for begin in range(0, len(keys), AT_ONCE):
+            yield self.of(follower, keys[begin : begin + AT_ONCE])
 
 
 def _row(number: int, tenant: Tenant, area: str, limit: float) -> Row:
@@ -224,34 +229,13 @@ def summaries(stories: Stories) -> list[dict[str, Any]]:
 def story(found: Story) -> dict[str, Any]:
     """One episode in full."""
     event, data = found.event, found.event.data
-    told = sorted(found.told.values(), key=lambda one: one.at)
     return {
         **summary(found),
         "data": _shown(data),
         "page": page(event),
         "claims": [explained(one) for one in data.explanation],
-        "transitions": [
-            {
-                "sequence": one.sequence,
-                "transition": one.transition,
-                "at": one.at,
-                "severity": one.severity,
-                "words": one.words,
-            }
-            for one in found.transitions
-        ],
-        "told": [
-            {
-                "at": one.at,
-                "kind": one.kind,
-                "receiver": one.receiver,
-                "reason": one.reason,
-                "words": one.words,
-                "by": one.by,
-                "send": one.send,
-            }
-            for one in told
-        ],
+        "transitions": found.transitions,
+        "told": sorted(found.told.values(), key=lambda one: one.at),
     }
 
 

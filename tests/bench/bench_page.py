@@ -51,8 +51,9 @@ from tests.bench.common import (
     quantile,
     table,
 )
-from tests.page_rig import PageRig, free_port
+from tests.page_rig import PageRig
 from tests.page_rig import browser as opened
+from tests.stream.conftest import free_port
 from tests.stream.notify.escalations import SINCE, escalation
 
 START: Final = 1_713_171_600.0
