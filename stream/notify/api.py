@@ -28,6 +28,7 @@ from stream.errors import UserError
 from stream.notify import answers
 from stream.notify.ledger import Ledger
 from stream.notify.silences import Silences
+from stream.web import listen
 
 BODY_BYTES: Final = 65_536
 LEAST_TOKEN: Final = 16
@@ -102,17 +103,13 @@ class Api:
         app.router.add_post("/v1/silences", self._silence)
         app.router.add_delete("/v1/silences/{silence}", self._end_silence)
         app.router.add_post("/slack/interactions", self._button)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._config.api_host, self._config.api_port)
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise UserError(
-                f"the API cannot listen on {self._config.api_host}:{self._config.api_port} "
-                f"({error.strerror}): set another [notify] api_port, or 0 for none"
-            ) from None
+        self._runner = await listen(
+            app,
+            self._config.api_host,
+            self._config.api_port,
+            "the API cannot listen on",
+            "set another [notify] api_port, or 0 for none",
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -25,11 +25,11 @@ from detectors.tenant import WHOLE
 from stream.charts import Theme, svg, timeline
 from stream.config import Config
 from stream.config.values import zone as known_zone
-from stream.errors import UserError
 from stream.page import views
 from stream.page.feed import MOST_VIEWERS, Feed
 from stream.page.follower import Follower
 from stream.page.stories import Stories, Story
+from stream.web import listen
 
 ASSETS: Final = Path(__file__).parent / "assets"
 POLICY: Final = (
@@ -59,7 +59,6 @@ WIDTHS: Final = (280, 440, 640, 880)
 """Of charts, in pixels: few, so that viewers share them."""
 MOST_CHARTS: Final = 200
 NOW_SECONDS: Final = 1.0
-SHUTDOWN_SECONDS: Final = 2.0
 
 
 class Server:
@@ -98,17 +97,13 @@ class Server:
         app.router.add_get("/reports/{name}", self._report)
         app.router.add_get("/events", self._events)
         app.router.add_get("/live", self._live)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._page.host, self._page.port).start()
-        except OSError as error:
-            await self._runner.cleanup()
-            why = error.strerror or str(error)
-            raise UserError(
-                f"the page cannot be served on {self._page.host}:{self._page.port} ({why}): "
-                "set another [page] host or port"
-            ) from None
+        self._runner = await listen(
+            app,
+            self._page.host,
+            self._page.port,
+            "the page cannot be served on",
+            "set another [page] host or port",
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
