@@ -51,9 +51,9 @@ bench: $(STAMP) ## run the benchmarks
 	done
 
 schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, anew
-	@$(PY) -m schemas.export
-	@$(PY) -m stream.metrics_page
-	@$(PY) -m stream.notify.keys_page
+	@$(PY) -m schemas.tools.export
+	@$(PY) -m stream.docsgen.metrics_page
+	@$(PY) -m stream.docsgen.receivers_page
 
 dashboards: $(STAMP) ## write Grafana's dashboards anew
 	@$(PY) -m deploy.grafana

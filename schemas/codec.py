@@ -21,7 +21,7 @@ from schemas import signals
 from schemas.dead_letter import DeadReason, Rejected
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
-from schemas.privacy import redact_value, safe_link, shown_text
+from schemas.privacy.redaction import redact_value, safe_link, shown_text
 from schemas.signals import MOST_HANDLING_SECONDS, MOST_REVENUE
 from schemas.tick import Tick
 from schemas.ticket import TICKET_SCHEMA_VERSION, TicketEvent
@@ -36,7 +36,8 @@ NAME_BYTES: Final = 128
 """Of a value's name, and of a customer's id as it stands."""
 EARLIEST: Final = 0.0
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-"""Before 2106, where 32 bits of seconds end: `detectors.customers` keeps times in them."""
+"""Before 2106, where 32 bits of seconds end: `detectors.memory.customer_weights` keeps times in
+them."""
 
 HEADER_MODE: Final = "spikewatch-mode"
 """live, history or simulated; live where absent."""
@@ -185,7 +186,8 @@ def read_feedback(
 def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket:
     """Reduce a valid ticket event to what the step reads, names normalised.
 
-    From here on there is no personal data in it, as far as it can be told (`schemas.privacy`).
+    From here on there is no personal data in it, as far as it can be told
+    (`schemas.privacy.redaction`).
     """
     account = event.account
     words = event.event_type in ("created", "reclassified")

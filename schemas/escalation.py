@@ -1,5 +1,6 @@
 """The escalation event: what spikewatch says on the topic ``escalations``, as a CloudEvent."""
 
+import hashlib
 from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -252,3 +253,8 @@ class EscalationEvent(BaseModel):
     def transition(self) -> str:
         """The word in the type: opened, updated, resolved, reopened or amended."""
         return self.type.removeprefix(EVENT_TYPE_PREFIX).removesuffix(".v1")
+
+
+def event_id(episode: str, sequence: int) -> str:
+    """Consumers drop repeats by it: 32 hexadecimal digits of episode and sequence."""
+    return hashlib.sha256(f"{episode}\x1f{sequence}".encode()).hexdigest()[:32]

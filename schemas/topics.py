@@ -59,5 +59,5 @@ class Topics:
         return f"{self.prefix}{name}"
 
     def changelog(self, name: str) -> str:
-        """The state of the group *name*: twin records and progress (see `detectors.twins`)."""
+        """The state of the group *name*: snapshots and progress."""
         return f"{self.group(name)}-state-changelog"

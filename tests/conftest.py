@@ -14,7 +14,7 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 
-from stream.broker import Broker
+from stream.trial.broker.local_broker import Broker
 
 settings.register_profile("ours", deadline=None)  # a busy machine is no defect
 settings.load_profile("ours")

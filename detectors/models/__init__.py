@@ -1,14 +1,15 @@
-"""Models behind one interface (`detectors.models.interface.Model`), chosen by name.
+"""Models behind one interface (`detectors.models.base.Model`), chosen by name.
 
-Adding one: a file with a class, one line in `_MODELS`, one in `detectors.settings.ModelName`; the
-contract suite in ``tests/detectors/test_models.py`` then runs over it.
+Adding one: a file with a class, one line in `_MODELS`, one in
+`detectors.policy.settings.ModelName`; the contract suite in
+``tests/detectors/models/test_models.py`` then runs over it.
 """
 
 from importlib import import_module
 from typing import Final, cast
 
-from detectors.models.interface import Arrival, Model, Score
-from detectors.settings import ModelName
+from detectors.models.base import Arrival, Model, Score
+from detectors.policy.settings import ModelName
 
 __all__ = ["MODEL_NAMES", "Arrival", "Model", "Score", "model_class"]
 

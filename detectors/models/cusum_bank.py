@@ -33,10 +33,13 @@ from typing import ClassVar, Final, Self
 
 import msgspec
 
-from detectors import state_codec
-from detectors.arithmetic import hours_of_starts, log_likelihood_ratio, negative_log_tail
-from detectors.baseline import Baseline, Context
-from detectors.models.interface import (
+from detectors.foundation import state_codec
+from detectors.foundation.count_statistics import (
+    hours_of_starts,
+    log_likelihood_ratio,
+    negative_log_tail,
+)
+from detectors.models.base import (
     HOURS_A_WEEK,
     LEAST_EVIDENCE,
     Arrival,
@@ -45,7 +48,8 @@ from detectors.models.interface import (
     Model,
     Score,
 )
-from detectors.totals import Totals
+from detectors.models.baseline import Baseline, Context
+from detectors.models.day_totals import Totals
 
 NEW_NORMAL_HOURS: Final = 48.0
 """A window that is this long and beyond doubt is no spike any more: the level is re-based."""
@@ -100,7 +104,7 @@ class CusumBank(Model):
     """Baseline and windows of one series.
 
     Example:
-        >>> from detectors.baseline import Profile
+        >>> from detectors.models.baseline import Profile
         >>> model = CusumBank(Context(profile=Profile(), tenant_born=0), start=0.0)
         >>> for hour in range(24 * 7 * 6):
         ...     _ = model.observe(Arrival(hour * 3600.0))  # one an hour for six weeks

@@ -10,8 +10,8 @@ from typing import ClassVar, cast
 
 from river import anomaly, proba
 
-from detectors.models.buckets import BUCKETS_A_WEEK, Buckets
-from detectors.profile import Context
+from detectors.models.seasonal_profile import Context
+from detectors.models.time_buckets import BUCKETS_A_WEEK, Buckets
 
 
 class GaussianBuckets(Buckets):

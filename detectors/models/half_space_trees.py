@@ -11,8 +11,8 @@ from typing import ClassVar, Final
 
 from river import anomaly
 
-from detectors.models.buckets import Buckets
-from detectors.profile import Context
+from detectors.models.seasonal_profile import Context
+from detectors.models.time_buckets import Buckets
 
 TREES: Final = 5
 HEIGHT: Final = 4

@@ -11,22 +11,22 @@ from typing import Annotated
 
 import typer
 
-from stream import quiet_logs
 from stream.cli import (
-    answering,
-    asking,
-    backtesting,
-    evaluating,
-    notifying,
-    reporting,
-    running,
+    backtest,
+    episodes,
+    evaluate,
+    forensics,
+    notify,
+    processes,
+    report,
     taxonomy,
     tickets,
-    watching,
+    views,
 )
 from stream.cli.options import say
-from stream.config import ConfigError
+from stream.config.errors import ConfigError
 from stream.errors import UserError
+from stream.kafka import log_throttle
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,38 +36,38 @@ app = typer.Typer(
     help="Watches support tickets as they arrive and says, within minutes and with evidence, that "
     "something broke. Try: spikewatch demo --once",
 )
-app.command()(running.demo)
-app.command()(running.broker)
-app.add_typer(running.topics_app, name="topics")
-app.command()(running.worker)
-app.command()(running.ticker)
-app.command()(running.canary)
+app.command()(processes.demo)
+app.command()(processes.broker)
+app.add_typer(processes.topics_app, name="topics")
+app.command()(processes.worker)
+app.command()(processes.ticker)
+app.command()(processes.canary)
 app.command()(tickets.send)
 app.command()(tickets.simulate)
-app.command()(watching.tail)
-app.command()(watching.page)
+app.command()(views.tail)
+app.command()(views.page)
 app.command()(tickets.replay)
-app.command()(reporting.report)
-app.command()(evaluating.evaluate)
-app.command()(backtesting.advise)
-app.command()(notifying.notify)
-app.command()(notifying.route)
-app.command()(answering.ack)
-app.command()(answering.snooze)
-app.command()(answering.silence)
-app.command()(answering.verdict)
-app.command()(answering.note)
-app.command()(answering.episodes)
-app.command()(answering.history)
-app.command()(asking.explain)
-app.command("why-not")(asking.why_not)
+app.command()(report.report)
+app.command()(evaluate.evaluate)
+app.command()(backtest.advise)
+app.command()(notify.notify)
+app.command()(notify.route)
+app.command()(episodes.ack)
+app.command()(episodes.snooze)
+app.command()(episodes.silence)
+app.command()(episodes.verdict)
+app.command()(episodes.note)
+app.command()(episodes.episodes)
+app.command()(episodes.history)
+app.command()(forensics.explain)
+app.command("why-not")(forensics.why_not)
 app.add_typer(taxonomy.taxonomy_app, name="taxonomy")
-app.add_typer(running.config_app, name="config")
+app.add_typer(processes.config_app, name="config")
 
 
 def main() -> None:
     """Entry point: run the command, and turn what a user can mend into one sentence."""
-    quiet_logs.install()
+    log_throttle.install()
     try:
         app()
     except ConfigError as error:

@@ -152,7 +152,7 @@ def ticket_file(
     file_format: Literal["jsonl", "csv"] | None,
 ) -> Iterator[tuple[Iterator[tuple[int, bytes]], Callable[[], None]]]:
     """Numbered lines of a ticket file, and what to call after each so that the bar moves."""
-    from stream.ticket_files import TicketFile, parse_mapping  # noqa: PLC0415 - pydantic's fields
+    from stream.inputs.ticket_files import TicketFile, parse_mapping  # noqa: PLC0415 - pydantic's fields
 
     fields = parse_mapping(mapping) if mapping else None
     with (

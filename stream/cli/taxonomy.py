@@ -17,11 +17,12 @@ from stream.cli.options import (
     ticket_file,
     watched,
 )
-from stream.config import ConfigError, load
+from stream.config.errors import ConfigError
+from stream.config.loading import load
 from stream.errors import UserError
 
 if TYPE_CHECKING:
-    from detectors.taxonomy_check import Check, Findings, Fit, Frequent, OnTickets
+    from detectors.policy.taxonomy_coverage import Check, Findings, Fit, Frequent, OnTickets
 
 MOST_LISTED = 20
 """Areas or pairs of them in one list of the text; --json has all."""
@@ -51,8 +52,8 @@ def taxonomy_check(
     """
     import msgspec  # noqa: PLC0415 - only this command needs it
 
-    from detectors.taxonomy_check import Check, findings  # noqa: PLC0415 - the same
-    from stream.config.taxonomy import read_taxonomy  # noqa: PLC0415 - the same
+    from detectors.policy.taxonomy_coverage import Check, findings  # noqa: PLC0415 - the same
+    from stream.config.policy_files.taxonomy import read_taxonomy  # noqa: PLC0415 - the same
 
     known, mistakes = read_taxonomy(file)
     if mistakes:

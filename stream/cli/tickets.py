@@ -30,7 +30,7 @@ from stream.cli.options import (
     time,
     watched,
 )
-from stream.config import load
+from stream.config.loading import load
 from stream.errors import UserError
 
 LATE_SHARE = 0.05
@@ -66,7 +66,7 @@ def send(
 
     As they are (live), as --history, or in simulated time with --speed.
     """
-    from stream.send import Pace, Sender  # noqa: PLC0415 - aiokafka takes a while to import
+    from stream.kafka.ticket_sender import Pace, Sender  # noqa: PLC0415 - aiokafka takes a while to import
 
     if history and speed is not None:
         raise typer.BadParameter("--history and --speed exclude each other")
@@ -122,9 +122,9 @@ def simulate(
     """Write or send a made-up company's tickets, with seasons, noise and incidents."""
     import json  # noqa: PLC0415 - only this command needs it
 
-    from detectors.simulate import HOUR, World, tickets  # noqa: PLC0415 - only this command needs it
-    from stream.demo import START  # noqa: PLC0415 - the same Monday
-    from stream.ticket_rows import csv_lines  # noqa: PLC0415 - pydantic's fields
+    from detectors.simulation.tickets import HOUR, World, tickets  # noqa: PLC0415 - only this command needs it
+    from stream.inputs.ticket_csv import csv_lines  # noqa: PLC0415 - pydantic's fields
+    from stream.trial.demo import START  # noqa: PLC0415 - the same Monday
 
     begin = START if start is None else start.timestamp()
     world = World(
@@ -145,7 +145,7 @@ def simulate(
         bar.update(task, completed=world.hours)
 
     if to_kafka:
-        from stream.send import Pace, Sender  # noqa: PLC0415 - aiokafka takes a while to import
+        from stream.kafka.ticket_sender import Pace, Sender  # noqa: PLC0415 - aiokafka takes a while to import
 
         loaded = load(config)
 
@@ -201,15 +201,15 @@ def replay(
     config: ConfigPath = None,
 ) -> None:
     """Try it on tickets in a file, without Kafka: the escalations there would have been."""
-    from stream.feedback_files import read_verdicts  # noqa: PLC0415 - pydantic's fields
-    from stream.plots import Plot  # noqa: PLC0415 - scipy takes a while to import
-    from stream.replay import (  # noqa: PLC0415 - scipy takes a while to import
+    from stream.analysis.replay import (  # noqa: PLC0415 - scipy takes a while to import
         Replay,
         dead_to_file,
         replay_lines,
         to_file,
     )
-    from stream.settings import settings_of  # noqa: PLC0415 - the same
+    from stream.charts.backtest_charts import Plot  # noqa: PLC0415 - scipy takes a while to import
+    from stream.config.step_settings import settings_of  # noqa: PLC0415 - the same
+    from stream.inputs.feedback_files import read_verdicts  # noqa: PLC0415 - pydantic's fields
 
     loaded = load(config)
     end = None if until is None else until.timestamp()
@@ -286,7 +286,7 @@ def _speed(text: str | None) -> float | Literal["max"]:
 
 
 def _incident(text: str, begin: float) -> Any:
-    from detectors.simulate import COMPANY, HOUR, Incident  # noqa: PLC0415 - only simulate needs it
+    from detectors.simulation.tickets import COMPANY, HOUR, Incident  # noqa: PLC0415 - only simulate needs it
 
     try:
         area, day, hours, times = text.split(",")

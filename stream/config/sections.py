@@ -12,13 +12,13 @@ from pydantic import (
     model_validator,
 )
 
-from detectors.playbook import Playbook
-from detectors.settings import Dimension
-from detectors.taxonomy import Taxonomy
+from detectors.policy.playbook import Playbook
+from detectors.policy.settings import Dimension
+from detectors.policy.taxonomy import Taxonomy
 from schemas.codec import value_name
-from stream.config.calendar import Calendar
 from stream.config.errors import Disagreement, disagree
 from stream.config.kafka import Kafka
+from stream.config.policy_files.calendar import Calendar
 from stream.config.values import Section, host, page_url, web_address, zone
 
 Port = Annotated[int, Field(ge=0, le=65535)]

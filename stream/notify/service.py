@@ -21,24 +21,25 @@ from pydantic import ValidationError
 from schemas.cloudevents import EventError, decode
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
-from stream.config import Config, kafka_client_options
+from stream.config.sections import Config
 from stream.errors import UserError
-from stream.fatal import fatal
-from stream.health import HealthServer, Progress
-from stream.notify.delivery import Channel
-from stream.notify.desk import Desk, over_in
-from stream.notify.errors import RefusedError, TryAgainError
-from stream.notify.http import Http
-from stream.notify.ledger import Ledger, complain, key_of, read_to_end
-from stream.notify.metrics import NotifyMetrics
-from stream.notify.plan import Plan
-from stream.notify.post import PostOffice
-from stream.notify.register import Changes
-from stream.notify.silences import Silences, of_alertmanager
-from stream.reader import Reader
-from stream.routing import partition_of
-from stream.topics import verify
-from stream.traces import Traces
+from stream.kafka.clients import kafka_client_options
+from stream.kafka.partitioner import partition_of
+from stream.kafka.reading import Reader, key_of, read_to_end
+from stream.kafka.topics import verify
+from stream.notify.delivery.channel import Channel
+from stream.notify.delivery.metrics import NotifyMetrics
+from stream.notify.delivery.sender import PostOffice
+from stream.notify.dispatch.dispatcher import Desk, over_in
+from stream.notify.dispatch.silences import Silences, of_alertmanager
+from stream.notify.dispatch.thread_index import Changes
+from stream.notify.model.errors import RefusedError, TryAgainError
+from stream.notify.routing.rules import Plan
+from stream.notify.sinks.safe_http import Http
+from stream.notify.store.notify_topics import Ledger, complain
+from stream.process.fail_fast import fatal
+from stream.process.health import HealthServer, Progress
+from stream.process.tracing import Traces
 
 POLL_MS: Final = 100
 AHEAD_RECORDS: Final = 5_000
@@ -335,7 +336,7 @@ async def serve(config: Config, plan: Plan) -> None:
     Raises:
         UserError: It cannot start.
     """
-    from stream.notify.api import Api  # noqa: PLC0415 - the server is needed here alone
+    from stream.notify.responses.http_api import Api  # noqa: PLC0415 - the server is needed here alone
 
     await verify(config)
     general = plan.general

@@ -21,15 +21,15 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
-from detectors.tenant import WHOLE
-from stream.charts import Theme, svg, timeline
-from stream.config import Config
+from detectors.state.tenant import WHOLE
+from stream.charts.vega import Theme, svg, timeline
+from stream.config.sections import Config
 from stream.config.values import zone as known_zone
-from stream.page import views
-from stream.page.feed import MOST_VIEWERS, Feed
-from stream.page.follower import Follower
-from stream.page.stories import Stories, Story
-from stream.web import listen
+from stream.page import json_views
+from stream.page.episode_views import Stories, Story
+from stream.page.live_updates import MOST_VIEWERS, Feed
+from stream.page.state_follower import Follower
+from stream.process.http_listener import listen
 
 ASSETS: Final = Path(__file__).parent / "assets"
 POLICY: Final = (
@@ -65,7 +65,12 @@ class Server:
     """The server, for the time of an ``async with``."""
 
     def __init__(
-        self, config: Config, follower: Follower, stories: Stories, rows: views.Rows, feed: Feed
+        self,
+        config: Config,
+        follower: Follower,
+        stories: Stories,
+        rows: json_views.Rows,
+        feed: Feed,
     ) -> None:
         """Nothing listens yet."""
         self._page = config.page
@@ -162,28 +167,28 @@ class Server:
 
     async def _look(self) -> dict[str, Any]:
         self._rows.choose(self._follower)
-        rows: list[views.Row] = []
+        rows: list[json_views.Row] = []
         for some in self._rows.in_parts(self._follower, list(self._rows.numbers)):
             rows += some
             await asyncio.sleep(0)  # somebody else's turn
         return {
             "zone": self._zone,
-            "tenants": views.tenants(self._follower),
+            "tenants": json_views.tenants(self._follower),
             "areas": rows,
             "omitted": self._rows.omitted,
-            "episodes": views.summaries(self._stories),
+            "episodes": json_views.summaries(self._stories),
             "forgotten": self._stories.forgotten,
-            "silences": views.silences(self._stories),
+            "silences": json_views.silences(self._stories),
             "reports": bool(self._page.reports),
         }
 
     async def _sparks(self, request: web.Request) -> web.StreamResponse:
         asked = request.query.get("of", "").split(",")
         numbers = [int(one) for one in asked if one.isascii() and one.isdigit() and len(one) < 9]
-        return _json(views.sparks(self._follower, self._rows, numbers))
+        return _json(json_views.sparks(self._follower, self._rows, numbers))
 
     async def _episode(self, request: web.Request) -> web.StreamResponse:
-        return _json(views.story(self._found(request)))
+        return _json(json_views.story(self._found(request)))
 
     def _found(self, request: web.Request) -> Story:
         """The episode that is asked for, by its id or the beginning of it."""
@@ -203,14 +208,14 @@ class Server:
         area = data.product_area or WHOLE
         clock = tenant.clock if tenant is not None and tenant.clock is not None else 0.0
         end = story.event.time.timestamp()
-        until = max(clock if story.running else end + views.AFTER, end)
-        since = data.since.timestamp() - views.BEFORE
+        until = max(clock if story.running else end + json_views.AFTER, end)
+        since = data.since.timestamp() - json_views.BEFORE
         moments = []
         if tenant is not None and (area == WHOLE or area in tenant.areas):
-            moments = views.moments_of_area(self._follower, tenant, area, since, until)
+            moments = json_views.moments_of_area(self._follower, tenant, area, since, until)
         if not moments or moments[0].at > data.since.timestamp():
-            moments = views.moments_of_events(story)
-        marks = views.spans(self._stories, data.tenant, data.product_area, until)
+            moments = json_views.moments_of_events(story)
+        marks = json_views.spans(self._stories, data.tenant, data.product_area, until)
         return await self._drawn(request, (data.episode_id, data.sequence), moments, marks)
 
     async def _area_chart(self, request: web.Request) -> web.StreamResponse:
@@ -220,10 +225,10 @@ class Server:
         if key is None or tenant is None or key[1] not in tenant.areas:
             raise web.HTTPNotFound(reason="no such area")
         until = tenant.clock or 0.0
-        moments = views.moments_of_area(
-            self._follower, tenant, key[1], until - 2 * views.DAY, until
+        moments = json_views.moments_of_area(
+            self._follower, tenant, key[1], until - 2 * json_views.DAY, until
         )
-        marks = views.spans(self._stories, key[0], key[1], until)
+        marks = json_views.spans(self._stories, key[0], key[1], until)
         return await self._drawn(request, key, moments, marks)
 
     async def _drawn(

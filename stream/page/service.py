@@ -13,24 +13,23 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import ValidationError
 
-from detectors.twins import StateError
+from detectors.state.snapshots import StateError
 from schemas.audit import AuditEntry
 from schemas.cloudevents import EventError, decode
 from schemas.feedback import Feedback
 from schemas.silence import Silence
 from schemas.topics import Topics
-from stream import scrape
-from stream.config import Config
+from stream.config.sections import Config
+from stream.config.step_settings import reloaded, settings_of
 from stream.errors import UserError
-from stream.page import views
-from stream.page.feed import Feed
-from stream.page.follower import Follower
+from stream.kafka.reading import Reader, read_partition, seek
+from stream.kafka.topics import verify
+from stream.page import json_views
+from stream.page.episode_views import Stories
+from stream.page.live_updates import Feed
 from stream.page.server import Server
-from stream.page.stories import Stories
-from stream.reader import Reader
-from stream.settings import reloaded, settings_of
-from stream.tail import read_partition, seek
-from stream.topics import verify
+from stream.page.state_follower import Follower
+from stream.process import metrics_http
 
 PUSH_SECONDS: Final = 0.5
 """Between two looks at what changed in the areas; episodes are told at once."""
@@ -70,9 +69,9 @@ class Service:
         self._topics = Topics(config.kafka.topic_prefix)
         self.follower = Follower(settings_of(config))
         self.stories = Stories()
-        self.rows = views.Rows(config.page.areas)
+        self.rows = json_views.Rows(config.page.areas)
         self.feed = Feed()
-        self._shown: dict[int, views.Row] = {}
+        self._shown: dict[int, json_views.Row] = {}
         """What viewers were last told of each area."""
         self._changed_stories: set[str] = set()
         self._silences_changed = False
@@ -182,11 +181,11 @@ class Service:
         for key in self._changed_stories:
             story = self.stories.stories.get(key)
             if story is not None:
-                self.feed.tell("episode", views.summary(story))
+                self.feed.tell("episode", json_views.summary(story))
         self._changed_stories.clear()
         if self._silences_changed:
             self._silences_changed = False
-            self.feed.tell("silences", views.silences(self.stories))
+            self.feed.tell("silences", json_views.silences(self.stories))
 
     async def push(self) -> None:
         """What changed in the areas, twice a second; and all of them now and then."""
@@ -208,7 +207,7 @@ class Service:
                 news = [row for row in rows if self._shown.get(row[0]) != row]
                 self._shown.update((row[0], row) for row in news)
                 if news:
-                    of_these = views.tenants(self.follower, {row[1] for row in news})
+                    of_these = json_views.tenants(self.follower, {row[1] for row in news})
                     self.feed.tell("areas", {"areas": news, "tenants": of_these})
                 await asyncio.sleep(0)  # somebody else's turn
 
@@ -230,7 +229,7 @@ async def serve(config: Config, say: Say) -> None:
     metrics = PageMetrics()
     service = Service(config, metrics)
     server = Server(config, service.follower, service.stories, service.rows, service.feed)
-    scrape.serve(
+    metrics_http.serve(
         metrics.registry, config.page.host, config.page.metrics_port, "[page] metrics_port"
     )
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from detectors.simulate import COMPANY, World, tickets
+from detectors.simulation.tickets import COMPANY, World, tickets
 from tests.bench.common import against, headline, in_child, parser, table, tell_parent
-from tests.chromium import ARGUMENTS, chromium
+from tests.support.chromium import ARGUMENTS, chromium
 
 WEEKS = 26.0
 SECONDS, MEGABYTES, OPEN_SECONDS = 60.0, 5.0, 2.0

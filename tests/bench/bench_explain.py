@@ -2,10 +2,10 @@
 
     .venv/bin/python tests/bench/bench_explain.py --episodes 1000
 
-Made-up companies with a large budget and incidents (`detectors.simulate`) are lived through by a
-partition that is stopped and restored from its snapshots again and again, with verdicts on some of
-its pages. All its episodes are then made again from the log of what came in, by one that never
-stops. Each event must be the same, byte for byte, and the
+Made-up companies with a large budget and incidents (`detectors.simulation.tickets`) are lived
+through by a partition that is stopped and restored from its snapshots again and again, with
+verdicts on some of its pages. All its episodes are then made again from the log of what came in,
+by one that never stops. Each event must be the same, byte for byte, and the
 windows that are told must add up to the score.
 """
 
@@ -17,13 +17,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from detectors.forensics.redecide import Decision, Logged, retrace
+from detectors.models.base import HOURS_A_WEEK
 from detectors.models.cusum_bank import MULTIPLES
-from detectors.models.interface import HOURS_A_WEEK
-from detectors.partition import Partition
-from detectors.retrace import Decision, Logged, retrace
-from detectors.settings import Settings
-from detectors.simulate import HOUR, Incident, World, tickets
-from detectors.twins import Recovery
+from detectors.policy.settings import Settings
+from detectors.simulation.tickets import HOUR, Incident, World, tickets
+from detectors.state.snapshots import Recovery
+from detectors.step.partition import Partition
 from schemas.codec import read_ticket, to_signal, write_escalation
 from schemas.escalation import EscalationEvent
 from schemas.signals import Signal, Tick, Verdict

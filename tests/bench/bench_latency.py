@@ -33,12 +33,14 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from detectors.simulate import HOUR
+from detectors.simulation.tickets import HOUR
 from schemas.topics import Topics
-from stream.config import Config, kafka_client_options
-from stream.send import Pace, Sender
-from stream.tail import follow, status
-from stream.topics import create
+from stream.config.sections import Config
+from stream.escalations.follow import follow
+from stream.kafka.clients import kafka_client_options
+from stream.kafka.ticket_sender import Pace, Sender
+from stream.kafka.topics import create
+from stream.worker.status import status
 from tests.bench.common import (
     against,
     broker,

@@ -25,12 +25,13 @@ from typing import Final
 from schemas.audit import AuditEntry
 from schemas.escalation import EscalationEvent
 from schemas.topics import Topics
-from stream.broker import Broker
-from stream.config import Config, load
-from stream.notify.ledger import read_all
-from stream.topics import create
+from stream.config.loading import load
+from stream.config.sections import Config
+from stream.kafka.reading import read_all
+from stream.kafka.topics import create
+from stream.trial.broker.local_broker import Broker
 from tests.bench.common import against, headline, parser, table
-from tests.notify_rig import Provider, escalation, life, put, webhook
+from tests.support.notify_rig import Provider, escalation, life, put, webhook
 
 TENANTS: Final = 40
 SETTLE_SECONDS: Final = 180.0

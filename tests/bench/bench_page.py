@@ -32,14 +32,14 @@ import psutil
 from aiokafka import AIOKafkaProducer
 from prometheus_client import generate_latest
 
-from detectors.partition import Partition
-from detectors.settings import Settings
+from detectors.policy.settings import Settings
+from detectors.step.partition import Partition
 from schemas import signals
 from schemas.codec import write_escalation
 from schemas.topics import Topics
-from stream.metrics import Metrics
-from stream.routing import partition_of
-from stream.topics import create
+from stream.kafka.partitioner import partition_of
+from stream.kafka.topics import create
+from stream.worker.metrics import Metrics
 from tests.bench.common import (
     against,
     broker,
@@ -51,10 +51,10 @@ from tests.bench.common import (
     quantile,
     table,
 )
-from tests.page_rig import PageRig
-from tests.page_rig import browser as opened
 from tests.stream.conftest import free_port
-from tests.stream.notify.escalations import SINCE, escalation
+from tests.support.escalations import SINCE, escalation
+from tests.support.page_rig import PageRig
+from tests.support.page_rig import browser as opened
 
 START: Final = 1_713_171_600.0
 TENANTS: Final = 4

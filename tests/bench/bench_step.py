@@ -3,10 +3,11 @@
     .venv/bin/python tests/bench/bench_step.py
     .venv/bin/python tests/bench/bench_step.py --prototype detector.py
 
-Each round is one simulated week of twelve areas (`detectors.simulate`), watched by region, version
-and channel as well, after five weeks of warm-up. ``Series.add`` of the research prototype, which
-does less (no repeats, customers, slices, tenant, limit, episode, nor the hours that pass), is timed
-in the same rounds where its file is given. The microseconds hold for a quiet machine only.
+Each round is one simulated week of twelve areas (`detectors.simulation.tickets`), watched by
+region, version and channel as well, after five weeks of warm-up. ``Series.add`` of the research
+prototype, which does less (no repeats, customers, slices, tenant, limit, episode, nor the hours
+that pass), is timed in the same rounds where its file is given. The microseconds hold for a quiet
+machine only.
 """
 
 import argparse
@@ -21,16 +22,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from detectors import state_codec
-from detectors.partition import Partition
-from detectors.settings import Dimension, Settings
-from detectors.simulate import SEGMENTS, TIERS, World, tickets
-from detectors.simulated_text import write
+from detectors.foundation import state_codec
+from detectors.policy.settings import Dimension, Settings
+from detectors.simulation.texts import write
+from detectors.simulation.tickets import SEGMENTS, TIERS, World, tickets
+from detectors.step.partition import Partition
 from schemas.codec import read_ticket, to_signal
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
-from stream.replay import Replay, dead_to_file, replay_lines
-from stream.ticket_files import TicketFile
+from stream.analysis.replay import Replay, dead_to_file, replay_lines
+from stream.inputs.ticket_files import TicketFile
 from tests.bench.common import (
     against,
     headline,

@@ -3,9 +3,10 @@
     .venv/bin/python tests/bench/bench_story.py
     .venv/bin/python tests/bench/bench_story.py --runs 300 --seed 7
 
-Made-up companies of `detectors.simulate`: four weeks of healthy traffic, then incidents that branch
-off it. Of an incident that opened a page, the first explanation is the one of the last event before
-it is resolved; that of the first event is told beside it. river's naive Bayes runs beside ours.
+Made-up companies of `detectors.simulation.tickets`: four weeks of healthy traffic, then incidents
+that branch off it. Of an incident that opened a page, the first explanation is the one of the last
+event before it is resolved; that of the first event is told beside it. river's naive Bayes runs
+beside ours.
 """
 
 import json
@@ -19,9 +20,9 @@ from typing import Any, Final
 
 from river.naive_bayes import MultinomialNB
 
-from detectors.pipeline import step
-from detectors.settings import Settings
-from detectors.simulate import (
+from detectors.foundation.tokens import terms
+from detectors.policy.settings import Settings
+from detectors.simulation.tickets import (
     CHANNELS,
     COMPANY,
     ISSUES,
@@ -32,8 +33,8 @@ from detectors.simulate import (
     World,
     tickets,
 )
-from detectors.tenant import Tenant
-from detectors.words import terms
+from detectors.state.tenant import Tenant
+from detectors.step.pipeline import step
 from schemas.codec import read_ticket, to_signal
 from schemas.escalation import Escalation, EscalationEvent
 from schemas.signals import Tick, Ticket

@@ -2,12 +2,12 @@
 
     .venv/bin/python tests/bench/bench_verdicts.py --seeds 40
 
-Each made-up company (`detectors.evaluation.world`) is watched for eight healthy weeks. Then one of
-its areas gets a burst every week at the same hour: of one channel that is its own in every second
-company, of ordinary tickets in the others. Its first two pages are called `false_alarm` two hours
-later (one, where the first verdict is enough). The same weeks are lived through without verdicts.
-Counted are the pages for the burst in the four weeks after the second page without verdicts, with
-and without; and how many of the incidents (four times the rate
+Each made-up company (`detectors.evaluation.synthetic.company`) is watched for eight healthy weeks.
+Then one of its areas gets a burst every week at the same hour: of one channel that is its own in
+every second company, of ordinary tickets in the others. Its first two pages are called
+`false_alarm` two hours later (one, where the first verdict is enough). The same weeks are lived
+through without verdicts. Counted are the pages for the burst in the four weeks after the second
+page without verdicts, with and without; and how many of the incidents (four times the rate
 for two hours, at random times in those weeks, in that area) are found with and without, each in
 copies of both tenants. Some more begin at the hour of the burst, of other causes: what is of its
 size and has nothing of its own cannot be told from it, so no share of those is promised.
@@ -21,12 +21,12 @@ from typing import Final
 
 import numpy as np
 
-from detectors.evaluation.traffic import Feed, Surge
-from detectors.evaluation.watch import Watch, feed
-from detectors.evaluation.world import HOUR, WEEK_HOURS, Spec, World
-from detectors.pipeline import step
-from detectors.settings import Settings
-from detectors.tenant import Tenant
+from detectors.evaluation.experiments.page_recorder import Watch, feed
+from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.traffic import Feed, Surge
+from detectors.policy.settings import Settings
+from detectors.state.tenant import Tenant
+from detectors.step.pipeline import step
 from schemas.signals import Tick, Ticket, Verdict
 from tests.bench.common import against, headline, parser, table
 

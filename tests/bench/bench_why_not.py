@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/bench/bench_why_not.py --near-misses 500
 
-The near misses are those of `tests.detectors.near_misses`: eighteen causes in turn, each at a time
+The near misses are those of `tests.support.near_misses`: eighteen causes in turn, each at a time
 and in numbers of its own, of six made-up companies eight weeks old.
 """
 
@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
 from tests.bench.common import against, headline, parser, table
-from tests.detectors.near_misses import KINDS, near_miss
+from tests.support.near_misses import KINDS, near_miss
 
 LEAST: Final = 95.0
 

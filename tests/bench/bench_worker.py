@@ -34,21 +34,22 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from detectors import models
 from detectors.models import Arrival, Model, Score
-from detectors.partition import Partition
-from detectors.pipeline import Step
-from detectors.profile import Context
-from detectors.settings import Settings
-from detectors.simulate import COMPANY
+from detectors.models.seasonal_profile import Context
+from detectors.policy.settings import Settings
+from detectors.simulation.tickets import COMPANY
+from detectors.step.partition import Partition
+from detectors.step.result import Step
 from schemas import signals
 from schemas.signals import Signal, Ticket
 from schemas.topics import Topics
-from stream.config import Config, kafka_client_options
-from stream.health import Progress
-from stream.metrics import Metrics
-from stream.routing import partition_of
-from stream.topics import create
-from stream.traces import Traces
-from stream.worker import build
+from stream.config.sections import Config
+from stream.kafka.clients import kafka_client_options
+from stream.kafka.partitioner import partition_of
+from stream.kafka.topics import create
+from stream.process.health import Progress
+from stream.process.tracing import Traces
+from stream.worker.app import build
+from stream.worker.metrics import Metrics
 from tests.bench.common import (
     Stopwatch,
     against,

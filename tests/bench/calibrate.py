@@ -1,13 +1,14 @@
-"""The tails of healthy scores by kind and rate: the figures in `detectors.calibration.TABLE`.
+"""The tails of healthy scores by kind and rate: the figures in
+`detectors.state.threshold_priors.TABLE`.
 
     .venv/bin/python tests/bench/calibrate.py
     .venv/bin/python tests/bench/calibrate.py --seeds 12 --weeks 20
 
-Healthy companies of `detectors.evaluation.world` with areas of .02 to 200 tickets an hour, seasons
-of many kinds, and hour noise from none to a variance of 1. Each area keeps count of how often its
-score passes 0 and by how much (`detectors.limit`); what all of a class have seen is printed, as
-peaks a week and mean excess, beside what the table says, which holds them rounded. Nothing here
-depends on the machine.
+Healthy companies of `detectors.evaluation.synthetic.company` with areas of .02 to 200 tickets an
+hour, seasons of many kinds, and hour noise from none to a variance of 1. Each area keeps count of
+how often its score passes 0 and by how much (`detectors.state.threshold`); what all of a class
+have seen is printed, as peaks a week and mean excess, beside what the table says, which holds them
+rounded. Nothing here depends on the machine.
 """
 
 import argparse
@@ -15,13 +16,13 @@ from collections.abc import Sequence
 from multiprocessing import get_context
 from typing import Final, NamedTuple
 
-from detectors.calibration import CLASSES, KINDS, TABLE, Kind
-from detectors.evaluation.journey import TENANT
-from detectors.evaluation.traffic import Feed
-from detectors.evaluation.world import HOUR, WEEK_HOURS, Spec, World
-from detectors.pipeline import step
-from detectors.settings import Settings
-from detectors.tenant import Tenant
+from detectors.evaluation.experiments.company_run import TENANT
+from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.traffic import Feed
+from detectors.policy.settings import Settings
+from detectors.state.tenant import Tenant
+from detectors.state.threshold_priors import CLASSES, KINDS, TABLE, Kind
+from detectors.step.pipeline import step
 from schemas.signals import Tick
 from tests.bench.common import headline, parser, table
 

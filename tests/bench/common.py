@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from stream.broker import Broker
-from stream.config import Config, load
+from stream.config.loading import load
+from stream.config.sections import Config
+from stream.trial.broker.local_broker import Broker
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from deploy.grafana.generate import written
-from stream.metrics import Metrics
-from stream.notify.metrics import NotifyMetrics
-from tests.deploy.dashboards import FILES, annotations, panels, queries, read, variables
+from stream.notify.delivery.metrics import NotifyMetrics
+from stream.worker.metrics import Metrics
+from tests.support.dashboards import FILES, annotations, panels, queries, read, variables
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 UIDS: Final = {

@@ -16,9 +16,10 @@ from typing import Any, Final
 
 import pytest
 
-from detectors.simulate import FLAT, HOUR, Incident, World, tickets
-from stream.send import Pace
-from tests.deploy.dashboards import (
+from detectors.simulation.tickets import FLAT, HOUR, Incident, World, tickets
+from stream.kafka.ticket_sender import Pace
+from tests.stream.conftest import Rig, free_port, stop_all, wait_for
+from tests.support.dashboards import (
     FILES,
     Asked,
     annotations,
@@ -29,9 +30,8 @@ from tests.deploy.dashboards import (
     several,
     variables,
 )
-from tests.deploy.prometheus_server import Prometheus, QueryError
-from tests.notify_rig import Provider, webhook
-from tests.stream.conftest import Rig, free_port, stop_all, wait_for
+from tests.support.notify_rig import Provider, webhook
+from tests.support.prometheus_server import Prometheus, QueryError
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 HISTORY_HOURS: Final = 4 * 168.0

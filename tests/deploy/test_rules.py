@@ -12,16 +12,16 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
-from detectors.partition import Partition
-from detectors.settings import Settings
-from detectors.simulate import Incident, World
-from stream.canary import CanaryMetrics
-from stream.metrics import Metrics
-from stream.metrics_page import PAGE, page
-from stream.notify.metrics import NotifyMetrics
+from detectors.policy.settings import Settings
+from detectors.simulation.tickets import Incident, World
+from detectors.step.partition import Partition
+from stream.docsgen.metrics_page import PAGE, page
+from stream.notify.delivery.metrics import NotifyMetrics
 from stream.page.service import PageMetrics
-from tests.detectors.stories import MONDAY, signals
-from tests.programs import program
+from stream.trial.canary import CanaryMetrics
+from stream.worker.metrics import Metrics
+from tests.support.programs import program
+from tests.support.stories import MONDAY, signals
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/rules/spikewatch.yml"

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.pipeline import step
-from detectors.settings import Settings
-from detectors.tenant import Tenant
-from schemas import codec, dead_letter, export, signals
+from detectors.policy.settings import Settings
+from detectors.state.tenant import Tenant
+from detectors.step.pipeline import step
+from schemas import codec, dead_letter, signals
 from schemas.dead_letter import DeadLetter, Rejected
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
+from schemas.tools import export
 from schemas.topics import Topics
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -65,9 +66,10 @@ def events() -> list[EscalationEvent]:
 
 @pytest.mark.parametrize("name", export.CONTRACTS)
 def test_checked_in_schemas_are_the_models(name: str) -> None:
-    """Each file in ``schemas/json`` is what `schemas.export` writes: nobody forgot to run it."""
+    """Each file in ``schemas/json`` is what `schemas.tools.export` writes: nobody forgot to run
+    it."""
     stored = (export.FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
-    assert stored == export.render(name), "run: python -m schemas.export"
+    assert stored == export.render(name), "run: python -m schemas.tools.export"
     jsonschema.Draft202012Validator.check_schema(json.loads(stored))
 
 
@@ -80,13 +82,15 @@ def test_every_contract_has_its_file_and_no_other() -> None:
 
 
 def test_the_checked_in_asyncapi_document_is_the_models() -> None:
-    """``schemas/json/asyncapi.json`` is what `schemas.export` writes: nobody forgot to run it."""
+    """``schemas/json/asyncapi.json`` is what `schemas.tools.export` writes: nobody forgot to run
+    it."""
     stored = (export.FOLDER / export.ASYNCAPI_FILE).read_text(encoding="utf-8")
-    assert stored == export.render_asyncapi(), "run: python -m schemas.export"
+    assert stored == export.render_asyncapi(), "run: python -m schemas.tools.export"
 
 
 def test_main_writes_all_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m schemas.export` makes the folder and writes every contract and the document."""
+    """`python -m schemas.tools.export` makes the folder and writes every contract and the
+    document."""
     monkeypatch.setattr(export, "FOLDER", tmp_path / "json")
     export.main()
     assert len(list((tmp_path / "json").iterdir())) == len(export.CONTRACTS) + 1

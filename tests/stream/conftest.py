@@ -16,18 +16,20 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from detectors import state_codec
-from detectors.partition import Partition
-from detectors.twins import Progress, Recovery
+from detectors.foundation import state_codec
+from detectors.state.snapshots import Progress, Recovery
+from detectors.step.partition import Partition
 from schemas import signals
 from schemas.codec import write_escalation
 from schemas.topics import Topics
-from stream.config import Config, load
-from stream.replay import Replay, replay_lines
-from stream.send import Pace, Sender
-from stream.settings import settings_of
-from stream.tail import _committed, read_partition
-from stream.topics import create
+from stream.analysis.replay import Replay, replay_lines
+from stream.config.loading import load
+from stream.config.sections import Config
+from stream.config.step_settings import settings_of
+from stream.kafka.reading import read_partition
+from stream.kafka.ticket_sender import Pace, Sender
+from stream.kafka.topics import create
+from stream.worker.status import committed_offsets
 
 SLOW_WORKER = Path(__file__).with_name("slow_worker.py")
 
@@ -211,7 +213,7 @@ class Rig:
         """Records of all sources that are not durably worked on."""
 
         async def work() -> int:
-            committed = await _committed(self.config)
+            committed = await committed_offsets(self.config)
             consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
             async with consumer:
                 tps = [

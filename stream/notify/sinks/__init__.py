@@ -3,11 +3,11 @@
 from typing import Final
 
 from stream.notify.sinks.alertmanager import Alertmanager
+from stream.notify.sinks.apprise import Apprise
 from stream.notify.sinks.base import Sink
-from stream.notify.sinks.by_apprise import Apprise
+from stream.notify.sinks.email import Mail
 from stream.notify.sinks.folder import Folder
 from stream.notify.sinks.jira import Jira
-from stream.notify.sinks.mail import Mail
 from stream.notify.sinks.pagerduty import PagerDuty
 from stream.notify.sinks.slack import Slack
 from stream.notify.sinks.teams import Teams

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from stream.config.secret import Secret
 from stream.config.values import plain
-from stream.notify.errors import RefusedError
-from stream.notify.message import Action, Message
+from stream.notify.model.errors import RefusedError
+from stream.notify.model.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
 
 REPEATS_MISSED: Final = 5

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, SecretStr
 
 from stream.config.values import Section
-from stream.notify.errors import RefusedError, TryAgainError
-from stream.notify.http import Answer, Http
-from stream.notify.message import Action, Message
+from stream.notify.model.errors import RefusedError, TryAgainError
+from stream.notify.model.message import Action, Message
+from stream.notify.sinks.safe_http import Answer, Http
 
 T = TypeVar("T")
 AT_ONCE: Final = 4

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from stream.notify.errors import RefusedError, TryAgainError
-from stream.notify.message import Message
+from stream.notify.model.errors import RefusedError, TryAgainError
+from stream.notify.model.message import Message
 from stream.notify.sinks.base import Handle, Options, Sink, cut_bytes
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from schemas.escalation import Severity
 from stream.config.secret import Secret
 from stream.config.values import plain
-from stream.notify.message import Message
+from stream.notify.model.message import Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
 
 MESSAGE_CHARACTERS: Final = 130

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from stream.config.secret import Secret
 from stream.config.values import plain
-from stream.notify.errors import RefusedError, TryAgainError
-from stream.notify.http import Answer
-from stream.notify.message import Action, Message
+from stream.notify.model.errors import RefusedError, TryAgainError
+from stream.notify.model.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut, cut_bytes
+from stream.notify.sinks.safe_http import Answer
 
 KEY_CHARACTERS: Final = 255
 SUMMARY_CHARACTERS: Final = 1024

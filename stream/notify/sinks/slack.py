@@ -16,8 +16,8 @@ from pydantic import Field, model_validator
 from stream.config.errors import Disagreement, disagree
 from stream.config.secret import Secret
 from stream.config.values import plain
-from stream.notify.errors import RefusedError, TryAgainError
-from stream.notify.message import Message
+from stream.notify.model.errors import RefusedError, TryAgainError
+from stream.notify.model.message import Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
 
 HEADER_CHARACTERS: Final = 150

@@ -15,7 +15,7 @@ from pydantic import Field
 from schemas.escalation import Severity
 from stream.config.secret import Secret
 from stream.config.values import plain
-from stream.notify.message import Action, Message
+from stream.notify.model.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink, cut
 
 MOST_BYTES: Final = 27_000

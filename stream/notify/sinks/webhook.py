@@ -23,7 +23,7 @@ from pydantic import Field
 
 from stream.config.secret import Secret
 from stream.config.values import plain
-from stream.notify.message import Action, Message
+from stream.notify.model.message import Action, Message
 from stream.notify.sinks.base import ALL_ACTIONS, Handle, Options, Sink, Url
 
 TYPE: Final = "com.spikewatch.notification.v1"

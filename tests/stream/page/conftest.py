@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from detectors.simulate import HOUR, Incident, World, tickets
-from tests.page_rig import PageRig
-from tests.page_rig import browser as opened
+from detectors.simulation.tickets import HOUR, Incident, World, tickets
+from tests.support.page_rig import PageRig
+from tests.support.page_rig import browser as opened
 
 START = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
 HOURS = 14 * 24.0 + 10.0

@@ -10,12 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from detectors.simulate import HOUR
+from detectors.simulation.tickets import HOUR
 from schemas.silence import Matcher, Silence
-from tests.page_rig import PageRig
-from tests.stream.notify.escalations import HOSTILE, escalation
 from tests.stream.page.conftest import INCIDENT
-from tests.stream.page.test_stories import entry
+from tests.stream.page.test_episode_views import entry
+from tests.support.escalations import HOSTILE, escalation
+from tests.support.page_rig import PageRig
 
 PICTURES: Final = Path(__file__).parents[3] / "build" / "page"
 """Screenshots of each run, to be looked at."""

@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from schemas.codec import write_escalation
-from stream.send import Pace
+from stream.kafka.ticket_sender import Pace
 from tests.stream.conftest import Rig, free_port, wait_for
-from tests.stream.notify.escalations import escalation
 from tests.stream.page.conftest import INCIDENT
-from tests.stream.page.test_stories import entry
+from tests.stream.page.test_episode_views import entry
+from tests.support.escalations import escalation
 
 
 @pytest.mark.kafka

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from detectors.simulate import HOUR
+from detectors.simulation.tickets import HOUR
 from stream.errors import UserError
 from stream.page.server import ASSETS
-from tests.page_rig import PageRig
-from tests.stream.notify.escalations import HOSTILE, escalation
 from tests.stream.page.conftest import INCIDENT
+from tests.support.escalations import HOSTILE, escalation
+from tests.support.page_rig import PageRig
 
 
 def get(

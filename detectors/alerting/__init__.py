@@ -1,0 +1,1 @@
+"""From scores to episodes: decision, lifecycle, tenant-wide episodes, budget, guards, verdicts."""

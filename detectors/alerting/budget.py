@@ -1,0 +1,117 @@
+"""The alert budget: what each series may spend, what is expected of it, and what was spent.
+
+The budget of the tenant is split between the three kinds of series
+(`detectors.state.threshold_priors`) and, within a kind, evenly over the areas that live. Areas
+that nobody named and that are young share one reserved part, however many they are, so that
+made-up names move no other limit.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from detectors.alerting.verdict_effects import FALSE, confirmed, raised
+from detectors.foundation.timestamps import significant
+from detectors.policy.settings import Settings
+from detectors.state.episode import Episode
+from detectors.state.series import Series
+from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.threshold import Reckoned
+from detectors.state.threshold_priors import SPLIT, Kind
+from schemas.escalation import Budget
+
+LIVE_RATE: Final = 0.005
+"""Customer-equivalents an hour below which an area takes no part of the budget."""
+BUDGET_WEEKS: Final = 4.0
+UNKNOWN_PART: Final = 0.1
+"""Of the budget of areas, and of slices: all unknown areas together."""
+
+
+def limit_for(tenant: Tenant, key: str, kind: Kind, at: float, settings: Settings) -> Reckoned:
+    """The score that the series *key* must reach *at* (seconds) to page, and how it comes about.
+
+    Learns what is old enough.
+    """
+    series = tenant.series(key)
+    pool, table = tenant.pool(kind, series.model.rate)
+    series.limit_of(kind).elapse(at / 3600.0, pool, table)
+    return _reckon(tenant, key, kind, at, allowed_for(tenant, series, kind, settings))
+
+
+def _reckon(tenant: Tenant, key: str, kind: Kind, at: float, allowed: float) -> Reckoned:
+    series = tenant.series(key)
+    pool, table = tenant.pool(kind, series.model.rate)
+    return series.limit_of(kind).reckon(
+        at / 3600.0,
+        allowed,
+        pool,
+        table,
+        confirmed(tenant, key, kind),
+        raised(tenant, key, kind, at),
+    )
+
+
+def allowed_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:
+    """False pages a week that *series* may spend on that kind."""
+    part = settings.false_pages_per_week * SPLIT[kind]
+    if kind == "tenant":
+        return part
+    known = unknown = 0
+    for other in tenant.areas.values():
+        if other.model.rate >= LIVE_RATE:
+            if tenant.knows(other):
+                known += 1
+            else:
+                unknown += 1
+    if tenant.knows(series):
+        return part * (1.0 - UNKNOWN_PART) / max(known, 1)
+    return part * UNKNOWN_PART / max(unknown, 1)
+
+
+def limits(
+    tenant: Tenant, settings: Settings, areas: Iterable[str] | None = None
+) -> Iterator[tuple[str, Kind, float, float]]:
+    """Of each series, by its key, and kind the limit as far as was learned, and false pages a week.
+
+    Changes nothing. Of some *areas* alone it is quicker, and says nothing of their slices.
+    """
+    if tenant.clock is None:
+        return
+    at = tenant.clock
+    kinds: list[tuple[str, Series, Kind]] = []
+    if areas is None:
+        kinds.append((WHOLE, tenant.whole, "tenant"))
+        for area, series in tenant.areas.items():
+            kinds += [(area, series, "area"), (area, series, "slice")]
+    else:
+        kinds += [(area, tenant.areas[area], "area") for area in areas]
+    allowed: dict[tuple[Kind, bool], float] = {}
+    for key, series, kind in kinds:
+        share = (kind, kind == "tenant" or tenant.knows(series))
+        if share not in allowed:
+            allowed[share] = allowed_for(tenant, series, kind, settings)
+        pool, table = tenant.pool(kind, series.model.rate)
+        limit = series.limit_of(kind)
+        now = _reckon(tenant, key, kind, at, allowed[share]).limit
+        yield key, kind, now, limit.expected(now, pool, table)
+
+
+def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:
+    """Pages a week of the last four weeks, those called false, and the budget's spent share."""
+    since = at - BUDGET_WEEKS * 604_800.0
+    pages = [page for page in tenant.pages if page.at >= since and page.verdict != "duplicate_of"]
+    wrong = [page for page in pages if page.verdict in FALSE]
+    rate = len(pages) / BUDGET_WEEKS
+    return rate, len(wrong) / BUDGET_WEEKS, rate / settings.false_pages_per_week
+
+
+def budget_told(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
+    """The budget as an event of *episode* tells it."""
+    rate, wrong, burn = budget_of(tenant, at, settings)
+    return Budget(
+        per_week=settings.false_pages_per_week,
+        allowed=significant(episode.allowed, 4),
+        expected=significant(episode.expected_pages, 4),
+        pages=rate,
+        false_pages=wrong,
+        burn=significant(burn, 4),
+    )

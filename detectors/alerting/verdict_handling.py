@@ -1,0 +1,161 @@
+"""Apply a verdict when it arrives; `detectors.alerting.verdict_effects` is what it means later.
+
+- ``incident``: what is left of the step by which the page raised its series' limit is taken off.
+- ``expected_event``: the stretch until its end teaches nothing; of what runs the end alone is told;
+  what begins within pages nobody. Taken back: hours that were passed over meanwhile stay so.
+- ``false_alarm``: raises the limit of the series, fading; its like at that hour of the week must
+  score higher.
+- ``new_normal``: the level is what came since the episode began, and the episode ends. Taken back:
+  the level goes back as far as it was not learned anew; the episode stays ended, and what a slice
+  was expected to have is learned by the day.
+- ``duplicate_of``: the page counts with the other one.
+
+What is not said of taking back is undone exactly.
+"""
+
+from typing import Final
+
+from detectors.alerting.lifecycle import resolve
+from detectors.alerting.verdict_effects import VERDICTS, page_of
+from detectors.policy.settings import Settings
+from detectors.state.episode import Episode
+from detectors.state.tenant import WHOLE, Page, Tenant
+from schemas.escalation import EscalationEvent
+from schemas.signals import Verdict
+
+WITHDRAW: Final = "withdraw"
+MOST_FACTOR: Final = 10.0
+DAY_SECONDS: Final = 86_400.0
+LEVEL_HALF_LIFE_HOURS: Final = 168.0
+"""Of how far a level that was called the new normal still rests on that, when it is taken back."""
+
+EFFECTS: Final = {
+    "incident": "a true page: it makes its series no more cautious than it was",
+    "expected_event": (
+        "on the tenant's calendar as announced: it teaches nothing, and what runs pages no more"
+    ),
+    "false_alarm": (
+        "raises the limit of its series for some weeks; its like at that hour of the week must "
+        "score half as high again"
+    ),
+    "new_normal": "the level is from now on what came since it began; the episode ends",
+    "duplicate_of": "counted with the other page, not by itself",
+    WITHDRAW: "takes back the verdict before it, and what that did",
+}
+"""What each does, in words."""
+
+
+def answer(tenant: Tenant, verdict: Verdict, settings: Settings) -> list[EscalationEvent] | None:
+    """Take a *verdict* in; it replaces the one before on the same page.
+
+    Returns:
+        What it led to; None where it is no verdict, or about no page that is remembered.
+    """
+    page = page_of(tenant, verdict.episode_id)
+    if page is None or tenant.clock is None:
+        return None
+    action = verdict.action
+    if action == WITHDRAW:
+        _take_back(tenant, page)
+        return []
+    if action not in VERDICTS:
+        return None
+    other = verdict.duplicate_of or ""
+    if action == "duplicate_of" and not _may_stand_for(tenant, page, other):
+        return None
+    if (action, verdict.until or 0.0, other) == (page.verdict, page.until, page.duplicate_of):
+        return []  # said again
+    _take_back(tenant, page)
+    page.verdict, page.said_at = action, tenant.clock
+    page.duplicate_of = other
+    if action == "expected_event":
+        _expect(tenant, page, verdict.until or 0.0)
+    elif action == "new_normal":
+        return _rebase(tenant, page, settings)
+    return []
+
+
+def running(tenant: Tenant, page: Page) -> Episode | None:
+    """The episode of a page, if it runs."""
+    if page.key != WHOLE and page.key not in tenant.areas:
+        return None
+    episode = tenant.series(page.key).running
+    return episode if episode is not None and episode.id == page.episode_id else None
+
+
+def _take_back(tenant: Tenant, page: Page) -> None:
+    """As if nothing had been said of *page*, as far as that can be."""
+    assert tenant.clock is not None
+    episode = running(tenant, page)
+    if page.verdict == "expected_event" and episode is not None:
+        episode.hushed = False
+        _touch(tenant, page.key)
+    age = (tenant.clock - page.said_at) / 3600.0
+    for key, factor in page.rebased.items():
+        tenant.series(key).model.advance(tenant.clock)
+        tenant.series(key).model.rebase(factor ** -(0.5 ** (age / LEVEL_HALF_LIFE_HOURS)))
+        _touch(tenant, key)
+    masked = page.masked
+    page.verdict, page.said_at, page.until, page.duplicate_of = "", 0.0, 0.0, ""
+    page.rebased, page.masked = {}, False
+    page.held_at = page.dealt_at = 0.0
+    if masked:
+        tenant.inform(page.key)
+
+
+def _expect(tenant: Tenant, page: Page, until: float) -> None:
+    page.until, page.masked = until, True
+    tenant.inform(page.key)
+    episode = running(tenant, page)
+    if episode is not None:
+        episode.hushed = True
+        _touch(tenant, page.key)
+
+
+def _rebase(tenant: Tenant, page: Page, settings: Settings) -> list[EscalationEvent]:
+    """The level is what it is now; of a page that is over it is so already."""
+    episode, clock = running(tenant, page), tenant.clock
+    if episode is None or clock is None:
+        return []
+    if episode.slice is not None:
+        share = episode.share * episode.observed / max(episode.expected, 1e-6)
+        tenant.areas[page.key].slices.accept(episode.slice, share)
+    else:
+        keys = [page.key] if page.key != WHOLE else [WHOLE, *sorted(episode.areas)]
+        for key in keys:
+            model = tenant.series(key).model
+            model.advance(clock)
+            factor = _factor(tenant, key, episode, clock, own=key == page.key)
+            page.rebased[key] = factor
+            model.rebase(factor)
+            _touch(tenant, key)
+    return resolve(tenant, page.key, clock, settings)
+
+
+def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bool) -> float:
+    """How far a series is above its level since the episode began, a day at most.
+
+    *own*: the episode's counts are those of the series.
+    """
+    due, came = episode.expected, episode.observed
+    if not own or clock - episode.since > DAY_SECONDS:
+        since = max(episode.since, clock - DAY_SECONDS) / 3600.0
+        due, came = tenant.series(key).lately(since, clock)
+    return min(max((came + 1.0) / (due + 1.0), 1.0 / MOST_FACTOR), MOST_FACTOR)
+
+
+def _may_stand_for(tenant: Tenant, page: Page, other: str) -> bool:
+    """Whether *page* can count with the page *other*: it is known, and no ring of doubles."""
+    found = page_of(tenant, other)
+    for _ in tenant.pages:
+        if found is None or found is page:
+            return False
+        if found.verdict != "duplicate_of":
+            return True
+        found = page_of(tenant, found.duplicate_of)
+    return False
+
+
+def _touch(tenant: Tenant, key: str) -> None:
+    if key != WHOLE:
+        tenant.touched.add(key)

@@ -1,0 +1,307 @@
+"""Playing the guards: a warm tenant that goes live, and what arrives there."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+
+from detectors.evaluation.experiments.company_run import (
+    QUIET_BEFORE,
+    TENANT,
+    Healthy,
+    Plan,
+    Visit,
+    healthy_weeks,
+    summary,
+    walk,
+)
+from detectors.evaluation.experiments.page_recorder import Watch, fork
+from detectors.evaluation.synthetic.benign_events import (
+    GUARDS,
+    NEW_AREA,
+    Arrival,
+    Guard,
+    Situation,
+    new_area,
+    noisy_customer,
+)
+from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.incidents import Incident, draw
+from detectors.evaluation.synthetic.traffic import Feed
+from detectors.policy.settings import Settings
+from detectors.state.tenant import Tenant
+from detectors.step.pipeline import step
+from schemas.signals import Tick, Ticket
+
+SEASONS: Final = (5, 35, 43)
+"""Weeks from which on three hold Easter and a clock change, the other change, Christmas."""
+SUNDAY: Final = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """What one guard led to."""
+
+    name: str
+    seed: int
+    number: int
+    pages: int
+    pages_without: int
+    """In the same hours without it; known only where it is paired with them, and paged."""
+    hours: float
+    whole_tenant: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hidden:
+    """One real spike, with a noisy customer beside it and without."""
+
+    seed: int
+    number: int
+    possible: bool
+    alone: float
+    """Delay in minutes; infinite if it was not found."""
+    together: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patrolled:
+    """What the guards of one company gave."""
+
+    seed: int
+    guarded: tuple[Guarded, ...]
+    hidden: tuple[Hidden, ...]
+    healthy: Healthy
+    """Of the trunk, warm-up included."""
+
+
+def patrol(plan: Plan, each: int, spikes: int, names: Sequence[str] = tuple(GUARDS)) -> Patrolled:
+    """Play each guard *each* times on one company, and so many *spikes* with a noisy customer."""
+    world = World(plan.spec)
+    guarded: list[Guarded] = []
+    hidden: list[Hidden] = []
+    visits: dict[int, list[Visit]] = {}
+    for place, name in enumerate(GUARDS):
+        if name not in names:
+            continue
+        guard = GUARDS[name]
+        if guard.new_tenant:
+            guarded += [_new_tenant(plan, number) for number in range(math.ceil(each / 5))]
+            continue
+        for number in range(each):
+            rng = np.random.default_rng([plan.spec.seed, 4, place, number])
+            start = _start(guard, world, plan, rng, number)
+            if start is not None:
+                visit = _visit(guard, number, start, world, rng, plan.settings, guarded)
+                first = int(start // HOUR) - guard.lead_hours
+                visits.setdefault(first, []).append(visit)
+    for number in range(spikes):
+        rng = np.random.default_rng([plan.spec.seed, 5, number])
+        incident = draw(
+            "step x5", world, rng, _any_time(plan, rng), plan.settings.false_pages_per_week
+        )
+        visits.setdefault(int(incident.start // HOUR) - 2, []).append(
+            _spike(number, incident, world, rng, plan.settings, hidden)
+        )
+    watch = walk(plan, world, visits)
+    healthy = summary(watch, plan.spec, plan.settings, plan.warm_weeks + plan.weeks)
+    return Patrolled(
+        seed=plan.spec.seed, guarded=tuple(guarded), hidden=tuple(hidden), healthy=healthy
+    )
+
+
+def _any_time(plan: Plan, rng: np.random.Generator) -> float:
+    first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
+    return float(first + 2.0 + rng.uniform(0.0, WEEK_HOURS * plan.weeks - 36.0)) * HOUR
+
+
+def _start(
+    guard: Guard, world: World, plan: Plan, rng: np.random.Generator, number: int
+) -> float | None:
+    """When it begins; None if those weeks have no such day."""
+    if guard.name not in ("holiday and day after", "daylight saving") and not guard.lead_hours:
+        return _any_time(plan, rng)
+    first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
+    fitting = []
+    for hour in range(first + 72, first + WEEK_HOURS * plan.weeks - 48):
+        local = world.local(hour)
+        if local.hour:
+            continue
+        if guard.lead_hours:
+            fits = local.weekday() == 0
+        elif guard.name == "daylight saving":
+            later = world.local(hour + 24)
+            fits = local.weekday() == SUNDAY and local.utcoffset() != later.utcoffset()
+        else:
+            yesterday = local.date() - timedelta(days=1)
+            fits = (
+                world.is_holiday(local.date())
+                and local.weekday() < SUNDAY - 1
+                and not world.is_holiday(yesterday)
+            )
+        if fits:
+            fitting.append(hour)
+    return fitting[number % len(fitting)] * HOUR if fitting else None
+
+
+def _visit(
+    guard: Guard,
+    number: int,
+    start: float,
+    world: World,
+    rng: np.random.Generator,
+    settings: Settings,
+    found: list[Guarded],
+) -> Visit:
+    def visit(tenant: Tenant, watch: Watch, recent: Sequence[Ticket]) -> None:
+        area = int(rng.integers(len(world.rates)))
+        named = None if guard.whole_tenant else NEW_AREA if guard.new_area else world.names[area]
+        if not watch.quiet(named, start - QUIET_BEFORE):
+            return
+        here = Situation(
+            world=world,
+            rng=rng,
+            start=start,
+            end=start + guard.hours * HOUR,
+            area=area,
+            recent=tuple(recent),
+        )
+        healthy = _healthy(guard, here, number)
+        arrivals = healthy if guard.change is None else guard.change(healthy, here)
+        pages = _pages(fork(tenant), arrivals, here, settings, named)
+        without = 0
+        if pages and guard.paired:
+            without = _pages(fork(tenant), healthy, here, settings, named)
+        found.append(
+            Guarded(
+                name=guard.name,
+                seed=world.spec.seed,
+                number=number,
+                pages=pages,
+                pages_without=without,
+                hours=guard.hours,
+                whole_tenant=guard.whole_tenant,
+            )
+        )
+
+    return visit
+
+
+def _healthy(guard: Guard, here: Situation, number: int) -> list[Arrival]:
+    place = tuple(GUARDS).index(guard.name)
+    feeds = [Feed(here.world, [4, place, number], mode="live")]
+    if guard.new_area:
+        feeds.append(new_area(here, number))
+    tickets: list[Ticket] = []
+    first = int(here.start // HOUR)
+    for hour in range(first - guard.lead_hours, math.ceil(here.end / HOUR)):
+        scale = 1.0 if guard.scale is None else guard.scale(here, hour)
+        tickets += feeds[0].hour(hour, scale=scale)
+        if guard.new_area and hour > first:
+            tickets += feeds[1].hour(hour)
+    return [(ticket.created_at, ticket) for ticket in tickets]
+
+
+def _pages(
+    tenant: Tenant,
+    arrivals: list[Arrival],
+    here: Situation,
+    settings: Settings,
+    area: str | None,
+) -> int:
+    watch = arrive(tenant, arrivals, settings)
+    return len(watch.opened(here.start, here.end, area))
+
+
+def arrive(tenant: Tenant, arrivals: list[Arrival], settings: Settings) -> Watch:
+    """Take live *arrivals* in by the time of their arrival, with ticks on the minute of the hour.
+
+    Args:
+        tenant: Changed in place.
+        arrivals: In any order.
+        settings: Of the step.
+
+    Returns:
+        What came of it.
+    """
+    watch = Watch()
+    now = int(arrivals[0][0] // HOUR) if arrivals else 0
+    for at, ticket in sorted(arrivals, key=lambda arrival: arrival[0]):
+        while now < at // HOUR:
+            now += 1
+            watch.hear(step(tenant, Tick(now * HOUR, TENANT), settings, now * HOUR).escalations)
+        events = step(tenant, ticket, settings, at).escalations
+        if events:
+            watch.hear(events)
+    return watch
+
+
+def _spike(
+    number: int,
+    incident: Incident,
+    world: World,
+    rng: np.random.Generator,
+    settings: Settings,
+    found: list[Hidden],
+) -> Visit:
+    """A real spike twice: alone, and with a customer who is noisy from an hour before it on."""
+
+    def visit(tenant: Tenant, watch: Watch, recent: Sequence[Ticket]) -> None:
+        place = incident.surge.area or 0
+        area = world.names[place]
+        if not watch.quiet(area, incident.start - QUIET_BEFORE):
+            return
+        branch = Feed(world, [5, number], mode="live")
+        alone = [
+            (ticket.created_at, ticket)
+            for hour in range(int(incident.start // HOUR) - 2, math.ceil(incident.end / HOUR))
+            for ticket in branch.hour(hour, (incident.surge,))
+        ]
+        here = Situation(
+            world=world,
+            rng=rng,
+            start=incident.start - HOUR * float(rng.uniform(0.0, 1.0)),
+            end=incident.end,
+            area=place,
+            recent=recent,
+        )
+        delays = []
+        for arrivals in (alone, noisy_customer(alone, here)):
+            heard = arrive(fork(tenant), arrivals, settings)
+            first = heard.first(incident.start, incident.end, area)
+            delays.append(math.inf if first is None else (first - incident.start) / 60.0)
+        found.append(
+            Hidden(
+                seed=world.spec.seed,
+                number=number,
+                possible=incident.possible,
+                alone=delays[0],
+                together=delays[1],
+            )
+        )
+
+    return visit
+
+
+def _new_tenant(plan: Plan, number: int) -> Guarded:
+    guard = GUARDS["new tenant"]
+    spec = plan.spec
+    other = Spec(
+        seed=2_000 + spec.seed * 50 + number,
+        areas=spec.areas,
+        lowest_rate=spec.lowest_rate,
+        highest_rate=spec.highest_rate,
+    )
+    (found,) = healthy_weeks(other, [plan.settings], 1)
+    return Guarded(
+        name=guard.name,
+        seed=spec.seed,
+        number=number,
+        pages=found.opened[0],
+        pages_without=0,
+        hours=guard.hours,
+        whole_tenant=True,
+    )

@@ -1,0 +1,346 @@
+"""Other ways to find a spike in one area's tickets, behind one interface.
+
+Each gives a score at each ticket; a page is a score over a threshold, after six quiet hours. There
+is one threshold for all areas of a rival, and it is found by the judge: such that the rival's
+false pages in the same healthy weeks are as many as ours. They see customer-equivalents, as ours
+does, and need the same least evidence.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from river import anomaly, stats
+
+from detectors.evaluation.synthetic.company import WEEK_HOURS, Numbers
+from detectors.foundation.count_statistics import negative_log_tail
+from detectors.memory.customer_weights import CustomerMemory
+
+NOTHING: Final = -99.0
+LEAST_EVIDENCE: Final = 4.0
+WINDOWS: Final = (0.25, 1.0, 4.0, 24.0)
+"""Hours."""
+FADE_A_WEEK: Final = 0.85
+LONGEST: Final = 25
+
+
+class View:
+    """What all rivals of one area look at: a learned season, and counts of late.
+
+    The season is the mean of the hour of the week over some weeks that fade, drawn towards the mean
+    of that hour of the day on workdays or at weekends as long as there is little.
+    """
+
+    def __init__(self, hour: int) -> None:
+        """Nothing came before *hour*, counted from 1970."""
+        self.hour = hour
+        self.at = float(hour)
+        """Hours since 1970."""
+        self.slot = 0
+        self.mean = 1e-3
+        """Expected in the hour that runs."""
+        self.variance = 1.0
+        """Of the hour of the week, as it was seen."""
+        self.so_far = 0.0
+        """Came in the hour that runs."""
+        self.last_weight = 0.0
+        """Of the last ticket."""
+        self.residuals = [0.0] * len(WINDOWS)
+        self.scales = [0.0] * len(WINDOWS)
+        self._sums: Numbers = np.zeros(WEEK_HOURS)
+        self._squares: Numbers = np.zeros(WEEK_HOURS)
+        self._weights: Numbers = np.zeros(WEEK_HOURS)
+        self._times: list[float] = []
+        self._totals: list[float] = [0.0]
+        """Running sums of the weights; one more than times."""
+        self._firsts = [0] * len(WINDOWS)
+        self._due: list[float] = [0.0]
+        """Expected since the start, at the beginning of each of the last hours; newest last."""
+        self._came: list[float] = [0.0]
+
+    def start_hour(self, slot: int) -> None:
+        """The hour that begins falls into *slot* of the 168 of the week."""
+        self.slot = slot
+        day, hour = divmod(slot, 24)
+        alike = np.arange(hour, 120, 24) if day < 5 else np.array([120 + hour, 144 + hour])
+        weight = float(self._weights[alike].sum())
+        pooled = (float(self._sums[alike].sum()) + 0.02) / (weight + 1.0)
+        own = float(self._weights[slot])
+        self.mean = (float(self._sums[slot]) + 3.0 * pooled) / (own + 3.0)
+        squares = float(self._squares[alike].sum()) / max(weight, 1e-9)
+        plain = float(self._sums[alike].sum()) / max(weight, 1e-9)
+        self.variance = max(squares - plain * plain, self.mean, 1e-3)
+        self.so_far = 0.0
+
+    def ticket(self, at: float, weight: float) -> None:
+        """One more, at a time in hours since 1970."""
+        self.at = at
+        self.so_far += weight
+        self.last_weight = weight
+        self._times.append(at)
+        self._totals.append(self._totals[-1] + weight)
+
+    def count(self, window: int) -> float:
+        """Came within the window of that place in `WINDOWS`, up to now."""
+        since, first, times = self.at - WINDOWS[window], self._firsts[window], self._times
+        while first < len(times) and times[first] <= since:
+            first += 1
+        self._firsts[window] = first
+        return self._totals[-1] - self._totals[first]
+
+    def due(self, window: int) -> float:
+        """Expected within that window."""
+        begin = self.at - WINDOWS[window]
+        now = self._due[-1] + (self.at - self.hour) * self.mean
+        back = self.hour - math.floor(begin)
+        if back <= 0:
+            return (self.at - begin) * self.mean
+        if back >= len(self._due):
+            return max(now - self._due[0], 1e-3)
+        earlier = self._due[-1 - back]
+        share = begin - math.floor(begin)
+        return max(now - earlier - share * (self._due[-back] - earlier), 1e-3)
+
+    def dispersion(self, window: int) -> float:
+        """Of counts in blocks as long as that window (an hour at least)."""
+        return max(1e-4, self.residuals[window] / max(self.scales[window], 1e-9))
+
+    def end_hour(self) -> None:
+        """The hour is over: learn it."""
+        count, slot = self.so_far, self.slot
+        fade = FADE_A_WEEK
+        self._sums[slot] = fade * self._sums[slot] + count
+        self._squares[slot] = fade * self._squares[slot] + count * count
+        self._weights[slot] = fade * self._weights[slot] + 1.0
+        self._due.append(self._due[-1] + self.mean)
+        self._came.append(self._came[-1] + count)
+        self.hour += 1
+        self.at = float(self.hour)
+        for place, hours in enumerate(WINDOWS):
+            block = max(1, int(hours))
+            if self.hour % block or len(self._due) <= block:
+                continue
+            mean = self._due[-1] - self._due[-1 - block]
+            came = self._came[-1] - self._came[-1 - block]
+            fade = 0.999**block
+            self.residuals[place] = fade * self.residuals[place] + (came - mean) ** 2 - mean
+            self.scales[place] = fade * self.scales[place] + mean * mean
+        del self._due[: -LONGEST - 1], self._came[: -LONGEST - 1]
+        gone = self._firsts[-1]
+        if gone > 500:
+            del self._times[:gone], self._totals[:gone]
+            self._firsts = [first - gone for first in self._firsts]
+
+
+class Rival(ABC):
+    """One way to score."""
+
+    @abstractmethod
+    def score(self, view: View) -> float:
+        """How odd it is, with the ticket that just came; `NOTHING` without enough evidence."""
+
+    def end_hour(self, view: View) -> None:
+        """Before *view* learns the hour that is over."""
+        del view
+
+
+class SeasonalZ(Rival):
+    """Deviations of the last hour's count from the season's mean."""
+
+    def score(self, view: View) -> float:
+        """See `Rival`."""
+        count = view.count(1)
+        if count < LEAST_EVIDENCE:
+            return NOTHING
+        return (count - view.due(1)) / math.sqrt(view.variance)
+
+
+class Ewma(Rival):
+    """A control chart: exponentially weighted deviations of the hours, the running one as it is."""
+
+    def __init__(self, weight: float = 0.3) -> None:
+        """The *weight* of the newest hour."""
+        self._weight, self._level = weight, 0.0
+
+    def _next(self, view: View) -> float:
+        deviation = (view.so_far - view.mean) / math.sqrt(view.variance)
+        return (1.0 - self._weight) * self._level + self._weight * deviation
+
+    def score(self, view: View) -> float:
+        """See `Rival`."""
+        if view.count(2) < LEAST_EVIDENCE:
+            return NOTHING
+        return self._next(view) / math.sqrt(self._weight / (2.0 - self._weight))
+
+    def end_hour(self, view: View) -> None:
+        """See `Rival`."""
+        self._level = self._next(view)
+
+
+class FixedWindow(Rival):
+    """The tail of a negative binomial in windows of fixed length."""
+
+    def __init__(self, *windows: int) -> None:
+        """Places in `WINDOWS`; of several the best, each per chance of a week."""
+        self._windows = windows
+
+    def score(self, view: View) -> float:
+        """See `Rival`."""
+        best = NOTHING
+        for window in self._windows:
+            count, mean = view.count(window), view.due(window)
+            if count < LEAST_EVIDENCE or count <= mean:
+                continue
+            tail = negative_log_tail(count, mean, 1.0 / view.dispersion(window))
+            best = max(best, tail - math.log(WEEK_HOURS / WINDOWS[window]))
+        return best
+
+
+class Ears(Rival):
+    """EARS C2 on the last 24 hours: against the mean and deviation of seven days, two days ago."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self._hours: list[float] = []
+
+    def score(self, view: View) -> float:
+        """See `Rival`."""
+        count = view.count(3)
+        if count < LEAST_EVIDENCE or len(self._hours) < 9 * 24:
+            return NOTHING
+        past = self._hours[: 7 * 24]
+        days = [sum(past[day * 24 : day * 24 + 24]) for day in range(7)]
+        mean = sum(days) / 7.0
+        deviation = math.sqrt(sum((day - mean) ** 2 for day in days) / 6.0)
+        return (count - mean) / max(deviation, 0.5)
+
+    def end_hour(self, view: View) -> None:
+        """See `Rival`."""
+        self._hours.append(view.so_far)
+        del self._hours[: -9 * 24]
+
+
+class _Buckets(Rival):
+    """A model of river over counts of quarters of an hour, zeros included.
+
+    The count of the quarter that runs is scored at each ticket, and learned when it is over.
+    """
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self._counts = stats.Var()
+        self._bucket = 0
+        self._count = 0.0
+
+    def score(self, view: View) -> float:
+        """See `Rival`."""
+        self._close_until(int((view.at - view.hour) / WINDOWS[0]))
+        self._count += view.last_weight
+        mean = self._counts.mean.get()
+        if self._count < LEAST_EVIDENCE or self._count <= mean or self._counts.mean.n < WEEK_HOURS:
+            return NOTHING
+        return self._score(self._count, mean)
+
+    def end_hour(self, view: View) -> None:
+        """See `Rival`."""
+        del view
+        self._close_until(round(1.0 / WINDOWS[0]))
+        self._bucket = 0
+
+    def _close_until(self, bucket: int) -> None:
+        while self._bucket < bucket:
+            self._counts.update(self._count)
+            self._learn(self._count)
+            self._count = 0.0
+            self._bucket += 1
+
+    @abstractmethod
+    def _score(self, count: float, mean: float) -> float:
+        """Of a count above the mean."""
+
+    def _learn(self, count: float) -> None:
+        """A quarter with *count* is over."""
+        del count
+
+
+class Gaussian(_Buckets):
+    """What river's `GaussianScorer` computes: how far out in a normal law; on the high side only.
+
+    In deviations, for its probability is 1.0 from some six of them on.
+    """
+
+    def _score(self, count: float, mean: float) -> float:
+        return (count - mean) / math.sqrt(self._counts.get() + 1e-9)
+
+
+class HalfSpace(_Buckets):
+    """river's `HalfSpaceTrees` over the count, scaled to 0..1 by the mean.
+
+    Its score is no chance; here it is ranked among the scores of the quarters that were learned,
+    and beyond the fullest of them each further ticket is as odd as in a Poisson tail.
+    """
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        super().__init__()
+        self._trees = anomaly.HalfSpaceTrees(
+            n_trees=5, height=4, window_size=96, limits={"count": (0.0, 1.0)}, seed=1
+        )
+        self._histogram = [0.0] * 32
+        self._largest = 0.0
+
+    def _bin(self, count: float) -> int:
+        feature = {"count": count / (count + 4.0 * (self._counts.mean.get() + 1.0))}
+        return min(31, int(32.0 * self._trees.score_one(feature)))
+
+    def _score(self, count: float, mean: float) -> float:
+        learned = sum(self._histogram) + 1.0
+        share = (sum(self._histogram[self._bin(count) :]) + 1.0) / learned
+        return max(0.0, count - self._largest) * math.log(count / mean) - math.log(share)
+
+    def _learn(self, count: float) -> None:
+        if not self._trees._first_window:
+            self._histogram[self._bin(count)] += 1.0
+        mean = self._counts.mean.get()
+        self._trees.learn_one({"count": count / (count + 4.0 * (mean + 1.0))})
+        self._largest = max(count, 0.9998 * self._largest)
+
+
+_MAKE: Final[dict[str, Callable[[], Rival]]] = {
+    "seasonal z": SeasonalZ,
+    "EWMA": Ewma,
+    "NB 15 min": lambda: FixedWindow(0),
+    "NB 1 h": lambda: FixedWindow(1),
+    "NB 4 h": lambda: FixedWindow(2),
+    "NB 24 h": lambda: FixedWindow(3),
+    "NB all four": lambda: FixedWindow(0, 1, 2, 3),
+    "EARS C2": Ears,
+    "gaussian": Gaussian,
+    "half-space": HalfSpace,
+}
+RIVALS: Final = tuple(_MAKE)
+
+
+class AreaRivals:
+    """All rivals of one area."""
+
+    def __init__(self, hour: int) -> None:
+        """Nothing came before *hour*."""
+        self.view = View(hour)
+        self.rivals = [make() for make in _MAKE.values()]
+        self._customers = CustomerMemory()
+
+    def ticket(self, at: float, customer: str | None) -> list[float]:
+        """One more *at*, in seconds since 1970; the scores of `RIVALS`, in that order."""
+        weight = self._customers.see(customer, at)[0]
+        self.view.ticket(at / 3600.0, weight)
+        return [rival.score(self.view) for rival in self.rivals]
+
+    def end_hour(self, next_slot: int) -> None:
+        """The hour is over; the next falls into *next_slot* of the week."""
+        for rival in self.rivals:
+            rival.end_hour(self.view)
+        self.view.end_hour()
+        self.view.start_hour(next_slot)

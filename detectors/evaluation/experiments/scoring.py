@@ -1,0 +1,269 @@
+"""From what was played to tables: shares with their confidence, delays, pages."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+from detectors.evaluation.experiments.benign_run import Patrolled
+from detectors.evaluation.experiments.company_run import Healthy, Played
+from detectors.evaluation.synthetic.benign_events import GUARDS, HIDDEN_SPIKE
+from detectors.evaluation.synthetic.incidents import KINDS
+from detectors.evaluation.tables import CONFIDENCE, Share, Table, minutes, number, quantile, verdict
+
+TARGETS: Final = {
+    "step x2": 0.5,
+    "step x3": 0.7,
+    "step x5": 0.8,
+    "step x10": 0.9,
+    "night": 0.9,
+    "ramp": 0.95,
+    "rare issue type": 0.7,
+    "new issue type": 0.7,
+    "one region": 0.7,
+    "one version": 0.7,
+    "platform": 0.95,
+    "level shift": 0.9,
+}
+"""Share of the possible ones that is to be found before the end."""
+MOST_PAGES: Final = {"platform": 1.3}
+MOST_LATER_PAGES: Final = {"level shift": 0.25}
+MOST_BUDGETS: Final = {True: 2.0, False: 1.5}
+"""Realised false pages over the budget: in the first four weeks, and later."""
+LEAST_BUDGETS: Final = 0.4
+YOUNG_WEEKS: Final = 4
+MOST_WRONG_IN_100: Final = {True: 1.0, False: 10.0}
+"""Wrong pages: of structural guards, and of healthy life."""
+LEAST_UNHIDDEN: Final = 0.95
+"""Of the spikes that are found alone, found with a noisy customer beside them."""
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """The figures of one class of incidents. Delays in minutes."""
+
+    kind: str
+    found: Share
+    found_possible: Share
+    median: float
+    ninth: float
+    """The ninth decile."""
+    median_all: float
+    ninth_all: float
+    """With misses as infinite."""
+    over_bound: float
+    """Median of delay over Lorden's figure, of the possible ones that were found."""
+    pages: float
+    """Of each found one."""
+    later_pages: float
+
+
+def class_figures(kind: str, played: Iterable[Played]) -> ClassFigures:
+    """Sum up the incidents of one class."""
+    ours = [one for one in played if one.kind == kind]
+    found = [one for one in ours if math.isfinite(one.delay)]
+    possible = [one for one in ours if one.possible]
+    both = [one for one in found if one.possible]
+    delays = [one.delay for one in found]
+    every = [one.delay for one in ours]
+    return ClassFigures(
+        kind,
+        Share(len(found), len(ours)),
+        Share(len(both), len(possible)),
+        quantile(delays, 0.5),
+        quantile(delays, 0.9),
+        quantile(every, 0.5),
+        quantile(every, 0.9),
+        quantile([one.delay / one.bound for one in both], 0.5),
+        _mean([one.pages for one in found]),
+        _mean([one.later_pages for one in found]),
+    )
+
+
+def incident_table(played: Sequence[Played], title: str = "Incidents") -> Table:
+    """A row for each class."""
+    rows = []
+    for kind in KINDS:
+        figures = class_figures(kind, played)
+        if not figures.found.of:
+            continue
+        target = TARGETS.get(kind)
+        rows.append(
+            (
+                kind,
+                str(figures.found.of),
+                str(figures.found_possible.of),
+                f"{figures.found.value:.2f}",
+                str(figures.found_possible),
+                "" if target is None else f">= {target:.2f}",
+                ""
+                if target is None or not figures.found_possible.of
+                else verdict(figures.found_possible.value >= target),
+                minutes(figures.median),
+                minutes(figures.ninth),
+                minutes(figures.median_all),
+                minutes(figures.ninth_all),
+                number(figures.over_bound),
+                _against(figures.pages, MOST_PAGES.get(kind)),
+                _against(figures.later_pages, MOST_LATER_PAGES.get(kind)),
+            )
+        )
+    heads = (
+        "class",
+        "n",
+        "possible",
+        "found",
+        "of possible (95 %)",
+        "target",
+        "",
+        "median min",
+        "90 %",
+        "median, all",
+        "90 %, all",
+        "delay/bound",
+        "pages each",
+        "later pages",
+    )
+    notes = (
+        "possible: longer than Lorden's figure; all: misses are infinite; pages: of found ones",
+    )
+    return Table(title, heads, tuple(rows), notes)
+
+
+def healthy_table(found: Sequence[Healthy], title: str = "Healthy traffic") -> Table:
+    """False pages a week over the budget, by number of areas, budget and age."""
+    rows = []
+    cells = sorted({(one.areas, one.budget, len(one.opened)) for one in found})
+    for areas, budget, weeks in cells:
+        ours = [
+            one
+            for one in found
+            if (one.areas, one.budget, len(one.opened)) == (areas, budget, weeks)
+        ]
+        for begin, end in ((0, YOUNG_WEEKS), (YOUNG_WEEKS, weeks)):
+            if begin >= end:
+                continue
+            among = len(ours) * (end - begin)
+            by_seed = [sum(one.opened[begin:end]) for one in ours]
+            low, high = _bounds(by_seed)
+            pages = sum(by_seed)
+            reopened = sum(sum(one.reopened[begin:end]) for one in ours)
+            scale = 1.0 / (among * budget)
+            young = begin == 0
+            ratio, most = pages * scale, MOST_BUDGETS[young]
+            least = 0.0 if young else LEAST_BUDGETS
+            kinds = [sum(one.by_kind[place] for one in ours) for place in range(3)]
+            rows.append(
+                (
+                    f"{areas} areas, budget {budget:g}, weeks {begin}-{end}",
+                    str(len(ours)),
+                    str(pages),
+                    f"{pages / among:.2f}",
+                    f"{ratio:.2f} ({low * scale:.2f}-{high * scale:.2f})",
+                    f"<= {most:g}" if young else f"{least:g}-{most:g}",
+                    verdict(least <= ratio <= most),
+                    f"{reopened / among:.2f}",
+                    "/".join(map(str, kinds)) if not young or weeks <= YOUNG_WEEKS else "",
+                )
+            )
+    heads = (
+        "cell",
+        "seeds",
+        "pages",
+        "a week",
+        "of budget (95 %)",
+        "target",
+        "",
+        "reopened a week",
+        "area/slice/tenant",
+    )
+    return Table(title, heads, tuple(rows), ("area/slice/tenant: of all weeks of the cell",))
+
+
+def guard_table(
+    patrolled: Sequence[Patrolled], trunks: Sequence[Healthy], title: str = "What must not page"
+) -> Table:
+    """A row for each guard; *trunks* say how many pages come by chance."""
+    hourly = _mature_pages_an_hour(trunks)
+    rows = []
+    for name, guard in GUARDS.items():
+        ours = [one for each in patrolled for one in each.guarded if one.name == name]
+        if not ours:
+            continue
+        n, pages = len(ours), sum(one.pages for one in ours)
+        areas = 1 if guard.whole_tenant else trunks[0].areas
+        chance = 0.0 if guard.paired else n * guard.hours * hourly / areas
+        wrong = (
+            sum(max(0, one.pages - one.pages_without) for one in ours)
+            if guard.paired
+            else max(0.0, pages - chance)
+        )
+        most = MOST_WRONG_IN_100[guard.structural]
+        rows.append(
+            (
+                name,
+                str(n),
+                str(sum(one.pages > 0 for one in ours)),
+                str(pages),
+                str(sum(one.pages_without for one in ours))
+                if guard.paired
+                else f"{chance:.1f} by chance",
+                f"{100.0 * wrong / n:.1f}",
+                f"<= {most:g}",
+                verdict(100.0 * wrong / n <= most),
+            )
+        )
+    heads = ("guard", "n", "paged", "pages", "without it", "wrong per 100", "target", "")
+    return Table(title, heads, tuple(rows))
+
+
+def hidden_table(patrolled: Sequence[Patrolled]) -> Table:
+    """What a noisy customer hides of real spikes."""
+    hidden = [one for each in patrolled for one in each.hidden]
+    alone = [one for one in hidden if math.isfinite(one.alone)]
+    together = Share(sum(math.isfinite(one.together) for one in alone), len(alone))
+    row = (
+        HIDDEN_SPIKE,
+        str(len(hidden)),
+        str(len(alone)),
+        str(together),
+        f">= {LEAST_UNHIDDEN:.2f}",
+        verdict(together.value >= LEAST_UNHIDDEN) if alone else "",
+        minutes(quantile([one.alone for one in alone], 0.5)),
+        minutes(quantile([one.together for one in alone], 0.5)),
+    )
+    heads = ("", "n", "found alone", "of those with it", "target", "", "median min", "with it")
+    return Table("Spikes behind a guard", heads, (row,))
+
+
+def _mature_pages_an_hour(trunks: Sequence[Healthy]) -> float:
+    pages = sum(sum(one.opened[YOUNG_WEEKS:]) for one in trunks)
+    weeks = sum(len(one.opened[YOUNG_WEEKS:]) for one in trunks)
+    return pages / (weeks * 168.0) if weeks else 0.0
+
+
+def _against(value: float, most: float | None) -> str:
+    if most is None or math.isnan(value):
+        return number(value)
+    return f"{value:.2f} <= {most:g} {verdict(value <= most)}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+def _bounds(counts: Sequence[int]) -> tuple[float, float]:
+    """Of the sum: from seed to seed (bootstrap), and at least as wide as Poisson's law has it."""
+    total = sum(counts)
+    tail = (1.0 - CONFIDENCE) / 2.0
+    low = float(stats.gamma.ppf(tail, total)) if total else 0.0
+    high = float(stats.gamma.ppf(1.0 - tail, total + 1))
+    if len(counts) >= 8:
+        rng = np.random.default_rng(0)
+        sums = rng.choice(np.array(counts), (2_000, len(counts))).sum(axis=1)
+        low = min(low, float(np.quantile(sums, tail)))
+        high = max(high, float(np.quantile(sums, 1.0 - tail)))
+    return low, high

@@ -1,0 +1,192 @@
+"""Steady traffic: how far the production step is from an oracle, at the same false alarms.
+
+One area of one tenant around the clock, Poisson or with gamma noise between hours. Long healthy
+trunks say how often it really pages; from them branch off incidents that last until they are found
+(or for four times Lorden's figure). The oracle's threshold is set to the false alarms that ours
+really had.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.evaluation.experiments import oracle_cusum
+from detectors.evaluation.experiments.oracle_cusum import Steady
+from detectors.evaluation.experiments.page_recorder import Watch, feed, fork
+from detectors.evaluation.synthetic.company import FIRST_MONDAY, HOUR, WEEK_HOURS
+from detectors.evaluation.tables import Share, Table, minutes, number, quantile, verdict
+from detectors.policy.settings import Settings
+from detectors.state.tenant import Tenant
+from detectors.step.pipeline import step
+from schemas.signals import Signal, Tick, Ticket
+
+QUARTER_WEEKS: Final = 13.0
+RATES: Final = (0.5, 3.0, 20.0, 100.0)
+DISPERSIONS: Final = (0.0, 0.05)
+MULTIPLES: Final = (2.0, 3.0, 5.0, 10.0)
+WARM_WEEKS: Final = 8
+MOST_TIMES_ORACLE: Final = 1.25
+LEAST_FOUND: Final = 0.95
+"""Share found within three times Lorden's figure."""
+PLAYED_BOUNDS: Final = 4.0
+ORACLE_SERIES: Final = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteadyCell:
+    """One kind of traffic, and what came of it."""
+
+    rate: float
+    dispersion: float
+    pages: int
+    weeks: float
+    """Healthy ones, after the warm-up, in which those pages came."""
+    delays: tuple[tuple[float, ...], ...]
+    """Minutes, by multiple; infinite where it was not found."""
+    oracle: tuple[tuple[float, ...], ...]
+
+
+class _Feed:
+    """Tickets of one area, an hour at a time."""
+
+    def __init__(self, steady: Steady, key: Sequence[int]) -> None:
+        self._steady, self._rng = steady, np.random.default_rng(list(key))
+        self._prefix = "-".join(map(str, key)) + "-"
+        self._number = 0
+
+    def hour(self, hour: int, multiple: float = 1.0, begin: float = 0.0) -> Iterator[Ticket]:
+        """Tickets of *hour*; *multiple* times as many from the part *begin* of it on."""
+        phi = self._steady.dispersion
+        due = self._steady.rate * (float(self._rng.gamma(1.0 / phi, phi)) if phi else 1.0)
+        before = self._rng.random(self._rng.poisson(due * begin)) * begin
+        after = begin + self._rng.random(self._rng.poisson(due * multiple * (1.0 - begin))) * (
+            1.0 - begin
+        )
+        for at in np.sort(np.concatenate([before, after])).tolist():
+            self._number += 1
+            ticket_id = f"{self._prefix}{self._number}"
+            yield Ticket("t", ticket_id, (hour + at) * HOUR, area="a", mode="simulated")
+
+
+def play_cell(
+    settings: Settings,
+    steady: Steady,
+    seeds: Sequence[int],
+    weeks: int,
+    every_days: float,
+) -> SteadyCell:
+    """Trunks of so many *weeks* after the warm-up, an incident of each multiple *every_days*.
+
+    Args:
+        settings: With a budget of one false page a quarter, episodes without a cool-down.
+        steady: The traffic.
+        seeds: One trunk each.
+        weeks: Of each trunk.
+        every_days: Between the branches of a trunk.
+    """
+    quiet_hours = QUARTER_WEEKS * WEEK_HOURS
+    delays: list[list[float]] = [[] for _ in MULTIPLES]
+    pages = 0
+    spacing = max(1, round(every_days * 24.0))
+    for seed in seeds:
+        key = [seed, round(steady.rate * 10), round(steady.dispersion * 1000)]
+        tenant, watch, trunk = Tenant("t", settings), Watch(), _Feed(steady, [*key, 0])
+        first = FIRST_MONDAY + seed % WEEK_HOURS
+        warm = first + WEEK_HOURS * WARM_WEEKS
+        for hour in range(first, warm + WEEK_HOURS * weeks):
+            if hour > warm and (hour - warm) % spacing == 0 and watch.quiet("a", hour * HOUR):
+                for place, multiple in enumerate(MULTIPLES):
+                    branch = _Feed(steady, [*key, 1, hour, place])
+                    most = PLAYED_BOUNDS * steady.lorden(multiple, quiet_hours) / 60.0
+                    delay = _delay(fork(tenant), settings, branch, hour, multiple, most)
+                    if delay >= 0.0:
+                        delays[place].append(delay)
+            feed(tenant, trunk.hour(hour), settings, watch)
+            feed(tenant, (Tick((hour + 1) * HOUR, "t"),), settings, watch)
+        pages += sum(page.transition == "opened" and page.at >= warm * HOUR for page in watch.pages)
+    total = float(weeks * len(seeds))
+    realised_hours = total * WEEK_HOURS / max(pages, 0.5)
+    rng = np.random.default_rng([7, round(steady.rate * 10), round(steady.dispersion * 1000)])
+    of_oracle = []
+    for multiple in MULTIPLES:
+        level = oracle_cusum.threshold(steady, multiple, realised_hours, rng)
+        most = PLAYED_BOUNDS * steady.lorden(multiple, quiet_hours) / 60.0
+        of_oracle.append(
+            tuple(oracle_cusum.delays(steady, multiple, level, ORACLE_SERIES, rng, most))
+        )
+    return SteadyCell(
+        rate=steady.rate,
+        dispersion=steady.dispersion,
+        pages=pages,
+        weeks=total,
+        delays=tuple(map(tuple, delays)),
+        oracle=tuple(of_oracle),
+    )
+
+
+def steady_table(cells: Sequence[SteadyCell]) -> Table:
+    """A row for each rate, dispersion and multiple."""
+    rows = []
+    for cell in sorted(cells, key=lambda each: (each.dispersion, each.rate)):
+        steady = Steady(cell.rate, cell.dispersion)
+        for multiple, ours, theirs in zip(MULTIPLES, cell.delays, cell.oracle, strict=True):
+            middle, best = quantile(ours, 0.5), quantile(theirs, 0.5)
+            bound = steady.lorden(multiple, QUARTER_WEEKS * WEEK_HOURS)
+            ratio = middle / best
+            in_time = Share(sum(delay <= 3.0 * bound for delay in ours), len(ours))
+            quarters = cell.weeks / QUARTER_WEEKS
+            rows.append(
+                (
+                    f"{cell.rate:g}/h, dispersion {cell.dispersion:g}, x{multiple:g}",
+                    str(len(ours)),
+                    minutes(middle),
+                    minutes(best),
+                    minutes(bound),
+                    f"{ratio:.2f}",
+                    f"<= {MOST_TIMES_ORACLE:g}",
+                    verdict(ratio <= MOST_TIMES_ORACLE),
+                    number(middle / bound),
+                    str(in_time),
+                    verdict(in_time.value >= LEAST_FOUND),
+                    f"{cell.pages / quarters:.2f} ({cell.pages})" if multiple == 2.0 else "",
+                )
+            )
+    heads = (
+        "traffic",
+        "n",
+        "median min",
+        "oracle",
+        "Lorden",
+        "ours/oracle",
+        "target",
+        "",
+        "ours/Lorden",
+        "found in 3 x Lorden",
+        ">= 0.95",
+        "false pages a quarter (pages)",
+    )
+    notes = ("budget: one false page a quarter; the oracle has the false alarms that ours had",)
+    return Table("Steady traffic", heads, tuple(rows), notes)
+
+
+def _delay(
+    tenant: Tenant, settings: Settings, branch: _Feed, hour: int, multiple: float, most: float
+) -> float:
+    """Minutes from a surge that begins within *hour* to the page; -1: paged before it began."""
+    begin = float(np.random.default_rng([hour, round(multiple)]).random())
+    start = (hour + begin) * HOUR
+    for each in range(hour, hour + math.ceil(most) + 1):
+        watch = Watch()
+        signals: list[Signal] = list(branch.hour(each, multiple, begin if each == hour else 0.0))
+        signals.append(Tick((each + 1) * HOUR, "t"))
+        for signal in signals:
+            events = step(tenant, signal, settings).escalations
+            if events:
+                watch.hear(events)
+                if watch.pages:
+                    delay = (watch.pages[0].at - start) / 60.0
+                    return delay if delay >= 0.0 else -1.0
+    return math.inf

@@ -1,0 +1,1 @@
+"""Backtests on a company's own tickets: labels, injected incidents, advice."""

@@ -1,0 +1,125 @@
+"""What a history advises: how many pages buy how much delay, and which areas to cut otherwise."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from detectors.evaluation.history.backtest import AreaFacts
+from detectors.evaluation.history.injection import Injected, Size, sizes
+from detectors.evaluation.tables import quantile
+from schemas.signals import OTHER, UNCLASSIFIED
+
+QUIET_A_WEEK: Final = 1.0
+"""Customer-equivalents a week: with fewer, even ten times as many are few in a day."""
+LARGE_SHARE: Final = 0.4
+"""Of all tickets: an area with more hides what breaks inside of it."""
+PART_SHARE: Final = 0.15
+"""Of an area's tickets: an issue type with more could be an area."""
+WORTH_FOUND: Final = 0.05
+"""Of all incidents: so many more found are worth twice the budget ..."""
+WORTH_DELAY: Final = 0.85
+"""... or a delay of so much of the one before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What one budget gave. Delays in minutes."""
+
+    budget: float
+    pages_a_week: float
+    found: float
+    """Share of the incidents."""
+    median: float
+    """Of all incidents; infinite where fewer than half were found."""
+
+    @classmethod
+    def of(cls, budget: float, pages_a_week: float, injected: Sequence[Injected]) -> "Point":
+        """From the incidents that were played with it."""
+        delays = [one.delay for one in injected if not one.disturbed]
+        found = sum(map(math.isfinite, delays)) / len(delays) if delays else math.nan
+        return cls(
+            budget=budget, pages_a_week=pages_a_week, found=found, median=quantile(delays, 0.5)
+        )
+
+
+def budget_of(points: Sequence[Point]) -> Point:
+    """The least budget beyond which more buys little: each doubling must be worth its pages.
+
+    Example:
+        >>> curve = [(0.2, 0.5, 90.0), (1.0, 0.8, 40.0), (5.0, 0.82, 38.0)]
+        >>> budget_of(
+        ...     [Point(budget=b, pages_a_week=b, found=f, median=m) for b, f, m in curve]
+        ... ).budget
+        1.0
+    """
+    ordered = sorted(points, key=lambda one: one.budget)
+    chosen = ordered[0]
+    for one in ordered[1:]:
+        doublings = math.log2(one.budget / chosen.budget)
+        more = one.found - chosen.found >= WORTH_FOUND * doublings
+        worth = WORTH_DELAY**doublings * chosen.median
+        sooner = math.isfinite(one.median) and one.median <= worth
+        if more or sooner:
+            chosen = one
+    return chosen
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about areas; each is a tenant and an area, or several."""
+
+    quiet: tuple[AreaFacts, ...]
+    """Too few tickets to be watched alone."""
+    blind: tuple[AreaFacts, ...]
+    """Not quiet, and yet the largest incident was not always found."""
+    coarse: tuple[AreaFacts, ...]
+    """Times that tell the day alone: nothing is seen before the next day."""
+    merge: tuple[tuple[AreaFacts, ...], ...]
+    """Quiet ones whose names begin alike: together they might be enough."""
+    split: tuple[AreaFacts, ...]
+    """Very large ones with issue types that could be areas."""
+    dimensions: tuple[str, ...]
+    """That the tickets of any area tell."""
+
+
+def advise(areas: Sequence[AreaFacts], injected: Sequence[Injected]) -> Advice:
+    """Look at each area, and at what became of the *injected* incidents."""
+    named = [one for one in areas if one.area not in (UNCLASSIFIED, OTHER)]
+    totals: dict[str, int] = {}
+    for one in areas:
+        totals[one.tenant] = totals.get(one.tenant, 0) + one.tickets
+    quiet = [one for one in named if one.rate * 168.0 < QUIET_A_WEEK]
+    missed = _missed(sizes(injected))
+    counts = {tenant: sum(one.tenant == tenant for one in named) for tenant in totals}
+    return Advice(
+        quiet=tuple(quiet),
+        blind=tuple(one for one in named if (one.tenant, one.area) in missed and one not in quiet),
+        coarse=tuple(one for one in named if one.coarse),
+        merge=tuple(_alike(quiet)),
+        split=tuple(
+            one
+            for one in named
+            if one.tickets > LARGE_SHARE * totals[one.tenant]
+            and counts[one.tenant] > 1
+            and sum(share >= PART_SHARE for _, share in one.issue_types) >= 2
+        ),
+        dimensions=tuple(dict.fromkeys(name for one in areas for name in one.told)),
+    )
+
+
+def _missed(played: Sequence[Size]) -> set[tuple[str, str | None]]:
+    """Areas in which the largest size was not always found."""
+    largest: dict[tuple[str, str | None], Size] = {}
+    for one in played:
+        key = one.tenant, one.area
+        if one.kind == "area" and (key not in largest or one.multiple > largest[key].multiple):
+            largest[key] = one
+    return {key for key, one in largest.items() if one.found < one.played}
+
+
+def _alike(quiet: Sequence[AreaFacts]) -> list[tuple[AreaFacts, ...]]:
+    groups: dict[tuple[str, str], list[AreaFacts]] = {}
+    for one in quiet:
+        groups.setdefault((one.tenant, one.area.split()[0].split("/")[0]), []).append(one)
+    return [tuple(group) for group in groups.values() if len(group) > 1]

@@ -1,0 +1,1 @@
+"""Simulated companies: their traffic, their incidents, and benign events."""

@@ -1,0 +1,255 @@
+"""Incidents of every class, drawn from a seed, and how soon each could be found at all.
+
+*Lorden's figure* of an incident is the first-order bound for a detector that knows the rate and the
+multiple: the time after which the information, rate x KL summed up, reaches log(ARL), with
+KL = m log m - m + 1 and ARL the expected tickets of that series between two false pages, where the
+series has its equal part of the tenant's budget. An incident is *possible* if it lasts longer.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.evaluation.synthetic.company import HOUR, REGIONS, WEEK_HOURS, World
+from detectors.evaluation.synthetic.traffic import Surge
+
+DAY: Final = 24.0 * HOUR
+UNSEEN_SHARE: Final = 0.002
+"""Share that a value never seen is taken to have had, for its bound."""
+LEAST_CUSTOMERS: Final = 4.0
+"""No pager calls before so many customers complained: part of the bound where it matters."""
+NIGHT_CUSTOMERS: Final = 8.0
+"""Expected of a night's burst at least: one that brings four on average brings three often."""
+SHIFT_DEADLINE: Final = 4.0 * DAY
+SHIFT_AFTERMATH: Final = 14.0 * DAY
+LINGER: Final = HOUR
+"""Pages up to so long after the end belong to the incident."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """One incident. Times are seconds since 1970."""
+
+    kind: str
+    surge: Surge
+    start: float
+    end: float
+    """It must be found by then."""
+    plays_until: float
+    bound: float
+    """Lorden's figure in minutes; infinite if the incident ends before."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether it lasts longer than its bound."""
+        return self.bound * 60.0 < self.end - self.start
+
+
+Draw = Callable[[World, np.random.Generator, float], tuple[Surge, float]]
+"""A surge that begins at a time (seconds), and how long after it the play goes on."""
+
+
+def draw(
+    kind: str, world: World, rng: np.random.Generator, start: float, budget: float
+) -> Incident:
+    """An incident of class *kind* that begins at *start* (or, at night, near it).
+
+    Args:
+        kind: One of `KINDS`.
+        world: Where it happens.
+        rng: Decides on area, size and length.
+        start: Seconds since 1970.
+        budget: False pages a week of the tenant, for the bound.
+    """
+    surge, after = _KINDS[kind](world, rng, start)
+    end = surge.start + SHIFT_DEADLINE if kind == "level shift" else surge.end
+    return Incident(
+        kind=kind,
+        surge=surge,
+        start=surge.start,
+        end=end,
+        plays_until=surge.end + after,
+        bound=bound(world, surge, end, budget),
+    )
+
+
+def bound(world: World, surge: Surge, end: float, budget: float) -> float:
+    """Lorden's figure of *surge* in minutes; infinite if not reached by *end*."""
+    share = surge.share
+    scale = 1.0
+    if surge.dimension is not None and surge.value is not None:
+        hour = int(surge.start // HOUR)
+        if world.share(hour, surge.area or 0, surge.dimension, surge.value) == 0.0:
+            scale = share / UNSEEN_SHARE  # never seen: its excess over what a prior would allow
+            share = UNSEEN_SHARE
+
+    def rate(hour: int) -> float:
+        due = world.means(hour)
+        return share * float(due.sum() if surge.area is None else due[surge.area])
+
+    first = int(surge.start // HOUR)
+    weekly = sum(rate(hour) for hour in range(first - WEEK_HOURS, first))
+    needed = max(1.0, math.log(max(weekly * world.spec.areas / budget, math.e)))
+    information = complaints = 0.0
+    at = surge.start
+    while at < end:
+        until = min(end, (at // HOUR + 1.0) * HOUR)
+        hour = int(at // HOUR)
+        multiple = 1.0 + (surge.multiple_at(0.5 * (at + until)) - 1.0) * scale
+        gain = rate(hour) * (multiple * math.log(multiple) - multiple + 1.0)
+        came = rate(hour) * multiple
+        step = (until - at) / HOUR
+        wait = max(
+            (needed - information) / gain if gain else math.inf,
+            (LEAST_CUSTOMERS - complaints) / came if scale != 1.0 and came else 0.0,
+        )
+        if wait <= step:
+            return (at - surge.start) / 60.0 + 60.0 * max(wait, 0.0)
+        information += gain * step
+        complaints += came * step
+        at = until
+    return math.inf
+
+
+def _between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Log-uniform."""
+    return float(np.exp(rng.uniform(math.log(low), math.log(high))))
+
+
+def _area(world: World, rng: np.random.Generator, least: float = 0.0, most: float = 1e9) -> int:
+    """One of the areas whose mean rate is between *least* and *most*; else the nearest to that."""
+    fitting = [place for place, rate in enumerate(world.rates) if least <= rate <= most]
+    if fitting:
+        return fitting[int(rng.integers(len(fitting)))]
+    return int(np.argmin(np.abs(np.log(world.rates / min(max(least, 1e-9), most)))))
+
+
+def _step(multiple: float) -> Draw:
+    def make(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+        end = start + HOUR * _between(rng, 0.5, 24.0)
+        return Surge(start=start, end=end, multiple=multiple, area=_area(world, rng)), LINGER
+
+    return make
+
+
+def _busy(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    end = start + HOUR * _between(rng, 1.0, 12.0)
+    area = _area(world, rng, 20.0, 61.0)
+    return Surge(start=start, end=end, multiple=_between(rng, 1.5, 3.0), area=area), LINGER
+
+
+def _ramp(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    top = start + DAY * rng.uniform(2.0, 4.0)
+    area = _area(world, rng)
+    surge = Surge(start=start, end=top + DAY, multiple=3.0, area=area, growing_until=top)
+    return surge, LINGER
+
+
+def _night(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    """Between midnight and five; so strong that eight customers are to be expected at least."""
+    hour = int(start // HOUR)
+    while world.local(hour).hour >= 4:
+        hour += 1
+    start = (hour + rng.random()) * HOUR
+    end = start + HOUR * _between(rng, 0.5, 4.0)
+    area = _area(world, rng, 0.0, 10.0)
+    due = sum(
+        float(world.means(each)[area])
+        * (min(end, (each + 1) * HOUR) - max(start, each * HOUR))
+        / HOUR
+        for each in range(int(start // HOUR), int(end // HOUR) + 1)
+    )
+    multiple = max(_between(rng, 5.0, 20.0), 1.0 + NIGHT_CUSTOMERS / due)
+    return Surge(start=start, end=end, multiple=multiple, area=area), LINGER
+
+
+def _rare_issue(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    hour = int(start // HOUR)
+    places = [
+        (area, name, world.share(hour, area, "issue_type", name))
+        for area, names in enumerate(world.issue_names)
+        for name in names
+        if world.rates[area] >= min(10.0, world.rates[-1])
+    ]
+    fitting = [place for place in places if 0.02 <= place[2] <= 0.1]
+    area, value, share = (fitting or [min(places, key=lambda place: place[2])])[
+        int(rng.integers(len(fitting) or 1))
+    ]
+    return _slice(rng, start, area, "issue_type", value, share, _between(rng, 4.0, 10.0))
+
+
+def _new_issue(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    area = _area(world, rng, 2.0)
+    name = f"new error {int(rng.integers(1_000_000))}"
+    # Twice its share: once is what healthy traffic would bring, and brings not; once is on top.
+    return _slice(rng, start, area, "issue_type", name, rng.uniform(0.05, 0.2), 2.0)
+
+
+def _one_region(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    area, value = _area(world, rng, 1.0), REGIONS[int(rng.integers(len(REGIONS)))]
+    share = world.share(int(start // HOUR), area, "region", value)
+    return _slice(rng, start, area, "region", value, share, _between(rng, 3.0, 6.0))
+
+
+def _one_version(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    hour, area = int(start // HOUR), _area(world, rng, 1.0)
+    names = [
+        name
+        for name in world.versions(hour)
+        if world.share(hour, area, "app_version", name) >= 0.03
+    ]
+    value = names[int(rng.integers(len(names)))]
+    share = world.share(hour, area, "app_version", value)
+    return _slice(rng, start, area, "app_version", value, share, _between(rng, 3.0, 6.0))
+
+
+def _slice(
+    rng: np.random.Generator,
+    start: float,
+    area: int,
+    dimension: str,
+    value: str,
+    share: float,
+    multiple: float,
+) -> tuple[Surge, float]:
+    return Surge(
+        start=start,
+        end=start + HOUR * _between(rng, 1.0, 24.0),
+        multiple=multiple,
+        area=area,
+        dimension=dimension,
+        value=value,
+        share=share,
+    ), LINGER
+
+
+def _platform(_: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    end = start + HOUR * _between(rng, 1.0, 8.0)
+    return Surge(start=start, end=end, multiple=_between(rng, 1.5, 4.0)), LINGER
+
+
+def _level_shift(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
+    end = start + SHIFT_DEADLINE + SHIFT_AFTERMATH
+    area = _area(world, rng)
+    return Surge(start=start, end=end, multiple=_between(rng, 1.5, 2.5), area=area), 0.0
+
+
+_KINDS: Final[dict[str, Draw]] = {
+    "step x2": _step(2.0),
+    "step x3": _step(3.0),
+    "step x5": _step(5.0),
+    "step x10": _step(10.0),
+    "busy": _busy,
+    "ramp": _ramp,
+    "night": _night,
+    "rare issue type": _rare_issue,
+    "new issue type": _new_issue,
+    "one region": _one_region,
+    "one version": _one_version,
+    "platform": _platform,
+    "level shift": _level_shift,
+}
+KINDS: Final = tuple(_KINDS)

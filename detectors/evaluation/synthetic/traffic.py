@@ -1,0 +1,220 @@
+"""Tickets of a made-up company, hour by hour; healthy, or with surges on top.
+
+A `Feed` has a random generator of its own: two feeds of the same world are two ways in which the
+same hours could have gone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.evaluation.synthetic.company import (
+    CHANNELS,
+    DIMENSIONS,
+    HOUR,
+    MOST_ISSUE_TYPES,
+    REGIONS,
+    Numbers,
+    World,
+)
+from schemas.signals import Mode, Ticket
+
+CLUMP_MEAN: Final = 2.5
+"""Tickets that follow the first of a clump, on average."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surge:
+    """More complaints than due: in an area, in one value of a dimension there, or everywhere."""
+
+    start: float
+    """Seconds since 1970."""
+    end: float
+    multiple: float
+    """Of the rate of the series meant: the area, or the slice of it."""
+    area: int | None = None
+    """None: all areas."""
+    growing_until: float | None = None
+    """Grows in a straight line from 1 to *multiple* up to then; None: at once."""
+    dimension: str | None = None
+    value: str | None = None
+    share: float = 1.0
+    """Of the area's rate, that the slice has; for a value never seen, what the multiple is of."""
+
+    def multiple_at(self, at: float) -> float:
+        """Times the due rate, at a time in seconds."""
+        if not self.start <= at < self.end:
+            return 1.0
+        if self.growing_until is None or at >= self.growing_until:
+            return self.multiple
+        grown = (at - self.start) / (self.growing_until - self.start)
+        return 1.0 + (self.multiple - 1.0) * grown
+
+
+class _Batch:
+    """Tickets in columns: places of areas and customers, times as parts of the hour."""
+
+    def __init__(
+        self,
+        areas: NDArray[np.int64],
+        at: Numbers,
+        customers: NDArray[np.int64],
+        forced: tuple[str, str] | None = None,
+    ) -> None:
+        self.areas, self.at, self.customers, self.forced = areas, at, customers, forced
+
+
+class Feed:
+    """One continuation of a world's tickets.
+
+    Example:
+        >>> from detectors.evaluation.synthetic.company import Spec, World
+        >>> world = World(Spec(country=""))
+        >>> first = Feed(world, [1]).hour(world.spec.first_hour + 10)
+        >>> first == Feed(world, [1]).hour(world.spec.first_hour + 10)
+        True
+        >>> first == Feed(world, [2]).hour(world.spec.first_hour + 10)
+        False
+    """
+
+    def __init__(
+        self, world: World, key: Sequence[int], tenant: str = "acme", mode: Mode = "simulated"
+    ) -> None:
+        """Nothing came yet; *key* is the seed, and in front of the tickets' ids."""
+        self.world = world
+        self.tenant = tenant
+        self.mode: Mode = mode
+        self._rng = np.random.default_rng([world.spec.seed, 2, *key])
+        self._prefix = "-".join(map(str, key)) + "-"
+        self._number = 0
+        noise = np.maximum(world.hour_noise, 1e-9)
+        self._noise_shapes, self._noise_scales = 1.0 / noise, noise
+        spec = world.spec
+        self._thinned = 1.0 / (1.0 + spec.clumps * CLUMP_MEAN)
+        self._issues = np.array(
+            [names + [""] * (MOST_ISSUE_TYPES - len(names)) for names in world.issue_names],
+            dtype=object,
+        )
+        self._areas = np.array(world.names, dtype=object)
+        self._customers = np.array(world.customer_names, dtype=object)
+
+    def hour(
+        self, hour: int, surges: Sequence[Surge] = (), scale: float | Numbers = 1.0
+    ) -> list[Ticket]:
+        """All tickets of *hour* (counted from 1970), oldest first.
+
+        Args:
+            hour: Each only once, and in order.
+            surges: What comes on top; those that do not fall into the hour are passed over.
+            scale: Factor of what is due healthily, or one for each area.
+        """
+        world, rng = self.world, self._rng
+        due = world.means(hour) * world.day_factors(hour) * scale
+        due = due * rng.gamma(self._noise_shapes, self._noise_scales)
+        batches = [self._healthy(due)]
+        for surge in surges:
+            batches += self._surge(hour, due, surge)
+        areas = np.concatenate([batch.areas for batch in batches])
+        if not len(areas):
+            return []
+        at = np.concatenate([batch.at for batch in batches])
+        customers = np.concatenate([batch.customers for batch in batches])
+        columns = self._values(hour, areas)
+        begin = 0
+        for batch in batches:
+            end = begin + len(batch.areas)
+            if batch.forced is not None:
+                dimension, value = batch.forced
+                columns[DIMENSIONS.index(dimension)][begin:end] = value
+            begin = end
+        order = np.argsort(at, kind="stable")
+        times = np.round(hour * HOUR + at[order] * HOUR, 3)
+        tenant, mode, prefix, first = self.tenant, self.mode, self._prefix, self._number
+        self._number += len(order)
+        return [
+            Ticket(
+                tenant,
+                f"{prefix}{number}",
+                time,
+                area,
+                "created",
+                None,
+                None,
+                customer,
+                "customer",
+                "",
+                mode,
+                issue,
+                region,
+                version,
+                channel,
+            )
+            for number, time, area, customer, issue, region, version, channel in zip(
+                range(first, first + len(order)),
+                times.tolist(),
+                self._areas[areas[order]].tolist(),
+                self._customers[customers[order]].tolist(),
+                *(column[order].tolist() for column in columns),
+                strict=True,
+            )
+        ]
+
+    def _healthy(self, due: Numbers) -> _Batch:
+        rng, world = self._rng, self.world
+        areas = np.repeat(np.arange(len(due)), rng.poisson(due * self._thinned))
+        at = rng.random(len(areas))
+        customers = self._busy(len(areas))
+        if world.spec.clumps and len(areas):
+            starts = np.flatnonzero(rng.random(len(areas)) < world.spec.clumps)
+            if len(starts):
+                again = np.repeat(starts, rng.integers(1, 5, len(starts)))
+                later = at[again] + rng.random(len(again)) * (1.0 - at[again])
+                areas = np.concatenate([areas, areas[again]])
+                at = np.concatenate([at, later])
+                customers = np.concatenate([customers, customers[again]])
+        return _Batch(areas, at, customers)
+
+    def _surge(self, hour: int, due: Numbers, surge: Surge) -> list[_Batch]:
+        """What comes on top. Incidents hit customers alike, not the busy ones most."""
+        begin = max(surge.start / HOUR - hour, 0.0)
+        end = min(surge.end / HOUR - hour, 1.0)
+        if begin >= end:
+            return []
+        rng = self._rng
+        middle = (hour + 0.5 * (begin + end)) * HOUR
+        extra = (surge.multiple_at(middle) - 1.0) * surge.share * (end - begin)
+        chosen = range(len(due)) if surge.area is None else (surge.area,)
+        counts = [int(rng.poisson(due[area] * extra)) for area in chosen]
+        areas = np.repeat(np.array(chosen, dtype=np.int64), counts)
+        at = begin + rng.random(len(areas)) * (end - begin)
+        customers = rng.integers(0, self.world.spec.customers, len(areas))
+        forced = None
+        if surge.dimension is not None and surge.value is not None:
+            forced = surge.dimension, surge.value
+        return [_Batch(areas, at, customers, forced)]
+
+    def _busy(self, count: int) -> NDArray[np.int64]:
+        return np.searchsorted(self.world.customer_shares, self._rng.random(count))
+
+    def _values(self, hour: int, areas: NDArray[np.int64]) -> list[NDArray[np.object_]]:
+        """For each ticket its value of each dimension; noise of the shares makes them clump."""
+        rng, noise = self._rng, self.world.spec.slice_noise
+        versions = np.array(self.world.versions(hour), dtype=object)
+        found: list[NDArray[np.object_]] = []
+        for dimension, shares in zip(DIMENSIONS, self.world.shares(hour), strict=True):
+            if noise:
+                shares = shares * rng.gamma(1.0 / noise, noise, shares.shape)
+            sums = np.cumsum(shares, axis=1)
+            drawn = rng.random(len(areas)) * sums[areas, -1]
+            places = (sums[areas] <= drawn[:, None]).sum(axis=1)
+            if dimension == "issue_type":
+                found.append(self._issues[areas, places])
+            elif dimension == "app_version":
+                found.append(versions[places])
+            else:
+                names = REGIONS if dimension == "region" else CHANNELS
+                found.append(np.array(names, dtype=object)[places])
+        return found

@@ -1,0 +1,1 @@
+"""The evidence of an episode: what explains it, what it costs, what to do about it."""

@@ -1,0 +1,185 @@
+"""All that an escalation tells beyond its counts: why, in which words, at what cost, what to do."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+from detectors.evidence.distinctive_terms import Spiking, spiking
+from detectors.evidence.event import Story
+from detectors.evidence.explanation import Explained, Together, explain
+from detectors.evidence.explanation import Explanation as Reasons
+from detectors.evidence.impact import impact_of
+from detectors.evidence.recommendation import actions_for, product_of
+from detectors.evidence.scope import MOST_CHILDREN, MOST_POOLED, busiest, children_of, is_inside
+from detectors.foundation.dimensions import AREA
+from detectors.foundation.timestamps import moment, significant
+from detectors.memory.episode_tickets import Dossier, Note
+from detectors.models.slices import OF_AN_AREA
+from detectors.models.tenant_shares import MOST_USUAL, Usual
+from detectors.policy.settings import Settings
+from detectors.state.episode import Episode
+from detectors.state.tenant import WHOLE, Tenant
+from schemas.escalation import (
+    Example,
+    Explanation,
+    Slice,
+    Term,
+)
+
+MOST_EXAMPLES: Final = 3
+EXAMPLE_CHARACTERS: Final = 200
+AREA_VARIANCE: Final = 0.05
+LEAST_TOLD: Final = 3.0
+"""Customer-equivalents inside below which a value of a whole tenant is not looked at."""
+
+
+def story(tenant: Tenant, key: str, episode: Episode, settings: Settings, at: float) -> Story:
+    """What is known *at* (seconds) of the episode of the series *key*."""
+    dossier = episode.dossier
+    children = children_of(tenant, episode, at) if key == WHOLE else None
+    product = product_of(key, children, dossier, settings)
+    children = children[:MOST_CHILDREN] if children is not None else None
+    if dossier is None:
+        actions = actions_for(key, episode, settings, product)
+        return Story([], [], [], [], None, actions, product, children)
+    reasons = explain(
+        dossier, _usual(tenant, key, dossier, at), _together(tenant, key), episode.slice
+    )
+    words = _words(tenant, key, dossier)
+    return Story(
+        explanation=[_explanation(one) for one in reasons.values],
+        not_explained_by=list(reasons.not_by),
+        terms=[_term(one) for one in words],
+        examples=_examples(dossier, reasons, words) if settings.show_examples else [],
+        impact=impact_of(tenant, key, episode, dossier, settings),
+        actions=actions_for(key, episode, settings, product, reasons),
+        product=product,
+        children=children,
+    )
+
+
+def _usual(tenant: Tenant, key: str, dossier: Dossier, at: float) -> dict[str, Usual]:
+    """The usual shares: of the area, or of the areas with most tickets inside by their rates."""
+    if key != WHOLE:
+        series = tenant.areas[key]
+        names = dict.fromkeys((*dossier.values, *series.slices.of, *series.slices.others))
+        told = {name: series.slices.usual(name) for name in names}
+        return {name: usual for name, usual in told.items() if usual is not None}
+    rates = {name: max(s.model.rate_at(at), 1e-6) for name, s in sorted(tenant.areas.items())}
+    total = sum(rates.values())
+    inside = [(rates[name], tenant.areas[name].slices) for name in busiest(tenant, dossier)]
+    found: dict[str, Usual] = {}
+    for name, came in dossier.values.items():
+        dimension, _, value = name.partition("\x1f")
+        if dimension == AREA:
+            if value in rates:
+                found[name] = Usual(min(rates[value] / total, MOST_USUAL), AREA_VARIANCE)
+        elif came >= LEAST_TOLD and not name.startswith(OF_AN_AREA):
+            known = [(rate, usual) for rate, slices in inside if (usual := slices.usual(name))]
+            weight = sum(rate for rate, _ in known)
+            if known and weight > 0.5 * sum(rate for rate, _ in inside):
+                found[name] = Usual(
+                    sum(rate * usual.share for rate, usual in known) / weight,
+                    sum(rate * usual.variance for rate, usual in known) / weight,
+                )
+    return found
+
+
+def _together(tenant: Tenant, key: str) -> Together:
+    """By the area's own tickets; for values that all areas share, by those of others as well."""
+    own = is_inside(tenant, key)
+    others = sorted(tenant.areas, key=lambda name: (-tenant.areas[name].model.rate, name))
+    pool = [tenant.areas[name] for name in others[:MOST_POOLED]]
+    if key != WHOLE and own[0] not in pool:
+        pool.append(own[0])
+
+    @cache
+    def counts(one: str, other: str) -> tuple[float, float]:
+        special = one.startswith(OF_AN_AREA) or other.startswith(OF_AN_AREA)
+        found = [s.mix.count((one,), (one, other)) for s in (own if special else pool)]
+        return sum(with_one for with_one, _ in found), sum(both for _, both in found)
+
+    def alone(name: str) -> tuple[float, float]:
+        return sum(s.mix.count((name,))[0] for s in own), float(sum(len(s.mix) for s in own))
+
+    return Together(counts, alone)
+
+
+def _words(tenant: Tenant, key: str, dossier: Dossier) -> list[Spiking]:
+    """Against the area's own words, or those of the areas that have most tickets inside."""
+    areas = tenant.areas
+    if key != WHOLE:
+        others = [areas[name].vocabulary for name in sorted(areas) if name != key]
+        return spiking(dossier, areas[key].vocabulary, others)
+    names = busiest(tenant, dossier)
+    if not names:
+        return []
+    return spiking(
+        dossier, areas[names[0]].vocabulary, [areas[name].vocabulary for name in names[1:]]
+    )
+
+
+def _explanation(one: Explained) -> Explanation:
+    dimension, _, value = one.keys[0].partition("\x1f")
+    also = None
+    if len(one.keys) > 1:
+        other, _, its = one.keys[1].partition("\x1f")
+        also = Slice(dimension=other, value=its)
+    return Explanation(
+        dimension=dimension,
+        value=value,
+        also=also,
+        observed=round(one.observed, 3),
+        expected=round(one.expected, 3),
+        share=significant(one.share, 3),
+        lift=significant(one.lift, 3),
+        p_value=significant(one.p_value, 3),
+    )
+
+
+def _term(one: Spiking) -> Term:
+    return Term(
+        term=one.term,
+        tickets=one.tickets,
+        share=significant(one.share, 3),
+        usual_share=significant(min(one.usual, 1.0), 3),
+        log_odds=significant(one.log_odds, 3),
+        new=one.is_new,
+    )
+
+
+def _examples(dossier: Dossier, reasons: Reasons, words: Sequence[Spiking]) -> list[Example]:
+    """Tickets with what explains the episode and with its words; of different customers first."""
+    telling = set(reasons.values[0].keys) if reasons.values else set()
+
+    def typical(note: Note) -> tuple[int, int, int]:
+        text = note.text.casefold()
+        said = sum(one.term in text for one in words)
+        return -len(telling & set(note.keys)), -said, note.mark
+
+    chosen: list[Note] = []
+    ranked = sorted(dossier.candidates, key=typical)
+    customers: set[str | None] = set()
+    for note in ranked:
+        if note.customer is None or note.customer not in customers:
+            chosen.append(note)
+            customers.add(note.customer)
+    chosen += [note for note in ranked if note not in chosen]
+    return [
+        Example(
+            ticket_id=note.ticket_id,
+            created_at=moment(note.at),
+            text=_cut(note.text, EXAMPLE_CHARACTERS),
+            customer=note.customer,
+            url=note.url,
+        )
+        for note in chosen[:MOST_EXAMPLES]
+    ]
+
+
+def _cut(text: str, characters: int) -> str:
+    """No more than so many *characters*, whole words where there are any."""
+    if len(text) <= characters:
+        return text
+    shorter = text[: characters - 4]
+    return (shorter.rpartition(" ")[0] or shorter) + " ..."

@@ -1,0 +1,110 @@
+"""An episode as it stands, in the words of the escalation event."""
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
+
+from detectors.foundation.count_statistics import ratio_interval
+from detectors.foundation.timestamps import moment, significant
+from detectors.state.episode import Episode
+from schemas.escalation import (
+    EVENT_TYPE_PREFIX,
+    Actions,
+    Budget,
+    Child,
+    Escalation,
+    EscalationEvent,
+    Example,
+    Explanation,
+    Impact,
+    Slice,
+    Term,
+    Transition,
+    event_id,
+)
+
+
+class Story(NamedTuple):
+    """What is told of one episode, as it stands."""
+
+    explanation: list[Explanation]
+    not_explained_by: list[str]
+    terms: list[Term]
+    examples: list[Example]
+    impact: Impact | None
+    actions: Actions | None
+    product: str | None
+    children: list[Child] | None
+
+
+if TYPE_CHECKING:
+    from detectors.evidence.event import Story
+
+MOST_DAYS: Final = 1_000_000.0
+"""`once_in_days` says no more than this: rarer than anyone can know."""
+
+
+def to_event(
+    episode: Episode,
+    transition: Transition,
+    at: float,
+    *,
+    tenant: str,
+    area: str | None,
+    model: str,
+    config_hash: str,
+    budget: Budget,
+    story: "Story",
+) -> EscalationEvent:
+    """The event for *transition* of *episode*, decided *at* (seconds since 1970)."""
+    expected = max(episode.expected, 1e-6)
+    low, high = ratio_interval(episode.observed, expected, episode.score.variance)
+    days = 7.0 * math.exp(min(episode.score.value, 50.0))
+    found = None
+    if episode.slice is not None:
+        dimension, _, value = episode.slice.partition("\x1f")
+        found = Slice(dimension=dimension, value=value)
+    return EscalationEvent(
+        id=event_id(episode.id, episode.sequence),
+        source=f"/spikewatch/{quote(tenant, safe='')}",
+        type=f"{EVENT_TYPE_PREFIX}{transition}.v1",
+        subject=episode.id,
+        time=moment(at),
+        data=Escalation(
+            episode_id=episode.id,
+            sequence=episode.sequence,
+            tenant=tenant,
+            product_area=area,
+            product=story.product,
+            areas=sorted(episode.areas) if area is None else None,
+            children=story.children,
+            reason=episode.reason,
+            issue_type=found.value if found and found.dimension == "issue_type" else None,
+            slice=found,
+            severity=episode.severity,
+            severity_rule=episode.severity_rule,
+            since=moment(episode.since),
+            detected_at=moment(episode.detected_at),
+            observed=round(episode.observed, 3),
+            expected=round(expected, 6),
+            ratio=significant(episode.observed / expected, 4),
+            ratio_low=significant(low, 4),
+            ratio_high=significant(high, 4),
+            p_value=significant(math.exp(-min(episode.score.negative_log_p, 700.0)), 3),
+            once_in_days=significant(min(days, MOST_DAYS), 3),
+            tickets=episode.tickets,
+            customers=episode.customers,
+            score=round(episode.score.value, 4),
+            limit=round(episode.limit, 4),
+            model=model,
+            config_hash=config_hash,
+            budget=budget,
+            suppressed=episode.suppressed,
+            explanation=story.explanation,
+            not_explained_by=story.not_explained_by,
+            terms=story.terms,
+            examples=story.examples,
+            impact=story.impact,
+            actions=story.actions,
+        ),
+    )

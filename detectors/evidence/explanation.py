@@ -1,0 +1,272 @@
+"""What explains an episode: values that its tickets share more often than the area's usually do.
+
+For each value, of the tickets inside: observed o of n, usual share s. It is claimed where
+
+- its part of the excess, (o - s x due) / (came - due), is at least `LEAST_SHARE`;
+- so many would be a rare chance: a beta-binomial's upper tail, with the ignorance and the clumping
+  of the share in it, times the number of values tried, is small (Bonferroni). With few
+  tickets chance alone decides and the bound is nearly reached: 5 % for 7. With many, what is not
+  known of the share decides, and the test is stricter than it says: up to `MOST_CHANCE`.
+
+Most telling first: by the likelihood ratio n (q log q/s + (1 - q) log (1 - q)/(1 - s)), q = o / n.
+Two values together are claimed instead where each tells more given the other: among the tickets
+with the one, the other has a larger share than usual there, by the same test both ways; and nearly
+all of the excess of each (`NEARLY_ALL`) is with both.
+
+A dimension explains nothing where it could have: no value of it stands out though the tickets are
+many enough that one would.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+from scipy.stats import betabinom
+
+from detectors.foundation.dimensions import CUSTOMER
+from detectors.memory.episode_tickets import TOGETHER, Dossier
+from detectors.models.tenant_shares import MOST_USUAL, Usual
+
+LEAST_SHARE: Final = 0.03
+MOST_CHANCE: Final = 0.5
+PAIR_CHANCE: Final = 0.25
+"""At most, of two values together: one of them alone is the simpler claim."""
+CHANCE_A_TICKET: Final = 0.05 / 7.0
+ALIKE_CHANCE: Final = 0.2
+"""All values of a dimension must be likelier than this, corrected, to say that they are alike."""
+LEAST_TICKETS: Final = 4.0
+ALIKE_TICKETS: Final = 10.0
+ALIKE_COVERED: Final = 0.6
+"""Of the tickets that must have a value of a dimension before it is said to explain nothing."""
+ALIKE_VALUE: Final = 0.05
+NEARLY_ALL: Final = 0.7
+MOST_EXPLAINED: Final = 5
+MIX_PRIOR: Final = 6.0
+"""Tickets that the independence of two values counts for, against those of the sample."""
+PAIR_VARIANCE: Final = 0.02
+"""Relative: how much a share among the tickets with another value scatters besides."""
+LEAST_MIX: Final = 8.0
+
+
+class Together(NamedTuple):
+    """Which values usually go together, by a sample of usual tickets."""
+
+    pair: Callable[[str, str], tuple[float, float]]
+    """How many had the one key, and how many both."""
+    alone: Callable[[str], tuple[float, float]]
+    """How many of the area's had the key, of how many."""
+
+
+class Explained(NamedTuple):
+    """What is claimed."""
+
+    keys: tuple[str, ...]
+    """One, or two that explain it together."""
+    observed: float
+    expected: float
+    share: float
+    """Of the excess."""
+    lift: float
+    """observed / what the usual share of as many tickets is."""
+    p_value: float
+    """Corrected for the number of values tried."""
+    gain: float
+    """The likelihood ratio; natural logarithm."""
+
+
+class Explanation(NamedTuple):
+    """The claims, most telling first, and the dimensions whose values are alike."""
+
+    values: tuple[Explained, ...] = ()
+    not_by: tuple[str, ...] = ()
+
+
+def explain(
+    dossier: Dossier, usual: Mapping[str, Usual], mix: Together, known: str | None = None
+) -> Explanation:
+    """What explains the tickets of *dossier*.
+
+    Args:
+        dossier: Of the episode.
+        usual: By key, for every key in the dossier, and all others that are known.
+        mix: Of usual tickets.
+        known: The slice that paged, if one did: it explains its page in any case.
+    """
+    came, due = dossier.came, min(dossier.due, dossier.came)
+    excess = came - due
+    if came < LEAST_TICKETS or excess <= 0.0:
+        if known is None or known not in usual or came < 1.0:
+            return Explanation()
+        observed = dossier.values.get(known, 0.0)  # all that is too many has the value that paged
+        return Explanation((_claim((known,), observed, usual[known].share, came, due, 1.0),))
+    tried = [key for key in dossier.values if key in usual]
+    counts = [dossier.values[key] for key in tried]
+    chances = _tails(came, counts, [usual[key] for key in tried])
+    found = {}
+    for key, observed, chance in zip(tried, counts, chances, strict=True):
+        told = _claim((key,), observed, usual[key].share, came, due, chance * len(tried))
+        found[key] = told
+    singles = [one for key, one in found.items() if _holds(one, came) or key == known]
+    pairs = _together(dossier, found, usual, mix)
+    inside = {key for pair in pairs for key in pair.keys}
+    claims = [*pairs, *(one for one in singles if one.keys[0] not in inside)]
+    if dossier.tickets >= LEAST_TICKETS:
+        claims += [one for one in _customers(dossier, mix) if _holds(one, came)]
+    claims.sort(key=lambda one: (-one.gain, one.keys))
+    told_of = {key.partition("\x1f")[0] for one in claims for key in one.keys}
+    raw = dict(zip(tried, chances, strict=True))
+    alike = _alike(dossier, raw, usual) if excess >= ALIKE_TICKETS / 2.0 else []
+    return Explanation(tuple(claims[:MOST_EXPLAINED]), tuple(d for d in alike if d not in told_of))
+
+
+def _holds(one: Explained, came: float) -> bool:
+    return (
+        one.p_value <= min(MOST_CHANCE, CHANCE_A_TICKET * came)
+        and one.share >= LEAST_SHARE
+        and one.observed >= LEAST_TICKETS - 1.0
+    )
+
+
+def _claim(
+    keys: tuple[str, ...],
+    observed: float,
+    share: float,
+    came: float,
+    due: float,
+    chance: float,
+) -> Explained:
+    """That of *came*, where *due* were, so many have the *keys*, usually the *share*."""
+    return Explained(
+        keys=keys,
+        observed=observed,
+        expected=share * due,
+        share=min((observed - share * due) / (came - due), 1.0) if came > due else 1.0,
+        lift=observed / (share * came) if came else 0.0,
+        p_value=min(chance, 1.0),
+        gain=_gain(observed, came, share),
+    )
+
+
+def _gain(observed: float, came: float, share: float) -> float:
+    seen = min(observed / came, 1.0)
+    gain = seen * math.log(seen / share) if seen > 0.0 else 0.0
+    if seen < 1.0:
+        gain += (1.0 - seen) * math.log((1.0 - seen) / (1.0 - share))
+    return came * gain if seen > share else 0.0
+
+
+def _tails(came: float, counts: list[float], usual: list[Usual]) -> list[float]:
+    """The chance of at least so many of *came*, for each."""
+    if not counts:
+        return []
+    share = np.array([one.share for one in usual])
+    variance = np.array([max(one.variance, 1e-6) for one in usual])
+    size = np.maximum((1.0 - share) / (share * variance) - 1.0, 0.5)
+    tickets = math.ceil(came - 1e-9)
+    # Weights are customer-equivalents: rounded down, so that no claim rests on the rounding.
+    least = np.floor(np.array(counts) + 1e-9) - 1.0
+    return [
+        float(chance) for chance in betabinom.sf(least, tickets, share * size, (1.0 - share) * size)
+    ]
+
+
+def _together(
+    dossier: Dossier,
+    found: Mapping[str, Explained],
+    usual: Mapping[str, Usual],
+    mix: Together,
+) -> list[Explained]:
+    """The pair that explains clearly more than either of its values; at most one."""
+    up = {
+        key: one
+        for key, one in found.items()
+        if one.share >= LEAST_SHARE and one.gain > 0.0 and one.observed >= LEAST_TICKETS - 1.0
+    }
+    pairs = [
+        (keys, observed)
+        for name, observed in dossier.pairs.items()
+        if len(keys := tuple(name.split(TOGETHER))) == 2
+        and all(key in up for key in keys)
+        and observed >= LEAST_TICKETS - 1.0
+    ]
+    best: Explained | None = None
+    for keys, observed in pairs:
+        if any(mix.pair(*both)[0] == mix.pair(*both)[1] > 0.0 for both in (keys, keys[::-1])):
+            continue  # as far as is known the one never comes without the other
+        chance = len(pairs) * max(
+            _given(one, other, observed, up, usual, mix) for one, other in (keys, keys[::-1])
+        )
+        share = usual[keys[0]].share * _share_given(keys[0], keys[1], usual, mix)[0]
+        due = min(dossier.due, dossier.came)
+        told = _claim(keys, observed, share, dossier.came, due, chance)
+        nearly_all = NEARLY_ALL * max(up[key].share for key in keys)
+        clear = told.p_value <= PAIR_CHANCE and _holds(told, dossier.came)
+        if clear and told.share >= nearly_all and (best is None or told.gain > best.gain):
+            best = told
+    return [] if best is None else [best]
+
+
+def _given(
+    one: str,
+    other: str,
+    both: float,
+    up: Mapping[str, Explained],
+    usual: Mapping[str, Usual],
+    mix: Together,
+) -> float:
+    """The chance of so many with *both* among the tickets with *one*, as those usually are."""
+    share, variance = _share_given(one, other, usual, mix)
+    return _tails(max(up[one].observed, both), [both], [Usual(share, variance)])[0]
+
+
+def _share_given(one: str, other: str, usual: Mapping[str, Usual], mix: Together) -> Usual:
+    """The share of *other* among usual tickets with *one*."""
+    with_one, both = mix.pair(one, other)
+    share = (both + MIX_PRIOR * usual[other].share) / (with_one + MIX_PRIOR)
+    ignorance = (1.0 - share) / (share * (with_one + MIX_PRIOR))
+    return Usual(min(share, MOST_USUAL), ignorance + PAIR_VARIANCE * (1.0 - share))
+
+
+def _customers(dossier: Dossier, mix: Together) -> list[Explained]:
+    """Single customers, by tickets: their weight would hide them."""
+    members = dossier.audience.members
+    if not members or mix.alone("")[1] < LEAST_MIX:
+        return []
+    due = min(dossier.due, dossier.came) / dossier.came * dossier.tickets
+    names = sorted(members, key=lambda name: (-members[name].tickets, name))[:3]
+    claims = []
+    for name in names:
+        key = f"{CUSTOMER}\x1f{name}"
+        tickets = float(members[name].tickets - members[name].missed)
+        seen, tickets_seen = mix.alone(key)
+        share = min((seen + 0.5) / (tickets_seen + 1.0), MOST_USUAL)
+        usual = Usual(share, 1.0 / (share * (tickets_seen + 1.0)))
+        chance = _tails(float(dossier.tickets), [tickets], [usual])[0]
+        chance *= max(dossier.audience.customers, 1)
+        claims.append(_claim((key,), tickets, share, float(dossier.tickets), due, chance))
+    return claims
+
+
+def _alike(dossier: Dossier, chances: Mapping[str, float], usual: Mapping[str, Usual]) -> list[str]:
+    """Dimensions of which no value stands out, corrected for its own values alone."""
+    tries = Counter(key.partition("\x1f")[0] for key in chances)
+    covered: dict[str, float] = {}
+    least: dict[str, float] = {}
+    values: dict[str, int] = {}
+    for key, one in usual.items():
+        dimension = key.partition("\x1f")[0]
+        values[dimension] = values.get(dimension, 0) + (one.share >= ALIKE_VALUE)
+        covered[dimension] = covered.get(dimension, 0.0) + dossier.values.get(key, 0.0)
+        if key in chances:
+            chance = chances[key] * tries[dimension]
+            least[dimension] = min(least.get(dimension, 1.0), chance)
+    return sorted(
+        dimension
+        for dimension, chance in least.items()
+        if chance >= ALIKE_CHANCE
+        and values[dimension] > 1
+        and covered[dimension] >= ALIKE_COVERED * dossier.came
+        and dossier.came >= ALIKE_TICKETS
+    )

@@ -1,0 +1,68 @@
+"""The impact of an episode: customers, revenue, renewals, extra work."""
+
+from collections.abc import Iterable
+
+from detectors.evidence.scope import by_area, is_inside
+from detectors.foundation.timestamps import moment, significant
+from detectors.memory.episode_tickets import Dossier
+from detectors.policy.settings import Settings
+from detectors.state.episode import Episode
+from detectors.state.series import Series
+from detectors.state.tenant import WHOLE, Tenant
+from schemas.escalation import Account, Impact, Renewal
+
+
+def impact_of(
+    tenant: Tenant, key: str, episode: Episode, dossier: Dossier, settings: Settings
+) -> Impact:
+    """Return what an episode costs: customers, revenue, renewals, extra work."""
+    audience = dossier.audience
+    excess = max(episode.observed - episode.expected, 0.0)
+    inside = is_inside(tenant, key)
+    if key == WHOLE:  # its counts are weighted by what they tell: hours come from the tickets
+        excess = max(dossier.came - dossier.due, 0.0)
+        inside = [tenant.areas[name] for name in by_area(tenant, dossier)]
+    work = _handling(inside)
+    elapsed = any(series.elapsed for series in inside)
+    basis = None if work is None else ("time_to_solve" if elapsed else "work")
+    if settings.handling_minutes > 0.0 and (work is None or elapsed):
+        work, basis = settings.handling_minutes * 60.0, "configured"
+    return Impact(
+        excess=round(excess, 3),
+        customers=episode.customers,
+        customers_estimated=audience.estimated,
+        by_tier=audience.by_tier(),
+        by_region=audience.by_region(),
+        revenue=significant(audience.revenue, 6) if audience.with_revenue else None,
+        revenue_customers=audience.with_revenue,
+        renewals_soon=audience.renewing_customers,
+        renewals=[
+            Renewal(customer=one.customer, renewal_at=moment(one.at), revenue=one.revenue)
+            for one in audience.renewals
+        ],
+        accounts=[
+            Account(
+                customer=name,
+                tickets=one.tickets,
+                tier=one.tier,
+                region=one.region,
+                revenue=None if one.revenue is None else significant(one.revenue, 6),
+            )
+            for name, one in sorted(
+                audience.accounts.items(),
+                key=lambda item: (-(item[1].revenue or 0.0), -item[1].tickets, item[0]),
+            )
+        ],
+        handling_hours=None if work is None else significant(excess * work / 3600.0, 3),
+        handling_basis=basis,  # type: ignore[arg-type]  # one of the two words above
+    )
+
+
+def _handling(inside: Iterable[Series]) -> float | None:
+    """Median seconds of a ticket, those of several areas by their rates."""
+    total = rates = 0.0
+    for series in inside:
+        if (seconds := series.handling) is not None:
+            total += seconds * series.model.rate
+            rates += series.model.rate
+    return total / rates if rates > 0.0 else None

@@ -1,0 +1,80 @@
+"""What to do about an episode: the actions of the playbook that match it."""
+
+from typing import Final
+
+from detectors.evidence.explanation import Explanation as Reasons
+from detectors.foundation.timestamps import moment
+from detectors.memory.episode_tickets import Dossier
+from detectors.models.slices import OF_AN_AREA
+from detectors.policy.playbook import customer_text
+from detectors.policy.settings import Settings
+from detectors.state.episode import Episode
+from detectors.state.tenant import WHOLE
+from schemas.escalation import Actions, Child
+
+PRODUCT_SHARE: Final = 0.8
+"""Of the excess of a tenant-wide episode, that makes one product its own."""
+
+
+def product_of(
+    key: str, children: list[Child] | None, dossier: Dossier | None, settings: Settings
+) -> str | None:
+    """Of the area; of a tenant-wide episode, the one that has nearly all of the excess."""
+    taxonomy = settings.taxonomy
+    if key != WHOLE:
+        return taxonomy.product_of(key)
+    if dossier is None or not taxonomy.areas:
+        return None
+    excess: dict[str, float] = {}
+    for child in children or ():
+        name = taxonomy.product_of(child.product_area) or ""
+        excess[name] = excess.get(name, 0.0) + child.observed - child.expected
+    top = max(excess, key=lambda name: (excess[name], name), default="")
+    return top if top and excess[top] >= PRODUCT_SHARE * (dossier.came - dossier.due) else None
+
+
+def actions_for(
+    key: str,
+    episode: Episode,
+    settings: Settings,
+    product: str | None,
+    reasons: Reasons | None = None,
+) -> Actions | None:
+    """Return the actions of the playbook entry that matches an episode."""
+    playbook = settings.playbook
+    if not playbook.entries:
+        return None
+    area = None if key == WHOLE else key
+    issue = _issue_type(episode, reasons)
+    entry = playbook.match(area, issue, episode.severity, product)
+    if entry is None:
+        return Actions(entry=None)
+    fields = {
+        "area": area or "several areas",
+        "since": f"{moment(episode.since):%Y-%m-%d %H:%M} UTC",
+        "customers": str(episode.customers),
+        "product": product or "",
+        "issue": issue if issue and issue in _issue_types(settings) else "",
+        "status": "resolved" if not episode.running else "being worked on",
+    }
+    return Actions(
+        entry=entry.name,
+        team=entry.team or None,
+        runbook=entry.runbook or None,
+        steps=list(entry.steps),
+        tell=list(entry.tell),
+        customer_text=customer_text(entry.customer_text, fields) if entry.customer_text else None,
+    )
+
+
+def _issue_type(episode: Episode, reasons: Reasons | None) -> str | None:
+    """That of the slice that paged, else the one that explains it best."""
+    keys = [episode.slice] if episode.slice is not None else []
+    keys += [key for one in (reasons.values if reasons is not None else ()) for key in one.keys]
+    return next((key[len(OF_AN_AREA) :] for key in keys if key.startswith(OF_AN_AREA)), None)
+
+
+def _issue_types(settings: Settings) -> set[str]:
+    """Those that somebody named: what strangers call theirs is not told to customers."""
+    named = {one.name for area in settings.taxonomy.areas for one in area.issue_types}
+    return {*named, *(name for entry in settings.playbook.entries for name in entry.issue_types)}

@@ -1,0 +1,58 @@
+"""The areas that are part of an episode."""
+
+from typing import Final
+
+from detectors.foundation.dimensions import area_key
+from detectors.memory.episode_tickets import Dossier
+from detectors.state.episode import Episode
+from detectors.state.series import Series
+from detectors.state.tenant import WHOLE, Tenant
+from schemas.escalation import Child
+
+MOST_CHILDREN: Final = 20
+
+
+MOST_POOLED: Final = 16
+"""Areas that tell which values are usual, and which go together."""
+
+
+def is_inside(tenant: Tenant, key: str) -> list[Series]:
+    """Return the series of the areas that an episode covers."""
+    if key != WHOLE:
+        return [tenant.areas[key]]
+    return [tenant.areas[name] for name in sorted(tenant.areas)]
+
+
+def busiest(tenant: Tenant, dossier: Dossier) -> list[str]:
+    """Areas by tickets inside, most first, as many as are looked at."""
+    counts = by_area(tenant, dossier)
+    return sorted(counts, key=lambda name: (-counts[name], name))[:MOST_POOLED]
+
+
+def by_area(tenant: Tenant, dossier: Dossier) -> dict[str, float]:
+    """Customer-equivalents inside, by area."""
+    found = {name: dossier.values.get(area_key(name)) for name in sorted(tenant.areas)}
+    return {name: came for name, came in found.items() if came is not None}
+
+
+def children_of(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
+    """The areas inside, by excess; what is due in all is split by their rates."""
+    dossier = episode.dossier
+    rates = {name: series.model.rate_at(at) for name, series in sorted(tenant.areas.items())}
+    total = sum(rate for name, rate in rates.items() if tenant.knows(tenant.areas[name]))
+    due = dossier.due / max(total, 1e-9) if dossier is not None else 0.0
+    came = by_area(tenant, dossier) if dossier is not None else {}
+    found = []
+    for name in sorted({*came, *episode.areas} & rates.keys()):
+        own = tenant.areas[name].episode
+        if own is not None and not own.running and own.resolved_at < episode.since:
+            own = None  # an earlier one
+        found.append(
+            Child(
+                product_area=name,
+                episode_id=own.id if own is not None else None,
+                observed=round(came.get(name, 0.0), 3),
+                expected=round(rates[name] * due, 3),
+            )
+        )
+    return sorted(found, key=lambda child: (child.expected - child.observed, child.product_area))

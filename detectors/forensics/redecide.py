@@ -1,0 +1,219 @@
+"""A decision once more, from the log of all that came in: the same events, and what they rest on.
+
+Nothing is stored for this: the step is deterministic, so the same signals under the same settings
+make the same decision, and while it is made again every number that enters it can be read.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple, get_args
+
+import msgspec
+
+from detectors.alerting.decision import BROAD
+from detectors.alerting.guards import HEIR_HOURS, breadth
+from detectors.alerting.lifecycle import NEWBORN_HOURS
+from detectors.alerting.tenant_wide import BROAD_NEIGHBOURS
+from detectors.foundation.outcomes import Guard
+from detectors.models.base import Expectation, Member
+from detectors.policy.settings import DECISIONS
+from detectors.state.tenant import WHOLE, Checked, Tenant
+from detectors.state.threshold import Reckoned
+from detectors.step.partition import Partition
+from detectors.step.result import Step
+from schemas.escalation import EscalationEvent
+from schemas.signals import Signal, Ticket
+
+REMEMBERED: Final = 50_000
+"""Tickets whose place in the log is known, to say where a window begins."""
+
+
+class Logged(NamedTuple):
+    """One record of the log."""
+
+    place: str
+    """Where it stands: a line of a file, or topic, partition and offset."""
+    signal: Signal
+    received_at: float | None = None
+    """When the internal topic took it in; None: from a file."""
+
+
+class Guarded(msgspec.Struct, frozen=True):
+    """One thing that could have kept a page from going out."""
+
+    name: str
+    held: bool
+    why: str
+    """The numbers that it was decided by; empty: it did not apply."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What one event rests on. Times are seconds since 1970; numbers are not rounded."""
+
+    event_id: str
+    decisions: int
+    """Version of the rules, part of the config hash."""
+    config_hash: str
+    model: str
+    series: str
+    """The area; empty: the tenant as a whole."""
+    kind: str
+    at: float
+    score: float
+    bar: float
+    """What it had to reach; infinite where nothing was held against a limit (an update, an end)."""
+    limit: Reckoned | None
+    since: float
+    observed: float
+    expected: float
+    customers: int
+    negative_log_p: float
+    expectation: Expectation
+    members: list[Member]
+    """Windows whose sum is the score; empty where it is a slice's."""
+    guards: list[Guarded]
+    pages: int
+    """Pages of the tenant that are remembered."""
+    decided_by: str
+    """Where the record stands that led to it ..."""
+    begins_at: str
+    """... and the first ticket of its window; empty: not known any more."""
+
+
+def retrace(
+    partition: Partition,
+    log: Iterable[Logged],
+    wanted: Callable[[EscalationEvent], bool],
+) -> Iterator[tuple[EscalationEvent, Decision]]:
+    """Take the *log* in again, and stop at each event that is *wanted*.
+
+    Args:
+        partition: Nothing known yet, with the settings that decided. Changed in place.
+        log: All records of its tenants, in their order.
+        wanted: Of the events that come again.
+    """
+    tickets: deque[tuple[float, str, str, str]] = deque(maxlen=REMEMBERED)
+    for record in log:
+        signal = record.signal
+        for name in partition.tenants if signal.tenant is None else (signal.tenant,):
+            if name in partition.tenants:
+                partition.tenants[name].checked = []
+        done = partition.take(signal, record.received_at)
+        if isinstance(signal, Ticket) and done.outcome == "counted":
+            tickets.append((signal.created_at, signal.tenant, signal.area, record.place))
+        for event in done.escalations:
+            if wanted(event):
+                told = partition.tenants[event.data.tenant]
+                begins = _begins(tickets, event, told)
+                yield event, _decision(told, event, done, record.place, begins)
+
+
+def _begins(
+    tickets: Iterable[tuple[float, str, str, str]], event: EscalationEvent, tenant: Tenant
+) -> str:
+    since = event.data.since.timestamp() - 0.001  # events tell milliseconds
+    area = event.data.product_area
+    for at, name, its, place in tickets:
+        if at >= since and name == tenant.name and area in (None, its):
+            return place
+    return ""
+
+
+def _decision(
+    tenant: Tenant, event: EscalationEvent, done: Step, place: str, begins: str
+) -> Decision:
+    data = event.data
+    key = WHOLE if data.product_area is None else data.product_area
+    series = tenant.series(key)
+    kind = "tenant" if key == WHOLE else "slice" if data.slice is not None else "area"
+    crossed = [
+        one
+        for one in tenant.checked or ()
+        if one.key == key and one.kind == kind and one.outcome == "crossed"
+    ]
+    checked = crossed[-1] if crossed else None
+    episode = series.episode
+    score = checked.score if checked is not None else episode.score if episode is not None else None
+    at = event.time.timestamp()
+    return Decision(
+        event_id=event.id,
+        decisions=DECISIONS,
+        config_hash=data.config_hash,
+        model=data.model,
+        series=key,
+        kind=kind,
+        at=at,
+        score=score.value if score is not None else data.score,
+        bar=checked.bar if checked is not None else float("inf"),
+        limit=checked.reckoned if checked is not None else None,
+        since=data.since.timestamp(),
+        observed=score.observed if score is not None else data.observed,
+        expected=score.expected if score is not None else data.expected,
+        customers=data.customers,
+        negative_log_p=score.negative_log_p if score is not None else 0.0,
+        expectation=series.model.expectation(),
+        members=series.model.members() if checked is not None and kind != "slice" else [],
+        guards=_guards(tenant, key, done, checked, at),
+        pages=len(tenant.pages),
+        decided_by=place,
+        begins_at=begins,
+    )
+
+
+def _guards(
+    tenant: Tenant, key: str, done: Step, checked: Checked | None, at: float
+) -> list[Guarded]:
+    """Each guard there is, by the numbers it went by where it has some."""
+    series = tenant.series(key)
+    age = at / 3600.0 - series.born
+    least = NEWBORN_HOURS["tenant" if key == WHOLE else "area"]
+    others = [tenant.areas[name] for name in sorted(tenant.areas) if name != key]
+    up = breadth(others, at) if others else 0.0
+    broad = BROAD if key == WHOLE else BROAD_NEIGHBOURS
+    suppressed = series.episode.suppressed if series.episode is not None else None
+    numbers = {
+        "inherited": f"it is {age:.0f} h old, heirs are younger than {HEIR_HOURS:g} h",
+        "called_false": (
+            f"score {checked.score.value:.3f} against {checked.bar:.3f}" if checked else ""
+        ),
+        "announced": ", ".join(
+            page.episode_id[:12] for page in tenant.pages if page.verdict == "expected_event"
+        ),
+        "storm": f"{sum(at - page.at < 600.0 for page in tenant.pages)} pages in ten minutes",
+    }
+    found = [
+        Guarded("newborn", age < least, f"it is {age:.0f} h old, {least:g} h are needed"),
+        Guarded("history", suppressed == "history", ""),
+        Guarded(
+            "neighbours", key != WHOLE and up >= broad, f"up by {up:.2f}, {broad:g} make it broad"
+        ),
+    ]
+    held = {*done.guards, suppressed}
+    return found + [Guarded(name, name in held, numbers.get(name, "")) for name in get_args(Guard)]
+
+
+def differences(
+    stored: EscalationEvent, found: EscalationEvent, most: int = 5
+) -> list[tuple[str, object, object]]:
+    """The first fields in which two events differ: path, stored, found again.
+
+    Example:
+        >>> from schemas.examples import EVENT
+        >>> later = EVENT.model_copy(update={"id": "0" * 32})
+        >>> [path for path, _, _ in differences(EVENT, later)]
+        ['id']
+    """
+    one, other = stored.model_dump(mode="json"), found.model_dump(mode="json")
+    return list(_differ("", one, other))[:most]
+
+
+def _differ(path: str, one: object, other: object) -> Iterator[tuple[str, object, object]]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in dict.fromkeys((*one, *other)):
+            below = f"{path}.{name}" if path else str(name)
+            yield from _differ(below, one.get(name), other.get(name))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from _differ(f"{path}[{number}]", left, right)
+    elif one != other:
+        yield path, one, other

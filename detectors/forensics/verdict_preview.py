@@ -1,0 +1,88 @@
+"""What a verdict would have changed: the same weeks with it and without, from one log."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from detectors.forensics.redecide import Logged
+from detectors.policy.settings import Settings
+from detectors.step.partition import Partition
+from detectors.step.pipeline import step
+from schemas.escalation import EscalationEvent
+from schemas.signals import Signal, Tick, Verdict
+
+DAYS: Final = 30.0
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """Pages of the last days of a log, opened or opened again."""
+
+    page: EscalationEvent
+    """The one that the verdict is about."""
+    since: float
+    """Seconds since 1970: the later of `DAYS` before the end, and the page."""
+    until: float
+    without: list[EscalationEvent]
+    with_it: list[EscalationEvent]
+    told: list[EscalationEvent]
+    """What the verdict itself leads to."""
+
+
+def preview(
+    log: Iterable[Logged], settings: Settings, episode: str, verdict: Verdict
+) -> Preview | None:
+    """Live through the *log*; from its page on in two copies, one of which hears the *verdict*.
+
+    That one passes over what the log itself says of the page; the other hears the log as it is.
+
+    Args:
+        log: All that came in, in its order.
+        settings: That decide.
+        episode: Id of the episode, or its first digits.
+        verdict: On it; its tenant and episode are filled in.
+
+    Returns:
+        What differs; None where no page of that episode went out.
+    """
+    log = iter(log)
+    partition = Partition(0, owner=0, settings=settings)
+    page = _find(partition, log, episode)
+    if page is None:
+        return None
+    name = page.data.tenant
+    plain = partition.tenants[name]
+    twin = plain.copy()
+    answer = msgspec.structs.replace(verdict, tenant=name, episode_id=page.data.episode_id)
+    told = step(twin, answer, settings).escalations
+    found: tuple[list[EscalationEvent], list[EscalationEvent]] = ([], [])
+    for record in log:
+        signal = record.signal
+        if signal.tenant == name or (isinstance(signal, Tick) and signal.tenant is None):
+            for tenant, events in zip((plain, twin), found, strict=True):
+                if tenant is twin and _is_on(signal, answer.episode_id):
+                    continue  # it would replace the one that is asked about
+                events += step(tenant, signal, settings, record.received_at).escalations
+    until = plain.clock or 0.0
+    since = max(until - DAYS * 86_400.0, page.time.timestamp())
+    without, with_it = (
+        [event for event in events if _pages(event) and event.time.timestamp() >= since]
+        for events in found
+    )
+    return Preview(page, since, until, without, with_it, told)
+
+
+def _find(partition: Partition, log: Iterable[Logged], episode: str) -> EscalationEvent | None:
+    for record in log:
+        for event in partition.take(record.signal, record.received_at).escalations:
+            if event.data.episode_id.startswith(episode) and _pages(event):
+                return event
+    return None
+
+
+def _is_on(signal: Signal, episode: str) -> bool:
+    return isinstance(signal, Verdict) and signal.episode_id == episode
+
+
+def _pages(event: EscalationEvent) -> bool:
+    return event.data.suppressed is None and event.transition in ("opened", "reopened")

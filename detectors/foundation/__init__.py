@@ -1,0 +1,1 @@
+"""Numbers, calendar, text, bytes and closed vocabularies; knows no ticket."""

@@ -1,0 +1,71 @@
+"""Local days: the blocks in which a baseline learns and looks ahead."""
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.foundation.calendar import SATURDAY, day_slots
+
+Indices = npt.NDArray[np.intp]
+_SUNDAY: Final = 144
+
+
+class Day:
+    """One local day, 23 to 25 hours long; where clocks go back at midnight, in two parts.
+
+    Hours are counted from 1970 UTC.
+    """
+
+    def __init__(self, start: int, local: list[int], slots: list[int]) -> None:
+        """The day that begins with hour *start*; its *slots* with holidays counted as Sundays."""
+        self.start = start
+        self.end = start + len(slots)
+        """The first hour of the next day."""
+        self.slots: Indices = np.array(slots, dtype=np.intp)
+        """Hour of the week (0 to 167) of each hour."""
+        self.shapes: Indices = self.slots % 24 + 24 * (self.slots >= SATURDAY)
+        """Hour of the day, 24 more at weekends."""
+        self.holiday = local != slots
+
+
+def day_of(hour: int, timezone: str, country: str = "", subdivision: str = "") -> Day:
+    """The local day that *hour* belongs to.
+
+    Example:
+        >>> day = day_of(20, "Europe/Berlin")  # 21:00 on 1 January 1970, a Thursday
+        >>> day.start, day.end, int(day.slots[0])
+        (-1, 23, 72)
+    """
+    return _day(_start(hour, timezone), timezone, country, subdivision)
+
+
+@lru_cache(maxsize=262_144)
+def _start(hour: int, timezone: str) -> int:
+    """The first hour of the local day: at most 25 hours back, where the hour of the day falls."""
+    here = _clock(hour, timezone)
+    while (before := _clock(hour - 1, timezone)) < here or (before == here and before != 0):
+        hour, here = hour - 1, before
+    return hour
+
+
+@lru_cache(maxsize=8_192)
+def _day(start: int, timezone: str, country: str, subdivision: str) -> Day:
+    end = start + 1
+    while _start(end, timezone) == start:
+        end += 1
+    hours = range(start, end)
+    return Day(
+        start,
+        [_slot(hour, timezone, "", "") for hour in hours],
+        [_slot(hour, timezone, country, subdivision) for hour in hours],
+    )
+
+
+def _clock(hour: int, timezone: str) -> int:
+    return _slot(hour, timezone, "", "") % 24
+
+
+def _slot(hour: int, timezone: str, country: str, subdivision: str) -> int:
+    return day_slots(hour // 24, timezone, country, subdivision)[hour % 24]

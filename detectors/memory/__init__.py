@@ -1,0 +1,1 @@
+"""Bounded memories of tickets and customers."""

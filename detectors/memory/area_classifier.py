@@ -1,0 +1,98 @@
+"""The area of a ticket that says none: by its taxonomy's keywords, else by the words of each area.
+
+The second is naive Bayes over the areas' vocabularies (`detectors.memory.reference_tickets`),
+which learn online from the tickets that came with an area or were re-tagged into one, never from
+those placed here:
+
+    score(area) = sum over the ticket's words of log (n_word + a) / (n + 2 a)
+
+The words of a ticket are far from independent, so scores are divided by `TEMPER` times the root of
+their number before they are made into shares; then a confidence of .7 is right about that often.
+
+Source: McCallum and Nigam 1998, "A comparison of event models for naive Bayes text classification".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+
+from detectors.foundation.tokens import terms, tokens
+from detectors.memory.reference_tickets import WIDTH, Vocabulary, places
+from detectors.policy.taxonomy import Taxonomy
+
+Placed = Literal["rule", "model", "unclassified"]
+
+SMOOTHING: Final = 0.2
+LEAST_LEARNED: Final = 5.0
+"""Tickets an area must have taught before it is a candidate."""
+LEAST_WORDS: Final = 2
+TEMPER: Final = 0.6
+
+_LOGARITHMS: Final = np.log(np.arange(256) + SMOOTHING)
+
+
+class Place(NamedTuple):
+    """Where a ticket belongs."""
+
+    area: str
+    issue_type: str | None
+    how: Placed
+
+
+class Placer:
+    """The words of a tenant's areas, side by side. Derived: no part of the state.
+
+    Example:
+        >>> login, billing = Vocabulary(), Vocabulary()
+        >>> for _ in range(9):
+        ...     login.learn(("password", "reset"))
+        ...     billing.learn(("invoice", "wrong"))
+        >>> placer = Placer({"login": login, "billing": billing})
+        >>> area, confidence = placer.guess(("password", "wrong", "reset"))
+        >>> area, confidence > 0.7
+        ('login', True)
+    """
+
+    def __init__(self, areas: Mapping[str, Vocabulary]) -> None:
+        """Of these *areas*."""
+        self._rows = {name: place for place, name in enumerate(sorted(areas))}
+        self._names = sorted(areas)
+        self._counts = np.zeros((max(len(areas), 1), 2 * WIDTH), dtype=np.uint8)
+        self._tickets = np.zeros(max(len(areas), 1))
+        for name, vocabulary in areas.items():
+            self.update(name, vocabulary)
+
+    def __contains__(self, area: str) -> bool:
+        """Whether *area* is one of them."""
+        return area in self._rows
+
+    def update(self, area: str, vocabulary: Vocabulary) -> None:
+        """*area* has learned."""
+        place = self._rows[area]
+        if not vocabulary.counts:
+            return
+        self._counts[place] = np.frombuffer(vocabulary.counts, dtype=np.uint8)
+        self._tickets[place] = vocabulary.tickets
+
+    def guess(self, words: Sequence[str]) -> tuple[str, float]:
+        """The likeliest area for a ticket with these *words*, and how sure that is; "" if none."""
+        able = np.flatnonzero(self._tickets >= LEAST_LEARNED)
+        if len(words) < LEAST_WORDS or len(able) < 2:
+            return "", 0.0
+        first, second = places(words)
+        counts = np.minimum(self._counts.take(first, axis=1), self._counts.take(second, axis=1))
+        scores = _LOGARITHMS.take(counts).sum(axis=1)[able]
+        scores -= len(words) * np.log(self._tickets[able] + 2.0 * SMOOTHING)
+        best = int(scores.argmax())
+        odds = np.exp((scores - scores[best]) / (TEMPER * len(words) ** 0.5))
+        return self._names[able[best]], float(1.0 / odds.sum())
+
+
+def place(text: str, taxonomy: Taxonomy, placer: Placer, confidence: float) -> Place | None:
+    """Where a ticket with that *text* belongs; None where neither rules nor words tell."""
+    found = taxonomy.place(tokens(text)) if taxonomy.areas else None
+    if found is not None:
+        return Place(found[0], found[1], "rule")
+    area, sure = placer.guess(terms(text))
+    return Place(area, None, "model") if area and sure >= confidence else None

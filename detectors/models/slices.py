@@ -1,0 +1,524 @@
+"""The values of an area's dimensions, each against the rest of its area.
+
+An incident of one app version is lost in a big area's total, but not in that version's own count. A
+slice is compared with the rest of its area, so that noise, holidays and incidents of the whole area
+cancel. Given what the rest did since the window began, the slice's count is negative binomial:
+
+    rest ~ its own mean x a factor G, G gamma with mean 1 and the variance v that the area has
+    mean = share x M x (1/v + rest) / (1/v + (1 - share) x M), or what the rest alone says, if more
+    1 / size = 1 / (1/v + rest)  +  1 / (tickets the share rests on)  +  clumping
+
+with M expected of the area. The score is that of `detectors.models.cusum_bank`, over the mean of
+the live slices. A value never seen before has the share that such values had lately (Good 1953,
+"The population frequencies of species"); a share that changes in the rest of the tenant, as that
+of a version rolled out everywhere does, is expected to change here as well.
+
+Shares are learned by the day, from days that lie a day back, each value's count winsorised.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
+
+from detectors.foundation.count_statistics import (
+    hours_of_starts,
+    log_likelihood_ratio,
+    negative_log_tail,
+)
+from detectors.foundation.dimensions import DIMENSIONS
+from detectors.models import Score
+from detectors.models.base import HOURS_A_WEEK, LEAST_EVIDENCE
+from detectors.models.baseline import DAY_CLIP, DAY_CLIP_KEEPS
+from detectors.models.tenant_shares import HALF_LIVES, MOST_USUAL, Shares, Usual
+
+MOST_VALUES: Final = 32
+"""Of the dimensions that are counted, to explain episodes, and not watched."""
+MOST_SLICES: Final = 48
+"""Of one area; beyond it a new value takes the place of the one with the fewest tickets, of those
+whose windows do not run if there are any."""
+TREND_TICKETS: Final = 20.0
+"""How many tickets of late it takes for a change elsewhere to count half."""
+MOST_TREND: Final = 4.0
+MULTIPLES: Final = (2.5, 6.0)
+LONGEST_HOURS: Final = 48.0
+LEAST_KNOWN: Final = 40.0
+"""Customer-equivalents an area must have learned from before its slices are judged."""
+LEAST_AGE_HOURS: Final = 336.0
+_FADE: Final = 0.5 ** (1.0 / 28.0)
+"""Of what is known of shares, a day: half-life four weeks ..."""
+_QUICK_FADE: Final = 0.5 ** (1.0 / 3.0)
+"""... and of what the last days say, which counts for more: versions come and go."""
+LONG_TICKETS: Final = 20.0
+"""How many tickets of the last days outweigh the four weeks."""
+YOUNG_HOURS: Final = 168.0
+"""A value first seen less than so long ago is expected to have the share it has elsewhere."""
+OF_AN_AREA: Final = "issue_type\x1f"
+"""Issue types are an area's own: how they fare in other areas says nothing."""
+ROUTINE: Final = "app_version\x1f"
+ROUTINE_SHARE: Final = 0.02
+"""New versions are no news: one never seen before is expected to have this share at least."""
+BLOCK_HOURS: Final = 6.0
+"""Stretches over which the clumping of a slice is estimated."""
+_CLUMP_FADE: Final = 0.995
+_CLUMP_PRIOR: Final = (0.05, 60.0)
+"""Relative variance that a share has from block to block, and how much that rests on."""
+_NO_WINDOWS: Final = [None] * len(MULTIPLES)
+_MEMBERS: Final = tuple((m - 1.0, math.log(m), m) for m in MULTIPLES)
+
+
+class Window(msgspec.Struct, array_like=True, gc=False):
+    """What runs in one member; ``due`` and ``seen`` are the area's, at the window's start."""
+
+    cusum: float = 0.0
+    observed: float = 0.0
+    start: float = 0.0
+    due: float = 0.0
+    seen: float = 0.0
+    tickets: int = 0
+    customers: int = 0
+
+
+class Slice(msgspec.Struct, array_like=True, gc=False):
+    """One value of one dimension."""
+
+    known: float = 0.0
+    """Customer-equivalents of learned days, faded."""
+    recent: float = 0.0
+    """The same, faded quickly."""
+    yesterday: float = 0.0
+    today: float = 0.0
+    block: float = 0.0
+    share: float = 0.0
+    """What it was expected to have when a ticket last came."""
+    clump: float = _CLUMP_PRIOR[0] * _CLUMP_PRIOR[1]
+    clump_days: float = _CLUMP_PRIOR[1]
+    born: float = 0.0
+    """When it was first seen, in hours since 1970."""
+    novel: bool = True
+    lately: tuple[float, float] = (0.0, 0.0)
+    """As in `Shares`, and in its units."""
+    due: float = 0.0
+    """The area's, when a ticket last came."""
+    rest: float = 0.0
+    """What the area's other values had seen then."""
+    seen: float = 0.0
+    """Customer-equivalents since it was first seen."""
+    windows: list[Window | None] = msgspec.field(default_factory=lambda: [None] * len(MULTIPLES))
+    """As many as `MULTIPLES`; those of a single ticket are forgotten after a while."""
+
+
+class Value(msgspec.Struct, array_like=True, gc=False):
+    """One value of a dimension that is counted only; the fields are those of `Slice`."""
+
+    known: float = 0.0
+    recent: float = 0.0
+    yesterday: float = 0.0
+    today: float = 0.0
+
+
+_NOTHING: Final = Value()
+
+
+class Area(NamedTuple):
+    """What a slice is told of its area, now."""
+
+    due: float
+    """Expected since birth; grows with time."""
+    seen: float
+    """Came since birth; grows with each ticket."""
+    rate: float
+    variance: float
+    age_hours: float
+
+
+class Found(NamedTuple):
+    """The slice that scored highest."""
+
+    score: Score
+    key: str
+    share: float
+    is_new: bool
+
+
+class Slices(msgspec.Struct, array_like=True):
+    r"""All slices of one area.
+
+    Example:
+        >>> slices, shares = Slices(), Shares()
+        >>> area = Area(due=1.0, seen=1.0, rate=1.0, variance=0.05, age_hours=9.0)
+        >>> slices.observe(0.0, 1.0, -1.0, ("region\x1feu",), area, shares)  # too young to judge
+        >>> list(slices.of)
+        ['region\x1feu']
+    """
+
+    of: dict[str, Slice] = {}
+    day: int = 0
+    known: float = 0.0
+    """Customer-equivalents of learned days, faded, of the whole area."""
+    recent: float = 0.0
+    yesterday: float = 0.0
+    today: float = 0.0
+    block_of: int = 0
+    block: float = 0.0
+    """Customer-equivalents of the block that runs."""
+    novelties: float = 0.5
+    """How many values were new, faded as `known` is."""
+    lately: tuple[float, float] = (0.0, 0.0)
+    """As in `Shares`, and in its units."""
+    since: float = 0.0
+    """When those units began."""
+    others: dict[str, Value] = {}
+    """By key: values that are counted and not watched."""
+
+    def observe(
+        self,
+        at: float,
+        weight: float,
+        last_seen: float,
+        keys: tuple[str, ...],
+        area: Area,
+        shares: Shares,
+        *,
+        teaches: bool = True,
+    ) -> Found | None:
+        r"""Take in one ticket of the area, whose values are *keys*.
+
+        Args:
+            at: Hours since 1970.
+            weight: Customer-equivalents.
+            last_seen: When its customer was last seen in the area, hours; minus infinity: never.
+            keys: One per dimension that the ticket has: ``dimension + "\x1f" + value``.
+            area: The area, this ticket included.
+            shares: Of the tenant; takes the ticket in ...
+            teaches: ... unless nobody knows the area.
+
+        Returns:
+            The most surprising slice that ends with this ticket, if one is at all.
+        """
+        block = int(at // BLOCK_HOURS)
+        if block != self.block_of:
+            self._turn(block)
+        units = shares.units(at)
+        if self.since != shares.since:
+            self._renew(shares.since)
+        told = weight if teaches else 0.0
+        lately, days = told * units[0], told * units[1]
+        self.today += weight
+        self.block += weight
+        judged = self.known >= LEAST_KNOWN and area.age_hours >= LEAST_AGE_HOURS
+        best: Found | None = None
+        for key in keys:
+            slice_ = self.of.get(key)
+            if slice_ is None:
+                slice_ = self._admit(key, at, area)
+            share, rests_on = self._share(key, slice_, shares, units)
+            slice_.share = share
+            slice_.today += weight
+            slice_.block += weight
+            slice_.lately = (slice_.lately[0] + lately, slice_.lately[1] + days)
+            found = self._fold(slice_, at, weight, last_seen, share, rests_on, area, judged)
+            if found is not None and (best is None or found.value > best.score.value):
+                best = Found(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
+        self.lately = (self.lately[0] + lately, self.lately[1] + days)
+        if teaches:
+            shares.add(lately, days, [key for key in keys if not key.startswith(OF_AN_AREA)])
+        return best
+
+    def withdraw(self, at: float, weight: float, keys: tuple[str, ...]) -> None:
+        """Take back a ticket that was counted *at* (hours)."""
+        for key in keys:
+            slice_ = self.of.get(key)
+            if slice_ is None:
+                continue
+            slice_.today = max(0.0, slice_.today - weight)
+            for window, (_, gain, _) in zip(slice_.windows, _MEMBERS, strict=True):
+                if window is not None and window.start <= at:
+                    window.cusum = max(0.0, window.cusum - weight * gain)
+                    window.observed = max(0.0, window.observed - weight)
+                    window.tickets = max(0, window.tickets - 1)
+                    window.customers = max(0, window.customers - (weight >= 1.0))
+
+    def count(self, weight: float, keys: Sequence[str]) -> None:
+        """The values of the same ticket that are not watched; after `observe`."""
+        for key in keys:
+            value = self.others.get(key)
+            if value is None:
+                if len(self.others) >= MOST_VALUES:
+                    rare = ((v.known + v.yesterday + v.today, k) for k, v in self.others.items())
+                    del self.others[min(rare)[1]]
+                value = self.others[key] = Value()
+            value.today += weight
+
+    def usual(self, key: str) -> Usual | None:
+        """The share that a value had before today; None where the area is not known enough."""
+        if self.known < LEAST_KNOWN:
+            return None
+        one = self.of.get(key) or self.others.get(key) or _NOTHING
+        unseen = self.novelties / (self.known + LONG_TICKETS)
+        long = (one.known + unseen) / (self.known + 1.0)
+        share = (one.recent + LONG_TICKETS * long) / (self.recent + LONG_TICKETS)
+        rests_on = share * (self.recent + min(LONG_TICKETS, self.known)) + 0.5
+        yesterday = one.yesterday / (self.yesterday + 20.0)  # versions come and go
+        if yesterday > share:
+            share, rests_on = yesterday, one.yesterday + 0.5
+        clump = one.clump / one.clump_days if isinstance(one, Slice) else _CLUMP_PRIOR[0]
+        return Usual(min(share, MOST_USUAL), 1.0 / rests_on + clump)
+
+    def accept(self, key: str, share: float) -> None:
+        """The value *key* is expected to have that *share* of the area from here on."""
+        slice_ = self.of.get(key)
+        if slice_ is None:
+            return
+        share = min(share, MOST_USUAL)
+        slice_.known = max(slice_.known, share * self.known)
+        slice_.recent = max(slice_.recent, share * self.recent)
+        slice_.yesterday = max(slice_.yesterday, share * self.yesterday)
+
+    def restart(self) -> None:
+        """Forget the windows that run."""
+        for slice_ in self.of.values():
+            slice_.windows = [None] * len(MULTIPLES)
+
+    def _admit(self, key: str, at: float, area: Area) -> Slice:
+        if len(self.of) >= MOST_SLICES:
+            weights = [
+                (
+                    slice_.windows != _NO_WINDOWS,
+                    slice_.known + slice_.yesterday + slice_.today,
+                    name,
+                )
+                for name, slice_ in self.of.items()
+            ]
+            del self.of[min(weights)[2]]
+        if area.age_hours >= LEAST_AGE_HOURS:
+            self.novelties += 1.0
+        made = Slice(born=at, due=area.due, rest=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS)
+        self.of[key] = made
+        return made
+
+    def _share(
+        self, key: str, slice_: Slice, shares: Shares, units: tuple[float, float]
+    ) -> tuple[float, float]:
+        """The share of a value before this ticket, and how many tickets that rests on."""
+        unseen = self.novelties / (self.known + LONG_TICKETS)
+        long = (slice_.known + unseen) / (self.known + 1.0)
+        own = (slice_.recent + LONG_TICKETS * long) / (self.recent + LONG_TICKETS)
+        known = self.known if self.known < LONG_TICKETS else LONG_TICKETS
+        rests_on = own * (self.recent + known) + 0.5
+        young = self.block_of * BLOCK_HOURS - slice_.born < YOUNG_HOURS
+        if young:
+            unseen = max(unseen, ROUTINE_SHARE) if key.startswith(ROUTINE) else unseen
+            if unseen > own:
+                own, rests_on = unseen, 1.0
+        steady = TREND_TICKETS * units[0]
+        there = shares.counts.get(key)
+        if there is not None:
+            lately, days = there[0] - slice_.lately[0], there[1] - slice_.lately[1]
+            total = shares.total[0] - self.lately[0]
+            total_days = shares.total[1] - self.lately[1]
+            if days > 0.5 * units[1] and total_days > 0.0:  # how the share changed elsewhere
+                usual = days / total_days
+                trend = (lately + steady * usual) / (total + steady) / usual
+                if trend > MOST_TREND:
+                    trend = MOST_TREND
+                own *= trend if trend > 1.0 / MOST_TREND else 1.0 / MOST_TREND
+            if young and lately > own * (total + steady):
+                own = lately / (total + steady)
+                rests_on = lately / units[0] + 0.1
+        yesterday = slice_.yesterday / (self.yesterday + 20.0)
+        if yesterday > own:
+            own, rests_on = yesterday, slice_.yesterday + 0.5
+        return own if own < 0.95 else 0.95, rests_on
+
+    def _fold(
+        self,
+        slice_: Slice,
+        at: float,
+        weight: float,
+        last_seen: float,
+        share: float,
+        rests_on: float,
+        area: Area,
+        judged: bool,
+    ) -> Score | None:
+        slice_.seen += weight
+        rest = area.seen - slice_.seen
+        due, seen = area.due - slice_.due, (rest - slice_.rest) / (1.0 - share)
+        due = due if due > seen else seen
+        step = share * due if due > 0.0 else 0.0
+        slice_.due, slice_.rest = area.due, rest
+        total, best_value, best = 0.0, 0.0, None
+        windows = slice_.windows
+        for place, (drift, gain, multiple) in enumerate(_MEMBERS):
+            window = windows[place]
+            cusum = window.cusum - drift * step if window is not None else 0.0
+            if window is None or cusum <= 0.0 or at - window.start > LONGEST_HOURS:
+                if window is None:
+                    window = windows[place] = Window()
+                window.cusum = weight * gain
+                window.observed, window.start = weight, at
+                window.due, window.seen = area.due, area.seen - weight
+                window.tickets = window.customers = 1
+                continue
+            window.cusum = cusum = cusum + weight * gain
+            window.observed += weight
+            window.tickets += 1
+            if last_seen < window.start:
+                window.customers += 1
+            if (
+                not judged
+                or cusum < 2.0
+                or window.observed < LEAST_EVIDENCE
+                or window.customers < LEAST_EVIDENCE
+            ):
+                continue
+            starts = 1.0 / (drift * share * area.rate)
+            mean, variance = self._expected(slice_, window, share, rests_on, area)
+            ratio = log_likelihood_ratio(window.observed, mean, 1.0 / variance, multiple)
+            length = max(at - window.start, 1.0 / 60.0)
+            starts = max(
+                starts,
+                hours_of_starts(window.observed, mean, 1.0 / variance, multiple, ratio, length),
+            )
+            value = starts * math.exp(min(ratio, 500.0))
+            total += value
+            if value > best_value:
+                best_value, best = value, (window, mean, variance)
+        chances = HOURS_A_WEEK * len(MULTIPLES) * len(self.of)
+        if best is None or total < chances:
+            return None
+        window, mean, variance = best
+        return Score(
+            math.log(total / chances),
+            window.start * 3600.0,
+            window.observed,
+            mean,
+            window.tickets,
+            window.customers,
+            negative_log_tail(window.observed, mean, 1.0 / variance),
+            variance,
+        )
+
+    def _expected(
+        self, slice_: Slice, window: Window, share: float, rests_on: float, area: Area
+    ) -> tuple[float, float]:
+        """Mean and relative variance of a slice's count in *window*, given the rest of the area."""
+        due = max(area.due - window.due, area.rate / 60.0)
+        rest = max(area.seen - window.seen - window.observed, 0.0)
+        prior = 1.0 / area.variance
+        others = (1.0 - share) * due
+        level = max((prior + rest) / (prior + others), rest / others)  # the whole area may be up
+        return share * due * level, 1.0 / (
+            prior + rest
+        ) + 1.0 / rests_on + slice_.clump / slice_.clump_days
+
+    def _renew(self, since: float) -> None:
+        """The units of the shares began anew *since*."""
+        quick, slow = (2.0 ** ((self.since - since) / half_life) for half_life in HALF_LIVES)
+        self.since = since
+        self.lately = (self.lately[0] * quick, self.lately[1] * slow)
+        for slice_ in self.of.values():
+            slice_.lately = (slice_.lately[0] * quick, slice_.lately[1] * slow)
+
+    def _turn(self, block: int) -> None:
+        """A block is over, and perhaps a day of UTC: what lies a day back is learned."""
+        if block == self.block_of + 1 and self.known >= LEAST_KNOWN:
+            for slice_ in self.of.values():
+                self._learn_clump(slice_)
+        self.block_of, self.block = block, 0.0
+        for slice_ in self.of.values():
+            slice_.block = 0.0
+            if slice_.windows != _NO_WINDOWS:
+                slice_.windows = [
+                    None if window is None or window.tickets < 2 else window
+                    for window in slice_.windows
+                ]
+        day = int(block * BLOCK_HOURS // 24.0)
+        if day == self.day:
+            return
+        gone = min(day - self.day, 400)
+        for _ in range(min(gone, 2)):
+            self._learn()
+        if gone > 2:
+            self.known *= _FADE ** (gone - 2)
+            self.recent *= _QUICK_FADE ** (gone - 2)
+            values: list[Slice | Value] = [*self.of.values(), *self.others.values()]
+            for value in values:
+                value.known *= _FADE ** (gone - 2)
+                value.recent *= _QUICK_FADE ** (gone - 2)
+        self.day = day
+
+    def _learn_clump(self, slice_: Slice) -> None:
+        """The moment of one block: how much more a share scatters than chance makes it."""
+        share = slice_.share
+        mean = self.block * share
+        if mean < 1.0:
+            return
+        clump = slice_.clump / slice_.clump_days
+        scatter = mean * (1.0 - share)
+        off = slice_.block - mean
+        told = min(2.0, 0.5 / (1.0 / mean + clump) ** 2)
+        bound = DAY_CLIP * (scatter + clump * mean * mean)
+        moment = (min(off * off, bound) / DAY_CLIP_KEEPS - scatter) / (mean * mean)
+        slice_.clump = max(slice_.clump * _CLUMP_FADE + told * moment, 0.0)
+        slice_.clump_days = slice_.clump_days * _CLUMP_FADE + told
+        slice_.clump = max(slice_.clump, 0.01 * slice_.clump_days)
+
+    def _learn(self) -> None:
+        """Yesterday is learned, winsorised; today is yesterday."""
+        total = self.yesterday
+        mature = self.known >= LEAST_KNOWN
+        forgotten = []
+        for key, slice_ in self.of.items():
+            count = slice_.yesterday
+            if mature and slice_.known > 0.0:
+                mean = total * (slice_.recent + 0.1) / (self.recent + 1.0)
+                clump = slice_.clump / slice_.clump_days
+                noise = mean + mean * mean * (clump + 1.0 / (slice_.recent + 1.0))
+                count = min(count, mean + 4.0 * math.sqrt(noise) + 1.0)
+            slice_.known = slice_.known * _FADE + count
+            slice_.recent = slice_.recent * _QUICK_FADE + count
+            slice_.yesterday, slice_.today = slice_.today, 0.0
+            if slice_.known < 0.05 and slice_.yesterday == 0.0:
+                forgotten.append(key)
+        for key in forgotten:
+            del self.of[key]
+        for key, value in list(self.others.items()):
+            value.known = value.known * _FADE + value.yesterday
+            value.recent = value.recent * _QUICK_FADE + value.yesterday
+            value.yesterday, value.today = value.today, 0.0
+            if value.known < 0.05 and value.yesterday == 0.0:
+                del self.others[key]
+        self.known = self.known * _FADE + total
+        self.recent = self.recent * _QUICK_FADE + total
+        self.novelties *= _FADE
+        self.yesterday, self.today = self.today, 0.0
+
+
+def keys_of(
+    values: Sequence[str | None], watched: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    r"""The keys of a ticket's *values* of `DIMENSIONS`: those that are *watched*, and the others.
+
+    Example:
+        >>> keys_of(("sso", "eu", None, None, None, None, None, None), ("region",))
+        (('region\x1feu',), ('issue_type\x1fsso',))
+    """
+    mine, others = _places(watched)
+    return (
+        tuple([prefix + value for place, prefix in mine if (value := values[place])]),
+        tuple([prefix + value for place, prefix in others if (value := values[place])]),
+    )
+
+
+@lru_cache(maxsize=64)
+def _places(watched: tuple[str, ...]) -> tuple[tuple[tuple[int, str], ...], ...]:
+    """Where the values of the *watched* dimensions stand, in their order; then of the others."""
+    others = [name for name in DIMENSIONS if name not in watched]
+    return (
+        tuple((DIMENSIONS.index(name), f"{name}\x1f") for name in watched),
+        tuple((DIMENSIONS.index(name), f"{name}\x1f") for name in others),
+    )

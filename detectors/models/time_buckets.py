@@ -1,0 +1,207 @@
+"""The frame around river's models: counts in buckets of a quarter of an hour, zeros included.
+
+River scores observations; tickets are points in time. A bucket's count so far is scored at each
+ticket, and learned when the bucket is over. What follows from that: no member of this family sees a
+spike that straddles two buckets whole.
+"""
+
+import math
+from abc import abstractmethod
+from typing import Final, Self
+
+import msgspec
+from river import stats
+
+from detectors.foundation import state_codec
+from detectors.models.base import HOURS_A_WEEK, LEAST_EVIDENCE, Arrival, Model, Score
+from detectors.models.baseline import LEAST_DISPERSION
+from detectors.models.seasonal_profile import Context
+
+BUCKET_SECONDS: Final = 900.0
+BUCKETS_A_WEEK: Final = HOURS_A_WEEK * 3600.0 / BUCKET_SECONDS
+LONGEST_GAP: Final = 672
+"""Buckets of silence that are learned at most: a week."""
+LEAST_P: Final = 1e-12
+
+
+class Bucket(msgspec.Struct, array_like=True):
+    """The bucket that runs, and the mean and variance of all before it, as river has it."""
+
+    index: int
+    first: int
+    count: float = 0.0
+    tickets: int = 0
+    customers: int = 0
+    n: float = 0.0
+    mean: float = 0.0
+    squares: float = 0.0
+    muted: bool = False
+    """Dealt with: what it holds does not score any more."""
+
+
+class Buckets(Model):
+    """A model that scores the count of the bucket that runs."""
+
+    def __init__(self, context: Context, start: float) -> None:
+        """See `Model`."""
+        self._context = context
+        index = int(start // BUCKET_SECONDS)
+        self._bucket = Bucket(index, index)
+        self._counts = stats.Var()
+
+    @abstractmethod
+    def _chance(self, count: float) -> float:
+        """Chance of a bucket with at least *count*; 1 where what was learned says nothing."""
+
+    @abstractmethod
+    def _learn(self, count: float) -> None:
+        """A bucket with *count* is over."""
+
+    @abstractmethod
+    def _river_state(self) -> list[float]:
+        """What the river model has learned, as numbers."""
+
+    @abstractmethod
+    def _set_river_state(self, numbers: list[float]) -> None:
+        """Take back what `_river_state` gave."""
+
+    def observe(self, x: Arrival) -> Score:
+        """See `Model`."""
+        self.advance(x.at)
+        bucket = self._bucket
+        since = bucket.index * BUCKET_SECONDS
+        bucket.count += x.weight
+        bucket.tickets += 1
+        bucket.customers += x.last_seen < since
+        mean = max(self._counts.mean.get(), 1e-6)
+        if (
+            bucket.muted
+            or min(bucket.count, bucket.customers) < LEAST_EVIDENCE
+            or bucket.count <= mean
+        ):
+            return Score()
+        tail = -math.log(max(self._chance(bucket.count), LEAST_P))
+        variance = max(0.0, self._counts.get() - mean) / (mean * mean)
+        return Score(
+            tail - math.log(BUCKETS_A_WEEK),
+            since,
+            bucket.count,
+            mean,
+            bucket.tickets,
+            bucket.customers,
+            tail,
+            variance,
+        )
+
+    def advance(self, at: float) -> None:
+        """See `Model`."""
+        index = int(at // BUCKET_SECONDS)
+        bucket = self._bucket
+        if index <= bucket.index:
+            return
+        self._close(bucket.count)
+        for _ in range(min(index - bucket.index - 1, LONGEST_GAP)):
+            self._close(0.0)
+        bucket.index = index
+        bucket.count, bucket.tickets, bucket.customers, bucket.muted = 0.0, 0, 0, False
+
+    def learn_late(self, at: float, weight: float, *, bounded: bool = False) -> bool:
+        """See `Model`. A closed bucket cannot be opened again: only the one that runs counts."""
+        del bounded
+        if int(at // BUCKET_SECONDS) != self._bucket.index:
+            return False
+        self._bucket.count += weight
+        return True
+
+    def withdraw(self, at: float, weight: float) -> None:
+        """See `Model`. Only the bucket that runs gives anything back."""
+        if int(at // BUCKET_SECONDS) == self._bucket.index:
+            self._bucket.count = max(0.0, self._bucket.count - weight)
+
+    def mark_gap(self, since: float, until: float) -> None:
+        """See `Model`. The silent buckets are learned when the next ticket comes: not any more."""
+        del since
+        self._bucket.index = max(self._bucket.index, int(until // BUCKET_SECONDS) - 1)
+
+    def adopt(self, other: Model, share: float) -> None:
+        """See `Model`."""
+        assert isinstance(other, Buckets)
+        theirs = other._counts
+        self._counts.mean.n, self._counts.mean._mean = theirs.mean.n, theirs.mean.get() * share
+        self._counts._S = theirs._S * share * share
+
+    def rebase(self, factor: float) -> None:
+        """See `Model`."""
+        self._counts.mean._mean *= factor
+        self._counts._S *= factor * factor
+        self.restart()
+
+    def restart(self) -> None:
+        """See `Model`."""
+        self._bucket.muted = True
+
+    def due_by(self, at: float) -> float:
+        """See `Model`."""
+        return (at / 3600.0 - self._bucket.first * BUCKET_SECONDS / 3600.0) * self.rate
+
+    def rate_at(self, at: float) -> float:
+        """See `Model`."""
+        del at
+        return self.rate
+
+    def lately(self, since: float, at: float) -> tuple[float, float]:
+        """See `Model`. Only the bucket that runs is known one by one."""
+        hours = min(max(at / 3600.0 - since, 0.0), 24.0)
+        return hours * self.rate, hours * self.rate
+
+    def due_between(self, since: float, until: float) -> float:
+        """See `Model`."""
+        return max(until - since, 0.0) / 3600.0 * self.rate
+
+    def variance(self, hours: float) -> float:
+        """See `Model`."""
+        mean = max(float(self._counts.mean.get()), 1e-6)
+        noise = max(0.0, self._counts.get() - mean) / (mean * mean)
+        bucket = BUCKET_SECONDS / 3600.0
+        unknown = 1.0 / max(mean * self._counts.mean.n, 1.0)
+        return max(noise * bucket / max(hours, bucket), LEAST_DISPERSION) + unknown
+
+    @property
+    def information(self) -> float:
+        """See `Model`."""
+        return 1.0 / (1.0 + self.variance(1.0) * self.rate)
+
+    @property
+    def rate(self) -> float:
+        """See `Model`."""
+        return max(float(self._counts.mean.get()), 1e-6) * 3600.0 / BUCKET_SECONDS
+
+    @property
+    def maturity_hours(self) -> float:
+        """See `Model`."""
+        return float(self._counts.mean.n) * BUCKET_SECONDS / 3600.0
+
+    def encode(self) -> bytes:
+        """See `Model`."""
+        bucket, counts = self._bucket, self._counts
+        bucket.n, bucket.mean, bucket.squares = counts.mean.n, counts.mean.get(), counts._S
+        return state_codec.encode((bucket, self._river_state()))
+
+    @classmethod
+    def restore(cls, data: bytes, context: Context) -> Self:
+        """See `Model`."""
+        bucket, numbers = state_codec.decode(data, tuple[Bucket, list[float]])
+        self = cls(context, bucket.first * BUCKET_SECONDS)
+        self._bucket = bucket
+        self._counts.mean.n, self._counts.mean._mean = bucket.n, bucket.mean
+        self._counts._S = bucket.squares
+        self._set_river_state(numbers)
+        return self
+
+    def _close(self, count: float) -> None:
+        """Learn a bucket, winsorised at six deviations: no spike is the mean at once."""
+        if self._counts.mean.n >= BUCKETS_A_WEEK:
+            bound = self._counts.mean.get() + 6.0 * math.sqrt(self._counts.get() + 1.0)
+            count = min(count, bound)
+        self._counts.update(count)
+        self._learn(count)

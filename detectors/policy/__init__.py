@@ -1,0 +1,1 @@
+"""What operators decide: settings, taxonomy, playbook, severity rules."""

@@ -1,0 +1,355 @@
+"""How well a taxonomy fits the tickets there are: which areas fire, which tie, what is missing.
+
+Pure. Memory is bounded whatever the tickets hold: of names and words that strangers choose, the
+rarer half is forgotten where there are too many, so that the count of a rare one is at least that.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import combinations
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from detectors.foundation.tokens import terms, tokens
+from detectors.policy.taxonomy import WORD, Taxonomy, check_overlap
+from schemas.signals import UNCLASSIFIED
+
+MOST_COUNTED: Final = 50_000
+MOST_NAMES: Final = 10
+MOST_TERMS: Final = 20
+MOST_TIED: Final = 6
+"""Areas that tie in one ticket that are counted in pairs."""
+MOST_WORDS: Final = 4
+"""Keywords that are named of a pair."""
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Overlap(msgspec.Struct, frozen=True):
+    """Two areas that share keywords."""
+
+    one: str
+    other: str
+    keywords: tuple[str, ...]
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How much stands in the file."""
+
+    products: int
+    areas: int
+    aliases: int
+    issue_types: int
+    keywords: int
+    """Those of issue types included."""
+
+
+class Frequent(msgspec.Struct, frozen=True):
+    """A name or a term, and in how many tickets."""
+
+    name: str
+    tickets: int
+
+
+class Tie(msgspec.Struct, frozen=True):
+    """Two areas that had most points together, in some tickets."""
+
+    one: str
+    other: str
+    tickets: int
+    keywords: tuple[str, ...]
+    """Some of those that occurred there."""
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """How the rules do on tickets that name one area of the taxonomy and have text."""
+
+    area: str
+    named: int
+    """Tickets that name it."""
+    placed: int
+    """Those that the rules would place there."""
+    right: int
+    """Both."""
+    precision: float | None
+    """right / placed."""
+    recall: float | None
+    """right / named."""
+
+
+class OnTickets(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tickets say of the taxonomy."""
+
+    tickets: int
+    """New ones; the other events are left out."""
+    left_out: int
+    known: int
+    """Tickets that name an area ..."""
+    alias: int
+    """... another name of one ..."""
+    unknown: int
+    """... or what is neither."""
+    unknown_names: tuple[Frequent, ...]
+    by_rules: int
+    """Of the tickets that name none: those that the rules place ..."""
+    ambiguous: int
+    """... those where several areas have most points ..."""
+    unplaced: int
+    """... and those without a keyword."""
+    missing_terms: tuple[Frequent, ...]
+    """Of the tickets that are ambiguous or unplaced."""
+    never: tuple[str, ...]
+    """Areas that no ticket names, and where the rules place none."""
+    ties: tuple[Tie, ...]
+    """Most frequent first."""
+    agree: int
+    """Of the tickets that name an area of the taxonomy and have text: the rules say the same ..."""
+    differ: int
+    """... another area ..."""
+    undecided: int
+    """... or none."""
+    fits: tuple[Fit, ...]
+    """Worst first: by the harmonic mean of precision and recall."""
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What there is to say of a taxonomy."""
+
+    size: Size
+    overlaps: tuple[Overlap, ...]
+    on_tickets: OnTickets | None = None
+
+
+class Tally(Generic[T]):
+    """Counts of the frequent ones among any number of things.
+
+    Example:
+        >>> tally: Tally[str] = Tally(most=3)
+        >>> tally.add(["a", "b", "a", "c", "d"])
+        >>> tally.top(2), len(tally)
+        ([('a', 2)], 1)
+    """
+
+    def __init__(self, most: int = MOST_COUNTED) -> None:
+        """Of at most so many different ones at a time."""
+        self._counts: Counter[T] = Counter()
+        self._most = most
+
+    def __len__(self) -> int:
+        """How many different ones are counted now."""
+        return len(self._counts)
+
+    def add(self, things: Iterable[T]) -> None:
+        """Count each once."""
+        self._counts.update(things)
+        if len(self._counts) > self._most:
+            self._counts = Counter(dict(self._counts.most_common(self._most // 2)))
+
+    def top(self, count: int) -> list[tuple[T, int]]:
+        """The most frequent ones; of equally frequent ones in the order of the alphabet."""
+        ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        return ranked[:count]
+
+
+class Points:
+    """The points that each area has in a text, as `Taxonomy.place` counts them.
+
+    Example:
+        >>> from detectors.policy.taxonomy import AreaEntry
+        >>> login = AreaEntry(name="login", keywords=("password", "log in"))
+        >>> api = AreaEntry(name="api", keywords=("token",))
+        >>> points = Points(Taxonomy(areas=(login, api)))
+        >>> points.of(["cannot", "log-in", "with", "my", "token"])
+        {'login': ['log in'], 'api': ['token']}
+        >>> points.leaders(["password", "or", "token?"])
+        {'login': ['password'], 'api': ['token']}
+    """
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        """Of the areas of *taxonomy*."""
+        claims: dict[tuple[str, ...], dict[str, None]] = {}
+        for area in taxonomy.areas:
+            for keyword in area.all_keywords:
+                if words := tuple(WORD.findall(keyword)):
+                    claims.setdefault(words, {})[area.name] = None
+        self._starts: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+        for words, areas in claims.items():
+            self._starts.setdefault(words[0], []).append((words, tuple(areas)))
+
+    def of(self, terms: Sequence[str]) -> dict[str, list[str]]:
+        """Each area with a keyword among the *terms*, and its keywords there."""
+        words = [word for term in terms for word in WORD.findall(term)]
+        found = {
+            phrase: areas
+            for at, word in enumerate(words)
+            for phrase, areas in self._starts.get(word, ())
+            if tuple(words[at : at + len(phrase)]) == phrase
+        }
+        keywords: dict[str, list[str]] = {}
+        for phrase, areas in found.items():
+            for area in areas:
+                keywords.setdefault(area, []).append(" ".join(phrase))
+        return keywords
+
+    def leaders(self, terms: Sequence[str]) -> dict[str, list[str]]:
+        """Those with most points: one, or several that tie, or none."""
+        keywords = self.of(terms)
+        points = {area: sum(len(k.split()) for k in told) for area, told in keywords.items()}
+        most = max(points.values(), default=0)
+        return {area: told for area, told in keywords.items() if points[area] == most}
+
+
+class Check:
+    """Takes tickets one by one, and says what they say of a taxonomy.
+
+    Example:
+        >>> from detectors.policy.taxonomy import AreaEntry
+        >>> login = AreaEntry(name="login", aliases=("sso",), keywords=("password",))
+        >>> check = Check(Taxonomy(areas=(login, AreaEntry(name="api", keywords=("token",)))))
+        >>> check.add("sso", "i forgot my password")
+        >>> check.add("unclassified", "my password or my token?")
+        >>> found = check.findings().on_tickets
+        >>> found.alias, found.ambiguous, found.never, found.agree
+        (1, 1, ('api',), 1)
+    """
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        """Of *taxonomy*, with no ticket yet."""
+        self._taxonomy = taxonomy
+        self._points = Points(taxonomy)
+        self._names = frozenset(area.name for area in taxonomy.areas)
+        self._counts: Counter[str] = Counter()
+        self._unknown: Tally[str] = Tally()
+        self._terms: Tally[str] = Tally()
+        self._ties: Tally[tuple[str, str]] = Tally()
+        self._tied_words: dict[tuple[str, str], dict[str, None]] = {}
+        self._fired: set[str] = set()
+        self._named: Counter[str] = Counter()
+        self._placed: Counter[str] = Counter()
+        self._right: Counter[str] = Counter()
+
+    def leave_out(self) -> None:
+        """Count an event that is no new ticket."""
+        self._counts["left_out"] += 1
+
+    def add(self, area: str, text: str | None) -> None:
+        """Take in a new ticket.
+
+        Args:
+            area: The name it came with, folded; `UNCLASSIFIED`: none.
+            text: Subject and body.
+        """
+        self._counts["tickets"] += 1
+        leaders = self._points.leaders(tokens(text)) if text else {}
+        if len(leaders) > 1:
+            self._tie(leaders)
+        placed = next(iter(leaders)) if len(leaders) == 1 else None
+        if area == UNCLASSIFIED:
+            self._place(placed, leaders, text or "")
+        elif self._taxonomy.knows(area):
+            canonical = self._taxonomy.canonical(area)
+            self._counts["known" if area in self._names else "alias"] += 1
+            self._fired.add(canonical)
+            if text:
+                self._compare(canonical, placed)
+        else:
+            self._counts["unknown"] += 1
+            self._unknown.add([area])
+
+    def findings(self) -> Findings:
+        """What there is to say, with what the tickets say."""
+        counts, taxonomy = self._counts, self._taxonomy
+        areas = [area.name for area in taxonomy.areas]
+        fits = [self._fit(area) for area in areas if self._named[area] or self._placed[area]]
+        agree = sum(self._right.values())
+        differ = sum(self._placed.values()) - agree
+        on_tickets = OnTickets(
+            tickets=counts["tickets"],
+            left_out=counts["left_out"],
+            known=counts["known"],
+            alias=counts["alias"],
+            unknown=counts["unknown"],
+            unknown_names=_frequent(self._unknown, MOST_NAMES),
+            by_rules=counts["by_rules"],
+            ambiguous=counts["ambiguous"],
+            unplaced=counts["unplaced"],
+            missing_terms=_frequent(self._terms, MOST_TERMS),
+            never=tuple(area for area in areas if area not in self._fired),
+            ties=tuple(
+                Tie(*pair, count, tuple(self._tied_words.get(pair, ())))
+                for pair, count in self._ties.top(MOST_TERMS)
+            ),
+            agree=agree,
+            differ=differ,
+            undecided=sum(self._named.values()) - agree - differ,
+            fits=tuple(sorted(fits, key=_goodness)),
+        )
+        return msgspec.structs.replace(findings(taxonomy), on_tickets=on_tickets)
+
+    def _place(self, placed: str | None, leaders: dict[str, list[str]], text: str) -> None:
+        if placed is not None:
+            self._counts["by_rules"] += 1
+            self._fired.add(placed)
+            return
+        self._counts["ambiguous" if leaders else "unplaced"] += 1
+        self._terms.add(terms(text))
+
+    def _compare(self, named: str, placed: str | None) -> None:
+        self._named[named] += 1
+        if placed is not None:
+            self._placed[placed] += 1
+            self._right[named] += named == placed
+
+    def _tie(self, leaders: dict[str, list[str]]) -> None:
+        names = sorted(leaders)[:MOST_TIED]
+        pairs = list(combinations(names, 2))
+        self._ties.add(pairs)
+        for pair in pairs:
+            words = self._tied_words.setdefault(pair, {})
+            for word in (*leaders[pair[0]], *leaders[pair[1]]):
+                if len(words) < MOST_WORDS:
+                    words[word] = None
+        if len(self._tied_words) > 2 * MOST_COUNTED:
+            kept = dict(self._ties.top(MOST_COUNTED))
+            self._tied_words = {pair: w for pair, w in self._tied_words.items() if pair in kept}
+
+    def _fit(self, area: str) -> Fit:
+        named, placed, right = self._named[area], self._placed[area], self._right[area]
+        return Fit(
+            area=area,
+            named=named,
+            placed=placed,
+            right=right,
+            precision=round(right / placed, 4) if placed else None,
+            recall=round(right / named, 4) if named else None,
+        )
+
+
+def findings(taxonomy: Taxonomy) -> Findings:
+    """What there is to say without tickets.
+
+    Example:
+        >>> from detectors.policy.taxonomy import AreaEntry
+        >>> cart = AreaEntry(name="cart", product="shop", keywords=("order", "Order"))
+        >>> found = findings(Taxonomy(areas=(cart, AreaEntry(name="bills", keywords=("order",)))))
+        >>> found.size.products, found.size.areas, found.size.keywords, found.overlaps[0].keywords
+        (1, 2, 3, ('order',))
+    """
+    size = Size(
+        products=len(taxonomy.products),
+        areas=len(taxonomy.areas),
+        aliases=sum(len(area.aliases) for area in taxonomy.areas),
+        issue_types=sum(len(area.issue_types) for area in taxonomy.areas),
+        keywords=sum(len(area.all_keywords) for area in taxonomy.areas),
+    )
+    return Findings(size, tuple(Overlap(*found) for found in check_overlap(taxonomy)))
+
+
+def _frequent(tally: Tally[str], count: int) -> tuple[Frequent, ...]:
+    return tuple(Frequent(name, tickets) for name, tickets in tally.top(count))
+
+
+def _goodness(fit: Fit) -> tuple[float, int, str]:
+    """Harmonic mean of precision and recall; of areas alike, the one with more tickets first."""
+    return 2.0 * fit.right / (fit.named + fit.placed), -fit.named - fit.placed, fit.area

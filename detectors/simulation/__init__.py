@@ -1,0 +1,1 @@
+"""Seeded simulated tickets, for the demo and the tests."""

@@ -1,0 +1,1 @@
+"""The state of a tenant that survives a restart: plain data."""

@@ -1,0 +1,304 @@
+"""The life of one episode: opened, updated, recovering, resolved, reopened in the cool-down.
+
+(Pending, the state before, belongs to the series: its score is within a factor of ten of the
+limit.) One id from first to last, made of the tenant, the series and the ordinal of the episode in
+that series: never of a clock or an offset.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from detectors.memory.episode_tickets import Dossier, Note
+from detectors.models import Score
+from detectors.policy.settings import Settings
+from detectors.policy.severity_rules import Rule, is_graver, judge
+from schemas.escalation import Reason, Severity, Suppressed, Transition
+
+Phase = Literal["opened", "recovering", "resolved"]
+
+FADE_HOURS: Final = (0.5, 6.0)
+"""Bounds of the time constant of the recent rate; within them half the window that opened it."""
+QUIET_SECONDS: Final = 60.0
+"""No update comes sooner after the last event: one burst is one message."""
+CLEAR_RATIO: Final = (1.2, 1.5)
+"""Bounds of the ratio below which it is calm; within them a third of the way to the opening one."""
+
+AMENDED_SHARE: Final = 0.3
+"""Of what was told, that must have been taken back before it is told again."""
+
+
+def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
+    """One id everywhere: 32 hexadecimal digits.
+
+    Example:
+        >>> episode_id("acme", "area", "login", 1) == episode_id("acme", "area", "login", 2)
+        False
+    """
+    told = "\x1f".join((tenant, kind, series, str(ordinal)))
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+class Episode(msgspec.Struct, array_like=True):
+    """One episode of one series. Times are seconds since 1970."""
+
+    id: str
+    ordinal: int
+    detected_at: float
+    since: float
+    accounted: float
+    """Up to when `expected` is counted."""
+    limit: float
+    score: Score
+    """The one with the highest value so far."""
+    observed: float
+    expected: float
+    tickets: int
+    customers: int
+    severity: Severity
+    severity_rule: str
+    recent_observed: float
+    recent_expected: float
+    fade_hours: float
+    clear_ratio: float
+    phase: Phase = "opened"
+    sequence: int = 1
+    told_observed: float = 0.0
+    """What the last event said."""
+    told_at: float = 0.0
+    calm_since: float | None = None
+    resolved_at: float = 0.0
+    suppressed: Suppressed | None = None
+    reason: Reason = "area_spike"
+    slice: str | None = None
+    """The key of the slice that crossed: dimension, 31, value; else it is the whole series."""
+    share: float = 1.0
+    """Of the series' rate, that is expected of the slice."""
+    areas: list[str] = []
+    """Inside, where the whole tenant is up."""
+    allowed: float = 1.0
+    """False pages a week that the series may spend."""
+    expected_pages: float = 0.0
+    """And that it is expected to, at its limit."""
+    dossier: Dossier | None = None
+    """What is known of the tickets inside; None once it is resolved."""
+    joined_at: float = 0.0
+    """When an area last came to be inside."""
+    told_areas: int = 1
+    """How many areas the last event listed."""
+    before: int = 0
+    """Customers of the window that opened it, from before the dossier begins."""
+    too_late: int = 0
+    """Tickets inside that were heard of too late, since the last event."""
+    hushed: bool = False
+    """Somebody called it an expected event: its end is told, and nothing else."""
+
+    @property
+    def hours(self) -> float:
+        """How long it lasted, up to now or to its end."""
+        return (max(self.accounted, self.resolved_at) - self.since) / 3600.0
+
+    @property
+    def running(self) -> bool:
+        """Whether it is not resolved."""
+        return self.phase != "resolved"
+
+    @property
+    def calm(self) -> bool:
+        """Whether it seems to be over: what comes now is as usual."""
+        return self.phase != "opened"
+
+    def add(self, weight: float, score: Score) -> None:
+        """One more ticket, which is in the dossier already. Account up to it first."""
+        self.observed += weight
+        self.recent_observed += weight
+        self.tickets += 1
+        if self.dossier is not None:
+            self.customers = max(0, self.before + self.dossier.audience.customers)
+        if score.value > self.score.value:
+            self.score = score
+
+    def begin(self, dossier: Dossier, rules: Sequence[Rule]) -> None:
+        """*dossier* holds what is still known of the window that opened it."""
+        self.dossier = dossier
+        self.before = max(0, self.customers - dossier.audience.customers)
+        self.customers = self.before + dossier.audience.customers
+        rule = self.grade(rules)
+        self.severity, self.severity_rule = rule.severity, rule.words
+
+    def inside(self, note: Note) -> bool:
+        """Whether a ticket of the series is one of what the episode is about."""
+        return self.slice is None or self.slice in note.keys
+
+    def grade(self, rules: Sequence[Rule]) -> Rule:
+        """How bad it is by now."""
+        audience = self.dossier.audience if self.dossier is not None else None
+        if not any(rule.tier or rule.revenue for rule in rules):
+            audience = None  # what they ask for takes a while
+        return judge(
+            rules,
+            self.customers,
+            self.observed,
+            self.expected,
+            (self.accounted - self.since) / 3600.0,
+            audience.by_tier() if audience is not None else None,
+            audience.revenue if audience is not None else 0.0,
+        )
+
+    def account(self, until: float, rate: float) -> None:
+        """Nothing came up to *until*, where the series was due *rate* an hour."""
+        hours = (until - self.accounted) / 3600.0
+        if hours <= 0.0:
+            return
+        rate *= self.share
+        self.accounted = until
+        fade = math.exp(-hours / self.fade_hours)
+        self.expected += rate * hours
+        self.recent_observed *= fade
+        self.recent_expected = self.recent_expected * fade + rate * hours
+
+    def next_update(self, settings: Settings) -> bool:
+        """Whether something is worth telling: a graver severity, or a change beyond both bounds."""
+        if self.hushed or self.accounted - self.told_at < QUIET_SECONDS:
+            return False
+        rule = self.grade(settings.severity_rules)
+        if is_graver(rule.severity, self.severity):
+            self.severity, self.severity_rule = rule.severity, rule.words
+            return True
+        change = self.observed - self.told_observed
+        return (
+            change > settings.update_tickets
+            and change > self.told_observed * settings.update_percent / 100.0
+        )
+
+    def look(self, minute: float, settings: Settings) -> bool:
+        """On the grid of whole minutes: whether it has been calm for long enough to be resolved."""
+        recent = (self.recent_observed + 1.0) / (self.recent_expected + 1.0)
+        if recent >= self.clear_ratio:
+            self.phase, self.calm_since = "opened", None
+            return False
+        if self.calm_since is None:
+            self.phase, self.calm_since = "recovering", minute
+        return minute - self.calm_since >= settings.clear_minutes * 60.0
+
+    def resolve(self, at: float) -> Transition:
+        """It is over; what it was about can be told once more, then `close` it."""
+        self.phase, self.calm_since, self.resolved_at = "resolved", None, at
+        return self._told("resolved")
+
+    def close(self) -> None:
+        """Nothing more is to be told: forget the tickets."""
+        self.dossier = None
+
+    def withdraw(self, at: float, weight: float) -> Transition | None:
+        """A ticket counted *at* is taken back; told where it was a good part of what was told."""
+        if at < self.since or not self.running:
+            return None
+        self.observed = max(0.0, self.observed - weight)
+        self.recent_observed = max(0.0, self.recent_observed - weight)
+        self.tickets = max(0, self.tickets - 1)
+        if weight >= 1.0:
+            self.before -= 1
+            self.customers = max(0, min(self.customers - 1, self.tickets))
+        if self.hushed or self.accounted - self.told_at < QUIET_SECONDS:
+            return None
+        if self.told_observed - self.observed < max(2.0, AMENDED_SHARE * self.told_observed):
+            return None
+        return self._told("amended")
+
+    def belated(self, at: float, settings: Settings) -> Transition | None:
+        """One more ticket, of *at*, was heard of too late; told where such are many."""
+        if at < self.since or not self.running:
+            return None
+        self.observed += 1.0
+        self.tickets += 1
+        self.too_late += 1
+        if self.dossier is not None:
+            self.customers = max(0, self.before + self.dossier.audience.customers)
+        enough = max(settings.update_tickets, AMENDED_SHARE * self.told_observed)
+        if self.hushed or self.too_late < enough or self.accounted - self.told_at < QUIET_SECONDS:
+            return None
+        return self._told("amended")
+
+    def become_tenant_wide(self, at: float, score: Score, limit: float, areas: list[str]) -> None:
+        """It was an area's; now it is the whole tenant's, under the same id."""
+        fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
+        for name in _EVIDENCE:
+            setattr(self, name, getattr(fresh, name))
+        self.reason, self.slice, self.share, self.areas = "became_tenant_wide", None, 1.0, areas
+        self.phase, self.calm_since = "opened", None
+
+    def reopen(self, at: float, score: Score, limit: float) -> Transition:
+        """It is back within the cool-down: the same episode, with the new window as evidence."""
+        fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
+        for name in _EVIDENCE:
+            setattr(self, name, getattr(fresh, name))
+        self.phase, self.hushed = "opened", False
+        return self._told("reopened")
+
+    def update(self) -> Transition:
+        """What changed is told."""
+        return self._told("updated")
+
+    def _told(self, transition: Transition) -> Transition:
+        self.sequence += 1
+        self.told_observed, self.told_at = self.observed, self.accounted
+        self.too_late = 0
+        self.told_areas = max(len(self.areas), 1)
+        return transition
+
+
+_EVIDENCE: Final = (
+    "since",
+    "accounted",
+    "limit",
+    "score",
+    "observed",
+    "expected",
+    "tickets",
+    "customers",
+    "severity",
+    "severity_rule",
+    "recent_observed",
+    "recent_expected",
+    "fade_hours",
+    "clear_ratio",
+)
+
+
+def opened(
+    identity: str,
+    ordinal: int,
+    at: float,
+    score: Score,
+    limit: float,
+    suppressed: Suppressed | None,
+) -> Episode:
+    """The episode that *score* opens at *at*; `Episode.begin` says how bad it is."""
+    hours = max(at - score.since, 0.0) / 3600.0
+    ratio = score.observed / max(score.expected, 1e-9)
+    return Episode(
+        id=identity,
+        ordinal=ordinal,
+        detected_at=at,
+        since=score.since,
+        accounted=at,
+        limit=limit,
+        score=score,
+        observed=score.observed,
+        expected=score.expected,
+        tickets=score.tickets,
+        customers=score.customers,
+        severity="info",
+        severity_rule="",
+        recent_observed=score.observed,
+        recent_expected=score.expected,
+        fade_hours=min(max(hours / 2.0, FADE_HOURS[0]), FADE_HOURS[1]),
+        clear_ratio=min(max(1.0 + (ratio - 1.0) / 3.0, CLEAR_RATIO[0]), CLEAR_RATIO[1]),
+        told_observed=score.observed,
+        told_at=at,
+        suppressed=suppressed,
+    )

@@ -1,0 +1,317 @@
+"""One series of a tenant: its model, limits, slices, customers and episode.
+
+A product area is one; the tenant as a whole is another, without slices.
+"""
+
+import math
+import statistics
+from array import array
+from typing import Final, Literal
+
+import msgspec
+
+from detectors.foundation import state_codec
+from detectors.foundation.state_codec import Floats, Integers
+from detectors.memory.customer_weights import CustomerMemory
+from detectors.memory.episode_tickets import Dossier, Note
+from detectors.memory.reference_tickets import Mix, Vocabulary
+from detectors.models import Model, model_class
+from detectors.models.seasonal_profile import Context
+from detectors.models.slices import Slices
+from detectors.policy.settings import ModelName
+from detectors.state.episode import Episode
+from detectors.state.threshold import Limit
+from detectors.state.threshold_priors import Kind
+
+PENDING_MARGIN: Final = math.log(10.0)
+"""A score this close to its limit is pending: ten times less surprising than a page."""
+HEAT_HOURS: Final = (0.25, 2.0)
+"""Time constants of the recent counts that breadth is judged by: a burst, and a slower rise."""
+COARSE_STEP: Final = 0.05
+"""Of one ticket in the share of times that tell the day alone."""
+HANDLED: Final = 32
+LEAST_HANDLED: Final = 5
+"""Solved tickets whose time is remembered, and how many it takes to tell a median."""
+RECENT: Final = 36
+"""Tickets whose weight is remembered, so that they can be taken back."""
+
+Phase = Literal["calm", "pending", "opened", "recovering"]
+
+
+class _Record(msgspec.Struct, array_like=True):
+    model_name: ModelName
+    model: bytes
+    born: float
+    limit: Limit
+    slice_limit: Limit
+    slices: Slices
+    customers: CustomerMemory
+    ordinal: int
+    episode: Episode | None
+    pending: bool
+    day: int
+    tickets: int
+    seen: float
+    coarse: float
+    heat: tuple[float, float]
+    heat_at: float
+    hour: int
+    this_hour: float
+    hour_before: float
+    recent: Integers
+    weights: Floats
+    notes: bytes
+    """Packed, as the next is: text takes a third of the room then."""
+    usual: bytes
+    dossier: bytes
+    """Of the episode."""
+    handled: Floats
+    elapsed: bool
+    shared: bool
+
+
+class Series:
+    """Everything that is known of one area. Plain attributes; the pipeline decides."""
+
+    def __init__(self, model: Model, born: float) -> None:
+        """A new series, first seen *born* (hours since 1970)."""
+        self.model = model
+        self.born = born
+        self.limit = Limit(born)
+        self.slice_limit = Limit(born)
+        """Of all its slices together."""
+        self.slices = Slices()
+        self.customers = CustomerMemory()
+        self.ordinal = 0
+        """Of the last episode."""
+        self.episode: Episode | None = None
+        """The last one, running or not; the area's own or that of one of its slices."""
+        self.pending = False
+        self.day = int(born // 24.0)
+        """Up to which its limits have learned."""
+        self.tickets = 0
+        """All that were ever counted."""
+        self.seen = 0.0
+        """The same in customer-equivalents."""
+        self.coarse = 0.0
+        """Share of the last tickets whose times tell the day alone."""
+        self._heat = (0.0, 0.0)
+        self._heat_at = born
+        self._hour = 0
+        self._this_hour = 0.0
+        self._hour_before = 0.0
+        self._recent: Integers = array("Q")
+        self._weights: Floats = array("f")
+        self.notes: list[Note] = []
+        """The last tickets, in case they are inside an episode that opens with a later one."""
+        self.mix = Mix()
+        self.vocabulary = Vocabulary()
+        self._usual: bytes | None = None
+        """Mix and vocabulary, packed; None where they changed since."""
+        self._handled: Floats = array("f")
+        self.elapsed = False
+        """Whether these are times from creation to solution, not of work."""
+        self.last_score = (0.0, 0.0)
+        """When its last ticket was scored, and how; for display, not part of the state."""
+        self.named = False
+        """Whether the taxonomy has it; not part of the state."""
+        self.shared = False
+        """Whether it takes in what has no series of its own."""
+
+    @classmethod
+    def starting(cls, name: ModelName, context: Context, at: float) -> "Series":
+        """The series of an area first seen *at*, seconds since 1970."""
+        return cls(model_class(name)(context, at), at / 3600.0)
+
+    @property
+    def running(self) -> Episode | None:
+        """The episode that runs, if one does."""
+        return self.episode if self.episode is not None and self.episode.running else None
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands in the life of an episode."""
+        episode = self.running
+        if episode is None:
+            return "pending" if self.pending else "calm"
+        return "recovering" if episode.phase == "recovering" else "opened"
+
+    def limit_of(self, kind: Kind) -> Limit:
+        """The limit that scores of *kind* are held against."""
+        return self.slice_limit if kind == "slice" else self.limit
+
+    def told_the_day(self, *, alone: bool) -> bool:
+        """One more time: whether it told the day *alone*. Whether this series' times do so."""
+        self.coarse += COARSE_STEP * (alone - self.coarse)
+        return alone and self.coarse > 0.5
+
+    def count(self, at: float, weight: float, mark: int) -> None:
+        """One more ticket *at*, of *weight* customer-equivalents, remembered by its *mark*."""
+        self.remember(weight, mark)
+        hours = at / 3600.0
+        gone = self._heat_at - hours
+        quick, slow = self._heat
+        self._heat = (
+            quick * math.exp(gone / HEAT_HOURS[0]) + weight,
+            slow * math.exp(gone / HEAT_HOURS[1]) + weight,
+        )
+        self._heat_at = hours
+        hour = int(hours)
+        if hour != self._hour:
+            self._hour_before = self._this_hour if hour == self._hour + 1 else 0.0
+            self._hour, self._this_hour = hour, 0.0
+        self._this_hour += weight
+
+    def remember(self, weight: float, mark: int) -> None:
+        """The same, but for what only areas need: the counts of the last hours."""
+        self.tickets += 1
+        self.seen += weight
+        if len(self._recent) >= RECENT:
+            del self._recent[0], self._weights[0]
+        self._recent.append(mark)
+        self._weights.append(weight)
+
+    def remembers(self, mark: int) -> bool:
+        """Whether the ticket with that *mark* was counted here lately."""
+        return mark in self._recent
+
+    def forget(self, mark: int, at: float) -> float:
+        """Take back the count of the ticket with that *mark*; its weight, 0 where none is known."""
+        if mark not in self._recent:
+            return 0.0
+        place = self._recent.index(mark)
+        weight = self._weights[place]
+        del self._recent[place], self._weights[place]
+        self.seen -= weight
+        self.tickets -= 1
+        gone = min(at / 3600.0 - self._heat_at, 0.0)
+        quick, slow = self._heat
+        self._heat = (
+            max(0.0, quick - weight * math.exp(gone / HEAT_HOURS[0])),
+            max(0.0, slow - weight * math.exp(gone / HEAT_HOURS[1])),
+        )
+        return weight
+
+    def handle(self, seconds: float, *, elapsed: bool) -> None:
+        """A ticket was solved after so many *seconds*: of work, or else of time *elapsed*."""
+        if elapsed and not self.elapsed and self._handled:
+            return
+        if self.elapsed and not elapsed:
+            del self._handled[:]
+        self.elapsed = elapsed
+        if len(self._handled) >= HANDLED:
+            del self._handled[0]
+        self._handled.append(seconds)
+
+    @property
+    def handling(self) -> float | None:
+        """Median seconds that the last solved tickets took; None where too few were."""
+        return statistics.median(self._handled) if len(self._handled) >= LEAST_HANDLED else None
+
+    def heat(self, at: float, which: int) -> tuple[float, float]:
+        """Excess of the last hours *at* (seconds), weighted by what it tells, and its variance.
+
+        *which*: a place in `HEAT_HOURS`.
+        """
+        worth = self.model.information
+        hours = HEAT_HOURS[which]
+        due = self.model.rate_at(at) * hours
+        more = self._heat[which] * math.exp((self._heat_at - at / 3600.0) / hours) - due
+        noise = 0.5 * due + self.model.variance(hours) * due * due
+        return more * worth, noise * worth * worth
+
+    def elevation(self, at: float) -> float:
+        """How far the last hours are above what is due, in deviations; the greater of both."""
+        found = [self.heat(at, which) for which in range(len(HEAT_HOURS))]
+        return max(more / math.sqrt(noise + 0.5) for more, noise in found)
+
+    def lately(self, since: float, at: float) -> tuple[float, float]:
+        """Customer-equivalents due and come from *since* (hours) until *at* (seconds)."""
+        return self.model.lately(since, at)
+
+    def last_hour(self, at: float) -> float:
+        """Customer-equivalents of the 60 minutes before *at*; for display, the older pro rata."""
+        hour, into = int(at // 3600), at % 3600 / 3600
+        if hour == self._hour:
+            return self._hour_before * (1.0 - into) + self._this_hour
+        return self._this_hour * (1.0 - into) if hour == self._hour + 1 else 0.0
+
+    def usual_changed(self) -> None:
+        """The mix or the vocabulary has learned."""
+        self._usual = None
+
+    def _packed_usual(self) -> bytes:
+        if self._usual is None:
+            self._usual = state_codec.pack((self.mix, self.vocabulary))
+        return self._usual
+
+    def encode(self) -> bytes:
+        """The whole state."""
+        episode, dossier = self.episode, None
+        if episode is not None and episode.dossier is not None:
+            dossier = episode.dossier
+            episode = msgspec.structs.replace(episode, dossier=None)
+        return state_codec.encode(
+            _Record(
+                self.model.name,  # type: ignore[arg-type]  # the names in the registry are ModelNames
+                self.model.encode(),
+                self.born,
+                self.limit,
+                self.slice_limit,
+                self.slices,
+                self.customers,
+                self.ordinal,
+                episode,
+                self.pending,
+                self.day,
+                self.tickets,
+                self.seen,
+                self.coarse,
+                self._heat,
+                self._heat_at,
+                self._hour,
+                self._this_hour,
+                self._hour_before,
+                self._recent,
+                self._weights,
+                state_codec.pack(self.notes),
+                self._packed_usual(),
+                b"" if dossier is None else state_codec.pack(dossier),
+                self._handled,
+                self.elapsed,
+                self.shared,
+            )
+        )
+
+    @classmethod
+    def restore(cls, data: bytes, context: Context, name: ModelName, at: float) -> "Series":
+        """The series that `encode` gave *data* for.
+
+        Where the settings name another model than the state was made with, the model alone starts
+        anew *at*.
+        """
+        record = state_codec.decode(data, _Record)
+        chosen = model_class(name)
+        same = record.model_name == name
+        model = chosen.restore(record.model, context) if same else chosen(context, at)
+        self = cls(model, record.born)
+        if same:
+            self.limit = record.limit
+        else:
+            self.limit = Limit(at / 3600.0)
+        self.slice_limit, self.slices = record.slice_limit, record.slices
+        self.customers = record.customers
+        self.ordinal, self.episode = record.ordinal, record.episode
+        self.pending, self.day = record.pending, record.day
+        self.tickets, self.seen, self.coarse = record.tickets, record.seen, record.coarse
+        self._heat, self._heat_at = record.heat, record.heat_at
+        self._hour, self._this_hour = record.hour, record.this_hour
+        self._hour_before = record.hour_before
+        self._recent, self._weights = record.recent, record.weights
+        if self.episode is not None and record.dossier:
+            self.episode.dossier = state_codec.unpack(record.dossier, Dossier)
+        self.notes = state_codec.unpack(record.notes, list[Note])
+        self.mix, self.vocabulary = state_codec.unpack(record.usual, tuple[Mix, Vocabulary])
+        self._handled, self.elapsed = record.handled, record.elapsed
+        self.shared = record.shared
+        return self

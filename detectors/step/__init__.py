@@ -1,0 +1,1 @@
+"""One signal through one tenant: the order of the decisions."""

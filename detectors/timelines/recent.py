@@ -1,0 +1,207 @@
+"""What came lately, five minutes by five minutes: for charts, never for a decision.
+
+Kept beside the state, not in it: whoever follows the signals through the step keeps it. From
+before it began to follow, there are the hours that the baseline has not learned yet.
+"""
+
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from detectors.foundation.prediction_band import band
+from detectors.foundation.state_codec import Floats
+from detectors.state.series import Series
+from detectors.state.tenant import Tenant
+
+STRETCH: Final = 300
+"""Seconds."""
+KEPT: Final = 576
+"""Stretches: two days."""
+HOUR: Final = 3600
+MOST_SERIES: Final = 12_000
+"""Followed at a time, 5 kB each; of the others there are the hours of the baseline."""
+STEPS: Final = (300, 600, 900, 1800, 3600)
+MOST_STRETCHES: Final = 300
+LEAST_DUE: Final = 0.5
+"""A stretch is as long as it takes for so much to be due, an hour at most."""
+
+
+class Stretch(NamedTuple):
+    """What came in one stretch of time, and what was due; customer-equivalents."""
+
+    at: float
+    """Its beginning, seconds since 1970."""
+    seconds: float
+    observed: float
+    expected: float
+    low: float
+    """What 99 of 100 usual ones reach ..."""
+    high: float
+    """... and stay below."""
+    score: float | None
+    """The highest in it, 0 at least; None: not known."""
+
+
+class _Recent:
+    """The last two days of one series."""
+
+    __slots__ = ("newest", "observed", "scores", "seen", "since")
+
+    def __init__(self, seen: float, at: float) -> None:
+        self.seen = seen
+        """All that was counted in the series, as of the last look."""
+        self.newest = int(at // STRETCH)
+        self.since = self.newest + 1
+        """The first stretch that was seen whole."""
+        self.observed: Floats = array("f", bytes(4 * KEPT))
+        self.scores: Floats = array("f", bytes(4 * KEPT))
+
+    def come_to(self, stretch: int) -> None:
+        """Nothing came up to *stretch*."""
+        for passed in range(max(self.newest + 1, stretch - KEPT + 1), stretch + 1):
+            self.observed[passed % KEPT] = 0.0
+            self.scores[passed % KEPT] = 0.0
+        self.newest = max(self.newest, stretch)
+
+    def came(self, begin: int, end: int) -> float:
+        """In the stretches from *begin* to before *end*."""
+        begin, end = max(begin, self.newest - KEPT + 1), min(end, self.newest + 1)
+        return sum(self.observed[each % KEPT] for each in range(begin, end))
+
+    def score(self, begin: int, end: int) -> float:
+        begin, end = max(begin, self.newest - KEPT + 1), min(end, self.newest + 1)
+        return max((self.scores[each % KEPT] for each in range(begin, end)), default=0.0)
+
+
+class Timelines:
+    """The recent past of every series that is followed.
+
+    Example:
+        >>> from detectors.step.partition import Partition
+        >>> from detectors.policy.settings import Settings
+        >>> from schemas.signals import Ticket
+        >>> partition, timelines = Partition(0, 0, Settings()), Timelines()
+        >>> for n in range(30):
+        ...     at = 400.0 * n
+        ...     _ = partition.take(Ticket("acme", str(n), created_at=at, area="login"))
+        ...     timelines.follow(partition.tenants["acme"], ["login"])
+        >>> found = timelines.stretches(partition.tenants["acme"], "login", 300.0, 12_000.0)
+        >>> round(sum(one.observed for one in found))
+        29
+    """
+
+    def __init__(self) -> None:
+        """Nothing was followed yet."""
+        self._recent: OrderedDict[tuple[str, str], _Recent] = OrderedDict()
+        """Those that changed last come last."""
+
+    def follow(self, tenant: Tenant, keys: Iterable[str]) -> None:
+        """Those series of *tenant* have changed by what its clock has just come to."""
+        assert tenant.clock is not None
+        stretch = int(tenant.clock // STRETCH)
+        for key in keys:
+            series = tenant.series(key)
+            recent = self._recent.get((tenant.name, key))
+            if recent is None:
+                whole = series.tickets <= 1  # it begins with this ticket: nothing was missed
+                recent = _Recent(0.0 if whole else series.seen, tenant.clock)
+                recent.since -= whole
+                self._recent[tenant.name, key] = recent
+                if len(self._recent) > MOST_SERIES:
+                    self._recent.popitem(last=False)
+            else:
+                self._recent.move_to_end((tenant.name, key))
+            recent.come_to(stretch)
+            place = stretch % KEPT
+            recent.observed[place] = max(0.0, recent.observed[place] + series.seen - recent.seen)
+            recent.seen = series.seen
+            scored_at, score = series.last_score
+            if int(scored_at // STRETCH) == stretch:
+                recent.scores[place] = max(recent.scores[place], score)
+
+    def stretches(self, tenant: Tenant, key: str, since: float, until: float) -> list[Stretch]:
+        """What came to a series from *since* to *until* (seconds), as far as is known, in order.
+
+        Hours where it was not followed yet, shorter stretches since, as short as its rate allows.
+        """
+        series = tenant.series(key)
+        until = min(until, tenant.clock or 0.0)
+        recent, followed = self._look(tenant, key)
+        step = step_for(until - since, series.model.rate)
+        found: list[tuple[float, float, float, float | None]] = []
+        for hour in _known_hours(series, since, min(followed, until) + HOUR - 1):
+            begin, end = float(hour * HOUR), min((hour + 1.0) * HOUR, max(followed, since))
+            came = series.model.lately(hour, hour * HOUR + HOUR - 1)[1]
+            if recent is not None and end < begin + HOUR:
+                came -= recent.came(int(end // STRETCH), (hour + 1) * HOUR // STRETCH)
+            if end > begin:
+                found.append((begin, end - begin, max(0.0, came), None))
+        at = int(max(since, followed) // STRETCH) * STRETCH
+        while recent is not None and at < until:
+            end = (at // step + 1) * step
+            here, there = at // STRETCH, end // STRETCH
+            seconds = max(min(float(end), until) - at, 1.0)
+            found.append((float(at), seconds, recent.came(here, there), recent.score(here, there)))
+            at = end
+        return _with_band(series, found)
+
+    def hours(self, tenant: Tenant, key: str, since: int, until: int) -> dict[int, float]:
+        """What came in the hours from *since* to *until* (counted from 1970), of those known."""
+        series = tenant.series(key)
+        recent, followed = self._look(tenant, key)
+        known = _known_hours(series, since * HOUR, (until + 1) * HOUR)
+        found = {hour: series.model.lately(hour, hour * HOUR + HOUR - 1)[1] for hour in known}
+        if recent is not None:
+            for hour in range(max(since, -(-int(followed) // HOUR)), until + 1):
+                here = hour * HOUR // STRETCH
+                found.setdefault(hour, recent.came(here, here + HOUR // STRETCH))
+        return found
+
+    def _look(self, tenant: Tenant, key: str) -> tuple[_Recent | None, float]:
+        """The recent past of a series, and from when on it is known in stretches."""
+        recent, now = self._recent.get((tenant.name, key)), tenant.clock or 0.0
+        if recent is None:
+            return None, now
+        recent.come_to(int(now // STRETCH))
+        return recent, float(max(recent.since, recent.newest - KEPT + 1) * STRETCH)
+
+
+def step_for(span: float, rate: float) -> int:
+    """How many seconds a stretch takes, where *rate* an hour is due over *span* seconds.
+
+    Example:
+        >>> step_for(86_400.0, 60.0), step_for(86_400.0, 0.1), step_for(172_800.0, 60.0)
+        (300, 3600, 600)
+    """
+    enough = (step for step in STEPS if step / HOUR * rate >= LEAST_DUE)
+    step = next(enough, STEPS[-1])
+    return next((one for one in STEPS if one >= step and span / one <= MOST_STRETCHES), STEPS[-1])
+
+
+def _known_hours(series: Series, since: float, until: float) -> range:
+    """Whole hours of that time that the baseline still holds; what came before is learned."""
+    if series.model.name != "cusum_bank":
+        return range(0)  # keeps no hours
+    first = int(series.born) + int(series.model.maturity_hours)
+    return range(max(int(since // HOUR), first), int(until // HOUR))
+
+
+def _with_band(
+    series: Series, found: list[tuple[float, float, float, float | None]]
+) -> list[Stretch]:
+    due: dict[int, float] = {}
+    means, variances = [], []
+    for at, seconds, _, _ in found:
+        hour = int(at // HOUR)
+        if hour not in due:
+            due[hour] = series.model.due_between(hour * HOUR, (hour + 1) * HOUR)
+        means.append(due[hour] * seconds / HOUR)
+        variances.append(series.model.variance(seconds / HOUR))
+    lows, highs = band(means, variances)
+    return [
+        Stretch(at, seconds, came, mean, low, high, score)
+        for (at, seconds, came, score), mean, low, high in zip(
+            found, means, lows, highs, strict=True
+        )
+    ]

@@ -1,0 +1,162 @@
+"""An area's time, stretch by stretch: what came, what was due, the score and its limit.
+
+A pure collector beside the step: it reads the series and changes nothing.
+"""
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from detectors.alerting.budget import limits
+from detectors.foundation.prediction_band import band
+from detectors.policy.settings import Settings
+from detectors.state.tenant import Tenant
+
+MOST_STRETCHES: Final = 400
+"""Of one timeline; where time goes on, each becomes twice as long."""
+HOUR: Final = 3600.0
+WEEK_SECONDS: Final = 604_800.0
+
+
+@dataclass
+class Stretch:
+    """What is known of one stretch of an area's time; counts are of the whole stretch."""
+
+    at: float
+    """Its beginning, seconds since 1970."""
+    seconds: float
+    observed: float
+    """Customer-equivalents that came."""
+    expected: float
+    """Customer-equivalents that were due, as was known when it began."""
+    variance: float
+    """Relative, of what was due."""
+    score: float = 0.0
+    """The highest in it; chance brings 0 once a week."""
+    limit: float | None = None
+    """What the score had to reach when it began; None: not known yet."""
+
+
+class Timelines:
+    """Timelines of some areas of some tenants, in stretches of whole hours.
+
+    Call `look` before a signal of a tenant is taken in at a time, and `scored` after it.
+    """
+
+    def __init__(self, areas: Collection[tuple[str, str]], hours: int = 1) -> None:
+        """Nothing came yet.
+
+        Args:
+            areas: Tenant and area of those to follow; an empty tenant: that area of every one.
+            hours: Of a stretch at first.
+        """
+        self._areas: dict[str, set[str]] = {}
+        for tenant, area in areas:
+            self._areas.setdefault(tenant, set()).add(area)
+        self.seconds = hours * HOUR
+        """Of a stretch."""
+        self._next: dict[str, float] = {}
+        self._seen: dict[tuple[str, str], float] = {}
+        self.stretches: dict[tuple[str, str], list[Stretch]] = {}
+        """By tenant and area, in order."""
+
+    def look(self, tenant: Tenant, at: float, settings: Settings) -> None:
+        """Time comes to *at* (seconds since 1970): begin the stretches up to there."""
+        if at < self._next.get(tenant.name, -math.inf) or tenant.clock is None:
+            return
+        followed = self._followed(tenant)
+        if not followed:
+            return
+        begin = self._next.get(tenant.name, at // self.seconds * self.seconds)
+        thresholds: dict[str, float] | None = None
+        while begin <= at:
+            if thresholds is None:
+                thresholds = {
+                    key: limit
+                    for key, kind, limit, _ in limits(tenant, settings)
+                    if kind == "area" and key in followed
+                }
+            for area in sorted(followed & tenant.areas.keys()):
+                self._begin(tenant, area, begin, thresholds.get(area))
+            begin += self.seconds
+            self._next[tenant.name] = begin
+            if any(len(found) > MOST_STRETCHES for found in self.stretches.values()):
+                self._double()
+                begin = self._next[tenant.name]
+
+    def scored(self, tenant: Tenant) -> None:
+        """A signal was taken in: note the scores of the areas it touched."""
+        for area in tenant.touched:
+            found = self.stretches.get((tenant.name, area))
+            if found:
+                found[-1].score = max(found[-1].score, tenant.areas[area].last_score[1])
+        tenant.touched.clear()
+
+    def finish(self, tenants: Iterable[Tenant]) -> None:
+        """No more comes: count what came in the last stretches."""
+        for tenant in tenants:
+            for area in self._followed(tenant):
+                self._count(tenant, area)
+
+    def _followed(self, tenant: Tenant) -> set[str]:
+        return self._areas.get(tenant.name, set()) | self._areas.get("", set())
+
+    def _begin(self, tenant: Tenant, area: str, begin: float, limit: float | None) -> None:
+        self._count(tenant, area)
+        model = tenant.areas[area].model
+        known = min(self.seconds, WEEK_SECONDS)  # further ahead a model does not look
+        due = model.due_between(begin, begin + known) * self.seconds / known
+        stretch = Stretch(
+            begin, self.seconds, 0.0, due, model.variance(self.seconds / HOUR), limit=limit
+        )
+        self.stretches.setdefault((tenant.name, area), []).append(stretch)
+
+    def _count(self, tenant: Tenant, area: str) -> None:
+        """What came since the last stretch of *area* began belongs to it."""
+        series = tenant.areas.get(area)
+        if series is None:
+            return
+        key = (tenant.name, area)
+        found = self.stretches.get(key)
+        if found:
+            found[-1].observed += max(0.0, series.seen - self._seen[key])
+        self._seen[key] = series.seen
+
+    def _double(self) -> None:
+        self.seconds *= 2.0
+        for key, found in self.stretches.items():
+            self.stretches[key] = _in_pairs(found, self.seconds)
+        for name, begin in self._next.items():
+            self._next[name] = math.ceil(begin / self.seconds) * self.seconds
+
+
+def bands(stretches: list[Stretch]) -> list[tuple[float, float]]:
+    """Of each stretch, the counts that usual ones stay within.
+
+    Example:
+        >>> bands([Stretch(0.0, 3600.0, 5.0, 4.0, 0.05)])
+        [(0.0, 10.0)]
+    """
+    due, variances = [one.expected for one in stretches], [one.variance for one in stretches]
+    return list(zip(*band(due, variances), strict=True))
+
+
+def _in_pairs(stretches: list[Stretch], seconds: float) -> list[Stretch]:
+    found: list[Stretch] = []
+    for one in stretches:
+        begin = one.at // seconds * seconds
+        if not found or found[-1].at != begin:
+            one.at, one.seconds = begin, seconds
+            found.append(one)
+            continue
+        last = found[-1]
+        due = last.expected + one.expected
+        # As if both were wrong the same way: noise of days and ignorance are.
+        spread = math.sqrt(last.variance) * last.expected + math.sqrt(one.variance) * one.expected
+        last.variance = (spread / due) ** 2 if due > 0.0 else max(last.variance, one.variance)
+        last.expected, last.observed = due, last.observed + one.observed
+        last.score = max(last.score, one.score)
+        if one.limit is not None:
+            last.limit = one.limit if last.limit is None else min(last.limit, one.limit)
+    return found

@@ -1,0 +1,1 @@
+"""Generators and checks of the published schemas; nothing imports them at run time."""

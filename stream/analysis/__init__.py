@@ -1,0 +1,1 @@
+"""Off-line commands: replay, backtest, evaluation, explanation of decisions."""

@@ -1,0 +1,222 @@
+"""A backtest: what the production step would have done with a history, and would have found.
+
+What is measured is in `detectors.evaluation`; here are processes, progress and the texts of pages.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.pool import AsyncResult, Pool
+from pathlib import Path
+from typing import Final
+
+from detectors.evaluation.history.backtest import Course, Injections, Walk, Walked, stretch_hours
+from detectors.evaluation.history.injection import Branch, Injected, Size, play, sizes, undisturbed
+from detectors.evaluation.history.labels import Judgement, Label, judge_labels
+from detectors.evaluation.history.page_log import Run, Weeks, weeks_of
+from detectors.policy.settings import Settings
+from detectors.timelines.whole_run import MOST_STRETCHES
+from schemas.escalation import EscalationEvent
+from schemas.signals import Ticket
+from stream.errors import UserError
+from stream.escalations.plain_text import page
+from stream.inputs.ticket_archive import Facts, History, signals
+
+WARM_UP: Final = 14.0 * 86_400.0
+"""Two weeks: so long a series is cautious. Of a shorter history a third is taken."""
+MOST_AREAS: Final = 40
+"""The busiest are followed and get incidents."""
+MOST_PAGES: Final = 200
+"""The last ones are kept as on-call would have read them."""
+BRANCHES_UNDER_WAY: Final = 4
+"""That were given to processes: each holds a tenant."""
+TOLD_EVERY: Final = 2_000
+"""Signals between two words about progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked of a history."""
+
+    settings: Settings
+    warm_up: float | None = None
+    """Seconds; None: `WARM_UP`, or a third of what is shorter."""
+    injections: Injections | None = None
+    labels: Sequence[Label] = ()
+
+
+@dataclass(kw_only=True)
+class Backtest:
+    """What came of it."""
+
+    settings: Settings
+    facts: Facts
+    begin: float
+    """When pages begin to count, seconds since 1970."""
+    weeks: Weeks
+    walked: Walked
+    judgement: Judgement | None
+    injections: Injections | None
+    injected: list[Injected]
+    left_out: int
+    """Areas that got no incident and no timeline, for others are busier."""
+    pages: list[tuple[float, str]]
+    """When on-call was paged, and the text; the last `MOST_PAGES` after the warm-up."""
+    silence: tuple[float, float]
+    """The longest time without a ticket, from and to."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """Each page that counts, with how long its episode ran."""
+        return [run for run in self.walked.runs if run.opened >= self.begin]
+
+    @property
+    def sizes(self) -> list[Size]:
+        """What became of the incidents, by area, kind and size."""
+        return sizes(self.injected)
+
+
+def backtest(
+    history: History,
+    order: Order,
+    pool: Pool | None = None,
+    tell: Callable[[float], None] = lambda _share: None,
+) -> Backtest:
+    """Play *history*.
+
+    Args:
+        history: Its book is closed.
+        order: What is asked.
+        pool: Processes for the incidents; None: all in this one. It leaves no trace.
+        tell: Hears which share is done.
+
+    Raises:
+        UserError: There is nothing to play, or too little for incidents.
+    """
+    return run(history.path, history.facts, order, pool, tell)
+
+
+def run(
+    path: Path,
+    facts: Facts,
+    order: Order,
+    pool: Pool | None = None,
+    tell: Callable[[float], None] = lambda _share: None,
+) -> Backtest:
+    """The same from the file of a `History`; also in another process."""
+    if not facts.tickets:
+        raise UserError("there is no ticket that can be read: nothing to play")
+    begin = facts.begin + warm_up_of(facts, order)
+    settings = order.settings
+    areas = _areas(facts, settings)
+    followed = tuple(areas[:MOST_AREAS])
+    planned = order.injections.plan(followed, begin, facts.end) if order.injections else ()
+    if order.injections and not planned:
+        raise UserError(_too_short(facts, begin, order.injections.seconds))
+    course = Course(
+        settings=settings,
+        begin=begin,
+        end=facts.end,
+        injections=planned,
+        followed=followed,
+        stretch_hours=stretch_hours(facts.begin, facts.end, MOST_STRETCHES - 1),
+    )
+    branches = _Branches(path, settings, pool)
+    pages: deque[tuple[float, str]] = deque(maxlen=MOST_PAGES)
+
+    def hear(event: EscalationEvent) -> None:
+        at = event.time.timestamp()
+        if event.transition in ("opened", "reopened") and not event.data.suppressed and at >= begin:
+            pages.append((at, page(event)))
+
+    latest, silence = facts.begin, (facts.begin, facts.begin)
+    walk = Walk(course, branches.begin, hear)
+    size = path.stat().st_size
+    for number, (place, taken) in enumerate(signals(path)):
+        walk.take(place, taken)
+        if isinstance(taken.signal, Ticket):
+            at = taken.signal.created_at
+            if at - latest > silence[1] - silence[0]:
+                silence = (latest, at)
+            latest = max(latest, at)
+        if number % TOLD_EVERY == 0:
+            tell(place / size)
+    walked = walk.finish()
+    injected = undisturbed(branches.finish(walked), walked.runs)
+    tell(1.0)
+    judged = judge_labels(order.labels, walked.runs, begin, facts.end) if order.labels else None
+    return Backtest(
+        settings=settings,
+        facts=facts,
+        begin=begin,
+        weeks=weeks_of(walked.runs, begin, facts.end),
+        walked=walked,
+        judgement=judged,
+        injections=order.injections,
+        injected=injected,
+        left_out=max(0, len(areas) - len(followed)),
+        pages=list(pages),
+        silence=silence,
+    )
+
+
+def warm_up_of(facts: Facts, order: Order) -> float:
+    """Seconds of the history that are learned from and not counted."""
+    span = facts.end - facts.begin
+    return min(WARM_UP, span / 3.0) if order.warm_up is None else min(order.warm_up, span)
+
+
+class _Branches:
+    """Incidents under way, in this process or in others."""
+
+    def __init__(self, path: Path, settings: Settings, pool: Pool | None) -> None:
+        self._path, self._settings, self._pool = path, settings, pool
+        self._under_way: deque[AsyncResult[Injected | None]] = deque()
+        self._found: list[Injected | None] = []
+
+    def begin(self, branch: Branch, place: int) -> None:
+        if self._pool is None:
+            self._found.append(_play(branch, self._path, place, self._settings))
+            return
+        if len(self._under_way) >= BRANCHES_UNDER_WAY:
+            self._found.append(self._under_way.popleft().get())
+        arguments = (branch, self._path, place, self._settings)
+        self._under_way.append(self._pool.apply_async(_play, arguments))
+
+    def finish(self, walked: Walked) -> list[Injected]:
+        """All, in the order of their beginnings."""
+        self._found += [one.get() for one in self._under_way]
+        found = [one for one in self._found if one is not None]
+        if missing := len(self._found) - len(found):
+            walked.skipped["the area has no value that a slice could be of"] += missing
+        return found
+
+
+def _play(branch: Branch, path: Path, place: int, settings: Settings) -> Injected | None:
+    return play(branch, (taken for _, taken in signals(path, place)), settings)
+
+
+def _areas(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
+    """Tenants and areas, those with most tickets first, by the names that count."""
+    found: dict[tuple[str, str], int] = {}
+    for (tenant, area), count in facts.areas.items():
+        key = tenant, settings.taxonomy.canonical(area)
+        found[key] = found.get(key, 0) + count
+    return sorted(found, key=lambda key: (-found[key], key))
+
+
+def _too_short(facts: Facts, begin: float, seconds: float) -> str:
+    days = (facts.end - facts.begin) / 86_400.0
+    left = max(0.0, facts.end - begin) / 86_400.0
+    return (
+        f"the history is too short for incidents: of its {days:.1f} days {left:.1f} are left after "
+        f"the warm-up, and each incident is given {seconds / 86_400.0:.1f}; choose a shorter "
+        "--warm-up or --inject-hours, or a longer history"
+    )
+
+
+def median_delay(backtest: Backtest) -> float:
+    """Minutes that half of all incidents waited; infinite if half of them were not found."""
+    delays = sorted(one.delay for one in backtest.injected if not one.disturbed)
+    return delays[len(delays) // 2] if delays else math.nan

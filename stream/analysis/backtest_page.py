@@ -1,0 +1,191 @@
+"""A backtest as one HTML file: no script, no form, no request to any host.
+
+Charts are inline SVG in the colours of a light page; the style sheet turns them where the reader's
+page is dark. Text of tickets appears as text.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from detectors.evaluation.history.labels import Label
+from detectors.evaluation.tables import Table
+from schemas.codec import clean
+from stream.analysis.backtest import Backtest
+from stream.analysis.backtest_tables import clock, notes, sentences, summary, tables
+from stream.charts.backtest_charts import chart, slim, spans
+from stream.charts.html import Html, element, join
+from stream.charts.vega import FAINT, INK, OBSERVED, Curve, curves, svg
+
+MOST_TIMELINES: Final = 24
+"""Areas that are drawn, those with pages or labels first, then the busiest."""
+MOST_CURVES: Final = 4
+"""Lines in one chart of delays: so many colours are told apart."""
+MOST_DELAYS: Final = 4
+"""Such charts, of the tenant as a whole and the busiest areas."""
+MOST_TEXTS: Final = 50
+"""Pages that are shown as on-call would have read them, the last ones."""
+
+_STYLE: Final = (
+    f"""
+:root {{ color-scheme: light dark; --ink: {INK["light"]}; --faint: {FAINT["light"]}; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ink: {INK["dark"]}; --faint: {FAINT["dark"]}; }}
+  svg [fill="{INK["light"]}"] {{ fill: {INK["dark"]}; }}
+  svg [stroke="{INK["light"]}"] {{ stroke: {INK["dark"]}; }}
+  svg [stroke="{FAINT["light"]}"] {{ stroke: {FAINT["dark"]}; }}
+  svg [fill="{OBSERVED["light"]}"] {{ fill: {OBSERVED["dark"]}; }}
+  svg [stroke="{OBSERVED["light"]}"] {{ stroke: {OBSERVED["dark"]}; }}
+}}
+"""
+    + """
+body { background: Canvas; color: var(--ink); font: 15px/1.5 system-ui, sans-serif;
+  margin: 2rem auto; max-width: 56rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+h3 { font-size: 1rem; margin-bottom: .3rem; }
+table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; }
+th, td { border-bottom: 1px solid var(--faint); padding: .2rem .8rem .2rem 0; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+figure { margin: .5rem 0 1.5rem; overflow-x: auto; } figcaption { font-size: .9rem; }
+svg { max-width: 100%; height: auto; }
+pre { border: 1px solid var(--faint); border-radius: 4px; font-size: 12px; padding: .6rem;
+  overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
+"""
+)
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""The browser holds the file to it, whatever might stand in a ticket."""
+
+
+def report(found: Backtest, labels: Sequence[Label] = ()) -> str:
+    """The whole file.
+
+    Args:
+        found: What a backtest gave.
+        labels: Known incidents, to be marked in the timelines.
+    """
+    parts: list[str | Html] = [
+        element("h1", "What spikewatch would have done with this history"),
+        _list(summary(found)),
+    ]
+    if told := notes(found):
+        parts += [element("h2", "About the history"), _list(told)]
+    parts += [element("h2", "Pages against the budget"), _budget(found)]
+    for table in tables(found):
+        parts.append(_table(table))
+    if found.injected:
+        parts += [element("h2", "How fast incidents would be seen"), _list(sentences(found))]
+        parts.append(_delays(found))
+    parts.append(element("h2", "Each area's time"))
+    parts.append(
+        element(
+            "p",
+            "Bars: what came an hour, in customer-equivalents. Line: what was due. Band: what 98 "
+            "of 100 usual stretches stay within. Below: the score, and dashed the limit that it "
+            "must reach to page. Shaded: episodes that paged (red) and known incidents (green).",
+        )
+    )
+    parts += _timelines(found, labels)
+    if found.pages:
+        parts.append(element("h2", "What on-call would have read"))
+        shown = found.pages[-MOST_TEXTS:]
+        if len(shown) < found.weeks.pages + found.weeks.reopened:
+            parts.append(element("p", f"The last {len(shown)} pages."))
+        parts += [element("pre", text) for _, text in shown]
+    head = join(
+        (
+            Html('<meta charset="utf-8">'),
+            Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            element("title", "spikewatch: a backtest"),
+            element("style", Html(_STYLE)),
+        )
+    )
+    body = element("body", element("main", *parts))
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>{body}</html>\n'
+
+
+def _list(lines: Sequence[str]) -> Html:
+    return element("ul", *(element("li", line) for line in lines))
+
+
+def _table(table: Table) -> Html:
+    heads = element("tr", *(element("th", head, scope="col") for head in table.heads))
+    rows = [element("tr", *(element("td", cell) for cell in row)) for row in table.rows]
+    whole = element("table", element("thead", heads), element("tbody", *rows))
+    return join(
+        (
+            element("h3", table.title),
+            element("div", whole, class_="scroll"),
+            *(element("p", note) for note in table.notes),
+        )
+    )
+
+
+def _figure(drawn: dict[str, Any], caption: str) -> Html:
+    picture = Html(slim(svg(drawn)))
+    shown = element("div", picture, role="img", aria_label=caption)
+    return element("figure", shown, element("figcaption", caption))
+
+
+def _budget(found: Backtest) -> Html:
+    budget, weeks = found.settings.false_pages_per_week, found.weeks.by_week
+    lines = [
+        Curve("pages", [(number + 1.0, float(pages)) for number, pages in enumerate(weeks)]),
+        Curve("budget of false pages", [(1.0, budget), (float(max(len(weeks), 2)), budget)]),
+    ]
+    drawn = curves(lines, "week after the warm-up", "pages a week", height=160)
+    return _figure(
+        drawn,
+        f"{found.weeks.per_week:.2f} pages a week, real ones included, against "
+        f"{budget:g} false ones that the budget allows",
+    )
+
+
+def _delays(found: Backtest) -> Html:
+    """Delay over size: of the busiest areas, and of the tenant as a whole."""
+    busiest = [area.area for area in sorted(found.walked.areas, key=lambda one: -one.tickets)]
+    wanted = {area: place for place, area in enumerate(busiest)}
+    groups: dict[tuple[str, str | None], list[tuple[float, float]]] = {}
+    for one in found.sizes:
+        if one.kind != "slice" and math.isfinite(one.median):
+            point = (one.multiple, max(one.median, 1.0))
+            groups.setdefault((one.tenant, one.area), []).append(point)
+    chosen = sorted(groups, key=lambda key: (key[1] is not None, wanted.get(key[1] or "", 0), key))
+    if not chosen:
+        return element("p", "None of them was found.")
+    figures = []
+    for first in range(0, min(len(chosen), MOST_CURVES * MOST_DELAYS), MOST_CURVES):
+        keys = chosen[first : first + MOST_CURVES]
+        names = [clean(area or f"all of {tenant}", 32) for tenant, area in keys]
+        lines = [Curve(name, groups[key]) for name, key in zip(names, keys, strict=True)]
+        drawn = curves(
+            lines, "times the usual tickets", "median delay, minutes", logarithmic=True, height=180
+        )
+        caption = f"Median delay of incidents that were found, by their size: {', '.join(names)}"
+        figures.append(_figure(drawn, caption))
+    return join(figures)
+
+
+def _timelines(found: Backtest, labels: Sequence[Label]) -> list[Html]:
+    lines = found.walked.timelines
+    tickets = {(one.tenant, one.area): one.tickets for one in found.walked.areas}
+    marked = {
+        (tenant, area): spans(found.walked.runs, labels, tenant, area) for tenant, area in lines
+    }
+    chosen = sorted(
+        (key for key in lines if lines[key]),
+        key=lambda key: (not marked[key], -tickets.get(key, 0), key),
+    )[:MOST_TIMELINES]
+    several = len({tenant for tenant, _ in lines}) > 1
+    zone, result = found.settings.timezone, []
+    for tenant, area in sorted(chosen, key=lambda key: (-tickets.get(key, 0), key)):
+        name = clean(f"{tenant}: {area}" if several else area, 64)
+        stretches = lines[tenant, area]
+        caption = (
+            f"{name}: {tickets.get((tenant, area), 0):,} tickets, in stretches of "
+            f"{stretches[-1].seconds / 3600.0:g} h from {clock(stretches[0].at, zone)} on"
+        )
+        result.append(element("h3", name))
+        result.append(_figure(chart(stretches, marked[tenant, area], zone), caption))
+    return result

@@ -1,0 +1,241 @@
+"""What a backtest tells, as tables: the same for the terminal and for the report."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from detectors.evaluation.history.injection import Size
+from detectors.evaluation.history.page_log import WEEK_SECONDS, Difference, Run
+from detectors.evaluation.tables import Table
+from schemas.codec import clean
+from stream.analysis.backtest import Backtest
+
+DAY: Final = 86_400.0
+LATE_SHARE: Final = 0.01
+"""Of the tickets; if more stood behind later ones, it is said."""
+LONG_SILENCE: Final = 30.0 * DAY
+SILENT_SHARE: Final = 0.25
+"""Of the whole: a longer silence is rather a wrong date."""
+MOST_ROWS: Final = 40
+
+
+def clock(at: float, zone: str) -> str:
+    """A time as a table shows it, to the minute, in *zone*."""
+    return f"{datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def span(minutes: float) -> str:
+    """A delay in the unit that people would use.
+
+    Example:
+        >>> [span(each) for each in (0.4, 40.0, 540.0, 3000.0, math.inf)]
+        ['under a minute', '40 minutes', '9 hours', '2.1 days', 'not found']
+    """
+    if not math.isfinite(minutes):
+        return "-" if math.isnan(minutes) else "not found"
+    if minutes < 1.0:
+        return "under a minute"
+    if minutes < 119.5:
+        return f"{minutes:.0f} minute{'s' if round(minutes) != 1 else ''}"
+    hours = minutes / 60.0
+    return f"{hours:.{0 if hours >= 3 else 1}f} hours" if hours < 47.5 else f"{hours / 24:.1f} days"
+
+
+def summary(found: Backtest) -> list[str]:
+    """What there was, how it was played and what came of it: a sentence each."""
+    facts, zone = found.facts, found.settings.timezone
+    days = (facts.end - facts.begin) / DAY
+    tenants = len({tenant for tenant, _ in facts.areas})
+    lines = [
+        f"{facts.tickets:,} tickets in {len(facts.areas)} areas"
+        + (f" of {tenants} tenants" if tenants > 1 else "")
+        + f" from {clock(facts.begin, zone)} to {clock(facts.end, zone)} ({zone}), {days:.1f} days",
+        f"warm-up: {(found.begin - facts.begin) / DAY:.1f} days, learned from and not counted; "
+        f"counted: {found.weeks.weeks:.1f} weeks from {clock(found.begin, zone)} on",
+        f"pages: {found.weeks.pages}, {found.weeks.per_week:.2f} a week, against a budget of "
+        f"{found.settings.false_pages_per_week:g} false ones a week"
+        + (f"; reopened: {found.weeks.reopened}" if found.weeks.reopened else ""),
+    ]
+    if (judged := found.judgement) is not None:
+        lines.append(
+            f"known incidents: {judged.recall.hits} of {judged.recall.of} were paged; half of them "
+            f"after {span(judged.delay(0.5))}, 90 % after {span(judged.delay(0.9))}; "
+            f"{judged.precision.hits} of {judged.precision.of} pages belong to one"
+        )
+    return lines
+
+
+def notes(found: Backtest) -> list[str]:
+    """What a reader must know of the history to judge the figures."""
+    facts, zone, lines = found.facts, found.settings.timezone, list[str]()
+    if facts.dead:
+        told = ", ".join(f"{count} {why}" for why, count in sorted(facts.dead.items()))
+        lines.append(f"tickets that cannot be read: {told}")
+        if facts.dead["no_offset"]:
+            lines.append("times without an offset: for a CSV say whose with --timezone")
+    if facts.disordered > LATE_SHARE * facts.tickets:
+        lines.append(f"{facts.disordered:,} tickets stood behind later ones and were put in order")
+    late = found.walked.outcomes["late"] + found.walked.outcomes["too_late"]
+    if late > LATE_SHARE * facts.tickets:
+        lines.append(f"{late:,} tickets came after later ones and were learned, not judged")
+    since, until = found.silence
+    if until - since > max(LONG_SILENCE, SILENT_SHARE * (facts.end - facts.begin)):
+        lines.append(
+            f"no ticket from {clock(since, zone)} to {clock(until, zone)}: if a date is wrong, cut "
+            "it off with --since or --until, since such times are counted"
+        )
+    if found.walked.gaps:
+        lines.append(
+            f"the history was silent {found.walked.gaps} times for longer than chance explains: "
+            "those hours teach nothing"
+        )
+    for outcome, text in (("duplicate", "repeat one that came already"),
+                          ("not_by_customer", "were not created by a customer")):  # fmt: skip
+        if count := found.walked.outcomes[outcome]:
+            lines.append(f"{count:,} tickets {text}: not counted")
+    if facts.verdicts:
+        fed = found.walked.outcomes["verdict"]
+        lines.append(f"answers to pages: {facts.verdicts}, of which {fed} fit a page")
+    if found.judgement is not None and found.judgement.outside:
+        lines.append(
+            f"{found.judgement.outside} labels lie in the warm-up or outside of the history and "
+            "were left out"
+        )
+    if found.left_out:
+        lines.append(f"{found.left_out} quieter areas are judged, and neither drawn nor injected")
+    disturbed = sum(one.disturbed for one in found.injected)
+    if disturbed:
+        lines.append(f"{disturbed} incidents were left out: the history itself paged meanwhile")
+    lines += [f"incidents not played: {n} ({why})" for why, n in found.walked.skipped.items()]
+    return lines
+
+
+def week_table(found: Backtest) -> Table:
+    """Pages a week against the budget."""
+    weeks, zone = found.weeks, found.settings.timezone
+    rows = [
+        (clock(weeks.begin + number * WEEK_SECONDS, zone)[:10], str(pages))
+        for number, pages in enumerate(weeks.by_week)
+    ]
+    return Table("Pages by week", ("week from", "pages"), tuple(rows))
+
+
+def area_table(found: Backtest) -> Table:
+    """Pages by area, beside how many tickets it has."""
+    weeks = found.weeks
+    rows = [
+        (clean(area, 64), str(pages), f"{pages / weeks.weeks:.2f}" if weeks.weeks else "-")
+        for area, pages in list(weeks.by_area.items())[:MOST_ROWS]
+    ]
+    return Table("Pages by area", ("area", "pages", "a week"), tuple(rows))
+
+
+def label_table(found: Backtest) -> Table:
+    """What became of each known incident, and the sums."""
+    judged, zone = found.judgement, found.settings.timezone
+    assert judged is not None
+    rows = []
+    for one in judged.met[:MOST_ROWS]:
+        label = one.label
+        what = "the whole tenant" if label.area is None else clean(label.area, 64)
+        told = "page was out already" if one.before else span(one.delay)
+        rows.append((what, clock(label.start, zone), clock(label.end, zone), told))
+    more = len(judged.met) - len(rows)
+    sums = (
+        f"precision {judged.precision}, recall {judged.recall}; median {span(judged.delay(0.5))}, "
+        f"90 % {span(judged.delay(0.9))}"
+    )
+    said = (sums, f"and {more} more") if more > 0 else (sums,)
+    return Table("Known incidents", ("area", "from", "to", "paged after"), tuple(rows), said)
+
+
+def size_tables(found: Backtest) -> list[Table]:
+    """How fast incidents would have been seen: a row for each area, a column for each size."""
+    titles = {
+        "area": "Injected: an area's tickets multiplied",
+        "slice": "Injected: one region's or version's tickets of an area multiplied",
+        "tenant": "Injected: all areas' tickets multiplied",
+    }
+    tables = []
+    for kind, title in titles.items():
+        those = [one for one in found.sizes if one.kind == kind]
+        if not those:
+            continue
+        multiples = sorted({one.multiple for one in those})
+        several = len({one.tenant for one in those}) > 1
+        rows: dict[tuple[str, str], dict[float, Size]] = {}
+        for one in those:
+            rows.setdefault((one.tenant, one.area or "all areas"), {})[one.multiple] = one
+        cells = tuple(
+            (
+                clean(f"{tenant}: {area}" if several else area, 64),
+                *(_cell(sizes.get(multiple)) for multiple in multiples),
+            )
+            for (tenant, area), sizes in rows.items()
+        )
+        heads = ("area", *(f"x{multiple:g}" for multiple in multiples))
+        assert found.injections is not None
+        hours = found.injections.seconds / 3600.0
+        note = (
+            f"median delay of those found within {hours:g} hours; found/played where not all were"
+        )
+        tables.append(Table(title, heads, cells, (note,)))
+    return tables
+
+
+def sentences(found: Backtest) -> list[str]:
+    """The same for the smallest size of each area that was always found, fastest first."""
+    sure = [one for one in found.sizes if one.kind == "area" and one.found == one.played]
+    least: dict[tuple[str, str | None], Size] = {}
+    for one in sorted(sure, key=lambda one: one.multiple):
+        least.setdefault((one.tenant, one.area), one)
+    return [
+        f"{one.multiple:g} times the tickets of {clean(one.area or '', 64)} would be seen after "
+        f"{span(one.median)}"
+        for one in sorted(least.values(), key=lambda one: one.median)
+    ]
+
+
+def difference_table(found: Sequence[Difference], names: tuple[str, str], zone: str) -> Table:
+    """Page by page what two configurations send."""
+    rows = []
+    for one in found:
+        run = one.left or one.right
+        assert run is not None
+        left, right = ("-" if r is None else clock(r.opened, zone) for r in (one.left, one.right))
+        if one.left is None or one.right is None:
+            told = f"only {names[one.left is None]}"
+        else:
+            later = one.later / 60.0
+            when = "at the same time" if not later else f"{span(abs(later))} "
+            told = when if not later else when + ("later" if later > 0 else "earlier")
+        rows.append((_about(run), left, right, told))
+    both = sum(one.left is not None and one.right is not None for one in found)
+    alone = [sum(one.right is None for one in found), sum(one.left is None for one in found)]
+    note = f"both: {both}; only {names[0]}: {alone[0]}; only {names[1]}: {alone[1]}"
+    heads = ("about", *names, f"{names[1]} is")
+    return Table("Page by page", heads, tuple(rows), (note,))
+
+
+def tables(found: Backtest) -> list[Table]:
+    """All of them."""
+    result = [week_table(found), area_table(found)]
+    if found.judgement is not None:
+        result.append(label_table(found))
+    return result + size_tables(found)
+
+
+def _about(run: Run) -> str:
+    what = f"all of {run.tenant}" if run.area is None else run.area
+    return clean(what if run.slice is None else f"{what}, {run.slice[1]}", 64)
+
+
+def _cell(size: Size | None) -> str:
+    if size is None:
+        return "-"
+    if not size.found:
+        return "not found"
+    told = span(size.median)
+    return told if size.found == size.played else f"{told} ({size.found}/{size.played})"

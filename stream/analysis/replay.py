@@ -1,0 +1,145 @@
+"""The other shell around the same core: tickets in a file in, escalations in a file out, no Kafka.
+
+Time is taken from the tickets. The same input and ``--until`` give the same bytes; the same tickets
+sent in simulated mode give the same escalations. Nothing later in the file enters a decision.
+Memory does not grow with the file.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
+
+from detectors.policy.settings import Settings
+from detectors.step.partition import Partition
+from detectors.timelines.whole_run import Timelines
+from schemas.codec import MAX_BYTES, read_ticket, to_signal, write_escalation
+from schemas.dead_letter import DeadLetter, DeadReason, Rejected
+from schemas.escalation import EscalationEvent
+from schemas.signals import HistoryEnd, Mode, Tick, Verdict
+
+
+class Replay:
+    """One run over tickets.
+
+    Example:
+        >>> replay = Replay(Settings())
+        >>> at = b'"created_at": "2026-03-02T09:00:00Z"'
+        >>> replay.take(b'{"ticket_id": "1", "product_area": "login", ' + at + b"}")
+        []
+        >>> replay.counts["counted"]
+        1
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        until: float | None = None,
+        max_bytes: int = MAX_BYTES,
+        verdicts: Iterable[Verdict] = (),
+        lines: Timelines | None = None,
+    ) -> None:
+        """Start with nothing known.
+
+        Args:
+            settings: How to decide.
+            until: A ticket created later (seconds since 1970) is rejected as ``future``.
+            max_bytes: A longer ticket is rejected unread.
+            verdicts: What people answered, in order; each is fed before the first later ticket.
+            lines: Follows some areas.
+        """
+        self.counts: Counter[str] = Counter()
+        """Tickets by what became of them; rejected ones as ``dead``."""
+        self._partition = Partition(0, owner=0, settings=settings)
+        self._until, self._max_bytes = until, max_bytes
+        self._settings, self._lines = settings, lines
+        self._verdicts = deque(verdicts)
+
+    def take(self, line: bytes, mode: Mode = "simulated") -> list[EscalationEvent]:
+        """One ticket event.
+
+        Raises:
+            Rejected: It cannot be taken in; the next one can.
+        """
+        try:
+            if len(line) > self._max_bytes:
+                raise Rejected("oversized", f"at most {self._max_bytes} bytes are read")
+            signal = to_signal(read_ticket(line), mode)
+            if self._until is not None and signal.created_at > self._until:
+                raise Rejected("future", "created_at lies after the end of the replay")
+        except Rejected:
+            self.counts["dead"] += 1
+            raise
+        while self._verdicts and self._verdicts[0].at <= signal.created_at:
+            self._partition.take(self._verdicts.popleft())
+        tenant = self._partition.tenants.get(signal.tenant) if self._lines else None
+        if self._lines and tenant is not None:
+            self._lines.look(tenant, signal.created_at, self._settings)
+        done = self._partition.take(signal)
+        if self._lines and tenant is not None:
+            self._lines.scored(tenant)
+        self.counts[done.outcome] += 1
+        return done.escalations
+
+    def end_history(self) -> list[EscalationEvent]:
+        """What came so far was history: from here on it pages."""
+        return [
+            event
+            for tenant in sorted(self._partition.tenants)
+            for event in self._partition.take(HistoryEnd(tenant)).escalations
+        ]
+
+    def finish(self) -> list[EscalationEvent]:
+        """Move every tenant's clock to the end, where one was given."""
+        while self._verdicts:
+            self._partition.take(self._verdicts.popleft())
+        if self._lines:
+            self._lines.finish(self._partition.tenants.values())
+        if self._until is None:
+            return []
+        return [
+            event
+            for tenant in sorted(self._partition.tenants)
+            for event in self._partition.take(Tick(self._until, tenant)).escalations
+        ]
+
+
+def replay_lines(
+    replay: Replay,
+    lines: Iterable[tuple[int, bytes]],
+    name: str,
+    write: Callable[[EscalationEvent], None],
+    bury: Callable[[DeadLetter], None],
+    mode: Mode = "simulated",
+) -> None:
+    """Take all *lines* (with their numbers) of the file *name*.
+
+    Escalations go to *write*, what is rejected to *bury*.
+    """
+    for number, line in lines:
+        try:
+            for event in replay.take(line, mode):
+                write(event)
+        except Rejected as why:
+            bury(DeadLetter.of(why, line, name, 0, number))
+
+
+def to_file(file: BinaryIO) -> Callable[[EscalationEvent], None]:
+    """Write events to *file*, one a line, exactly as on the topic."""
+
+    def write(event: EscalationEvent) -> None:
+        file.write(write_escalation(event) + b"\n")
+
+    return write
+
+
+def dead_to_file(
+    file: BinaryIO | None, counts: Counter[DeadReason]
+) -> Callable[[DeadLetter], None]:
+    """Count dead letters by reason, and write them to *file*, one a line, where there is one."""
+
+    def bury(letter: DeadLetter) -> None:
+        counts[letter.reason] += 1
+        if file is not None:
+            file.write(letter.model_dump_json().encode() + b"\n")
+
+    return bury

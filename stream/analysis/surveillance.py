@@ -1,0 +1,122 @@
+"""Methods of the R package surveillance as rivals, where R and the package are installed.
+
+EARS C1 and C2 and Farrington flexible look at the last 24 hours, as if a day ended with each hour;
+glrnb at hourly counts under a season learned before. What they are given, and give, is described in
+``surveillance.R``. Counts are of tickets, for these methods are made for whole numbers.
+"""
+
+import math
+import shutil
+import subprocess
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from detectors.evaluation.experiments.comparison import (
+    PEAKS_A_WEEK,
+    QUIET_HOURS,
+    Contested,
+    Met,
+    peaks_of,
+)
+from detectors.evaluation.experiments.competing_methods import NOTHING
+from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec
+
+SCRIPT: Final = Path(__file__).with_name("surveillance.R")
+METHODS: Final = ("EARS C1", "EARS C2", "Farrington", "glrnb")
+ABSENT: Final = (
+    "R surveillance: not installed, left out (Debian: apt-get install r-cran-surveillance)"
+)
+
+Scores = dict[str, dict[str, dict[int, float]]]
+"""By method, by area, by how many hours of the trunk had passed."""
+
+
+def available() -> bool:
+    """Whether R and the package are there."""
+    program = shutil.which("Rscript")
+    if program is None:
+        return False
+    asked = [program, "-e", "quit(status = !requireNamespace('surveillance', quietly = TRUE))"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+def join(contested: Contested, spec: Spec, warm_weeks: int) -> Contested:
+    """*contested* with the methods of R as further rivals; without its counts."""
+    lines = [
+        f"T\t{area}\t{warm_weeks * WEEK_HOURS}\t{_counts(counts)}"
+        for area, counts in contested.counts.items()
+    ]
+    for number, one in enumerate(contested.met):
+        first = int(one.start // HOUR) - spec.first_hour
+        for area, counts in one.counts.items():
+            lines.append(f"B\t{number}\t{area}\t{first}\t{_counts(counts)}")
+    program = shutil.which("Rscript") or "Rscript"
+    told = subprocess.run(
+        [program, str(SCRIPT)],
+        input="\n".join(lines) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    trunks: Scores = defaultdict(lambda: defaultdict(dict))
+    branches: dict[int, Scores] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    for line in told.splitlines():
+        kind, *names, method, hour, score = line.split("\t")
+        if kind == "T":
+            trunks[method][names[0]][int(hour)] = float(score)
+        else:
+            branches[int(names[0])][method][names[1]][int(hour)] = float(score)
+    weeks = len(next(iter(contested.counts.values()))) // WEEK_HOURS - warm_weeks
+    return replace(
+        contested,
+        names=(*contested.names, *(f"R {method}" for method in METHODS)),
+        met=tuple(
+            _met(one, trunks, branches[number], spec) for number, one in enumerate(contested.met)
+        ),
+        peaks=(*contested.peaks, *(_peaks(trunks[m], warm_weeks, weeks) for m in METHODS)),
+        counts={},
+    )
+
+
+def _peaks(scores: dict[str, dict[int, float]], warm_weeks: int, weeks: int) -> tuple[float, ...]:
+    highs = np.full((max(1, len(scores)), weeks * WEEK_HOURS), NOTHING)
+    for row, of_area in zip(highs, scores.values(), strict=False):
+        for hour, score in of_area.items():
+            row[hour - 1 - warm_weeks * WEEK_HOURS] = score
+    return peaks_of(highs, PEAKS_A_WEEK * weeks)
+
+
+def _met(one: Met, trunks: Scores, branch: Scores, spec: Spec) -> Met:
+    """One incident with what R says of it."""
+    before, highs = list(one.before), list(one.highs)
+    first = int(one.start // HOUR) - spec.first_hour
+    for method in METHODS:
+        lately = [
+            score
+            for area in one.counts
+            for source in (trunks[method][area], branch[method][area])
+            for hour, score in source.items()
+            if first - QUIET_HOURS < hour <= first
+        ]
+        before.append(max(lately, default=NOTHING))
+        best, records = -math.inf, []
+        for hour, score in sorted(
+            (hour, score)
+            for area in one.counts
+            for hour, score in branch[method][area].items()
+            if hour > first
+        ):
+            at = (spec.first_hour + hour) * HOUR
+            if at <= one.end and score > best:
+                best = score
+                records.append(((at - one.start) / 60.0, score))
+        highs.append(tuple(records))
+    return replace(one, before=tuple(before), highs=tuple(highs), counts={})
+
+
+def _counts(counts: tuple[int, ...]) -> str:
+    return " ".join(map(str, counts))

@@ -1,0 +1,132 @@
+"""Timelines as charts: what the collector of a backtest saw, for `stream.charts.vega`."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from detectors.evaluation.history.labels import Label
+from detectors.evaluation.history.page_log import Diary, Run
+from detectors.timelines.whole_run import HOUR, Stretch, Timelines, bands
+from schemas.codec import area_name
+from schemas.escalation import EscalationEvent
+from stream.charts.vega import Moment, Span, png, svg, timeline
+from stream.errors import UserError
+
+SUFFIXES: Final = (".svg", ".png")
+SHOWN_LIMITS: Final = 4.0
+"""Scores above so many times the highest limit are drawn as that."""
+MOST_SPANS: Final = 60
+"""Episodes and labels that are marked in one chart, the last ones."""
+
+
+def moments(stretches: Sequence[Stretch]) -> list[Moment]:
+    """Of one area, per hour; the score from 0 up to some limits, or a spike would hide the rest."""
+    found = []
+    highest = SHOWN_LIMITS * max((one.limit or 0.0 for one in stretches), default=0.0)
+    for one, (low, high) in zip(stretches, bands(list(stretches)), strict=True):
+        hours = one.seconds / HOUR
+        found.append(
+            Moment(
+                at=one.at,
+                seconds=one.seconds,
+                observed=round(one.observed / hours, 3),
+                expected=round(one.expected / hours, 3),
+                low=round(low / hours, 3),
+                high=round(high / hours, 3),
+                score=round(min(max(one.score, 0.0), highest or one.score), 2),
+                limit=None if one.limit is None else round(one.limit, 2),
+            )
+        )
+    return found
+
+
+def spans(runs: Sequence[Run], labels: Sequence[Label], tenant: str, area: str) -> list[Span]:
+    """What to mark in the timeline of *area*: its episodes, and known incidents."""
+    found = [
+        Span(run.opened, run.ended, "all" if run.area is None else _sliced(run))
+        for run in runs
+        if run.tenant == tenant and run.about(area) is not None
+    ]
+    for label in labels:
+        if label.tenant in ("", tenant) and label.area in (None, area):
+            paged = any(label.fits(run) is not None for run in runs)
+            # Beside the word on its page there is no room for another.
+            found.append(Span(label.start, label.end, "" if paged else "known", "label"))
+    return sorted(found, key=lambda one: one.begin)[-MOST_SPANS:]
+
+
+def chart(
+    stretches: Sequence[Stretch], marked: Sequence[Span], zone: str, width: int = 720
+) -> dict[str, Any]:
+    """The timeline of one area, as `stream.charts.vega` takes it."""
+    return timeline(moments(stretches), marked, zone=zone, width=width, height=160)
+
+
+class Plot:
+    """One area's time in a file, collected while a replay runs."""
+
+    def __init__(self, named: str, path: Path) -> None:
+        """Follow the area *named* ("area", or "tenant/area"), and write to *path*.
+
+        Raises:
+            UserError: *path* is neither .svg nor .png.
+        """
+        if path.suffix.lower() not in SUFFIXES:
+            raise UserError(f"{path}: a plot is written as .svg or .png; name it so")
+        tenant, _, area = named.rpartition("/")
+        self._named, self._path = named, path
+        self._diary = Diary()
+        self.lines = Timelines([(tenant, area_name(area))])
+
+    def hear(self, event: EscalationEvent) -> None:
+        """Take in an escalation."""
+        self._diary.hear((event,))
+
+    def write(self, zone: str) -> None:
+        """Write the file, its axis in *zone*.
+
+        Raises:
+            UserError: There is no such area, or there are several; or the file cannot be written.
+        """
+        found = self.lines.stretches
+        if not found:
+            raise UserError(
+                f"--plot {self._named}: no ticket of such an area, or less than an hour"
+            )
+        if len(found) > 1:
+            names = ", ".join(f"{tenant}/{area}" for tenant, area in sorted(found)[:8])
+            raise UserError(f"--plot {self._named}: several tenants have it; say which: {names}")
+        [((tenant, area), stretches)] = found.items()
+        drawn = chart(stretches, spans(self._diary.runs, (), tenant, area), zone)
+        try:
+            if self._path.suffix.lower() == ".svg":
+                self._path.write_text(svg(drawn), encoding="utf-8")
+            else:
+                self._path.write_bytes(png(drawn))
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be written: {error.strerror}") from None
+
+
+def slim(drawn: str) -> str:
+    """An SVG of `stream.charts.vega` at a third of its size: one path of bars, without words.
+
+    It is to stand in a figure that says in words what it shows.
+    """
+    drawn = _NEEDLESS.sub("", drawn)
+    drawn = _DIGITS.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), drawn)
+    return _BARS.sub(lambda bars: f'<path d="{"".join(_PATH.findall(bars[0]))}"{bars[1]}/>', drawn)
+
+
+_NEEDLESS: Final = re.compile(
+    r' (?:aria-[a-z]+|role|class|stroke-miterlimit|pointer-events)="[^"<>]*"'
+)
+_DIGITS: Final = re.compile(r"(?<=[ ,(\"A-Za-z])-?\d+\.\d{2,}(?=[ ,)\"A-Za-z])")
+_PATH: Final = re.compile(r'<path d="([^"]*)"')
+_BARS: Final = re.compile(
+    r'<path d="[^"]*"((?: fill="#\w+")(?: opacity="[.\d]+"))/>(?:<path d="[^"]*"\1/>)+'
+)
+
+
+def _sliced(run: Run) -> str:
+    return run.severity if run.slice is None else f"{run.slice[1]}: {run.severity}"

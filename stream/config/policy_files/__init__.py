@@ -1,0 +1,1 @@
+"""The operator's files: taxonomy, playbook, calendar of events."""

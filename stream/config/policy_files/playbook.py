@@ -1,0 +1,187 @@
+"""The playbook's file: TOML with a table ``[[entry]]`` for each kind of escalation."""
+
+import difflib
+import re
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, Field, model_validator
+
+from detectors.policy.playbook import FIELDS, MOST_STEPS, WHOLE_TENANT, Entry, Playbook
+from detectors.policy.taxonomy import Taxonomy
+from schemas.codec import value_name
+from schemas.escalation import Severity
+from schemas.signals import OTHER, UNCLASSIFIED
+from stream.config.errors import Disagreement, Sources, disagree, find_mistakes, found, nearest
+from stream.config.files import read_toml
+from stream.config.policy_files.toml_tables import Part, numbered, parts_of, tables_of
+from stream.config.values import Section, folded_names, one_line
+
+MOST_ENTRIES: Final = 2000
+"""Each escalation looks through all of them once."""
+NAME_CHARACTERS: Final = 200
+TEXT_CHARACTERS: Final = 2000
+
+_BRACES: Final = re.compile(r"\{([^{}]*)\}")
+_ALWAYS_THERE: Final = (WHOLE_TENANT, UNCLASSIFIED, OTHER)
+"""Areas that no taxonomy names."""
+
+
+_name = one_line(NAME_CHARACTERS)
+
+
+def _people(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_name(name) for name in names))
+
+
+def _text(text: str) -> str:
+    controls = [c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t"]
+    if controls or len(text) > TEXT_CHARACTERS:
+        raise ValueError(f"text of up to {TEXT_CHARACTERS} characters, none of them a control")
+    return text.strip()
+
+
+def _steps(steps: tuple[str, ...]) -> tuple[str, ...]:
+    steps = tuple(_text(step) for step in steps)
+    if len(steps) > MOST_STEPS or not all(steps):
+        raise ValueError(f"up to {MOST_STEPS} steps, none of them empty")
+    return steps
+
+
+def _customer_text(text: str) -> str:
+    text = _text(text)
+    wrong = []
+    for inside in dict.fromkeys(_BRACES.findall(text)):
+        if inside not in FIELDS:
+            close = difflib.get_close_matches(inside.strip().lower(), FIELDS, n=1)
+            meant = f" (did you mean {{{close[0]}}}?)" if close else ""
+            wrong.append(f"{found('{' + inside + '}')}{meant}")
+    if wrong:
+        raise ValueError(f"in braces only {', '.join(FIELDS)}, not {', '.join(wrong)}")
+    return text
+
+
+def _runbook(text: str) -> str:
+    """A URL of a web page, or a path below where the reader knows to look."""
+    example = (
+        'a URL such as "https://runbooks.example.com/login", or a relative path, '
+        f"up to {TEXT_CHARACTERS} characters in one line"
+    )
+    text = text.strip()
+    if not text.isprintable() or len(text) > TEXT_CHARACTERS:
+        raise ValueError(example)
+    try:
+        url = urlsplit(text)
+        host = url.hostname
+    except ValueError:
+        raise ValueError(example) from None
+    is_page = url.scheme in {"http", "https"} and bool(host) and " " not in text
+    is_path = not url.scheme and not text.startswith(("/", "\\"))
+    if not (is_page or is_path):
+        raise ValueError(example)
+    return text
+
+
+Names = Annotated[tuple[str, ...], AfterValidator(folded_names)]
+
+
+class _Entry(Section):
+    """One ``[[entry]]``."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(description="what to call it, in quotes")
+    areas: Names = ()
+    issue_types: Names = ()
+    products: Names = ()
+    severity: Severity = "info"
+    team: Annotated[str, AfterValidator(_name)] = Field(description="who takes it, in quotes")
+    runbook: Annotated[str, AfterValidator(_runbook)] = ""
+    steps: Annotated[tuple[str, ...], AfterValidator(_steps)] = ()
+    tell: Annotated[tuple[str, ...], AfterValidator(_people)] = ()
+    customer_text: Annotated[str, AfterValidator(_customer_text)] = ""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.areas == (WHOLE_TENANT,) and self.issue_types:
+            text = "has none where the whole tenant is up: leave one of the two keys out"
+            disagree([Disagreement("entry.issue_types", ("entry.areas",), text)])
+        return self
+
+
+class _File(BaseModel):
+    entry: _Entry
+
+
+def read_playbook(path: Path, taxonomy: Taxonomy | None = None) -> tuple[Playbook, list[str]]:
+    """The entries of a file, in its order, and everything that is wrong with it.
+
+    Args:
+        path: the TOML file.
+        taxonomy: the areas and products there are; aliases become the areas they stand for. None:
+            any name will do.
+
+    Returns:
+        The playbook, empty if there is a mistake; the mistakes, each one line with its place.
+    """
+    text, data, mistakes = read_toml(path, "playbook")
+    if mistakes:
+        return Playbook(), mistakes
+    tables, mistakes = tables_of(data, "entry", str(path), "[[entry]]", MOST_ENTRIES)
+    whole = Sources(path, text, {})
+    mistakes += [
+        f"{whole.where(key)}: {key}: no such key; {nearest(key, ['entry'])}" for key in data
+    ]
+    parts = [part for _, part in parts_of(path, text, ("entry",))]
+    entries: dict[tuple[object, ...], Entry] = {}
+    for table, place in zip(tables, numbered(parts, len(tables), str(path), "entry"), strict=True):
+        wrong = find_mistakes(_File, {"entry": table}, place)
+        wrong += _unknown(table, place, taxonomy) if taxonomy is not None else []
+        mistakes += wrong
+        if not wrong:
+            entry = _entry(_Entry.model_validate(table), taxonomy)
+            same = entries.setdefault(_matches(entry), entry)
+            if same is not entry:
+                said = f"matches exactly what the entry {found(same.name)} does, and never counts"
+                mistakes.append(place.mistake("entry.name", said))
+    return (Playbook(), mistakes) if mistakes else (Playbook(entries=tuple(entries.values())), [])
+
+
+def _matches(entry: Entry) -> tuple[object, ...]:
+    """Equal for entries that are for the same escalations."""
+    names = (entry.areas, entry.issue_types, entry.products)
+    return (*map(frozenset, names), entry.severity)
+
+
+def _entry(made: _Entry, taxonomy: Taxonomy | None) -> Entry:
+    areas = made.areas
+    if taxonomy is not None:
+        areas = tuple(dict.fromkeys(taxonomy.canonical(area) for area in areas))
+    return Entry(
+        name=made.name,
+        areas=areas,
+        issue_types=made.issue_types,
+        severity=made.severity,
+        products=made.products,
+        team=made.team,
+        runbook=made.runbook,
+        steps=made.steps,
+        tell=made.tell,
+        customer_text=made.customer_text,
+    )
+
+
+def _unknown(table: dict[str, Any], place: Part, taxonomy: Taxonomy) -> list[str]:
+    """Areas and products that the taxonomy does not know."""
+    areas = [area.name for area in taxonomy.areas]
+    aliases = [alias for area in taxonomy.areas for alias in area.aliases]
+    known = {"areas": [*areas, *aliases, *_ALWAYS_THERE], "products": list(taxonomy.products)}
+    mistakes = []
+    for key, names in known.items():
+        listed = table.get(key)
+        for text in listed if isinstance(listed, list) else []:
+            folded = value_name(text) if isinstance(text, str) else None
+            if folded is not None and folded not in names:
+                said = f"{found(text)} is not in the taxonomy; {nearest(folded, names)}"
+                mistakes.append(place.mistake(f"entry.{key}", said))
+    return mistakes

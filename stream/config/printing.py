@@ -1,0 +1,31 @@
+"""The configuration as commented TOML."""
+
+import json
+
+from pydantic import SecretStr
+
+from stream.config.errors import MASK
+from stream.config.sections import Config
+
+
+def show(config: Config) -> str:
+    """The configuration as TOML, each key with its meaning; a secret that is set as ``********``.
+
+    What it returns can be loaded again and gives an equal configuration, secrets apart.
+    """
+    lines: list[str] = []
+    for name in Config.model_fields:
+        section = getattr(config, name)
+        about = " ".join((type(section).__doc__ or "").split())
+        lines += [f"# {about}", f"[{name}]"]
+        for key, known in type(section).model_fields.items():
+            lines += [f"# {known.description}", f"{key} = {_toml(getattr(section, key))}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, SecretStr):
+        value = MASK if value.get_secret_value() else ""
+    # JSON text is TOML text, but for DEL, which only TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,1 @@
+"""Faust, adapted to chunks of records and to our own durable offsets."""

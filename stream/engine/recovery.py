@@ -1,0 +1,88 @@
+"""Recovery of a partition's state from its changelog."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import faust
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
+from faust.types import TP
+
+from detectors.state.snapshots import StateError
+from stream.engine.faust_binding import LedgerApp
+from stream.process.fail_fast import fatal
+
+
+class FullRecovery(Recovery):
+    """Each rebalance reads the changelog from its start into an empty ledger.
+
+    Stock Faust keeps what is in memory and reads on from there: memory can then be half old and
+    half new, and keys of lost partitions stay.
+    """
+
+    app: LedgerApp
+
+    async def on_rebalance(self, *args: Any, **kwargs: Any) -> None:
+        """The assignment changes."""
+        self.app.ledger.close()
+        await super().on_rebalance(*args, **kwargs)
+
+    async def _build_offsets(
+        self, consumer: Any, tps: set[TP], destination: Any, title: str
+    ) -> None:
+        if title == "active":
+            for buffer in self.buffers.values():
+                buffer.clear()
+            self.app.ledger.clear()
+            for tp in tps:
+                destination[tp] = None
+        await super()._build_offsets(consumer, tps, destination, title)
+        if title == "active":  # Faust counts the offset before the first
+            consumer.read_from({tp: destination[tp] + 1 for tp in tps})
+
+    async def on_recovery_completed(self, generation_id: int = 0) -> None:
+        """The changelog is read: build the state, seek, and only then let records through."""
+        ledger = self.app.ledger
+        owned = {tp.partition for tp in self.app.consumer.assignment() if tp in self.active_tps}
+        try:
+            ledger.restore(owned)
+        except StateError as error:
+            fatal(str(error))
+        ledger.loaded = True  # before super(): it performs the seek
+        await super().on_recovery_completed(generation_id)
+        # Stock Faust resumes the source partitions, seeks, and then clears the agents' queues: what
+        # was handed out in between is gone for good. So nothing is handed out before this line.
+        ledger.open = generation_id == self.app.generation
+
+
+class FullTableManager(TableManager):
+    """Recovers with `FullRecovery`."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """See Faust."""
+        if self._recovery is None:
+            self._recovery = FullRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+
+class LedgerTable(faust.Table[Any, Any]):
+    """Reads the changelog in chunks into the ledger.
+
+    It is never written through: snapshots are produced in batches and awaited.
+    """
+
+    app: LedgerApp
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """One event is a chunk of records."""
+        ledger = self.app.ledger
+        for record in (record for event in batch for record in event.message.value):
+            if record.key is None or record.value is None:  # no tombstone is ever written
+                continue
+            try:
+                ledger.read_changelog(
+                    record.partition, record.key, record.value, record.timestamp / 1000.0
+                )
+            except StateError as error:
+                fatal(f"{record.topic}[{record.partition}] offset {record.offset}: {error}")

@@ -1,0 +1,1 @@
+"""Escalation events: following the topic, and writing them as text."""

@@ -1,0 +1,63 @@
+"""Follow the escalations, or look at what the workers know."""
+
+import time
+from collections.abc import AsyncIterator
+
+from aiokafka import TopicPartition
+
+from schemas.cloudevents import EventError, decode
+from schemas.escalation import EscalationEvent
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.kafka.reading import IDLE_MS, Reader, seek
+from stream.kafka.topics import verify
+
+MATURE_HOURS = 336.0
+"""Two weeks: each hour of the week was seen twice, and the own tail begins to count."""
+
+
+async def follow(
+    config: Config,
+    *,
+    from_start: bool = False,
+    since: float | None = None,
+    idle_seconds: float | None = None,
+) -> AsyncIterator[EscalationEvent]:
+    """Escalations as they come, in whichever content mode; repeats (same source and id) left out.
+
+    Args:
+        config: Where to read.
+        from_start: Also those that are on the topic already.
+        since: Also those from the first one on whose record timestamp is at or after it, in
+            seconds since 1970, in each partition; not together with *from_start*.
+        idle_seconds: End after so long without one; None: never.
+
+    Raises:
+        UserError: No broker, or the topics are not as they must be.
+    """
+    await verify(config)
+    topic = Topics(config.kafka.topic_prefix).escalations
+    async with Reader(config) as reader:
+        partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
+        reader.assign(partitions)
+        if from_start:
+            await reader.seek_to_beginning(*partitions)
+        elif since is not None:
+            await seek(reader, partitions, since)
+        else:
+            await reader.seek_to_end(*partitions)
+        seen: dict[tuple[str, str], None] = {}
+        heard = time.monotonic()
+        while idle_seconds is None or time.monotonic() - heard < idle_seconds:
+            for records in (await reader.getmany(timeout_ms=IDLE_MS)).values():
+                for record in records:
+                    heard = time.monotonic()
+                    try:
+                        event = decode(record.headers, record.value)
+                    except EventError:
+                        continue  # somebody else's, or of a later release
+                    if (event.source, event.id) not in seen:
+                        seen[event.source, event.id] = None
+                        if len(seen) > 100_000:
+                            del seen[next(iter(seen))]
+                        yield event

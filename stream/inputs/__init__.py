@@ -1,0 +1,1 @@
+"""Files and topics of tickets that a user has, as ticket events."""

@@ -1,0 +1,49 @@
+"""What people answered, from a file of `Feedback`: fed in between tickets, by their times."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from detectors.forensics.redecide import Logged
+from schemas.codec import read_feedback
+from schemas.dead_letter import Rejected
+from schemas.signals import Tick, Ticket, Verdict
+from stream.errors import UserError
+from stream.inputs.ticket_files import TicketFile
+
+
+def read_verdicts(name: str | Path) -> list[Verdict]:
+    """All answers in a file, one `Feedback` a line, by their times; what is no verdict included.
+
+    Raises:
+        UserError: A line cannot be read, or the file.
+    """
+    found = []
+    with TicketFile(str(name), format="jsonl") as file:
+        for number, line in file:
+            try:
+                found.append(read_feedback(line))
+            except Rejected as why:
+                raise UserError(f"{name}, line {number}: {why}; a line is one Feedback") from None
+    return sorted(found, key=lambda verdict: verdict.at)
+
+
+def with_verdicts(log: Iterable[Logged], verdicts: Sequence[Verdict]) -> Iterator[Logged]:
+    """The *log* with *verdicts* (by their times) before the first record of a later time.
+
+    Example:
+        >>> tickets = [Logged("1", Ticket("acme", "1", 0.0)), Logged("2", Ticket("acme", "2", 9.0))]
+        >>> said = Verdict("acme", "e" * 32, "incident", 5.0)
+        >>> [record.place for record in with_verdicts(tickets, [said])]
+        ['1', 'feedback 1', '2']
+    """
+    waiting = list(enumerate(verdicts, start=1))
+    for record in log:
+        signal = record.signal
+        if isinstance(signal, Ticket | Tick):
+            at = signal.created_at if isinstance(signal, Ticket) else signal.now
+            while waiting and waiting[0][1].at < at:
+                number, verdict = waiting.pop(0)
+                yield Logged(f"feedback {number}", verdict)
+        yield record
+    for number, verdict in waiting:
+        yield Logged(f"feedback {number}", verdict)

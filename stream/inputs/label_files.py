@@ -1,0 +1,73 @@
+"""Known incidents as people keep them: a CSV with columns area, start, end, perhaps tenant."""
+
+import csv
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from detectors.evaluation.history.labels import ANY, Label
+from schemas.codec import area_name, clean
+from stream.errors import UserError
+
+WHOLE: Final = "*tenant*"
+"""In the column area, as is an empty one: the whole tenant."""
+NEEDED: Final = ("area", "start", "end")
+
+
+def read_labels(path: Path, timezone: str | None = None) -> list[Label]:
+    """The labels of the file at *path*, in the order of their starts.
+
+    Args:
+        path: CSV in UTF-8 with a line of heads; columns in any order, others are passed over.
+        timezone: IANA zone of times that carry no offset; None: UTC.
+
+    Raises:
+        UserError: The file, a column or a row is not as it must be; with the row's line.
+    """
+    try:
+        zone = ZoneInfo(timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UserError(f'"{timezone}" is no IANA time zone such as Europe/Berlin') from None
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            heads = {name.strip().lower(): name for name in rows.fieldnames or ()}
+            missing = [name for name in NEEDED if name not in heads]
+            if missing:
+                raise UserError(
+                    f"{path}: the column {missing[0]} is missing: the first line of labels must "
+                    "name area, start and end, and may name tenant"
+                )
+            found = [_label(path, rows.line_num, row, heads, zone) for row in rows]
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8: save it as UTF-8") from None
+    except csv.Error as error:
+        raise UserError(f"{path} is no CSV: {error}") from None
+    return sorted(found, key=lambda label: (label.start, label.end, label.area or ""))
+
+
+def _label(
+    path: Path, line: int, row: dict[str, str], heads: dict[str, str], zone: ZoneInfo
+) -> Label:
+    cell = {name: (row.get(head) or "").strip() for name, head in heads.items()}
+    start = _time(path, line, "start", cell["start"], zone)
+    end = _time(path, line, "end", cell["end"], zone)
+    if end < start:
+        raise UserError(f"{path}, line {line}: the end lies before the start")
+    area = None if cell["area"] in ("", WHOLE) else area_name(cell["area"])
+    tenant = clean(cell.get("tenant", ""), 128) or ANY
+    return Label(start=start, end=end, area=area, tenant=tenant)
+
+
+def _time(path: Path, line: int, name: str, text: str, zone: ZoneInfo) -> float:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(
+            f"{path}, line {line}: {name} is {text!r}, which is no time such as "
+            "2026-03-02T09:00:00Z"
+        ) from None
+    return (at.replace(tzinfo=zone) if at.tzinfo is None else at).timestamp()

@@ -1,0 +1,56 @@
+"""A history from Kafka: a range of the topic ``tickets.by-tenant``, in the workers' own order."""
+
+import math
+from collections.abc import Callable
+
+from aiokafka import TopicPartition
+
+from detectors.evaluation.history.injection import Taken
+from schemas import signals
+from schemas.signals import CANARY
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.kafka.reading import Reader, seek
+from stream.kafka.topics import verify
+
+IDLE_MS = 300
+
+
+async def read_topic(
+    config: Config, since: float, until: float, take: Callable[[Taken], None]
+) -> int:
+    """Give all signals that the topic took in from *since* to *until* to *take*.
+
+    Times are the broker's, in seconds since 1970; infinite ones mean all that is there now. Without
+    a consumer group: nobody else's offsets move. What the canary made up is left out.
+
+    Returns:
+        How many records cannot be read; they are passed over, as by the workers.
+
+    Raises:
+        UserError: No broker, or the topics are not as they must be.
+    """
+    await verify(config)
+    undecodable = 0
+    topic = Topics(config.kafka.topic_prefix).by_tenant
+    async with Reader(config) as reader:
+        partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
+        ends = await reader.end_offsets(partitions)
+        for tp in partitions:
+            reader.assign([tp])
+            if math.isfinite(since):
+                await seek(reader, [tp], since)
+            else:
+                await reader.seek_to_beginning(tp)
+            while await reader.position(tp) < ends[tp]:
+                for record in (await reader.getmany(tp, timeout_ms=IDLE_MS)).get(tp, ()):
+                    at = record.timestamp / 1000.0
+                    if record.offset >= ends[tp] or at > until or record.value is None:
+                        continue
+                    signal = signals.read(record.value)
+                    if signal is None:
+                        undecodable += 1
+                        continue
+                    if not (signal.tenant or "").startswith(CANARY):
+                        take(Taken(at, signal, at, tp.partition))
+    return undecodable

@@ -1,0 +1,1 @@
+"""Kafka clients: connections, topics, reading, partitioning, sending."""

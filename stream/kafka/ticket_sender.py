@@ -1,0 +1,206 @@
+"""Send ticket events to the topic ``tickets``: as they are, as history, or as simulated time.
+
+Key: the tenant, so that one partition keeps its order. What cannot be read is sent all the same:
+intake is the one that judges, and gives its reason on the topic of dead letters.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from detectors.foundation.timestamps import moment
+from schemas.codec import HEADER_KIND, HEADER_MODE, read_ticket, to_signal
+from schemas.dead_letter import Rejected
+from schemas.signals import Mode
+from schemas.tick import Tick
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.errors import UserError
+from stream.kafka.clients import kafka_client_options
+from stream.kafka.topics import no_broker, verify
+
+IN_FLIGHT = 2_000
+"""Records that may wait for their acknowledgement."""
+TICK_SECONDS = 1.0
+"""Of wall-clock time, between two ticks of simulated time."""
+
+Speed = float | Literal["max"]
+
+
+@dataclass
+class Pace:
+    """How fast, and as what.
+
+    Attributes:
+        mode: live, history or simulated. rate: Tickets a second, at most; None: as fast as it goes.
+        speed: In simulated mode how many times faster than life; max: as fast as it goes. until: In
+        simulated mode: where the clock is moved to after the last ticket, seconds since 1970.
+    """
+
+    mode: Mode = "live"
+    rate: float | None = None
+    speed: Speed = "max"
+    until: float | None = None
+
+
+@dataclass
+class Sent:
+    """What was sent."""
+
+    tickets: int = 0
+    unreadable: int = 0
+    tenants: set[str] = field(default_factory=set)
+    latest: float = 0.0
+    """Event time, seconds since 1970."""
+
+
+class Sender:
+    """A producer for tickets and the marks among them; use it in ``async with``."""
+
+    def __init__(self, config: Config, pace: Pace) -> None:
+        """Nothing is connected yet."""
+        self._config, self._pace = config, pace
+        self._topic = Topics(config.kafka.topic_prefix).tickets
+        self._waiting: set[asyncio.Future[Any]] = set()
+        self._failed: BaseException | None = None
+        self.sent = Sent()
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            UserError: No broker, or the topics are not as they must be.
+        """
+        await verify(self._config)
+        self._producer = AIOKafkaProducer(
+            **kafka_client_options(self._config), acks="all", linger_ms=5, max_batch_size=262_144
+        )
+        try:
+            await self._producer.start()
+        except KafkaConnectionError:
+            raise UserError(no_broker(self._config.kafka.bootstrap_servers)) from None
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Disconnect, after what was sent is acknowledged."""
+        await self._producer.stop()
+
+    async def send(
+        self,
+        lines: Iterable[bytes],
+        seen: Callable[[], None] = lambda: None,
+        *,
+        waits: bool = False,
+    ) -> None:
+        """Send all *lines* at the pace asked for, and wait until all are acknowledged.
+
+        Args:
+            lines: One ticket each.
+            seen: Called after each.
+            waits: Whether the next line may be long in coming, as on a pipe: what is there is sent
+                meanwhile.
+
+        Raises:
+            UserError: The broker does not take them.
+        """
+        started, first, ticked = time.monotonic(), None, 0.0
+        coming = iter(lines)
+        while True:
+            line = await asyncio.to_thread(next, coming, None) if waits else next(coming, None)
+            if line is None:
+                break
+            at = await self._ticket(line)
+            seen()
+            if self._pace.rate is not None:
+                ahead = self.sent.tickets / self._pace.rate - (time.monotonic() - started)
+                if ahead > 0.0:
+                    await asyncio.sleep(ahead)
+            elif self._pace.mode == "simulated" and self._pace.speed != "max" and at is not None:
+                first = at if first is None else first
+                due = started + (at - first) / self._pace.speed
+                while (wait := due - time.monotonic()) > 0.0:
+                    await asyncio.sleep(min(wait, TICK_SECONDS))
+                    if time.monotonic() - ticked >= TICK_SECONDS:
+                        ticked = time.monotonic()
+                        now = first + (min(ticked, due) - started) * self._pace.speed
+                        await self._tick(now - self._config.time.lateness_seconds)
+        if self._pace.mode == "simulated" and self._pace.until is not None:
+            await self._tick(self._pace.until)
+        if self._pace.mode == "history":
+            for tenant in sorted(self.sent.tenants):
+                await self._mark(
+                    Tick(type="history_end", now=moment(self.sent.latest), tenant=tenant)
+                )
+        await self._settle(0)
+
+    async def pass_time(self, until: float) -> None:
+        """In simulated time nothing more comes before *until*, seconds since 1970.
+
+        Ticks alone, at the pace.
+        """
+        speed = self._pace.speed
+        now = self.sent.latest
+        while now < until:
+            step = 60.0 if speed == "max" else TICK_SECONDS * speed
+            now = min(until, now + step)
+            await self._tick(now)
+            if speed != "max":
+                await asyncio.sleep(TICK_SECONDS)
+        await self._settle(0)
+
+    async def _ticket(self, line: bytes) -> float | None:
+        """Send one; its time, where it can be read."""
+        at = None
+        try:
+            signal = to_signal(read_ticket(line))
+            tenant, at = signal.tenant, signal.created_at
+            self.sent.tenants.add(tenant)
+            self.sent.latest = max(self.sent.latest, at)
+        except Rejected:
+            tenant = "default"
+            self.sent.unreadable += 1
+        self.sent.tickets += 1
+        await self._put(tenant, line, [(HEADER_MODE, self._pace.mode.encode())])
+        return at
+
+    async def _tick(self, now: float) -> None:
+        for tenant in sorted(self.sent.tenants):
+            await self._mark(Tick(type="tick", now=moment(now), tenant=tenant))
+
+    async def _mark(self, mark: Tick) -> None:
+        assert mark.tenant is not None
+        await self._put(mark.tenant, mark.model_dump_json().encode(), [(HEADER_KIND, b"mark")])
+
+    async def _put(self, tenant: str, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+        try:
+            future = await self._producer.send(
+                self._topic, value, key=tenant.encode(), headers=headers
+            )
+        except KafkaError as error:
+            raise UserError(f"a ticket cannot be sent to {self._topic}: {error}") from None
+        if self._failed is not None:
+            await self._settle(0)
+        self._waiting.add(future)
+        future.add_done_callback(self._done)
+        if len(self._waiting) >= IN_FLIGHT:
+            await self._settle(IN_FLIGHT // 2)
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._waiting.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._failed = self._failed or error
+
+    async def _settle(self, most: int) -> None:
+        """Wait until at most so many are without acknowledgement."""
+        while len(self._waiting) > most and self._failed is None:
+            await asyncio.wait(self._waiting, return_when=asyncio.FIRST_COMPLETED)
+        if self._failed is not None:
+            raise UserError(
+                f"not all of the {self.sent.tickets} tickets were taken by {self._topic} "
+                f"({self._failed}): send the file again, what was taken is recognised"
+            ) from None

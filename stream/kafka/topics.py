@@ -1,0 +1,179 @@
+"""Make the topics, and see that they are as they must be before anything relies on them."""
+
+from typing import Any, Final, NamedTuple
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.errors import UserError
+from stream.kafka.clients import kafka_client_options
+
+DAY_MS: Final = 86_400_000
+
+
+class Spec(NamedTuple):
+    """A topic as it must be."""
+
+    name: str
+    partitions: int
+    settings: dict[str, str]
+
+
+def specs(config: Config) -> list[Spec]:
+    """All topics, and why they are as they are.
+
+    ``tickets.by-tenant`` is stamped by the broker: its append time is what live tickets are late or
+    early against. The audit is kept for longer than a year, for who asks is late. What notify knows
+    and silences are compacted: the last word on each is enough. The changelog is compacted, never
+    deleted from, and not compacted before every record was written again (see
+    `detectors.state.snapshots`).
+    """
+    topics = Topics(config.kafka.topic_prefix)
+    count = config.kafka.partitions
+    two_weeks = {"retention.ms": str(14 * DAY_MS)}
+    quarter = {"retention.ms": str(90 * DAY_MS)}
+    found = [
+        Spec(topics.tickets, count, two_weeks),
+        Spec(topics.by_tenant, count, {**two_weeks, "message.timestamp.type": "LogAppendTime"}),
+        Spec(topics.dead, 1, two_weeks),
+        Spec(topics.escalations, count, quarter),
+        Spec(topics.feedback, count, quarter),
+        Spec(topics.audit, count, {"retention.ms": str(400 * DAY_MS)}),
+        Spec(topics.notified, count, {"cleanup.policy": "compact"}),
+        Spec(
+            topics.silences,
+            1,
+            {"cleanup.policy": "compact,delete", "retention.ms": str(400 * DAY_MS)},
+        ),
+        Spec(
+            topics.changelog(config.kafka.group),
+            count,
+            {
+                "cleanup.policy": "compact",
+                "min.compaction.lag.ms": str(config.state.compaction_lag_seconds * 1000),
+            },
+        ),
+    ]
+    if config.kafka.replication_factor >= 3:
+        found = [s._replace(settings={**s.settings, "min.insync.replicas": "2"}) for s in found]
+    return found
+
+
+async def create(config: Config) -> list[str]:
+    """Make the topics that are missing; the names of those made.
+
+    Raises:
+        UserError: No broker, or it refuses.
+    """
+    async with _Admin(config) as admin:
+        there = await admin.list_topics()
+        missing = [spec for spec in specs(config) if spec.name not in there]
+        new = [
+            NewTopic(
+                spec.name,
+                spec.partitions,
+                config.kafka.replication_factor,
+                topic_configs=spec.settings,
+            )
+            for spec in missing
+        ]
+        if not new:
+            return []
+        answer = await admin.create_topics(new)
+        for name, code, *message in answer.topic_errors:
+            if code not in (0, 36):  # 36: somebody else just made it
+                text = message[0] if message and message[0] else for_code(code).__name__
+                raise UserError(f"topic {name} cannot be made: {text}")
+        return [spec.name for spec in missing]
+
+
+async def verify(config: Config) -> None:
+    """See that all topics exist with the right number of partitions.
+
+    Raises:
+        UserError: No broker, or something about the topics is wrong; all of it at once.
+    """
+    async with _Admin(config) as admin:
+        there = set(await admin.list_topics())
+        wanted = specs(config)
+        wrong = []
+        if missing := [spec.name for spec in wanted if spec.name not in there]:
+            wrong.append(f"missing: {', '.join(missing)}; make them with: spikewatch topics create")
+        described = await admin.describe_topics([s.name for s in wanted if s.name in there])
+        counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
+        for spec in wanted:
+            count = counts.get(spec.name, spec.partitions)
+            if count != spec.partitions:
+                wrong.append(
+                    f"{spec.name} has {count} partitions, expected {spec.partitions}: set [kafka] "
+                    f"partitions = {count}, or another [kafka] topic_prefix and group"
+                )
+        there_now = [spec for spec in wanted if spec.name in there]
+        wrong += await _wrong_settings(admin, config, there_now)
+        if wrong:
+            raise UserError("the topics are not as they must be. " + "; ".join(wrong))
+
+
+async def _wrong_settings(admin: Any, config: Config, wanted: list[Spec]) -> list[str]:
+    """What crash safety rests on and is not so: the stamp, the compaction, and its lag."""
+    keys = ("message.timestamp.type", "cleanup.policy", "min.compaction.lag.ms")
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=dict.fromkeys(keys, ""))
+        for spec in wanted
+        if spec.settings.keys() & set(keys)
+    ]
+    if not asked:
+        return []
+    found: dict[tuple[str, str], str] = {}
+    for answer in await admin.describe_configs(asked):
+        for _, _, _, name, entries in answer.resources:
+            found.update({(name, entry[0]): entry[1] for entry in entries})
+    wrong = []
+    for spec in wanted:
+        for key in spec.settings.keys() & set(keys):
+            value = found.get((spec.name, key), "")
+            if key == "min.compaction.lag.ms":
+                if int(value or 0) <= config.state.rewrite_seconds * 1000:
+                    wrong.append(
+                        f"{spec.name} has {key}={value}: more than [state] rewrite_seconds "
+                        f"({config.state.rewrite_seconds} s) is needed"
+                    )
+            elif value != spec.settings[key]:
+                wrong.append(f"{spec.name} has {key}={value}: {spec.settings[key]} is needed")
+    return wrong
+
+
+class _Admin:
+    """An admin client for the time of a ``with``, its failures as sentences."""
+
+    def __init__(self, config: Config) -> None:
+        self._servers = config.kafka.bootstrap_servers
+        self._options = kafka_client_options(config)
+
+    async def __aenter__(self) -> Any:
+        self._client = AIOKafkaAdminClient(**self._options, request_timeout_ms=10_000)
+        try:
+            await self._client.start()
+        except KafkaConnectionError:
+            await self._client.close()
+            raise UserError(no_broker(self._servers)) from None
+        except KafkaError as error:
+            await self._client.close()
+            raise UserError(f"Kafka at {self._servers} refuses: {error}") from None
+        return self._client
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        await self._client.close()
+        if isinstance(error, KafkaError):
+            raise UserError(f"Kafka at {self._servers} refuses: {error}") from None
+
+
+def no_broker(servers: str) -> str:
+    """What to say where no broker answers."""
+    return (
+        f"no Kafka broker answers at {servers}: start one with 'spikewatch broker', or set "
+        "[kafka] bootstrap_servers (SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS) to one that runs"
+    )

@@ -1,0 +1,100 @@
+"""What Prometheus sees of notify; receivers and reasons as labels, nothing of strangers."""
+
+from collections import Counter as Counts
+from collections.abc import Iterable
+from typing import Final, get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+)
+
+from schemas.audit import AuditEntry, SentReason
+from stream.notify.dispatch.thread_index import Register
+from stream.process import metrics_http
+
+SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+class NotifyMetrics:
+    """The metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        """All at zero."""
+        self.registry = registry = CollectorRegistry()
+        self._decisions = Counter(
+            "spikewatch_notification_decisions",
+            "Decisions whether a receiver is told of a transition, by named reason.",
+            ["receiver", "reason", "send"],
+            registry=registry,
+        )
+        self._notifications = Counter(
+            "spikewatch_notifications",
+            "Messages by what became of them: sent, or given_up.",
+            ["receiver", "outcome", "reason"],
+            registry=registry,
+        )
+        self._failures = Counter(
+            "spikewatch_notification_failures",
+            "Attempts that did not work and are repeated.",
+            ["receiver"],
+            registry=registry,
+        )
+        self._pending = Gauge(
+            "spikewatch_notifications_pending",
+            "Messages that are to be sent, those that wait for a cool-down included.",
+            ["receiver"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "spikewatch_notification_seconds",
+            "From the escalation's append to its topic to the provider's yes.",
+            ["receiver"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+
+    def serve(self, host: str, port: int) -> None:
+        """Answer scrapes on *host* and *port*; port 0: do not.
+
+        Raises:
+            UserError: The port cannot be had.
+        """
+        metrics_http.serve(self.registry, host, port, "[notify] metrics_port")
+
+    def know(self, receivers: Iterable[str]) -> None:
+        """Begin the counts of failures at zero: one that appears with 1 has not grown."""
+        for receiver in receivers:
+            self._failures.labels(receiver)
+            for reason in get_args(SentReason):
+                self._notifications.labels(receiver, "given_up", reason)
+
+    def audited(self, entry: AuditEntry) -> None:
+        """A decision was written down."""
+        if entry.kind == "decided" and entry.reason is not None:
+            send = "true" if entry.send else "false"
+            self._decisions.labels(entry.receiver, entry.reason, send).inc()
+
+    def attempt_failed(self, receiver: str) -> None:
+        """One attempt did not work."""
+        self._failures.labels(receiver).inc()
+
+    def sent(
+        self, receiver: str, reason: str, *, delivered: bool, arrived: float, now: float
+    ) -> None:
+        """A message is through, or given up."""
+        outcome = "sent" if delivered else "given_up"
+        self._notifications.labels(receiver, outcome, reason).inc()
+        if delivered and arrived:
+            self._seconds.labels(receiver).observe(max(0.0, now - arrived))
+
+    def look(self, register: Register) -> None:
+        """Count what is to be sent."""
+        counts: Counts[str] = Counts()
+        for one in register.of(register.waiting):
+            counts[one.receiver] += len(one.pending)
+        self._pending.clear()
+        for receiver, count in counts.items():
+            self._pending.labels(receiver).set(count)

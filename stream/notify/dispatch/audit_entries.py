@@ -1,0 +1,107 @@
+"""Entries for the audit, each with an id that is the same when the same is said again. Pure."""
+
+from datetime import UTC, datetime
+
+from schemas.audit import AuditEntry, Kind, Reason, audit_id
+from schemas.codec import clean
+from schemas.escalation import EscalationEvent
+from schemas.feedback import Feedback
+from stream.notify.dispatch.policy import Decision
+from stream.notify.model.threads import Correspondence, Pending, Thread
+from stream.notify.routing.router import Chosen
+
+DETAIL_CHARACTERS = 900
+
+
+def moment(at: float) -> datetime:
+    """Wall clock, seconds since 1970, as a time."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def decided(
+    thread: Thread, event: EscalationEvent, decision: Decision, by: str, now: float
+) -> AuditEntry:
+    """Whether a receiver is told of a transition."""
+    return AuditEntry(
+        audit_id=audit_id(
+            "decided", thread.key, event.data.sequence, decision.reason, decision.held_until
+        ),
+        at=moment(now),
+        kind="decided",
+        tenant=thread.tenant,
+        episode_id=thread.episode,
+        sequence=event.data.sequence,
+        transition=event.transition,
+        receiver=thread.receiver,
+        address=thread.address,
+        reason=decision.reason,
+        detail=clean(decision.detail, DETAIL_CHARACTERS),
+        by=by,
+        send=decision.send,
+    )
+
+
+def unsent(event: EscalationEvent, chosen: Chosen, now: float) -> AuditEntry:
+    """That nobody is to be paged for it, and why."""
+    data = event.data
+    return AuditEntry(
+        audit_id=audit_id("suppressed", data.episode_id, data.sequence, chosen.receiver),
+        at=moment(now),
+        kind="decided",
+        tenant=data.tenant,
+        episode_id=data.episode_id,
+        sequence=data.sequence,
+        transition=event.transition,
+        receiver=chosen.receiver,
+        address=chosen.address,
+        reason="suppressed",
+        detail=str(data.suppressed),
+        by=chosen.route,
+    )
+
+
+def of_item(
+    one: Correspondence,
+    item: Pending,
+    kind: Kind,
+    now: float,
+    *,
+    reason: Reason | None = None,
+    detail: str = "",
+    what: str = "",
+) -> AuditEntry:
+    """What became of a message; the *reason* is that of the message, if no other is given."""
+    because: Reason = reason or item.reason  # type: ignore[assignment]  # written by a decision
+    return AuditEntry(
+        audit_id=audit_id(kind, one.key, item.sequence, item.number, because, what or item.action),
+        at=moment(now),
+        kind=kind,
+        tenant=one.tenant,
+        episode_id=one.episode,
+        sequence=item.sequence,
+        transition=item.transition,
+        receiver=one.receiver,
+        address=one.address,
+        reason=because,
+        detail=clean(detail, DETAIL_CHARACTERS),
+    )
+
+
+def superseded(one: Correspondence, item: Pending, now: float, why: str) -> AuditEntry:
+    """That a message is not sent any more, since a newer one says more."""
+    return of_item(one, item, "decided", now, reason="superseded", detail=why)
+
+
+def answered(feedback: Feedback, words: str, now: float, *, known: bool) -> AuditEntry:
+    """What a person did."""
+    return AuditEntry(
+        audit_id=audit_id("answered", feedback.feedback_id),
+        at=moment(now),
+        kind="answered",
+        tenant=feedback.tenant,
+        episode_id=feedback.episode_id,
+        sequence=0,
+        reason=None if known else "unknown_episode",
+        detail=clean(words, DETAIL_CHARACTERS),
+        by=clean(feedback.by, 200),
+    )

@@ -1,0 +1,158 @@
+"""Many episodes in one message: more pages than a receiver is to get, or what was over already.
+
+A digest is a record of its own, and its members are the threads that name it: so each change is in
+one partition, and a digest whose record is not here (the process died in between, or another one
+has it) is made again from its members.
+"""
+
+from typing import Final
+
+from schemas.audit import audit_id
+from schemas.codec import clean
+from schemas.escalation import Severity
+from stream.escalations.plain_text import headline
+from stream.notify.dispatch.audit_entries import moment
+from stream.notify.dispatch.thread_index import Changes, Register
+from stream.notify.model.message import Action, Message
+from stream.notify.model.threads import Digest, DigestKind, Pending, Thread, unpack
+from stream.notify.routing.rules import General
+
+SHOWN: Final = 15
+"""Episodes that are named."""
+NAME_CHARACTERS: Final = 200
+
+
+class Digests:
+    """What is said in digests, and when."""
+
+    def __init__(self, register: Register, general: General) -> None:
+        """Of the digests in *register*."""
+        self._register = register
+        self._general = general
+
+    def join(self, thread: Thread, kind: DigestKind, now: float, changes: Changes) -> None:
+        """A digest tells of *thread* from now on: the one that is open, else a new one."""
+        partition = self._register.partition_of[thread.key]
+        digest = next(
+            (
+                one
+                for one in self._register.digests(kind, thread.receiver, thread.address)
+                if not one.closed and now - one.added < self._window
+            ),
+            None,
+        )
+        if digest is None:
+            identity = audit_id("digest", kind, thread.key, thread.seen, now)
+            digest = self._make(identity, thread, kind, partition, now)
+        thread.digest = digest.episode
+        self._register.note(thread)
+        digest.count += 1
+        digest.added = now
+        self._schedule(digest, now, changes)
+
+    @property
+    def _window(self) -> float:
+        return self._general.storm_minutes * 60.0
+
+    def _make(
+        self, identity: str, thread: Thread, kind: DigestKind, partition: int, now: float
+    ) -> Digest:
+        digest = Digest(identity, thread.receiver, kind, now, now, thread.address, thread.route)
+        self._register.add(digest, partition)
+        return digest
+
+    def mend(self, thread: Thread, now: float, changes: Changes) -> None:
+        """Make the digest of *thread* again if it is not here."""
+        if not thread.digest or not thread.running or self._register.digest(thread) is not None:
+            return
+        partition = self._register.partition_of[thread.key]
+        digest = self._make(thread.digest, thread, "storm", partition, now)
+        digest.count = len(self._register.members(digest))
+        self._schedule(digest, now, changes)
+
+    def _schedule(self, digest: Digest, now: float, changes: Changes) -> None:
+        """Say what is not told yet: soon where it is much of it, else at the end of the window."""
+        partition = self._register.partition_of[digest.key]
+        changes.threads[partition][digest.key] = digest
+        untold = digest.count - digest.told
+        if untold <= 0 or any(item.action != "resolve" for item in digest.pending):
+            return
+        due = now + self._general.digest_seconds
+        if digest.told and digest.count < 2 * digest.told:
+            due = max(due, digest.sent_at + self._window)
+        self._append(digest, "update" if digest.open else "open", now, due)
+
+    def _append(self, digest: Digest, action: Action, now: float, due: float) -> None:
+        digest.counter += 1
+        reason = "stale_digest" if digest.kind == "stale" else "storm_digest"
+        digest.pending.append(Pending(action, reason, 0, digest.counter, now, due))
+        self._register.note(digest)
+
+    def settle(self, digest: Digest | None, now: float, changes: Changes) -> None:
+        """Where all of it is over and told, say so, once."""
+        if digest is None or digest.closed or digest.pending or digest.told < digest.count:
+            return
+        if any(one.running for one in self._register.members(digest)):
+            return
+        digest.closed = True
+        if digest.open:
+            self._append(digest, "resolve", now, now)
+            digest.open = False
+        changes.threads[self._register.partition_of[digest.key]][digest.key] = digest
+
+    def sent(
+        self, digest: Digest, item: Pending, now: float, changes: Changes, *, delivered: bool
+    ) -> None:
+        """What became of a message of *digest*."""
+        if item.action != "resolve":
+            digest.told = max(digest.told, item.members)
+            digest.sent_at = now
+            digest.open = digest.open or delivered
+            self._schedule(digest, now, changes)
+        self.settle(digest, now, changes)
+
+    def message(self, digest: Digest, item: Pending) -> Message:
+        """The message of *item*, as it is to be sent now; it tells of all that joined so far."""
+        members = self._register.members(digest)
+        item.members = digest.count
+        running = sum(one.running for one in members)
+        named = []
+        for one in members[:SHOWN]:
+            event = unpack(one.event)
+            if event is not None:
+                named.append(clean(headline(event), NAME_CHARACTERS))
+        title, lines = self._words(digest, item, running)
+        lines += named
+        if digest.count > len(named):
+            lines.append(f"and {digest.count - len(named)} more")
+        grave = digest.kind == "storm" and item.action != "resolve"
+        severity: Severity = "error" if grave else "info"
+        return Message(
+            key=digest.identity,
+            id=f"{digest.episode}.{item.sequence}.{item.reason}-{item.number}",
+            action=item.action,
+            reason=item.reason,
+            title=title,
+            lines=tuple(lines),
+            severity=severity,
+            labels={"alertname": "TicketStorm", "severity": severity},
+            since=moment(digest.began),
+            address=digest.address,
+        )
+
+    def _words(self, digest: Digest, item: Pending, running: int) -> tuple[str, list[str]]:
+        if digest.kind == "stale":
+            said = "Notifications were behind: these opened and were resolved meanwhile."
+            what = "an episode was" if digest.count == 1 else f"{digest.count} episodes were"
+            title = f"[DIGEST] {what} over before anybody could be told"
+            return title, [said]
+        if item.action == "resolve":
+            return f"[RESOLVED] all {digest.count} episodes of the storm are over", []
+        minutes = f"{self._general.storm_minutes:g}"
+        return (
+            f"[STORM] {digest.count} more episodes, {running} of them run",
+            [
+                f"More than {self._general.storm_pages} pages in {minutes} minutes: those after "
+                "are here, and each is in the audit as in_storm_digest."
+            ],
+        )

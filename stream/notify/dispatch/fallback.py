@@ -1,0 +1,116 @@
+"""Somebody else hears that somebody could not be told: a failure to tell is itself an alert."""
+
+from collections.abc import Callable
+
+from schemas.escalation import EscalationEvent
+from stream.notify.dispatch.digests import Digests
+from stream.notify.dispatch.pending import Queues
+from stream.notify.dispatch.thread_index import Changes, Register
+from stream.notify.model.message import Action
+from stream.notify.model.threads import (
+    Correspondence,
+    Digest,
+    Pending,
+    Thread,
+    thread_key,
+    told_of,
+    unpack,
+)
+from stream.notify.routing.router import Chosen
+from stream.notify.routing.rules import Plan
+
+Begin = Callable[[EscalationEvent, Chosen, int, float], Thread]
+
+
+class Fallback:
+    """Tells the receivers in ``[delivery] fallback``, else those of the default."""
+
+    def __init__(
+        self, register: Register, plan: Plan, queues: Queues, digests: Digests, begin: Begin
+    ) -> None:
+        """Ready.
+
+        Args:
+            register: Where threads are.
+            plan: Who is told instead.
+            queues: Of the threads.
+            digests: For more pages than a receiver is to get.
+            begin: Makes a thread for one who was not concerned before.
+        """
+        self._register = register
+        self._plan = plan
+        self._queues = queues
+        self._digests = digests
+        self._begin = begin
+
+    def tell(
+        self, one: Correspondence, item: Pending, why: str, now: float, changes: Changes
+    ) -> None:
+        """Somebody else hears that somebody could not be told."""
+        if item.reason == "fallback" or item.action not in ("open", "update", "resolve"):
+            return
+        who = f"{one.receiver} ({one.address})" if one.address else one.receiver
+        text = f"{who} could not be told: {why}"
+        event = unpack(item.event)
+        for name in self._plan.general.fallback or self._plan.default:
+            if name == one.receiver:
+                continue
+            if isinstance(one, Digest) or event is None:
+                self._tell_of_a_digest(one, name, text, now, changes)
+            else:
+                self._tell_of_an_episode(one, event, item, name, text, now, changes)
+
+    def _tell_of_a_digest(
+        self, one: Correspondence, name: str, text: str, now: float, changes: Changes
+    ) -> None:
+        other = self._register.thread(thread_key(one.episode, name))
+        if other is None:
+            other = Thread(tenant=one.tenant, episode=one.episode, receiver=name, route="fallback")
+            self._register.add(other, self._register.partition_of[one.key])
+        actions: tuple[Action, ...] = ("open", "resolve")
+        for action in actions:  # a word in passing: nothing stays open
+            self._queues.append(
+                other, action, "fallback", now, changes, due=now, sequence=0, detail=text
+            )
+
+    def _tell_of_an_episode(
+        self,
+        one: Thread,
+        event: EscalationEvent,
+        item: Pending,
+        name: str,
+        text: str,
+        now: float,
+        changes: Changes,
+    ) -> None:
+        chosen = Chosen(name, "", "fallback", None)
+        partition = self._register.partition_of[one.key]
+        other = self._register.thread(thread_key(one.episode, name))
+        if other is None:
+            other = self._begin(event, chosen, partition, now)
+            other.event, other.running, other.seen = one.event, one.running, one.seen
+        if item.action == "resolve" and not other.open:
+            return  # it heard of no beginning
+        self._queues.take_back_its_end(other, now, changes)
+        if not other.open:
+            if self._register.had_its_share(name, "", now):
+                if not other.digest:
+                    other.told = told_of(event)
+                    self._digests.join(other, "storm", now, changes)
+                    self._queues.keep(other, changes)
+                return
+            other.paged_at = now
+        action: Action = "update" if other.open else "open"
+        if item.action == "resolve":
+            action = "resolve"
+        other.open, other.told = action != "resolve", told_of(event)
+        self._queues.append(
+            other, action, "fallback", now, changes, due=now, sequence=item.sequence,
+            event=item.event, detail=text, transition=item.transition,
+        )  # fmt: skip
+        if other.open and not other.running:
+            other.open = False
+            self._queues.append(
+                other, "resolve", "fallback", now, changes, due=now, sequence=other.seen,
+                event=other.event, detail=text, transition="resolved",
+            )  # fmt: skip

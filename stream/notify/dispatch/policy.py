@@ -1,0 +1,166 @@
+"""Whether a receiver is told of a transition, and why. Pure; each decision has a named reason.
+
+In this order: what nobody is to be paged for is not sent; an end is told to who was told of a
+beginning; what a digest tells is not told again, unless it became critical; only what is worth
+reading goes on; who has acknowledged is told of what is graver alone; then holds: snooze (but for
+what became critical), silence, quiet hours; and of what would be told as something new, whether it
+is stale or one page too many.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
+
+from schemas.audit import Reason
+from schemas.escalation import SEVERITIES, EscalationEvent, Severity
+from stream.notify.model.message import Action
+from stream.notify.model.threads import Thread, Told, told_of
+from stream.notify.routing.rules import General
+
+LOUD: Final = frozenset(("severity_raised", "became_tenant_wide", "resolved", "reopened"))
+"""Sent to who has acknowledged as well."""
+
+
+class Hold(NamedTuple):
+    """Something that holds messages back."""
+
+    reason: Reason
+    until: float
+    """Seconds since 1970."""
+    detail: str
+
+
+class Decision(NamedTuple):
+    """What is done about one transition for one receiver."""
+
+    send: bool
+    reason: Reason
+    action: Action = "update"
+    detail: str = ""
+    held_until: float = 0.0
+    """Above 0: it is decided again then."""
+
+
+class Circumstances(NamedTuple):
+    """What else counts, at the moment of a decision.
+
+    Attributes:
+        general: bounds.
+        hold: what silences or quiet hours hold; None: nothing.
+        over: whether the episode is known to be over already, further down the topic.
+        age: seconds since the event's own time.
+        storm: whether the receiver had its share of pages; asked only where it matters.
+    """
+
+    general: General
+    hold: Hold | None = None
+    over: bool = False
+    age: float = 0.0
+    storm: Callable[[], bool] = lambda: False
+
+
+def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumstances) -> Decision:
+    """What is done about *event*, which is the next one of its episode for *thread*.
+
+    Args:
+        thread: What the receiver knows; not changed.
+        event: A transition.
+        now: Wall clock, seconds since 1970.
+        around: What else counts.
+    """
+    data = event.data
+    if event.transition == "resolved":
+        return _end(thread, data.suppressed)
+    if data.suppressed is not None:
+        return Decision(False, "suppressed", detail=data.suppressed)
+    if thread.digest:
+        reason = _graver_than_its_digest(thread, event, around)
+        if reason is None:
+            return Decision(False, "in_storm_digest", detail=thread.digest)
+        action: Action = "open"
+    elif thread.open and thread.told is not None:
+        action = "update"
+        reason = worth_telling(event, thread.told, around.general)
+        if reason is None:
+            return Decision(False, "too_little_changed")
+        if thread.acknowledged_by and reason not in LOUD:
+            return Decision(False, "acknowledged", detail=f"by {thread.acknowledged_by}")
+    else:
+        action = "open"
+        reason = "reopened" if event.transition == "reopened" else "first"
+        if thread.held:
+            reason = "hold_ended"
+    hold = around.hold
+    became_critical = reason == "severity_raised" and data.severity == "critical"
+    if thread.snoozed_until > now and not became_critical:
+        hold = Hold("snoozed", thread.snoozed_until, f"by {thread.snoozed_by}")
+    if hold is not None:
+        return Decision(False, hold.reason, action, hold.detail, hold.until)
+    if action == "open":
+        if around.over and around.age > around.general.stale_minutes * 60.0:
+            return Decision(False, "stale", action, f"it is over, and {around.age:.0f} s old")
+        if around.storm():
+            return Decision(False, "in_storm_digest", action)
+    return Decision(True, reason, action, _change(thread.told, event, reason))
+
+
+def _change(told: Told | None, event: EscalationEvent, reason: Reason) -> str:
+    """What changed since the receiver was told, in words."""
+    if told is None:
+        return ""
+    now = told_of(event)
+    if reason in ("grew", "amended"):
+        return f"{told.tickets} tickets became {now.tickets}"
+    if reason in ("severity_raised", "severity_lowered"):
+        return f"{told.severity} became {now.severity}"
+    return ""
+
+
+def _end(thread: Thread, suppressed: str | None) -> Decision:
+    if thread.open:
+        return Decision(True, "resolved", "resolve")
+    if thread.digest:
+        return Decision(False, "in_storm_digest", detail=thread.digest)
+    if suppressed is not None:
+        return Decision(False, "suppressed", detail=suppressed)
+    return Decision(False, "never_told")
+
+
+def _graver_than_its_digest(
+    thread: Thread, event: EscalationEvent, around: Circumstances
+) -> Reason | None:
+    """A reason to tell of one episode of a digest by itself: it became critical since."""
+    if event.data.severity != "critical" or thread.told is None:
+        return None
+    reason = worth_telling(event, thread.told, around.general)
+    return reason if reason == "severity_raised" else None
+
+
+def worth_telling(event: EscalationEvent, told: Told, general: General) -> Reason | None:
+    """What makes *event* worth reading for who knows what was *told*; None: nothing does.
+
+    Growth counts from ``update_percent`` of what was told and ``update_tickets`` tickets on, both;
+    an amendment from ``update_tickets`` and half of what was told on.
+    """
+    now = told_of(event)
+    if event.transition == "reopened":
+        return "reopened"
+    if now.whole and not told.whole:
+        return "became_tenant_wide"
+    if _grade(now.severity) > _grade(told.severity):
+        return "severity_raised"
+    if _grade(now.severity) < _grade(told.severity):
+        return "severity_lowered"
+    if now.explanation and now.explanation != told.explanation:
+        return "new_explanation"
+    change = now.tickets - told.tickets
+    if change >= max(general.update_tickets, told.tickets * general.update_percent / 100.0):
+        return "grew"
+    if event.transition == "amended" and abs(change) >= max(
+        general.update_tickets, told.tickets / 2.0
+    ):
+        return "amended"
+    return None
+
+
+def _grade(severity: str) -> int:
+    return SEVERITIES.index(cast("Severity", severity))

@@ -1,0 +1,161 @@
+"""Where the desk keeps its threads and digests, and finds them without looking through all."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from schemas.audit import AuditEntry
+from stream.notify.model.threads import Correspondence, Digest, DigestKind, Thread
+from stream.notify.routing.rules import Plan
+
+
+class Changes:
+    """What has to be made durable, by partition."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.threads: defaultdict[int, dict[str, Correspondence]] = defaultdict(dict)
+        self.entries: defaultdict[int, list[AuditEntry]] = defaultdict(list)
+        self.forgotten: defaultdict[int, list[str]] = defaultdict(list)
+
+    @property
+    def partitions(self) -> set[int]:
+        """Those in which something changed."""
+        return {*self.threads, *self.entries, *self.forgotten}
+
+    def add(self, more: "Changes") -> None:
+        """Take *more* in, which came later."""
+        for partition in more.partitions:
+            self.threads[partition].update(more.threads[partition])
+            self.entries[partition] += more.entries[partition]
+            self.forgotten[partition] += more.forgotten[partition]
+
+
+class Register:
+    """All threads and digests of the partitions that are ours."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Empty."""
+        self._plan = plan
+        self.all: dict[str, Correspondence] = {}
+        self.partition_of: dict[str, int] = {}
+        self.waiting: set[str] = set()
+        """With something to send."""
+        self.held: set[str] = set()
+        """By a silence or by quiet hours."""
+        self.snoozed: set[str] = set()
+        """Somebody is to hear when the snooze is over."""
+        self.repeated: set[str] = set()
+        """Their receiver has to hear again of what runs."""
+        self._by_episode: defaultdict[str, set[str]] = defaultdict(set)
+        self._members: defaultdict[str, set[str]] = defaultdict(set)
+        self._pages: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+        self._digests: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+
+    def add(self, one: Correspondence, partition: int) -> None:
+        """A thread or digest is here from now on."""
+        self.all[one.key] = one
+        self.partition_of[one.key] = partition
+        receiver = self._plan.receivers.get(one.receiver)
+        if receiver is not None and receiver.sink.repeats(receiver.options) is not None:
+            self.repeated.add(one.key)
+        if isinstance(one, Thread):
+            self._by_episode[one.episode].add(one.key)
+        else:
+            self._digests[one.kind, one.receiver, one.address].add(one.key)
+        self.note(one)
+
+    def note(self, one: Correspondence) -> None:
+        """It changed: bring all that is found by its state up to date."""
+        key = one.key
+        _keep(self.waiting, key, bool(one.pending))
+        if isinstance(one, Thread):
+            _keep(self.held, key, bool(one.held) and one.held != "snoozed" and one.running)
+            _keep(self.snoozed, key, one.notice_owed)
+            if one.paged_at:
+                self._pages[one.receiver, one.address][key] = one.paged_at
+            if one.digest:
+                self._members[one.digest].add(key)
+
+    def drop(self, key: str) -> None:
+        """It is not here any more."""
+        one = self.all.pop(key)
+        del self.partition_of[key]
+        for keys in (self.waiting, self.held, self.snoozed, self.repeated):
+            keys.discard(key)
+        if isinstance(one, Thread):
+            _forget(self._by_episode, one.episode, key)
+            _forget(self._members, one.digest, key)
+            self._pages[one.receiver, one.address].pop(key, None)
+        else:
+            _forget(self._digests, (one.kind, one.receiver, one.address), key)
+
+    def leave_digest(self, thread: Thread) -> None:
+        """A digest tells of it no longer."""
+        _forget(self._members, thread.digest, thread.key)
+        thread.digest = ""
+
+    def keys_of(self, partition: int) -> list[str]:
+        """Everything of one partition."""
+        return [key for key, number in self.partition_of.items() if number == partition]
+
+    def thread(self, key: str) -> Thread | None:
+        """The thread with that key."""
+        found = self.all.get(key)
+        return found if isinstance(found, Thread) else None
+
+    def threads_of(self, episode: str) -> list[Thread]:
+        """All threads of an episode, in one order."""
+        return [t for k in sorted(self._by_episode.get(episode, ())) if (t := self.thread(k))]
+
+    def digest(self, thread: Thread) -> Digest | None:
+        """The digest that tells of it."""
+        for kind in ("storm", "stale"):
+            for key in self._digests.get((kind, thread.receiver, thread.address), ()):
+                found = self.all[key]
+                if isinstance(found, Digest) and found.episode == thread.digest:
+                    return found
+        return None
+
+    def digests(self, kind: DigestKind, receiver: str, address: str) -> Iterator[Digest]:
+        """Those of a receiver."""
+        for key in sorted(self._digests.get((kind, receiver, address), ())):
+            found = self.all[key]
+            if isinstance(found, Digest):
+                yield found
+
+    def members(self, digest: Digest) -> list[Thread]:
+        """The threads that a digest tells of, in one order."""
+        found = (self.thread(key) for key in sorted(self._members.get(digest.episode, ())))
+        return [
+            one
+            for one in found
+            if one is not None and (one.receiver, one.address) == (digest.receiver, digest.address)
+        ]
+
+    def had_its_share(self, receiver: str, address: str, now: float) -> bool:
+        """Whether a receiver was told of as many new things as the storm limit allows."""
+        general = self._plan.general
+        since = now - general.storm_minutes * 60.0
+        pages = self._pages[receiver, address]
+        for key in [key for key, at in pages.items() if at <= since]:
+            del pages[key]
+        return len(pages) >= general.storm_pages
+
+    def of(self, keys: Iterable[str]) -> list[Correspondence]:
+        """Those with these keys, in one order."""
+        return [self.all[key] for key in sorted(keys) if key in self.all]
+
+
+def _keep(keys: set[str], key: str, there: bool) -> None:
+    if there:
+        keys.add(key)
+    else:
+        keys.discard(key)
+
+
+def _forget(found: "defaultdict[Any, set[str]]", name: object, key: str) -> None:
+    if name in found:
+        found[name].discard(key)
+        if not found[name]:
+            del found[name]

@@ -1,0 +1,1 @@
+"""The messages and the remembered state of notifications."""

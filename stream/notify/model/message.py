@@ -1,0 +1,262 @@
+"""What a receiver is told, in the form that all sinks render from."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+from urllib.parse import quote, urlsplit
+
+from schemas.codec import clean
+from schemas.escalation import Account, EscalationEvent, Severity
+from stream.escalations.plain_text import for_accounts, headline, page, rounded
+
+Action = Literal["open", "update", "resolve", "acknowledge", "answer"]
+TITLE_CHARACTERS: Final = 300
+LINE_CHARACTERS: Final = 600
+LABEL_CHARACTERS: Final = 256
+MOST_LINES: Final = 60
+MOST_ACCOUNTS: Final = 20
+DAY: Final = 86_400.0
+LINK_FIELDS: Final = ("{tenant}", "{episode}")
+EPISODE_LINK: Final = "Open the episode"
+"""What the link to the episode's page is called."""
+WHY: Final[Mapping[str, str]] = {
+    "reopened": "it is back",
+    "severity_raised": "it became graver",
+    "severity_lowered": "it became milder",
+    "became_tenant_wide": "it is no longer one area alone",
+    "new_explanation": "something else explains it now",
+    "grew": "it grew",
+    "amended": "tickets that came late, moved or were taken back changed the picture",
+    "hold_ended": "it was held back and still runs",
+    "fallback": "another receiver could not be told",
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing to tell one receiver. All text is plain and literal; sinks escape it.
+
+    Attributes:
+        key: the same for all messages of an episode to a receiver: what providers deduplicate by.
+        id: of this message alone, the same when it is sent again.
+        action: what it does to the receiver's view of the episode.
+        reason: why it is sent, from the closed list of `schemas.audit`.
+        title: one line.
+        lines: the rest, each one line.
+        severity: of the episode now.
+        labels: tenant, product_area, ... as silences and routes match them.
+        links: text and https or http URL.
+        since: when the complaints began to come faster.
+        answerable: whether people can acknowledge or judge it.
+        address: the person it is for, where not the receiver's own.
+        event: what it is about; None for digests.
+        accounts: the customers it is for, where it is for the account team.
+    """
+
+    key: str
+    id: str
+    action: Action
+    reason: str
+    title: str
+    lines: tuple[str, ...]
+    severity: Severity
+    labels: Mapping[str, str]
+    since: datetime
+    links: tuple[tuple[str, str], ...] = ()
+    answerable: bool = False
+    address: str = ""
+    event: EscalationEvent | None = None
+    accounts: tuple[Account, ...] = ()
+    by: str = ""
+    facts: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        """Title and lines."""
+        return "\n".join((self.title, *self.lines))
+
+    @property
+    def page(self) -> str | None:
+        """URL of the episode's page, if it has one."""
+        return next((url for text, url in self.links if text == EPISODE_LINK), None)
+
+    def links_within(self, characters: int, most: int) -> list[tuple[str, str]]:
+        """Of the first *most* links those whose URL a provider takes: one that is cut is of no use.
+
+        Args:
+            characters: Of a URL, at most.
+            most: Links that are looked at.
+        """
+        return [link for link in self.links[:most] if len(link[1]) <= characters]
+
+
+def labels_of(event: EscalationEvent) -> dict[str, str]:
+    """What routes and silences match; what is not known is left out."""
+    data = event.data
+    found = {
+        "alertname": "TicketSpike",
+        "tenant": data.tenant,
+        "product": data.product or "",
+        "product_area": data.product_area or "",
+        "issue_type": data.issue_type or "",
+        "severity": data.severity,
+        "team": (data.actions.team if data.actions else None) or "",
+        "reason": data.reason,
+    }
+    for one in data.explanation[:1]:
+        if one.dimension == "issue_type":
+            found["issue_type"] = found["issue_type"] or one.value
+        elif one.dimension.isidentifier():
+            found.setdefault(one.dimension, one.value)
+    if data.slice is not None and data.slice.dimension.isidentifier():
+        found[data.slice.dimension] = data.slice.value
+    cleaned = {name: clean(value, LABEL_CHARACTERS) for name, value in found.items()}
+    return {name: value for name, value in cleaned.items() if value}
+
+
+def of_event(
+    event: EscalationEvent,
+    *,
+    action: Action,
+    reason: str,
+    link: str = "",
+    address: str = "",
+    accounts: Sequence[Account] = (),
+    identity: str = "",
+    number: str = "",
+    now: float | None = None,
+    note: str = "",
+    by: str = "",
+    peak: float = 0.0,
+) -> Message:
+    """The message that tells of *event*.
+
+    Args:
+        event: The escalation.
+        action: See `Message`.
+        reason: See `Message`.
+        link: Template of a page's URL, with ``{tenant}`` and ``{episode}``; empty: none.
+        address: Of the owner it is for.
+        accounts: Those of the owner's customers that are inside.
+        identity: What providers know the episode by; empty: its id, and the address.
+        number: Of this message alone; empty: made of the event and the reason.
+        now: Wall-clock time, to say how old it is; None: do not.
+        note: Something to say first, such as who could not be told.
+        by: Who answered.
+        peak: The highest ratio of the whole episode.
+    """
+    data = event.data
+    said = for_accounts(event) if address else page(event).split("\n")[1:]
+    lines = [note] if note else []
+    if reason in WHY and (action != "open" or reason == "reopened"):
+        lines = [f"Why you are told: {note or WHY[reason]}."]
+    if accounts:
+        named = ""
+        if data.impact is not None and data.impact.customers > len(data.impact.accounts):
+            named = f" (the event names {len(data.impact.accounts)} of {data.impact.customers})"
+        lines.append(f"Your customers in it: {len(accounts)}{named}")
+        lines += [f"- {one}" for one in _accounts(accounts)]
+    if now is not None and action == "open":
+        age = now - data.detected_at.timestamp()
+        if 1_800.0 <= age < 30.0 * DAY:
+            lines.append(f"It opened {age / 3600.0:.1f} hours ago and still runs.")
+    lines += [line.strip() for line in said if not line.lstrip().startswith("budget: ")]
+    if event.transition == "resolved" and peak > 0.0:
+        lines.append(f"At its worst: {rounded(peak)} times the expected rate.")
+    return Message(
+        key=identity or (f"{data.episode_id}/{address}" if address else data.episode_id),
+        id=(number or f"{data.episode_id}.{data.sequence}.{reason}") + _mark(address),
+        action=action,
+        reason=reason,
+        title=clean(headline(event), TITLE_CHARACTERS),
+        lines=tuple(clean(line, LINE_CHARACTERS) for line in lines[:MOST_LINES]),
+        severity=data.severity,
+        labels=labels_of(event),
+        since=data.since,
+        links=tuple(_links(event, link, examples=not address)),
+        answerable=not address,
+        address=address,
+        event=event,
+        accounts=tuple(accounts),
+        by=by,
+        facts=tuple(_facts(event)),
+    )
+
+
+def notice(
+    key: str,
+    number: str,
+    action: Action,
+    reason: str,
+    tenant: str,
+    text: str,
+    since: datetime,
+    address: str = "",
+) -> Message:
+    """A message about no event that can be read: only what is known."""
+    return Message(
+        key=key,
+        id=number + _mark(address),
+        action=action,
+        reason=reason,
+        title=clean(f"[NOTICE] {text or 'an episode of which this release can read no more'}",
+                    TITLE_CHARACTERS),
+        lines=(f"Episode or digest {key} of {clean(tenant, 128) or 'several tenants'}",),
+        severity="error",
+        labels={"alertname": "TicketNotice", "tenant": clean(tenant, LABEL_CHARACTERS)},
+        since=since,
+        address=address,
+    )  # fmt: skip
+
+
+def _mark(address: str) -> str:
+    """What tells messages to several owners apart, fit for a header."""
+    return f".{hashlib.sha256(address.encode()).hexdigest()[:12]}" if address else ""
+
+
+def _facts(event: EscalationEvent) -> Iterable[tuple[str, str]]:
+    """The few figures that stand out, for sinks that have fields."""
+    data = event.data
+    yield "Tickets", f"{data.tickets} ({rounded(data.expected)} expected)"
+    yield "Customers", str(data.customers)
+    yield "Since", f"{data.since:%Y-%m-%d %H:%M} UTC"
+    yield "Times the usual rate", rounded(data.ratio)
+    if data.actions is not None and data.actions.team:
+        yield "Team", clean(data.actions.team, 100)
+
+
+def _links(event: EscalationEvent, link: str, *, examples: bool) -> Iterable[tuple[str, str]]:
+    data = event.data
+    if link:
+        url = link.replace("{tenant}", quote(data.tenant, safe="")).replace(
+            "{episode}", data.episode_id
+        )
+        yield EPISODE_LINK, url
+    if data.actions is not None and is_web(data.actions.runbook):
+        yield "Runbook", str(data.actions.runbook)
+    for example in data.examples if examples else ():  # of anybody's customers
+        if is_web(example.url):
+            yield f"Ticket {clean(example.ticket_id, 60)}", str(example.url)
+
+
+def is_web(url: str | None) -> bool:
+    """Whether it is a link to a page."""
+    try:
+        parts = urlsplit(url or "")
+        if not (url or "").isprintable() or " " in (url or ""):
+            return False  # urlsplit leaves line ends out of what it looks at
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _accounts(accounts: Sequence[Account]) -> Iterable[str]:
+    for one in accounts[:MOST_ACCOUNTS]:
+        parts = [one.tier or "", f"{one.tickets} ticket" + ("s" if one.tickets > 1 else "")]
+        if one.revenue:
+            parts.append(f"{one.revenue:,.0f} a year")
+        yield f"{clean(one.customer, 100)} ({', '.join(filter(None, parts))})"
+    if len(accounts) > MOST_ACCOUNTS:
+        yield f"and {len(accounts) - MOST_ACCOUNTS} more"

@@ -1,0 +1,1 @@
+"""What people answer: acknowledgements, verdicts, snoozes, silences."""

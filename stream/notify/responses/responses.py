@@ -1,0 +1,123 @@
+"""What people answer, made into what stands on the topics. Pure but for the ids."""
+
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pydantic import ValidationError
+
+from detectors.foundation.dimensions import DIMENSIONS
+from schemas.feedback import Action, Feedback
+from schemas.silence import MATCHED, Matcher, Silence
+from stream.config.errors import nearest
+from stream.errors import UserError
+
+_DURATION: Final = re.compile(r"(\d+)\s*(m|min|h|d|w)")
+_SECONDS: Final = {"m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+LABELS: Final = frozenset((*MATCHED, *DIMENSIONS, "customer", "alertname"))
+"""Of pages; see `stream.notify.model.message.labels_of`."""
+LONGEST: Final = timedelta(days=366)
+
+
+def duration(text: str) -> timedelta:
+    """From ``30m``, ``2h``, ``3d`` or ``1w``.
+
+    Raises:
+        UserError: It is none of them, or longer than a year.
+
+    Example:
+        >>> duration("90m")
+        datetime.timedelta(seconds=5400)
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None or len(found[1]) > 6:
+        raise UserError(f"{text!r} is no duration such as 30m, 2h, 3d or 1w")
+    length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    if not timedelta(0) < length <= LONGEST:
+        raise UserError(f"{text!r} is not between a minute and a year")
+    return length
+
+
+def answer(
+    episode: str,
+    tenant: str,
+    action: Action,
+    by: str,
+    *,
+    now: datetime,
+    until: datetime | None = None,
+    note: str | None = None,
+    duplicate_of: str | None = None,
+    identity: str = "",
+) -> Feedback:
+    """What *by* did about an episode.
+
+    The same *identity* again is the same answer; without one it is a new one.
+
+    Raises:
+        UserError: Something of it cannot be.
+    """
+    if duplicate_of == episode:
+        raise UserError("an episode is no duplicate of itself")
+    if until is not None and until <= now:
+        raise UserError("until lies in the past")
+    try:
+        return Feedback(
+            feedback_id=identity or secrets.token_hex(16),
+            tenant=tenant,
+            episode_id=episode,
+            action=action,
+            by=by,
+            at=now,
+            until=until,
+            note=note,
+            duplicate_of=duplicate_of,
+        )
+    except ValidationError as error:
+        raise UserError(in_words(error)) from None
+
+
+def silence(
+    matchers: list[str], by: str, comment: str, *, now: datetime, ends_at: datetime
+) -> Silence:
+    """A silence that begins now.
+
+    Raises:
+        UserError: A matcher cannot be read, or the end lies in the past.
+    """
+    if ends_at <= now:
+        raise UserError("the end lies in the past")
+    try:
+        parsed = tuple(Matcher.parse(text) for text in matchers)
+        for one in parsed:
+            if one.name not in LABELS:
+                raise UserError(
+                    f"{one.name}: no page has such a label; {nearest(one.name, LABELS)}"
+                )
+        return Silence(
+            silence_id=secrets.token_hex(8),
+            matchers=parsed,
+            starts_at=now,
+            ends_at=ends_at,
+            by=by,
+            comment=comment,
+        )
+    except ValidationError as error:
+        raise UserError(in_words(error)) from None
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def ended(found: Silence, by: str, now: datetime) -> Silence:
+    """The same silence, over now."""
+    comment = f"{found.comment} (ended by {by})".strip()[:1000]
+    return found.model_copy(update={"ends_at": now.astimezone(UTC), "comment": comment})
+
+
+def in_words(error: ValidationError) -> str:
+    """The first thing that is wrong, and where."""
+    one = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in one["loc"])
+    said = one["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said

@@ -1,0 +1,82 @@
+"""Everything else: the more than a hundred services that Apprise knows, by its URLs.
+
+Apprise makes its own requests: the rules of `stream.notify.sinks.safe_http` do not hold for them.
+
+Source: caronc/apprise, wiki "Notification services".
+"""
+
+import logging
+from typing import Any, ClassVar, Final
+
+import apprise
+from pydantic import Field
+
+from schemas.escalation import Severity
+from stream.config.secret import Secret
+from stream.config.values import plain
+from stream.notify.model.errors import RefusedError, TryAgainError
+from stream.notify.model.message import Action, Message
+from stream.notify.sinks.base import Handle, Options, Sink
+
+SECONDS: Final = 30.0
+INVISIBLE: Final = "\u200b"
+logging.getLogger("apprise").disabled = True  # it logs URLs that it does not know, with their keys
+logging.getLogger("urllib3").setLevel(logging.INFO)  # below, it logs their paths
+TYPE: Final[dict[Severity, apprise.NotifyType]] = {
+    "critical": apprise.NotifyType.FAILURE,
+    "error": apprise.NotifyType.FAILURE,
+    "warning": apprise.NotifyType.WARNING,
+    "info": apprise.NotifyType.INFO,
+}
+
+
+class AppriseOptions(Options):
+    """One URL of Apprise's."""
+
+    url: Secret = Field(description="Apprise URL, such as ntfy://topic; it holds secrets")
+
+
+class Apprise(Sink):
+    """See the module."""
+
+    kind = "apprise"
+    options = AppriseOptions
+    actions: ClassVar[frozenset[Action]] = frozenset(("open", "update", "resolve"))
+
+    def __init__(self, name: str, options: AppriseOptions, http: Any) -> None:
+        """See `Sink`."""
+        super().__init__(name, options, http)
+        self._apprise = apprise.Apprise()
+        self._known = self._apprise.add(plain(options.url))
+
+    async def send(self, message: Message, handle: Handle) -> Handle:
+        """Send it as plain text; Apprise cuts it to what the service takes."""
+        await self.check()
+        links = [f"{_unmeaning(text)}: {url}" for text, url in message.links]
+        kind = apprise.NotifyType.SUCCESS if message.action == "resolve" else TYPE[message.severity]
+        done = await self.in_thread(
+            lambda: self._apprise.notify(
+                title=_unmeaning(message.title),
+                body=_unmeaning("\n".join(message.lines)) + "\n" + "\n".join(links),
+                notify_type=kind,
+                body_format=apprise.NotifyFormat.TEXT,
+                interpret_escapes=False,
+            ),
+            SECONDS,
+        )
+        if not done:
+            raise TryAgainError("Apprise could not deliver it")
+        return handle
+
+    async def check(self) -> str:
+        """Whether Apprise knows the URL's service."""
+        if not self._known:
+            raise RefusedError(
+                "Apprise does not know the service of this URL, or a part is missing"
+            )
+        return f"Apprise will send by {self._apprise[0].service_name}; it was not tried"
+
+
+def _unmeaning(text: str) -> str:
+    """*text* with nothing in it that a chat takes for somebody to call: which one is not known."""
+    return text.replace("@", f"@{INVISIBLE}").replace("<", f"<{INVISIBLE}")

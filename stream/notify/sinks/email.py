@@ -1,0 +1,213 @@
+"""E-mail over SMTP: one thread for each episode.
+
+Source: RFC 5322 3.6.4 (Message-ID, In-Reply-To, References), RFC 3834 (Auto-Submitted).
+"""
+
+import contextlib
+import html
+import re
+import smtplib
+import ssl
+from collections.abc import Iterator
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import formatdate
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from stream.config.errors import Disagreement, disagree
+from stream.config.secret import Secret
+from stream.config.values import host as host_name
+from stream.config.values import plain
+from stream.notify.model.errors import RefusedError, TryAgainError
+from stream.notify.model.message import Action, Message, is_web
+from stream.notify.sinks.base import Handle, Options, Sink, cut, plain_line
+from stream.notify.sinks.safe_http import TIMEOUT_SECONDS
+
+SUBJECT_CHARACTERS: Final = 200
+TRANSIENT: Final = range(400, 500)
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(
+    rf"(?=[^@]{{1,64}}@[^@]{{1,253}}$){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
+)
+"""A dot-atom at a domain (RFC 5322, 3.4.1): what needs quotes is nobody's address."""
+
+
+def address(text: str) -> str:
+    """An e-mail address and nothing else."""
+    if not _ADDRESS.fullmatch(text) or not text.isascii():
+        raise ValueError('an e-mail address such as "on-call@example.com"')
+    return text
+
+
+def is_address(text: str) -> bool:
+    """Whether a mail can go there."""
+    try:
+        address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(address(text) for text in texts))
+
+
+class MailOptions(Options):
+    """A mail server, and who gets what."""
+
+    host: Annotated[str, AfterValidator(host_name)] = Field(description="the mail server")
+    port: int = Field(default=587, ge=1, le=65535, description="of the mail server")
+    encryption: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="starttls, tls (port 465), or none"
+    )
+    username: str = Field(default="", description="to log in with; empty: no login")
+    password: Secret | None = Field(default=None, description="of that user")
+    sender: Annotated[str, AfterValidator(address)] = Field(description="address we write from")
+    to: Annotated[tuple[str, ...], AfterValidator(_addresses)] = Field(
+        default=(), description="who gets it; may be empty where it only serves an audience"
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        wrong = []
+        if bool(self.username) != (self.password is not None):
+            wrong.append(
+                Disagreement(
+                    "receiver.password", ("receiver.username",), "username and password, or neither"
+                )
+            )
+        if self.password is not None and self.encryption == "none":
+            wrong.append(
+                Disagreement(
+                    "receiver.encryption",
+                    ("receiver.password",),
+                    "a password is not sent in the clear: starttls or tls",
+                )
+            )
+        disagree(wrong)
+        return self
+
+
+class Mail(Sink):
+    """See the module."""
+
+    kind = "email"
+    options = MailOptions
+    actions: ClassVar[frozenset[Action]] = frozenset(("open", "update", "resolve"))
+    takes_address: ClassVar[bool] = True
+
+    def __init__(self, name: str, options: MailOptions, http: Any) -> None:
+        """See `Sink`."""
+        super().__init__(name, options, http)
+        self._options = options
+        self._domain = options.sender.rpartition("@")[2]
+
+    @classmethod
+    def tells_its_own(cls, options: Options) -> bool:
+        """Whether there is an address in it."""
+        return isinstance(options, MailOptions) and bool(options.to)
+
+    async def send(self, message: Message, handle: Handle) -> Handle:
+        """Send one mail, to the owner it is for or to the receiver's own addresses."""
+        recipients = [message.address] if message.address else list(self._options.to)
+        if not recipients:
+            raise RefusedError("there is nobody to write to: to is empty")
+        identity = f"<{message.id.replace('/', '.')}@{self._domain}>"
+        mail = EmailMessage()
+        mail["From"] = Address(addr_spec=self._options.sender, display_name="spikewatch")
+        try:
+            mail["To"] = ", ".join(address(one) for one in recipients)
+        except ValueError:
+            raise RefusedError("the owner's address is no e-mail address") from None
+        mail["Subject"] = plain_line(cut(message.title, SUBJECT_CHARACTERS))
+        mail["Date"] = formatdate(localtime=False, usegmt=True)
+        mail["Message-ID"] = identity
+        if handle:
+            mail["In-Reply-To"] = mail["References"] = handle["first"]
+        mail["Auto-Submitted"] = "auto-generated"
+        mail["X-Spikewatch-Key"] = plain_line(cut(message.key, 200))
+        text = [message.title, "", *message.lines, ""]
+        text += [f"{name}: {url}" for name, url in message.links]
+        mail.set_content(_encodable("\n".join(text)))
+        mail.add_alternative(_encodable(_html(message)), subtype="html")
+        await self.in_thread(lambda: self._deliver(mail, recipients), 3 * TIMEOUT_SECONDS)
+        return handle or {"first": identity}
+
+    def _deliver(self, mail: EmailMessage, recipients: list[str]) -> None:
+        with _in_our_words(), self._connect() as server:
+            refused = server.send_message(mail, to_addrs=recipients)
+            if refused:  # the others have it; the same again has the same Message-ID
+                raise smtplib.SMTPRecipientsRefused(refused)
+
+    def _connect(self) -> smtplib.SMTP:
+        options, context = self._options, ssl.create_default_context()
+        if options.encryption == "tls":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                options.host, options.port, timeout=TIMEOUT_SECONDS, context=context
+            )
+        else:
+            server = smtplib.SMTP(options.host, options.port, timeout=TIMEOUT_SECONDS)
+        try:
+            if options.encryption == "starttls":
+                server.starttls(context=context)
+            if options.password is not None:
+                server.login(options.username, plain(options.password))
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    async def check(self) -> str:
+        """Connect, and log in if there is a password."""
+
+        def knock() -> None:
+            with _in_our_words(), self._connect() as server:
+                server.noop()
+
+        await self.in_thread(knock, 3 * TIMEOUT_SECONDS)
+        return "the mail server takes us" + (" with the password" if self._options.password else "")
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    """What a mail server or the way to it says no with."""
+    try:
+        yield
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        if any(code in TRANSIENT for code in codes):
+            raise TryAgainError(f"the mail server wants us to wait: {codes}") from None
+        raise RefusedError(f"the mail server refuses the recipients: {codes}") from None
+    except smtplib.SMTPResponseException as error:
+        login = isinstance(error, smtplib.SMTPAuthenticationError)
+        said = f"the mail server said {error.smtp_code}" + (" to the login" if login else "")
+        if error.smtp_code in TRANSIENT:
+            raise TryAgainError(said) from None
+        raise RefusedError(said) from None
+    except ssl.SSLCertVerificationError as error:
+        raise RefusedError(f"the mail server's certificate: {error.verify_message}") from None
+    except smtplib.SMTPNotSupportedError as error:
+        raise RefusedError(f"the mail server cannot do it: {error}") from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise TryAgainError(f"the mail server cannot be reached: {type(error).__name__}") from None
+
+
+def _encodable(text: str) -> str:
+    """*text* without halves of surrogate pairs, which no charset has."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _html(message: Message) -> str:
+    lines = "".join(f"<p style='margin:2px 0'>{html.escape(line)}</p>" for line in message.lines)
+    links = "".join(
+        f"<li><a href='{html.escape(url, quote=True)}'>{html.escape(text)}</a></li>"
+        for text, url in message.links
+        if is_web(url)
+    )
+    return (
+        "<html><body style='font-family:sans-serif'>"
+        f"<h3>{html.escape(message.title)}</h3>{lines}<ul>{links}</ul></body></html>"
+    )

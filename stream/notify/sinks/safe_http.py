@@ -1,0 +1,279 @@
+"""Requests to providers, by rules that no URL gets around.
+
+Only https, to public addresses; a host that is named in ``private_hosts`` may be private and spoken
+to by http. The address that was checked is the one that is connected to, redirects are not
+followed, answers are read up to 64 KB, proxies of the environment are not used.
+
+Source of the risks: OWASP, "Server-Side Request Forgery Prevention Cheat Sheet".
+"""
+
+import email.utils
+import ipaddress
+import json
+import socket
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from stream.config.errors import MASK
+from stream.notify.model.errors import RefusedError, TryAgainError
+
+TIMEOUT_SECONDS: Final = 10.0
+ANSWER_BYTES: Final = 65_536
+SHOWN_CHARACTERS: Final = 200
+MOST_WAIT_SECONDS: Final = 3_600.0
+"""What a provider may ask us to wait."""
+TOO_MANY: Final = 429
+MULTIPLE_CHOICES, CLIENT_ERROR, SERVER_ERROR = 300, 400, 500
+REQUEST_TIMEOUT, TOO_EARLY = 408, 425
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+"""Its last 32 bits are the address that a translator asks: RFC 6052."""
+_NOWHERE: Final = tuple(
+    ipaddress.ip_network(text) for text in ("::/96", "64:ff9b:1::/48", "fec0::/10")
+)
+"""IPv4-compatible, local translation, site-local: not every Python calls them private."""
+
+
+class Answer(NamedTuple):
+    """What a provider said, with a status below 300."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """Its object; empty where it is none."""
+        found = self._parsed()
+        return found if isinstance(found, dict) else {}
+
+    def json_list(self) -> list[Any]:
+        """Its list.
+
+        Raises:
+            TryAgainError: It is none: cut off, or from something else that answers there.
+        """
+        found = self._parsed()
+        if not isinstance(found, list):
+            raise TryAgainError("the answer is no list that can be read")
+        return found
+
+    def _parsed(self) -> object:
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class _Refusing(AbstractResolver):
+    """Resolves names, and leaves out no bad address quietly: one of them refuses the name."""
+
+    def __init__(self, private_hosts: Collection[str]) -> None:
+        self._private = private_hosts
+        self._names = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._names.resolve(host, port, family)
+        if host not in self._private:
+            for one in found:
+                check_address(one["host"], host)
+        return found
+
+    async def close(self) -> None:
+        await self._names.close()
+
+
+def check_address(address: str, host: str) -> None:
+    """Refuse what is not a public address.
+
+    Raises:
+        RefusedError: It is private, link-local, loopback, metadata, multicast or reserved.
+
+    Example:
+        >>> check_address("203.0.114.1", "hooks.example.com")
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
+    if found in _NAT64:
+        inner = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
+    public = found.is_global and not found.is_multicast and not any(found in n for n in _NOWHERE)
+    if not public or (inner is not None and not inner.is_global):
+        raise RefusedError(
+            f"{host} is at {address}, which is no public address: if it is meant, name the host in "
+            "private_hosts"
+        )
+
+
+class Http:
+    """One client for all sinks."""
+
+    def __init__(
+        self, private_hosts: Collection[str] = (), timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        """Nothing is opened before ``async with``."""
+        self.private_hosts = frozenset(host.casefold() for host in private_hosts)
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Make the connections' pool."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=_Refusing(self.private_hosts),
+                limit=0,  # each receiver has its own
+                limit_per_host=0,
+                ttl_dns_cache=30,
+            ),
+            timeout=self._timeout,
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "spikewatch"},
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def check(self, url: str) -> URL:
+        """The URL, if it may be asked at all; names are looked up later.
+
+        Raises:
+            RefusedError: Its scheme, host or form is not allowed.
+        """
+        try:
+            found = URL(url)
+            host = (found.host or "").casefold()
+            port = found.port
+        except ValueError:
+            raise RefusedError("the URL cannot be read") from None
+        private = host in self.private_hosts
+        if found.scheme != "https" and not (found.scheme == "http" and private):
+            raise RefusedError(
+                f"{host or 'the URL'} is not asked by https: if that is meant, name the host in "
+                "private_hosts"
+            )
+        if not host or not port or found.user is not None or found.password is not None:
+            raise RefusedError("the URL needs a host, and neither user nor password")
+        if not private:
+            try:
+                ipaddress.ip_address(host.strip("[]"))
+            except ValueError:
+                pass
+            else:
+                check_address(host.strip("[]"), host)
+        return found
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: object = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+        hide: Collection[str] = (),
+        most: int = ANSWER_BYTES,
+    ) -> Answer:
+        """Ask once.
+
+        Args:
+            method: Such as POST.
+            url: Whole.
+            body: Sent as JSON, unless *data* is given.
+            data: Sent as it is.
+            headers: Besides our own.
+            accept: Statuses from 400 on that are an answer like any other.
+            most: Bytes of the answer that are read.
+            hide: Secrets; where the provider repeats them, they are left out of what is told.
+
+        Raises:
+            TryAgainError: No answer, 408, 425, 429 or 5xx.
+            RefusedError: Another status, or a URL that may not be asked.
+        """
+        if self._session is None:
+            raise RuntimeError("the client is not open")
+        target = self.check(url)
+        sent = dict(headers or {})
+        if data is None and body is not None:
+            data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            sent.setdefault("Content-Type", "application/json")
+        if not all(value.isprintable() for value in sent.values()):
+            raise RefusedError("a secret for a header has to be one line")
+        try:
+            async with self._session.request(
+                method, target, data=data, headers=sent, allow_redirects=False
+            ) as answer:
+                read = await _beginning(answer.content, most)
+                status, after = answer.status, answer.headers.get("Retry-After")
+        except TimeoutError:
+            raise TryAgainError(f"{target.host} did not answer in time") from None
+        except (aiohttp.InvalidURL, UnicodeError):  # such as a label of more than 63 characters
+            raise RefusedError("the URL's host is no name of a host") from None
+        except (aiohttp.ClientError, OSError) as error:
+            refusal = _refusal_in(error)
+            if refusal is not None:
+                raise refusal from None
+            raise TryAgainError(
+                f"{target.host} cannot be reached: {type(error).__name__}"
+            ) from None
+        if status < MULTIPLE_CHOICES or status in accept:
+            return Answer(status, read)
+        said = f"{target.host} answered {status}: {shown(read, hide)}"
+        if status in (TOO_MANY, REQUEST_TIMEOUT, TOO_EARLY) or status >= SERVER_ERROR:
+            raise TryAgainError(said, seconds_to_wait(after, time.time()))
+        if status < CLIENT_ERROR:
+            raise RefusedError(f"{target.host} answered {status}; redirects are not followed")
+        raise RefusedError(said)
+
+
+def _refusal_in(error: BaseException | None) -> RefusedError | None:
+    """What our resolver said, in whatever it was wrapped."""
+    while error is not None:
+        if isinstance(error, RefusedError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
+    """At most so many bytes of it, in however many pieces it comes."""
+    pieces, left = [], most
+    while left > 0 and (piece := await content.read(left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
+def shown(body: bytes, hide: Collection[str] = ()) -> str:
+    """The beginning of an answer in one line, for logs, with nothing in it that is to be hidden."""
+    text = body.decode("utf-8", "replace")
+    for secret in sorted(hide, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    text = " ".join(text.split())
+    return "".join(c if c.isprintable() else "?" for c in text)[:SHOWN_CHARACTERS]
+
+
+def seconds_to_wait(header: str | None, now: float) -> float | None:
+    """What ``Retry-After`` asks for: seconds, or an HTTP date (RFC 9110, 10.2.3).
+
+    Example:
+        >>> seconds_to_wait("120", 0.0), seconds_to_wait("Thu, 01 Jan 1970 00:01:00 GMT", 30.0)
+        (120.0, 30.0)
+    """
+    if header is None:
+        return None
+    if header.isascii() and header.strip().isdigit():
+        return min(float(header), MOST_WAIT_SECONDS)
+    try:
+        at = email.utils.parsedate_to_datetime(header).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(max(0.0, at - now), MOST_WAIT_SECONDS)

@@ -1,0 +1,1 @@
+"""What notify keeps on Kafka."""

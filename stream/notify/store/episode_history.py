@@ -1,0 +1,104 @@
+"""The history of one episode, from the topics: what happened, who was told, who did what."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from pydantic import ValidationError
+
+from schemas.audit import AuditEntry
+from schemas.cloudevents import EventError, decode
+from schemas.codec import clean
+from schemas.escalation import EscalationEvent
+from schemas.feedback import Feedback
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.escalations.plain_text import headline
+from stream.kafka.partitioner import partition_of
+from stream.kafka.reading import read_all, read_records
+
+
+async def lines(config: Config, episode: str, tenant: str) -> list[str]:
+    """One line for each thing, by time; repeats (same id) are left out.
+
+    The transitions carry event time, everything else the wall clock.
+    """
+    topics = Topics(config.kafka.topic_prefix)
+    partition = partition_of(tenant, config.kafka.partitions)
+    found: dict[str, tuple[float, int, str]] = {}
+    async for event in _events(config, partition, episode):
+        if event.data.episode_id == episode:
+            at = event.time.timestamp()
+            text = f"{event.time:%Y-%m-%d %H:%M:%S}Z  event     {headline(event)}"
+            found[event.id] = (at, event.data.sequence, text)
+    order = len(found)
+    async for key, value in read_all(config, topics.audit, partition):
+        if key != episode or value is None:
+            continue
+        try:
+            entry = AuditEntry.model_validate_json(value)
+        except ValidationError:
+            continue
+        order += 1
+        found.setdefault(entry.audit_id, (entry.at.timestamp(), order, _line(entry)))
+    return [text for _, _, text in sorted(found.values(), key=lambda one: one[:2])]
+
+
+async def overview(config: Config, *, every: bool) -> list[str]:
+    """One line for each episode that runs (of *every* one: also those that are over), newest last.
+
+    What is suppressed is left out: nobody was told of it.
+    """
+    topics = Topics(config.kafka.topic_prefix)
+    last: dict[str, EscalationEvent] = {}
+    acknowledged: dict[str, str] = {}
+    for partition in range(config.kafka.partitions):
+        async for event in _events(config, partition):
+            known = last.get(event.data.episode_id)
+            if known is None or event.data.sequence >= known.data.sequence:
+                last[event.data.episode_id] = event
+            if event.transition == "reopened":
+                acknowledged.pop(event.data.episode_id, None)
+        async for _, value in read_all(config, topics.feedback, partition):
+            try:
+                answer = Feedback.model_validate_json(value or b"")
+            except ValidationError:
+                continue
+            if answer.action == "acknowledge":
+                acknowledged[answer.episode_id] = answer.by
+    shown = [
+        event
+        for event in last.values()
+        if event.data.suppressed is None and (every or event.transition != "resolved")
+    ]
+    return [
+        f"{event.data.episode_id[:12]}  since {event.data.since:%Y-%m-%d %H:%M}Z  "
+        + headline(event)
+        + (f"; acknowledged by {clean(by, 60)}"
+           if (by := acknowledged.get(event.data.episode_id)) else "")
+        for event in sorted(shown, key=lambda one: (one.data.since, one.data.episode_id))
+    ]  # fmt: skip
+
+
+async def _events(
+    config: Config, partition: int, mentioning: str = ""
+) -> AsyncIterator[EscalationEvent]:
+    """Escalations of a partition whose data hold that text; what cannot be read is left out."""
+    topic = Topics(config.kafka.topic_prefix).escalations
+    async for record in read_records(config, topic, partition):
+        if mentioning.encode() not in (record.value or b""):
+            continue  # in either content mode: to parse them all takes long
+        with contextlib.suppress(EventError):
+            yield decode(record.headers, record.value)
+
+
+def _line(entry: AuditEntry) -> str:
+    head = f"{entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.kind:<9} "
+    if entry.kind == "answered":
+        return head + clean(entry.detail, 300)
+    to = entry.receiver + (f" to {entry.address}" if entry.address else "")
+    verb = ""
+    if entry.kind == "decided":
+        verb = "tell " if entry.send else "do not tell "
+    why = (entry.reason or "").replace("_", " ")
+    more = f" ({clean(entry.detail, 200)})" if entry.detail else ""
+    return f"{head}{verb}{clean(to, 120)}: {why}, #{entry.sequence} {entry.transition}{more}"

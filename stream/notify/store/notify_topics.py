@@ -1,0 +1,162 @@
+"""What notify remembers, on Kafka: threads on a compacted topic, the audit on another.
+
+Delivery: what `Ledger.save` returned from is on all in-sync replicas. Where it cannot be, the
+process ends; whoever owns the partition next reads what is there and goes on.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from typing import Final, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+
+from schemas.audit import AuditEntry
+from schemas.feedback import Feedback
+from schemas.silence import Silence
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.errors import UserError
+from stream.kafka.clients import kafka_client_options
+from stream.kafka.partitioner import partition_of
+from stream.kafka.reading import read_all
+from stream.kafka.topics import no_broker
+from stream.notify.model.errors import RefusedError
+from stream.notify.model.threads import Correspondence, decode, encode
+from stream.process.fail_fast import fatal
+
+SAVE_SECONDS: Final = 30.0
+
+
+class Ledger:
+    """The one producer of the process, and the reading of what it wrote."""
+
+    def __init__(self, config: Config) -> None:
+        """Nothing is opened before ``async with``."""
+        self._config = config
+        self.topics = Topics(config.kafka.topic_prefix)
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._under_way: defaultdict[int, int] = defaultdict(int)
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            UserError: No broker answers.
+        """
+        self._producer = AIOKafkaProducer(
+            **kafka_client_options(self._config),
+            acks="all",
+            enable_idempotence=True,
+            compression_type="gzip",
+            linger_ms=2,
+            request_timeout_ms=int(SAVE_SECONDS * 1000),
+        )
+        try:
+            await self._producer.start()
+        except KafkaConnectionError:
+            await self._producer.stop()
+            raise UserError(no_broker(self._config.kafka.bootstrap_servers)) from None
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Send what is left, and close."""
+        await asyncio.shield(self._producer.stop())
+
+    async def save(
+        self,
+        partition: int,
+        found: Iterable[Correspondence] = (),
+        entries: Iterable[AuditEntry] = (),
+    ) -> None:
+        """Make threads and digests, and what is said of them, durable; all of one partition."""
+        entries = list(entries)
+        for entry in entries:
+            print(entry.model_dump_json(exclude_defaults=True), flush=True)
+        async with self._durable(partition):
+            await self._write(partition, list(found), entries, ())
+
+    async def forget(self, partition: int, keys: Iterable[str]) -> None:
+        """Threads and digests that nothing will come of any more."""
+        async with self._durable(partition):
+            await self._write(partition, [], [], keys)
+
+    @contextlib.asynccontextmanager
+    async def _durable(self, partition: int) -> AsyncIterator[None]:
+        """Within it something becomes durable; where that takes too long, the process ends."""
+        self._under_way[partition] += 1
+        try:
+            async with asyncio.timeout(SAVE_SECONDS):
+                yield
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            fatal(f"produce to {self.topics.notified} failed: {error!r}")
+        finally:
+            self._under_way[partition] -= 1
+
+    async def _write(
+        self,
+        partition: int,
+        found: list[Correspondence],
+        entries: list[AuditEntry],
+        keys: Iterable[str],
+    ) -> None:
+        sent = []
+        async with self._turns[partition]:  # what is encoded last is written last
+            records: list[tuple[str, bytes, bytes | None]] = [
+                (self.topics.notified, one.key.encode(), encode(one)) for one in found
+            ]
+            records += [
+                (self.topics.audit, entry.episode_id.encode(), entry.model_dump_json().encode())
+                for entry in entries
+            ]
+            records += [(self.topics.notified, key.encode(), None) for key in keys]
+            for topic, key, value in records:
+                sent.append(await self._producer.send(topic, value, key=key, partition=partition))
+        await asyncio.gather(*sent)
+
+    async def drained(self, partition: int) -> None:
+        """Wait until nothing of a partition is on its way to the topic any more."""
+        while self._under_way[partition]:
+            await asyncio.sleep(0.01)
+
+    async def answer(self, feedback: Feedback) -> None:
+        """Put what somebody answered on its topic, where all who are concerned read it."""
+        await self._producer.send_and_wait(
+            self.topics.feedback,
+            feedback.model_dump_json().encode(),
+            key=feedback.tenant.encode(),
+            partition=partition_of(feedback.tenant, self._config.kafka.partitions),
+        )
+
+    async def silence(self, silence: Silence) -> None:
+        """Begin, change or end a silence."""
+        await self._producer.send_and_wait(
+            self.topics.silences,
+            silence.model_dump_json().encode(),
+            key=silence.silence_id.encode(),
+            partition=0,
+        )
+
+    async def load(self, partition: int) -> dict[str, Correspondence]:
+        """All threads and digests of a partition, by key; what cannot be read is left out."""
+        found: dict[str, Correspondence] = {}
+        async for key, value in read_all(self._config, self.topics.notified, partition):
+            if value is None:
+                found.pop(key, None)
+                continue
+            try:
+                found[key] = decode(value)
+            except RefusedError as error:
+                complain(f"{self.topics.notified}[{partition}]: {error}; it is passed over")
+        return found
+
+
+def complain(text: str) -> None:
+    """Say something to whoever looks after the process."""
+    sys.stderr.write(f"spikewatch notify: {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,190 @@
+"""What happened, who was told, and what people did: of each episode, in memory. No IO.
+
+Bounded: the oldest that are over are forgotten first.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from detectors.alerting.verdict_effects import VERDICTS
+from detectors.alerting.verdict_handling import WITHDRAW
+from detectors.state.tenant import WHOLE
+from schemas.audit import AuditEntry
+from schemas.codec import clean
+from schemas.escalation import EscalationEvent
+from schemas.feedback import Feedback
+from schemas.silence import Silence
+from stream.escalations.plain_text import headline
+
+MOST_STORIES: Final = 2_000
+MOST_LINES: Final = 300
+"""Of the audit, and of events, that are kept of one episode: the first and the last."""
+WORDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One event of an episode, as the story tells it. Times are seconds since 1970."""
+
+    sequence: int
+    transition: str
+    at: float
+    severity: str
+    words: str
+    tickets: int
+    customers: int
+    observed: float
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of the audit, or one answer of a person."""
+
+    at: float
+    kind: str
+    receiver: str
+    reason: str
+    words: str
+    by: str
+    send: bool
+
+
+@dataclass(slots=True)
+class Story:
+    """Everything about one episode."""
+
+    event: EscalationEvent
+    """The last one."""
+    transitions: list[Transition] = field(default_factory=list)
+    told: dict[str, Told] = field(default_factory=dict)
+    """By the id of the entry: the same again is no news."""
+    acknowledged_by: str = ""
+    snoozed_until: float | None = None
+    verdict: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether it is not resolved."""
+        return self.event.transition != "resolved"
+
+
+class Stories:
+    """All episodes that are remembered, by id.
+
+    Example:
+        >>> stories = Stories()
+        >>> stories.running()
+        {}
+    """
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.stories: dict[str, Story] = {}
+        self.silences: dict[str, Silence] = {}
+        self.forgotten = 0
+        """How many episodes there was no room for."""
+        self._early: dict[str, dict[str, Told]] = {}
+        """What was told of episodes whose events come later: topics are read side by side."""
+        self._answers: dict[str, dict[str, Feedback]] = {}
+
+    def take_event(self, event: EscalationEvent) -> bool:
+        """One escalation; whether it is news."""
+        data = event.data
+        story = self.stories.get(data.episode_id)
+        if story is None:
+            self._make_room()
+            story = self.stories[data.episode_id] = Story(event)
+            story.told.update(self._early.pop(data.episode_id, {}))
+            for answer in self._answers.pop(data.episode_id, {}).values():
+                _apply(story, answer)
+        elif any(one.sequence == data.sequence for one in story.transitions):
+            return False
+        if data.sequence >= story.event.data.sequence:
+            story.event = event
+        if event.transition == "reopened":
+            story.acknowledged_by = ""
+        story.transitions.append(
+            Transition(
+                data.sequence, event.transition, event.time.timestamp(), data.severity,
+                headline(event), data.tickets, data.customers, data.observed, data.expected,
+            )
+        )  # fmt: skip
+        story.transitions.sort(key=lambda one: one.sequence)
+        if len(story.transitions) > MOST_LINES:
+            del story.transitions[MOST_LINES // 2]
+        return True
+
+    def take_audit(self, entry: AuditEntry) -> bool:
+        """One line of the trail; whether it is news."""
+        line = Told(
+            entry.at.timestamp(),
+            entry.kind,
+            clean(entry.receiver + (f" to {entry.address}" if entry.address else ""), WORDS),
+            (entry.reason or "").replace("_", " "),
+            clean(entry.detail, WORDS),
+            clean(entry.by, WORDS),
+            entry.send,
+        )
+        story = self.stories.get(entry.episode_id)
+        lines = story.told if story is not None else self._early.setdefault(entry.episode_id, {})
+        if entry.audit_id in lines:
+            return False
+        lines[entry.audit_id] = line
+        if len(lines) > MOST_LINES:
+            del lines[list(lines)[MOST_LINES // 2]]
+        if len(self._early) > MOST_STORIES:
+            del self._early[next(iter(self._early))]
+        return story is not None
+
+    def take_answer(self, answer: Feedback) -> bool:
+        """What a person did; whether it is about an episode that is known."""
+        story = self.stories.get(answer.episode_id)
+        if story is None:
+            early = self._answers.setdefault(answer.episode_id, {})
+            early[answer.feedback_id] = answer
+            if len(early) > MOST_LINES:
+                del early[next(iter(early))]
+            if len(self._answers) > MOST_STORIES:
+                del self._answers[next(iter(self._answers))]
+            return False
+        _apply(story, answer)
+        return True
+
+    def take_silence(self, silence: Silence) -> None:
+        """What nobody is told of for a while, begun, changed or ended."""
+        self.silences[silence.silence_id] = silence
+        if len(self.silences) > MOST_STORIES:
+            del self.silences[next(iter(self.silences))]
+
+    def running(self) -> dict[tuple[str, str], Story]:
+        """The episode that runs, by tenant and area; one that paged before one that did not."""
+        found: dict[tuple[str, str], Story] = {}
+        for story in self.stories.values():
+            data = story.event.data
+            if story.running:
+                key = (data.tenant, data.product_area or WHOLE)
+                if key not in found or data.suppressed is None:
+                    found[key] = story
+        return found
+
+    def _make_room(self) -> None:
+        if len(self.stories) < MOST_STORIES:
+            return
+        over = (key for key, story in self.stories.items() if not story.running)
+        del self.stories[next(over, next(iter(self.stories)))]
+        self.forgotten += 1
+
+
+def _apply(story: Story, answer: Feedback) -> None:
+    by = clean(answer.by, WORDS)
+    if answer.action == "acknowledge":
+        story.acknowledged_by = by
+    elif answer.action == "snooze":
+        story.snoozed_until = answer.until.timestamp() if answer.until is not None else None
+    elif answer.action == "unsnooze":
+        story.snoozed_until = None
+    elif answer.action in VERDICTS:
+        story.verdict = answer.action
+    elif answer.action == WITHDRAW:
+        story.verdict = ""

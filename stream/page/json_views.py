@@ -1,0 +1,298 @@
+"""What the browser is told, as plain values: rows of areas, summaries and stories of episodes."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from detectors.alerting.budget import budget_of
+from detectors.foundation.timestamps import significant
+from detectors.state.tenant import Tenant
+from schemas.escalation import Escalation
+from stream.charts.vega import Moment, Span
+from stream.escalations.follow import MATURE_HOURS
+from stream.escalations.plain_text import explained, headline, page
+from stream.notify.model.message import is_web
+from stream.page.episode_views import Stories, Story
+from stream.page.state_follower import Follower
+
+SCORED_SECONDS: Final = 3600.0
+"""A score that is older is no score of now."""
+HOUR: Final = 3600.0
+SPARK_HOURS: Final = 24
+DAY: Final = 86_400.0
+BEFORE: Final = 12 * HOUR
+"""So much of an area's time is shown before an episode began ..."""
+AFTER: Final = HOUR
+"""... and after its end."""
+MOST_SPARKS: Final = 200
+AT_ONCE: Final = 200
+"""Rows made before anybody else has a turn."""
+
+Row = tuple[Any, ...]
+
+
+class Rows:
+    """Areas as rows, each with a number that stays the same; bounded.
+
+    A row is: number, tenant, area, phase, customer-equivalents of the last hour, those due in an
+    hour, score of the last ticket (null: none within the hour, or since an episode), its limit,
+    tickets ever, hours of warm-up left.
+    """
+
+    def __init__(self, most: int) -> None:
+        """At most so many areas."""
+        self._most = most
+        self.numbers: dict[tuple[str, str], int] = {}
+        self._keys: list[tuple[str, str]] = []
+        self.omitted = 0
+        """Areas there was no number for."""
+
+    def key(self, number: int) -> tuple[str, str] | None:
+        """Tenant and area of a number."""
+        return self._keys[number] if 0 <= number < len(self._keys) else None
+
+    def admit(self, tenant: str, area: str) -> int | None:
+        """The number of an area; None where there are too many."""
+        key = (tenant, area)
+        number = self.numbers.get(key)
+        if number is None and len(self._keys) < self._most:
+            number = self.numbers[key] = len(self._keys)
+            self._keys.append(key)
+        return number
+
+    def choose(self, follower: Follower) -> list[tuple[str, str]]:
+        """Admit what is there; the busiest, where that is too much: the others give up their place.
+
+        Returns:
+            What has come to have a number.
+        """
+        sizes = {
+            (tenant.name, area): series.tickets
+            for tenant in follower.tenants()
+            for area, series in tenant.areas.items()
+        }
+        self.omitted = max(0, len(sizes) - self._most)
+        if not self.omitted and len(self.numbers) == len(sizes):
+            return []
+        chosen = heapq.nlargest(self._most, sizes, key=lambda key: (sizes[key], key))
+        staying = set(chosen)
+        free = [self.numbers.pop(key) for key in list(self.numbers) if key not in staying]
+        come = [key for key in chosen if key not in self.numbers]
+        for key in come:
+            if free:
+                number = free.pop()
+                self.numbers[key], self._keys[number] = number, key
+            else:
+                self.admit(*key)
+        return come
+
+    def of(self, follower: Follower, keys: Iterable[tuple[str, str]]) -> list[Row]:
+        """The rows of those areas that have a number."""
+        by_tenant: dict[str, list[str]] = {}
+        for tenant_name, area in keys:
+            if self.admit(tenant_name, area) is not None:
+                by_tenant.setdefault(tenant_name, []).append(area)
+        found = []
+        for tenant_name, areas in by_tenant.items():
+            tenant = follower.tenant(tenant_name)
+            if tenant is not None:
+                limits = follower.limits_of(tenant, areas)
+                found += [
+                    _row(self.numbers[tenant_name, area], tenant, area, limit)
+                    for area, limit in limits.items()
+                ]
+        return found
+
+    def in_parts(self, follower: Follower, keys: Sequence[tuple[str, str]]) -> Iterator[list[Row]]:
+        """The same in parts that take no time: between two of them others can have a turn."""
+        for begin in range(0, len(keys), AT_ONCE):
+            yield self.of(follower, keys[begin : begin + AT_ONCE])
+
+
+def _row(number: int, tenant: Tenant, area: str, limit: float) -> Row:
+    series, clock = tenant.areas[area], tenant.clock or 0.0
+    scored_at, score = series.last_score
+    over = series.episode.resolved_at if series.episode is not None else 0.0
+    lately = clock - scored_at <= SCORED_SECONDS and score > -90.0 and scored_at > over
+    left = max(0.0, MATURE_HOURS - series.model.maturity_hours)
+    return (
+        number,
+        tenant.name,
+        area,
+        series.phase,
+        round(series.last_hour(clock), 1),
+        significant(series.model.rate_at(clock), 3),
+        round(max(score, 0.0), 1) if lately else None,
+        round(limit, 1),
+        series.tickets,
+        round(left),
+    )
+
+
+def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
+    """Clock and budget of each tenant, or of those with these *names*."""
+    found = []
+    chosen = follower.tenants() if names is None else map(follower.tenant, sorted(names))
+    for tenant in chosen:
+        if tenant is None:
+            continue
+        clock = tenant.clock or 0.0
+        rate, wrong, burn = budget_of(tenant, clock, follower.settings)
+        found.append(
+            {
+                "name": tenant.name,
+                "clock": clock,
+                "mode": "history" if tenant.in_history
+                else "simulated" if tenant.simulated else "live",
+                "areas": len(tenant.areas),
+                "pages_per_week": rate,
+                "false_pages_per_week": wrong,
+                "budget": follower.settings.false_pages_per_week,
+                "burn": significant(burn, 3),
+            }
+        )  # fmt: skip
+    return found
+
+
+def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, Any]:
+    """By number of an area its last day: what came in each hour and what was due.
+
+    What came is null where that is not known any more.
+    """
+    found = {}
+    for number in list(numbers)[:MOST_SPARKS]:
+        key = rows.key(number)
+        tenant = follower.tenant(key[0]) if key is not None else None
+        if key is None or tenant is None or key[1] not in tenant.areas:
+            continue
+        clock, series = tenant.clock or 0.0, tenant.areas[key[1]]
+        hour = int(clock // HOUR)
+        came = follower.timelines.hours(tenant, key[1], hour - SPARK_HOURS + 1, hour)
+        hours = range(hour - SPARK_HOURS + 1, hour + 1)
+        found[str(number)] = {
+            "came": [round(came[each], 1) if each in came else None for each in hours],
+            "due": [significant(series.model.rate_at(each * HOUR), 3) for each in hours],
+        }
+    return found
+
+
+def summary(story: Story) -> dict[str, Any]:
+    """One episode in a list."""
+    event, data = story.event, story.event.data
+    return {
+        "id": data.episode_id,
+        "tenant": data.tenant,
+        "area": data.product_area,
+        "product": data.product,
+        "words": headline(event),
+        "severity": data.severity,
+        "transition": event.transition,
+        "running": story.running,
+        "suppressed": data.suppressed,
+        "since": data.since.timestamp(),
+        "detected": data.detected_at.timestamp(),
+        "time": event.time.timestamp(),
+        "sequence": data.sequence,
+        "tickets": data.tickets,
+        "customers": data.customers,
+        "ratio": data.ratio,
+        "revenue": data.impact.revenue if data.impact is not None else None,
+        "team": data.actions.team if data.actions is not None else None,
+        "explained": explained(data.explanation[0]) if data.explanation else None,
+        "acknowledged": story.acknowledged_by,
+        "snoozed": story.snoozed_until,
+        "verdict": story.verdict,
+    }
+
+
+def silences(stories: Stories) -> list[dict[str, Any]]:
+    """What nobody is told of, and until when; also what is over or begins later."""
+    return [
+        {
+            "matchers": [str(matcher) for matcher in one.matchers],
+            "begins": one.starts_at.timestamp(),
+            "ends": one.ends_at.timestamp(),
+            "by": one.by,
+            "comment": one.comment,
+        }
+        for one in stories.silences.values()
+    ]
+
+
+def summaries(stories: Stories) -> list[dict[str, Any]]:
+    """All episodes, those that run first, the newest first."""
+    found = [summary(story) for story in stories.stories.values()]
+    return sorted(found, key=lambda one: (not one["running"], -one["since"], one["id"]))
+
+
+def story(found: Story) -> dict[str, Any]:
+    """One episode in full."""
+    event, data = found.event, found.event.data
+    return {
+        **summary(found),
+        "data": _shown(data),
+        "page": page(event),
+        "claims": [explained(one) for one in data.explanation],
+        "transitions": found.transitions,
+        "told": sorted(found.told.values(), key=lambda one: one.at),
+    }
+
+
+def _shown(data: Escalation) -> dict[str, Any]:
+    """The event's data; links that are none are left out."""
+    found: dict[str, Any] = data.model_dump(mode="json")
+    for example in found["examples"]:
+        if not is_web(example["url"]):
+            example["url"] = None
+    actions = found["actions"]
+    if actions is not None:
+        actions["runbook_is_link"] = is_web(actions["runbook"])
+    return found
+
+
+def moments_of_area(
+    follower: Follower, tenant: Tenant, area: str, since: float, until: float
+) -> list[Moment]:
+    """What came to an area (or to a tenant as a `WHOLE`), for a chart; counts per hour."""
+    limit = follower.limits_of(tenant, [area]).get(area)  # a tenant as a whole shows none
+    return [
+        Moment(
+            one.at,
+            one.seconds,
+            one.observed * HOUR / one.seconds,
+            one.expected * HOUR / one.seconds,
+            one.low * HOUR / one.seconds,
+            one.high * HOUR / one.seconds,
+            one.score,
+            limit,
+        )
+        for one in follower.timelines.stretches(tenant, area, since, until)
+    ]
+
+
+def moments_of_events(found: Story) -> list[Moment]:
+    """What came between one event and the next: where the area's own time is forgotten already."""
+    since = found.event.data.since.timestamp()
+    points = [(since, 0.0, 0.0)]
+    points += [(one.at, one.observed, one.expected) for one in found.transitions]
+    moments = []
+    for (begin, came, due), (end, came_by, due_by) in pairwise(points):
+        seconds = end - begin
+        if seconds <= 0.0:
+            continue
+        an_hour = HOUR / seconds
+        expected = max(0.0, due_by - due) * an_hour
+        observed = max(0.0, came_by - came) * an_hour
+        moments.append(Moment(begin, seconds, observed, expected, expected, expected))
+    return moments
+
+
+def spans(stories: Stories, tenant: str, area: str | None, until: float) -> Iterator[Span]:
+    """The episodes of an area (None: of the whole tenant), as stretches to mark."""
+    for one in stories.stories.values():
+        data = one.event.data
+        if data.tenant == tenant and data.product_area == area:
+            end = until if one.running else one.event.time.timestamp()
+            words = "" if data.suppressed is None else f" ({data.suppressed})"
+            yield Span(data.since.timestamp(), end, data.episode_id[:8] + words)

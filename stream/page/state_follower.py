@@ -1,0 +1,113 @@
+"""A copy of the workers' state: from their last snapshot on, by the same signals and step.
+
+Reads only. Where a record cannot be read it is passed over, as workers do.
+"""
+
+import time
+from collections.abc import Iterable
+
+from detectors.alerting.budget import limits
+from detectors.policy.settings import Settings
+from detectors.state.snapshots import Recovery
+from detectors.state.tenant import WHOLE, Tenant
+from detectors.step.partition import Partition
+from detectors.timelines.recent import Timelines
+from schemas import signals
+from schemas.signals import OTHER
+
+LIMITS_SECONDS = 30.0
+"""So old may the limits be that are shown; to work them all out takes a while."""
+
+
+class Follower:
+    """All tenants, as the workers know them.
+
+    Example:
+        >>> from schemas.signals import Ticket, encode
+        >>> follower = Follower(Settings())
+        >>> follower.recover(0, Recovery())
+        0
+        >>> follower.take(0, 0, encode(Ticket("acme", "1", created_at=0.0, area="login")), 0.0)
+        >>> follower.changed
+        {('acme', 'login')}
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is known yet; *settings* must be those of the workers."""
+        self.settings = settings
+        self.timelines = Timelines()
+        self.partitions: dict[int, Partition] = {}
+        self.changed: set[tuple[str, str]] = set()
+        """Tenant and area of what a signal has changed since the owner last cleared this."""
+        self._limits: dict[str, dict[str, tuple[float, float]]] = {}
+        """By tenant and area when it was worked out, and the limit."""
+        self._next: dict[int, int] = {}
+
+    def recover(self, number: int, recovery: Recovery) -> int:
+        """Begin with the last snapshot of partition *number*; the offset that comes next.
+
+        Raises:
+            StateError: It is damaged, of a newer release, or of another partition.
+        """
+        self.partitions[number] = partition = Partition(number, 0, self.settings, recovery)
+        for tenant in partition.tenants.values():
+            if tenant.clock is not None:
+                self.timelines.follow(tenant, [WHOLE, *tenant.areas])
+        self._next[number] = partition.next_offset
+        return partition.next_offset
+
+    def change(self, settings: Settings) -> None:
+        """From here on decide by *settings*, which differ in taxonomy and playbook alone."""
+        self.settings = settings
+        for partition in self.partitions.values():
+            partition.change(settings)
+
+    def take(self, number: int, offset: int, value: bytes, received_at: float) -> None:
+        """The next record of a partition, which the broker took in at *received_at* (seconds).
+
+        One that was taken already is passed over.
+        """
+        if offset < self._next[number]:
+            return
+        self._next[number] = offset + 1
+        partition = self.partitions[number]
+        signal = signals.read(value)
+        if signal is None:
+            return
+        partition.take(signal, received_at)
+        if signal.tenant is None:
+            tenants: Iterable[Tenant | None] = partition.tenants.values()
+        elif signal.tenant in partition.tenants:
+            tenants = (partition.tenants[signal.tenant],)
+        else:  # beyond the cap on tenants one takes in all the rest
+            tenants = (partition.tenants.get(OTHER), partition.tenants.get(f"{OTHER}{number}"))
+        for tenant in tenants:
+            if tenant is not None and tenant.touched:
+                self.timelines.follow(tenant, [WHOLE, *tenant.touched])
+                self.changed.update((tenant.name, area) for area in tenant.touched)
+                tenant.touched.clear()
+                tenant.duplicates.touched.clear()
+
+    def tenants(self) -> list[Tenant]:
+        """Those of which anything is known, by name."""
+        found = (t for partition in self.partitions.values() for t in partition.tenants.values())
+        return sorted((t for t in found if t.clock is not None), key=lambda tenant: tenant.name)
+
+    def tenant(self, name: str) -> Tenant | None:
+        """The tenant *name*, if anything is known of it."""
+        for partition in self.partitions.values():
+            found = partition.tenants.get(name)
+            if found is not None and found.clock is not None:
+                return found
+        return None
+
+    def limits_of(self, tenant: Tenant, areas: Iterable[str]) -> dict[str, float]:
+        """What a score has to reach to page in *areas* of a tenant, as of half a minute ago."""
+        known, now = self._limits.setdefault(tenant.name, {}), time.monotonic()
+        wanted = [area for area in areas if area in tenant.areas]
+        old = [
+            area for area in wanted if area not in known or now - known[area][0] > LIMITS_SECONDS
+        ]
+        for area, _, limit, _ in limits(tenant, self.settings, old):
+            known[area] = (now, limit)
+        return {area: known[area][1] for area in wanted}

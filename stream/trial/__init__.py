@@ -1,0 +1,1 @@
+"""Trying it out: the demo, the canary, and a local broker."""

@@ -1,0 +1,255 @@
+"""A real single-node Apache Kafka on this machine, for the demo, for trying out and for tests.
+
+It listens on 127.0.0.1 only, and its process ends with the one that started it, however that ends.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Final, Self
+
+from stream.trial.broker.node import (
+    HOST,
+    answers,
+    format_directory,
+    java_command,
+    prepare_directory,
+    server_properties,
+    two_ports,
+)
+from stream.trial.broker.runtime import KAFKA_VERSION, BrokerError, Say, find_jars, find_java
+
+__all__ = ["Broker", "BrokerError", "BrokerSettings", "serve"]
+
+_STOP_GRACE_SECONDS: Final = 15.0
+_GUARD: Final = Path(__file__).with_name("process_guard.py")
+
+
+@dataclass(frozen=True)
+class BrokerSettings:
+    """How a local broker is to be run.
+
+    Attributes:
+        data_directory: Where it keeps its log and ``broker.log``; a temporary one, removed with
+            the broker, if not given. A directory used before is continued.
+        port: The port on 127.0.0.1; a free one if not given.
+        heap_megabytes: The heap of its Java.
+        properties: More lines of server.properties, which win over ours.
+        start_seconds: After this time, fetching not counted, a broker that does not answer is given
+            up.
+    """
+
+    data_directory: Path | None = None
+    port: int | None = None
+    heap_megabytes: int = 256
+    properties: Mapping[str, str] = field(default_factory=dict)
+    start_seconds: float = 90.0
+
+
+class Broker:
+    """One Kafka broker, started by :meth:`start` or by entering the context.
+
+    Example::
+
+        with Broker() as broker:
+            producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers)
+    """
+
+    def __init__(self, settings: BrokerSettings | None = None, say: Say | None = None) -> None:
+        """Prepare a broker; nothing happens before :meth:`start`.
+
+        Args:
+            settings: How to run it.
+            say: Is told what is about to be done.
+        """
+        self._settings = settings or BrokerSettings()
+        self._say: Say = say or (lambda _: None)
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._directory: Path | None = None
+        self._log_start = 0
+        self._pid = 0
+        self._port = 0
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """``127.0.0.1:PORT``, to be given to Kafka clients."""
+        self._running()
+        return f"{HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the broker's Java."""
+        self._running()
+        return self._pid
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers.
+
+        Raises:
+            BrokerError: It cannot be started; the message says why and what to do.
+        """
+        if self._guard is not None:
+            raise BrokerError("This broker is running already: stop it before starting it again.")
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the broker (SIGTERM, after 15 s SIGKILL) and remove its temporary data."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.terminate()
+            try:
+                guard.wait(_STOP_GRACE_SECONDS + 10)
+            except subprocess.TimeoutExpired:
+                guard.kill()
+                guard.wait()
+            for pipe in (guard.stdin, guard.stdout):
+                if pipe is not None:
+                    pipe.close()
+        directory, self._directory = self._directory, None
+        if directory is not None and self._settings.data_directory is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the broker to end by itself and return the exit code of its Java.
+
+        Raises:
+            subprocess.TimeoutExpired: It still runs after ``timeout`` seconds.
+        """
+        return self._running().wait(timeout)
+
+    def last_words(self) -> str:
+        """Return the last lines of the broker's log that say something, on one line."""
+        if self._directory is None:
+            return ""
+        with contextlib.suppress(OSError):
+            with (self._directory / "broker.log").open("rb") as log:
+                log.seek(self._log_start)
+                text = log.read().decode(errors="replace")
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            telling = [line for line in lines if not line.startswith(("at ", "... "))]
+            return " | ".join(line[:300] for line in telling[-4:])
+        return ""
+
+    def __enter__(self) -> Self:
+        """Start the broker."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the broker."""
+        self.stop()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._guard is None:
+            raise BrokerError("This broker is not running: start it first.")
+        return self._guard
+
+    def _start(self) -> None:
+        java = find_java()
+        jars = find_jars(self._say)
+        deadline = time.monotonic() + self._settings.start_seconds
+        self._port, controller_port = two_ports(self._settings.port)
+        directory = self._directory = prepare_directory(self._settings.data_directory)
+        with contextlib.suppress(FileNotFoundError):
+            self._log_start = (directory / "broker.log").stat().st_size
+        properties = directory / "server.properties"
+        lines = {
+            **server_properties(directory, self._port, controller_port),
+            **self._settings.properties,
+        }
+        properties.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+        command = java_command(java, jars, self._settings.heap_megabytes)
+        if not (directory / "log" / "meta.properties").exists():
+            self._say("formatting its data directory")
+            if not format_directory(command, properties):
+                raise BrokerError(f"Kafka refused its settings; it says: {self.last_words()}")
+        self._say(f"starting Apache Kafka {KAFKA_VERSION} on {HOST}:{self._port}")
+        self._spawn([*command, "kafka.Kafka", str(properties)])
+        self._wait_until_ready(deadline)
+
+    def _spawn(self, command: list[str]) -> None:
+        owned = "" if self._settings.data_directory else str(self._directory)
+        assert self._directory is not None
+        with (self._directory / "broker.log").open("ab") as log:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", str(_GUARD), str(_STOP_GRACE_SECONDS), owned, *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # Ctrl-C goes to the whole group of the terminal; the broker must outlive the
+                # workers that still talk to it while they stop.
+                start_new_session=True,
+            )
+        assert self._guard.stdout is not None
+        with contextlib.suppress(ValueError):
+            self._pid = int(self._guard.stdout.readline())
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        guard = self._running()
+        while not answers(self._port):
+            if (code := guard.poll()) is not None:
+                raise BrokerError(
+                    f"Kafka ended with exit code {code} before it was ready; its log says: "
+                    f"{self.last_words() or 'nothing'}"
+                )
+            if time.monotonic() > deadline:
+                raise BrokerError(
+                    f"Kafka did not answer within {self._settings.start_seconds:g} s: give it "
+                    "more time or a quieter machine; its log says: "
+                    f"{self.last_words() or 'nothing'}"
+                )
+            time.sleep(0.1)
+
+
+def serve(settings: BrokerSettings, say: Say) -> int:
+    """Run a broker in the foreground until SIGINT, SIGTERM or the end of the parent process.
+
+    Must be called in the main thread. Returns the exit code for the shell.
+
+    Raises:
+        BrokerError: It cannot be started, or ended by itself.
+    """
+    parent = os.getppid()
+    stopping = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        if not stopping:  # a second Ctrl-C must not cut the orderly stop short
+            stopping = True
+            raise KeyboardInterrupt
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Broker(settings, say) as broker:
+            say(f"Kafka is ready at {broker.bootstrap_servers}; stop it with Ctrl-C. Elsewhere:")
+            say(f"export SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS={broker.bootstrap_servers}")
+            while os.getppid() == parent:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = broker.wait(0.5)
+                    raise BrokerError(
+                        f"Kafka ended by itself with exit code {code}; its log says: "
+                        f"{broker.last_words() or 'nothing'}"
+                    )
+    except KeyboardInterrupt:
+        say("stopped")
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    return 0

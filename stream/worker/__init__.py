@@ -1,0 +1,1 @@
+"""The detection process: intake, detection, output."""

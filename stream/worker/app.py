@@ -1,0 +1,240 @@
+"""The worker.
+
+A Faust application with agents `intake`, `feedback` and `detect`, and what keeps an eye on it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import tempfile
+import time
+from typing import Any, Final
+
+import faust
+import faust.streams
+from faust.types import TP
+
+from schemas.codec import read_feedback, read_record
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.config.step_settings import reloaded, settings_of
+from stream.engine.assignment import Ledger, Position
+from stream.engine.faust_binding import ChunkSchema, LedgerApp
+from stream.engine.recovery import FullTableManager, LedgerTable
+from stream.errors import UserError
+from stream.kafka import lenient_headers, log_throttle
+from stream.kafka.clients import faust_credentials
+from stream.kafka.topics import verify
+from stream.process.fail_fast import fatal
+from stream.process.health import HealthServer, Progress
+from stream.process.tracing import Traces
+from stream.worker.batch_producer import Outbox
+from stream.worker.detect import Detect
+from stream.worker.intake import Intake, body
+from stream.worker.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 5.0
+CHUNKS_BUFFERED: Final = 16
+BATCH_BYTES: Final = 512 * 1024
+NEVER: Final = 315_360_000.0
+
+
+def build(
+    config: Config, metrics: Metrics, progress: Progress, traces: Traces, data_directory: str
+) -> LedgerApp:
+    """The application, not yet running. Settings are pinned where Faust's defaults lose or stall.
+
+    Args:
+        config: Where to read from and how to decide.
+        metrics: Fed by the agents.
+        progress: Kept up to date for the liveness check.
+        traces: Told of what the agents do.
+        data_directory: For what Faust insists on writing; nothing of ours is in it.
+    """
+    if getattr(faust.streams, "_CStreamIterator", None) is None:
+        raise UserError(
+            "faust-streaming is installed without its compiled stream iterator, and the pure "
+            "Python one loses events in a rebalance: install a wheel for this Python (3.11 to 3.14)"
+        )
+    lenient_headers.install()
+    kafka = config.kafka
+    topics = Topics(kafka.topic_prefix)
+    servers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
+    app = LedgerApp(
+        topics.group(kafka.group),
+        broker=servers,
+        broker_credentials=faust_credentials(config),
+        store="memory://",
+        datadir=data_directory,
+        web_enabled=False,
+        autodiscover=False,
+        TableManager=FullTableManager,
+        Table=LedgerTable,
+        topic_partitions=kafka.partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_replication_factor=kafka.replication_factor,
+        table_standby_replicas=0,
+        broker_session_timeout=float(kafka.session_timeout_seconds),
+        broker_heartbeat_interval=min(3.0, kafka.session_timeout_seconds / 4),
+        broker_rebalance_timeout=max(30.0, float(kafka.session_timeout_seconds)),
+        broker_request_timeout=90.0,
+        broker_max_poll_interval=NEVER,
+        broker_commit_interval=1.0,
+        broker_commit_every=50,
+        stream_buffer_maxsize=CHUNKS_BUFFERED,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=True,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=kafka.instance_id or None,
+        producer_acks=-1,
+        producer_request_timeout=30.0,
+        producer_max_batch_size=BATCH_BYTES,
+        worker_redirect_stdouts=False,
+    )
+    app.ledger = Ledger(topics, settings_of(config))
+    _add_agents(app, config, metrics, traces)
+    _watch(app, metrics, progress)
+    listen(app, config)
+    return app
+
+
+def _add_agents(app: LedgerApp, config: Config, metrics: Metrics, traces: Traces) -> None:
+    topics = app.ledger.topics
+    schema = ChunkSchema(key_serializer="raw", value_serializer="raw")
+    outbox = Outbox(app, metrics)
+    intake = Intake(app, config, outbox, metrics, read_record, traces)
+    feedback = Intake(app, config, outbox, metrics, read_feedback, traces)
+    detect = Detect(app, config, outbox, metrics, topics.changelog(config.kafka.group), traces)
+    app.Table(
+        "state", key_type=bytes, value_type=bytes, partitions=config.kafka.partitions, schema=schema
+    )
+    app.agent(app.topic(topics.tickets, schema=schema), name="intake")(body(intake.take))
+    app.agent(app.topic(topics.feedback, schema=schema), name="feedback")(body(feedback.take))
+    app.agent(app.topic(topics.by_tenant, schema=schema), name="detect")(body(detect.take))
+
+
+def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
+    async def beat() -> None:
+        looked = 0.0
+        told: set[int] | None = None
+        while not app.should_stop:
+            now = time.monotonic()
+            progress.loop_beat = now
+            began = progress.recovering_since
+            _note_progress(app, progress, now)
+            if began is not None and progress.recovering_since is None:
+                metrics.recovered(now - began)
+            told = _tell_assignment(app, told)
+            if now - looked >= LOOK_SECONDS:
+                metrics.look(app.ledger.partitions.values(), time.time())
+                metrics.standing(ready=progress.ready, lag=_lag(progress))
+                metrics.decides_by(app.ledger.settings.config_hash)
+                looked = now
+            await asyncio.sleep(BEAT_SECONDS)
+
+    app.task(beat)
+
+
+def listen(app: LedgerApp, config: Config) -> None:
+    """SIGHUP: read taxonomy and playbook again, between two signals of the log."""
+
+    async def listen() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload, app, config)
+
+    app.task(listen)
+
+
+def reload(app: LedgerApp, config: Config) -> None:
+    """Go on with the files as they stand now; where they are wrong, with those from before."""
+    settings = reloaded(config, app.ledger.settings)
+    if settings is None:
+        return
+    app.ledger.change(settings)
+    print(f"taxonomy and playbook were read again: config {settings.config_hash}", flush=True)
+
+
+def _tell_assignment(app: LedgerApp, told: set[int] | None) -> set[int] | None:
+    """Say what this worker works on, when that changed; what was said."""
+    if not app.ledger.open:
+        return told
+    owned = set(app.ledger.partitions)
+    if owned != told:
+        names = ", ".join(str(number) for number in sorted(owned)) or "none"
+        print(f"working on partitions: {names}", flush=True)
+    return owned
+
+
+def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
+    ledger = app.ledger
+    if not ledger.open:
+        progress.recovery_started(now)
+        return
+    progress.recovery_ended()
+    progress.ready = True
+    consumer: Any = app.consumer
+    for tp, position in list(ledger.positions.items()):
+        progress.record(
+            f"{tp.topic}[{tp.partition}]",
+            next_offset=position.next,
+            log_end=_log_end(consumer, tp, position),
+            now=now,
+        )
+
+
+def _lag(progress: Progress) -> dict[str, int]:
+    """Records that wait, by topic."""
+    found: dict[str, int] = {}
+    for name, (done, end, _) in progress.partitions.copy().items():
+        topic = name.rpartition("[")[0]
+        found[topic] = found.get(topic, 0) + max(0, end - done)
+    return found
+
+
+def _log_end(consumer: Any, tp: TP, position: Position) -> int:
+    """End of the log as of the last fetch, less what holds no records at its end."""
+    known = position.next
+    with contextlib.suppress(Exception):  # not assigned any more: the next look has the new ones
+        end = int(consumer.highwater(tp) or 0)
+        # Behind the last record there may be markers of transactions, which nobody hands out.
+        drained = consumer.handed_out(tp) == known and consumer.fetch_position(tp) >= end
+        return known if drained else max(known, end)
+    return known
+
+
+def run(config: Config) -> None:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Does not return: it exits with 0, or with 70 where it had to stop at once.
+
+    Raises:
+        UserError: It cannot start; nothing is left half started.
+    """
+    asyncio.run(verify(config))
+    print("worker: joining the group", flush=True)
+    metrics, progress = Metrics(), Progress()
+    progress.recovery_started(time.monotonic())
+    health = HealthServer(progress, host=config.health.host, port=config.health.port)
+    if config.health.port:
+        health.start()
+    metrics.serve(config.metrics.host, config.metrics.port)
+    log_throttle.install()
+    with tempfile.TemporaryDirectory(prefix="spikewatch-") as folder:
+        traces = Traces(config, "worker")
+        app = build(config, metrics, progress, traces, folder)
+        worker = faust.Worker(
+            app, loglevel=config.log.level, quiet=True, redirect_stdouts=False, logfile=None
+        )
+        worker.spinner = None  # it writes cursor codes into logs
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as done:
+            if done.code not in (None, 0):
+                fatal("Faust ended by itself; what it said stands above. The state is safe")
+            raise
+        finally:
+            traces.close()

@@ -1,0 +1,134 @@
+"""Agent ``detect``: signals of a partition's tenants -> models -> escalations.
+
+Per chunk: decode and step, pure, in memory; produce what follows and wait for it; every second or
+so one snapshot. Only then is the chunk done. Whatever is interrupted in between is done again, with
+the same ids, by whoever owns the partition next.
+"""
+
+import time
+from typing import Any
+
+from faust.types import TP
+
+from detectors.step.result import Step
+from schemas import signals
+from schemas.cloudevents import Header, encode
+from schemas.dead_letter import Rejected
+from schemas.escalation import EscalationEvent
+from schemas.signals import Ticket
+from stream.config.sections import Config
+from stream.engine.faust_binding import Chunk, LedgerApp, is_ours
+from stream.kafka.partitioner import partition_of
+from stream.process.fail_fast import fatal
+from stream.process.tracing import Traces
+from stream.worker.batch_producer import Outbox, Record
+from stream.worker.dead_letters import dead_letter
+from stream.worker.metrics import Metrics
+
+
+class Detect:
+    """One chunk of signals at a time."""
+
+    def __init__(
+        self,
+        app: LedgerApp,
+        config: Config,
+        outbox: Outbox,
+        metrics: Metrics,
+        changelog: str,
+        traces: Traces,
+    ) -> None:
+        """Work on *app*'s assignment, write through *outbox*."""
+        self._traces = traces
+        self._app, self._outbox, self._metrics = app, outbox, metrics
+        self._topics = app.ledger.topics
+        self._changelog = changelog
+        self._partitions = config.kafka.partitions
+        self._content_mode = config.kafka.content_mode
+        self._snapshot_seconds = config.state.snapshot_seconds
+        self._rewrite_seconds = float(config.state.rewrite_seconds)
+
+    async def take(self, event: Any) -> None:
+        """Fold a chunk, produce its escalations, and from time to time a snapshot."""
+        message = event.message
+        if not is_ours(self._app, message):
+            return
+        number = message.partition
+        position = self._app.ledger.positions[TP(message.topic, number)]
+        chunk: Chunk = event.value
+        first = chunk[0].offset
+        if first > position.next and (position.next, first) not in position.holes:
+            fatal(f"{message.topic}[{number}]: expected {position.next}, got {first}")
+        fresh = [record for record in chunk if record.offset >= position.next]
+        started = time.perf_counter()
+        outgoing = self._fold(number, fresh)
+        self._metrics.folded(time.perf_counter() - started, time.time())
+        await self._outbox.send(outgoing)
+        position.next = chunk[-1].offset + 1
+        if is_ours(self._app, message):
+            await self._save(number, message)
+
+    def _fold(self, number: int, records: Chunk) -> list[Record]:
+        """Decode and step; nothing is written yet."""
+        partition = self._app.ledger.partitions[number]
+        metrics = self._metrics
+        outgoing: list[Record] = []
+        for record in records:
+            signal = signals.read(record.value)
+            if signal is None:
+                why = Rejected("undecodable", "not written by intake or ticker")
+                outgoing.append(self._dead(why, record))
+                continue
+            received_at = record.timestamp / 1000.0
+            done = partition.take(signal, received_at)
+            metrics.taken(signal, done, received_at)
+            if done.outcome == "future":
+                why = Rejected("future", "created_at lies too far ahead of the arrival")
+                outgoing.append(self._dead(why, record))
+            if self._traces.on and isinstance(signal, Ticket) and done.outcome == "counted":
+                self._traces.counted(signal, record.headers)
+            if done.escalations:
+                outgoing += self._escalations(done, record)
+        return outgoing
+
+    def _dead(self, why: Rejected, record: Any) -> Record:
+        self._metrics.dead_letter(why.reason)
+        return dead_letter(
+            self._topics, why, record.value, record.topic, record.partition, record.offset
+        )
+
+    def _escalations(self, done: Step, record: Any) -> list[Record]:
+        where = [
+            ("source-partition", b"%d" % record.partition),
+            ("source-offset", b"%d" % record.offset),
+        ]
+        return [self._escalation(event, where) for event in done.escalations]
+
+    def _escalation(self, event: EscalationEvent, where: list[Header]) -> Record:
+        tenant = event.data.tenant
+        headers, value = encode(event, self._content_mode)
+        if passed := self._traces.escalated(event):
+            headers = [*headers, ("traceparent", passed.encode())]
+        return Record(
+            self._topics.escalations,
+            partition_of(tenant, self._partitions),
+            tenant.encode(),
+            value,
+            [*headers, *where],
+        )
+
+    async def _save(self, number: int, message: Any) -> None:
+        ledger = self._app.ledger
+        now = time.monotonic()
+        if now - ledger.saved_at.get(number, 0.0) < self._snapshot_seconds:
+            return
+        position = ledger.positions[TP(self._topics.by_tenant, number)]
+        reached = position.next
+        records = ledger.snapshot(number, time.time(), self._rewrite_seconds)
+        await self._outbox.send(
+            Record(self._changelog, number, key, value) for key, value in records
+        )
+        if is_ours(self._app, message):
+            position.durable = reached
+            ledger.saved_at[number] = now
+            self._metrics.saved(sum(len(value) for _, value in records))

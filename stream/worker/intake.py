@@ -1,0 +1,109 @@
+"""Agents ``intake`` and ``feedback``: what the world wrote -> valid signals, keyed by tenant.
+
+Stateless. Delivery: at least once; what a crash makes it send twice, detect recognises as a repeat.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from faust.types import TP
+
+from schemas import signals
+from schemas.codec import header_text
+from schemas.dead_letter import Rejected
+from schemas.signals import Signal
+from stream.config.sections import Config
+from stream.engine.faust_binding import Chunk, LedgerApp, is_ours
+from stream.kafka.partitioner import partition_of
+from stream.process.fail_fast import fatal
+from stream.process.tracing import Traces
+from stream.worker.batch_producer import Outbox, Record
+from stream.worker.dead_letters import dead_letter
+from stream.worker.metrics import Metrics
+
+Read = Callable[[bytes | None, Mapping[str, str], int], Signal]
+"""From a record's value and headers, and the most bytes to read; raises `Rejected`."""
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """One chunk of raw tickets at a time."""
+
+    def __init__(
+        self,
+        app: LedgerApp,
+        config: Config,
+        outbox: Outbox,
+        metrics: Metrics,
+        read: Read,
+        traces: Traces,
+    ) -> None:
+        """Read from *app*'s assignment by *read*, write through *outbox*."""
+        self._traces = traces
+        self._read = read
+        self._app, self._outbox, self._metrics = app, outbox, metrics
+        self._topics = app.ledger.topics
+        self._partitions = config.kafka.partitions
+        self._max_bytes = config.limits.ticket_bytes
+
+    async def take(self, event: Any) -> None:
+        """Validate a chunk and produce it onward, awaited; only then it is done."""
+        message = event.message
+        if not is_ours(self._app, message):
+            return
+        chunk: Chunk = event.value
+        position = self._app.ledger.positions[TP(message.topic, message.partition)]
+        first = chunk[0].offset
+        if first > position.next and (position.next, first) not in position.holes:
+            fatal(f"{message.topic}[{message.partition}]: expected {position.next}, got {first}")
+        fresh = [record for record in chunk if record.offset >= position.next]
+        await self._outbox.send([self._onward(record) for record in fresh])
+        if is_ours(self._app, message):
+            position.next = position.durable = chunk[-1].offset + 1
+
+    def _onward(self, record: Any) -> Record:
+        headers = header_text(record.headers)
+        try:
+            signal = self._read(record.value, headers, self._max_bytes)
+        except Rejected as why:
+            self._metrics.dead_letter(why.reason)
+            return dead_letter(
+                self._topics, why, record.value, record.topic, record.partition, record.offset
+            )
+        tenant = signal.tenant or "default"
+        where = [
+            ("source-partition", b"%d" % record.partition),
+            ("source-offset", b"%d" % record.offset),
+        ]
+        if self._traces.on and (
+            passed := self._traces.taken_in(
+                headers, record.topic, record.partition, record.offset, tenant
+            )
+        ):
+            where.append(("traceparent", passed.encode()))
+        return Record(
+            self._topics.by_tenant,
+            partition_of(tenant, self._partitions),
+            tenant.encode(),
+            signals.encode(signal),
+            where,
+        )
+
+
+def body(handle: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """The agent around *handle*.
+
+    No exception may leave it, since Faust acknowledges what raised.
+    """
+
+    async def agent(stream: Any) -> None:
+        async for event in stream.events():
+            try:
+                await handle(event)
+            except Exception as error:  # a bug: stop before anything is committed
+                log.exception("an agent failed")
+                fatal(f"{handle.__qualname__}: {error!r}")
+
+    return agent

@@ -1,0 +1,120 @@
+"""The state of the workers as their changelog tells it."""
+
+import asyncio
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+
+from detectors.state.snapshots import StateError
+from detectors.step.partition import Partition
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.config.step_settings import settings_of
+from stream.errors import UserError
+from stream.escalations.follow import MATURE_HOURS
+from stream.kafka.clients import kafka_client_options
+from stream.kafka.reading import Reader, read_partition
+from stream.kafka.topics import verify
+
+
+@dataclass
+class AreaStatus:
+    """One area, as of the last snapshot."""
+
+    tenant: str
+    area: str
+    phase: str
+    tickets: int
+    last_hour: float
+    expected: float
+    warm_up_hours: float
+    """What is left of it."""
+
+
+@dataclass
+class Status:
+    """What the workers know, as of their last snapshots."""
+
+    tickets: int
+    areas: list[AreaStatus]
+    clocks: dict[str, float]
+    """Tenant -> its clock, seconds since 1970."""
+    lag: dict[str, int]
+    """Topic -> records that are not durably worked on."""
+
+
+async def status(config: Config) -> Status:
+    """Read the changelog and say what it holds.
+
+    Raises:
+        UserError: No broker, the topics are not as they must be, or the state cannot be read.
+    """
+    await verify(config)
+    topics = Topics(config.kafka.topic_prefix)
+    changelog = topics.changelog(config.kafka.group)
+    settings = settings_of(config)
+    found = Status(0, [], {}, {})
+    async with Reader(config) as reader:
+        for number in range(config.kafka.partitions):
+            recovery = await read_partition(reader, TopicPartition(changelog, number))
+            try:
+                _add(found, Partition(number, 0, settings, recovery))
+            except StateError as error:
+                raise UserError(f"the state cannot be read: {error}") from None
+        committed = await committed_offsets(config)
+        for topic in (topics.tickets, topics.by_tenant):
+            partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
+            ends = await reader.end_offsets(partitions)
+            starts = await reader.beginning_offsets(partitions)
+            found.lag[topic] = sum(
+                max(0, ends[tp] - max(committed.get(tp, 0), starts[tp])) for tp in partitions
+            )
+    found.areas.sort(key=lambda a: (a.tenant, a.area))
+    return found
+
+
+def _add(found: Status, partition: Partition) -> None:
+    for tenant in partition.tenants.values():
+        clock = tenant.clock or 0.0
+        found.clocks[tenant.name] = clock
+        for area, series in tenant.areas.items():
+            found.tickets += series.tickets
+            found.areas.append(
+                AreaStatus(
+                    tenant.name,
+                    area,
+                    series.phase,
+                    series.tickets,
+                    series.last_hour(clock),
+                    series.model.rate,
+                    max(0.0, MATURE_HOURS - series.model.maturity_hours),
+                )
+            )
+
+
+async def committed_offsets(config: Config) -> dict[TopicPartition, int]:
+    """Return the committed offsets of the group of the workers."""
+    admin = AIOKafkaAdminClient(**kafka_client_options(config))
+    await admin.start()
+    try:
+        group = Topics(config.kafka.topic_prefix).group(config.kafka.group)
+        for wait in (
+            0.2,
+            0.5,
+            1.0,
+            2.0,
+            4.0,
+            0.0,
+        ):  # a fresh broker makes its coordinator when first asked
+            try:
+                offsets = await admin.list_consumer_group_offsets(group)
+                break
+            except GroupCoordinatorNotAvailableError:
+                if not wait:
+                    raise UserError("the broker has no group coordinator: try again") from None
+                await asyncio.sleep(wait)
+        return {tp: found.offset for tp, found in offsets.items() if found.offset >= 0}
+    finally:
+        await admin.close()

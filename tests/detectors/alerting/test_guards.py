@@ -1,0 +1,653 @@
+"""What must not page, each by its name; and that a real incident is found all the same."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.foundation.outcomes import Guard
+from detectors.policy.settings import Event, Settings
+from detectors.state.tenant import Tenant
+from schemas.signals import UNCLASSIFIED, Signal, Tick, Ticket
+from tests.support.companies import (
+    COMPANY,
+    DAY,
+    HOUR,
+    MORNING,
+    NOW,
+    SETTINGS,
+    WEEK,
+    Desk,
+    arrivals,
+    as_usual,
+    company,
+    in_shape,
+)
+
+State = Callable[[Tenant], dict[str, bytes]]
+
+
+def at_ten() -> Desk:
+    """The company on a Monday morning, in the middle of its usual traffic."""
+    return company(until=MORNING)
+
+
+def moment(text: str) -> float:
+    """A time in UTC, in seconds since 1970."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+# --- one customer, one event, one ticket ----------------------------------------------------------
+
+
+def test_one_noisy_customer_does_not_page() -> None:
+    """A hundred tickets of one customer within an hour are one complaint, loudly made."""
+    desk = at_ten()
+    desk.burst(MORNING, 100, 1.0, customer="noisy")
+    assert desk.paged() == []
+    assert desk.guards.count("repeated_customer") == 99
+
+
+def test_a_real_spike_behind_a_noisy_customer_is_found() -> None:
+    """The noise of one hides nothing: what a crowd complains of at the same time pages as ever."""
+    plain, noisy = at_ten(), at_ten()
+    for number in range(60):
+        now = MORNING + 60.0 * number
+        for _ in range(3):
+            noisy.ticket(now, customer="noisy")
+        for desk in (plain, noisy):
+            desk.ticket(now + 20.0, customer=f"crowd {number}")
+    assert plain.paged()
+    assert noisy.paged()
+    assert noisy.pages[0].time <= plain.pages[0].time
+
+
+def test_a_webhook_retry_storm_does_not_page() -> None:
+    """Three tickets whose events come again and again, under new and under old event ids."""
+    desk = at_ten()
+    tickets = [desk.make(MORNING + number, event_id=f"e{number}") for number in range(3)]
+    for turn in range(100):
+        for number, ticket in enumerate(tickets):
+            now = MORNING + 60.0 + 10.0 * turn + number
+            event = ticket.event_id if turn % 2 else f"retry {turn} {number}"
+            desk.take(msgspec.structs.replace(ticket, event_id=event, created_at=now))
+    assert desk.paged() == []
+    assert desk.guards.count("duplicate") == 3 * 99
+
+
+def test_a_retry_changes_no_byte(state_of: State) -> None:
+    """The same event again leaves the state as it was."""
+    desk = at_ten()
+    ticket = desk.make(MORNING, event_id="e1")
+    desk.take(ticket)
+    before = state_of(desk.tenant)
+    assert desk.take(ticket).guards == ("duplicate",)
+    assert state_of(desk.tenant) == before
+
+
+# --- merged and deleted ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["merged", "deleted"])
+def test_duplicate_submissions_that_are_taken_back_do_not_page(kind: Guard) -> None:
+    """A form that submits everything many times; agents merge or delete the copies in a minute."""
+    plain, desk = at_ten(), at_ten()
+    for number in range(60):
+        now = MORNING + 30.0 * number
+        plain.ticket(now)
+        ticket = desk.make(now)
+        desk.take(ticket)
+        gone = msgspec.structs.replace(ticket, event_type=kind, merged_into="1")
+        assert desk.take(gone).outcome == "withdrawn"
+    assert plain.paged(), "else this proves nothing"
+    assert desk.paged() == []
+    assert desk.guards.count(kind) == 60
+
+
+@pytest.mark.parametrize("kind", ["merged", "deleted"])
+def test_what_is_taken_back_is_taken_back_everywhere(kind: str) -> None:
+    """Area, slices and tenant have after it the counts they had before."""
+    desk = at_ten()
+    area, whole = desk.tenant.areas["login"], desk.tenant.whole
+
+    def counts() -> dict[str, float]:
+        found = {
+            "tickets": area.tickets,
+            "seen": area.seen,
+            "tenant": whole.seen,
+            "hour": area.model.lately(MORNING / HOUR, MORNING + 60.0)[1],
+            "tenant's hour": whole.model.lately(MORNING / HOUR, MORNING + 60.0)[1],
+        }
+        return found | {key: each.today for key, each in area.slices.of.items()}
+
+    before = counts()
+    ticket = desk.make(MORNING, region="eu", app_version="4.1.0", channel="web")
+    desk.take(ticket)
+    assert counts()["region\x1feu"] == before["region\x1feu"] + 1.0
+    assert all(counts()[key] > before[key] for key in ("tickets", "seen", "tenant", "hour"))
+    desk.take(msgspec.structs.replace(ticket, event_type=kind))
+    assert counts() == pytest.approx(before, abs=1e-6)
+
+
+def test_what_is_taken_back_is_taken_from_an_open_page() -> None:
+    """When most of what a page told was merged away, it says so under its own id."""
+    desk = at_ten()
+    tickets = [desk.make(MORNING + 30.0 * number) for number in range(24)]
+    for ticket in tickets:
+        desk.take(ticket)
+    assert len(desk.pages) == 1
+    desk.take(Tick(MORNING + 900.0, "acme"))
+    for ticket in tickets[1:]:
+        desk.take(msgspec.structs.replace(ticket, event_type="merged"))
+    amended = [event for event in desk.events if event.transition == "amended"]
+    assert amended
+    assert amended[-1].data.episode_id == desk.pages[0].data.episode_id
+    assert amended[-1].data.tickets < max(event.data.tickets for event in desk.events)
+    sequences = [event.data.sequence for event in desk.events]
+    assert sequences == [*range(1, len(sequences) + 1)]
+
+
+@pytest.mark.parametrize("kind", ["merged", "deleted"])
+def test_a_merge_of_an_unknown_ticket_changes_nothing(state_of: State, kind: str) -> None:
+    """A ticket nobody saw, or one of weeks ago, cannot be taken back."""
+    desk = at_ten()
+    before = state_of(desk.tenant)
+    done = desk.ticket(MORNING, event_type=kind)
+    assert (done.outcome, done.escalations, done.guards) == ("not_created", [], ())
+    assert state_of(desk.tenant) == before
+
+
+def test_the_same_merge_twice_counts_once(state_of: State) -> None:
+    """Webhooks of merges are repeated as well."""
+    desk = at_ten()
+    ticket = desk.make(MORNING)
+    desk.take(ticket)
+    merge = msgspec.structs.replace(ticket, event_type="merged")
+    assert desk.take(merge).outcome == "withdrawn"
+    before = state_of(desk.tenant)
+    assert desk.take(merge).outcome == "not_created"
+    assert state_of(desk.tenant) == before
+
+
+def test_a_merge_under_another_area_finds_the_ticket() -> None:
+    """Whatever area the merge names, the ticket is taken back where it was counted."""
+    desk = at_ten()
+    ticket = desk.make(MORNING, area="api")
+    desk.take(ticket)
+    before = desk.tenant.areas["api"].tickets
+    merge = msgspec.structs.replace(ticket, area="login", event_type="merged")
+    assert desk.take(merge).outcome == "withdrawn"
+    assert desk.tenant.areas["api"].tickets == before - 1
+
+
+def test_after_a_merge_the_latest_ticket_can_still_be_merged() -> None:
+    """The memory of recent tickets forgets the oldest, never the newest."""
+    desk = at_ten()
+    first, second, third = (desk.make(MORNING + number) for number in range(3))
+    desk.take(first)
+    desk.take(second)
+    desk.take(msgspec.structs.replace(first, event_type="merged"))
+    desk.take(third)
+    for ticket in (second, third):
+        assert (
+            desk.take(msgspec.structs.replace(ticket, event_type="merged")).outcome == "withdrawn"
+        )
+
+
+# --- re-tagged ------------------------------------------------------------------------------------
+
+
+def test_retagging_four_hundred_old_tickets_does_not_page() -> None:
+    """A change of the taxonomy: tickets of the last weeks are moved into an area within an hour."""
+    desk = at_ten()
+    before = desk.tenant.areas["exports"].tickets
+    for number in range(400):
+        created = NOW - WEEK + number * 1_200.0
+        done = desk.ticket(created, "exports", event_type="reclassified")
+        assert (done.outcome, done.guards) == ("moved", ("reclassified",))
+        desk.tick(MORNING + 9.0 * number)
+    assert desk.paged() == []
+    assert desk.tenant.areas["exports"].tickets == before
+    desk.feed(MORNING + HOUR, MORNING + DAY, seed=7)
+    assert desk.paged("exports") == []
+
+
+def test_retagging_old_tickets_into_a_new_area_does_not_page() -> None:
+    """The area that the new taxonomy adds has no past: 400 old tickets are no incident of it."""
+    desk = at_ten()
+    for number in range(400):
+        desk.ticket(NOW - WEEK + number * 1_200.0, "sso", event_type="reclassified")
+        desk.tick(MORNING + 9.0 * number)
+    assert desk.paged() == []
+
+
+def test_what_triage_sorts_into_an_area_counts_there() -> None:
+    """Fresh tickets without an area are moved into theirs: there they count, and may page."""
+    desk = at_ten()
+    tickets = [desk.make(MORNING + 30.0 * number, UNCLASSIFIED) for number in range(8)]
+    exports = desk.tenant.areas["exports"]
+    before = exports.tickets, desk.tenant.whole.tickets
+    for ticket in tickets:
+        desk.take(ticket)
+        moved = msgspec.structs.replace(ticket, area="exports", event_type="reclassified")
+        assert desk.take(moved).outcome == "moved"
+        assert desk.take(moved).outcome == "duplicate"
+    assert desk.tenant.areas[UNCLASSIFIED].tickets == 0
+    assert exports.tickets == before[0] + 8
+    assert desk.tenant.whole.tickets == before[1] + 8, "it is the same tenant's"
+    assert desk.paged("exports")
+
+
+def test_retagging_fresh_tickets_moves_them() -> None:
+    """From one area into another: taken back here, learned there, and never a page of the other."""
+    desk = at_ten()
+    login, exports = (desk.tenant.areas[name] for name in ("login", "exports"))
+    before = login.tickets, exports.model.lately(MORNING / HOUR, MORNING)[1]
+    for number in range(40):
+        ticket = desk.make(MORNING + 30.0 * number)
+        desk.take(ticket)
+        done = desk.take(msgspec.structs.replace(ticket, area="exports", event_type="reclassified"))
+        assert (done.outcome, done.guards) == ("moved", ("reclassified",))
+    assert login.tickets == before[0]
+    assert exports.model.lately(MORNING / HOUR, MORNING)[1] == before[1] + 40
+    assert desk.paged() == []
+
+
+def test_a_ticket_moved_away_is_no_evidence_where_it_was() -> None:
+    """Triage that empties an area as fast as it fills does not page that area."""
+    desk = at_ten()
+    for number in range(40):
+        ticket = desk.make(MORNING + 60.0 * number, "exports")
+        desk.take(ticket)
+        area = ("login", "billing", "api", "search")[number % 4]
+        desk.take(msgspec.structs.replace(ticket, area=area, event_type="reclassified"))
+    assert desk.paged("exports") == []
+
+
+def test_the_same_retagging_again_teaches_nothing(state_of: State) -> None:
+    """Webhooks of re-tagging are repeated as well."""
+    desk = at_ten()
+    ticket = desk.make(MORNING)
+    desk.take(ticket)
+    moved = msgspec.structs.replace(ticket, area="exports", event_type="reclassified")
+    desk.take(moved)
+    before = state_of(desk.tenant)
+    for _ in range(20):
+        desk.take(moved)
+    assert state_of(desk.tenant) == before
+
+
+# --- not by customers, not now --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("created_by", "guard"), [("agent", "agent_created"), ("import", "imported")]
+)
+def test_batches_that_no_customer_created_do_not_page(created_by: str, guard: Guard) -> None:
+    """Five hundred tickets that an agent or an import made at once are no complaints."""
+    desk = at_ten()
+    desk.burst(MORNING, 500, 0.5, created_by=created_by)
+    assert desk.paged() == []
+    assert desk.guards == [guard] * 500
+
+
+def test_a_backfill_of_yesterday_does_not_page() -> None:
+    """In live mode, received now: the tickets that a connector forgot yesterday, all at once."""
+    desk = at_ten()
+    desk.take(Tick(MORNING), MORNING + 60.0)
+    for number in range(500):
+        received = MORNING + number
+        desk.take(desk.make(MORNING - DAY + 60.0 * number), received)
+    assert desk.paged() == []
+    assert desk.guards.count("backfill") == 500
+    # What comes in time meanwhile is found as ever.
+    for number in range(30):
+        now = MORNING + 600.0 + 40.0 * number
+        desk.take(desk.make(now), now)
+    assert desk.paged("login")
+
+
+# --- the feed -------------------------------------------------------------------------------------
+
+
+def test_an_outage_of_the_source_is_no_drop_and_its_end_no_spike() -> None:
+    """Ten hours of nothing by day, then the usual traffic: nobody is paged, and it is named."""
+    desk = at_ten()
+    rates = {area: desk.rate(area) for area in COMPANY}
+    desk.tick(MORNING + 10 * HOUR)
+    done = desk.ticket(MORNING + 10 * HOUR)
+    assert "feed_gap" in done.guards
+    desk.feed(MORNING + 10 * HOUR, MORNING + DAY, seed=7)
+    assert desk.paged() == []
+    assert desk.guards.count("feed_gap") == 1
+    desk.feed(MORNING + DAY, MORNING + 5 * DAY, seed=9)
+    desk.feed(MORNING + 5 * DAY, MORNING + 7 * DAY, seed=8)
+    for area in ("login", "billing", "api"):
+        assert desk.rate(area) == pytest.approx(rates[area], rel=0.3)
+
+
+def test_the_backlog_of_an_outage_is_no_spike() -> None:
+    """When the source is back its backlog comes with the times of its creation, within minutes."""
+    desk = at_ten()
+    back = MORNING + 8 * HOUR
+    desk.take(Tick(back), back + 60.0)
+    maker = Desk(SETTINGS)
+    maker.number = 5_000_000
+    waiting = [
+        maker.make(at, area) for at, area in arrivals(MORNING, back, COMPANY, in_shape, seed=7)
+    ]
+    for number, ticket in enumerate(waiting):
+        desk.take(ticket, back + number)
+    desk.feed(back + HOUR, back + DAY, seed=8)
+    assert len(waiting) > 100
+    assert desk.paged() == []
+
+
+def test_a_quiet_night_is_no_gap_of_the_feed() -> None:
+    """Silence that chance brings is silence: it teaches that nights are quiet."""
+    desk = Desk(SETTINGS).grow(areas={"login": 0.5})
+    desk.feed(NOW, NOW + 2 * WEEK, {"login": 0.5}, seed=7)
+    assert "feed_gap" not in desk.guards
+
+
+# --- life -----------------------------------------------------------------------------------------
+
+
+def test_monday_after_a_quiet_weekend_does_not_page() -> None:
+    """A weekend at a quarter of its usual, then an ordinary Monday morning."""
+    desk = company(until=NOW + 5 * DAY)
+    desk.feed(NOW + 5 * DAY, NOW + 7 * DAY, factor=lambda at: 0.25 * in_shape(at), seed=7)
+    desk.feed(NOW + 7 * DAY, NOW + 9 * DAY, seed=8)
+    assert desk.paged() == []
+
+
+GERMAN = Settings(
+    country="DE", timezone="Europe/Berlin", slice_dimensions=SETTINGS.slice_dimensions
+)
+
+
+def sundays_of_germany(at: float) -> float:
+    """The shape of the week, with Labour Day and Whit Monday of 2026 as quiet as Sundays."""
+    if any(
+        moment(day) <= at + 2 * HOUR < moment(day) + DAY for day in ("2026-05-01", "2026-05-14")
+    ):
+        return 0.4 * in_shape(at)
+    return in_shape(at)
+
+
+def test_a_holiday_dip_and_its_recovery_do_not_page() -> None:
+    """Labour Day, a Friday, is as quiet as a Sunday; the days after it are as busy as ever."""
+    desk = company(GERMAN)
+    desk.feed(NOW, moment("2026-05-09"), factor=sundays_of_germany, seed=7)
+    assert desk.paged() == []
+
+
+def test_a_holiday_is_expected_to_be_quiet() -> None:
+    """With the country known, the rate at noon of Labour Day is that of a Sunday."""
+    noon = moment("2026-05-01 10:00")
+    known, unknown = (
+        company(GERMAN, until=noon),
+        company(msgspec.structs.replace(GERMAN, country=""), until=noon),
+    )
+    assert known.rate() < 0.6 * unknown.rate()
+
+
+def test_an_incident_on_a_holiday_is_found_at_the_rate_of_a_holiday() -> None:
+    """What would be an ordinary Friday is an incident on Labour Day."""
+    noon = moment("2026-05-01 10:00")
+    found = []
+    for country in ("DE", ""):
+        desk = company(msgspec.structs.replace(GERMAN, country=country))
+        desk.feed(NOW, noon, factor=sundays_of_germany, seed=7)
+        desk.burst(noon, 36, 3.0)
+        found.append(desk.paged("login"))
+    assert found[0]
+    assert len(found[1]) <= len(found[0])
+
+
+def test_an_announced_event_is_expected_and_not_learned() -> None:
+    """A launch that trebles an area for a day pages nobody, and the day after is as ever."""
+    begin = NOW + DAY + 8 * HOUR
+    event = Event(name="launch", start=begin, end=begin + 8 * HOUR, factor=3.0, areas=("login",))
+    announced = msgspec.structs.replace(SETTINGS, events=(event,))
+
+    def factor(at: float) -> float:
+        return in_shape(at) * (3.0 if begin <= at < begin + 8 * HOUR else 1.0)
+
+    pages, rates = [], []
+    for config in (announced, SETTINGS):
+        desk = company(config)
+        desk.feed(NOW, begin)
+        desk.feed(begin, begin + 8 * HOUR, {"login": COMPANY["login"]}, factor, seed=7)
+        desk.feed(begin + 8 * HOUR, begin + 3 * DAY, seed=8)
+        pages.append(desk.paged("login"))
+        rates.append(desk.rate())
+    assert pages[0] == []
+    assert pages[1], "else this proves nothing"
+    assert rates[0] <= rates[1]
+
+
+def test_an_incident_during_an_event_is_found() -> None:
+    """Ten times the usual is more than the three times that were announced."""
+    event = Event(name="launch", start=MORNING, end=MORNING + DAY, factor=3.0)
+    desk = company(msgspec.structs.replace(SETTINGS, events=(event,)), until=MORNING)
+    desk.feed(MORNING, MORNING + 2 * HOUR, {"login": 40.0}, as_usual, seed=7)
+    assert desk.paged("login")
+
+
+def test_a_new_area_with_ordinary_traffic_does_not_page() -> None:
+    """A new area that begins at its full rate on its first day."""
+    desk = company(until=MORNING)
+    desk.feed(MORNING, MORNING + 14 * DAY, COMPANY | {"new product": 2.0}, seed=7)
+    assert desk.paged("new product") == []
+
+
+def test_a_renamed_area_inherits() -> None:
+    """From one day to the next `login` is called `sign-in`: no page, and its past is carried on."""
+    desk = company(until=MORNING)
+    renamed = COMPANY | {"login": 0.0, "sign-in": COMPANY["login"]}
+    desk.feed(MORNING, MORNING + 3 * DAY, renamed, seed=7)
+    assert desk.paged() == []
+    assert desk.rate("sign-in") == pytest.approx(
+        COMPANY["login"] * in_shape(desk.tenant.clock or 0.0), rel=0.4
+    )
+
+
+def test_a_split_area_is_no_incident_of_its_parts() -> None:
+    """`login` is split into two halves of new names: no page for either."""
+    desk = company(until=MORNING)
+    half = COMPANY["login"] / 2.0
+    split = COMPANY | {"login": 0.0, "password": half, "sso": half}
+    desk.feed(MORNING, MORNING + 3 * DAY, split, seed=7)
+    assert desk.paged() == []
+
+
+def test_what_a_renamed_area_brings_is_named_as_inherited() -> None:
+    """A busy area under a new name would be an incident, had another not lost as much."""
+    areas = {"login": 15.0, "api": 15.0, "billing": 15.0}
+    desk = Desk(SETTINGS).grow(areas=areas)
+    renamed = areas | {"login": 0.0, "sign-in": 15.0}
+    desk.feed(NOW, MORNING, areas, seed=6)
+    desk.feed(MORNING, MORNING + 8 * HOUR, renamed, seed=7)
+    assert desk.paged("sign-in") == []
+    assert "inherited" in desk.guards
+
+
+def test_an_heir_with_an_incident_is_found() -> None:
+    """A new name with five times what the old one had is more than a new name."""
+    desk = company(until=MORNING)
+    desk.feed(MORNING, MORNING + DAY, COMPANY | {"login": 0.0, "sign-in": 20.0}, seed=7)
+    assert desk.paged("sign-in")
+
+
+def test_a_holiday_and_an_event_are_named() -> None:
+    """Whoever asks why nobody was paged is told that it was expected."""
+    event = Event(name="launch", start=MORNING, end=MORNING + 8 * HOUR, factor=5.0)
+    desk = company(msgspec.structs.replace(SETTINGS, events=(event,)))
+    desk.feed(NOW, MORNING, seed=7)
+    assert "announced" in desk.guards
+    desk = company(GERMAN)
+    desk.feed(NOW, moment("2026-05-09"), factor=sundays_of_germany, seed=7)
+    assert "holiday" in desk.guards
+
+
+# --- the life of a page ---------------------------------------------------------------------------
+
+
+def test_an_episode_that_goes_quiet_and_on_again_is_one_page() -> None:
+    """Back within the cool-down: the same id, reopened, and named as such."""
+    desk = at_ten()
+    desk.burst(MORNING, 30, 0.5)
+    desk.tick(MORNING + 3 * HOUR)
+    desk.burst(MORNING + 3.5 * HOUR, 40, 0.5)
+    assert [event.transition for event in desk.pages] == ["opened", "reopened"]
+    assert len({event.data.episode_id for event in desk.pages}) == 1
+    assert "cooldown" in desk.guards
+
+
+def test_within_the_tenants_page_an_area_is_no_page_of_its_own() -> None:
+    """All areas at ten times their rate: one page, the areas inside it are not paged."""
+    desk = at_ten()
+    desk.feed(MORNING, MORNING + HOUR, factor=lambda at: 10.0 * in_shape(at), seed=7)
+    assert "inside_tenant" in desk.guards
+    inside = [e for e in desk.events if e.data.suppressed == "inside_tenant"]
+    assert {e.data.product_area for e in inside if e.transition == "opened"} <= set(COMPANY)
+
+
+# --- all of them ----------------------------------------------------------------------------------
+
+NAMED: dict[Guard, Callable[[Desk], object]] = {
+    "repeated_customer": lambda desk: desk.burst(MORNING, 60, 0.5, customer="noisy"),
+    "duplicate": lambda desk: [desk.take(desk_ticket) for desk_ticket in [desk.make(MORNING)] * 60],
+    "merged": lambda desk: _taken_back(desk, "merged"),
+    "deleted": lambda desk: _taken_back(desk, "deleted"),
+    "reclassified": lambda desk: desk.burst(MORNING - DAY, 60, 0.5, event_type="reclassified"),
+    "agent_created": lambda desk: desk.burst(MORNING, 60, 0.5, created_by="agent"),
+    "imported": lambda desk: desk.burst(MORNING, 60, 0.5, created_by="import"),
+    "backfill": lambda desk: desk.burst(MORNING - DAY, 60, 0.5),
+    "feed_gap": lambda desk: desk.feed(MORNING + 9 * HOUR, MORNING + 12 * HOUR, seed=7),
+}
+
+
+def _taken_back(desk: Desk, kind: str) -> None:
+    for number in range(60):
+        ticket = desk.make(MORNING + 30.0 * number)
+        desk.take(ticket)
+        desk.take(msgspec.structs.replace(ticket, event_type=kind))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_must_not_page_is_named(name: Guard) -> None:
+    """Each guard says by its name, in the step of the signal, that it did its work."""
+    desk = at_ten()
+    NAMED[name](desk)
+    assert desk.paged() == []
+    assert name in desk.guards
+    assert set(desk.guards) <= set(get_args(Guard))
+
+
+# --- any order ------------------------------------------------------------------------------------
+
+kinds = st.sampled_from(
+    ["created", "created", "created", "merged", "deleted", "reclassified", "solved"]
+)
+events = st.lists(
+    st.tuples(
+        kinds,
+        st.integers(0, 12),
+        st.sampled_from(["login", "api", "brand new"]),
+        st.sampled_from([0.0, 1.0, 59.0, 61.0, HOUR, 30 * HOUR, -5 * HOUR, -40 * DAY]),
+        st.sampled_from(["customer", "customer", "agent", "import"]),
+        st.sampled_from([None, "noisy", "other"]),
+    ),
+    max_size=60,
+)
+
+
+def signals(told: list[tuple[str, int, str, float, str, str | None]]) -> list[Signal]:
+    """Tickets and ticks; ids repeat, and times go back and forth."""
+    found: list[Signal] = []
+    at = MORNING
+    for kind, number, area, gap, by, customer in told:
+        at = max(at, at + gap)
+        created = at + min(gap, 0.0)
+        found.append(
+            Ticket(
+                "acme",
+                f"any {number}",
+                created,
+                area,
+                event_type=kind,
+                created_by=by,
+                customer=customer,
+                region="eu" if number % 2 else f"new {number}",
+            )
+        )
+        if number == 0:
+            found.append(Tick(at))
+    return found
+
+
+@given(events)
+@settings(max_examples=40)
+def test_events_in_any_order_raise_nothing(
+    told: list[tuple[str, int, str, float, str, str | None]],
+) -> None:
+    """Merged before it was created, moved after it was deleted: counts stay sane."""
+    for desk in (at_ten(), Desk(SETTINGS)):
+        for signal in signals(told):
+            desk.take(signal)
+        for series in desk.tenant.areas.values():
+            assert series.tickets >= 0
+            assert series.seen >= -1e-6
+            assert series.model.rate > 0.0
+        if desk.tenant.clock is not None:
+            later = desk.tenant.clock + 2 * DAY
+            desk.tick(later)
+            desk.ticket(later)
+        for event in desk.events:
+            assert event.data.observed >= 0.0
+
+
+@given(events, events)
+@settings(max_examples=25)
+def test_a_copy_has_the_same_future(
+    state_of: State,
+    past: list[tuple[str, int, str, float, str, str | None]],
+    future: list[tuple[str, int, str, float, str, str | None]],
+) -> None:
+    """A copied tenant says the same and ends the same, and the original does not notice."""
+    desk = at_ten()
+    for signal in signals(past):
+        desk.take(signal)
+    desk.events.clear()
+    before = state_of(desk.tenant)
+    other = Desk(SETTINGS, desk.tenant.copy())
+    assert state_of(other.tenant) == before
+    for signal in signals(future):
+        other.take(signal)
+    assert state_of(desk.tenant) == before
+    for signal in signals(future):
+        desk.take(signal)
+    assert other.events == desk.events
+    assert other.guards == desk.guards[len(desk.guards) - len(other.guards) :]
+    assert state_of(other.tenant) == state_of(desk.tenant)
+
+
+@given(events)
+@settings(max_examples=15)
+def test_a_copy_after_every_signal_changes_no_byte(
+    state_of: State, told: list[tuple[str, int, str, float, str, str | None]]
+) -> None:
+    """Encoded and restored after each signal, the tenant says the same and ends the same."""
+    ran, broken = at_ten(), at_ten()
+    for signal in signals(told[:25]):
+        ran.take(signal)
+        broken.take(signal)
+        broken.tenant = broken.tenant.copy()
+    assert broken.events == ran.events
+    assert state_of(broken.tenant) == state_of(ran.tenant)

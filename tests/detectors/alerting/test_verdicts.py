@@ -1,0 +1,355 @@
+"""What each verdict changes, and that taking it back undoes it."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.alerting.budget import budget_of, limit_for
+from detectors.alerting.verdict_effects import (
+    FORGOTTEN_SECONDS,
+    HALF_LIFE_SECONDS,
+    MOST_RAISED,
+    REACH,
+    STEP,
+    bar,
+    page_of,
+    raised,
+)
+from detectors.state.tenant import Page, Tenant
+from detectors.state.threshold import STEP as PAGE_STEP
+from detectors.state.threshold_priors import Kind
+from schemas.escalation import EscalationEvent
+from schemas.signals import Tick, Verdict
+from tests.support.companies import COMPANY, DAY, HOUR, MORNING, NOW, SETTINGS, WEEK, Desk, company
+
+State = dict[str, bytes]
+StateOf = Callable[[Tenant], State]
+EPISODES = ("incident", "expected_event", "false_alarm", "new_normal")
+
+
+def paged(count: int = 40, hours: float = 0.5) -> Desk:
+    """A company whose area login has paged at ten, and still runs."""
+    desk = company(until=MORNING)
+    desk.burst(MORNING, count, hours)
+    assert desk.pages[0].data.product_area == "login"
+    return desk
+
+
+def say(desk: Desk, action: str, **more: object) -> list[EscalationEvent]:
+    """A verdict on the first page."""
+    signal = Verdict("acme", desk.pages[0].data.episode_id, action, 0.0, **more)  # type: ignore[arg-type]  # until or duplicate_of
+    done = desk.take(signal)
+    assert done.outcome == "verdict"
+    return done.escalations
+
+
+def limit_of(desk: Desk, key: str = "login", kind: Kind = "area") -> float:
+    """The limit now."""
+    assert desk.tenant.clock is not None
+    return limit_for(desk.tenant, key, kind, desk.tenant.clock, SETTINGS).limit
+
+
+def over(desk: Desk, at: float = MORNING + 4 * HOUR) -> Desk:
+    """The same, once it is over."""
+    desk.feed(MORNING + 0.6 * HOUR, at, seed=77)
+    desk.tick(at)
+    assert desk.tenant.areas["login"].running is None
+    return desk
+
+
+# --- incident -------------------------------------------------------------------------------------
+
+
+def test_a_true_page_makes_its_series_no_more_cautious() -> None:
+    """The step by which the page raised its limit is taken off."""
+    desk = paged()
+    before = limit_of(desk)
+    say(desk, "incident")
+    pool, table = desk.tenant.pool("area", desk.rate())
+    excess = desk.tenant.areas["login"].limit.tail(pool.prior(table))[1]
+    assert before - limit_of(desk) == pytest.approx(PAGE_STEP * excess, rel=0.05)
+
+
+# --- false alarm ----------------------------------------------------------------------------------
+
+
+def test_a_false_alarm_raises_the_bar_of_its_series_and_that_fades() -> None:
+    """By `STEP`, half of it four weeks later; no other series notices."""
+    desk = paged()
+    page = desk.tenant.pages[-1]
+    before, others = limit_of(desk), limit_of(desk, "billing")
+    say(desk, "false_alarm")
+    assert limit_of(desk) - before == pytest.approx(STEP, abs=0.01)
+    assert limit_of(desk, "billing") == others
+    assert raised(desk.tenant, "login", "area", page.at + HALF_LIFE_SECONDS) == STEP / 2.0
+
+
+def test_many_false_alarms_raise_it_only_so_far() -> None:
+    """The raise is bounded."""
+    desk = paged()
+    desk.tenant.pages = [Page(MORNING, f"{n:032x}", "false_alarm", "login") for n in range(50)]
+    assert raised(desk.tenant, "login", "area", MORNING) == MOST_RAISED
+
+
+def batch(desk: Desk, at: float, count: int = 35, **fields: object) -> None:
+    """A burst of one channel, and what is usual until the evening."""
+    desk.burst(at, count, 0.3, "billing", **({"channel": "batch"} | fields))
+    desk.feed(at + 0.4 * HOUR, at + 8 * HOUR, seed=int(at) % 1_000)
+
+
+@pytest.fixture(scope="module")
+def weekly() -> Desk:
+    """A week after a batch that was called false; the moment before the next one."""
+    desk = company(until=MORNING)
+    batch(desk, MORNING)
+    page = next(page for page in desk.tenant.pages if page.key == "billing")
+    desk.take(Verdict("acme", page.episode_id, "false_alarm", 0.0))
+    desk.feed(MORNING + 8 * HOUR, MORNING + WEEK, seed=31)
+    desk.events.clear()
+    desk.guards.clear()
+    return desk
+
+
+def copy(desk: Desk) -> Desk:
+    """The same past, another future."""
+    other = Desk(SETTINGS, desk.tenant.copy())
+    other.number = desk.number
+    return other
+
+
+def test_the_like_of_a_false_alarm_does_not_page_at_its_hour(weekly: Desk) -> None:
+    """The same batch a week later is held back, by name."""
+    desk = copy(weekly)
+    batch(desk, MORNING + WEEK)
+    assert desk.paged("billing") == []
+    assert "called_false" in desk.guards
+
+
+def test_without_the_verdict_it_pages_again(weekly: Desk) -> None:
+    """Taken back, the batch pages: it was the verdict that held it."""
+    desk = copy(weekly)
+    page = next(page for page in desk.tenant.pages if page.key == "billing")
+    desk.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
+    batch(desk, MORNING + WEEK)
+    assert desk.paged("billing") != []
+
+
+@pytest.mark.parametrize(
+    ("what", "later", "fields"),
+    [
+        ("at another hour", 5 * HOUR, {}),
+        ("of another cause at the same hour", 0.0, {"channel": "web"}),
+        ("much larger", 0.0, {"count": 240}),
+    ],
+)
+def test_what_is_not_its_like_pages_as_before(
+    weekly: Desk, what: str, later: float, fields: dict[str, object]
+) -> None:
+    """Another hour, another cause, another size: it pages."""
+    desk = copy(weekly)
+    desk.feed(MORNING + WEEK, MORNING + WEEK + later, seed=32)
+    batch(desk, MORNING + WEEK + later, **fields)  # type: ignore[arg-type]  # a count, or a channel
+    assert desk.paged("billing") != [], what
+
+
+def test_the_bar_is_forgotten(weekly: Desk) -> None:
+    """Relative to how high the false one scored, whole for weeks, then sinking to nothing."""
+    tenant = weekly.tenant.copy()
+    page = next(page for page in tenant.pages if page.key == "billing")
+    page.cause = ""
+    score = tenant.areas["billing"].episode
+    assert score is not None
+
+    def height(weeks: float) -> float:
+        at = page.at + weeks * WEEK
+        found = bar(tenant, "billing", score.score._replace(since=at), 1.0, at, SETTINGS)
+        return 1.0 if found is None else found.height
+
+    assert height(1.0) == pytest.approx(REACH * page.height)
+    assert height(2.0) > height(6.0) > height(10.0) > 1.0
+    assert height(FORGOTTEN_SECONDS / WEEK) == 1.0
+
+
+# --- expected event -------------------------------------------------------------------------------
+
+
+def test_an_expected_event_is_on_the_calendar_and_pages_no_more() -> None:
+    """What runs tells its end alone; what begins before the end pages nobody; what follows does."""
+    desk = paged()
+    end = MORNING + 12 * HOUR
+    say(desk, "expected_event", until=end)
+    context = desk.tenant.context("login")
+    assert context.calendar.is_masked(int(MORNING // HOUR), "login")
+    assert not context.calendar.is_masked(int(end // HOUR) + 1, "login")
+    assert desk.tenant.context("billing").calendar == SETTINGS.calendar
+    desk.events.clear()
+    desk.burst(MORNING + 0.6 * HOUR, 200, 1.0)
+    over(desk)
+    desk.burst(MORNING + 6 * HOUR, 60, 0.5)
+    assert [event.transition for event in desk.events] == ["resolved"]
+    assert "announced" in desk.guards
+    desk.feed(MORNING + 7 * HOUR, MORNING + DAY, seed=78)
+    desk.events.clear()
+    desk.burst(MORNING + DAY, 60, 0.5)
+    assert desk.paged("login") != []
+
+
+def test_what_was_expected_teaches_nothing() -> None:
+    """A week later the level is what it would have been without those hours."""
+    levels = {}
+    for action in ("incident", "expected_event"):
+        desk = paged()
+        say(desk, action, until=MORNING + 9 * HOUR if action == "expected_event" else None)
+        desk.burst(MORNING + 0.6 * HOUR, 600, 8.0)
+        desk.feed(MORNING + 9 * HOUR, MORNING + 3 * DAY, seed=79)
+        levels[action] = desk.tenant.areas["login"].model.expectation().level
+    assert levels["expected_event"] < levels["incident"]
+
+
+# --- new normal -----------------------------------------------------------------------------------
+
+
+def test_a_new_normal_ends_the_episode_and_does_not_page_again() -> None:
+    """The level is what came since it began; traffic that stays there is no news."""
+    doubled = {name: rate * (4.0 if name == "login" else 1.0) for name, rate in COMPANY.items()}
+    desk = company(until=MORNING)
+    desk.feed(MORNING, MORNING + 3 * HOUR, doubled, seed=80)
+    before = desk.rate()
+    events = say(desk, "new_normal")
+    assert [event.transition for event in events] == ["resolved"]
+    assert desk.tenant.areas["login"].running is None
+    assert 2.5 < desk.rate() / before < 5.5
+    desk.events.clear()
+    desk.feed(MORNING + 3 * HOUR, MORNING + 8 * HOUR, doubled, seed=81)
+    assert desk.paged("login") == []
+    say_again = Desk(SETTINGS, desk.tenant.copy())
+    rate = say_again.rate()
+    page = next(page for page in desk.tenant.pages if page.verdict == "new_normal")
+    say_again.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
+    assert say_again.rate() < 0.5 * rate
+
+
+# --- duplicates and the budget --------------------------------------------------------------------
+
+
+def test_a_duplicate_counts_with_the_other_page() -> None:
+    """It is no page of its own, nor a false one; rings and strangers are refused."""
+    desk = paged()
+    one = desk.pages[0].data.episode_id
+    other = "f" * 32
+    desk.tenant.pages.append(Page(MORNING, other, key="billing"))
+    rate = budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[0]
+    say(desk, "duplicate_of", duplicate_of=other)
+    assert budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[0] == rate - 0.25
+    ring = Verdict("acme", other, "duplicate_of", 0.0, None, one)
+    assert desk.take(ring).outcome == "verdict_ignored"
+    stranger = Verdict("acme", other, "duplicate_of", 0.0, None, "0" * 32)
+    assert desk.take(stranger).outcome == "verdict_ignored"
+    say(desk, "false_alarm")
+    assert budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[:2] == (rate, 0.25)
+
+
+# --- taking back ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["incident", "expected_event", "false_alarm", "duplicate_of"])
+def test_what_is_taken_back_leaves_no_trace(state_of: StateOf, action: str) -> None:
+    """The state is byte for byte what it was, and so are its limits."""
+    desk = paged()
+    desk.tenant.pages.append(Page(MORNING, "f" * 32, key="billing"))
+    limit = limit_of(desk)  # asking learns
+    before = state_of(desk.tenant)
+    say(desk, action, duplicate_of="f" * 32 if action == "duplicate_of" else None)
+    assert state_of(desk.tenant) != before
+    say(desk, "withdraw")
+    assert state_of(desk.tenant) == before
+    assert limit_of(desk) == limit
+
+
+@pytest.mark.parametrize("later", ["incident", "expected_event", "false_alarm"])
+@pytest.mark.parametrize("first", ["incident", "expected_event", "false_alarm"])
+def test_a_later_verdict_replaces_the_one_before(state_of: StateOf, first: str, later: str) -> None:
+    """As if it had been the only one."""
+    desk, plain = paged(), paged()
+    say(desk, first)
+    say(desk, later)
+    say(plain, later)
+    assert state_of(desk.tenant) == state_of(plain.tenant)
+
+
+def test_the_same_verdict_again_changes_nothing(state_of: StateOf) -> None:
+    """Answers may come twice."""
+    desk = paged()
+    say(desk, "new_normal")
+    before = state_of(desk.tenant)
+    assert say(desk, "new_normal") == []
+    assert state_of(desk.tenant) == before
+
+
+def test_a_restart_changes_nothing_of_what_verdicts_do(state_of: StateOf) -> None:
+    """A tenant that is restored from its records goes on as the one that never stopped."""
+    desk = over(paged())
+    say(desk, "expected_event")
+    other = copy(desk)
+    for each in (desk, other):
+        each.rng.seed(5)
+        each.events.clear()
+        each.feed(MORNING + 4 * HOUR, MORNING + 3 * DAY, seed=82)
+        each.burst(MORNING + 3 * DAY, 60, 0.5)
+    assert state_of(desk.tenant) == state_of(other.tenant)
+    assert desk.events == other.events
+
+
+def test_a_page_that_is_dropped_takes_its_event_off_the_calendar(
+    state_of: StateOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more pages than are remembered: what runs on knows what is restored."""
+    desk = over(paged())
+    say(desk, "expected_event", until=MORNING + 3 * DAY)
+    monkeypatch.setattr("detectors.alerting.verdict_effects.MOST_PAGES", 1)
+    for day in (0, 1):
+        desk.burst(MORNING + day * DAY + 4 * HOUR, 60, 0.5, "billing")
+        desk.feed(MORNING + day * DAY + 5 * HOUR, MORNING + (day + 1) * DAY, seed=83 + day)
+    assert all(page.key != "login" for page in desk.tenant.pages)
+    other = copy(desk)
+    for each in (desk, other):
+        each.rng.seed(5)
+        each.events.clear()
+        each.feed(MORNING + 2 * DAY + 4 * HOUR, MORNING + 4 * DAY, seed=85)
+    assert state_of(desk.tenant) == state_of(other.tenant)
+    assert desk.events == other.events
+
+
+said = st.tuples(
+    st.sampled_from([*EPISODES, "duplicate_of", "withdraw", "acknowledge"]),
+    st.sampled_from([0.0, 600.0, DAY]),
+    st.sampled_from([None, MORNING, MORNING + 2 * DAY]),
+)
+
+
+@given(st.lists(said, max_size=8))
+@settings(max_examples=15, deadline=None)
+def test_no_sequence_of_verdicts_breaks_anything(
+    state_of: StateOf, answers: list[tuple[str, float, float | None]]
+) -> None:
+    """None raises; the numbers stay numbers; the state survives a restart."""
+    desk = paged()
+    at = MORNING + HOUR
+    episode = desk.pages[0].data.episode_id
+    for action, gone, until in answers:
+        desk.take(Verdict("acme", episode, action, at, until, "f" * 32))
+        desk.take(Tick(at := at + gone, "acme"))
+        desk.burst(at + 1.0, 3, 0.05)
+        at += 0.06 * HOUR
+    desk.take(Verdict("acme", episode, "withdraw", at))
+    page = page_of(desk.tenant, episode)
+    assert page is None or (page.verdict, page.rebased, page.masked) == ("", {}, False)
+    for series in desk.tenant.areas.values():
+        known = series.model.expectation()
+        assert 0.0 < known.rate < 1e6
+        assert 0.0 < known.level < 1e6
+    assert limit_of(desk) < 1e3
+    assert state_of(desk.tenant.copy()) == state_of(desk.tenant)
+    assert at > NOW

@@ -1,0 +1,156 @@
+"""The made-up companies: seeded, as busy as they say, with the seasons of their country."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.incidents import KINDS, bound, draw
+from detectors.evaluation.synthetic.traffic import Feed, Surge
+from schemas.signals import Ticket
+
+EASTER = Spec(seed=3, first_week=0, areas=6, highest_rate=30.0)
+
+
+def week_of(feed: Feed, first: int, *surges: Surge, hours: int = WEEK_HOURS) -> list[Ticket]:
+    return [ticket for hour in range(first, first + hours) for ticket in feed.hour(hour, surges)]
+
+
+def test_the_same_seed_gives_the_same_tickets() -> None:
+    first = EASTER.first_hour
+    ours = week_of(Feed(World(EASTER), [0]), first, hours=48)
+    assert ours == week_of(Feed(World(EASTER), [0]), first, hours=48)
+    assert ours != week_of(Feed(World(EASTER), [1]), first, hours=48)
+    assert ours != week_of(Feed(World(replace(EASTER, seed=4)), [0]), first, hours=48)
+
+
+def test_a_continuation_needs_nothing_of_what_came_before() -> None:
+    """A branch in the ninth week is the same whether or not its world was asked earlier hours."""
+    fresh, used = World(EASTER), World(EASTER)
+    week_of(Feed(used, [0]), EASTER.first_hour, hours=48)
+    later = EASTER.first_hour + 8 * WEEK_HOURS
+    assert Feed(fresh, [7]).hour(later) == Feed(used, [7]).hour(later)
+
+
+def test_tickets_come_in_order_each_with_its_own_id() -> None:
+    tickets = week_of(Feed(World(EASTER), [0]), EASTER.first_hour)
+    times = [ticket.created_at for ticket in tickets]
+    assert times == sorted(times)
+    assert len({ticket.ticket_id for ticket in tickets}) == len(tickets)
+    assert {ticket.event_type for ticket in tickets} == {"created"}
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_every_history_begins_as_a_monday_does(seed: int) -> None:
+    world = World(Spec(seed=seed))
+    begin = world.local(world.spec.first_hour)
+    assert begin.weekday() == 0
+    assert begin.hour <= 1  # summer time
+
+
+def test_as_many_tickets_come_as_are_due() -> None:
+    world = World(replace(EASTER, tenant_day_noise=0.0, area_day_noise=0.0))
+    hours = range(EASTER.first_hour, EASTER.first_hour + 4 * WEEK_HOURS)
+    feed = Feed(world, [0])
+    came = sum(len(feed.hour(hour)) for hour in hours)
+    due = sum(float(world.means(hour).sum()) for hour in hours)
+    assert came == pytest.approx(due, rel=0.03)
+
+
+def test_a_public_holiday_is_like_a_sunday() -> None:
+    world = World(EASTER)
+    monday = next(
+        hour
+        for hour in range(EASTER.first_hour, EASTER.first_hour + 9 * WEEK_HOURS)
+        if world.local(hour).date() == date(2026, 4, 6)  # Easter Monday
+    )
+    assert world.is_holiday(date(2026, 4, 6))
+    on_holiday = sum(world.means(hour).sum() for hour in range(monday, monday + 24))
+    a_week_later = sum(world.means(hour).sum() for hour in range(monday + 168, monday + 192))
+    assert on_holiday < 0.8 * a_week_later
+
+
+def test_office_hours_follow_the_local_clock_over_the_change_to_summer_time() -> None:
+    """The first working hour is an hour earlier in UTC once clocks have changed."""
+    world = World(replace(EASTER, country="", release_every_weeks=0.0, quiet_week_every=0.0))
+    before = EASTER.first_hour + 5 * WEEK_HOURS + 24 + 8  # a Tuesday in March
+    after = before + WEEK_HOURS - 1
+    assert world.local(before).hour == world.local(after).hour == 8
+    assert world.means(after) == pytest.approx(world.means(before), rel=0.06)
+
+
+def test_a_new_version_takes_over_within_a_week() -> None:
+    world = World(replace(EASTER, areas=2))
+    hours = range(EASTER.first_hour, EASTER.first_hour + 12 * WEEK_HOURS, 24)
+    newest = [world.share(hour, 0, "app_version", world.versions(hour)[-1]) for hour in hours]
+    assert min(newest) < 0.1
+    assert max(newest) > 0.6
+    assert len({world.versions(hour)[-1] for hour in hours}) >= 2
+
+
+def test_shares_of_values_are_noisier_than_a_multinomial() -> None:
+    """Counts of the largest issue type in a day vary more than coin tosses would."""
+    world = World(Spec(seed=1, areas=1, lowest_rate=60.0, highest_rate=60.0, country=""))
+    feed, excess = Feed(world, [0]), []
+    share = world.share(0, 0, "issue_type", world.issue_names[0][0])
+    for day in range(60):
+        first = EASTER.first_hour + 24 * day
+        issues = Counter(t.issue_type for t in week_of(feed, first, hours=24))
+        total = sum(issues.values())
+        deviation = issues[world.issue_names[0][0]] - share * total
+        excess.append(deviation**2 / (total * share * (1.0 - share)))
+    assert np.mean(excess) > 2.0
+
+
+def test_a_surge_multiplies_only_what_it_is_about() -> None:
+    world = World(EASTER)
+    start = (EASTER.first_hour + 10) * HOUR
+    surge = Surge(start=start, end=start + 48 * HOUR, multiple=5.0, area=5)
+    healthy = Counter(t.area for t in week_of(Feed(world, [0]), EASTER.first_hour + 10, hours=48))
+    surged = week_of(Feed(world, [0]), EASTER.first_hour + 10, surge, hours=48)
+    areas = Counter(t.area for t in surged)
+    assert areas["area 05"] == pytest.approx(5 * healthy["area 05"], rel=0.2)
+    assert areas["area 04"] == pytest.approx(healthy["area 04"], rel=0.5)
+
+
+def test_a_surge_of_a_slice_carries_its_value() -> None:
+    world = World(EASTER)
+    start = (EASTER.first_hour + 10) * HOUR
+    surge = Surge(
+        start=start,
+        end=start + 24 * HOUR,
+        multiple=2.0,
+        area=5,
+        dimension="issue_type",
+        value="never seen",
+        share=0.3,
+    )
+    tickets = week_of(Feed(world, [0]), EASTER.first_hour, surge, hours=48)
+    new = [ticket for ticket in tickets if ticket.issue_type == "never seen"]
+    assert new
+    assert {ticket.area for ticket in new} == {"area 05"}
+    assert all(start <= ticket.created_at < surge.end for ticket in new)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bound_of_an_incident_falls_with_its_size(kind: str) -> None:
+    """Ten draws of each class have bounds that are positive, and possible means: in time."""
+    world = World(Spec(seed=2))
+    for number in range(10):
+        start = (world.spec.first_hour + 9 * WEEK_HOURS + 7 * number) * HOUR
+        incident = draw(kind, world, np.random.default_rng(number), start, 1.0)
+        assert start <= incident.start < incident.end <= incident.plays_until
+        assert incident.bound > 0.0
+        assert incident.possible == (incident.bound * 60.0 < incident.end - incident.start)
+
+
+def test_the_bound_of_a_steady_area_is_lordens_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """log(ARL) / (rate KL), where nothing changes by the hour."""
+    world = World(Spec(seed=1, areas=1, lowest_rate=3.0, highest_rate=3.0, country=""))
+    monkeypatch.setattr(world, "means", lambda _hour: np.array([3.0]))
+    start = world.spec.first_hour * HOUR
+    surge = Surge(start=start, end=start + 1e6, multiple=2.0, area=0)
+    assert bound(world, surge, surge.end, 1.0 / 13.0) == pytest.approx(455, abs=1)

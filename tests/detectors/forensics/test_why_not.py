@@ -1,0 +1,89 @@
+"""Why nothing was sent: the true cause is named, and so many more tickets do page."""
+
+from detectors.forensics.redecide import Logged
+from detectors.forensics.why_not import MOST_MORE, why_not
+from detectors.policy.settings import Settings
+from schemas.signals import Tick, Ticket
+from tests.support.companies import HOUR, MONDAY, Desk
+from tests.support.near_misses import KINDS, Story, expected, near_miss
+
+
+def test_the_true_cause_is_named() -> None:
+    """Of two near misses of each cause, one in twenty may be named otherwise."""
+    found = [near_miss(number) for number in range(2 * len(KINDS))]
+    wrong = [(true, answer) for true, answer in found if answer.because != true]
+    assert len(wrong) <= 0.05 * len(found), wrong
+    assert {answer.because for _, answer in found} >= {kind.because for kind in KINDS}
+
+
+def test_an_announced_event_is_no_cause_where_nothing_crossed() -> None:
+    """Too few came while an event was announced: it kept nothing silent."""
+    story = Story(7)
+    expected(story)
+    story.around.clear()
+    story.burst(story.at - 300.0, 5, minutes=6.0)
+    answer = story.ask()
+    assert answer.nearest is not None
+    assert 0.0 <= answer.nearest.score < answer.nearest.bar
+    assert answer.because == "too_few"
+
+
+def log_of(signals: list[Ticket]) -> list[Logged]:
+    """Tickets as a file has them."""
+    return [Logged(f"{number}", signal) for number, signal in enumerate(signals)]
+
+
+def quiet_weeks() -> list[Ticket]:
+    """Three weeks of a ticket an hour, each of a customer of its own."""
+    return [
+        Ticket("acme", f"{n}", MONDAY + n * HOUR, "login", customer=f"c{n}", mode="simulated")
+        for n in range(3 * 168)
+    ]
+
+
+def test_so_many_more_would_have_paged_and_one_fewer_not() -> None:
+    """The number that is named is the least one, as is seen by sending them."""
+    signals = quiet_weeks()
+    at = signals[-1].created_at
+    asked = why_not(log_of(signals), Settings(), "acme", "login", at)
+    assert asked.because == "too_few"
+    assert asked.more is not None
+    assert 4 <= asked.more < 50
+
+    def pages(more: int) -> bool:
+        added = [
+            Ticket("acme", f"m{n}", at - 900.0 + 900.0 * (n + 0.5) / more, "login",
+                   customer=f"m{n}", mode="simulated")
+            for n in range(more)
+        ]  # fmt: skip
+        desk = Desk(Settings())
+        for ticket in sorted([*signals, *added], key=lambda one: one.created_at):
+            desk.take(ticket)
+        return bool([page for page in desk.pages if page.time.timestamp() > at - 1000.0])
+
+    assert pages(asked.more)
+    assert not pages(asked.more - 1)
+
+
+def test_what_no_number_of_tickets_would_have_paged_says_so() -> None:
+    """With next to no budget not even a thousand would do; nothing is made up."""
+    signals = quiet_weeks()
+    settings = Settings(false_pages_per_week=1e-300)
+    at = MONDAY + 400 * HOUR
+    asked = why_not(log_of(signals), settings, "acme", "login", at)
+    assert asked.more is None or asked.more > MOST_MORE / 4
+
+
+def test_simulated_time_is_asked_in_its_own_clock() -> None:
+    """As it stands on the topic: years ago by its tickets, now by the broker and the ticker."""
+    wall = MONDAY + 3e8
+    log = [Logged("tick 0", Tick(wall), wall)]
+    for number, signal in enumerate(quiet_weeks()):
+        log.append(Logged(f"{number}", signal, wall + number))
+        log.append(Logged(f"tick {number}", Tick(wall + number), wall + number))
+    at = MONDAY + 400.5 * HOUR
+    answer = why_not(log, Settings(), "acme", "login", at)
+    alone = why_not(log_of(quiet_weeks()), Settings(), "acme", "login", at)
+    assert (answer.because, answer.came, answer.rate) == (alone.because, alone.came, alone.rate)
+    assert answer.because == "too_few"
+    assert answer.came == {"counted": 2}

@@ -1,0 +1,183 @@
+"""What is counted of a text: words, error codes, numbers and pairs, and how many at most."""
+
+import time
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.foundation.tokens import (
+    LANGUAGES,
+    MOST_CHARACTERS,
+    MOST_WORDS,
+    TELLING,
+    hashed,
+    stop_words,
+    terms,
+    tokens,
+)
+
+
+@pytest.mark.parametrize(
+    "code", ["err_401_sso", "ora-12154", "0x80070005", "e4711", "net.timeout", "ts-404.a/b"]
+)
+def test_an_error_code_stays_whole(code: str) -> None:
+    """Whatever joins its parts, and whatever stands around it."""
+    assert code in tokens(f"It says: {code.upper()}, again!")
+    assert tokens(f"({code}).") == [code]
+    assert code in terms(f"it says {code} again")
+
+
+def test_what_ends_a_word_is_no_part_of_it() -> None:
+    """Points, dashes and slashes join words only where a letter or a digit follows."""
+    assert tokens("login- fails... a/b, -x- _y_") == ["login", "fails", "a/b", "x", "y_"]
+
+
+@pytest.mark.parametrize("placeholder", ["[email]", "[phone]", "[token]", "[card]", "[EMAIL]"])
+def test_what_stands_for_personal_data_is_no_word(placeholder: str) -> None:
+    """It stands in many tickets, and tells nothing of any."""
+    assert tokens(f"mail {placeholder} bounced") == ["mail", "bounced"]
+    assert tokens(f"mail{placeholder}bounced") == ["mail", "bounced"]
+
+
+def test_other_brackets_are_text() -> None:
+    """Only a short word of letters alone is a placeholder."""
+    assert tokens("[urgent-now] [401] [a]") == ["urgent-now", "401", "a"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "this is not what we have",
+        "und das ist aber nicht so",
+        "nous ne sommes pas avec vous",
+        "pero no es para nosotros",
+        "non sono con questo",
+        "niet voor mij maar het is ook",
+    ],
+)
+def test_words_that_say_nothing_are_left_out_in_any_language(sentence: str) -> None:
+    """Of all languages at once: a ticket seldom says its own."""
+    assert terms(sentence) == ()
+    assert terms(f"{sentence} kaboom {sentence}") == ("kaboom",)
+
+
+def test_the_stop_words_are_of_every_language_and_name_no_trouble() -> None:
+    """Each language brings its own; what a complaint is about is among none of them."""
+    assert len(LANGUAGES) == len(set(LANGUAGES)) == 15
+    assert {"the", "und", "pour", "pero", "sono", "het", "och", "не"} <= stop_words()
+    telling = {"error", "login", "password", "sso", "timeout", "crash", "invoice", "fehler"}
+    assert not telling & stop_words()
+
+
+@pytest.mark.parametrize("word", sorted(TELLING))
+def test_what_tells_what_broke_is_a_word(word: str) -> None:
+    """Though a list of stop words has it, of whatever language."""
+    assert word not in stop_words()
+    assert terms(f"the {word.upper()} is kaboom") == (word, "kaboom", f"{word} kaboom")
+
+
+def test_a_complaint_made_of_telling_words_says_something() -> None:
+    """The page is empty, the order came twice: in such words customers say what broke."""
+    assert {"page", "empty", "full", "order", "twice"} <= TELLING
+    assert terms("the page is empty") == ("page", "empty", "page empty")
+    assert terms("we got the order twice, disk full") == (
+        "order", "twice", "disk", "full", "order twice", "twice disk", "disk full",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "counts"),
+    [
+        ("5", False), ("42", False), ("404", True), ("4711", True), ("12154", True),
+        ("123456", False), ("20240415", False), ("4.2.1", False), ("19.99", False),
+    ],
+)  # fmt: skip
+def test_numbers_of_three_to_five_digits_are_words(number: str, counts: bool) -> None:
+    """Error codes are; amounts, ids, dates and versions are not."""
+    assert (number in terms(f"problem {number} appears")) is counts
+
+
+def test_a_pair_is_two_words_in_a_row_that_tell_something() -> None:
+    """What says nothing between them is left out; a word is no pair with itself."""
+    assert terms("payment of the card failed") == (
+        "payment", "card", "failed", "payment card", "card failed",
+    )  # fmt: skip
+    assert terms("slow slow slow login") == ("slow", "login", "slow login")
+    assert terms("error") == ("error",)
+
+
+def test_each_term_counts_once_a_ticket() -> None:
+    """However often it is said."""
+    assert terms("crash login crash login") == ("crash", "login", "crash login", "login crash")
+
+
+def test_case_makes_no_difference() -> None:
+    """Not even where folding it is more than lower case."""
+    assert terms("STRASSE gesperrt") == terms("Straße GESPERRT")
+
+
+def test_single_letters_and_endless_words_are_none() -> None:
+    """One letter says nothing; what is longer than a word can be is a token or a dump."""
+    assert terms("x y z") == ()
+    assert terms(f"{'a' * MOST_CHARACTERS} b c") == ("a" * MOST_CHARACTERS,)
+    assert terms("a" * (MOST_CHARACTERS + 1)) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"word{number}" for number in range(7_000)),
+        "a" * 60_000,
+        "a-" * 30_000,
+        "-" * 60_000,
+        "[abc" * 15_000,
+        "the " * 15_000,
+        "ä€" * 30_000,
+    ],
+    ids=["words", "one word", "joined", "dashes", "brackets", "stop words", "signs"],
+)
+def test_sixty_thousand_characters_are_bounded_and_quick(text: str) -> None:
+    """No text, however long or odd, has more terms than two bounds, or takes long."""
+    begin = time.process_time()
+    found = terms(text)
+    assert time.process_time() - begin < 0.5
+    assert sum(" " not in term for term in found) <= MOST_WORDS
+    assert sum(" " in term for term in found) <= MOST_WORDS
+    assert max(map(len, found), default=0) <= 2 * MOST_CHARACTERS + 1
+
+
+def test_of_a_long_text_the_first_words_count() -> None:
+    """Customers say what is wrong before they paste a log."""
+    found = terms("login broken " + " ".join(f"line{number}" for number in range(500)))
+    assert found[:2] == ("login", "broken")
+    assert found[MOST_WORDS] == "login broken"
+    assert len(found) == 2 * MOST_WORDS
+
+
+@given(st.text(max_size=400))
+def test_any_text_has_terms_that_keep_the_rules(text: str) -> None:
+    """Different ones, none of them a stop word, each pair of words that follow each other."""
+    found = terms(text)
+    assert len(set(found)) == len(found)
+    words = {term for term in found if " " not in term}
+    assert not words & stop_words()
+    for term in found:
+        assert len(term.split(" ")) <= 2
+        assert all(2 <= len(word) <= MOST_CHARACTERS for word in term.split(" "))
+    for pair in set(found) - words:
+        assert len(words) == MOST_WORDS or set(pair.split(" ")) <= words
+
+
+@given(st.text(max_size=60))
+def test_the_hash_of_a_term_is_the_same_in_every_process(term: str) -> None:
+    """32 bits that no seed changes: what is found in a sketch is found after a restart."""
+    assert hashed(term) == zlib.crc32(term.encode())
+    assert 0 <= hashed(term) < 2**32
+
+
+def test_half_of_a_surrogate_pair_breaks_nothing() -> None:
+    """No text that enters has one; if one did, it would be a word like others."""
+    assert hashed("\ud800") == hashed("?")
+    assert terms("bad \ud800 text")

@@ -1,0 +1,178 @@
+"""How well a taxonomy fits tickets: counts, ties, agreement, and memory that is bounded."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.foundation.tokens import tokens
+from detectors.policy.taxonomy import AreaEntry, IssueType, Taxonomy
+from detectors.policy.taxonomy_coverage import (
+    MOST_COUNTED,
+    Check,
+    OnTickets,
+    Points,
+    Tally,
+    findings,
+)
+from schemas.signals import UNCLASSIFIED
+
+LOGIN = AreaEntry(
+    name="login",
+    product="platform",
+    aliases=("sso",),
+    keywords=("password", "log in"),
+    issue_types=(IssueType(name="sso error", keywords=("saml",)),),
+)
+BILLING = AreaEntry(name="billing", product="commerce", keywords=("invoice", "payment"))
+CHECKOUT = AreaEntry(name="checkout", product="commerce", keywords=("cart", "payment"))
+API = AreaEntry(name="api", keywords=("rate limit",))
+TAXONOMY = Taxonomy(areas=(LOGIN, BILLING, CHECKOUT, API))
+WORDS = ("password", "log", "in", "saml", "invoice", "payment", "cart", "rate", "limit", "hello")
+
+
+def told(*tickets: tuple[str, str | None]) -> OnTickets:
+    """What the check says of those tickets."""
+    check = Check(TAXONOMY)
+    for area, text in tickets:
+        check.add(area, text)
+    found = check.findings().on_tickets
+    assert found is not None
+    return found
+
+
+def test_the_size_and_shared_keywords_need_no_tickets() -> None:
+    """What stands in the file."""
+    found = findings(TAXONOMY)
+    size = found.size
+    assert (size.products, size.areas, size.aliases, size.issue_types, size.keywords) == (
+        *(2, 4, 1, 1),
+        8,
+    )
+    assert [(one.one, one.other, one.keywords) for one in found.overlaps] == [
+        ("billing", "checkout", ("payment",))
+    ]
+    assert found.on_tickets is None
+
+
+def test_an_empty_taxonomy_has_nothing_to_say() -> None:
+    """Every name is unknown, and nothing is placed."""
+    check = Check(Taxonomy())
+    check.add("login", "password")
+    check.add(UNCLASSIFIED, "password")
+    found = check.findings().on_tickets
+    assert found is not None
+    assert (found.unknown, found.unplaced, found.never, found.fits) == (1, 1, (), ())
+
+
+def test_names_are_known_aliases_or_unknown() -> None:
+    """The unknown ones by how frequent they are."""
+    found = told(("login", None), ("sso", None), ("sso", ""), *[("crm", None)] * 2, ("ads", None))
+    assert (found.tickets, found.known, found.alias, found.unknown) == (6, 1, 2, 3)
+    assert [(one.name, one.tickets) for one in found.unknown_names] == [("crm", 2), ("ads", 1)]
+
+
+def test_tickets_without_a_name_are_placed_ambiguous_or_unplaced() -> None:
+    """Of the latter two the words are told."""
+    found = told(
+        (UNCLASSIFIED, "my password"),
+        (UNCLASSIFIED, "the payment of the coupon"),
+        (UNCLASSIFIED, "a coupon"),
+        (UNCLASSIFIED, None),
+    )
+    assert (found.by_rules, found.ambiguous, found.unplaced) == (1, 1, 2)
+    assert found.missing_terms[0].name == "coupon"
+    assert found.missing_terms[0].tickets == 2
+    assert "password" not in [one.name for one in found.missing_terms]
+
+
+def test_areas_that_nobody_names_and_no_rule_places_never_fire() -> None:
+    """An alias is a name too; what the rules would say of a named ticket is not."""
+    assert told(("sso", "the invoice"), (UNCLASSIFIED, "cart")).never == ("billing", "api")
+
+
+def test_areas_that_tie_are_counted_in_pairs_with_their_words() -> None:
+    """In tickets with a name and without."""
+    found = told(
+        (UNCLASSIFIED, "payment"), ("login", "payment password"), (UNCLASSIFIED, "log in, cart")
+    )
+    ties = [(tie.one, tie.other, tie.tickets) for tie in found.ties]
+    assert ties == [("billing", "checkout", 2), ("billing", "login", 1), ("checkout", "login", 1)]
+    assert found.ties[0].keywords == ("payment",)
+    assert set(found.ties[1].keywords) == {"payment", "password"}
+
+
+def test_the_rules_are_held_against_the_names() -> None:
+    """Precision and recall of each area, worst first."""
+    found = told(
+        *[("login", "password")] * 3,
+        ("sso", "saml"),
+        ("login", "the invoice"),
+        ("billing", "invoice"),
+        ("billing", "hello"),
+        ("api", "payment"),
+        ("crm", "password"),
+    )
+    assert (found.agree, found.differ, found.undecided) == (5, 1, 2)
+    assert [(fit.area, fit.named, fit.placed, fit.right) for fit in found.fits] == [
+        ("api", 1, 0, 0),
+        ("billing", 2, 2, 1),
+        ("login", 5, 4, 4),
+    ]
+    assert [(fit.precision, fit.recall) for fit in found.fits] == [
+        *[(None, 0.0), (0.5, 0.5), (1.0, 0.8)]
+    ]
+
+
+def test_an_area_that_is_placed_and_never_named_has_no_recall() -> None:
+    """Its precision is zero."""
+    fits = {fit.area: fit for fit in told(("login", "cart")).fits}
+    assert (fits["checkout"].precision, fits["checkout"].recall) == (0.0, None)
+
+
+def test_other_events_are_left_out() -> None:
+    """And counted."""
+    check = Check(TAXONOMY)
+    check.leave_out()
+    found = check.findings().on_tickets
+    assert found is not None
+    assert (found.tickets, found.left_out) == (0, 1)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join))
+def test_one_leader_is_where_the_taxonomy_places_the_text(text: str) -> None:
+    """Several, or none: nowhere."""
+    leaders = list(Points(TAXONOMY).leaders(tokens(text)))
+    placed = TAXONOMY.place(tokens(text))
+    assert (placed[0] if placed else None) == (leaders[0] if len(leaders) == 1 else None)
+
+
+@pytest.mark.parametrize("most", [10, 1_000])
+def test_a_tally_forgets_the_rare_and_keeps_the_frequent(most: int) -> None:
+    """Whatever there is, no more than so many are kept."""
+    rng, tally = random.Random(7), Tally[str](most=most)
+    for number in range(5_000):
+        tally.add({"often", f"rare {number}", *(["half"] if rng.random() < 0.5 else [])})
+        assert len(tally) <= most
+    assert tally.top(1) == [("often", 5_000)]
+    assert tally.top(2)[1][0] == "half"
+
+
+def test_memory_is_bounded_whatever_strangers_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New names and new words in every ticket."""
+    check = Check(TAXONOMY)
+    small: dict[str, Any] = {"_unknown": Tally[str](50), "_terms": Tally[str](200)}
+    for name, tally in small.items():
+        monkeypatch.setattr(check, name, tally)
+    for number in range(2_000):
+        check.add(f"name {number}", None)
+        check.add(UNCLASSIFIED, f"common word{number} other{number}x")
+    found = check.findings().on_tickets
+    assert found is not None
+    assert found.missing_terms[0].name == "common"
+    assert found.missing_terms[0].tickets == 2_000
+    assert len(small["_unknown"]) <= 50
+    assert len(small["_terms"]) <= 200
+    assert len(Tally[str]()) < MOST_COUNTED

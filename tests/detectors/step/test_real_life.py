@@ -1,0 +1,389 @@
+"""What a baseline must survive, each by its name: seasons, clocks, trends, gaps, youth."""
+
+import math
+import random
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from detectors.policy.settings import Event, Settings
+from schemas.signals import HistoryEnd
+from tests.support.companies import (
+    COMPANY,
+    DAY,
+    HOUR,
+    MONDAY,
+    MORNING,
+    NOW,
+    WEEK,
+    Desk,
+    as_usual,
+    company,
+    in_shape,
+)
+
+PLAIN = Settings(slice_dimensions=())
+QUIET = msgspec.structs.replace(PLAIN, false_pages_per_week=0.2)
+"""A small budget, for weeks in which no page at all is to be seen."""
+
+
+def one(rate: float, config: Settings = PLAIN, weeks: int = 8, seed: int = 1) -> Desk:
+    """A tenant of one area, in the shape of the week."""
+    return Desk(config).grow(weeks, {"login": rate}, seed=seed)
+
+
+def moment(text: str) -> float:
+    """A time in UTC, in seconds since 1970."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+# --- seasons --------------------------------------------------------------------------------------
+
+
+def test_hour_of_week() -> None:
+    """Mondays as busy as Sundays are quiet page nobody; Sunday's rate is not Monday's."""
+    desk = one(6.0, QUIET)
+    desk.feed(NOW, NOW + 2 * WEEK, {"login": 6.0}, seed=7)
+    assert desk.paged() == []
+    desk.tick(NOW + 2 * WEEK + 13 * HOUR)
+    desk.ticket(NOW + 2 * WEEK + 13 * HOUR)
+    monday = desk.rate()
+    desk.ticket(NOW + 2 * WEEK + 6 * DAY + 13 * HOUR)
+    assert desk.rate() < 0.7 * monday
+
+
+def test_an_incident_at_night_is_found_at_the_rate_of_the_night() -> None:
+    """What is nothing at noon is an incident at three: eight an hour where one is usual."""
+    desk = one(6.0)
+    desk.feed(NOW, NOW + 3 * HOUR, {"login": 6.0}, seed=7)
+    desk.burst(NOW + 3 * HOUR, 20, 1.5)
+    assert desk.paged()
+
+
+BERLIN = msgspec.structs.replace(QUIET, timezone="Europe/Berlin")
+
+
+def local_shape(at: float) -> float:
+    """Office hours of Berlin, with its summer time: from 29 March on an hour earlier in UTC."""
+    ahead = 2 if at >= moment("2026-03-29 01:00") else 1
+    hour = int(at // HOUR) + ahead
+    return 2.5 if 8 <= hour % 24 < 18 and (hour + 72) % 168 < 120 else 0.1
+
+
+def test_time_zone_with_daylight_saving() -> None:
+    """When the clocks go forward offices open an hour earlier in UTC: that pages nobody."""
+    steep = {"login": 8.0}
+    pages = []
+    for config in (BERLIN, QUIET):
+        desk = Desk(config)
+        desk.feed(moment("2026-01-26"), moment("2026-03-29"), steep, local_shape, mode="history")
+        desk.take(HistoryEnd("acme"))
+        desk.events.clear()
+        desk.feed(moment("2026-03-29"), moment("2026-04-05"), steep, local_shape, seed=7)
+        pages.append([line for line in desk.paged() if " 06:" in line])
+    assert pages[0] == []
+    assert pages[1], "in UTC the new hour is an incident, else this proves nothing"
+
+
+# --- slow change ----------------------------------------------------------------------------------
+
+
+def test_slow_trend() -> None:
+    """A company that grows by a third in eight weeks is not paged, and expects what comes."""
+    desk = one(6.0, QUIET)
+
+    def factor(at: float) -> float:
+        return in_shape(at) * (1.0 + 0.33 * (at - NOW) / (8 * WEEK))
+
+    desk.feed(NOW, NOW + 8 * WEEK, {"login": 6.0}, factor, seed=7)
+    assert len(desk.pages) <= 2, desk.paged()
+    noon = NOW + 8 * WEEK + 13 * HOUR
+    desk.ticket(noon)
+    assert desk.rate() == pytest.approx(6.0 * 1.33 * in_shape(noon), rel=0.25)
+
+
+def test_holidays() -> None:
+    """Christmas in Germany is as quiet as Sundays; the days between and after page nobody."""
+    config = msgspec.structs.replace(BERLIN, country="DE")
+    quiet_days = {"2025-12-25", "2025-12-26", "2026-01-01"}
+
+    def factor(at: float) -> float:
+        date = datetime.fromtimestamp(at + HOUR, UTC).date().isoformat()
+        return 0.1 if date in quiet_days else local_shape(at)
+
+    desk = Desk(config)
+    begin = moment("2025-10-27")
+    desk.feed(begin, moment("2025-12-22"), {"login": 8.0}, factor, mode="history")
+    desk.take(HistoryEnd("acme"))
+    desk.events.clear()
+    desk.feed(moment("2025-12-22"), moment("2026-01-09"), {"login": 8.0}, factor, seed=7)
+    assert desk.paged() == []
+
+
+def test_releases_and_events() -> None:
+    """A release day that is announced in the calendar brings twice the tickets, and no page."""
+    release = Event(name="4.2", start=MORNING, end=MORNING + 10 * HOUR, factor=2.5)
+    pages = []
+    for config in (msgspec.structs.replace(QUIET, events=(release,)), QUIET):
+        desk = one(8.0, config)
+        desk.feed(NOW, MORNING, {"login": 8.0}, seed=6)
+        desk.feed(MORNING, MORNING + 10 * HOUR, {"login": 20.0}, seed=7)
+        desk.feed(MORNING + 10 * HOUR, MORNING + 2 * DAY, {"login": 8.0}, seed=8)
+        pages.append(desk.paged())
+    assert pages[0] == []
+    assert pages[1], "else this proves nothing"
+
+
+def test_days_that_differ() -> None:
+    """Where whole days are half as busy or half as busy again, that is learned and pages nobody."""
+    rng = random.Random(5)
+    days = [rng.gammavariate(12.0, 1 / 12.0) for _ in range(140)]
+
+    def factor(at: float) -> float:
+        return in_shape(at) * days[int((at - MONDAY) // DAY)]
+
+    desk = Desk(QUIET).grow(12, {"login": 8.0}, factor)
+    begin = MONDAY + 12 * WEEK
+    desk.feed(begin, begin + 6 * WEEK, {"login": 8.0}, factor, seed=7)
+    assert len(desk.pages) <= 3, desk.paged()
+
+
+def test_a_level_shift_pages_once_and_settles() -> None:
+    """A level that doubles and stays is paged, then is the new normal: no page in week three."""
+    desk = one(6.0)
+    desk.feed(NOW, NOW + 4 * WEEK, {"login": 12.0}, seed=7)
+    assert desk.pages
+    assert len({event.data.episode_id for event in desk.pages}) <= 3, desk.paged()
+    late = [e for e in desk.pages if e.time.timestamp() > NOW + 2 * WEEK]
+    assert late == [], desk.paged()
+    noon = NOW + 4 * WEEK + 13 * HOUR
+    desk.ticket(noon)
+    assert desk.rate() == pytest.approx(12.0 * in_shape(noon), rel=0.35)
+
+
+# --- silence --------------------------------------------------------------------------------------
+
+
+def test_quiet_week() -> None:
+    """A week at three quarters of the usual, and the usual again: no page."""
+    desk = one(6.0, QUIET)
+    desk.feed(NOW, NOW + WEEK, {"login": 4.5}, seed=7)
+    desk.feed(NOW + WEEK, NOW + 3 * WEEK, {"login": 6.0}, seed=8)
+    assert desk.paged() == []
+
+
+@pytest.mark.parametrize("hours", [8, 24])
+def test_gap(hours: int) -> None:
+    """The feed is silent for hours or for a day: that teaches nothing, and its end pages nobody."""
+    desk = company(QUIET, seed=2)
+    desk.feed(NOW, MORNING, seed=6)
+    desk.events.clear()
+    back = MORNING + hours * HOUR
+    desk.feed(back, back + 2 * DAY, seed=5)
+    assert desk.paged() == []
+    assert "feed_gap" in desk.guards
+    assert desk.rate() == pytest.approx(COMPANY["login"] * in_shape(back + 2 * DAY - HOUR), rel=0.4)
+
+
+def test_a_gap_hides_no_incident_after_it() -> None:
+    """The source comes back in the middle of an incident: that is found."""
+    desk = company(PLAIN)
+    desk.feed(NOW, MORNING, seed=6)
+    desk.events.clear()
+    back = MORNING + DAY
+    desk.feed(back, back + 2 * HOUR, COMPANY | {"login": 40.0}, seed=7)
+    assert "login" in {event.data.product_area for event in desk.pages}
+
+
+# --- youth ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_cold_start(seed: int) -> None:
+    """A tenant nobody knows: its first four weeks, live, page at most twice the budget."""
+    desk = Desk(PLAIN)
+    desk.feed(MONDAY, MONDAY + 4 * WEEK, seed=seed)
+    assert len(desk.pages) <= 8, desk.paged()
+
+
+def test_an_incident_in_the_first_week_is_found() -> None:
+    """On its fifth day a tenant with ten times the usual for hours is paged."""
+    desk = Desk(PLAIN)
+    desk.feed(MONDAY, MONDAY + 4.4 * DAY, seed=1)
+    desk.feed(MONDAY + 4.4 * DAY, MONDAY + 4.4 * DAY + 4 * HOUR, COMPANY | {"login": 60.0}, seed=2)
+    last_day = [e for e in desk.pages if e.time.timestamp() >= MONDAY + 4.4 * DAY]
+    assert "login" in {event.data.product_area for event in last_day}
+
+
+def test_a_new_area_borrows_from_its_tenant() -> None:
+    """From its first day a new area of a known tenant expects quiet nights."""
+    desk = company(PLAIN, until=NOW + DAY)
+    desk.feed(NOW + DAY, NOW + 2 * DAY, COMPANY | {"new": 3.0}, seed=7)
+    desk.ticket(NOW + 2 * DAY + 3 * HOUR, "new")
+    night = desk.rate("new")
+    desk.ticket(NOW + 2 * DAY + 13 * HOUR, "new")
+    assert desk.rate("new") > 2.0 * night
+
+
+def test_growing_area() -> None:
+    """An area that grows by a tenth a week for ten weeks pages rarely, and is followed."""
+    desk = one(4.0, QUIET)
+
+    def factor(at: float) -> float:
+        return in_shape(at) * math.exp(0.0953 * (at - NOW) / WEEK)
+
+    desk.feed(NOW, NOW + 8 * WEEK, {"login": 4.0}, factor, seed=7)
+    assert len(desk.pages) <= 3, desk.paged()
+    noon = NOW + 8 * WEEK + 13 * HOUR
+    desk.ticket(noon)
+    assert desk.rate() == pytest.approx(4.0 * 1.1**8 * in_shape(noon), rel=0.3)
+
+
+# --- rates ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3, 2.0, 15.0, 100.0])
+def test_every_rate_from_one_a_day_to_a_hundred_an_hour(rate: float) -> None:
+    """An area that healthy weeks do not page, is paged when ten times as much comes for long."""
+    weeks = 8 if rate <= 15.0 else 3
+    desk = one(rate, QUIET, weeks)
+    begin = MONDAY + weeks * WEEK
+    healthy = 4 * WEEK if rate <= 15.0 else 2 * DAY
+    desk.feed(begin, begin + healthy, {"login": rate}, seed=7)
+    assert len(desk.pages) <= 2, desk.paged()
+    desk.events.clear()
+    at = begin + healthy + 10 * HOUR
+    hours = min(max(12.0 / rate, 1.0), 96.0)
+    desk.feed(begin + healthy, at, {"login": rate}, seed=8)
+    desk.feed(at, at + hours * HOUR, {"login": 10.0 * rate}, as_usual, seed=9)
+    assert desk.paged()
+
+
+def test_bursty_feed() -> None:
+    """A social channel: posts bring dozens within an hour now and then; the limit learns it."""
+    rng = random.Random(3)
+
+    def posts(desk: Desk, begin: float, end: float) -> None:
+        at = begin
+        while (at := at + rng.expovariate(1.0 / 20.0) * HOUR) < end:
+            count = min(int(4.0 * rng.paretovariate(1.3)), 150)
+            for _ in range(count):
+                at += rng.expovariate(60.0) * HOUR
+                desk.ticket(at, "social", mode="history" if end <= NOW else "live")
+
+    desk = Desk(PLAIN)
+    posts(desk, MONDAY, NOW)
+    desk.take(HistoryEnd("acme"))
+    desk.events.clear()
+    posts(desk, NOW + HOUR, NOW + 8 * WEEK)
+    assert len(desk.pages) <= 10, desk.paged()
+
+
+# --- categories -----------------------------------------------------------------------------------
+
+
+def test_retired_category() -> None:
+    """An area that is used no more pages nobody, and little is expected of it after months."""
+    desk = company(PLAIN)
+    before = desk.rate("login")
+    rest = {name: rate for name, rate in COMPANY.items() if name != "login"}
+    desk.feed(NOW, NOW + 12 * WEEK, rest, seed=7)
+    assert desk.paged("login") == []
+    desk.ticket(NOW + 12 * WEEK)
+    assert desk.rate("login") < 0.3 * before
+
+
+def test_renamed_category() -> None:
+    """The new name of an old area expects what the old one did, and the old one falls silent."""
+    desk = company(QUIET, until=MORNING)
+    renamed = COMPANY | {"login": 0.0, "sign-in": COMPANY["login"]}
+    desk.feed(MORNING, MORNING + WEEK, renamed, seed=7)
+    assert desk.paged() == []
+    assert desk.rate("sign-in") == pytest.approx(
+        COMPANY["login"] * in_shape(MORNING + WEEK), rel=0.5
+    )
+
+
+def test_split_category() -> None:
+    """Two new areas share what an old one had: no page, and each has about a half."""
+    desk = company(QUIET, until=MORNING)
+    split = COMPANY | {"login": 0.0, "password": 2.5, "sso": 1.5}
+    desk.feed(MORNING, MORNING + WEEK, split, seed=7)
+    assert desk.paged() == []
+    for name in ("password", "sso"):
+        assert desk.rate(name) == pytest.approx(split[name] * in_shape(MORNING + WEEK), rel=0.6)
+
+
+# --- long incidents -------------------------------------------------------------------------------
+
+
+def test_a_surge_of_weeks_does_not_hide_the_next_one() -> None:
+    """Three weeks at three times the usual; then, in the fourth, five times that: found as well."""
+    desk = one(4.0)
+    desk.feed(NOW, NOW + 3 * WEEK, {"login": 12.0}, seed=7)
+    assert desk.pages
+    desk.feed(NOW + 3 * WEEK, NOW + 3 * WEEK + 10 * HOUR, {"login": 12.0}, seed=8)
+    desk.events.clear()
+    at = NOW + 3 * WEEK + 10 * HOUR
+    desk.feed(at, at + 3 * HOUR, {"login": 60.0}, seed=9)
+    told = [e for e in desk.events if e.data.suppressed is None]
+    assert told, "nothing was said of the second one"
+    assert told[0].transition in ("opened", "reopened", "updated")
+
+
+def test_an_incident_after_an_incident_is_found() -> None:
+    """Two weeks after an incident of two days the area pages at once again."""
+    desk = one(4.0)
+    desk.feed(NOW, NOW + 2 * DAY, {"login": 20.0}, seed=7)
+    desk.feed(NOW + 2 * DAY, NOW + 2 * WEEK + 10 * HOUR, {"login": 4.0}, seed=8)
+    desk.events.clear()
+    at = NOW + 2 * WEEK + 10 * HOUR
+    desk.feed(at, at + 2 * HOUR, {"login": 40.0}, seed=9)
+    assert desk.paged()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_ramp_of_a_month_is_found(seed: int) -> None:
+    """Complaints that treble within a month, a little every day, do not teach themselves in."""
+    desk = one(6.0, seed=seed)
+
+    def factor(at: float) -> float:
+        return in_shape(at) * (1.0 + 2.0 * (at - NOW) / (4 * WEEK))
+
+    desk.feed(NOW, NOW + 4 * WEEK, {"login": 6.0}, factor, seed=seed + 70)
+    assert desk.paged()
+
+
+# --- times of day resolution ----------------------------------------------------------------------
+
+
+def test_a_feed_that_knows_only_the_hour() -> None:
+    """Tickets whose times are whole hours, ten at once, are no spikes."""
+    rng = random.Random(4)
+    desk = Desk(QUIET)
+    for hour in range(10 * 168):
+        at = MONDAY + hour * HOUR
+        mean = 6.0 * in_shape(at)
+        count = sum(1 for _ in range(40) if rng.random() < mean / 40.0)
+        for _ in range(count):
+            desk.ticket(at, mode="history" if at < NOW else "live")
+        if at == NOW:
+            desk.take(HistoryEnd("acme"))
+            desk.events.clear()
+    assert len(desk.pages) <= 1, desk.paged()
+
+
+def test_a_feed_that_knows_only_the_day() -> None:
+    """An export with dates alone: each day's tickets come at midnight; ordinary days are calm."""
+    rng = random.Random(4)
+    desk = Desk(QUIET)
+    for day in range(10 * 7):
+        at = MONDAY + day * DAY
+        weekend = day % 7 >= 5
+        for _ in range(int(rng.gauss(10.0 if weekend else 30.0, 4.0))):
+            desk.ticket(at, mode="history" if at < NOW else "live")
+        if at == NOW:
+            desk.take(HistoryEnd("acme"))
+            desk.events.clear()
+    assert len(desk.pages) <= 1, desk.paged()

@@ -1,0 +1,305 @@
+"""Names that strangers make up: what they may take, and what they must never move."""
+
+import msgspec
+import pytest
+
+from detectors.alerting.budget import LIVE_RATE, UNKNOWN_PART, allowed_for
+from detectors.foundation import state_codec
+from detectors.policy.settings import Settings
+from detectors.policy.taxonomy import AreaEntry, Taxonomy
+from detectors.state.tenant import KNOWN_HOURS
+from detectors.state.threshold_priors import SPLIT, Kind
+from detectors.step.counting import LEAST_UNKNOWN, UNKNOWN_AREAS
+from schemas.signals import OTHER, UNCLASSIFIED
+from tests.support.companies import (
+    COMPANY,
+    DAY,
+    HOUR,
+    MORNING,
+    NOW,
+    SETTINGS,
+    WEEK,
+    Desk,
+    arrivals,
+    company,
+    in_shape,
+)
+
+KINDS: tuple[Kind, ...] = ("area", "slice")
+LISTED = msgspec.structs.replace(
+    SETTINGS, taxonomy=Taxonomy(areas=(AreaEntry(name="new product", aliases=("np",)),))
+)
+
+
+def at_ten(config: Settings = SETTINGS) -> Desk:
+    """The company on a Monday morning, two months old."""
+    return company(config, until=MORNING)
+
+
+def flood(desk: Desk, count: int = 5_000, hours: float = 10.0, begin: float = MORNING) -> None:
+    """As many tickets, each of an area that nobody has heard of."""
+    for number in range(count):
+        desk.ticket(begin + number * hours * HOUR / count, f"made up {number}")
+
+
+def allowed(desk: Desk, area: str, kind: Kind) -> float:
+    """False pages a week that *area* may spend."""
+    return allowed_for(desk.tenant, desk.tenant.areas[area], kind, desk.config)
+
+
+def known(desk: Desk) -> list[str]:
+    """The areas that are more than a name."""
+    return [n for n, series in sorted(desk.tenant.areas.items()) if desk.tenant.knows(series)]
+
+
+# --- five thousand names --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [500, 200, 40])
+def test_made_up_names_get_few_series(most: int) -> None:
+    """One in ten of the room, but at least ten; all others share one."""
+    desk = at_ten(msgspec.structs.replace(SETTINGS, areas_per_tenant=most))
+    flood(desk, 1_000)
+    unknown = max(most // UNKNOWN_AREAS, LEAST_UNKNOWN)
+    assert len(desk.tenant.areas) == len(COMPANY) + unknown + 1
+    shared = desk.tenant.areas[OTHER]
+    assert shared.shared
+    assert shared.tickets == 1_000 - unknown
+    assert known(desk) == sorted(COMPANY)
+
+
+def test_made_up_names_move_no_limit() -> None:
+    """What known areas may spend is the same to the last bit, however many names there are."""
+    desk = at_ten()
+    before = {(area, kind): allowed(desk, area, kind) for area in COMPANY for kind in KINDS}
+    flood(desk)
+    after = {(area, kind): allowed(desk, area, kind) for area in COMPANY for kind in KINDS}
+    assert after == before
+
+
+def test_all_made_up_names_share_one_part_of_the_budget() -> None:
+    """Together they may spend what is set aside, and the known ones together the rest."""
+    desk = at_ten()
+    flood(desk)
+    areas = desk.tenant.areas
+    for kind in KINDS:
+        part = SETTINGS.false_pages_per_week * SPLIT[kind]
+        live = [n for n, series in areas.items() if series.model.rate >= LIVE_RATE]
+        unknown = sum(allowed(desk, name, kind) for name in live if name not in COMPANY)
+        assert unknown == pytest.approx(part * UNKNOWN_PART)
+        assert sum(allowed(desk, name, kind) for name in COMPANY) == pytest.approx(
+            part * (1.0 - UNKNOWN_PART)
+        )
+
+
+def test_made_up_names_teach_the_tenant_nothing() -> None:
+    """Its own series and the shape of its week are those of a company that had none of them."""
+    calm, flooded = at_ten(), at_ten()
+    for at, area in arrivals(MORNING, MORNING + 30 * HOUR, COMPANY, in_shape, 7):
+        ticket = calm.make(at, area)
+        calm.take(ticket)
+        flooded.take(ticket)
+        for number in range(15):
+            name = f"made up {ticket.ticket_id} {number}"
+            flooded.take(msgspec.structs.replace(ticket, ticket_id=name, area=name))
+    assert flooded.tenant.areas[OTHER].tickets > 3_000
+    for desk in (calm, flooded):
+        desk.tick(MORNING + 31 * HOUR)
+    assert flooded.tenant.whole.seen == calm.tenant.whole.seen
+    assert flooded.tenant.whole.tickets == calm.tenant.whole.tickets
+    encode = state_codec.encode
+    assert encode(flooded.tenant.profile) == encode(calm.tenant.profile)
+    assert flooded.tenant.whole.model.rate == calm.tenant.whole.model.rate
+    for area in COMPANY:
+        assert flooded.rate(area) == calm.rate(area)
+
+
+def test_made_up_names_move_no_share_of_a_value() -> None:
+    """Their tickets have one region and one version: slices of known areas expect what they did."""
+    calm, flooded = at_ten(), at_ten()
+    for at, area in arrivals(MORNING, MORNING + 12 * HOUR, COMPANY, in_shape, 7):
+        ticket = calm.make(at, area)
+        calm.take(ticket)
+        flooded.take(ticket)
+        for number in range(15):
+            name = f"made up {ticket.ticket_id} {number}"
+            made_up = {"ticket_id": name, "area": name, "app_version": "9.9.9", "region": "apac"}
+            flooded.take(msgspec.structs.replace(ticket, **made_up))
+    assert flooded.tenant.areas[OTHER].tickets > 1_000
+    encode = state_codec.encode
+    assert encode(flooded.tenant.shares) == encode(calm.tenant.shares)
+    assert "app_version\x1f9.9.9" not in flooded.tenant.shares.counts
+    for area in COMPANY:
+        ran, other = calm.tenant.areas[area], flooded.tenant.areas[area]
+        assert encode(other.slices) == encode(ran.slices)
+    told = [[e for e in d.events if e.data.product_area in COMPANY] for d in (calm, flooded)]
+    assert told[0] == told[1]
+
+
+def test_a_version_that_a_made_up_area_alone_has_is_news_in_a_known_one() -> None:
+    """A thousand tickets there do not make it usual here: the same page, at the same time."""
+    calm, flooded = at_ten(), at_ten()
+    for number in range(1_000):
+        flooded.ticket(MORNING + 3.0 * number, "made up", app_version="9.9.9")
+    for desk in (calm, flooded):
+        for number in range(30):
+            at = MORNING + HOUR + 60.0 * number
+            told = {"region": "eu", "channel": "web", "customer": f"crowd {number}"}
+            desk.ticket(at, "billing", app_version="9.9.9", **told)
+    first = [next(e for e in d.pages if e.data.product_area == "billing") for d in (calm, flooded)]
+    assert first[0].time == first[1].time
+    assert (first[1].data.score, first[1].data.expected) == (
+        first[0].data.score,
+        first[0].data.expected,
+    )
+
+
+def test_a_flood_of_made_up_names_is_one_page_that_says_so() -> None:
+    """Nobody is paged name by name: what shares one series is told as such."""
+    desk = at_ten()
+    flood(desk)
+    surges = [e for e in desk.events if e.data.reason == "unknown_areas_surge"]
+    assert surges[0].transition == "opened"
+    assert {event.data.product_area for event in surges} == {OTHER}
+    assert [event.data.product_area for event in desk.pages] == [OTHER], desk.paged()
+
+
+def test_a_flood_hides_no_incident() -> None:
+    """What happens in a known area meanwhile pages as it would have."""
+    calm, flooded = at_ten(), at_ten()
+    for number in range(2_000):
+        at = MORNING + 1.8 * number
+        flooded.ticket(at, f"made up {number}")
+        if number % 40 == 0:
+            for desk in (calm, flooded):
+                desk.ticket(at, "login", customer=f"crowd {number}", region="eu")
+    assert calm.paged("login")
+    assert flooded.paged("login")
+    first = [next(e for e in d.pages if e.data.product_area == "login") for d in (calm, flooded)]
+    assert first[0].time == first[1].time
+
+
+def test_a_flood_leaves_room_for_areas_of_the_taxonomy() -> None:
+    """One that its owner lists gets a series of its own whenever it comes."""
+    desk = at_ten(LISTED)
+    flood(desk, 500)
+    desk.ticket(MORNING + 11 * HOUR, "np")
+    assert desk.tenant.areas["new product"].tickets == 1
+    desk.ticket(MORNING + 11 * HOUR, UNCLASSIFIED)
+    assert desk.tenant.areas[UNCLASSIFIED].tickets == 1
+
+
+def test_listed_areas_have_room_in_any_case() -> None:
+    """Made-up names cannot take it: only those that are not listed share one series."""
+    names = tuple(AreaEntry(name=f"listed {number}") for number in range(30))
+    config = msgspec.structs.replace(SETTINGS, taxonomy=Taxonomy(areas=names), areas_per_tenant=12)
+    desk = Desk(config)
+    for number in range(20):
+        desk.ticket(NOW + HOUR * number, f"made up {number}")
+    for number in range(30):
+        desk.ticket(NOW + HOUR * (20 + number), f"listed {number}")
+    assert len(desk.tenant.areas) == 12 + 1 + 30
+    assert desk.tenant.areas[OTHER].tickets == 8
+
+
+# --- made-up values -------------------------------------------------------------------------------
+
+
+def test_made_up_values_do_not_grow_the_state() -> None:
+    """Twenty thousand versions and regions of one area: after the first thousand it is full."""
+    desk = at_ten()
+    sizes = []
+    for number in range(20_000):
+        desk.ticket(
+            MORNING + 4.0 * number,
+            "login",
+            region=f"region {number}",
+            app_version=f"{number}.0",
+            channel=f"channel {number}",
+            issue_type=f"issue {number}",
+            tier=f"tier {number}",
+            segment=f"segment {number}",
+            language=f"language {number}",
+            source=f"source {number}",
+            text=f"w{number}a w{number}b w{number}c",
+        )
+        if number % 500 == 499:
+            sizes.append(len(desk.tenant.areas["login"].encode()) + len(desk.tenant.encode()))
+    assert desk.pages
+    full = max(sizes[2:8])
+    assert max(sizes[8:]) < 1.1 * full
+    assert full < 120_000
+
+
+def test_made_up_customers_do_not_grow_the_state() -> None:
+    """Ten thousand customers inside one episode: those beyond a thousand are estimated."""
+    desk = at_ten()
+    sizes = []
+    for number in range(10_000):
+        desk.ticket(MORNING + 4.0 * number, customer=f"{number:032x}")
+        if number % 500 == 499:
+            sizes.append(len(desk.tenant.areas["login"].encode()))
+    assert max(sizes[10:]) < 1.1 * max(sizes[4:10])
+    last = desk.events[-1].data
+    assert last.impact is not None
+    assert last.impact.customers_estimated
+
+
+# --- becoming known -------------------------------------------------------------------------------
+
+
+def test_an_area_is_known_after_two_weeks() -> None:
+    """Until then it is a name; from then on it counts in the tenant and in its budget."""
+    desk = at_ten()
+    areas = {**COMPANY, "new product": 1.0}
+    before = allowed(desk, "login", "area")
+    born = MORNING + 61.0
+    desk.ticket(born, "new product")
+    end = born + KNOWN_HOURS * HOUR
+    desk.feed(born + 1.0, end - HOUR, areas)
+    assert "new product" not in known(desk)
+    assert allowed(desk, "login", "area") == before
+    whole = desk.tenant.whole.tickets
+    desk.ticket(end - HOUR, "new product")
+    assert desk.tenant.whole.tickets == whole
+    desk.ticket(end, "new product")
+    assert desk.tenant.whole.tickets == whole + 1
+    assert "new product" in known(desk)
+    parts = len(COMPANY) / (len(COMPANY) + 1)
+    assert allowed(desk, "login", "area") == pytest.approx(before * parts)
+    assert allowed(desk, "new product", "area") == allowed(desk, "login", "area")
+
+
+def test_areas_of_a_young_tenant_are_known_at_once() -> None:
+    """Whoever is new here knows no areas yet: the first two weeks' names are its own."""
+    desk = Desk()
+    for day in range(16):
+        desk.ticket(NOW + day * DAY, f"area {day}")
+    assert known(desk) == sorted(f"area {day}" for day in range(14))
+
+
+def test_areas_of_the_taxonomy_are_known_at_once() -> None:
+    """By its name or an alias, at whatever age of the tenant, in what it counts and may spend."""
+    for config, there in ((LISTED, True), (SETTINGS, False)):
+        desk = at_ten(config)
+        whole = desk.tenant.whole.tickets
+        desk.ticket(MORNING + 61.0, "np" if there else "new product")
+        assert ("new product" in known(desk)) is there
+        assert desk.tenant.whole.tickets == whole + there
+
+
+def test_what_is_shared_never_becomes_known() -> None:
+    """However old it is."""
+    desk = at_ten(msgspec.structs.replace(SETTINGS, areas_per_tenant=len(COMPANY)))
+    desk.feed(MORNING, MORNING + 4 * WEEK, {"some": 0.05, "more": 0.05}, in_shape)
+    assert set(desk.tenant.areas) == {*COMPANY, OTHER}
+    assert OTHER not in known(desk)
+
+
+def test_a_copy_knows_the_same_areas() -> None:
+    """What is known is no accident of this process."""
+    desk = at_ten(LISTED)
+    desk.ticket(MORNING + 61.0, "np")
+    flood(desk, 300)
+    other = Desk(desk.config, desk.tenant.copy())
+    assert known(other) == known(desk)

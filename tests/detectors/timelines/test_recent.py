@@ -1,0 +1,105 @@
+"""The recent past of a series: what came where, from the log and from the state alike."""
+
+import itertools
+import json
+
+import pytest
+
+from detectors.policy.settings import Settings
+from detectors.simulation.tickets import World, tickets
+from detectors.state.snapshots import Recovery
+from detectors.state.tenant import WHOLE
+from detectors.step.partition import Partition
+from detectors.timelines.recent import HOUR, KEPT, STRETCH, Timelines, step_for
+from schemas.codec import read_ticket, to_signal
+from schemas.signals import Tick, Ticket
+
+START = 1_709_510_400.0
+
+
+def play(hours: float) -> tuple[Partition, Timelines, list[Ticket]]:
+    """A company of which everything was followed."""
+    partition, timelines, seen = Partition(0, 0, Settings()), Timelines(), []
+    for line in tickets(World(start=START, hours=hours, seed=3)):
+        signal = to_signal(read_ticket(json.dumps(line).encode()), "simulated")
+        partition.take(signal)
+        seen.append(signal)
+        timelines.follow(partition.tenants["acme"], [WHOLE, signal.area])
+    return partition, timelines, seen
+
+
+@pytest.fixture(scope="module")
+def played() -> tuple[Partition, Timelines, list[Ticket]]:
+    return play(15 * 24 + 7.3)
+
+
+def test_what_came_stands_where_it_came(
+    played: tuple[Partition, Timelines, list[Ticket]],
+) -> None:
+    partition, timelines, seen = played
+    tenant = partition.tenants["acme"]
+    assert tenant.clock is not None
+    for area, series in tenant.areas.items():
+        first = tenant.clock - 86_400.0
+        found = timelines.stretches(tenant, area, first, tenant.clock)
+        assert all(one.at + one.seconds <= two.at + 1e-6 for one, two in itertools.pairwise(found))
+        for one in found:
+            came = [
+                t for t in seen if t.area == area and one.at <= t.created_at <= one.at + one.seconds
+            ]
+            assert one.observed <= len(came) + 1e-3  # a customer's next ticket counts less
+            assert (one.observed > 0.0) <= bool(came)
+        assert sum(one.observed for one in found) > 0.5 * series.model.due_between(
+            first, tenant.clock
+        )
+
+
+def test_whoever_begins_late_has_the_hours_of_the_state(
+    played: tuple[Partition, Timelines, list[Ticket]],
+) -> None:
+    partition, timelines, _ = played
+    recovery = Recovery()
+    for key, value in partition.snapshot(5, 0.0, 9.0):
+        recovery.read(key, value, 0.0)
+    later = Partition(0, 1, Settings(), recovery)
+    fresh = Timelines()
+    tenant, other = partition.tenants["acme"], later.tenants["acme"]
+    assert other.clock is not None
+    fresh.follow(other, [WHOLE, *other.areas])
+    hour = int(other.clock // HOUR)
+    for area in other.areas:
+        known = timelines.hours(tenant, area, hour - 23, hour)
+        restored = fresh.hours(other, area, hour - 23, hour)
+        for each, came in restored.items():
+            assert came == pytest.approx(known[each], abs=1e-3)
+        assert len(restored) >= 20
+        drawn = fresh.stretches(other, area, other.clock - 12 * HOUR, other.clock)
+        as_hours = sum(came for each, came in restored.items() if each * HOUR >= drawn[0].at - 1.0)
+        assert sum(one.observed for one in drawn) == pytest.approx(as_hours, abs=1e-2)
+
+
+def test_a_tick_moves_the_end_and_silence_is_drawn_as_nothing() -> None:
+    partition, timelines, _ = play(30.0)
+    tenant = partition.tenants["acme"]
+    assert tenant.clock is not None
+    end = tenant.clock + 3 * 86_400.0
+    partition.take(Tick(end, "acme"))
+    found = timelines.stretches(tenant, "login", end - 86_400.0, end)
+    assert found[-1].at + found[-1].seconds == pytest.approx(end, abs=STRETCH)
+    assert sum(one.observed for one in found) == 0.0
+    assert all(one.low <= one.expected <= one.high + 1.0 for one in found)
+
+
+def test_what_is_older_than_two_days_is_forgotten() -> None:
+    partition, timelines, _ = play(80.0)
+    tenant = partition.tenants["acme"]
+    assert tenant.clock is not None
+    found = timelines.stretches(tenant, "login", START, tenant.clock)
+    assert found[0].at >= tenant.clock - KEPT * STRETCH - 86_400.0
+    assert len(found) <= 400
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.3, 5.0, 400.0])
+@pytest.mark.parametrize("span", [600.0, 86_400.0, 172_800.0, 2e6])
+def test_a_step_divides_the_hour(rate: float, span: float) -> None:
+    assert HOUR % step_for(span, rate) == 0

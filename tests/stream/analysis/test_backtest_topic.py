@@ -1,0 +1,70 @@
+"""A backtest of what a real Kafka took in: the workers' own records, in their own order."""
+
+import asyncio
+import json
+import math
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from detectors.evaluation.history.injection import Taken
+from detectors.simulation.tickets import HOUR, Incident, World, tickets
+from schemas.escalation import EscalationEvent
+from stream.analysis.backtest import Order, backtest
+from stream.config.step_settings import settings_of
+from stream.inputs.ticket_archive import History
+from stream.inputs.topic_range import read_topic
+from stream.kafka.ticket_sender import Pace
+
+pytestmark = pytest.mark.kafka
+
+START = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
+WEEKS = 3.0
+
+
+def some_tickets() -> list[bytes]:
+    """Of two tenants, in time order, each with an incident near the end."""
+    found: list[tuple[str, bytes]] = []
+    for number, tenant in enumerate(("acme", "globex")):
+        spike = Incident("login", START + (WEEKS * 168.0 - 40.0 + number) * HOUR, 3.0, 10.0)
+        world = World(
+            START, WEEKS * 168.0, {"login": 6.0, "billing": 2.0}, (spike,), number + 1, tenant
+        )
+        found += [(str(t["created_at"]), json.dumps(t).encode()) for t in tickets(world)]
+    return [line for _, line in sorted(found)]
+
+
+def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Any) -> None:
+    """The same episodes at the same times as on the topic of escalations; no group is needed."""
+    lines = some_tickets()
+    rig.create_topics()
+    rig.start("worker")
+    rig.send(lines, Pace("simulated"))
+    rig.settle()
+    events = [EscalationEvent.model_validate_json(each) for each in rig.escalations()]
+    paged = sorted(
+        (one.time.timestamp(), one.subject)
+        for one in events
+        if one.transition in ("opened", "reopened") and one.data.suppressed is None
+    )
+    assert len(paged) >= 2
+    rig.put(rig.topics.by_tenant, [(b"{", []), (b"\xff", [])], partition=0)
+    with History() as history:
+        assert asyncio.run(read_topic(rig.config, -math.inf, math.inf, history.add)) == 2
+        history.close_book()
+        assert history.facts.tickets == len(lines)
+        found = backtest(history, Order(settings=settings_of(rig.config)))
+    assert sorted((run.opened, run.episode_id) for run in found.walked.runs) == paged
+
+    done = rig.run("evaluate", "--from-topic", "--since", "1h", "--processes", "1")
+    assert done.returncode == 0, done.stderr
+    assert "tickets that cannot be read: 2 undecodable" in done.stdout
+    assert f"{len(lines):,} tickets in 4 areas of 2 tenants" in done.stdout
+    later: list[Taken] = []
+    asyncio.run(read_topic(rig.config, time.time() + 60.0, math.inf, later.append))
+    assert later == []
+    early = rig.run("evaluate", "--from-topic", "--until", "2024-01-01T00:00:00Z")
+    assert early.returncode == 1
+    assert "there is no ticket" in early.stderr

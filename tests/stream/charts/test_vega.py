@@ -1,0 +1,61 @@
+"""Charts: what is drawn, and that it stands by itself."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from stream.charts.vega import Curve, Moment, Span, Theme, curves, png, svg, timeline
+
+START = 1_713_171_600.0  # 2024-04-15 09:00 UTC, 11:00 in Berlin
+MOMENTS = [
+    Moment(START + 300.0 * n, 300.0, float(n % 7), 3.0, 0.0, 9.0, n % 5 / 2, 2.5) for n in range(48)
+]
+
+
+def words(chart: str) -> list[str]:
+    return [text for text in ElementTree.fromstring(chart).itertext() if text.strip()]  # noqa: S314 - our own
+
+
+def test_the_axis_reads_as_a_clock_of_the_zone() -> None:
+    in_utc = words(svg(timeline(MOMENTS)))
+    in_berlin = words(svg(timeline(MOMENTS, zone="Europe/Berlin")))
+    assert "09:00" in in_utc
+    assert "14:30" not in in_utc
+    assert "11:00" in in_berlin
+    assert "14:30" in in_berlin
+
+
+def test_spans_that_lie_outside_are_left_out() -> None:
+    spans = [
+        Span(START + 600.0, START + 1_200.0, "inside"),
+        Span(START - 900.0, START - 600.0, "before"),
+    ]
+    shown = words(svg(timeline(MOMENTS, spans)))
+    assert "inside" in shown
+    assert "before" not in shown
+
+
+def test_text_of_strangers_stays_text() -> None:
+    evil = "<script>alert(1)</script>&amp;\u202e"
+    chart = svg(timeline(MOMENTS, [Span(START, START + 9_000.0, evil)]))
+    assert "<script" not in chart
+    ElementTree.fromstring(chart)  # noqa: S314 - our own
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_chart_asks_no_host_for_anything(theme: Theme) -> None:
+    for chart in (
+        timeline(MOMENTS, theme=theme),
+        curves([Curve("login", [(2.0, 40.0), (5.0, 8.0)])], "size", "minutes", theme=theme),
+    ):
+        drawn = svg(chart)
+        named = set(re.findall(r"https?://[^\"' )]+", drawn))
+        assert named <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+        assert "href" not in drawn.replace("xmlns:xlink", "")
+        assert png(chart).startswith(b"\x89PNG")
+
+
+def test_nothing_to_draw_is_drawn() -> None:
+    assert svg(timeline([])).startswith("<svg")
+    assert svg(curves([], "x", "y")).startswith("<svg")

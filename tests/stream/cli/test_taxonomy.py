@@ -1,0 +1,188 @@
+"""``spikewatch taxonomy check``, as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from detectors.simulation.tickets import World, tickets
+
+EXAMPLE = str(Path(__file__).parents[3] / "deploy/config/taxonomy.toml")
+START = 1_772_409_600.0
+"""Monday, 2 March 2026, UTC."""
+SMALL = """
+[[area]]
+name = "login"
+aliases = ["sso"]
+keywords = ["password"]
+
+[[area]]
+name = "billing"
+keywords = ["invoice", "payment"]
+
+[[area]]
+name = "checkout"
+keywords = ["payment"]
+"""
+
+
+def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """``spikewatch taxonomy check ARGUMENTS`` in *folder*."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
+    return subprocess.run(
+        [sys.executable, "-m", "stream.cli", "taxonomy", "check", *arguments],
+        cwd=folder,
+        env=clean,
+        capture_output=True,
+        input=stdin,
+        timeout=120,
+        check=False,
+    )
+
+
+def lines_of(rows: Sequence[dict[str, object]]) -> bytes:
+    """Tickets of those fields, one a line."""
+    return b"".join(
+        json.dumps({"ticket_id": str(n), "created_at": "2026-03-02T09:00:00Z", **row}).encode()
+        + b"\n"
+        for n, row in enumerate(rows)
+    )
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    """With a small taxonomy and a few tickets."""
+    (tmp_path / "areas.toml").write_text(SMALL)
+    rows: list[dict[str, object]] = [
+        {"product_area": "Login", "body": "my password"},
+        {"product_area": "SSO", "body": "the invoice"},
+        {"product_area": "CRM\u001b[31m\u202e"},
+        {"subject": "password"},
+        {"subject": "payment of a coupon"},
+        {"subject": "a coupon"},
+        {"product_area": "login", "event_type": "solved"},
+    ]
+    (tmp_path / "in.jsonl").write_bytes(lines_of(rows) + b"{\n" + b'{"ticket_id": "x"}\n')
+    return tmp_path
+
+
+def test_all_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
+    """Exit code 2; nothing else is read, not even a configuration that names the same file."""
+    (tmp_path / "areas.toml").write_text(
+        '[[area]]\nname = "login"\nkeyword = ["a"]\n\n[[area]]\nname = "login"\n'
+    )
+    (tmp_path / "spikewatch.toml").write_text('[text]\ntaxonomy = "areas.toml"\n')
+    done = run(tmp_path, "areas.toml", "--tickets", "none.jsonl")
+    assert (done.returncode, done.stdout) == (2, b"")
+    told = done.stderr.decode().splitlines()
+    assert [line.removeprefix("spikewatch: ").partition(": ")[0] for line in told] == [
+        "areas.toml:3",
+        "areas.toml:6",
+    ]
+
+
+def test_it_works_without_tickets(folder: Path) -> None:
+    """Sizes and keywords that two areas share."""
+    done = run(folder, "areas.toml")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode().splitlines() == [
+        "areas.toml is right",
+        "0 products, 3 areas, 1 aliases, 0 issue types, 4 keywords",
+        "",
+        "keywords that cannot tell two areas apart:",
+        "  billing, checkout: payment",
+    ]
+
+
+def test_tickets_say_how_well_it_fits(folder: Path) -> None:
+    """Bad lines are counted, other events left out, nothing reaches the terminal as it came."""
+    done = run(folder, "areas.toml", "--tickets", "in.jsonl")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode()
+    for line in (
+        "6 tickets; 1 other events left out; lines that cannot be read: 2 "
+        "(1 missing_field, 1 undecodable)",
+        "area named: 1 known, 1 by an alias, 1 unknown",
+        "no area named: 1 placed by rules, 1 ambiguous, 1 unplaced",
+        "areas that never fire: billing, checkout",
+        "  billing, checkout: 1 tickets; payment",
+        "  the same 1, another 1, none 0",
+        "login        2       1      1       100%     50%",
+    ):
+        assert line in text.splitlines()
+    assert "coupon (2)" in text
+    assert all(c.isprintable() for c in text.replace("\n", ""))
+
+
+def test_the_same_is_told_as_json(folder: Path) -> None:
+    """With the tickets of two files, one of them standard input."""
+    more = lines_of([{"product_area": "billing"}])
+    done = run(
+        folder, "areas.toml", "--json", "--tickets", "in.jsonl", "--tickets", "-", stdin=more
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["file"] == "areas.toml"
+    assert told["size"]["areas"] == 3
+    assert told["overlaps"] == [{"one": "billing", "other": "checkout", "keywords": ["payment"]}]
+    assert told["rejected"] == {"missing_field": 1, "undecodable": 1}
+    assert told["on_tickets"]["tickets"] == 7
+    assert told["on_tickets"]["never"] == ["checkout"]
+    assert json.loads(run(folder, "areas.toml", "--json").stdout)["on_tickets"] is None
+
+
+def test_a_csv_with_its_own_columns_is_read(folder: Path) -> None:
+    """As replay reads it."""
+    (folder / "in.csv").write_text("Id,Opened,Component\n1,2026-03-02 09:00,SSO\n")
+    columns = "ticket_id=Id,created_at=Opened,product_area=Component"
+    done = run(
+        folder,
+        *("areas.toml", "--tickets", "in.csv", "--map", columns, "--timezone", "Europe/Berlin"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"area named: 0 known, 1 by an alias, 0 unknown" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("none.toml",), 2),
+        (("areas.toml", "--tickets", "none.jsonl"), 1),
+        (("areas.toml", "--tickets", "in.jsonl", "--tickets", "./in.jsonl"), 1),
+        (("areas.toml", "--tickets", "in.jsonl", "--config", "none.toml"), 2),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_sentence(
+    folder: Path, arguments: tuple[str, ...], code: int
+) -> None:
+    """No traceback."""
+    done = run(folder, *arguments)
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_example_fits_the_made_up_company(tmp_path: Path) -> None:
+    """Two days: no name is unknown, each area fires, and the rules are mostly right."""
+    world = World(start=START, hours=48.0, seed=3)
+    rows = [{**t, "product_area": None} if n % 3 == 0 else t for n, t in enumerate(tickets(world))]
+    (tmp_path / "in.jsonl").write_bytes(lines_of(rows))
+    done = run(tmp_path, EXAMPLE, "--json", "--tickets", "in.jsonl")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["on_tickets"]
+    assert told["tickets"] == len(rows)
+    assert (told["unknown"], told["never"]) == (0, [])
+    assert told["by_rules"] > 4 * (told["ambiguous"] + told["unplaced"])
+    assert told["agree"] > 10 * told["differ"]
+    scores = [2 * fit["right"] / (fit["named"] + fit["placed"]) for fit in told["fits"]]
+    assert scores == sorted(scores)
+
+
+def test_the_command_has_help(tmp_path: Path) -> None:
+    """--help says what it does."""
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0
+    assert b"All mistakes at once" in done.stdout

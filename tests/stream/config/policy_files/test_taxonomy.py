@@ -1,0 +1,441 @@
+"""The files of product areas and of the playbook: what is read, refused, and how."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.policy.playbook import Entry, customer_text
+from detectors.policy.taxonomy import AreaEntry, IssueType, Taxonomy
+from detectors.simulation.tickets import COMPANY, ISSUES
+from stream.config.policy_files.playbook import MOST_ENTRIES, read_playbook
+from stream.config.policy_files.taxonomy import MOST_AREAS, MOST_KEYWORDS, read_taxonomy
+
+EXAMPLES = Path(__file__).parents[4] / "deploy/config"
+AREAS = """
+[[product]]
+name = "Platform"
+
+[[area]]
+name = "  Login"
+product = "platform"
+aliases = ["SSO", "sso ", "Sign-In", "LOGIN"]
+keywords = ["Log  In", "log in", "PASSWORD"]
+
+[[area.issue_type]]
+name = "SSO error"
+keywords = ["SAML"]
+
+  [[ "area" . 'issue_type' ]]  # as TOML may be written
+  name = "locked out"
+
+[[area]]
+name = "billing"
+"""
+LOGIN = AreaEntry(
+    name="login",
+    product="platform",
+    aliases=("sso", "sign-in"),
+    keywords=("log in", "password"),
+    issue_types=(
+        IssueType(name="sso error", keywords=("saml",)),
+        IssueType(name="locked out"),
+    ),
+)
+TAXONOMY = Taxonomy(areas=(LOGIN, AreaEntry(name="billing")))
+ENTRY = '[[entry]]\nname = "a"\nteam = "t"\n'
+
+
+def write(folder: Path, text: str) -> Path:
+    """A file with that text."""
+    path = folder / "given.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def wrong_areas(folder: Path, text: str) -> list[str]:
+    """The mistakes of a file of product areas, without the folder's name."""
+    taxonomy, lines = read_taxonomy(write(folder, text))
+    assert taxonomy == Taxonomy()
+    return [line.replace(f"{folder}/", "") for line in lines]
+
+
+def wrong_entries(folder: Path, text: str, taxonomy: Taxonomy | None = None) -> list[str]:
+    """The mistakes of a playbook, without the folder's name."""
+    playbook, lines = read_playbook(write(folder, text), taxonomy)
+    assert playbook.entries == ()
+    return [line.replace(f"{folder}/", "") for line in lines]
+
+
+def test_areas_are_read_as_tickets_name_them(tmp_path: Path) -> None:
+    """Names and keywords are folded, each is there once, issue types belong to the area above."""
+    assert read_taxonomy(write(tmp_path, AREAS)) == (TAXONOMY, [])
+
+
+def test_areas_in_a_line_each(tmp_path: Path) -> None:
+    """The same without headers; then a mistake says which one it is in."""
+    text = 'area = [{name = "a", issue_type = [{name = "i"}]}, {name = "b", product = "any"}]\n'
+    taxonomy, lines = read_taxonomy(write(tmp_path, text))
+    assert lines == []
+    assert [area.name for area in taxonomy.areas] == ["a", "b"]
+    assert taxonomy.areas[0].issue_types == (IssueType(name="i"),)
+    wrong = 'area = [{name = "a", issue_type = [{name = "i"}, {}]}, {}]\n'
+    assert wrong_areas(tmp_path, wrong) == [
+        "given.toml, area 1, issue_type 2: issue_type.name: is missing: what tickets call it, in "
+        "quotes",
+        "given.toml, area 2: area.name: is missing: what tickets call it, in quotes",
+    ]
+
+
+def test_all_mistakes_of_the_areas_at_once(tmp_path: Path) -> None:
+    """Every wrong key of every table has its line."""
+    text = """titel = "x"
+
+[[product]]
+name = "platform"
+
+[[product]]
+name = "Platform "
+
+[[area]]
+name = "login"
+aliases = ["sso", 3]
+keywords = ["ok", "!!"]
+colour = "red"
+
+[[area.issue_type]]
+name = "sso error"
+keywords = "saml"
+
+[[area.issue_type]]
+keyword = ["x"]
+
+[[area.isue_type]]
+name = "x"
+
+[[area]]
+name = "unclassified"
+aliases = ["__OTHER__"]
+
+[[area]]
+name = " LOGIN"
+aliases = ["Search", "find"]
+
+[[area]]
+name = "search"
+aliases = [
+  "Find",
+  " ",
+]
+
+[[area]]
+product = 3
+
+[[area]]
+name = "  "
+issue_type = 3
+
+[[area]]
+name = "api"
+[[area.issue_type]]
+name = "slow"
+[[area.issue_type]]
+name = "Slow"
+"""
+    names = "any other name: unclassified, __other__, *tenant* stand for something else"
+    missing = "is missing: what tickets call it, in quotes"
+    assert wrong_areas(tmp_path, text) == [
+        "given.toml:1: titel: no such key; known are area, product",
+        "given.toml:7: product.name: found 'Platform ', which is there already",
+        'given.toml:11: area.aliases: found 3; allowed: a list such as ["a", "b"]',
+        "given.toml:12: area.keywords: found ['ok', '!!']; allowed: words and phrases of up to 100 "
+        "characters, with letters or digits",
+        "given.toml:13: area.colour: no such key in [area]; known are aliases, issue_type, "
+        "keywords, name, product",
+        "given.toml:22: area.isue_type: no such key in [area]; did you mean issue_type?",
+        'given.toml:17: issue_type.keywords: found \'saml\'; allowed: a list such as ["a", "b"]',
+        f"given.toml:19: issue_type.name: {missing}",
+        "given.toml:20: issue_type.keyword: no such key in [issue_type]; did you mean keywords?",
+        f"given.toml:26: area.name: found 'unclassified'; allowed: {names}",
+        f"given.toml:27: area.aliases: found ['__OTHER__']; allowed: {names}",
+        "given.toml:30: area.name: found ' LOGIN', which the area 'login' has already; allowed: a "
+        "name of one area",
+        "given.toml:35: area.aliases: found ['Find', ' ']; allowed: a name that is not empty",
+        "given.toml:34: area.name: found 'search', which the area ' LOGIN' has already; allowed: a "
+        "name of one area",
+        "given.toml:35: area.aliases: found 'Find', which the area ' LOGIN' has already; allowed: "
+        "a name of one area",
+        f"given.toml:40: area.name: {missing}",
+        "given.toml:41: area.product: found 3; allowed: text in quotes",
+        "given.toml:45: area.issue_type: found no list of tables; allowed: [[area.issue_type]], "
+        "repeated",
+        "given.toml:44: area.name: found '  '; allowed: a name that is not empty",
+        "given.toml:52: issue_type.name: found 'Slow', which this area has already",
+    ]
+
+
+def test_a_product_is_one_that_there_is(tmp_path: Path) -> None:
+    """Where products are listed no other is taken; where none is, any; a wrong list is enough."""
+    area = '[[area]]\nname = "a"\nproduct = "platfrm"\n'
+    assert read_taxonomy(write(tmp_path, area))[0].product_of("a") == "platfrm"
+    assert wrong_areas(tmp_path, '[[product]]\nname = "platform"\n' + area) == [
+        "given.toml:5: area.product: no such product; did you mean platform?"
+    ]
+    assert wrong_areas(tmp_path, "[[product]]\n" + area) == [
+        "given.toml:1: product.name: is missing: what to call it, in quotes"
+    ]
+
+
+def test_a_keyword_of_two_areas_is_no_mistake(tmp_path: Path) -> None:
+    """Two areas may claim a word: `check_overlap` tells."""
+    text = '[[area]]\nname = "{}"\nkeywords = ["payment"]\n'
+    assert read_taxonomy(write(tmp_path, text.format("a") + text.format("b")))[1] == []
+
+
+def test_there_is_room_for_so_many_areas_and_keywords(tmp_path: Path) -> None:
+    """MOST_AREAS and MOST_KEYWORDS, and not one more; those of issue types are counted too."""
+    areas = [f'[[area]]\nname = "a{i}"\n' for i in range(MOST_AREAS + 1)]
+    assert len(read_taxonomy(write(tmp_path, "".join(areas[:-1])))[0].areas) == MOST_AREAS == 2000
+    assert wrong_areas(tmp_path, "".join(areas)) == [
+        "given.toml: area: found 2001; allowed: up to 2000 of [[area]]"
+    ]
+    most = [f"k{i}" for i in range(MOST_KEYWORDS)]
+    text = f'[[area]]\nname = "a"\nkeywords = {most}\n[[area.issue_type]]\nname = "i"\n'
+    assert read_taxonomy(write(tmp_path, text))[1] == []
+    assert wrong_areas(tmp_path, text + 'keywords = ["x"]\n') == [
+        "given.toml:3: area.keywords: found 201; allowed: up to 200, those of issue types included"
+    ]
+
+
+@pytest.mark.parametrize("text", ["area = 3", "[area]\nname = 'a'", "area = [3]"])
+def test_what_is_no_list_of_areas_is_refused(tmp_path: Path, text: str) -> None:
+    """A single table, as one might write it, is not taken for an area."""
+    (line,) = wrong_areas(tmp_path, text)
+    assert line == "given.toml: area: found no list of tables; allowed: [[area]], repeated"
+
+
+def test_the_playbook_is_read(tmp_path: Path) -> None:
+    """Names are folded as tickets' are, aliases become areas, people and texts stay."""
+    text = """
+[[entry]]
+name = " Single sign-on "
+areas = ["SSO", "login", "*tenant*", "unclassified"]
+issue_types = ["SSO Error"]
+products = ["Platform"]
+severity = "error"
+team = "Identity"
+runbook = "runbooks/login.md"
+steps = ["Look", "Roll back"]
+tell = ["Customer success", "Customer success"]
+customer_text = \"\"\"
+{area} of <!channel>:
+{status}\"\"\"
+"""
+    playbook, lines = read_playbook(write(tmp_path, text), TAXONOMY)
+    assert lines == []
+    assert playbook.entries == (
+        Entry(
+            name="Single sign-on",
+            areas=("login", "*tenant*", "unclassified"),
+            issue_types=("sso error",),
+            products=("platform",),
+            severity="error",
+            team="Identity",
+            runbook="runbooks/login.md",
+            steps=("Look", "Roll back"),
+            tell=("Customer success",),
+            customer_text="{area} of <!channel>:\n{status}",
+        ),
+    )
+    told = customer_text(
+        playbook.entries[0].customer_text, {"area": "{0.__class__}", "status": "{{7*7}} {area}"}
+    )
+    assert told == "{0.__class__} of <!channel>:\n{{7*7}} {area}"
+
+
+def test_all_mistakes_of_the_playbook_at_once(tmp_path: Path) -> None:
+    """Every wrong key of every entry has its line."""
+    text = """
+[[entri]]
+
+[[entry]]
+name = "a"
+areas = ["logn", "SSO", "*tenant*", "unclassified"]
+products = ["platfrm"]
+severity = "grave"
+runbook = "javascript:alert(1)"
+steps = ["1", "2", "3", "4"]
+customer_text = "{sinze} {since} {0.__class__}"
+titel = "x"
+
+[[entry]]
+name = "b"
+areas = ["sso"]
+team = "t"
+
+[[entry]]
+name = "c"
+areas = ["Login"]
+team = "u"
+
+[[entry]]
+name = "d"
+areas = ["*tenant*"]
+issue_types = ["sso error"]
+team = "t"
+"""
+    assert wrong_entries(tmp_path, text, TAXONOMY) == [
+        "given.toml:2: entri: no such key; did you mean entry?",
+        'given.toml:8: entry.severity: found \'grave\'; allowed: one of "info", "warning", '
+        '"error", "critical"',
+        "given.toml:4: entry.team: is missing: who takes it, in quotes",
+        "given.toml:9: entry.runbook: found 'javascript:alert(1)'; allowed: a URL such as "
+        '"https://runbooks.example.com/login", or a relative path, up to 2000 characters in one '
+        "line",
+        "given.toml:10: entry.steps: found ['1', '2', '3', '4']; allowed: up to 3 steps, none of "
+        "them empty",
+        "given.toml:11: entry.customer_text: found '{sinze} {since} {0.__class__}'; allowed: in "
+        "braces only area, since, customers, product, issue, status, not '{sinze}' (did you mean "
+        "{since}?), '{0.__class__}'",
+        "given.toml:12: entry.titel: no such key in [entry]; did you mean tell?",
+        "given.toml:6: entry.areas: 'logn' is not in the taxonomy; did you mean login?",
+        "given.toml:7: entry.products: 'platfrm' is not in the taxonomy; did you mean platform?",
+        "given.toml:20: entry.name: matches exactly what the entry 'b' does, and never counts",
+        "given.toml:27: entry.issue_types: has none where the whole tenant is up: leave one of the "
+        "two keys out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", '" "'),
+        ("name", '"a\\nb"'),
+        ("team", "3"),
+        ("team", '"' + "x" * 201 + '"'),
+        ("areas", '"login"'),
+        ("areas", '[" "]'),
+        ("issue_types", "[3]"),
+        ("severity", "3"),
+        ("severity", '"Error"'),
+        ("steps", '[" "]'),
+        ("steps", '["' + "x" * 2001 + '"]'),
+        ("tell", '["a\\nb"]'),
+        ("customer_text", '"' + "x" * 2001 + '"'),
+        ("customer_text", '"a\\u0000b"'),
+        ("customer_text", '"{{7*7}}"'),
+        ("customer_text", '"{}"'),
+        ("customer_text", '"{area.upper}"'),
+        ("runbook", '"' + "x" * 2001 + '"'),
+        ("runbook", '"ftp://runbooks.example.com"'),
+        ("runbook", '"file:///etc/passwd"'),
+        ("runbook", '"https://"'),
+        ("runbook", '"https://[1"'),
+        ("runbook", '"https://a.example.com/x y"'),
+        ("runbook", '"https://a.example.com/\\nx"'),
+        ("runbook", '"//a.example.com"'),
+        ("runbook", '"/etc/passwd"'),
+        ("runbook", '"a\\tb.md"'),
+    ],
+)
+def test_values_of_entries_that_are_refused(tmp_path: Path, key: str, value: str) -> None:
+    """A value out of range or shape is one mistake that says what is allowed."""
+    keys = {"name": '"a"', "team": '"t"', key: value}
+    lines = "\n".join(f"{k} = {v}" for k, v in keys.items())
+    (line,) = wrong_entries(tmp_path, f"[[entry]]\n{lines}\n")
+    assert line.startswith(f"given.toml:{2 + list(keys).index(key)}: entry.{key}: found ")
+    assert "; allowed: " in line
+
+
+@pytest.mark.parametrize(
+    "runbook", ["https://runbooks.example.com/a?b=c#d", "http://localhost:8080", "a b.md", "../x"]
+)
+def test_runbooks_that_are_taken(tmp_path: Path, runbook: str) -> None:
+    """Pages of the web and relative paths."""
+    playbook, lines = read_playbook(write(tmp_path, f'{ENTRY}runbook = "{runbook}"\n'))
+    assert lines == []
+    assert playbook.entries[0].runbook == runbook
+
+
+def test_without_a_taxonomy_any_area_will_do(tmp_path: Path) -> None:
+    """Names are checked only against a taxonomy that is given."""
+    text = f'{ENTRY}areas = ["logn", "Sso"]\nproducts = ["x"]\n'
+    playbook, lines = read_playbook(write(tmp_path, text))
+    assert lines == []
+    assert playbook.entries[0].areas == ("logn", "sso")
+
+
+def test_there_is_room_for_so_many_entries(tmp_path: Path) -> None:
+    """MOST_ENTRIES, and not one more."""
+    entries = [f'{ENTRY}areas = ["a{i}"]\n' for i in range(MOST_ENTRIES + 1)]
+    text = "".join(entries[:-1])
+    assert len(read_playbook(write(tmp_path, text))[0].entries) == MOST_ENTRIES == 2000
+    assert wrong_entries(tmp_path, "".join(entries)) == [
+        "given.toml: entry: found 2001; allowed: up to 2000 of [[entry]]"
+    ]
+
+
+def test_entries_in_a_line_are_counted_instead(tmp_path: Path) -> None:
+    """Where no header stands over an entry, its number says which one is wrong."""
+    (line,) = wrong_entries(tmp_path, 'entry = [{name = "a", team = "t"}, {name = "b"}]\n')
+    assert line == "given.toml, entry 2: entry.team: is missing: who takes it, in quotes"
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """One that is not there or is no TOML is one mistake with its place; an empty one is none."""
+    path = tmp_path / "none.toml"
+    said = "cannot be read: No such file or directory"
+    assert read_taxonomy(path)[1] == [f"{path}: the file of product areas {said}"]
+    assert read_playbook(path)[1] == [f"{path}: the playbook {said}"]
+    assert wrong_areas(tmp_path, "[[area]\n")[0].startswith("given.toml:1:7: not valid TOML: ")
+    assert wrong_entries(tmp_path, "[[entry]\n")[0].startswith("given.toml:1:8: not valid TOML: ")
+    assert wrong_areas(tmp_path, "# later\n") == wrong_entries(tmp_path, "# later\n") == []
+
+
+@given(text=st.text() | st.text("[]area.issue_typeproduct=\"\n' #{},", max_size=60))
+def test_no_text_breaks_the_readers(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """Whatever stands in the file, there is something or a mistake and never an exception."""
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    taxonomy, lines = read_taxonomy(path)
+    assert not (taxonomy.areas and lines)
+    playbook, lines = read_playbook(path, taxonomy)
+    assert not (playbook.entries and lines)
+
+
+def test_the_examples_are_read() -> None:
+    """deploy/config: all areas of the made-up company with its issue types, and who takes what."""
+    taxonomy, lines = read_taxonomy(EXAMPLES / "taxonomy.toml")
+    assert lines == []
+    assert {area.name for area in taxonomy.areas} == set(COMPANY)
+    issue_types = {
+        area.name: tuple(one.name for one in area.issue_types)
+        for area in taxonomy.areas
+        if area.issue_types
+    }
+    assert issue_types == ISSUES
+    assert set(taxonomy.products) == {"platform", "commerce", "workspace"}
+    playbook, lines = read_playbook(EXAMPLES / "playbook.toml", taxonomy)
+    assert lines == []
+    names = [
+        entry and entry.name
+        for entry in (
+            playbook.match("login", "sso error", "warning", "platform"),
+            playbook.match("login", None, "critical", "platform"),
+            playbook.match("billing", "refund", "info", "commerce"),
+            playbook.match("checkout", None, "error", "commerce"),
+            playbook.match("checkout", None, "warning", "commerce"),
+            playbook.match(None, None, "critical", None),
+            playbook.match("search", None, "info", "workspace"),
+        )
+    ]
+    assert names == [
+        "Single sign-on fails",
+        "Login fails",
+        "Billing",
+        "Grave trouble in commerce",
+        "Anything else",
+        "Everything at once",
+        "Anything else",
+    ]

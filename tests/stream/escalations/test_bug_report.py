@@ -1,0 +1,422 @@
+"""``spikewatch report``: a body for the bug tracker, of a real episode and of hostile ones."""
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from detectors.policy.playbook import Entry, Playbook
+from detectors.policy.settings import Settings
+from detectors.simulation.tickets import HOUR, Incident, World, tickets
+from detectors.state.tenant import Tenant
+from detectors.step.pipeline import step
+from schemas.codec import clean, read_ticket, to_signal, write_escalation
+from schemas.escalation import EscalationEvent
+from schemas.signals import Tick, Ticket
+from stream.escalations.bug_report import CHARACTERS, MOST_HISTORY, Report, report
+from stream.escalations.bug_report_markdown import as_markdown, literal, quoted
+
+START = 1_772_409_600.0
+"""Monday, 2 March 2026, UTC."""
+NINE = START + 14 * 24 * HOUR + 9 * HOUR
+AREAS = {"login": 14.0, "billing": 6.0, "search": 3.0}
+PLAYBOOK = Playbook(
+    entries=(
+        Entry(
+            name="login",
+            areas=("login",),
+            team="identity",
+            runbook="https://wiki.example.com/login#spike",
+            steps=("Look at the status page.", "Ask @identity-oncall"),
+        ),
+    )
+)
+HOSTILE = (
+    "@everyone",
+    "see #123 and GH-7",
+    "closes acme/app#1",
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "<!channel> <@U1> <https://evil.example|login>",
+    "[login](https://evil.example)",
+    "![](https://evil.example/p.png)",
+    "https://evil.example www.evil.example me@evil.example",
+    "**bold** _it_ ~~no~~ | a | b | $x$ :smile:",
+    "`code` ``two`` ```fence",
+    "`",
+    "line\n\n# heading\r\n- list\n```\nfence",
+    "a\u202eb\x1b[31mc\x00d\u200be",
+    "{0.__class__} {tenant} %s %(x)s",
+    "deadbeefcafe 0123456789abcdef",
+    "&lt;b&gt; &#64;ann \\@ann",
+    "1. one",
+    "",
+)
+
+
+def signals(world: World) -> list[Ticket]:
+    """The tickets of *world* as the step reads them."""
+    found = (
+        to_signal(read_ticket(json.dumps(one).encode()), "simulated") for one in tickets(world)
+    )
+    return list(found)
+
+
+def played(*incidents: Incident) -> list[EscalationEvent]:
+    """The escalations of a morning with *incidents*, after two healthy weeks."""
+    settings = Settings(playbook=PLAYBOOK)
+    tenant = Tenant("acme", settings)
+    for signal in signals(World(start=START, hours=14 * 24.0, areas=AREAS, seed=3)):
+        step(tenant, signal, settings)
+    world = World(start=NINE, hours=3.0, areas=AREAS, seed=5, incidents=incidents)
+    events = [event for one in signals(world) for event in step(tenant, one, settings).escalations]
+    return events + step(tenant, Tick(NINE + 15 * HOUR, "acme"), settings).escalations
+
+
+@pytest.fixture(scope="module", name="events")
+def _events() -> list[EscalationEvent]:
+    """Version 4.2.1 in the EU fails logins."""
+    incident = Incident(
+        *("login", NINE + 600.0, 2.0, 8.0), app_version="4.2.1", region="eu", word="err_401_sso"
+    )
+    found = played(incident)
+    return [event for event in found if event.data.episode_id == found[-1].data.episode_id]
+
+
+def changed(event: EscalationEvent, **data: Any) -> EscalationEvent:
+    """*event* with other *data*, read again as from a file."""
+    raw = json.loads(write_escalation(event))
+    raw["data"] |= data
+    raw["subject"] = raw["data"]["episode_id"]
+    return EscalationEvent.model_validate_json(json.dumps(raw))
+
+
+def hostile(event: EscalationEvent, text: str) -> EscalationEvent:
+    """*event* with *text* wherever strangers write."""
+    raw = json.loads(write_escalation(event))["data"]
+    claim = raw["explanation"][0]
+    return changed(
+        event,
+        tenant=text,
+        product_area=text,
+        slice={"dimension": text, "value": text},
+        severity_rule=text,
+        explanation=[
+            {**claim, "dimension": "region", "value": text, "also": None},
+            {**claim, "value": text, "also": {"dimension": text, "value": text}},
+        ],
+        not_explained_by=[text],
+        terms=[{**raw["terms"][0], "term": text}],
+        examples=[
+            {**one, "ticket_id": text, "text": text[:200], "customer": text, "url": text}
+            for one in raw["examples"]
+        ],
+        impact={
+            **raw["impact"],
+            "by_tier": {text: 3},
+            "by_region": {text: 400},
+            "renewals": [{**raw["impact"]["renewals"][0], "customer": text}],
+        },
+        actions={"entry": text, "team": text, "runbook": text, "steps": [text], "tell": [text]},
+        children=[{"product_area": text, "episode_id": None, "observed": 3, "expected": 1}],
+    )
+
+
+def inline(markdown: str) -> list[Token]:
+    """Everything that stands in a line of the rendered text."""
+    return [
+        child
+        for token in MarkdownIt("commonmark").parse(markdown)
+        for child in token.children or ()
+    ]
+
+
+def as_one_line(text: str) -> str:
+    """What is to be seen of *text*."""
+    return clean(" ".join(text.split()), CHARACTERS)
+
+
+def test_the_report_tells_the_whole_episode(events: Sequence[EscalationEvent]) -> None:
+    """Facts of the last event, whatever the order and however often each was read."""
+    last = events[-1].data
+    found = report([*reversed(events), *events])
+    assert (
+        found.title == f"login: 4.2.1 in eu: {last.tickets} tickets, {last.expected:.1f} expected"
+    )
+    assert (found.status, found.severity, found.episode_id) == (
+        *("resolved", "critical"),
+        last.episode_id,
+    )
+    assert found.since == last.since
+    assert found.until == events[-1].time
+    hours = (events[-1].time - last.since) / timedelta(hours=1)
+    assert found.frequency.observed_per_hour == pytest.approx(last.observed / hours, rel=0.01)
+    assert found.frequency.expected_per_hour == pytest.approx(last.expected / hours, rel=0.01)
+    assert found.segment[0].what == "app version 4.2.1 and region eu"
+    assert {"channel", "issue type"} <= set(found.not_explained_by)
+    assert found.terms[0].term == "err_401_sso"
+    assert len(found.examples) == 3
+    assert [one.what for one in found.links[:1]] == [f"ticket {found.examples[0].ticket_id}"]
+    assert found.links[-1].target == "https://wiki.example.com/login#spike"
+    assert [one.transition for one in found.history] == [one.transition for one in events]
+    assert Report.model_validate_json(found.model_dump_json()) == found
+
+
+def test_the_suspicion_says_when_what_and_which_word(events: Sequence[EscalationEvent]) -> None:
+    """One sentence, of the strongest explanation and the top term."""
+    assert re.fullmatch(
+        r"Began at 09:1\d UTC; \d+ % of what is too much has app version 4\.2\.1 and region eu; "
+        r'"err_401_sso" is in \d+ % of the tickets \((usually \d+ %|in none before)\)\.',
+        report(events).suspicion,
+    )
+
+
+def test_nothing_is_claimed_where_nothing_explains_it(events: Sequence[EscalationEvent]) -> None:
+    """Without explanation and words: only that."""
+    bare = changed(events[-1], explanation=[], terms=[], slice=None, examples=[], impact=None)
+    found = report([bare])
+    assert found.suspicion.endswith(" UTC. Nothing in the tickets' values explains it.")
+    assert found.title.startswith("login: ")
+    assert "4.2.1" not in found.title
+    assert "4.2.1" not in "".join(found.reproduction)
+    for section in ("Words", "Examples", "Impact"):
+        assert f"## {section}" not in as_markdown(found)
+
+
+def test_values_that_most_tickets_have_are_hints(events: Sequence[EscalationEvent]) -> None:
+    """Version and region, the word, and what makes no difference."""
+    hints = "\n".join(report(events).reproduction)
+    assert "app version 4.2.1" in hints
+    assert "region eu" in hints
+    assert '"err_401_sso"' in hints
+    assert re.search(r"so that any should do: .*channel", hints)
+
+
+def test_an_episode_is_open_until_it_is_resolved(events: Sequence[EscalationEvent]) -> None:
+    """Reopened: open again; amended: as it was."""
+    reopened = events[-1].model_copy(
+        update={
+            "type": "com.spikewatch.escalation.reopened.v1",
+            "data": events[-1].data.model_copy(update={"sequence": 99}),
+        }
+    )
+    amended = events[-1].model_copy(
+        update={
+            "type": "com.spikewatch.escalation.amended.v1",
+            "time": events[-1].time + timedelta(hours=5),
+            "data": events[-1].data.model_copy(update={"sequence": 99}),
+        }
+    )
+    assert report(events[:-1]).status == "open"
+    assert report([*events, reopened]).until is None
+    assert report([*events, amended]).until == events[-1].time
+    assert "**until** it lasts" in as_markdown(report(events[:1]))
+
+
+def test_a_page_of_the_whole_tenant_names_its_areas(events: Sequence[EscalationEvent]) -> None:
+    """No share of the tickets is told, since the counts of a whole tenant are weighted."""
+    child = {"product_area": "billing", "episode_id": None, "observed": 40, "expected": 7.5}
+    whole = changed(
+        events[-1], product_area=None, slice=None, reason="tenant_spike", children=[child]
+    )
+    found = report([whole])
+    assert found.title.startswith("all of acme: 4.2.1 in eu: ")
+    assert found.segment[0].share_of_tickets is None
+    assert "product area billing: 40 came, 7.5 expected" in as_markdown(found)
+
+
+def test_a_long_history_is_cut_in_its_middle(events: Sequence[EscalationEvent]) -> None:
+    """First and last stay."""
+    many = [
+        event.model_copy(update={"data": event.data.model_copy(update={"sequence": number})})
+        for number, event in enumerate([events[0], *[events[1]] * 60, events[-1]], 1)
+    ]
+    history = report(many).history
+    assert len(history) <= MOST_HISTORY
+    assert (history[0].transition, history[-1].transition) == ("opened", "resolved")
+
+
+def test_events_of_two_episodes_are_refused(events: Sequence[EscalationEvent]) -> None:
+    """And none at all."""
+    with pytest.raises(ValueError, match="different episodes"):
+        report([events[0], changed(events[1], episode_id="0" * 32)])
+    with pytest.raises(ValueError, match="at least one"):
+        report([])
+
+
+def test_markdown_of_a_real_episode_has_only_our_links(events: Sequence[EscalationEvent]) -> None:
+    """Tickets and the runbook; mentions in a step appear literally."""
+    found = report(events)
+    rendered = inline(as_markdown(found))
+    links = [str(token.attrs["href"]) for token in rendered if token.type == "link_open"]
+    assert links == [one.target for one in found.links]
+    assert "Ask @identity-oncall" in [t.content for t in rendered if t.type == "code_inline"]
+    assert "- Step 1: Look at the status page." in as_markdown(found)
+    assert not [token for token in rendered if token.type in ("html_inline", "image")]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_of_strangers_appears_literally(events: Sequence[EscalationEvent], text: str) -> None:
+    """In Markdown as code, in JSON as it is, in one line, without control characters."""
+    found = report([hostile(events[-1], text)])
+    markdown = as_markdown(found)
+    tokens = MarkdownIt("commonmark").parse(markdown)
+    blocks = {token.type for token in tokens}
+    assert not blocks & {"html_block", "fence", "code_block", "hr"}
+    assert sum(token.type == "heading_open" and token.tag == "h1" for token in tokens) == 1
+    rendered = inline(markdown)
+    assert {token.type for token in rendered} <= {
+        *("text", "code_inline", "strong_open", "strong_close", "softbreak"),
+    }
+    shown = as_one_line(text)
+    code = [token.content for token in rendered if token.type == "code_inline"]
+    if shown:
+        assert code.count(shown) >= 10 or literal(shown) == shown
+    outside = " ".join(token.content for token in rendered if token.type == "text")
+    for sign in ("@", "#", "<", "://", "www.", "`", "[", "{"):
+        assert sign not in outside
+    assert not re.search(r"\b[0-9a-f]{7,40}\b", outside)
+    told = json.loads(found.model_dump_json())
+    assert told["terms"][0]["term"] == shown
+    assert told["where"] == shown
+    assert all(
+        c.isprintable() for c in "".join([found.title, found.suspicion, *found.reproduction])
+    )
+    assert all(c.isprintable() for c in markdown.replace("\n", ""))
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "https://a.example/x> <b>", "https://u:p@a.example/1", "//a"]
+)
+def test_a_link_of_a_ticket_is_checked_again(events: Sequence[EscalationEvent], url: str) -> None:
+    """A file may hold what was not written here."""
+    examples = json.loads(write_escalation(events[-1]))["data"]["examples"]
+    found = report([changed(events[-1], examples=[{**examples[0], "url": url}], actions=None)])
+    assert [one.target for one in found.links] in ([], ["https://a.example/1"])
+    assert "u:p" not in as_markdown(found)
+    assert "<b>" not in as_markdown(found)
+
+
+@given(st.text())
+def test_a_code_span_holds_exactly_the_text(text: str) -> None:
+    """Whatever backticks there are."""
+    rendered = inline(f"x {quoted(text)} y")
+    shown = as_one_line(text)
+    if shown:
+        assert [(token.type, token.content) for token in rendered] == [
+            *[("text", "x "), ("code_inline", shown), ("text", " y")]
+        ]
+
+
+@given(st.text(alphabet="ab19 .,-:@#_*`<&\\", max_size=20))
+def test_what_is_shown_bare_means_nothing_in_markdown(text: str) -> None:
+    """One text, the same as it came."""
+    if literal(text) == text:
+        assert [(t.type, t.content) for t in inline(f"x {text} y")] == [("text", f"x {text} y")]
+        assert not set(text) & set("@#_*`<&\\")
+
+
+def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """``spikewatch ARGUMENTS`` in *folder*."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
+    return subprocess.run(
+        [sys.executable, "-m", "stream.cli", *arguments],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        input=stdin,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(name="folder")
+def _folder(events: Sequence[EscalationEvent], tmp_path: Path) -> Path:
+    """With a file of two episodes whose ids begin alike, and lines that are none."""
+    digits = events[0].data.episode_id[:8]
+    alike = changed(events[0], episode_id=digits + "0" * 24)
+    lines = [b"{", *(write_escalation(one) for one in events), write_escalation(alike)]
+    lines.append(json.dumps({"id": digits}).encode())
+    (tmp_path / "out.jsonl").write_bytes(b"\n".join(lines))
+    with gzip.open(tmp_path / "out.jsonl.gz", "wb") as file:
+        file.write(b"\n".join(lines))
+    return tmp_path
+
+
+def test_both_formats_are_written(events: Sequence[EscalationEvent], folder: Path) -> None:
+    """From a file, gzipped or not, or stdin: the same as the functions make."""
+    found, digits = report(events), events[0].data.episode_id[:12]
+    done = run(folder, "report", digits.upper(), "--from", "out.jsonl")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == as_markdown(found)
+    piped = (folder / "out.jsonl").read_bytes()
+    assert run(folder, "report", digits, "--from", "-", stdin=piped).stdout == done.stdout
+    done = run(folder, "report", found.episode_id, "--from", "out.jsonl.gz", "--format", "json")
+    assert Report.model_validate_json(done.stdout) == found
+
+
+@pytest.mark.parametrize(
+    ("digits", "words"),
+    [
+        (8, "beginning of several episodes"),
+        (5, "hexadecimal digits, 6 at least"),
+        (0, "hexadecimal digits, 6 at least"),
+        (33, "hexadecimal digits, 6 at least"),
+        (-1, "has no episode whose id begins with"),
+    ],
+)
+def test_an_episode_that_cannot_be_told_is_said_in_one_sentence(
+    events: Sequence[EscalationEvent], folder: Path, digits: int, words: str
+) -> None:
+    """Exit code 1, no traceback."""
+    name = events[0].data.episode_id * 2
+    name = "fedcba987654" if digits < 0 else name[:digits] or "not an id"
+    done = run(folder, "report", name, "--from", "out.jsonl")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert words in done.stderr.decode()
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_file_without_escalations_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """One of tickets, say, or none at all; and a wrong format is a wrong command line."""
+    (tmp_path / "in.jsonl").write_text('{"ticket_id": "abcdef"}\n')
+    done = run(tmp_path, "report", "abcdef", "--from", "in.jsonl")
+    assert done.returncode == 1
+    assert b"no escalations of this release: 1" in done.stderr
+    assert run(tmp_path, "report", "abcdef", "--from", "none.jsonl").returncode == 1
+    assert run(tmp_path, "report", "abcdef", "--from", "in.jsonl", "--format", "x").returncode == 2
+
+
+@pytest.mark.kafka
+def test_without_a_file_it_is_read_from_the_topic(
+    events: Sequence[EscalationEvent], rig: Any
+) -> None:
+    """The same as from a file; what is no escalation is skipped."""
+    rig.create_topics()
+    records = [write_escalation(event) for event in events]
+    rig.put(rig.topics.escalations, [(one, []) for one in (b"{", *records, records[0])], 0)
+    digits = events[0].data.episode_id[:6]
+    done = rig.run("report", digits)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == as_markdown(report(events))
+    done = rig.run("report", "fedcba987654")
+    assert done.returncode == 1
+    assert "the topic of escalations has no episode" in done.stderr
+
+
+def test_the_command_has_help(tmp_path: Path) -> None:
+    """--help says what it does."""
+    done = run(tmp_path, "report", "--help")
+    assert done.returncode == 0
+    assert b"bug tracker" in done.stdout

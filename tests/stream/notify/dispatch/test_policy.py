@@ -1,0 +1,106 @@
+"""Whether a receiver is told, and why: each named reason."""
+
+from typing import Any
+
+import pytest
+
+from schemas.escalation import EscalationEvent
+from stream.notify.dispatch.policy import Circumstances, Hold, decide, worth_telling
+from stream.notify.model.threads import Thread, told_of
+from stream.notify.routing.rules import General
+from tests.support.notify_rig import BEGIN, episode_id, escalation
+
+GENERAL = General()
+NOW = BEGIN.timestamp() + 60.0
+QUIET = Circumstances(GENERAL)
+
+
+def thread(told: EscalationEvent | None = None, **changes: Any) -> Thread:
+    """Of a receiver who was told of *told*, if of anything."""
+    made = Thread("acme", episode_id("acme", 1), "folder")
+    if told is not None:
+        made.open, made.told, made.paged_at = True, told_of(told), NOW
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+FIRST = escalation()
+
+
+@pytest.mark.parametrize(
+    ("known", "event", "around", "wanted"),
+    [
+        (thread(), FIRST, QUIET, (True, "first", "open")),
+        (thread(), escalation(suppressed="storm"), QUIET, (False, "suppressed", "update")),
+        (thread(), escalation(sequence=2, transition="resolved"), QUIET,
+         (False, "never_told", "update")),
+        (thread(FIRST), escalation(sequence=2, transition="resolved"), QUIET,
+         (True, "resolved", "resolve")),
+        (thread(FIRST), escalation(sequence=2, transition="updated", tickets=20), QUIET,
+         (False, "too_little_changed", "update")),
+        (thread(FIRST), escalation(sequence=2, transition="updated", tickets=24), QUIET,
+         (True, "grew", "update")),
+        (thread(FIRST), escalation(sequence=2, transition="updated", severity="error"), QUIET,
+         (True, "severity_raised", "update")),
+        (thread(FIRST), escalation(sequence=2, transition="updated", severity="info"), QUIET,
+         (True, "severity_lowered", "update")),
+        (thread(FIRST), escalation(sequence=2, transition="updated", product_area=None,
+                                   areas=["login", "billing"]), QUIET,
+         (True, "became_tenant_wide", "update")),
+        (thread(FIRST), escalation(sequence=2, transition="amended", tickets=1), QUIET,
+         (True, "amended", "update")),
+        (thread(FIRST), escalation(sequence=2, transition="reopened"), QUIET,
+         (True, "reopened", "update")),
+        (thread(), escalation(sequence=3, transition="reopened"), QUIET,
+         (True, "reopened", "open")),
+        (thread(FIRST, acknowledged_by="on-call"),
+         escalation(sequence=2, transition="updated", tickets=90), QUIET,
+         (False, "acknowledged", "update")),
+        (thread(FIRST, acknowledged_by="on-call"),
+         escalation(sequence=2, transition="updated", severity="critical"), QUIET,
+         (True, "severity_raised", "update")),
+        (thread(snoozed_until=NOW + 9.0, snoozed_by="on-call"), FIRST, QUIET,
+         (False, "snoozed", "open")),
+        (thread(snoozed_until=NOW - 9.0), FIRST, QUIET, (True, "first", "open")),
+        (thread(FIRST, snoozed_until=NOW + 9.0),
+         escalation(sequence=2, transition="resolved"), QUIET, (True, "resolved", "resolve")),
+        (thread(), FIRST, QUIET._replace(hold=Hold("silenced", NOW + 5.0, "by lead")),
+         (False, "silenced", "open")),
+        (thread(), FIRST, QUIET._replace(over=True, age=1_801.0), (False, "stale", "open")),
+        (thread(), FIRST, QUIET._replace(over=True, age=1_799.0), (True, "first", "open")),
+        (thread(), FIRST, QUIET._replace(over=False, age=90_000.0), (True, "first", "open")),
+        (thread(), FIRST, QUIET._replace(storm=lambda: True), (False, "in_storm_digest", "open")),
+        (thread(FIRST, open=False, digest="d"),
+         escalation(sequence=2, transition="updated", severity="error", tickets=900),
+         QUIET, (False, "in_storm_digest", "update")),
+        (thread(FIRST, open=False, digest="d"),
+         escalation(sequence=2, transition="updated", severity="critical"),
+         QUIET, (True, "severity_raised", "open")),
+        (thread(FIRST, open=False, digest="d"),
+         escalation(sequence=2, transition="updated", severity="critical"),
+         QUIET._replace(storm=lambda: True), (False, "in_storm_digest", "open")),
+        (thread(digest="d"), escalation(sequence=2, transition="resolved"), QUIET,
+         (False, "in_storm_digest", "update")),
+        (thread(held="silenced"), FIRST, QUIET, (True, "hold_ended", "open")),
+    ],
+)  # fmt: skip
+def test_each_decision_has_its_reason(
+    known: Thread, event: EscalationEvent, around: Circumstances, wanted: tuple[Any, ...]
+) -> None:
+    """See the rows."""
+    found = decide(known, event, NOW, around)
+    assert (found.send, found.reason, found.action) == wanted
+
+
+def test_a_new_explanation_is_worth_telling_and_the_same_one_is_not() -> None:
+    """By dimension and value; losing it is nothing."""
+    one = {"dimension": "region", "value": "eu", "observed": 9.0, "expected": 1.0, "share": 0.8,
+           "lift": 3.0, "p_value": 0.01}  # fmt: skip
+    known = told_of(escalation(explanation=[one]))
+    other = escalation(sequence=2, transition="updated", explanation=[{**one, "value": "us"}])
+    same = escalation(sequence=2, transition="updated", explanation=[{**one, "share": 0.9}])
+    none = escalation(sequence=2, transition="updated")
+    assert worth_telling(other, known, GENERAL) == "new_explanation"
+    assert worth_telling(same, known, GENERAL) is None
+    assert worth_telling(none, known, GENERAL) is None

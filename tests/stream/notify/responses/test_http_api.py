@@ -1,0 +1,63 @@
+"""The description of the API is one, and says what the server does."""
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from stream.config.sections import Config
+from stream.errors import UserError
+from stream.notify.dispatch.silences import Silences
+from stream.notify.responses.http_api import (
+    AnswerRequest,
+    Api,
+    SilenceRequest,
+    openapi,
+    signed_by_slack,
+)
+from stream.notify.store.notify_topics import Ledger
+
+
+def test_the_description_is_openapi() -> None:
+    """By the judge of the specification; a spoilt one is refused."""
+    described = openapi()
+    OpenAPIV31SpecValidator(described).validate()
+    spoilt = {**described, "paths": {"v1": {}}}
+    assert list(OpenAPIV31SpecValidator(spoilt).iter_errors())
+
+
+def test_it_describes_every_route_and_what_each_takes() -> None:
+    """No path more, none less."""
+    described = openapi()
+    operations = {
+        (method.upper(), path) for path, found in described["paths"].items() for method in found
+    }
+    assert operations == {
+        ("POST", "/v1/episodes/{episode}/answers"),
+        ("GET", "/v1/silences"),
+        ("POST", "/v1/silences"),
+        ("DELETE", "/v1/silences/{silence}"),
+        ("POST", "/slack/interactions"),
+    }
+    schemas: dict[str, Any] = described["components"]["schemas"]
+    for model in (AnswerRequest, SilenceRequest):
+        assert schemas[model.__name__]["required"]
+        assert set(schemas[model.__name__]["properties"]) == set(model.model_fields)
+
+
+@pytest.mark.parametrize("token", ["", "short"])
+def test_it_does_not_start_without_a_token(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """An open API would let anybody silence pages."""
+    monkeypatch.setenv("SPIKEWATCH_API_TOKEN", token)
+    config = Config()
+    with pytest.raises(UserError, match="SPIKEWATCH_API_TOKEN"):
+        Api(config, Ledger(config), Silences())
+
+
+@example("²", "v0=", b"", 2.0)
+@given(st.text(), st.text(), st.binary(), st.floats(0.0, 1e11))
+def test_nothing_is_signed_by_chance(timestamp: str, given_: str, body: bytes, now: float) -> None:
+    """Whatever the headers hold: no error, and no yes."""
+    assert not signed_by_slack("secret", timestamp, given_, body, now)

@@ -1,0 +1,453 @@
+"""The file of receivers and routes: read as it stands, or every mistake told at once."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.codec import write_escalation
+from stream.config.errors import ConfigError
+from stream.docsgen import receivers_page
+from stream.notify.routing.config import read_plan
+from stream.notify.routing.rules import Plan
+from tests.support.escalations import escalation
+
+ROOT = Path(__file__).parents[4]
+DEPLOYED = ROOT / "deploy" / "config" / "notify.toml"
+GOOD = """
+[default]
+receivers = ["inbox"]
+[[receiver]]
+name = "inbox"
+kind = "folder"
+path = "inbox"
+"""
+MAIL = """
+[[receiver]]
+name = "mail"
+kind = "email"
+host = "mail.example.com"
+sender = "spikewatch@example.com"
+"""
+WRONG = """
+[delivery]
+link = "https://x.example.com/{user}"
+private_hosts = ["http://alertmanager.internal:9093"]
+alertmanager_silences = "alertmanager:9093"
+storm_pages = 0
+give_up_minuts = 5
+fallback = ["mial"]
+
+[default]
+receivers = ["inbx"]
+
+[[receiver]]
+name = "inbox"
+kind = "folder"
+path = ""
+
+[[receiver]]
+name = "on-call"
+kind = "pagerdty"
+
+[[receiver]]
+name = "pages"
+kind = "pagerduty"
+routing_ky = { env = "KEY_OF_TESTS" }
+
+[[receiver]]
+name = "chat"
+kind = "slack"
+token = "5ecret-in-the-file"
+channel = "C1"
+
+[[receiver]]
+name = "jira"
+kind = "jira"
+api_key = { env = "NOT_SET_IN_TESTS" }
+
+[[receiver]]
+name = "teams"
+kind = "teams"
+webhook_url = { file = "/nowhere/5ecret" }
+
+[[receiver]]
+name = "mail"
+kind = "email"
+host = "mail.example.com:587"
+sender = "ann at example.com"
+username = "ann"
+
+[[receiver]]
+name = "hook"
+kind = "webhook"
+url = "https://ann:5ecret@hooks.example.com"
+secret = { env = "KEY_OF_TESTS", file = "x" }
+
+[[receiver]]
+kind = "alertmanager"
+url = 7
+
+[[route]]
+name = "nights"
+areas = "login"
+severity = "bad"
+receivers = ["inbox", "on-cal"]
+quiet_start = "22:00+01:00"
+quiet_zone = "Europe/Berln"
+quiet_days = ["monday"]
+
+[[route]]
+name = "nobody"
+receivers = []
+go_on = "perhaps"
+
+[[audience]]
+name = "owners"
+owner = "account_exec"
+receiver = "inbox2"
+least_revenue = -1
+
+[owner]
+file = "owners.csv"
+"""
+
+
+def written(path: Path, text: str, owners: str | None = None) -> Path:
+    """A file of receivers, beside one of owners."""
+    file = path / "notify.toml"
+    file.write_text(text, encoding="utf-8")
+    if owners is not None:
+        (path / "owners.csv").write_text(owners, encoding="utf-8")
+    return file
+
+
+def plan(path: Path, text: str, owners: str | None = None) -> Plan:
+    """What the file says."""
+    return read_plan(written(path, text, owners))
+
+
+def mistakes(path: Path, text: str, owners: str | None = None) -> list[str]:
+    """What is wrong with the file, without its folder."""
+    with pytest.raises(ConfigError) as told:
+        plan(path, text, owners)
+    return [one.replace(f"{path}{os.sep}", "") for one in told.value.mistakes]
+
+
+def line_of(text: str, of: str) -> int:
+    """The line on which *of* stands first."""
+    return text[: text.index(of)].count("\n") + 1
+
+
+def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[str]:
+    """The command line, with the file of receivers named by the environment."""
+    known = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
+    return subprocess.run(
+        [sys.executable, "-m", "stream.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=path,
+        env=known | {"SPIKEWATCH_NOTIFY__FILE": str(file), "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ("link =", "delivery.link: found .*in braces only tenant and episode"),
+        ("private_hosts =", "delivery.private_hosts: found .*without port"),
+        ("alertmanager_silences =", "delivery.alertmanager_silences: found .*a URL such as"),
+        ("storm_pages =", "delivery.storm_pages: found 0; allowed: a whole number from 1 "),
+        ("give_up_minuts =", "no such key in .delivery.; did you mean give_up_minutes"),
+        ("fallback =", "no receiver 'mial'; did you mean mail"),
+        ('receivers = ["inbx"]', "no receiver 'inbx'; did you mean inbox"),
+        ('path = ""', "receiver.path: found ''; "),
+        ('kind = "pagerdty"', "receiver.kind: found 'pagerdty'; did you mean pagerduty"),
+        ("routing_ky =", "no such key in .receiver.; did you mean routing_key"),
+        ('[[receiver]]\nname = "pages"', "receiver.routing_key: is missing: integration key"),
+        ('token = "5', r"receiver.token: found \*+; allowed: .* so that it stands in no"),
+        ("api_key =", "receiver.api_key: found .*the variable NOT_SET_IN_TESTS is not set"),
+        ("webhook_url =", "the file /nowhere/5ecret cannot be read: No such file"),
+        ("host =", "receiver.host: found .*without port"),
+        ("sender =", "receiver.sender: found .*an e-mail address such as"),
+        ('url = "https://ann', r"receiver.url: found '\*+@hooks.example.com'; .*without user"),
+        ("secret = {", r"receiver.secret: found \*+; allowed: "),
+        ('[[receiver]]\nkind = "alertmanager"', "receiver.name: is missing: what to call it"),
+        ("url = 7", "receiver.url: found 7; allowed: text in quotes"),
+        ("areas =", r'route.areas: found .*a list such as \["'),
+        ('severity = "bad"', 'route.severity: found .*one of "info", "warning", "error"'),
+        ('receivers = ["inbox", "on-cal"]', "no receiver 'on-cal'; did you mean on-call"),
+        ("quiet_start =", "route.quiet_start: found .*its time zone is quiet_zone"),
+        ("quiet_zone =", "route.quiet_zone: found .*did you mean Europe/Berlin"),
+        ("quiet_days =", 'route.quiet_days: found .*"mon", "tue"'),
+        ("receivers = []", "route.receivers: is empty: name at least one"),
+        ("go_on =", "route.go_on: found .*true or false"),
+        ("owner =", "audience.owner: no such column; there is no .owners. file"),
+        ('receiver = "inbox2"', "no receiver 'inbox2'; did you mean inbox"),
+        ("least_revenue =", "audience.least_revenue: found -1; allowed: a number from 0"),
+        ("[owner]", "owner: no such table; did you mean owners"),
+    ],
+)
+def test_every_mistake_is_told_at_once_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, words: str
+) -> None:
+    """One run says all that is wrong, where, and what is allowed."""
+    monkeypatch.setenv("KEY_OF_TESTS", "5ecret-of-the-environment")
+    found = mistakes(tmp_path, WRONG)
+    place = re.escape(f"notify.toml:{line_of(WRONG, at)}: ")
+    assert [one for one in found if re.match(place + ".*" + words, one)], "\n".join(found)
+
+
+def test_no_mistake_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what stands in the file in its place, nor what the environment holds."""
+    monkeypatch.setenv("KEY_OF_TESTS", "5ecret-of-the-environment")
+    told = "\n".join(mistakes(tmp_path, WRONG))
+    assert "5ecret" not in told.replace("/nowhere/5ecret", "")
+
+
+def test_the_command_ends_with_two_and_all_mistakes(tmp_path: Path) -> None:
+    """``notify --check`` is what operators and their pipelines run."""
+    done = run(tmp_path, "notify", "--check", file=written(tmp_path, WRONG))
+    assert done.returncode == 2
+    assert done.stderr.count("notify.toml:") > 25
+    assert "Traceback" not in done.stderr
+    assert "5ecret" not in done.stderr.replace("/nowhere/5ecret", "") + done.stdout
+
+
+def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
+    """Each is told of by name; one that is wrong makes the exit code 1 and hides no other."""
+    (tmp_path / "taken").write_text("")
+    bad = GOOD + '[[receiver]]\nname = "bad"\nkind = "folder"\npath = "taken"\n'
+    done = run(tmp_path, "notify", "--check", file=written(tmp_path, bad))
+    assert "ok     inbox (folder)" in done.stdout
+    assert "wrong  bad (folder)" in done.stdout
+    assert done.returncode == 1
+    assert "would not work: bad" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GOOD.replace("[default]", "[defalt]"), "default: is missing: .default. with receivers"),
+        (GOOD.replace('"inbox"]', '"inbox"'), "not valid TOML"),
+        (GOOD.replace('["inbox"]', "[]"), "default.receivers: found"),
+        ('receiver = 3\n[default]\nreceivers = ["a"]', "receiver: found no list of tables"),
+        (GOOD + GOOD[GOOD.index("[[") :], "receiver.name: 'inbox' is there already"),
+        (GOOD.replace('name = "inbox"', 'name = " "'), "receiver.name: found ' '; allowed: a name"),
+        (
+            GOOD + MAIL.replace("host", "username = 'ann'\nhost"),
+            "username and password, or neither",
+        ),
+        (
+            GOOD + MAIL + 'username = "a"\npassword = { env = "PATH" }\nencryption = "none"',
+            "receiver.encryption: a password is not sent in the clear",
+        ),
+        (
+            GOOD + '[[receiver]]\nname = "s"\nkind = "slack"\ntoken = { env = "PATH" }',
+            "receiver.channel: is missing",
+        ),
+        (
+            GOOD + '[[receiver]]\nname = "s"\nkind = "slack"\nchannel = "C1"',
+            "either token and channel, or webhook_url",
+        ),
+        (
+            GOOD + '[[route]]\nname = "r"\nreceivers = ["inbox"]\nquiet_start = "22:00"',
+            "route.quiet_end: is missing: quiet_start is there",
+        ),
+        (
+            GOOD + MAIL + '[[route]]\nname = "r"\nreceivers = ["mail"]',
+            "route.receivers: 'mail' has nobody of its own to tell",
+        ),
+        (
+            GOOD.replace('["inbox"]', '["inbox", "mail"]') + MAIL,
+            "default.receivers: 'mail' has nobody of its own to tell",
+        ),
+        (GOOD + '[delivery]\nfallback = ["who"]', "delivery.fallback: no receiver 'who'"),
+        ("[default]\nreceivers = true", "default.receivers: found true"),
+        ("default = 3", "default: found a number or time; allowed: a table"),
+        (GOOD + '[owners]\nfile = "nowhere.csv"', "the file of owners cannot be read"),
+        (GOOD + "[owners]\nfile = 3", "owners.file: found 3"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(tmp_path: Path, text: str, words: str) -> None:
+    """What is wrong by itself, and what does not go together."""
+    found = mistakes(tmp_path, text)
+    assert [one for one in found if re.search(words, one)], "\n".join(found)
+
+
+AUDIENCE = """
+[owners]
+file = "owners.csv"
+[[audience]]
+name = "executives"
+owner = "executive"
+receiver = "people"
+"""
+PEOPLE = MAIL.replace('"mail"', '"people"')
+
+
+@pytest.mark.parametrize(
+    ("owners", "words"),
+    [
+        ("", "owners.csv:1: the column customer is missing"),
+        ("custmer,executive\na,b\n", "owners.csv:1: the column customer is missing"),
+        ("customer,executive\n ,b\n", "owners.csv:2: the customer is missing"),
+        ("customer,executive\na,b\na,c\n", "owners.csv:3: 'a' is there already"),
+        ('customer,executive\n"a"b,c\n', "owners.csv:2: not valid CSV"),
+        ('customer,executive\na,b\n"c', "owners.csv:3: not valid CSV"),
+        ("customer,executives\na,b\n", "audience.owner: no such column; did you mean executives"),
+    ],
+)
+def test_a_mistake_in_the_owners_is_told_with_its_line(
+    tmp_path: Path, owners: str, words: str
+) -> None:
+    """The file of owners is another team's work: its line is what they need."""
+    found = mistakes(tmp_path, GOOD + PEOPLE + AUDIENCE, owners)
+    assert len(found) == 1
+    assert [one for one in found if re.search(words, one)], "\n".join(found)
+
+
+def test_owners_in_another_encoding_are_told(tmp_path: Path) -> None:
+    """A spreadsheet's export may not be UTF-8."""
+    file = written(tmp_path, GOOD + PEOPLE + AUDIENCE)
+    (tmp_path / "owners.csv").write_bytes("customer,executive\nM\u00fcller,a\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match="it is not UTF-8"):
+        read_plan(file)
+
+
+def test_owners_are_read_as_a_spreadsheet_writes_them(tmp_path: Path) -> None:
+    """A mark at the beginning, spaces, quotes, empty cells, short rows."""
+    owners = (
+        '\ufeffcustomer , executive,success\r\n a ,"ann@example.com",\r\n"b, Inc.",,bo\r\nc\r\n'
+    )
+    found = plan(tmp_path, GOOD + PEOPLE + AUDIENCE, owners)
+    assert found.owners == {
+        "a": {"executive": "ann@example.com"},
+        "b, Inc.": {"success": "bo"},
+        "c": {},
+    }
+
+
+@pytest.mark.parametrize(
+    "receiver",
+    [
+        '[[receiver]]\nname = "people"\nkind = "teams"\nwebhook_url = { env = "KEY_OF_TESTS" }',
+        '[[receiver]]\nname = "people"\nkind = "slack"\nwebhook_url = { env = "KEY_OF_TESTS" }',
+    ],
+    ids=["teams", "slack webhook"],
+)
+def test_an_audience_needs_a_receiver_that_writes_to_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: str
+) -> None:
+    """A webhook of a channel would show one owner's customers to all of it."""
+    monkeypatch.setenv("KEY_OF_TESTS", "https://hooks.example.com/x")
+    found = mistakes(tmp_path, GOOD + receiver + AUDIENCE, "customer,executive\na,b\n")
+    assert len(found) == 1
+    assert "audience.receiver: 'people' cannot write to a person; kinds that can: " in found[0]
+
+
+KEY_IN_A_FILE = """
+[[receiver]]
+name = "a"
+kind = "pagerduty"
+routing_key = {{ file = "{}/key" }}
+"""
+
+
+def test_secrets_come_from_files_and_are_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """White space around them is no part of them; a plan may be printed."""
+    (tmp_path / "key").write_text("\n 5ecret-of-a-file \n")
+    monkeypatch.setenv("KEY_OF_TESTS", " 5ecret-of-the-environment\n")
+    text = GOOD + (
+        KEY_IN_A_FILE.format(tmp_path)
+        + '[[receiver]]\nname = "b"\nkind = "slack"\nchannel = "C1"\n'
+        + 'token = { env = "KEY_OF_TESTS" }\n'
+    )
+    found = plan(tmp_path, text)
+    options = [one.options.model_dump() for one in found.receivers.values()]
+    assert options[1]["routing_key"].get_secret_value() == "5ecret-of-a-file"
+    assert options[2]["token"].get_secret_value() == "5ecret-of-the-environment"
+    assert "5ecret" not in f"{found!r} {found} {options} {[str(one) for one in options]}"
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"], ids=["empty", "blank", "binary"])
+def test_a_file_without_a_secret_is_told(tmp_path: Path, content: bytes) -> None:
+    """Empty, or no text."""
+    (tmp_path / "key").write_bytes(content)
+    text = GOOD + KEY_IN_A_FILE.format(tmp_path)
+    found = mistakes(tmp_path, text)
+    assert len(found) == 1
+    assert "is empty" in found[0] or "not UTF-8" in found[0]
+
+
+def test_the_deployed_file_is_right(tmp_path: Path) -> None:
+    """As it stands, it can be used: everything goes to a folder."""
+    found = plan(tmp_path, DEPLOYED.read_text(encoding="utf-8"))
+    assert list(found.receivers) == ["inbox"]
+    assert found.default == ("inbox",)
+    assert not found.routes + found.audiences
+
+
+def test_all_that_the_deployed_file_offers_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes the comment signs away has a file that can be read."""
+    for name in re.findall(r'env = "([A-Z_]+)"', DEPLOYED.read_text(encoding="utf-8")):
+        monkeypatch.setenv(name, "x" * 32)
+    code = re.compile(r"# (\[\[?[a-z]+\]\]?$|[a-z_]+ = .+)")
+    lines = DEPLOYED.read_text(encoding="utf-8").split("\n")
+    text = "\n".join(code.sub(r"\1", line) if code.match(line) else line for line in lines)
+    found = plan(tmp_path, text, "customer,account_executive\na,ann@example.com\n")
+    assert list(found.receivers) == ["inbox", "on-call", "support channel", "mail", "alertmanager"]
+    assert [one.name for one in found.routes] == ["money", "the rest, by day"]
+    assert [one.name for one in found.audiences] == ["account executives"]
+    assert found.general.private_hosts == ("alertmanager.internal",)
+    assert found.general.fallback == ("mail",)
+
+
+def test_route_shows_who_and_why_and_sends_nothing(tmp_path: Path) -> None:
+    """Who would be told of what, by which route, as whose owner, and what is held back."""
+    people = '[[receiver]]\nname = "people"\nkind = "folder"\npath = "people"\n'
+    night = (
+        '[[route]]\nname = "by night"\nareas = ["login"]\nreceivers = ["inbox"]\n'
+        'quiet_start = "00:00"\nquiet_end = "23:59"\n'
+    )
+    file = written(
+        tmp_path, GOOD + people + night + AUDIENCE, "customer,executive\nc1,first\nc2,second\n"
+    )
+    events = [
+        escalation(),
+        escalation(episode_id="b" * 32, product_area="billing", impact=None),
+        escalation(episode_id="c" * 32, suppressed="inside_tenant"),
+        escalation("updated", sequence=2, severity="error"),
+    ]
+    source = tmp_path / "escalations.jsonl"
+    source.write_bytes(b"\n".join(write_escalation(event) for event in events) + b"\n")
+    done = run(tmp_path, "route", "--from", str(source), file=file)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.splitlines()
+    assert "    inbox (folder): by by night; held back in its quiet hours" in shown
+    assert "    people (folder) to first: by executives: owns c1" in shown
+    assert "    people (folder) to second: by executives: owns c2" in shown
+    assert "    inbox (folder): by default" in shown
+    assert "    nobody: suppressed, inside_tenant" in shown
+    assert sum("#2 [ERROR]" in line for line in shown) == 1
+    assert sum("#1" in line for line in shown) == 2
+    assert not (tmp_path / "inbox").exists()
+    assert not (tmp_path / "people").exists()
+
+
+def test_the_page_of_keys_is_what_is_declared() -> None:
+    """Each key with a meaning; `make schemas` writes it."""
+    assert receivers_page.PAGE.read_text(encoding="utf-8") == receivers_page.page(), (
+        "write it: make schemas"
+    )
+    rows = [line for line in receivers_page.page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 60
+    assert not [row for row in rows if row.endswith("| None |")]

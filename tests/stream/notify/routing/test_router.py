@@ -1,0 +1,344 @@
+"""Whom an escalation concerns, and when they are not to be woken."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.escalation import SEVERITIES, EscalationEvent, Severity
+from stream.notify.routing.router import Chosen, grave, quiet_until, route
+from stream.notify.routing.rules import WEEKDAYS, Audience, General, Plan, Quiet, Route, Weekday
+from tests.support.escalations import account, escalation
+
+HOUR = 3_600.0
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe",
+         "America/Havana", "Africa/Casablanca")  # fmt: skip
+"""With and without summer time; by half an hour; at midnight; in winter."""
+
+
+def routed(event: EscalationEvent, *routes: Mapping[str, Any], **more: Any) -> list[Chosen]:
+    """Who is concerned by a plan of these routes."""
+    made = [Route.model_validate({"name": "r", "receivers": ("a",)} | dict(one)) for one in routes]
+    return route(event, Plan(General(), {}, tuple(made), ("fallback",), **more))
+
+
+def who(event: EscalationEvent, *routes: Mapping[str, Any]) -> list[str]:
+    """The receivers' names."""
+    return [one.receiver for one in routed(event, *routes)]
+
+
+# Routes.
+
+
+def test_the_first_route_that_matches_decides() -> None:
+    """Those after it are not looked at, those before it did not match."""
+    routes = (
+        {"areas": ("billing",), "receivers": ("money",)},
+        {"areas": ("login",), "receivers": ("identity", "chat"), "name": "mine"},
+        {"receivers": ("rest",)},
+    )
+    found = routed(escalation(), *routes)
+    assert [(one.receiver, one.route) for one in found] == [("identity", "mine"), ("chat", "mine")]
+
+
+def test_a_route_that_goes_on_lets_others_hear_too() -> None:
+    """Each once, by the first route that names it; then the default is not asked."""
+    routes = (
+        {"receivers": ("chat",), "go_on": True, "name": "all"},
+        {"receivers": ("identity", "chat"), "name": "mine", "go_on": True},
+    )
+    found = routed(escalation(), *routes)
+    assert [(one.receiver, one.route) for one in found] == [("chat", "all"), ("identity", "mine")]
+
+
+def test_the_default_hears_what_no_route_is_for() -> None:
+    """At any hour."""
+    found = routed(escalation(), {"areas": ("billing",), "go_on": True})
+    assert [(one.receiver, one.route, one.quiet) for one in found] == [
+        ("fallback", "default", None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "changes", "fits"),
+    [
+        ({}, {}, True),
+        ({"tenants": ("acme",)}, {}, True),
+        ({"tenants": ("other",)}, {}, False),
+        ({"products": ("suite", "x")}, {}, True),
+        ({"products": ("suite",)}, {"product": None}, False),
+        ({"areas": ("login",)}, {}, True),
+        ({"areas": (" Login ",)}, {}, True),
+        ({"areas": ("billing",)}, {}, False),
+        ({"areas": ("billing",)}, {"product_area": None, "areas": ["login", "billing"]}, True),
+        ({"areas": ("search",)}, {"product_area": None, "areas": ["login", "billing"]}, False),
+        ({"areas": ("search",)}, {"product_area": None, "areas": None}, False),
+        ({"issue_types": ("sso error",)}, {}, True),
+        ({"issue_types": ("sso error",)}, {"explanation": []}, False),
+        ({"issue_types": ("other",)}, {"issue_type": "other"}, True),
+        ({"issue_types": ("sso error",)}, {"issue_type": "other"}, False),
+        ({"teams": ("identity",)}, {}, True),
+        ({"teams": ("identity",)}, {"actions": None}, False),
+        ({"tiers": ("Enterprise",)}, {}, True),
+        ({"tiers": ("free",)}, {}, False),
+        ({"tiers": ("free",)}, {"impact": None}, False),
+        ({"areas": ("login",), "tiers": ("free",)}, {}, False),
+        ({"areas": ("login",), "teams": ("identity",), "severity": "warning"}, {}, True),
+    ],
+)
+def test_all_criteria_of_a_route_have_to_fit(
+    criteria: dict[str, Any], changes: dict[str, Any], fits: bool
+) -> None:
+    """What is left out may be anything; names are compared as tickets' names are."""
+    expected = ["a"] if fits else ["fallback"]
+    assert who(escalation(**changes), criteria) == expected
+
+
+@pytest.mark.parametrize("least", SEVERITIES)
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_a_route_has_a_least_severity(least: Severity, severity: Severity) -> None:
+    """From it on, it fits."""
+    fits = SEVERITIES.index(severity) >= SEVERITIES.index(least)
+    assert grave(severity, least) is fits
+    expected = ["a"] if fits else ["fallback"]
+    assert who(escalation(severity=severity), {"severity": least}) == expected
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "receivers": st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(tuple),
+                "areas": st.sampled_from([(), ("login",), ("billing",)]),
+                "severity": st.sampled_from(SEVERITIES),
+                "go_on": st.booleans(),
+            }
+        ),
+        max_size=6,
+    ),
+    st.sampled_from(SEVERITIES),
+)
+def test_somebody_is_always_told_and_nobody_twice(
+    routes: list[dict[str, Any]], severity: Severity
+) -> None:
+    """Whatever the routes are: no escalation is lost, no receiver hears of it twice."""
+    event = escalation(severity=severity)
+    found = who(event, *routes)
+    assert found
+    assert len(set(found)) == len(found)
+    matching = [one for one in routes if who(event, one) != ["fallback"]]
+    assert (found == ["fallback"]) == (not matching)
+    if matching:
+        assert set(matching[0]["receivers"]) <= set(found)
+
+
+# The account team.
+
+OWNERS = {
+    "c1": {"executive": "ann", "success": "eve"},
+    "c2": {"executive": "bo"},
+    "c3": {"executive": "ann"},
+    "c9": {"executive": "zoe"},
+}
+
+
+def told(audience: Mapping[str, Any], **changes: Any) -> dict[str, list[str]]:
+    """Who is told of which customers."""
+    made = Audience.model_validate(
+        {"name": "owners", "owner": "executive", "receiver": "mail"} | dict(audience)
+    )
+    found = routed(escalation(**changes), audiences=(made,), owners=OWNERS)
+    people = [one for one in found if one.address]
+    assert all(one.receiver == "mail" and one.route == "owners" for one in people)
+    assert all(one.quiet is made for one in people)
+    return {one.address: [account.customer for account in one.accounts] for one in people}
+
+
+def test_each_owner_is_told_of_the_own_customers_inside() -> None:
+    """One message a person, of all of theirs, of none that is not inside."""
+    assert told({}) == {"ann": ["c1", "c3"], "bo": ["c2"]}
+    assert told({"owner": "success"}) == {"eve": ["c1"]}
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        ({"tiers": ("enterprise",)}, {"ann": ["c1"]}),
+        ({"least_revenue": 900.0}, {"ann": ["c1"], "bo": ["c2"]}),
+        ({"least_revenue": 900.01}, {"ann": ["c1"]}),
+        ({"least_tickets": 2}, {"ann": ["c1"]}),
+        ({"severity": "error"}, {}),
+    ],
+)
+def test_an_audience_leaves_out_what_is_too_little(
+    criteria: dict[str, Any], expected: dict[str, list[str]]
+) -> None:
+    """By tier, revenue, tickets and severity."""
+    assert told(criteria) == expected
+
+
+def test_a_customer_without_owner_or_impact_concerns_nobody() -> None:
+    """That the file does not know a customer is no mistake."""
+    assert told({}, impact=None) == {}
+    impact = escalation().data.impact
+    assert impact is not None
+    other = impact.model_copy(update={"accounts": [account("unknown")]})
+    assert told({}, impact=other.model_dump()) == {}
+
+
+def test_the_team_hears_besides_the_owners() -> None:
+    """A receiver and a person behind the same receiver are two."""
+    audience = Audience(name="owners", owner="executive", receiver="a")
+    found = routed(escalation(), {"receivers": ("a",)}, audiences=(audience,), owners=OWNERS)
+    assert [(one.receiver, one.address) for one in found] == [("a", ""), ("a", "ann"), ("a", "bo")]
+
+
+# Quiet hours.
+
+
+def at(text: str, zone: str = "UTC") -> float:
+    """Seconds since 1970 of a wall clock's time."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
+
+
+NIGHT = Quiet(quiet_start="22:00", quiet_end="07:00", quiet_zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        ("2026-03-03 21:59:59", None),
+        ("2026-03-03 22:00:00", "2026-03-04 07:00"),
+        ("2026-03-03 23:59:59", "2026-03-04 07:00"),
+        ("2026-03-04 00:00:00", "2026-03-04 07:00"),
+        ("2026-03-04 06:59:59", "2026-03-04 07:00"),
+        ("2026-03-04 07:00:00", None),
+        ("2026-03-28 22:30:00", "2026-03-29 07:00"),  # eight hours: the clocks go forward
+        ("2026-03-29 03:30:00", "2026-03-29 07:00"),
+        ("2026-10-24 22:00:00", "2026-10-25 07:00"),  # ten hours: they go back
+        ("2026-10-25 02:30:00", "2026-10-25 07:00"),
+        ("2026-12-31 23:00:00", "2027-01-01 07:00"),
+    ],
+)
+def test_quiet_hours_go_over_midnight(now: str, until: str | None) -> None:
+    """By the clock on the wall, whatever a night of it lasts."""
+    expected = None if until is None else at(until, "Europe/Berlin")
+    assert quiet_until(NIGHT, "error", at(now, "Europe/Berlin")) == expected
+
+
+def test_the_hour_that_comes_twice_is_quiet_twice() -> None:
+    """In the night in which the clocks go back, both are within it."""
+    first = at("2026-10-25 02:30", "Europe/Berlin")
+    end = at("2026-10-25 07:00", "Europe/Berlin")
+    assert quiet_until(NIGHT, "error", first) == quiet_until(NIGHT, "error", first + HOUR) == end
+
+
+@pytest.mark.parametrize(
+    ("now", "quiet"),
+    [
+        ("2026-03-06 23:00", True),  # Friday's night
+        ("2026-03-07 03:00", True),  # still Friday's
+        ("2026-03-07 23:00", False),
+        ("2026-03-08 03:00", False),
+        ("2026-03-08 23:00", True),  # Sunday's
+        ("2026-03-09 03:00", True),
+        ("2026-03-09 23:00", False),
+    ],
+)
+def test_days_are_those_on_which_the_quiet_hours_begin(now: str, quiet: bool) -> None:
+    """A night belongs to its evening."""
+    hours = NIGHT.model_copy(update={"quiet_days": ("fri", "sun")})
+    assert (quiet_until(hours, "error", at(now, "Europe/Berlin")) is not None) is quiet
+
+
+@pytest.mark.parametrize("below", SEVERITIES)
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_what_is_grave_enough_wakes(below: Severity, severity: Severity) -> None:
+    """From quiet_below on."""
+    hours = NIGHT.model_copy(update={"quiet_below": below})
+    held = quiet_until(hours, severity, at("2026-03-03 23:00", "Europe/Berlin")) is not None
+    assert held is (SEVERITIES.index(severity) < SEVERITIES.index(below))
+
+
+def test_without_quiet_hours_nothing_waits() -> None:
+    """Neither where no route matched nor where it has none."""
+    assert quiet_until(None, "info", 0.0) is None
+    assert quiet_until(Quiet(), "info", 0.0) is None
+
+
+MINUTES = st.integers(0, 1439).map(lambda minute: f"{minute // 60:02d}:{minute % 60:02d}")
+MOMENTS = st.floats(at("2020-01-01 00:00"), at("2035-01-01 00:00"))
+CHANGES = st.sampled_from(
+    [
+        at(f"{day} {hour:02d}:00")
+        for day in ("2026-03-08", "2026-03-29", "2026-04-05", "2026-10-04", "2026-10-25",
+                    "2026-11-01", "2025-10-26")
+        for hour in range(0, 24, 2)
+    ]
+)  # fmt: skip
+NEAR_CHANGES = st.tuples(CHANGES, st.floats(-2 * HOUR, 2 * HOUR)).map(sum)
+QUIET = MINUTES.flatmap(
+    lambda start: st.builds(
+        Quiet,
+        quiet_start=st.just(start),
+        quiet_end=MINUTES.filter(lambda end: end != start),
+        quiet_days=st.lists(st.sampled_from(WEEKDAYS), unique=True).map(tuple),
+        quiet_zone=st.sampled_from(ZONES),
+        quiet_below=st.just("critical"),
+    )
+)
+
+
+def windows(hours: Quiet, around: date) -> list[tuple[float, float]]:
+    """The quiet hours of some days, each from its beginning to its end."""
+    zone = ZoneInfo(hours.quiet_zone)
+    start, end = time.fromisoformat(hours.quiet_start), time.fromisoformat(hours.quiet_end)
+    found = []
+    for offset in range(-3, 4):
+        day = around + timedelta(days=offset)
+        name: Weekday = WEEKDAYS[day.weekday()]
+        if not hours.quiet_days or name in hours.quiet_days:
+            last = day if start < end else day + timedelta(days=1)
+            first = datetime.combine(day, start).replace(tzinfo=zone).astimezone(UTC)
+            then = datetime.combine(last, end).replace(tzinfo=zone).astimezone(UTC)
+            found.append((first.timestamp(), then.timestamp()))
+    return found
+
+
+@given(QUIET, MOMENTS | NEAR_CHANGES)
+def test_a_moment_is_quiet_if_it_is_in_a_window(hours: Quiet, now: float) -> None:
+    """Of today or of yesterday, in any zone, on days on which clocks change too."""
+    here = datetime.fromtimestamp(now, ZoneInfo(hours.quiet_zone)).date()
+    inside = [end for begin, end in windows(hours, here) if begin <= now < end]
+    until = quiet_until(hours, "error", now)
+    assert (until is not None) == bool(inside)
+    if until is not None:
+        assert until in inside
+
+
+@given(QUIET, MOMENTS | NEAR_CHANGES)
+def test_quiet_hours_end(hours: Quiet, now: float) -> None:
+    """In the future, within a day and what the clocks change, at the wall clock's time."""
+    until = quiet_until(hours, "error", now)
+    if until is None:
+        return
+    assert now < until <= now + 26 * HOUR
+    wall = datetime.fromtimestamp(until, ZoneInfo(hours.quiet_zone))
+    end = time.fromisoformat(hours.quiet_end)
+    passes = datetime.combine(wall.date(), end, wall.tzinfo)
+    skipped = passes.astimezone(UTC).astimezone(wall.tzinfo).time() != end
+    assert wall.time() == end or skipped
+    assert quiet_until(hours, "critical", now) is None
+
+
+def test_whose_quiet_hours_hold_is_told() -> None:
+    """Those of the route by which a receiver was chosen."""
+    made = Route(name="by night", receivers=("a",), quiet_start="22:00", quiet_end="07:00")
+    plan = Plan(General(), {}, (made,), ("fallback",))
+    assert [one.quiet for one in route(escalation(), plan)] == [made]
+    assert [one.quiet for one in route(escalation(), replace(plan, routes=()))] == [None]

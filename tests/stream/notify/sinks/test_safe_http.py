@@ -1,0 +1,425 @@
+"""Requests by rules that no URL gets around."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.notify.model.errors import RefusedError, TryAgainError
+from stream.notify.sinks.safe_http import (
+    ANSWER_BYTES,
+    Answer,
+    Http,
+    check_address,
+    seconds_to_wait,
+    shown,
+)
+from tests.support.providers import HOST
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+PRIVATE = (
+    "127.0.0.1",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "100.100.100.200",
+    "0.0.0.0",  # noqa: S104
+    "255.255.255.255",
+    "224.0.0.1",
+    "240.0.0.1",
+    "192.0.2.1",
+    "198.18.0.1",
+    "::1",
+    "::",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::1",
+    "2002:7f00:1::",
+    "fe80::1",
+    "fe80::1%1",
+    "fec0::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "ff02::1",
+    "2001:db8::1",
+)
+PUBLIC = ("8.8.8.8", "203.0.114.1", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8")
+
+
+@contextlib.asynccontextmanager
+async def server(talk: Talk) -> AsyncIterator[int]:
+    """A port that answers as *talk* does."""
+    listening = await asyncio.start_server(talk, HOST, 0)
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        listening.close()
+
+
+def answering(*pieces: bytes, pause: float = 0.0, heard: list[bytes] | None = None) -> Talk:
+    """A server that sends these pieces, one after the other, whatever it is asked."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if heard is not None:
+                heard.append(head)
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                if writer.is_closing():
+                    break
+                await asyncio.sleep(pause)
+        writer.close()
+
+    return talk
+
+
+def get(url: str, private: tuple[str, ...] = (), timeout: float = 5.0, **more: Any) -> Answer:
+    """One request by a client of its own."""
+
+    async def ask() -> Answer:
+        async with Http(private, timeout=timeout) as http:
+            return await http.request("GET", url, **more)
+
+    return asyncio.run(ask())
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Names are at these addresses, first the first, then the second; returns who was asked."""
+    asked: list[str] = []
+    left = list(answers)
+
+    def look_up(host: str, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        asked.append(host)
+        found = left.pop(0) if len(left) > 1 else left[0]
+        return [
+            (
+                socket.AF_INET6 if ":" in one else socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                (one, port, 0, 0) if ":" in one else (one, port),
+            )
+            for one in found
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_no_private_address_is_asked(address: str) -> None:
+    """Loopback, private, link-local, metadata, multicast, in whatever form it is written."""
+    with pytest.raises(RefusedError, match="private_hosts"):
+        check_address(address, "hooks.example.com")
+    literal = f"[{address.replace('%', '%25')}]" if ":" in address else address
+    with pytest.raises(RefusedError, match="no public address"):
+        get(f"https://{literal}/")
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_addresses_may_be_asked(address: str) -> None:
+    """Also those of IPv6, and behind the translator of a network without IPv4."""
+    check_address(address, "hooks.example.com")
+    literal = f"[{address}]" if ":" in address else address
+    assert Http().check(f"https://{literal}/x").path == "/x"
+
+
+@given(st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=4, network="127.0.0.0/8"))
+def test_no_private_address_hides_in_another_form(address: Any) -> None:
+    """Mapped, compatible, 6to4 and NAT64 addresses are what they lead to."""
+    number = int(address)
+    for prefix in ("::", "::ffff:", "64:ff9b::", "2002:"):
+        text = f"{prefix}{number >> 16:x}:{number & 0xFFFF:x}" + ("::" if prefix == "2002:" else "")
+        with pytest.raises(RefusedError):
+            check_address(text, "x")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "localhost.",
+        "LOCALHOST",
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "0177.0.0.1",
+        "0x7f.1",
+        "127.1",
+        "127.0.1",
+        "0",
+        "\uff11\uff12\uff17.0.0.1",
+        "127\u30020\u30020\u30021",
+        "\u2460\u2461\u2466.0.0.1",
+    ],
+)
+def test_no_way_of_writing_loopback_leads_there(host: str) -> None:
+    """Decimal, octal, hexadecimal, short and full-width forms; the system's resolver reads them."""
+    heard: list[bytes] = []
+
+    async def ask() -> None:
+        async with (
+            server(answering(b"HTTP/1.1 204 x\r\n\r\n", heard=heard)) as port,
+            Http() as http,
+        ):
+            with pytest.raises((RefusedError, TryAgainError)):
+                await http.request("GET", f"https://{host}:{port}/")
+
+    asyncio.run(ask())
+    assert not heard
+
+
+@pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f000001", "127.1", "0"])
+def test_a_name_of_loopback_is_refused_for_good(host: str) -> None:
+    """It is told once, and not tried again."""
+    with pytest.raises(RefusedError, match=r"private_hosts|no name of a host"):
+        get(f"https://{host}:9/")
+
+
+@pytest.mark.parametrize("addresses", [[one] for one in PRIVATE if "%" not in one])
+def test_a_name_at_a_private_address_is_refused(
+    addresses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a name is at decides, not the name."""
+    resolving(monkeypatch, addresses)
+    with pytest.raises(RefusedError, match=r"hooks\.example\.com is at .*private_hosts"):
+        get("https://hooks.example.com/")
+
+
+def test_one_private_address_among_public_ones_refuses_the_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody chooses which of them the connection takes."""
+    resolving(monkeypatch, ["203.0.114.1", "127.0.0.1"])
+    with pytest.raises(RefusedError, match=r"127\.0\.0\.1"):
+        get("https://hooks.example.com/")
+
+
+def test_a_name_that_moves_after_it_was_checked_leads_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was looked up and checked is what is connected to: a second look-up does not matter."""
+    asked = resolving(monkeypatch, ["203.0.114.1"], ["127.0.0.1"])
+    connected: list[str] = []
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def connect(_: socket.socket, address: Any) -> None:
+            connected.append(address[0])
+            raise ConnectionRefusedError
+
+        monkeypatch.setattr(loop, "sock_connect", connect)
+        async with Http(timeout=2.0) as http:
+            with pytest.raises(TryAgainError):
+                await http.request("GET", "https://hooks.example.com/")
+
+    asyncio.run(ask())
+    assert set(connected) == {"203.0.114.1"}
+    assert asked == ["hooks.example.com"]
+
+
+def test_a_name_that_moved_before_it_is_asked_again_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each client looks up for itself and checks what it finds."""
+    resolving(monkeypatch, ["203.0.114.1"], ["127.0.0.1"])
+    with pytest.raises(TryAgainError):
+        get("https://hooks.example.com/", timeout=0.2)
+    with pytest.raises(RefusedError, match="private_hosts"):
+        get("https://hooks.example.com/")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://hooks.example.com/", "not asked by https"),
+        ("ftp://hooks.example.com/", "not asked by https"),
+        ("file:///etc/passwd", "not asked by https"),
+        ("hooks.example.com", "not asked by https"),
+        ("", "not asked by https"),
+        ("https://", "needs a host|cannot be read"),
+        ("https://user:5ecret@hooks.example.com/", "neither user nor password"),
+        ("https://user@hooks.example.com/", "neither user nor password"),
+        ("https://:5ecret@hooks.example.com/", "neither user nor password"),
+        ("https://hooks.example.com:99999/", "cannot be read"),
+        ("https://hooks.example.com:0/", "needs a host"),
+        ("https://[::1/", "cannot be read"),
+        (f"https://{'a' * 70}.example.com/", "no name of a host|cannot be read"),
+    ],
+)
+def test_a_url_that_may_not_be_asked_is_refused(url: str, why: str) -> None:
+    """Its form is looked at before any name; what is said of it shows no password."""
+    with pytest.raises(RefusedError, match=why) as told:
+        get(url)
+    assert "5ecret" not in str(told.value)
+
+
+@given(st.text(max_size=60) | st.text(max_size=30).map("https://{}".format))
+def test_no_text_makes_the_check_fail_otherwise(text: str) -> None:
+    """Whatever stands there, it is a URL or it is refused."""
+    with contextlib.suppress(RefusedError):
+        assert Http().check(text).scheme == "https"
+
+
+def test_private_hosts_let_exactly_those_through() -> None:
+    """By http too; another name of the same host is still refused."""
+    heard: list[bytes] = []
+
+    async def ask() -> None:
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        async with server(answering(answer, heard=heard)) as port, Http(("LocalHost",)) as http:
+            assert (await http.request("GET", f"http://localhost:{port}/")).body == b"ok"
+            for other in (HOST, "localhost.", "127.1", "sub.localhost", "[::1]"):
+                with pytest.raises(RefusedError):
+                    await http.request("GET", f"http://{other}:{port}/")
+                with pytest.raises((RefusedError, TryAgainError)):
+                    await http.request("GET", f"https://{other}:{port}/")
+
+    asyncio.run(ask())
+    assert len(heard) == 1
+
+
+def test_a_redirect_to_this_machine_is_not_followed() -> None:
+    """Nor is it when the host it comes from may be private."""
+    heard: list[bytes] = []
+
+    async def ask() -> None:
+        async with server(answering(b"HTTP/1.1 200 OK\r\n\r\n", heard=heard)) as target:
+            for status in (301, 302, 303, 307, 308):
+                moved = f"HTTP/1.1 {status} x\r\nLocation: http://localhost:{target}/\r\n\r\n"
+                async with server(answering(moved.encode())) as port, Http((HOST,)) as http:
+                    with pytest.raises(RefusedError, match=f"{status}; redirects are not"):
+                        await http.request("POST", f"http://{HOST}:{port}/", body={})
+
+    asyncio.run(ask())
+    assert not heard
+
+
+def test_a_huge_answer_is_read_to_its_limit() -> None:
+    """64 KB of it, and then the line is closed."""
+    sent = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while sent < 200_000_000:
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+                sent += 65_536
+
+    async def ask() -> None:
+        async with server(talk) as port, Http((HOST,)) as http:
+            answer = await http.request("GET", f"http://{HOST}:{port}/")
+            assert answer.body == b"x" * ANSWER_BYTES
+
+    asyncio.run(ask())
+    assert sent < 50_000_000
+
+
+def test_an_answer_in_pieces_is_read_whole() -> None:
+    """Pieces of TCP are no pieces of an answer."""
+    body = json.dumps({"ok": True, "text": "é" * 2000}, ensure_ascii=False).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+    async def ask() -> None:
+        talk = answering(head, body[:7], body[7:999], body[999:], pause=0.02)
+        async with server(talk) as port, Http((HOST,)) as http:
+            answer = await http.request("GET", f"http://{HOST}:{port}/")
+            assert answer.json()["text"] == "é" * 2000
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *[b"x"] * 60),
+        (b"HTTP/1.1 200 OK\r\nX-Slow: ", *[b"x"] * 60),
+        (),
+    ],
+    ids=["body", "head", "nothing"],
+)
+def test_a_slow_answer_ends_by_our_clock(pieces: tuple[bytes, ...]) -> None:
+    """A byte now and then keeps nobody waiting longer than the whole time allowed."""
+
+    async def ask() -> None:
+        talk = answering(*pieces, *[b""] * 60, pause=0.05)
+        async with server(talk) as port, Http((HOST,), timeout=0.4) as http:
+            began = time.monotonic()
+            with pytest.raises(TryAgainError, match=f"{HOST} did not answer in time"):
+                await http.request("GET", f"http://{HOST}:{port}/")
+            assert time.monotonic() - began < 2.0
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "said", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"]
+)
+def test_what_is_no_http_is_tried_again(said: bytes) -> None:
+    """An answer that breaks off or makes no sense is none."""
+
+    async def ask() -> None:
+        async with server(answering(said)) as port, Http((HOST,)) as http:
+            with pytest.raises(TryAgainError, match="cannot be reached"):
+                await http.request("GET", f"http://{HOST}:{port}/")
+
+    asyncio.run(ask())
+
+
+def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would look names up for us, and see what we send."""
+    asked: list[bytes] = []
+    heard: list[bytes] = []
+
+    async def ask() -> None:
+        answer = b"HTTP/1.1 204 x\r\n\r\n"
+        async with (
+            server(answering(answer, heard=asked)) as proxy,
+            server(answering(answer, heard=heard)) as port,
+        ):
+            for name in ("http_proxy", "https_proxy", "all_proxy"):
+                monkeypatch.setenv(name, f"http://{HOST}:{proxy}")
+            async with Http((HOST,)) as http:
+                await http.request("GET", f"http://{HOST}:{port}/")
+
+    asyncio.run(ask())
+    assert heard
+    assert not asked
+
+
+def test_what_the_provider_repeats_of_a_secret_is_hidden() -> None:
+    """The rest of its words are shown, in one line, without control characters."""
+    said = b"no\n service \x1b[31m for key k-5ecret at /in/k-5ecret"
+    assert shown(said, ("k-5ecret",)) == "no service ?[31m for key ******** at /in/********"
+    assert "5ecret" not in shown(b"x" * 195 + b"k-5ecret", ("k-5ecret",))
+
+
+@given(st.text(max_size=40) | st.integers().map(str), st.floats(0, 4e9))
+def test_any_wish_to_wait_is_read_or_not(header: str, now: float) -> None:
+    """What a provider asks for is between nothing and an hour, or it asked for nothing."""
+    found = seconds_to_wait(header, now)
+    assert found is None or 0.0 <= found <= 3_600.0
+
+
+def test_a_client_that_is_not_open_asks_nothing() -> None:
+    """It says so rather than open one that nobody closes."""
+    with pytest.raises(RuntimeError, match="not open"):
+        asyncio.run(Http().request("GET", "https://hooks.example.com"))

@@ -1,0 +1,135 @@
+"""Stories of episodes: in whatever order their parts come, bounded, repeats left out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.audit import AuditEntry
+from schemas.feedback import Feedback
+from stream.page import episode_views as told_by
+from stream.page.episode_views import Stories
+from tests.support.escalations import EPISODE, UNSEEN, escalation
+
+AT = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
+
+
+def entry(number: int = 1, **changes: Any) -> AuditEntry:
+    data: dict[str, Any] = {
+        "audit_id": f"a{number}",
+        "at": AT + timedelta(seconds=number),
+        "kind": "sent",
+        "tenant": "acme",
+        "episode_id": EPISODE,
+        "sequence": 1,
+        "receiver": "on-call",
+        "reason": "first",
+    }
+    return AuditEntry(**{**data, **changes})
+
+
+def answer(action: Any, **changes: Any) -> Feedback:
+    data: dict[str, Any] = {
+        "feedback_id": action,
+        "tenant": "acme",
+        "episode_id": EPISODE,
+        "action": action,
+        "by": "somebody",
+        "at": AT,
+    }
+    return Feedback(**{**data, **changes})
+
+
+@given(st.permutations(["event", "entry", "answer", "later"]))
+def test_the_order_of_topics_leaves_no_trace(order: list[str]) -> None:
+    stories = Stories()
+    take = {
+        "event": lambda: stories.take_event(escalation("opened")),
+        "later": lambda: stories.take_event(escalation("updated", sequence=2, tickets=20)),
+        "entry": lambda: stories.take_audit(entry()),
+        "answer": lambda: stories.take_answer(answer("acknowledge")),
+    }
+    for name in order:
+        take[name]()
+    (story,) = stories.stories.values()
+    assert story.event.data.tickets == 20
+    assert [one.sequence for one in story.transitions] == [1, 2]
+    assert [one.receiver for one in story.told.values()] == ["on-call"]
+    assert story.acknowledged_by == "somebody"
+    assert list(stories.running()) == [("acme", "login")]
+
+
+def test_repeats_are_no_news() -> None:
+    stories = Stories()
+    assert stories.take_event(escalation("opened"))
+    assert not stories.take_event(escalation("opened"))
+    assert stories.take_audit(entry())
+    assert not stories.take_audit(entry())
+    assert len(stories.stories[EPISODE].transitions) == 1
+
+
+def test_what_reopens_is_not_acknowledged_any_more() -> None:
+    stories = Stories()
+    stories.take_event(escalation("opened"))
+    stories.take_answer(answer("acknowledge"))
+    stories.take_event(escalation("resolved", sequence=2))
+    assert stories.running() == {}
+    stories.take_event(escalation("reopened", sequence=3))
+    assert stories.stories[EPISODE].acknowledged_by == ""
+
+
+def test_verdict_and_snooze_are_shown_and_end() -> None:
+    stories = Stories()
+    stories.take_event(escalation("opened"))
+    stories.take_answer(answer("snooze", until=AT + timedelta(hours=2)))
+    stories.take_answer(answer("false_alarm"))
+    story = stories.stories[EPISODE]
+    assert story.snoozed_until == (AT + timedelta(hours=2)).timestamp()
+    assert story.verdict == "false_alarm"
+    stories.take_answer(answer("withdraw"))
+    stories.take_answer(answer("unsnooze"))
+    after = stories.stories[EPISODE]
+    assert not after.verdict
+    assert after.snoozed_until is None
+
+
+def test_memory_is_bounded(monkeypatch: Any) -> None:
+    monkeypatch.setattr(told_by, "MOST_STORIES", 20)
+    monkeypatch.setattr(told_by, "MOST_LINES", 10)
+    stories = Stories()
+    stories.take_event(escalation("opened", episode_id=f"{1:032x}"))
+    for number in range(2, 100):
+        stories.take_event(escalation("resolved", episode_id=f"{number:032x}"))
+        stories.take_audit(entry(number, episode_id=f"{number + 500:032x}"))
+        stories.take_answer(answer("note", episode_id=f"{number + 900:032x}"))
+    assert len(stories.stories) == 20
+    assert f"{1:032x}" in stories.stories  # it runs
+    assert stories.forgotten == 79
+    for number in range(100):
+        stories.take_audit(entry(number, episode_id=f"{1:032x}"))
+        stories.take_event(escalation("updated", episode_id=f"{1:032x}", sequence=number + 2))
+    story = stories.stories[f"{1:032x}"]
+    assert len(story.told) <= 10
+    assert len(story.transitions) <= 10
+    assert story.transitions[0].sequence == 1
+    assert story.transitions[-1].sequence == 101
+    assert len(stories._early) <= 20
+    assert len(stories._answers) <= 20
+
+
+def test_what_has_no_shape_is_left_out() -> None:
+    stories = Stories()
+    stories.take_event(escalation("opened"))
+    stories.take_audit(entry(detail=f"why{UNSEEN}", by=f"who{UNSEEN}"))
+    (line,) = stories.stories[EPISODE].told.values()
+    assert (line.words + line.by).isprintable()
+
+
+def test_answers_to_what_nobody_knows_are_bounded(monkeypatch: Any) -> None:
+    monkeypatch.setattr(told_by, "MOST_LINES", 10)
+    stories = Stories()
+    for number in range(100):
+        stories.take_answer(answer("note", feedback_id=f"f{number}"))
+        stories.take_answer(answer("note", feedback_id="again"))
+    assert len(stories._answers[EPISODE]) <= 10

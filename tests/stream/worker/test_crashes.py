@@ -1,0 +1,236 @@
+"""Workers killed and paused while they work through a backlog: the same ids, the same state.
+
+The oracle is the recorded internal log, run through the step in this process. Workers are slowed
+down, so that each is hit in the middle of its work: a kill without a backlog proves nothing.
+"""
+
+import json
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detectors.simulation.tickets import HOUR, Incident, World, tickets
+from detectors.state.snapshots import PROGRESS_KEY, decode_progress, verify_checksum
+from stream.kafka.ticket_sender import Pace
+from stream.trial.broker.local_broker import Broker, BrokerSettings
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
+
+START = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
+HOURS = 3 * 168.0
+TAKEOVERS = 10
+SESSION_SECONDS = 2
+PARTITIONS = 4
+
+
+@pytest.fixture(scope="module")
+def quick_broker() -> Iterator[Broker]:
+    """A broker that lets sessions be short, and compacts within seconds what may be compacted."""
+    properties = {
+        "group.min.session.timeout.ms": "1000",
+        "log.cleaner.backoff.ms": "500",
+        "log.cleaner.min.cleanable.ratio": "0.01",
+        "log.segment.delete.delay.ms": "1000",
+    }
+    with Broker(BrokerSettings(properties=properties)) as broker:
+        yield broker
+
+
+@pytest.fixture
+def quick_rig(quick_broker: Broker, topic_prefix: str, tmp_path: Path) -> Iterator[Any]:
+    """A rig on the quick broker."""
+    helpers = _helpers()
+    rig = helpers.Rig(quick_broker.bootstrap_servers, topic_prefix, tmp_path)
+    rig.extra = {
+        "SPIKEWATCH_KAFKA__SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+        "SPIKEWATCH_KAFKA__PARTITIONS": str(PARTITIONS),
+        "SPIKEWATCH_STATE__SNAPSHOT_SECONDS": "0.3",
+    }
+    yield rig
+    helpers.stop_all(rig)
+
+
+def _helpers() -> Any:
+    return next(m for m in list(sys.modules.values()) if hasattr(m, "whole_state"))
+
+
+def backlog() -> list[bytes]:
+    """Eight tenants, each with an incident:
+
+    enough for every partition to have work and escalations.
+    """
+    found: list[tuple[str, bytes]] = []
+    for number in range(8):
+        incidents = [
+            Incident("login", START + (week * 168 + 34 + 5 * number) * HOUR, 2.0, 9.0)
+            for week in (1, 2)
+        ]
+        world = World(
+            START,
+            HOURS,
+            areas={"login": 5.0, "billing": 1.5, "search": 0.8},
+            incidents=incidents,
+            seed=number,
+            tenant=f"tenant-{number}",
+        )
+        found += [(str(t["created_at"]), json.dumps(t).encode()) for t in tickets(world)]
+    return [line for _, line in sorted(found)]
+
+
+def replace_dead(rig: Any, workers: list[Any]) -> None:
+    """As an orchestrator does: start anew what was killed or stopped at once."""
+    for place, worker in enumerate(workers):
+        if worker.popen.poll() is not None:
+            assert worker.popen.returncode in (70, -signal.SIGKILL), worker.text()
+            workers[place] = rig.slow_worker(0.05)
+
+
+def hit(rig: Any, workers: list[Any], number: int, rng: random.Random) -> bool:
+    """Hit one worker in the middle of its work; whether it was working."""
+    place = rng.randrange(len(workers))
+    helpers = _helpers()
+    workers[place].mark.unlink(missing_ok=True)
+
+    def has_work() -> bool:
+        replace_dead(rig, workers)  # one may have stopped by itself: that is its right
+        return bool(workers[place].mark.exists() or rig.lag() == 0)
+
+    helpers.wait_for(has_work, 60, "a chunk", rig)
+    worker = workers[place]
+    working = bool(worker.mark.exists())
+    time.sleep(rng.uniform(0.05, 1.0))
+    if number == signal.SIGSTOP:
+        worker.send(signal.SIGSTOP)
+        time.sleep(SESSION_SECONDS * rng.choice([0.5, 2.0]))
+        worker.send(signal.SIGCONT)
+        if worker.popen.poll() is not None:  # it noticed, and stopped at once
+            workers[place] = rig.slow_worker(0.05)
+    else:
+        worker.send(signal.SIGKILL)
+        worker.popen.wait()
+        workers[place] = rig.slow_worker(0.05)
+    return working
+
+
+def torment(rig: Any, number: int, seed: int) -> None:
+    """Hit two workers again and again until the backlog is done, then compare with the oracle."""
+    rng = random.Random(seed)
+    rig.create_topics()
+    lines = backlog()
+    rig.send(lines, Pace("simulated", until=START + (HOURS + 24) * HOUR))
+    workers = [rig.slow_worker(0.05), rig.slow_worker(0.05)]
+    hits = 0
+    while rig.owners() < TAKEOVERS + PARTITIONS and hits < 40:
+        if not hit(rig, workers, number, rng):
+            break
+        hits += 1
+        replace_dead(rig, workers)
+    for worker in workers:  # the rest at full speed
+        worker.send(signal.SIGKILL)
+        worker.popen.wait()
+    rig.start("worker")
+    rig.settle(120)
+    takeovers = rig.owners() - PARTITIONS
+    print(
+        f"{hits} hits while working, {takeovers} takeovers, {len(lines)} tickets, "
+        f"{late_snapshots(rig)} snapshots of a former owner written after its successor's first"
+    )
+    assert takeovers >= TAKEOVERS, f"only {takeovers}: the test proves too little"
+    events, state = rig.oracle()
+    told = rig.escalations()
+    assert sorted(told) == sorted(events)
+    assert rig.state() == state
+    if (
+        number == signal.SIGKILL
+    ):  # a paused intake may wake up and write out of order; a dead one cannot
+        expected = rig.replay(lines, START + (HOURS + 24) * HOUR)
+        assert sorted(told) == sorted(expected)
+
+
+def late_snapshots(rig: Any) -> int:
+    """Snapshots of owners that somebody else had followed already: what a woken-up owner writes."""
+    found = 0
+    heard: dict[int, list[int]] = {}
+    for record in rig.read(rig.topics.changelog("spikewatch")):
+        if record.key == PROGRESS_KEY:
+            owners = heard.setdefault(record.partition, [])
+            owner = list(decode_progress(verify_checksum(record.value, record.key)).accepted)[-1]
+            if owner in owners[:-1]:
+                found += 1
+            elif owner not in owners:
+                owners.append(owner)
+    return found
+
+
+def test_killed_workers_lose_and_double_nothing(quick_rig: Any) -> None:
+    """SIGKILL, at least ten takeovers:
+
+    escalations and state as if nothing had happened, equal to replay's.
+    """
+    torment(quick_rig, signal.SIGKILL, seed=1)
+
+
+def test_paused_workers_lose_and_double_nothing(quick_rig: Any) -> None:
+    """SIGSTOP for half and for twice the session timeout;
+
+    the woken owner writes late: nothing changes.
+    """
+    torment(quick_rig, signal.SIGSTOP, seed=2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_changelog_that_compacts_within_seconds_changes_nothing(
+    quick_rig: Any, number: int
+) -> None:
+    """Periods scaled down alike (rewritten after 6 s, kept for 20): nothing is lost."""
+    quick_rig.extra |= {
+        "SPIKEWATCH_STATE__REWRITE_SECONDS": "6",
+        "SPIKEWATCH_STATE__COMPACTION_LAG_SECONDS": "20",
+    }
+    quick_rig.create_topics()
+    _let_it_compact(quick_rig)
+    torment(quick_rig, number, seed=3)
+    offsets: dict[int, list[int]] = {}
+    for record in quick_rig.read(quick_rig.topics.changelog("spikewatch")):
+        offsets.setdefault(record.partition, []).append(record.offset)
+    compacted = [found[-1] + 1 - len(found) for found in offsets.values()]
+    print(f"records compacted away, by partition: {compacted}")
+    assert sum(compacted) > 0
+
+
+def _let_it_compact(rig: Any) -> None:
+    """Short segments and no grace: the cleaner may work all the time."""
+    import asyncio  # noqa: PLC0415 - only here
+
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - only here
+    from aiokafka.admin.config_resource import (  # noqa: PLC0415 - only here
+        ConfigResource,
+        ConfigResourceType,
+    )
+
+    async def work() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=rig.servers)
+        await admin.start()
+        try:
+            name = rig.topics.changelog(rig.config.kafka.group)
+            settings = {
+                "cleanup.policy": "compact",
+                "min.compaction.lag.ms": "20000",
+                "max.compaction.lag.ms": "22000",
+                "segment.ms": "2000",
+                "min.cleanable.dirty.ratio": "0.01",
+            }
+            await admin.alter_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, name, configs=settings)]
+            )
+        finally:
+            await admin.close()
+
+    asyncio.run(work())

@@ -1,0 +1,90 @@
+"""Personal data in tickets reaches no event, no log line, no metric."""
+
+import json
+import logging
+import random
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+
+from detectors.simulation.tickets import Incident, World, tickets
+from detectors.step.partition import Partition
+from schemas.codec import read_ticket, to_signal, write_escalation
+from schemas.escalation import EscalationEvent
+from schemas.signals import Tick
+from stream.config.sections import Config
+from stream.config.step_settings import settings_of
+from stream.escalations.plain_text import page
+from stream.worker.metrics import Metrics
+from tests.support.planted import KINDS, plant
+
+START = 1_772_409_600.0
+HOUR = 3_600.0
+WEEKS = 3
+PLANTED = 10_000
+LEAST_DIGITS = 9
+"""Shorter runs of digits come by chance in numbers and ids: they are looked for in texts alone."""
+
+
+def test_ten_thousand_planted_strings_are_nowhere(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """E-mail, phone, card, IBAN, token, IP, MAC, address, id, secret: in text, values, names."""
+    caplog.set_level(logging.DEBUG)
+    rng = random.Random(5)
+    kinds = sorted(KINDS)
+    assert len(kinds) == 10
+    start = START + (WEEKS * 168 + 9) * HOUR
+    incidents = [
+        Incident(area, start + number * 8.0 * HOUR, 4.0, 40.0)
+        for number, area in enumerate(("login", "billing", "checkout", "search"))
+    ]
+    world = World(
+        start=START, hours=WEEKS * 168.0 + 48.0, incidents=incidents, seed=3, customers=50_000
+    )
+    found: list[dict[str, Any]] = list(tickets(world))
+    assert len(found) > 2 * PLANTED
+    partition = Partition(0, owner=1, settings=settings_of(Config()))
+    metrics = Metrics()
+    traces: set[str] = set()
+    events: list[EscalationEvent] = []
+    for number, ticket in enumerate(found, PLANTED - len(found)):
+        if number >= 0:  # the last days, with the incidents in them
+            one = plant(rng, kinds[number % len(kinds)])
+            traces.update(one.traces)
+            ticket["subject"], ticket["body"] = one.subject, one.body
+            if number % 7 == 0:
+                ticket["app_version"] = one.text[:256]
+            if number % 11 == 0 and one.kind in ("email", "phone", "card", "iban", "ip"):
+                ticket["customer"]["id"] = one.text[:256]
+        signal = to_signal(read_ticket(json.dumps(ticket).encode()), "simulated")
+        done = partition.take(signal)
+        metrics.taken(signal, done, START)
+        events += done.escalations
+    metrics.folded(1.0, START)
+    metrics.look([partition], START)
+    events += partition.take(Tick(START + (WEEKS * 168 + 72) * HOUR, "acme")).escalations
+    paged = [event for event in events if not event.data.suppressed]
+    assert {event.data.product_area for event in paged} >= {"login", "billing"}
+    assert any(event.data.terms for event in paged)
+    text = "".join(shown(event) for event in events).lower()
+    told = "\n".join(write_escalation(event).decode() + page(event) for event in events)
+    told += generate_latest(metrics.registry).decode() + caplog.text
+    told = (told + "".join(capsys.readouterr())).lower()
+    left = [(t, text[max(0, text.index(t) - 60) : text.index(t) + 60]) for t in traces if t in text]
+    assert left == []
+    long = [t for t in traces if not t.isdigit() or len(t) >= LEAST_DIGITS]
+    assert [trace for trace in long if trace in told] == []
+
+
+def shown(event: EscalationEvent) -> str:
+    """All text of strangers in an event."""
+    data = event.data
+    parts = [example.text for example in data.examples]
+    parts += [term.term for term in data.terms]
+    for one in data.explanation:
+        parts += [one.value, one.also.value if one.also is not None else ""]
+    if data.slice is not None:
+        parts.append(data.slice.value)
+    return " | ".join(parts)

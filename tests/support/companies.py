@@ -1,0 +1,175 @@
+"""Made-up companies for tests of the whole step: seeded traffic, and a desk that takes it in."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from detectors.foundation.outcomes import Guard
+from detectors.policy.settings import Settings
+from detectors.simulation.tickets import CHANNELS, REGIONS, SHAPE, VERSIONS
+from detectors.state.tenant import Tenant
+from detectors.step.pipeline import step
+from detectors.step.result import Step
+from schemas.escalation import EscalationEvent
+from schemas.signals import HistoryEnd, Signal, Tick, Ticket
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+MONDAY = 1772409600.0
+"""2 March 2026, 0:00 UTC."""
+NOW = MONDAY + 8 * WEEK
+"""When the companies below are eight weeks old: Monday, 27 April 2026, 0:00 UTC."""
+MORNING = NOW + 10 * HOUR
+COMPANY = {"login": 4.0, "billing": 2.0, "api": 2.0, "search": 1.0, "exports": 0.3}
+"""Tickets an hour of each area."""
+SETTINGS = Settings(slice_dimensions=("region", "app_version", "channel"))
+
+Factor = Callable[[float], float]
+"""What a moment (seconds since 1970) makes of the usual rate."""
+
+
+def as_usual(at: float) -> float:
+    """Nothing special."""
+    del at
+    return 1.0
+
+
+def in_shape(at: float) -> float:
+    """Busy by day, quiet by night and at weekends, in UTC."""
+    return SHAPE[(int(at // HOUR) + 72) % 168]
+
+
+def pick(rng: random.Random, weighted: tuple[tuple[str, int], ...]) -> str:
+    """One of the values, by weight."""
+    return rng.choices([value for value, _ in weighted], [weight for _, weight in weighted])[0]
+
+
+class Desk:
+    """A tenant, what it is fed, and what came of it."""
+
+    def __init__(self, config: Settings = SETTINGS, tenant: Tenant | None = None) -> None:
+        self.config = config
+        self.tenant = tenant or Tenant("acme", config)
+        self.rng = random.Random(4)
+        self.number = 0 if tenant is None else int(1_000 * (tenant.clock or 0.0))  # ids of its own
+        self.events: list[EscalationEvent] = []
+        self.guards: list[Guard] = []
+
+    def take(self, signal: Signal, received_at: float | None = None) -> Step:
+        """One signal."""
+        done = step(self.tenant, signal, self.config, received_at)
+        self.events += done.escalations
+        self.guards += done.guards
+        return done
+
+    def make(self, at: float, area: str = "login", **fields: Any) -> Ticket:
+        """A ticket with an id and, by default, a customer of its own, in ordinary slices."""
+        self.number += 1
+        rng = self.rng
+        told = {
+            "customer": f"c{self.number}",
+            "region": pick(rng, REGIONS),
+            "app_version": pick(rng, VERSIONS),
+            "channel": pick(rng, CHANNELS),
+        }
+        return Ticket("acme", f"{self.number}", at, area, **(told | fields))
+
+    def ticket(self, at: float, area: str = "login", **fields: Any) -> Step:
+        """Such a ticket, taken in."""
+        return self.take(self.make(at, area, **fields))
+
+    def burst(
+        self, at: float, count: int, hours: float, area: str = "login", **fields: Any
+    ) -> None:
+        """So many tickets of as many customers, evenly."""
+        for number in range(count):
+            self.ticket(at + number * hours * HOUR / count, area, **fields)
+
+    def feed(
+        self,
+        begin: float,
+        end: float,
+        areas: Mapping[str, float] | None = None,
+        factor: Factor = in_shape,
+        seed: int = 1,
+        **fields: Any,
+    ) -> None:
+        """Poisson traffic of *areas* from *begin* to *end*, in order."""
+        for at, area in arrivals(begin, end, COMPANY if areas is None else areas, factor, seed):
+            self.ticket(at, area, **fields)
+
+    def grow(
+        self,
+        weeks: int = 8,
+        areas: Mapping[str, float] | None = None,
+        factor: Factor = in_shape,
+        seed: int = 1,
+    ) -> "Desk":
+        """History from `MONDAY` on; nothing of it is told."""
+        self.feed(MONDAY, MONDAY + weeks * WEEK, areas, factor, seed, mode="history")
+        self.take(HistoryEnd("acme"))
+        self.events.clear()
+        self.guards.clear()
+        return self
+
+    def tick(self, at: float) -> None:
+        """Time has passed."""
+        self.take(Tick(at, "acme"))
+
+    @property
+    def pages(self) -> list[EscalationEvent]:
+        """What somebody was paged for, opened or opened again."""
+        return [
+            event
+            for event in self.events
+            if event.data.suppressed is None and event.transition in ("opened", "reopened")
+        ]
+
+    def paged(self, area: str | None = None) -> list[str]:
+        """A line for each page, of one area or of all, for an assertion's message."""
+        return [
+            f"{e.time:%a %d %H:%M} {e.data.product_area} {e.data.reason} {e.data.slice}"
+            f" {e.data.observed:g}/{e.data.expected:.2f} score {e.data.score:g}"
+            f" limit {e.data.limit:g}"
+            for e in self.pages
+            if area is None or e.data.product_area == area
+        ]
+
+    def rate(self, area: str = "login") -> float:
+        """Customer-equivalents an hour that are expected of *area* now."""
+        return self.tenant.areas[area].model.rate
+
+
+def arrivals(
+    begin: float, end: float, areas: Mapping[str, float], factor: Factor, seed: int
+) -> Iterator[tuple[float, str]]:
+    """Times and areas of Poisson traffic, in order."""
+    rng = random.Random(seed)
+    at = begin
+    while at < end:
+        until = min((at // HOUR + 1.0) * HOUR, end)
+        found = []
+        for area, rate in areas.items():
+            mean = rate * factor(at) / HOUR
+            moment = at
+            while mean > 0.0 and (moment := moment + rng.expovariate(mean)) < until:
+                found.append((round(moment, 3), area))
+        yield from sorted(found)
+        at = until
+
+
+@lru_cache(maxsize=8)
+def _grown(config: Settings, seed: int) -> Tenant:
+    return Desk(config).grow(seed=seed).tenant
+
+
+def company(config: Settings = SETTINGS, seed: int = 1, until: float = NOW) -> Desk:
+    """`COMPANY` at eight weeks of age, and on to *until*; every caller has a copy of its own."""
+    desk = Desk(config, _grown(config, seed).copy())
+    if until > NOW:
+        desk.feed(NOW, until, seed=seed + 1_000)
+        desk.events.clear()
+        desk.guards.clear()
+    return desk

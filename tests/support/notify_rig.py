@@ -1,0 +1,224 @@
+"""Escalations made up for notify, and a provider that fails as providers do."""
+
+import asyncio
+import hashlib
+import json
+import random
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from aiohttp import web
+from aiokafka import AIOKafkaProducer
+
+from schemas.codec import write_escalation
+from schemas.escalation import EscalationEvent
+from schemas.topics import Topics
+from stream.config.sections import Config
+from stream.kafka.partitioner import partition_of
+
+BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def episode_id(tenant: str, number: int) -> str:
+    """Of the number-th episode of a tenant."""
+    return hashlib.sha256(f"{tenant}|{number}".encode()).hexdigest()[:32]
+
+
+def escalation(
+    tenant: str = "acme",
+    number: int = 1,
+    sequence: int = 1,
+    transition: str = "opened",
+    *,
+    at: datetime | None = None,
+    **data: Any,
+) -> EscalationEvent:
+    """One event; *data* replaces what is usual."""
+    episode = episode_id(tenant, number)
+    at = at or BEGIN + timedelta(minutes=sequence)
+    found = {
+        "episode_id": episode,
+        "sequence": sequence,
+        "tenant": tenant,
+        "product_area": "login",
+        "issue_type": None,
+        "reason": "area_spike",
+        "severity": "warning",
+        "severity_rule": "by counts",
+        "since": (at - timedelta(minutes=10)).isoformat(),
+        "detected_at": at.isoformat(),
+        "observed": 12.0,
+        "expected": 2.0,
+        "ratio": 6.0,
+        "ratio_low": 3.0,
+        "ratio_high": 9.0,
+        "p_value": 1e-6,
+        "once_in_days": 900.0,
+        "tickets": 12,
+        "customers": 11,
+        "score": 9.0,
+        "limit": 7.0,
+        "model": "cusum_bank",
+        "config_hash": "0" * 12,
+        "budget": None,
+    } | data
+    event = {
+        "id": hashlib.sha256(f"{episode}|{sequence}".encode()).hexdigest()[:32],
+        "source": f"/spikewatch/{tenant}",
+        "type": f"com.spikewatch.escalation.{transition}.v1",
+        "subject": episode,
+        "time": at.isoformat(),
+        "data": found,
+    }
+    return EscalationEvent.model_validate_json(json.dumps(event))
+
+
+def life(tenant: str, number: int, at: datetime | None = None) -> list[EscalationEvent]:
+    """Four transitions of an episode, each worth telling."""
+    at = at or datetime.now(UTC)
+    return [
+        escalation(tenant, number, 1, at=at),
+        escalation(tenant, number, 2, "updated", severity="error", tickets=30, at=at),
+        escalation(tenant, number, 3, "updated", severity="critical", tickets=90, at=at),
+        escalation(tenant, number, 4, "resolved", severity="critical", tickets=99, at=at),
+    ]
+
+
+@dataclass
+class Request:
+    """One request as the provider saw it."""
+
+    at: float
+    key: str
+    identifier: str
+    action: str
+    reason: str
+    accepted: bool
+    body: dict[str, Any]
+
+
+@dataclass
+class Provider:
+    """A webhook's other end on 127.0.0.1, in a thread of its own.
+
+    Of its answers, the share *failing* are 500, 429, a hang or a reset; half of those come after it
+    has taken the message in, as it is in life.
+    """
+
+    failing: float = 0.0
+    hang_seconds: float = 3.0
+    slow_seconds: float = 0.0
+    seed: int = 1
+    requests: list[Request] = field(default_factory=list)
+    port: int = 0
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._random = random.Random(self.seed)
+        started = threading.Event()
+        self._loop = asyncio.new_event_loop()
+
+        async def start() -> None:
+            app = web.Application()
+            app.router.add_post("/in", self._take)
+            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+            await self._runner.setup()
+            await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+            self.port = self._runner.addresses[0][1]
+            started.set()
+
+        def work() -> None:
+            asyncio.set_event_loop(self._loop)
+            self._loop.create_task(start())
+            self._loop.run_forever()
+
+        self._thread = threading.Thread(target=work, daemon=True)
+        self._thread.start()
+        assert started.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening."""
+
+        async def end() -> None:
+            await self._runner.cleanup()
+            hanging = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in hanging:
+                task.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    @property
+    def url(self) -> str:
+        """Where it takes messages."""
+        return f"http://127.0.0.1:{self.port}/in"
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        data = body["data"]
+        fails = self._random.random() < self.failing
+        how = self._random.choice(("500", "429", "hang", "reset"))
+        taken_in = not fails
+        self.requests.append(
+            Request(
+                time.time(), data["key"], body["id"], data["action"], data["reason"], taken_in, data
+            )
+        )
+        if self.slow_seconds:
+            await asyncio.sleep(self.slow_seconds)
+        if not fails:
+            return web.Response(status=204)
+        if how == "500":
+            return web.Response(status=500, text="so sorry")
+        if how == "429":
+            return web.Response(status=429, headers={"Retry-After": "0"})
+        if how == "hang":
+            await asyncio.sleep(self.hang_seconds)
+            return web.Response(status=204)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=204)
+
+
+async def put(
+    config: Config, events: Iterable[EscalationEvent], pause: float = 0.0
+) -> dict[str, float]:
+    """Put *events* on their topic, in their tenants' partitions; episode -> when it was appended.
+
+    With a *pause* each waits for its acknowledgement, and then so many seconds.
+    """
+    topic = Topics(config.kafka.topic_prefix).escalations
+    appended, waiting = {}, []
+    async with AIOKafkaProducer(
+        bootstrap_servers=config.kafka.bootstrap_servers, linger_ms=5
+    ) as producer:
+        for event in events:
+            tenant = event.data.tenant
+            sent = await producer.send(
+                topic,
+                write_escalation(event),
+                key=tenant.encode(),
+                partition=partition_of(tenant, config.kafka.partitions),
+            )
+            waiting.append((event.data.episode_id, sent))
+            if pause:
+                await sent
+                await asyncio.sleep(pause)
+        for episode, sent in waiting:
+            appended[episode] = (await sent).timestamp / 1000.0
+    return appended
+
+
+def webhook(name: str, url: str) -> str:
+    """A table of the receivers' file."""
+    return (
+        f'[[receiver]]\nname = "{name}"\nkind = "webhook"\nurl = "{url}"\n'
+        'secret = { env = "WEBHOOK_SECRET" }\n'
+    )

@@ -1,0 +1,140 @@
+"""The page as its process runs it, but for the broker: records come from a test instead.
+
+Everything else is real: the step, the web server, the browser.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine, Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any, Final, Self
+
+from detectors.state.snapshots import Recovery
+from detectors.step.partition import Partition
+from schemas.audit import AuditEntry
+from schemas.codec import read_ticket, to_signal, write_escalation
+from schemas.escalation import EscalationEvent
+from schemas.feedback import Feedback
+from schemas.signals import Signal, encode
+from schemas.silence import Silence
+from schemas.topics import Topics
+from stream.config.sections import Config, Page
+from stream.page.server import Server
+from stream.page.service import PageMetrics, Service
+from tests.stream.conftest import free_port
+from tests.support.chromium import ARGUMENTS, chromium
+
+SECONDS: Final = 30.0
+
+
+class PageRig:
+    """A page for the time of a ``with``; fed by `take`, `tell`, `note` and `answer`."""
+
+    def __init__(self, reports: Path | None = None, url: str = "", areas: int = 5_000) -> None:
+        """Nothing listens yet."""
+        self.port = free_port()
+        page = Page(port=self.port, reports=str(reports or ""), url=url, areas=areas)
+        self.config = Config(page=page)
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.service = Service(self.config, PageMetrics())
+        self.service.follower.recover(0, Recovery())
+        self.server = Server(
+            self.config,
+            self.service.follower,
+            self.service.stories,
+            self.service.rows,
+            self.service.feed,
+        )
+        self._topics = Topics("")
+        self._sent = 0
+        self._worker = Partition(0, 1, self.service.follower.settings)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._run(self._start())
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._run(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(SECONDS)
+        self._loop.close()
+
+    async def _start(self) -> None:
+        await self.server.__aenter__()
+        self.server.ready = True
+        self._pushing = asyncio.create_task(self.service.push())
+
+    async def _stop(self) -> None:
+        self._pushing.cancel()
+        await asyncio.gather(self._pushing, return_exceptions=True)
+        await self.server.__aexit__()
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(SECONDS)
+
+    async def _records(self, topic: str, values: list[tuple[bytes, float]]) -> None:
+        records = [
+            SimpleNamespace(value=value, headers=(), timestamp=at * 1000.0, offset=self._sent + n)
+            for n, (value, at) in enumerate(values)
+        ]
+        self._sent += len(records)
+        if records:
+            self.service.take(topic, 0, records)
+            self.service.tell_stories()
+
+    def take(self, signals: Iterable[Signal], at: float = 0.0) -> list[EscalationEvent]:
+        """Signals of the internal topic, as a worker and the page take them; what came of them."""
+        events: list[EscalationEvent] = []
+        values = []
+        for signal in signals:
+            events += self._worker.take(signal, at or None).escalations
+            values.append((encode(signal), at))
+        self._run(self._records(self._topics.by_tenant, values))
+        self.tell(events)
+        return events
+
+    def tickets(self, lines: Iterable[dict[str, Any]]) -> list[EscalationEvent]:
+        """Tickets as senders write them."""
+        return self.take(
+            to_signal(read_ticket(json.dumps(line).encode()), "simulated") for line in lines
+        )
+
+    def tell(self, events: Iterable[EscalationEvent]) -> None:
+        """Escalations, as they stand on their topic."""
+        values = [(write_escalation(event), 0.0) for event in events]
+        self._run(self._records(self._topics.escalations, values))
+
+    def note(self, *entries: AuditEntry) -> None:
+        """Lines of the audit."""
+        values = [(entry.model_dump_json().encode(), 0.0) for entry in entries]
+        self._run(self._records(self._topics.audit, values))
+
+    def answer(self, *answers: Feedback) -> None:
+        """What people answer."""
+        values = [(one.model_dump_json().encode(), 0.0) for one in answers]
+        self._run(self._records(self._topics.feedback, values))
+
+    def silence(self, *silences: Silence) -> None:
+        """Silences."""
+        values = [(one.model_dump_json().encode(), 0.0) for one in silences]
+        self._run(self._records(self._topics.silences, values))
+
+
+def browser() -> Iterator[Any]:
+    """A real browser; for fixtures and programs."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - takes a while to import
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield opened
+        opened.close()

@@ -1,0 +1,74 @@
+"""The made-up company of `detectors.simulation.tickets`, whose tickets have words, through the
+whole step."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from detectors.policy.settings import Settings
+from detectors.simulation.tickets import World, tickets
+from detectors.state.tenant import Tenant
+from detectors.step.pipeline import step
+from schemas.codec import read_ticket, to_signal
+from schemas.escalation import Escalation, EscalationEvent
+from schemas.signals import Signal, Tick, Ticket
+
+HOUR = 3_600.0
+WEEK = 168.0 * HOUR
+MONDAY = 1_772_409_600.0
+"""2 March 2026, 0:00 UTC."""
+WEEKS = 3
+NINE = MONDAY + WEEKS * WEEK + 9.0 * HOUR
+"""When the companies below are three weeks old: a Monday at nine."""
+
+
+def signals(world: World) -> list[Ticket]:
+    """The tickets of *world* as the step reads them."""
+    found = []
+    for event in tickets(world):
+        signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
+        assert isinstance(signal, Ticket)
+        found.append(signal)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _grown(areas: tuple[tuple[str, float], ...], seed: int, settings: Settings) -> Tenant:
+    tenant = Tenant("acme", settings)
+    world = World(start=MONDAY, hours=WEEKS * 168.0 + 9.0, areas=dict(areas), seed=seed)
+    for signal in signals(world):
+        step(tenant, signal, settings)
+    return tenant
+
+
+def grown(areas: Mapping[str, float], settings: Settings, seed: int = 1) -> Tenant:
+    """A tenant of some healthy weeks; every caller has a copy of its own.
+
+    Of what is set, its past knows no more than which slices are watched.
+    """
+    past = Settings(slice_dimensions=settings.slice_dimensions)
+    tenant = _grown(tuple(areas.items()), seed, past).copy()
+    tenant.change(settings)
+    return tenant
+
+
+def play(
+    tenant: Tenant, told: Iterable[Signal], settings: Settings, until: float = 0.0
+) -> list[EscalationEvent]:
+    """What *tenant* says to all of *told*, and to the time that passes *until* then."""
+    events: list[EscalationEvent] = []
+    for signal in told:
+        events += step(tenant, signal, settings).escalations
+    if until:
+        events += step(tenant, Tick(until, "acme"), settings).escalations
+    return events
+
+
+def pages(events: Iterable[EscalationEvent]) -> list[EscalationEvent]:
+    """What somebody was paged for."""
+    return [e for e in events if e.data.suppressed is None and e.transition == "opened"]
+
+
+def of_one(events: Sequence[EscalationEvent], episode_id: str) -> list[Escalation]:
+    """All that was said of one episode."""
+    return [event.data for event in events if event.data.episode_id == episode_id]
