@@ -14,8 +14,8 @@ from detectors.foundation.timestamps import significant
 from detectors.policy.settings import Settings
 from detectors.state.episode import Episode
 from detectors.state.series import Series
-from detectors.state.tenant import WHOLE, Tenant
-from detectors.state.threshold import Reckoned
+from detectors.state.tenant import TENANT_SERIES, Tenant
+from detectors.state.threshold import ComputedThreshold
 from detectors.state.threshold_priors import SPLIT, Kind
 from schemas.escalation import Budget
 
@@ -26,7 +26,9 @@ UNKNOWN_PART: Final = 0.1
 """Of the budget of areas, and of slices: all unknown areas together."""
 
 
-def limit_for(tenant: Tenant, key: str, kind: Kind, at: float, settings: Settings) -> Reckoned:
+def threshold_for(
+    tenant: Tenant, key: str, kind: Kind, at: float, settings: Settings
+) -> ComputedThreshold:
     """The score that the series *key* must reach *at* (seconds) to page, and how it comes about.
 
     Learns what is old enough.
@@ -34,10 +36,14 @@ def limit_for(tenant: Tenant, key: str, kind: Kind, at: float, settings: Setting
     series = tenant.series(key)
     pool, table = tenant.pool(kind, series.model.rate)
     series.limit_of(kind).elapse(at / 3600.0, pool, table)
-    return _reckon(tenant, key, kind, at, allowed_for(tenant, series, kind, settings))
+    return _compute_threshold(
+        tenant, key, kind, at, allowed_pages_for(tenant, series, kind, settings)
+    )
 
 
-def _reckon(tenant: Tenant, key: str, kind: Kind, at: float, allowed: float) -> Reckoned:
+def _compute_threshold(
+    tenant: Tenant, key: str, kind: Kind, at: float, allowed: float
+) -> ComputedThreshold:
     series = tenant.series(key)
     pool, table = tenant.pool(kind, series.model.rate)
     return series.limit_of(kind).reckon(
@@ -50,7 +56,7 @@ def _reckon(tenant: Tenant, key: str, kind: Kind, at: float, allowed: float) -> 
     )
 
 
-def allowed_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:
+def allowed_pages_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:
     """False pages a week that *series* may spend on that kind."""
     part = settings.false_pages_per_week * SPLIT[kind]
     if kind == "tenant":
@@ -67,7 +73,7 @@ def allowed_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) 
     return part * UNKNOWN_PART / max(unknown, 1)
 
 
-def limits(
+def thresholds(
     tenant: Tenant, settings: Settings, areas: Iterable[str] | None = None
 ) -> Iterator[tuple[str, Kind, float, float]]:
     """Of each series, by its key, and kind the limit as far as was learned, and false pages a week.
@@ -79,7 +85,7 @@ def limits(
     at = tenant.clock
     kinds: list[tuple[str, Series, Kind]] = []
     if areas is None:
-        kinds.append((WHOLE, tenant.whole, "tenant"))
+        kinds.append((TENANT_SERIES, tenant.whole, "tenant"))
         for area, series in tenant.areas.items():
             kinds += [(area, series, "area"), (area, series, "slice")]
     else:
@@ -88,10 +94,10 @@ def limits(
     for key, series, kind in kinds:
         share = (kind, kind == "tenant" or tenant.knows(series))
         if share not in allowed:
-            allowed[share] = allowed_for(tenant, series, kind, settings)
+            allowed[share] = allowed_pages_for(tenant, series, kind, settings)
         pool, table = tenant.pool(kind, series.model.rate)
         limit = series.limit_of(kind)
-        now = _reckon(tenant, key, kind, at, allowed[share]).limit
+        now = _compute_threshold(tenant, key, kind, at, allowed[share]).limit
         yield key, kind, now, limit.expected(now, pool, table)
 
 
@@ -104,7 +110,7 @@ def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, flo
     return rate, len(wrong) / BUDGET_WEEKS, rate / settings.false_pages_per_week
 
 
-def budget_told(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
+def budget_of_event(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
     """The budget as an event of *episode* tells it."""
     rate, wrong, burn = budget_of(tenant, at, settings)
     return Budget(

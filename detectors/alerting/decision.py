@@ -9,24 +9,24 @@ out for an area minutes before its tenant crossed becomes the tenant's.
 
 from typing import Final, Literal
 
-from detectors.alerting.budget import limit_for
+from detectors.alerting.budget import threshold_for
 from detectors.alerting.guards import breadth, heirs_share
 from detectors.alerting.lifecycle import (
     NEWBORN_HOURS,
-    Arrived,
+    ScoredTicket,
     continue_episode,
-    continue_whole,
-    in_order,
+    continue_tenant_episode,
     open_episode,
-    restart,
+    restart_windows,
+    series_by_name,
 )
-from detectors.alerting.tenant_wide import more_inside, open_whole, several
-from detectors.alerting.verdict_effects import bar, is_expected, unmask
+from detectors.alerting.tenant_wide import decide_tenant_wide, open_tenant_episode, update_storm
+from detectors.alerting.verdict_effects import is_expected, repeat_false_alarm_threshold, unmask
 from detectors.models import Score
-from detectors.models.slices import Found
+from detectors.models.slices import SliceScore
 from detectors.policy.settings import Settings
 from detectors.state.series import PENDING_MARGIN, Series
-from detectors.state.tenant import WHOLE, Checked, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
 from detectors.state.threshold_priors import Kind
 from schemas.escalation import EscalationEvent
 
@@ -38,23 +38,23 @@ _KINDS_OF_AREA: Final[tuple[Kind, ...]] = ("area", "slice")
 _KINDS_OF_WHOLE: Final[tuple[Kind, ...]] = ("tenant",)
 
 
-def judge(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+def decide(tenant: Tenant, arrived: ScoredTicket, settings: Settings) -> list[EscalationEvent]:
     """What follows from one counted ticket."""
     whole, area = tenant.whole, tenant.areas[arrived.area]
     events: list[EscalationEvent] = []
     if whole.running is not None:
-        events += continue_whole(tenant, arrived, settings)
+        events += continue_tenant_episode(tenant, arrived, settings)
     elif arrived.of_whole.value >= 0.0:
-        events += _judge_whole(tenant, arrived, settings)
+        events += _decide_tenant(tenant, arrived, settings)
     if area.running is not None:
         return events + continue_episode(tenant, arrived, settings)
     if arrived.score.value >= 0.0 or arrived.found is not None:
-        return events + _judge_area(tenant, arrived, settings)
+        return events + _decide_area(tenant, arrived, settings)
     area.pending = False
     return events
 
 
-def learn_limits(tenant: Tenant, series: Series, at: float) -> None:
+def learn_thresholds(tenant: Tenant, series: Series, at: float) -> None:
     """Once a day: the limits of *series* learn from the days without a peak, too."""
     series.day = int(at // 86_400.0)
     if series is tenant.whole and tenant.pages:
@@ -64,12 +64,14 @@ def learn_limits(tenant: Tenant, series: Series, at: float) -> None:
         series.limit_of(kind).elapse(at / 3600.0, pool, table)
 
 
-def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+def _decide_tenant(
+    tenant: Tenant, arrived: ScoredTicket, settings: Settings
+) -> list[EscalationEvent]:
     whole, at = tenant.whole, arrived.at
     if at / 3600.0 - whole.born < NEWBORN_HOURS["tenant"]:
         return []
     score = arrived.of_whole
-    judged = _hold(tenant, WHOLE, "tenant", score, at, settings)
+    judged = _check_against_threshold(tenant, TENANT_SERIES, "tenant", score, at, settings)
     if judged.outcome == "announced":
         return []
     limit = judged.reckoned.limit
@@ -77,7 +79,7 @@ def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[E
         whole.pending = False
         whole.limit.note(at / 3600.0, score.value)
         return []
-    if breadth(in_order(tenant), at) < BROAD:
+    if breadth(series_by_name(tenant), at) < BROAD:
         _note_check(tenant, judged, "one_area")
         return []
     if judged.outcome != "called_false":
@@ -85,10 +87,12 @@ def _judge_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[E
     whole.pending = score.value < limit
     if judged.outcome != "crossed":
         return []
-    return open_whole(tenant, score, limit, at, settings)
+    return open_tenant_episode(tenant, score, limit, at, settings)
 
 
-def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+def _decide_area(
+    tenant: Tenant, arrived: ScoredTicket, settings: Settings
+) -> list[EscalationEvent]:
     area, at = tenant.areas[arrived.area], arrived.at
     if at / 3600.0 - area.born < NEWBORN_HOURS["area"]:
         return []
@@ -96,46 +100,48 @@ def _judge_area(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[Es
     limit = limit_slice = 0.0
     area.pending = False
     if arrived.score.value >= 0.0:
-        judged = of_area = _hold(tenant, arrived.area, "area", arrived.score, at, settings)
+        judged = of_area = _check_against_threshold(
+            tenant, arrived.area, "area", arrived.score, at, settings
+        )
         limit, crossed = judged.reckoned.limit, judged.outcome == "crossed"
         if judged.outcome not in ("announced", "called_false"):
             area.limit.note(at / 3600.0, arrived.score.value)
             area.pending = -PENDING_MARGIN <= arrived.score.value - limit < 0.0
     found = arrived.found
     if found is not None:
-        judged = _hold(tenant, arrived.area, "slice", found.score, at, settings)
+        judged = _check_against_threshold(tenant, arrived.area, "slice", found.score, at, settings)
         limit_slice, crossed_slice = judged.reckoned.limit, judged.outcome == "crossed"
         if judged.outcome not in ("announced", "called_false"):
             area.slice_limit.note(at / 3600.0, found.score.value)
     if not crossed and not crossed_slice:
         return []
-    if crossed and _inherits(tenant, arrived):
+    if crossed and _inherits_baseline(tenant, arrived):
         _note_check(tenant, of_area, "inherited")
         return []
-    events = several(tenant, arrived, settings, alone=crossed)
+    events = decide_tenant_wide(tenant, arrived, settings, alone=crossed)
     if found is not None and crossed_slice and (not crossed or _explains(found, arrived.score)):
         event = open_episode(
             tenant, arrived.area, "slice", found.score, limit_slice, at, settings, found=found
         )
     else:
         event = open_episode(tenant, arrived.area, "area", arrived.score, limit, at, settings)
-    return [*events, event, *more_inside(tenant, at, settings)]
+    return [*events, event, *update_storm(tenant, at, settings)]
 
 
-def _hold(
+def _check_against_threshold(
     tenant: Tenant, key: str, kind: Kind, score: Score, at: float, settings: Settings
-) -> Checked:
+) -> ThresholdCheck:
     """Hold a *score* of the series *key* against its limit, and against what people have said."""
-    reckoned = limit_for(tenant, key, kind, at, settings)
-    checked = Checked(key, kind, at, score, reckoned, reckoned.limit, "below")
+    reckoned = threshold_for(tenant, key, kind, at, settings)
+    checked = ThresholdCheck(key, kind, at, score, reckoned, reckoned.limit, "below")
     over = score.value >= reckoned.limit
     if is_expected(tenant, key, score.since, at, settings):
         checked = checked._replace(outcome="announced")
         if over:
             tenant.guarded.append("announced")
-            restart(tenant, key)
+            restart_windows(tenant, key)
     elif over:
-        higher = bar(tenant, key, score, reckoned.limit, at, settings)
+        higher = repeat_false_alarm_threshold(tenant, key, score, reckoned.limit, at, settings)
         if higher is None or score.value >= higher.height:
             checked = checked._replace(outcome="crossed")
         else:
@@ -146,7 +152,7 @@ def _hold(
                 page.held_at = at
                 page.dealt_at = at if dealt_with else page.dealt_at
             if dealt_with:
-                restart(tenant, key)
+                restart_windows(tenant, key)
         if higher is not None:
             checked = checked._replace(bar=higher.height)
     if tenant.checked is not None:
@@ -155,20 +161,20 @@ def _hold(
 
 
 def _note_check(
-    tenant: Tenant, checked: Checked, outcome: Literal["one_area", "inherited"]
+    tenant: Tenant, checked: ThresholdCheck, outcome: Literal["one_area", "inherited"]
 ) -> None:
     """For those who ask: what was held against its limit did not page after all."""
     if tenant.checked is not None:
         tenant.checked.append(checked._replace(outcome=outcome))
 
 
-def _explains(found: Found, score: Score) -> bool:
+def _explains(found: SliceScore, score: Score) -> bool:
     """Whether the slice holds nearly all of what the area has too much."""
     excess = score.observed - score.expected
     return found.score.observed - found.score.expected >= EXPLAINED * excess
 
 
-def _inherits(tenant: Tenant, arrived: Arrived) -> bool:
+def _inherits_baseline(tenant: Tenant, arrived: ScoredTicket) -> bool:
     """Whether a young area has what others lost; then it carries on with their baseline."""
     series = tenant.areas[arrived.area]
     excess = series.seen - series.model.due_by(arrived.at)

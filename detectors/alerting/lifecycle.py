@@ -2,18 +2,18 @@
 
 from typing import Final, NamedTuple
 
-from detectors.alerting.budget import BUDGET_WEEKS, allowed_for, budget_told
+from detectors.alerting.budget import BUDGET_WEEKS, allowed_pages_for, budget_of_event
 from detectors.alerting.verdict_effects import DOMINATES, forget, page_of
-from detectors.evidence.assembly import story
+from detectors.evidence.assembly import assemble_evidence
 from detectors.evidence.event import to_event
 from detectors.foundation.dimensions import area_key
-from detectors.memory.episode_tickets import MOST_NOTES, Dossier, Note, horizon
+from detectors.memory.episode_tickets import MOST_NOTES, EpisodeTickets, TicketSummary, horizon
 from detectors.models import Score
-from detectors.models.slices import Found
+from detectors.models.slices import SliceScore
 from detectors.policy.settings import Settings
 from detectors.state.episode import Episode, episode_id, opened
 from detectors.state.series import Series
-from detectors.state.tenant import WHOLE, Page, Tenant
+from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from detectors.state.threshold_priors import Kind
 from schemas.escalation import EscalationEvent, Reason, Suppressed, Transition
 
@@ -32,22 +32,22 @@ LONGEST_COOLDOWN_HOURS: Final = 24.0
 """The cool-down is half as long as the episode was at least, but no longer than a day by that."""
 
 
-class Arrived(NamedTuple):
+class ScoredTicket(NamedTuple):
     """One counted ticket, and what each series made of it."""
 
     area: str
     at: float
-    note: Note
+    note: TicketSummary
     last_seen: float
     """When its customer was last seen in the area."""
     score: Score
-    found: Found | None
+    found: SliceScore | None
     of_whole: Score
     weight_there: float
     """In the tenant's own series."""
 
 
-def restart(tenant: Tenant, key: str) -> None:
+def restart_windows(tenant: Tenant, key: str) -> None:
     """What was seen has been dealt with."""
     series = tenant.series(key)
     series.model.restart()
@@ -62,7 +62,7 @@ def open_episode(
     limit: float,
     at: float,
     settings: Settings,
-    found: Found | None = None,
+    found: SliceScore | None = None,
     *,
     storm: bool = False,
 ) -> EscalationEvent:
@@ -74,20 +74,20 @@ def open_episode(
     suppressed: Suppressed | None = None
     if tenant.in_history:
         suppressed = "history"
-    elif key != WHOLE and (inside := _taken_into(tenant, at, settings)) is not None:
+    elif key != TENANT_SERIES and (inside := _enclosing_episode(tenant, at, settings)) is not None:
         inside.joined_at = at
         suppressed = "storm" if inside.reason == "storm" else "inside_tenant"
         tenant.guarded.append(suppressed)
         if key not in inside.areas:
             inside.areas = [*inside.areas, key]
-    elif found is not None and pages_elsewhere(tenant, found.key):
+    elif found is not None and slice_pages_elsewhere(tenant, found.key):
         suppressed = "same_slice"
         tenant.guarded.append("same_slice")
     before = series.episode
     again = before is not None and score.since - before.resolved_at <= _cooldown(before, settings)
     transition: Transition
     pool, table = tenant.pool(kind, series.model.rate)
-    allowed = allowed_for(tenant, series, kind, settings)
+    allowed = allowed_pages_for(tenant, series, kind, settings)
     if before is not None and again and before.suppressed == suppressed:
         transition = before.reopen(at, score, limit)
         episode = before
@@ -101,24 +101,24 @@ def open_episode(
         series.episode = episode
     episode.reason = "storm" if storm else _reason(series, kind, found)
     episode.slice, episode.share = (None, 1.0) if found is None else (found.key, found.share)
-    episode.areas = is_inside(tenant, at) if key == WHOLE else []
+    episode.areas = elevated_areas(tenant, at) if key == TENANT_SERIES else []
     episode.joined_at = at
     episode.told_areas = len(episode.areas) + storm  # the area that brought the storm comes next
     episode.allowed = allowed
     episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
-    begin(tenant, key, episode, at, settings)
+    start_tickets(tenant, key, episode, at, settings)
     if transition == "opened" and suppressed is None:
         series.limit_of(kind).paged(at / 3600.0, allowed, pool, table)
         forget(tenant, at, BUDGET_WEEKS)
-        tenant.pages.append(Page(at, episode.id, key=key, kind=kind, since=score.since))
+        tenant.pages.append(PageRecord(at, episode.id, key=key, kind=kind, since=score.since))
     series.pending = False
     tenant.running.add(key)
-    if key != WHOLE:
+    if key != TENANT_SERIES:
         tenant.touched.add(key)
     return tell(tenant, key, transition, at, settings)
 
 
-def _taken_into(tenant: Tenant, at: float, settings: Settings) -> Episode | None:
+def _enclosing_episode(tenant: Tenant, at: float, settings: Settings) -> Episode | None:
     """The tenant's episode, if what crosses *at* is a part of it.
 
     A digest takes in what comes with its storm, not what breaks hours later while one of its areas
@@ -128,10 +128,10 @@ def _taken_into(tenant: Tenant, at: float, settings: Settings) -> Episode | None
     if episode is None or episode.reason != "storm":
         return episode
     lately = at - episode.joined_at <= settings.storm_seconds
-    return episode if lately or pages_lately(tenant, at, settings) else None
+    return episode if lately or has_page_storm(tenant, at, settings) else None
 
 
-def pages_lately(tenant: Tenant, at: float, settings: Settings) -> bool:
+def has_page_storm(tenant: Tenant, at: float, settings: Settings) -> bool:
     """Whether as many pages went out lately as may."""
     recent = sum(at - page.at < settings.storm_seconds for page in tenant.pages)
     return recent >= settings.storm_pages
@@ -143,7 +143,7 @@ def _cooldown(episode: Episode, settings: Settings) -> float:
     return max(settings.cooldown_minutes * 60.0, longer)
 
 
-def pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
+def slice_pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
     """Whether the same value of the same dimension has paged for another area, and still runs."""
     for key in tenant.running:
         episode = tenant.series(key).running
@@ -152,7 +152,7 @@ def pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
     return False
 
 
-def _reason(series: Series, kind: Kind, found: Found | None) -> Reason:
+def _reason(series: Series, kind: Kind, found: SliceScore | None) -> Reason:
     if series.shared:
         return "unknown_areas_surge"
     if found is not None:
@@ -160,7 +160,9 @@ def _reason(series: Series, kind: Kind, found: Found | None) -> Reason:
     return "tenant_spike" if kind == "tenant" else "area_spike"
 
 
-def continue_episode(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+def continue_episode(
+    tenant: Tenant, arrived: ScoredTicket, settings: Settings
+) -> list[EscalationEvent]:
     """One more ticket of an area whose episode runs."""
     series = tenant.areas[arrived.area]
     episode = series.episode
@@ -187,7 +189,9 @@ def continue_episode(tenant: Tenant, arrived: Arrived, settings: Settings) -> li
     return [tell(tenant, arrived.area, episode.update(), arrived.at, settings)]
 
 
-def continue_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list[EscalationEvent]:
+def continue_tenant_episode(
+    tenant: Tenant, arrived: ScoredTicket, settings: Settings
+) -> list[EscalationEvent]:
     """Continue the episode of the tenant series with a ticket that counts in it."""
     whole = tenant.whole
     episode = whole.episode
@@ -197,13 +201,13 @@ def continue_whole(tenant: Tenant, arrived: Arrived, settings: Settings) -> list
     score = arrived.of_whole
     whole.limit.note(arrived.at / 3600.0, score.value)
     if episode.dossier is not None:
-        also = also_of(arrived.area)
+        also = tenant_keys_of(arrived.area)
         episode.dossier.add(arrived.note, settings.renewal_days, calm=episode.calm, also=also)
     episode.account(arrived.at, whole.model.rate)
     episode.add(arrived.weight_there, score)
     if episode.reason == "storm" or not episode.next_update(settings):
         return []
-    return [tell(tenant, WHOLE, episode.update(), arrived.at, settings)]
+    return [tell(tenant, TENANT_SERIES, episode.update(), arrived.at, settings)]
 
 
 def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[EscalationEvent]:
@@ -215,9 +219,9 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
     episode = series.episode
     assert episode is not None
     transition = episode.resolve(at)
-    restart(tenant, key)
+    restart_windows(tenant, key)
     tenant.running.discard(key)
-    if key != WHOLE:
+    if key != TENANT_SERIES:
         tenant.touched.add(key)
         series.notes.clear()  # they are no usual tickets
         if episode.suppressed is None:
@@ -226,21 +230,21 @@ def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[Esc
     events = [tell(tenant, key, transition, at, settings)]
     episode.close()
     if episode.suppressed is None:
-        for other in sorted(tenant.running - {WHOLE}):
+        for other in sorted(tenant.running - {TENANT_SERIES}):
             silent = tenant.areas[other].running
             if silent is not None and (
-                (key == WHOLE and silent.suppressed in ("inside_tenant", "storm"))
+                (key == TENANT_SERIES and silent.suppressed in ("inside_tenant", "storm"))
                 or (
                     silent.suppressed == "same_slice"
                     and silent.slice is not None
-                    and not pages_elsewhere(tenant, silent.slice)
+                    and not slice_pages_elsewhere(tenant, silent.slice)
                 )
             ):
                 events += resolve(tenant, other, at, settings)
     return events
 
 
-def is_inside(tenant: Tenant, at: float) -> list[str]:
+def elevated_areas(tenant: Tenant, at: float) -> list[str]:
     """Areas of a tenant-wide episode: those whose own runs, and those that are up lately."""
     return sorted(
         name
@@ -249,7 +253,7 @@ def is_inside(tenant: Tenant, at: float) -> list[str]:
     )
 
 
-def in_order(tenant: Tenant) -> list[Series]:
+def series_by_name(tenant: Tenant) -> list[Series]:
     """The areas by name: sums of numbers depend on the order, and a restart changes the other."""
     return [tenant.areas[name] for name in sorted(tenant.areas)]
 
@@ -263,18 +267,18 @@ def tell(
     assert episode is not None
     if episode.dossier is not None:
         episode.dossier.account(at, _rate(tenant, key, at), calm=episode.calm)
-    if key == WHOLE and not episode.calm:
-        episode.areas = sorted({*episode.areas, *is_inside(tenant, at)})
+    if key == TENANT_SERIES and not episode.calm:
+        episode.areas = sorted({*episode.areas, *elevated_areas(tenant, at)})
     event = to_event(
         episode,
         transition,
         at,
         tenant=tenant.name,
-        area=None if key == WHOLE else key,
+        area=None if key == TENANT_SERIES else key,
         model=series.model.name,
         config_hash=settings.config_hash,
-        budget=budget_told(tenant, episode, at, settings),
-        story=story(tenant, key, episode, settings, at),
+        budget=budget_of_event(tenant, episode, at, settings),
+        story=assemble_evidence(tenant, key, episode, settings, at),
     )
     _note_page(tenant, episode, event)
     return event
@@ -296,7 +300,7 @@ def _note_page(tenant: Tenant, episode: Episode, event: EscalationEvent) -> None
         page.cause = f"{best.dimension}\x1f{best.value}" if best.share >= DOMINATES else ""
 
 
-def account(tenant: Tenant, key: str, minute: float) -> None:
+def advance_episode(tenant: Tenant, key: str, minute: float) -> None:
     """Time has come to a whole *minute*; the episode of the series *key* runs."""
     series = tenant.series(key)
     episode = series.running
@@ -308,23 +312,27 @@ def account(tenant: Tenant, key: str, minute: float) -> None:
 
 def _rate(tenant: Tenant, key: str, at: float) -> float:
     """Customer-equivalents an hour; of the whole tenant too, whose series weighs them."""
-    if key != WHOLE:
+    if key != TENANT_SERIES:
         return tenant.areas[key].model.rate
-    return sum(s.model.rate_at(at) for s in in_order(tenant) if tenant.knows(s))
+    return sum(s.model.rate_at(at) for s in series_by_name(tenant) if tenant.knows(s))
 
 
-def begin(tenant: Tenant, key: str, episode: Episode, at: float, settings: Settings) -> None:
+def start_tickets(
+    tenant: Tenant, key: str, episode: Episode, at: float, settings: Settings
+) -> None:
     """The dossier of an episode that opens *at*: of what is still known of its window."""
     since = episode.since
-    if key == WHOLE:
-        since = max([since, *(_noted_since(series, at) for series in in_order(tenant))])
-        notes = [(also_of(name), note) for name, note in notes_of_all(tenant, since)]
+    if key == TENANT_SERIES:
+        since = max([since, *(_noted_since(series, at) for series in series_by_name(tenant))])
+        notes = [
+            (tenant_keys_of(name), note) for name, note in summaries_of_all_areas(tenant, since)
+        ]
     else:
         none: tuple[str, ...] = ()
         notes = [(none, note) for note in tenant.areas[key].notes if note.at >= since]
         if notes and len(notes) < episode.tickets:
             since = notes[0][1].at
-    dossier = Dossier(since=since, accounted=min(since, at - 60.0))
+    dossier = EpisodeTickets(since=since, accounted=min(since, at - 60.0))
     dossier.account(at, _rate(tenant, key, at))
     for also, note in notes:
         dossier.add(note, settings.renewal_days, inside=episode.inside(note), also=also)
@@ -338,7 +346,7 @@ def _noted_since(series: Series, at: float) -> float:
     return horizon(at, series.model.rate)
 
 
-def notes_of_all(tenant: Tenant, since: float) -> list[tuple[str, Note]]:
+def summaries_of_all_areas(tenant: Tenant, since: float) -> list[tuple[str, TicketSummary]]:
     """With their areas, oldest first."""
     found = [
         (name, note)
@@ -350,6 +358,6 @@ def notes_of_all(tenant: Tenant, since: float) -> list[tuple[str, Note]]:
     return sorted(found, key=lambda one: (one[1].at, one[1].mark))
 
 
-def also_of(name: str) -> tuple[str, ...]:
+def tenant_keys_of(name: str) -> tuple[str, ...]:
     """The keys that a ticket of the area *name* has for the whole tenant: the area is one."""
     return (area_key(name),)

@@ -2,25 +2,25 @@
 
 from typing import Final
 
-from detectors.alerting.budget import allowed_for, limit_for
+from detectors.alerting.budget import allowed_pages_for, threshold_for
 from detectors.alerting.guards import breadth
 from detectors.alerting.lifecycle import (
     NEWBORN_HOURS,
-    Arrived,
-    begin,
-    in_order,
-    is_inside,
-    notes_of_all,
+    ScoredTicket,
+    elevated_areas,
+    has_page_storm,
     open_episode,
-    pages_elsewhere,
-    pages_lately,
+    series_by_name,
+    slice_pages_elsewhere,
+    start_tickets,
+    summaries_of_all_areas,
     tell,
 )
 from detectors.alerting.verdict_effects import page_of
 from detectors.foundation.count_statistics import negative_log_tail
 from detectors.models import Score
 from detectors.policy.settings import Settings
-from detectors.state.tenant import WHOLE, Checked, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
 from schemas.escalation import EscalationEvent
 
 BROAD_NEIGHBOURS: Final = 3.5
@@ -46,18 +46,18 @@ BROAD_AT_ONCE: Final = 0.1
 """The same where it paged a moment ago: what breaks in one minute is hardly two things."""
 
 
-def open_whole(
+def open_tenant_episode(
     tenant: Tenant, score: Score, limit: float, at: float, settings: Settings
 ) -> list[EscalationEvent]:
     """Open an episode of the tenant series, or extend one of its areas to the whole tenant."""
     paged = _paged_since(tenant, at - SAME_THING_SECONDS)
     if paged and not tenant.in_history:
-        return [_adopt(tenant, paged[0], score, limit, at, settings)]
-    event = open_episode(tenant, WHOLE, "tenant", score, limit, at, settings)
+        return [_become_tenant_wide(tenant, paged[0], score, limit, at, settings)]
+    event = open_episode(tenant, TENANT_SERIES, "tenant", score, limit, at, settings)
     return [event]
 
 
-def _adopt(
+def _become_tenant_wide(
     tenant: Tenant, area: str, score: Score, limit: float, at: float, settings: Settings
 ) -> EscalationEvent:
     """The page that went out for *area* becomes the tenant's."""
@@ -65,23 +65,23 @@ def _adopt(
     episode = series.episode
     assert episode is not None
     series.episode = None
-    inside = sorted({area, *is_inside(tenant, at)})
+    inside = sorted({area, *elevated_areas(tenant, at)})
     tenant.running.discard(area)
     if (page := page_of(tenant, episode.id)) is not None:
-        page.key, page.kind = WHOLE, "tenant"
+        page.key, page.kind = TENANT_SERIES, "tenant"
     episode.become_tenant_wide(at, score, limit, inside)
     pool, table = tenant.pool("tenant", tenant.whole.model.rate)
-    episode.allowed = allowed_for(tenant, tenant.whole, "tenant", settings)
+    episode.allowed = allowed_pages_for(tenant, tenant.whole, "tenant", settings)
     episode.expected_pages = tenant.whole.limit.expected(limit, pool, table)
     tenant.whole.episode = episode
-    begin(tenant, WHOLE, episode, at, settings)
-    tenant.running.add(WHOLE)
+    start_tickets(tenant, TENANT_SERIES, episode, at, settings)
+    tenant.running.add(TENANT_SERIES)
     tenant.touched.add(area)
-    return tell(tenant, WHOLE, episode.update(), at, settings)
+    return tell(tenant, TENANT_SERIES, episode.update(), at, settings)
 
 
-def several(
-    tenant: Tenant, arrived: Arrived, settings: Settings, *, alone: bool
+def decide_tenant_wide(
+    tenant: Tenant, arrived: ScoredTicket, settings: Settings, *, alone: bool
 ) -> list[EscalationEvent]:
     """An area crosses: the tenant's episode, if this is only a part of it; else nothing.
 
@@ -91,7 +91,7 @@ def several(
     grown = at / 3600.0 - whole.born >= NEWBORN_HOURS["tenant"]
     if whole.running is not None or tenant.in_history or not grown:
         return []
-    areas = in_order(tenant)
+    areas = series_by_name(tenant)
     up = alone and arrived.of_whole.value >= 0.0 and breadth(areas, at, (area,)) >= BROAD_NEIGHBOURS
     lately = _paged_since(tenant, at - JOINT_SECONDS)
     if not up and lately:
@@ -99,18 +99,20 @@ def several(
         at_once = bool(_paged_since(tenant, at - AT_ONCE_SECONDS))
         up = breadth(areas, at, but) >= (BROAD_AT_ONCE if at_once else BROAD_TOGETHER)
     found = arrived.found
-    elsewhere = found is not None and pages_elsewhere(tenant, found.key)
-    if not up and (elsewhere or not pages_lately(tenant, at, settings)):
+    elsewhere = found is not None and slice_pages_elsewhere(tenant, found.key)
+    if not up and (elsewhere or not has_page_storm(tenant, at, settings)):
         return []
-    reckoned = limit_for(tenant, WHOLE, "tenant", at, settings)
+    reckoned = threshold_for(tenant, TENANT_SERIES, "tenant", at, settings)
     limit = reckoned.limit
-    score = _gathered(tenant, arrived.of_whole, limit, at)
+    score = _joint_score(tenant, arrived.of_whole, limit, at)
     if tenant.checked is not None:
-        tenant.checked.append(Checked(WHOLE, "tenant", at, score, reckoned, limit, "crossed"))
+        tenant.checked.append(
+            ThresholdCheck(TENANT_SERIES, "tenant", at, score, reckoned, limit, "crossed")
+        )
     if up:
-        return open_whole(tenant, score, limit, at, settings)
+        return open_tenant_episode(tenant, score, limit, at, settings)
     tenant.guarded.append("storm")
-    return [open_episode(tenant, WHOLE, "tenant", score, limit, at, settings, storm=True)]
+    return [open_episode(tenant, TENANT_SERIES, "tenant", score, limit, at, settings, storm=True)]
 
 
 def _paged_since(tenant: Tenant, since: float) -> list[str]:
@@ -118,7 +120,7 @@ def _paged_since(tenant: Tenant, since: float) -> list[str]:
     found = [
         (episode.detected_at, name)
         for name in tenant.running
-        if name != WHOLE
+        if name != TENANT_SERIES
         and (episode := tenant.areas[name].running) is not None
         and episode.suppressed is None
         and not episode.hushed
@@ -127,20 +129,20 @@ def _paged_since(tenant: Tenant, since: float) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _gathered(tenant: Tenant, score: Score, limit: float, at: float) -> Score:
+def _joint_score(tenant: Tenant, score: Score, limit: float, at: float) -> Score:
     """The tenant's score; where it has none yet, what came since the first of its pages began."""
     if score.value >= 0.0:
         return score
     begun = [
         episode.since
         for name in tenant.running
-        if name != WHOLE
+        if name != TENANT_SERIES
         and (episode := tenant.areas[name].running) is not None
         and episode.detected_at >= at - JOINT_SECONDS
     ]
     since = min([*begun, at - 60.0])
     due, came = tenant.whole.lately(since / 3600.0, at)
-    notes = notes_of_all(tenant, since)
+    notes = summaries_of_all_areas(tenant, since)
     return Score(
         limit,
         since,
@@ -153,11 +155,11 @@ def _gathered(tenant: Tenant, score: Score, limit: float, at: float) -> Score:
     )
 
 
-def more_inside(tenant: Tenant, at: float, settings: Settings) -> list[EscalationEvent]:
+def update_storm(tenant: Tenant, at: float, settings: Settings) -> list[EscalationEvent]:
     """A digest of a storm tells when it has twice as many areas as it told of."""
     episode = tenant.whole.running
     if episode is None or episode.reason != "storm" or tenant.in_history:
         return []
     if len(episode.areas) < 2 * episode.told_areas:
         return []
-    return [tell(tenant, WHOLE, episode.update(), at, settings)]
+    return [tell(tenant, TENANT_SERIES, episode.update(), at, settings)]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from detectors.models import Score
 from detectors.policy.settings import Settings
-from detectors.state.tenant import WHOLE, Page, Tenant
+from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from detectors.state.threshold_priors import Kind
 
 VERDICTS: Final = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
@@ -45,17 +45,17 @@ HELD_SECONDS: Final = (1800.0, 4.0 * 3600.0)
 After that it is dealt with: what goes on is judged by windows of its own."""
 
 
-class Bar(NamedTuple):
+class RaisedThreshold(NamedTuple):
     """What a score must reach where its like was called false."""
 
     height: float
-    pages: tuple[Page, ...]
+    pages: tuple[PageRecord, ...]
     """Those that were called so."""
     seconds: float
     """From its begin on, after which it is dealt with."""
 
 
-def page_of(tenant: Tenant, episode_id: str) -> Page | None:
+def page_of(tenant: Tenant, episode_id: str) -> PageRecord | None:
     """The page of an episode, if it is remembered."""
     return next((page for page in tenant.pages if page.episode_id == episode_id), None)
 
@@ -65,7 +65,7 @@ def raised(tenant: Tenant, key: str, kind: Kind, at: float) -> float:
 
     Example:
         >>> tenant = Tenant("acme", Settings())
-        >>> tenant.pages = [Page(0.0, "e1", "false_alarm", "login")]
+        >>> tenant.pages = [PageRecord(0.0, "e1", "false_alarm", "login")]
         >>> [raised(tenant, "login", "area", at) for at in (0.0, HALF_LIFE_SECONDS)]
         [0.5, 0.25]
         >>> raised(tenant, "login", "slice", 0.0)
@@ -96,7 +96,7 @@ def is_expected(tenant: Tenant, key: str, since: float, at: float, settings: Set
     Without an end that was said, its like belongs to it until the cool-down is over.
     """
     for page in tenant.pages:
-        if page.verdict != "expected_event" or page.key not in (key, WHOLE):
+        if page.verdict != "expected_event" or page.key not in (key, TENANT_SERIES):
             continue
         end = page.event_end
         if not page.until and page.ended:
@@ -106,9 +106,9 @@ def is_expected(tenant: Tenant, key: str, since: float, at: float, settings: Set
     return False
 
 
-def bar(
+def repeat_false_alarm_threshold(
     tenant: Tenant, key: str, score: Score, limit: float, at: float, settings: Settings
-) -> Bar | None:
+) -> RaisedThreshold | None:
     """What a *score* must reach *at*, where its like was called false.
 
     Its like: of the same series, begun at about that hour of the week (the tenant's time zone),
@@ -131,7 +131,7 @@ def bar(
         lasted = page.ended - page.since - settings.clear_minutes * 60.0
         seconds = max(seconds, min(lasted, HELD_SECONDS[1]))
         pages.append(page)
-    return Bar(height, tuple(pages), seconds) if height > limit else None
+    return RaisedThreshold(height, tuple(pages), seconds) if height > limit else None
 
 
 def forget(tenant: Tenant, at: float, weeks: float) -> None:
@@ -169,7 +169,7 @@ def _hours_into_week(at: float, timezone: str) -> float:
 
 def _shares(tenant: Tenant, key: str, cause: str, score: Score) -> bool:
     """Whether what a series has too much has the value *cause*; of the whole tenant: any."""
-    if key == WHOLE:
+    if key == TENANT_SERIES:
         return True
     notes = [note for note in tenant.areas[key].notes if note.at >= score.since]
     excess = min(score.observed - score.expected, float(len(notes)))

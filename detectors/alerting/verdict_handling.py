@@ -19,7 +19,7 @@ from detectors.alerting.lifecycle import resolve
 from detectors.alerting.verdict_effects import VERDICTS, page_of
 from detectors.policy.settings import Settings
 from detectors.state.episode import Episode
-from detectors.state.tenant import WHOLE, Page, Tenant
+from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from schemas.escalation import EscalationEvent
 from schemas.signals import Verdict
 
@@ -45,7 +45,9 @@ EFFECTS: Final = {
 """What each does, in words."""
 
 
-def answer(tenant: Tenant, verdict: Verdict, settings: Settings) -> list[EscalationEvent] | None:
+def apply_verdict(
+    tenant: Tenant, verdict: Verdict, settings: Settings
+) -> list[EscalationEvent] | None:
     """Take a *verdict* in; it replaces the one before on the same page.
 
     Returns:
@@ -75,15 +77,15 @@ def answer(tenant: Tenant, verdict: Verdict, settings: Settings) -> list[Escalat
     return []
 
 
-def running(tenant: Tenant, page: Page) -> Episode | None:
+def running(tenant: Tenant, page: PageRecord) -> Episode | None:
     """The episode of a page, if it runs."""
-    if page.key != WHOLE and page.key not in tenant.areas:
+    if page.key != TENANT_SERIES and page.key not in tenant.areas:
         return None
     episode = tenant.series(page.key).running
     return episode if episode is not None and episode.id == page.episode_id else None
 
 
-def _take_back(tenant: Tenant, page: Page) -> None:
+def _take_back(tenant: Tenant, page: PageRecord) -> None:
     """As if nothing had been said of *page*, as far as that can be."""
     assert tenant.clock is not None
     episode = running(tenant, page)
@@ -103,7 +105,7 @@ def _take_back(tenant: Tenant, page: Page) -> None:
         tenant.inform(page.key)
 
 
-def _expect(tenant: Tenant, page: Page, until: float) -> None:
+def _expect(tenant: Tenant, page: PageRecord, until: float) -> None:
     page.until, page.masked = until, True
     tenant.inform(page.key)
     episode = running(tenant, page)
@@ -112,7 +114,7 @@ def _expect(tenant: Tenant, page: Page, until: float) -> None:
         _touch(tenant, page.key)
 
 
-def _rebase(tenant: Tenant, page: Page, settings: Settings) -> list[EscalationEvent]:
+def _rebase(tenant: Tenant, page: PageRecord, settings: Settings) -> list[EscalationEvent]:
     """The level is what it is now; of a page that is over it is so already."""
     episode, clock = running(tenant, page), tenant.clock
     if episode is None or clock is None:
@@ -121,7 +123,7 @@ def _rebase(tenant: Tenant, page: Page, settings: Settings) -> list[EscalationEv
         share = episode.share * episode.observed / max(episode.expected, 1e-6)
         tenant.areas[page.key].slices.accept(episode.slice, share)
     else:
-        keys = [page.key] if page.key != WHOLE else [WHOLE, *sorted(episode.areas)]
+        keys = [page.key] if page.key != TENANT_SERIES else [TENANT_SERIES, *sorted(episode.areas)]
         for key in keys:
             model = tenant.series(key).model
             model.advance(clock)
@@ -144,7 +146,7 @@ def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bo
     return min(max((came + 1.0) / (due + 1.0), 1.0 / MOST_FACTOR), MOST_FACTOR)
 
 
-def _may_stand_for(tenant: Tenant, page: Page, other: str) -> bool:
+def _may_stand_for(tenant: Tenant, page: PageRecord, other: str) -> bool:
     """Whether *page* can count with the page *other*: it is known, and no ring of doubles."""
     found = page_of(tenant, other)
     for _ in tenant.pages:
@@ -157,5 +159,5 @@ def _may_stand_for(tenant: Tenant, page: Page, other: str) -> bool:
 
 
 def _touch(tenant: Tenant, key: str) -> None:
-    if key != WHOLE:
+    if key != TENANT_SERIES:
         tenant.touched.add(key)

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from detectors.evidence.distinctive_terms import Spiking, spiking
-from detectors.evidence.event import Story
-from detectors.evidence.explanation import Explained, Together, explain
-from detectors.evidence.explanation import Explanation as Reasons
+from detectors.evidence.distinctive_terms import DistinctiveTerm, distinctive_terms
+from detectors.evidence.event import EscalationEvidence
+from detectors.evidence.explanation import Drivers as Reasons
+from detectors.evidence.explanation import ExplainedBy, PairShares, explain
 from detectors.evidence.impact import impact_of
 from detectors.evidence.recommendation import actions_for, product_of
-from detectors.evidence.scope import MOST_CHILDREN, MOST_POOLED, busiest, children_of, is_inside
+from detectors.evidence.scope import MOST_CHILDREN, MOST_POOLED, busiest, children_of, series_inside
 from detectors.foundation.dimensions import AREA
 from detectors.foundation.timestamps import moment, significant
-from detectors.memory.episode_tickets import Dossier, Note
+from detectors.memory.episode_tickets import EpisodeTickets, TicketSummary
 from detectors.models.slices import OF_AN_AREA
 from detectors.models.tenant_shares import MOST_USUAL, Usual
 from detectors.policy.settings import Settings
 from detectors.state.episode import Episode
-from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant
 from schemas.escalation import (
     Example,
     Explanation,
@@ -33,20 +33,22 @@ LEAST_TOLD: Final = 3.0
 """Customer-equivalents inside below which a value of a whole tenant is not looked at."""
 
 
-def story(tenant: Tenant, key: str, episode: Episode, settings: Settings, at: float) -> Story:
+def assemble_evidence(
+    tenant: Tenant, key: str, episode: Episode, settings: Settings, at: float
+) -> EscalationEvidence:
     """What is known *at* (seconds) of the episode of the series *key*."""
     dossier = episode.dossier
-    children = children_of(tenant, episode, at) if key == WHOLE else None
+    children = children_of(tenant, episode, at) if key == TENANT_SERIES else None
     product = product_of(key, children, dossier, settings)
     children = children[:MOST_CHILDREN] if children is not None else None
     if dossier is None:
         actions = actions_for(key, episode, settings, product)
-        return Story([], [], [], [], None, actions, product, children)
+        return EscalationEvidence([], [], [], [], None, actions, product, children)
     reasons = explain(
         dossier, _usual(tenant, key, dossier, at), _together(tenant, key), episode.slice
     )
     words = _words(tenant, key, dossier)
-    return Story(
+    return EscalationEvidence(
         explanation=[_explanation(one) for one in reasons.values],
         not_explained_by=list(reasons.not_by),
         terms=[_term(one) for one in words],
@@ -58,9 +60,9 @@ def story(tenant: Tenant, key: str, episode: Episode, settings: Settings, at: fl
     )
 
 
-def _usual(tenant: Tenant, key: str, dossier: Dossier, at: float) -> dict[str, Usual]:
+def _usual(tenant: Tenant, key: str, dossier: EpisodeTickets, at: float) -> dict[str, Usual]:
     """The usual shares: of the area, or of the areas with most tickets inside by their rates."""
-    if key != WHOLE:
+    if key != TENANT_SERIES:
         series = tenant.areas[key]
         names = dict.fromkeys((*dossier.values, *series.slices.of, *series.slices.others))
         told = {name: series.slices.usual(name) for name in names}
@@ -85,12 +87,12 @@ def _usual(tenant: Tenant, key: str, dossier: Dossier, at: float) -> dict[str, U
     return found
 
 
-def _together(tenant: Tenant, key: str) -> Together:
+def _together(tenant: Tenant, key: str) -> PairShares:
     """By the area's own tickets; for values that all areas share, by those of others as well."""
-    own = is_inside(tenant, key)
+    own = series_inside(tenant, key)
     others = sorted(tenant.areas, key=lambda name: (-tenant.areas[name].model.rate, name))
     pool = [tenant.areas[name] for name in others[:MOST_POOLED]]
-    if key != WHOLE and own[0] not in pool:
+    if key != TENANT_SERIES and own[0] not in pool:
         pool.append(own[0])
 
     @cache
@@ -102,24 +104,24 @@ def _together(tenant: Tenant, key: str) -> Together:
     def alone(name: str) -> tuple[float, float]:
         return sum(s.mix.count((name,))[0] for s in own), float(sum(len(s.mix) for s in own))
 
-    return Together(counts, alone)
+    return PairShares(counts, alone)
 
 
-def _words(tenant: Tenant, key: str, dossier: Dossier) -> list[Spiking]:
+def _words(tenant: Tenant, key: str, dossier: EpisodeTickets) -> list[DistinctiveTerm]:
     """Against the area's own words, or those of the areas that have most tickets inside."""
     areas = tenant.areas
-    if key != WHOLE:
+    if key != TENANT_SERIES:
         others = [areas[name].vocabulary for name in sorted(areas) if name != key]
-        return spiking(dossier, areas[key].vocabulary, others)
+        return distinctive_terms(dossier, areas[key].vocabulary, others)
     names = busiest(tenant, dossier)
     if not names:
         return []
-    return spiking(
+    return distinctive_terms(
         dossier, areas[names[0]].vocabulary, [areas[name].vocabulary for name in names[1:]]
     )
 
 
-def _explanation(one: Explained) -> Explanation:
+def _explanation(one: ExplainedBy) -> Explanation:
     dimension, _, value = one.keys[0].partition("\x1f")
     also = None
     if len(one.keys) > 1:
@@ -137,7 +139,7 @@ def _explanation(one: Explained) -> Explanation:
     )
 
 
-def _term(one: Spiking) -> Term:
+def _term(one: DistinctiveTerm) -> Term:
     return Term(
         term=one.term,
         tickets=one.tickets,
@@ -148,16 +150,18 @@ def _term(one: Spiking) -> Term:
     )
 
 
-def _examples(dossier: Dossier, reasons: Reasons, words: Sequence[Spiking]) -> list[Example]:
+def _examples(
+    dossier: EpisodeTickets, reasons: Reasons, words: Sequence[DistinctiveTerm]
+) -> list[Example]:
     """Tickets with what explains the episode and with its words; of different customers first."""
     telling = set(reasons.values[0].keys) if reasons.values else set()
 
-    def typical(note: Note) -> tuple[int, int, int]:
+    def typical(note: TicketSummary) -> tuple[int, int, int]:
         text = note.text.casefold()
         said = sum(one.term in text for one in words)
         return -len(telling & set(note.keys)), -said, note.mark
 
-    chosen: list[Note] = []
+    chosen: list[TicketSummary] = []
     ranked = sorted(dossier.candidates, key=typical)
     customers: set[str | None] = set()
     for note in ranked:

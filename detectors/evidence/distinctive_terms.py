@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from detectors.memory.episode_tickets import Dossier
-from detectors.memory.reference_tickets import Vocabulary
+from detectors.memory.episode_tickets import EpisodeTickets
+from detectors.memory.reference_tickets import TermSketch
 
 PRIOR: Final = 5.0
 """Tickets that the other areas' usage counts for."""
@@ -28,7 +28,7 @@ MOST_OTHERS: Final = 24
 """Areas whose words make the prior."""
 
 
-class Spiking(NamedTuple):
+class DistinctiveTerm(NamedTuple):
     """A word, or two in a row."""
 
     term: str
@@ -45,9 +45,9 @@ class Spiking(NamedTuple):
     """Whether no usual ticket that was learned had it."""
 
 
-def spiking(
-    dossier: Dossier, background: Vocabulary, others: Sequence[Vocabulary]
-) -> list[Spiking]:
+def distinctive_terms(
+    dossier: EpisodeTickets, background: TermSketch, others: Sequence[TermSketch]
+) -> list[DistinctiveTerm]:
     """The most surprising words of *dossier*, at most `MOST_TERMS`."""
     inside = float(len(dossier.candidates))
     least = max(LEAST_TICKETS, LEAST_SHARE * inside)
@@ -74,7 +74,7 @@ def spiking(
         share * np.log(share / rare) + without * np.log(np.maximum(without, 1e-12) / (1.0 - rare))
     )
     found = [
-        Spiking(
+        DistinctiveTerm(
             name,
             int(came[place]),
             float(came[place] / inside),
@@ -95,9 +95,9 @@ def spiking(
     return _without_echoes(found)[:MOST_TERMS]
 
 
-def _without_echoes(found: Sequence[Spiking]) -> list[Spiking]:
+def _without_echoes(found: Sequence[DistinctiveTerm]) -> list[DistinctiveTerm]:
     """Of a pair and its words, the one that says most: a pair seldom says more than a new word."""
-    kept: list[Spiking] = []
+    kept: list[DistinctiveTerm] = []
     for one in found:
         words = set(one.term.split(" "))
         if not any(words & set(other.term.split(" ")) for other in kept):

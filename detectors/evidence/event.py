@@ -24,7 +24,7 @@ from schemas.escalation import (
 )
 
 
-class Story(NamedTuple):
+class EscalationEvidence(NamedTuple):
     """What is told of one episode, as it stands."""
 
     explanation: list[Explanation]
@@ -38,7 +38,7 @@ class Story(NamedTuple):
 
 
 if TYPE_CHECKING:
-    from detectors.evidence.event import Story
+    from detectors.evidence.event import EscalationEvidence
 
 MOST_DAYS: Final = 1_000_000.0
 """`once_in_days` says no more than this: rarer than anyone can know."""
@@ -54,7 +54,7 @@ def to_event(
     model: str,
     config_hash: str,
     budget: Budget,
-    story: "Story",
+    story: "EscalationEvidence",
 ) -> EscalationEvent:
     """The event for *transition* of *episode*, decided *at* (seconds since 1970)."""
     expected = max(episode.expected, 1e-6)

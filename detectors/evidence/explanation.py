@@ -26,7 +26,7 @@ import numpy as np
 from scipy.stats import betabinom
 
 from detectors.foundation.dimensions import CUSTOMER
-from detectors.memory.episode_tickets import TOGETHER, Dossier
+from detectors.memory.episode_tickets import TOGETHER, EpisodeTickets
 from detectors.models.tenant_shares import MOST_USUAL, Usual
 
 LEAST_SHARE: Final = 0.03
@@ -50,7 +50,7 @@ PAIR_VARIANCE: Final = 0.02
 LEAST_MIX: Final = 8.0
 
 
-class Together(NamedTuple):
+class PairShares(NamedTuple):
     """Which values usually go together, by a sample of usual tickets."""
 
     pair: Callable[[str, str], tuple[float, float]]
@@ -59,7 +59,7 @@ class Together(NamedTuple):
     """How many of the area's had the key, of how many."""
 
 
-class Explained(NamedTuple):
+class ExplainedBy(NamedTuple):
     """What is claimed."""
 
     keys: tuple[str, ...]
@@ -76,16 +76,16 @@ class Explained(NamedTuple):
     """The likelihood ratio; natural logarithm."""
 
 
-class Explanation(NamedTuple):
+class Drivers(NamedTuple):
     """The claims, most telling first, and the dimensions whose values are alike."""
 
-    values: tuple[Explained, ...] = ()
+    values: tuple[ExplainedBy, ...] = ()
     not_by: tuple[str, ...] = ()
 
 
 def explain(
-    dossier: Dossier, usual: Mapping[str, Usual], mix: Together, known: str | None = None
-) -> Explanation:
+    dossier: EpisodeTickets, usual: Mapping[str, Usual], mix: PairShares, known: str | None = None
+) -> Drivers:
     """What explains the tickets of *dossier*.
 
     Args:
@@ -98,9 +98,9 @@ def explain(
     excess = came - due
     if came < LEAST_TICKETS or excess <= 0.0:
         if known is None or known not in usual or came < 1.0:
-            return Explanation()
+            return Drivers()
         observed = dossier.values.get(known, 0.0)  # all that is too many has the value that paged
-        return Explanation((_claim((known,), observed, usual[known].share, came, due, 1.0),))
+        return Drivers((_claim((known,), observed, usual[known].share, came, due, 1.0),))
     tried = [key for key in dossier.values if key in usual]
     counts = [dossier.values[key] for key in tried]
     chances = _tails(came, counts, [usual[key] for key in tried])
@@ -118,10 +118,10 @@ def explain(
     told_of = {key.partition("\x1f")[0] for one in claims for key in one.keys}
     raw = dict(zip(tried, chances, strict=True))
     alike = _alike(dossier, raw, usual) if excess >= ALIKE_TICKETS / 2.0 else []
-    return Explanation(tuple(claims[:MOST_EXPLAINED]), tuple(d for d in alike if d not in told_of))
+    return Drivers(tuple(claims[:MOST_EXPLAINED]), tuple(d for d in alike if d not in told_of))
 
 
-def _holds(one: Explained, came: float) -> bool:
+def _holds(one: ExplainedBy, came: float) -> bool:
     return (
         one.p_value <= min(MOST_CHANCE, CHANCE_A_TICKET * came)
         and one.share >= LEAST_SHARE
@@ -136,9 +136,9 @@ def _claim(
     came: float,
     due: float,
     chance: float,
-) -> Explained:
+) -> ExplainedBy:
     """That of *came*, where *due* were, so many have the *keys*, usually the *share*."""
-    return Explained(
+    return ExplainedBy(
         keys=keys,
         observed=observed,
         expected=share * due,
@@ -173,11 +173,11 @@ def _tails(came: float, counts: list[float], usual: list[Usual]) -> list[float]:
 
 
 def _together(
-    dossier: Dossier,
-    found: Mapping[str, Explained],
+    dossier: EpisodeTickets,
+    found: Mapping[str, ExplainedBy],
     usual: Mapping[str, Usual],
-    mix: Together,
-) -> list[Explained]:
+    mix: PairShares,
+) -> list[ExplainedBy]:
     """The pair that explains clearly more than either of its values; at most one."""
     up = {
         key: one
@@ -191,7 +191,7 @@ def _together(
         and all(key in up for key in keys)
         and observed >= LEAST_TICKETS - 1.0
     ]
-    best: Explained | None = None
+    best: ExplainedBy | None = None
     for keys, observed in pairs:
         if any(mix.pair(*both)[0] == mix.pair(*both)[1] > 0.0 for both in (keys, keys[::-1])):
             continue  # as far as is known the one never comes without the other
@@ -212,16 +212,16 @@ def _given(
     one: str,
     other: str,
     both: float,
-    up: Mapping[str, Explained],
+    up: Mapping[str, ExplainedBy],
     usual: Mapping[str, Usual],
-    mix: Together,
+    mix: PairShares,
 ) -> float:
     """The chance of so many with *both* among the tickets with *one*, as those usually are."""
     share, variance = _share_given(one, other, usual, mix)
     return _tails(max(up[one].observed, both), [both], [Usual(share, variance)])[0]
 
 
-def _share_given(one: str, other: str, usual: Mapping[str, Usual], mix: Together) -> Usual:
+def _share_given(one: str, other: str, usual: Mapping[str, Usual], mix: PairShares) -> Usual:
     """The share of *other* among usual tickets with *one*."""
     with_one, both = mix.pair(one, other)
     share = (both + MIX_PRIOR * usual[other].share) / (with_one + MIX_PRIOR)
@@ -229,7 +229,7 @@ def _share_given(one: str, other: str, usual: Mapping[str, Usual], mix: Together
     return Usual(min(share, MOST_USUAL), ignorance + PAIR_VARIANCE * (1.0 - share))
 
 
-def _customers(dossier: Dossier, mix: Together) -> list[Explained]:
+def _customers(dossier: EpisodeTickets, mix: PairShares) -> list[ExplainedBy]:
     """Single customers, by tickets: their weight would hide them."""
     members = dossier.audience.members
     if not members or mix.alone("")[1] < LEAST_MIX:
@@ -249,7 +249,9 @@ def _customers(dossier: Dossier, mix: Together) -> list[Explained]:
     return claims
 
 
-def _alike(dossier: Dossier, chances: Mapping[str, float], usual: Mapping[str, Usual]) -> list[str]:
+def _alike(
+    dossier: EpisodeTickets, chances: Mapping[str, float], usual: Mapping[str, Usual]
+) -> list[str]:
     """Dimensions of which no value stands out, corrected for its own values alone."""
     tries = Counter(key.partition("\x1f")[0] for key in chances)
     covered: dict[str, float] = {}

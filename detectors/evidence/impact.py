@@ -2,24 +2,26 @@
 
 from collections.abc import Iterable
 
-from detectors.evidence.scope import by_area, is_inside
+from detectors.evidence.scope import by_area, series_inside
 from detectors.foundation.timestamps import moment, significant
-from detectors.memory.episode_tickets import Dossier
+from detectors.memory.episode_tickets import EpisodeTickets
 from detectors.policy.settings import Settings
 from detectors.state.episode import Episode
 from detectors.state.series import Series
-from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant
 from schemas.escalation import Account, Impact, Renewal
 
 
 def impact_of(
-    tenant: Tenant, key: str, episode: Episode, dossier: Dossier, settings: Settings
+    tenant: Tenant, key: str, episode: Episode, dossier: EpisodeTickets, settings: Settings
 ) -> Impact:
     """Return what an episode costs: customers, revenue, renewals, extra work."""
     audience = dossier.audience
     excess = max(episode.observed - episode.expected, 0.0)
-    inside = is_inside(tenant, key)
-    if key == WHOLE:  # its counts are weighted by what they tell: hours come from the tickets
+    inside = series_inside(tenant, key)
+    if (
+        key == TENANT_SERIES
+    ):  # its counts are weighted by what they tell: hours come from the tickets
         excess = max(dossier.came - dossier.due, 0.0)
         inside = [tenant.areas[name] for name in by_area(tenant, dossier)]
     work = _handling(inside)

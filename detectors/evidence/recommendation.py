@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from detectors.evidence.explanation import Explanation as Reasons
+from detectors.evidence.explanation import Drivers as Reasons
 from detectors.foundation.timestamps import moment
-from detectors.memory.episode_tickets import Dossier
+from detectors.memory.episode_tickets import EpisodeTickets
 from detectors.models.slices import OF_AN_AREA
 from detectors.policy.playbook import customer_text
 from detectors.policy.settings import Settings
 from detectors.state.episode import Episode
-from detectors.state.tenant import WHOLE
+from detectors.state.tenant import TENANT_SERIES
 from schemas.escalation import Actions, Child
 
 PRODUCT_SHARE: Final = 0.8
@@ -17,11 +17,11 @@ PRODUCT_SHARE: Final = 0.8
 
 
 def product_of(
-    key: str, children: list[Child] | None, dossier: Dossier | None, settings: Settings
+    key: str, children: list[Child] | None, dossier: EpisodeTickets | None, settings: Settings
 ) -> str | None:
     """Of the area; of a tenant-wide episode, the one that has nearly all of the excess."""
     taxonomy = settings.taxonomy
-    if key != WHOLE:
+    if key != TENANT_SERIES:
         return taxonomy.product_of(key)
     if dossier is None or not taxonomy.areas:
         return None
@@ -44,7 +44,7 @@ def actions_for(
     playbook = settings.playbook
     if not playbook.entries:
         return None
-    area = None if key == WHOLE else key
+    area = None if key == TENANT_SERIES else key
     issue = _issue_type(episode, reasons)
     entry = playbook.match(area, issue, episode.severity, product)
     if entry is None:

@@ -3,10 +3,10 @@
 from typing import Final
 
 from detectors.foundation.dimensions import area_key
-from detectors.memory.episode_tickets import Dossier
+from detectors.memory.episode_tickets import EpisodeTickets
 from detectors.state.episode import Episode
 from detectors.state.series import Series
-from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant
 from schemas.escalation import Child
 
 MOST_CHILDREN: Final = 20
@@ -16,20 +16,20 @@ MOST_POOLED: Final = 16
 """Areas that tell which values are usual, and which go together."""
 
 
-def is_inside(tenant: Tenant, key: str) -> list[Series]:
+def series_inside(tenant: Tenant, key: str) -> list[Series]:
     """Return the series of the areas that an episode covers."""
-    if key != WHOLE:
+    if key != TENANT_SERIES:
         return [tenant.areas[key]]
     return [tenant.areas[name] for name in sorted(tenant.areas)]
 
 
-def busiest(tenant: Tenant, dossier: Dossier) -> list[str]:
+def busiest(tenant: Tenant, dossier: EpisodeTickets) -> list[str]:
     """Areas by tickets inside, most first, as many as are looked at."""
     counts = by_area(tenant, dossier)
     return sorted(counts, key=lambda name: (-counts[name], name))[:MOST_POOLED]
 
 
-def by_area(tenant: Tenant, dossier: Dossier) -> dict[str, float]:
+def by_area(tenant: Tenant, dossier: EpisodeTickets) -> dict[str, float]:
     """Customer-equivalents inside, by area."""
     found = {name: dossier.values.get(area_key(name)) for name in sorted(tenant.areas)}
     return {name: came for name, came in found.items() if came is not None}

@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.signals import Ticket
 
-Change = Callable[[Ticket, int, float], Ticket | None]
+Counterfactual = Callable[[Ticket, int, float], Ticket | None]
 """What a ticket would have been, by its number and the clock; None: it would not have come."""
 Cause = Literal[
     "late",
@@ -65,7 +65,7 @@ def _tagged(ticket: Ticket, number: int, clock: float) -> Ticket:
     )
 
 
-CHANGES: Final[tuple[tuple[Cause, Change, tuple[str, ...]], ...]] = (
+COUNTERFACTUALS: Final[tuple[tuple[Cause, Counterfactual, tuple[str, ...]], ...]] = (
     ("late", _in_time, ("late", "too_late")),
     ("agent_created", _by_customer, ("agent_created",)),
     ("imported", _by_customer, ("imported",)),

@@ -15,10 +15,10 @@ from detectors.alerting.guards import HEIR_HOURS, breadth
 from detectors.alerting.lifecycle import NEWBORN_HOURS
 from detectors.alerting.tenant_wide import BROAD_NEIGHBOURS
 from detectors.foundation.outcomes import Guard
-from detectors.models.base import Expectation, Member
+from detectors.models.base import Expectation, WindowShare
 from detectors.policy.settings import DECISIONS
-from detectors.state.tenant import WHOLE, Checked, Tenant
-from detectors.state.threshold import Reckoned
+from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
+from detectors.state.threshold import ComputedThreshold
 from detectors.step.partition import Partition
 from detectors.step.result import Step
 from schemas.escalation import EscalationEvent
@@ -28,7 +28,7 @@ REMEMBERED: Final = 50_000
 """Tickets whose place in the log is known, to say where a window begins."""
 
 
-class Logged(NamedTuple):
+class LoggedSignal(NamedTuple):
     """One record of the log."""
 
     place: str
@@ -38,7 +38,7 @@ class Logged(NamedTuple):
     """When the internal topic took it in; None: from a file."""
 
 
-class Guarded(msgspec.Struct, frozen=True):
+class GuardCheck(msgspec.Struct, frozen=True):
     """One thing that could have kept a page from going out."""
 
     name: str
@@ -62,16 +62,16 @@ class Decision(msgspec.Struct, frozen=True):
     score: float
     bar: float
     """What it had to reach; infinite where nothing was held against a limit (an update, an end)."""
-    limit: Reckoned | None
+    limit: ComputedThreshold | None
     since: float
     observed: float
     expected: float
     customers: int
     negative_log_p: float
     expectation: Expectation
-    members: list[Member]
+    members: list[WindowShare]
     """Windows whose sum is the score; empty where it is a slice's."""
-    guards: list[Guarded]
+    guards: list[GuardCheck]
     pages: int
     """Pages of the tenant that are remembered."""
     decided_by: str
@@ -80,9 +80,9 @@ class Decision(msgspec.Struct, frozen=True):
     """... and the first ticket of its window; empty: not known any more."""
 
 
-def retrace(
+def redecide(
     partition: Partition,
-    log: Iterable[Logged],
+    log: Iterable[LoggedSignal],
     wanted: Callable[[EscalationEvent], bool],
 ) -> Iterator[tuple[EscalationEvent, Decision]]:
     """Take the *log* in again, and stop at each event that is *wanted*.
@@ -123,9 +123,9 @@ def _decision(
     tenant: Tenant, event: EscalationEvent, done: Step, place: str, begins: str
 ) -> Decision:
     data = event.data
-    key = WHOLE if data.product_area is None else data.product_area
+    key = TENANT_SERIES if data.product_area is None else data.product_area
     series = tenant.series(key)
-    kind = "tenant" if key == WHOLE else "slice" if data.slice is not None else "area"
+    kind = "tenant" if key == TENANT_SERIES else "slice" if data.slice is not None else "area"
     crossed = [
         one
         for one in tenant.checked or ()
@@ -161,15 +161,15 @@ def _decision(
 
 
 def _guards(
-    tenant: Tenant, key: str, done: Step, checked: Checked | None, at: float
-) -> list[Guarded]:
+    tenant: Tenant, key: str, done: Step, checked: ThresholdCheck | None, at: float
+) -> list[GuardCheck]:
     """Each guard there is, by the numbers it went by where it has some."""
     series = tenant.series(key)
     age = at / 3600.0 - series.born
-    least = NEWBORN_HOURS["tenant" if key == WHOLE else "area"]
+    least = NEWBORN_HOURS["tenant" if key == TENANT_SERIES else "area"]
     others = [tenant.areas[name] for name in sorted(tenant.areas) if name != key]
     up = breadth(others, at) if others else 0.0
-    broad = BROAD if key == WHOLE else BROAD_NEIGHBOURS
+    broad = BROAD if key == TENANT_SERIES else BROAD_NEIGHBOURS
     suppressed = series.episode.suppressed if series.episode is not None else None
     numbers = {
         "inherited": f"it is {age:.0f} h old, heirs are younger than {HEIR_HOURS:g} h",
@@ -182,14 +182,18 @@ def _guards(
         "storm": f"{sum(at - page.at < 600.0 for page in tenant.pages)} pages in ten minutes",
     }
     found = [
-        Guarded("newborn", age < least, f"it is {age:.0f} h old, {least:g} h are needed"),
-        Guarded("history", suppressed == "history", ""),
-        Guarded(
-            "neighbours", key != WHOLE and up >= broad, f"up by {up:.2f}, {broad:g} make it broad"
+        GuardCheck("newborn", age < least, f"it is {age:.0f} h old, {least:g} h are needed"),
+        GuardCheck("history", suppressed == "history", ""),
+        GuardCheck(
+            "neighbours",
+            key != TENANT_SERIES and up >= broad,
+            f"up by {up:.2f}, {broad:g} make it broad",
         ),
     ]
     held = {*done.guards, suppressed}
-    return found + [Guarded(name, name in held, numbers.get(name, "")) for name in get_args(Guard)]
+    return found + [
+        GuardCheck(name, name in held, numbers.get(name, "")) for name in get_args(Guard)
+    ]
 
 
 def differences(

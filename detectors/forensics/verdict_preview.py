@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from detectors.forensics.redecide import Logged
+from detectors.forensics.redecide import LoggedSignal
 from detectors.policy.settings import Settings
 from detectors.step.partition import Partition
 from detectors.step.pipeline import step
@@ -30,7 +30,7 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 def preview(
-    log: Iterable[Logged], settings: Settings, episode: str, verdict: Verdict
+    log: Iterable[LoggedSignal], settings: Settings, episode: str, verdict: Verdict
 ) -> Preview | None:
     """Live through the *log*; from its page on in two copies, one of which hears the *verdict*.
 
@@ -72,7 +72,9 @@ def preview(
     return Preview(page, since, until, without, with_it, told)
 
 
-def _find(partition: Partition, log: Iterable[Logged], episode: str) -> EscalationEvent | None:
+def _find(
+    partition: Partition, log: Iterable[LoggedSignal], episode: str
+) -> EscalationEvent | None:
     for record in log:
         for event in partition.take(record.signal, record.received_at).escalations:
             if event.data.episode_id.startswith(episode) and _pages(event):

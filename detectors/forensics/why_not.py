@@ -15,11 +15,11 @@ from typing import Final, Literal
 import msgspec
 
 from detectors.alerting.lifecycle import NEWBORN_HOURS
-from detectors.forensics.counterfactuals import CHANGES, Change
-from detectors.forensics.redecide import Logged
+from detectors.forensics.counterfactuals import COUNTERFACTUALS, Counterfactual
+from detectors.forensics.redecide import LoggedSignal
 from detectors.models.base import LEAST_EVIDENCE
 from detectors.policy.settings import Settings
-from detectors.state.tenant import WHOLE, Checked, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
 from detectors.state.threshold import LEAST
 from detectors.step.partition import Partition
 from detectors.step.pipeline import step
@@ -65,7 +65,7 @@ Because = Literal[
 """What kept it silent; ``sent``: nothing did."""
 
 
-class Miss(msgspec.Struct, frozen=True):
+class NearMiss(msgspec.Struct, frozen=True):
     """How near a score came to its limit."""
 
     at: float
@@ -86,7 +86,7 @@ class WhyNot(msgspec.Struct, frozen=True):
     tenant: str
     area: str
     at: float
-    nearest: Miss | None
+    nearest: NearMiss | None
     """Within an hour; None: nothing scored at all."""
     came: dict[str, int]
     """Tickets of the area within the hour before and after, by what became of them."""
@@ -108,7 +108,7 @@ class _Played:
     tenant: Tenant
     came: Counter[str] = field(default_factory=Counter)
     guards: Counter[str] = field(default_factory=Counter)
-    checked: list[Checked] = field(default_factory=list)
+    checked: list[ThresholdCheck] = field(default_factory=list)
     opened: str = ""
     """Id of an episode of the area that went out."""
     reopened: str = ""
@@ -123,7 +123,12 @@ class _Played:
 
 
 def why_not(
-    log: Iterable[Logged], settings: Settings, tenant: str, area: str, at: float, number: int = 0
+    log: Iterable[LoggedSignal],
+    settings: Settings,
+    tenant: str,
+    area: str,
+    at: float,
+    number: int = 0,
 ) -> WhyNot:
     """Why *area* of *tenant* paged nobody around *at* (seconds since 1970).
 
@@ -137,7 +142,7 @@ def why_not(
     """
     partition = Partition(number, owner=0, settings=settings)
     area = settings.taxonomy.canonical(area)
-    around: list[Logged] = []
+    around: list[LoggedSignal] = []
     for record in log:
         signal = record.signal
         if signal.tenant not in (tenant, None):
@@ -151,10 +156,10 @@ def why_not(
         else:
             partition.take(signal, record.received_at)
     before = partition.tenants.get(tenant)
-    return Question(before, around, settings, tenant, area, at).answer()
+    return SilenceInvestigation(before, around, settings, tenant, area, at).answer()
 
 
-def _arrived(record: Logged, *, ticking: bool) -> float | None:
+def _arrived(record: LoggedSignal, *, ticking: bool) -> float | None:
     """When a record came, as far as it tells: by the clock that its tenant goes by.
 
     *ticking*: that is the wall clock; ticks for all tell nothing of a tenant in history or in
@@ -170,13 +175,13 @@ def _arrived(record: Logged, *, ticking: bool) -> float | None:
     return None
 
 
-class Question:
+class SilenceInvestigation:
     """One question: a tenant as it was, and what came around the moment."""
 
     def __init__(
         self,
         tenant: Tenant | None,
-        around: Sequence[Logged],
+        around: Sequence[LoggedSignal],
         settings: Settings,
         name: str,
         area: str,
@@ -234,7 +239,7 @@ class Question:
                 numbers = f"scored {best.score.value:.2f}, limit {best.reckoned.limit:.2f}"
                 higher = f", raised to {best.bar:.2f}" if best.bar > best.reckoned.limit else ""
                 return outcome, numbers + higher
-        for because, change, names in CHANGES:
+        for because, change, names in COUNTERFACTUALS:
             count = max(max(real.guards[name], real.came[name]) for name in names)
             if count and self._play(change).opened:
                 return because, f"{count} tickets; without that it would have paged"
@@ -263,7 +268,9 @@ class Question:
             )
         return "too_few", f"scored {best.score.value:.2f} of {best.bar:.2f}"
 
-    def _play(self, change: Change | None = None, more: int = 0, *, grown: bool = False) -> _Played:
+    def _play(
+        self, change: Counterfactual | None = None, more: int = 0, *, grown: bool = False
+    ) -> _Played:
         """Live through the hours around the moment, in a copy."""
         known = self._tenant is not None and self._tenant.clock is not None
         tenant = self._tenant.copy() if known else Tenant(self._name, self._settings)  # type: ignore[union-attr]  # known says so
@@ -316,14 +323,16 @@ class Question:
         elif event.transition == "opened":
             played.suppressed, played.episode = data.suppressed, data.episode_id
 
-    def _records(self, tenant: Tenant, change: Change | None, more: int) -> Iterator[Logged]:
+    def _records(
+        self, tenant: Tenant, change: Counterfactual | None, more: int
+    ) -> Iterator[LoggedSignal]:
         """What came, each ticket of the area changed, and so many *more* mixed in."""
         added = self._added(tenant, more)
         clock = tenant.clock or 0.0
         for number, record in enumerate(self._around):
             when = _arrived(record, ticking=tenant.live)
             while added and when is not None and added[0].created_at <= when:
-                yield Logged("added", added.pop(0))
+                yield LoggedSignal("added", added.pop(0))
             signal = record.signal
             if isinstance(signal, Ticket):
                 clock = max(clock, when or signal.created_at)
@@ -333,7 +342,7 @@ class Question:
                         yield record._replace(signal=changed)
                     continue
             yield record
-        yield from (Logged("added", ticket) for ticket in added)
+        yield from (LoggedSignal("added", ticket) for ticket in added)
 
     def _added(self, tenant: Tenant, more: int) -> list[Ticket]:
         last = next(
@@ -370,22 +379,22 @@ class Question:
 def _grow(tenant: Tenant) -> None:
     """As if all areas were known for as long as it takes."""
     tenant.born -= GROWN_HOURS
-    tenant.inform(WHOLE)
+    tenant.inform(TENANT_SERIES)
     for series in (tenant.whole, *tenant.areas.values()):
         series.born -= GROWN_HOURS
         series.model.grow()
 
 
-def _best(checked: Sequence[Checked]) -> Checked | None:
+def _best(checked: Sequence[ThresholdCheck]) -> ThresholdCheck | None:
     """The one that came nearest to what it had to reach."""
     return max(checked, key=lambda one: one.score.value - one.bar, default=None)
 
 
-def _nearest(checked: Sequence[Checked]) -> Miss | None:
+def _nearest(checked: Sequence[ThresholdCheck]) -> NearMiss | None:
     best = _best(checked)
     if best is None:
         return None
     score = best.score
-    return Miss(
+    return NearMiss(
         best.at, best.kind, score.value, best.bar, score.observed, score.expected, score.customers
     )

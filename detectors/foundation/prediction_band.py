@@ -10,7 +10,9 @@ TAIL: Final = 0.01
 """Of usual stretches, this part lies above the band, and as much below."""
 
 
-def band(means: Sequence[float], variances: Sequence[float]) -> tuple[list[float], list[float]]:
+def prediction_band(
+    means: Sequence[float], variances: Sequence[float]
+) -> tuple[list[float], list[float]]:
     """Lower and upper ends: quantiles of a negative binomial, by mean and relative variance.
 
     Args:
@@ -21,7 +23,7 @@ def band(means: Sequence[float], variances: Sequence[float]) -> tuple[list[float
         What 99 of 100 usual stretches reach, and what they stay below.
 
     Example:
-        >>> band([10.0], [0.05])
+        >>> prediction_band([10.0], [0.05])
         ([3.0], [20.0])
     """
     if not means:

@@ -39,7 +39,7 @@ class Renewal(msgspec.Struct, array_like=True, order=True):
     revenue: float
 
 
-class Member(msgspec.Struct, array_like=True):
+class AffectedCustomer(msgspec.Struct, array_like=True):
     """The tickets of one customer."""
 
     tickets: int
@@ -47,7 +47,7 @@ class Member(msgspec.Struct, array_like=True):
     """How many of them may have been another's: the bound of the space-saving counter."""
 
 
-class Audience(msgspec.Struct, array_like=True):
+class AffectedCustomers(msgspec.Struct, array_like=True):
     """Distinct customers, exact up to `EXACT`, then by the k smallest of their hashes.
 
     With k = 1,000 the estimate (k - 1) / (k-th smallest hash) is off by 3.2 % on average. Tiers,
@@ -58,7 +58,7 @@ class Audience(msgspec.Struct, array_like=True):
     2005, "Efficient computation of frequent and top-k elements in data streams".
 
     Example:
-        >>> audience = Audience()
+        >>> audience = AffectedCustomers()
         >>> for name in ("acme", "globex", "acme"):
         ...     audience.add(name, tier="team", region="eu", revenue=9.0, renewal_at=None, at=0.0)
         >>> audience.customers, audience.by_tier(), audience.revenue
@@ -84,7 +84,7 @@ class Audience(msgspec.Struct, array_like=True):
     """Tickets without a customer: each is one of its own."""
     renewals: list[Renewal] = []
     """The soonest."""
-    members: dict[str, Member] = {}
+    members: dict[str, AffectedCustomer] = {}
     accounts: dict[str, Account] = {}
     """The first `MOST_ACCOUNTS`; beyond them one with more revenue takes the place of the least."""
 
@@ -190,11 +190,11 @@ class Audience(msgspec.Struct, array_like=True):
         if member is not None:
             member.tickets += 1
         elif len(self.members) < MOST_NAMED:
-            self.members[customer] = Member(1, 0)
+            self.members[customer] = AffectedCustomer(1, 0)
         else:
             least = min(self.members, key=lambda name: (self.members[name].tickets, name))
             tickets = self.members.pop(least).tickets
-            self.members[customer] = Member(tickets + 1, tickets)
+            self.members[customer] = AffectedCustomer(tickets + 1, tickets)
 
 
 def _hash(customer: str) -> int:

@@ -18,10 +18,10 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 
 from detectors.foundation.tokens import terms, tokens
-from detectors.memory.reference_tickets import WIDTH, Vocabulary, places
+from detectors.memory.reference_tickets import WIDTH, TermSketch, places
 from detectors.policy.taxonomy import Taxonomy
 
-Placed = Literal["rule", "model", "unclassified"]
+ClassifiedBy = Literal["rule", "model", "unclassified"]
 
 SMOOTHING: Final = 0.2
 LEAST_LEARNED: Final = 5.0
@@ -32,31 +32,31 @@ TEMPER: Final = 0.6
 _LOGARITHMS: Final = np.log(np.arange(256) + SMOOTHING)
 
 
-class Place(NamedTuple):
+class Classification(NamedTuple):
     """Where a ticket belongs."""
 
     area: str
     issue_type: str | None
-    how: Placed
+    how: ClassifiedBy
 
 
-class Placer:
+class AreaClassifier:
     """The words of a tenant's areas, side by side. Derived: no part of the state.
 
     Example:
-        >>> login, billing = Vocabulary(), Vocabulary()
+        >>> login, billing = TermSketch(), TermSketch()
         >>> for _ in range(9):
         ...     login.learn(("password", "reset"))
         ...     billing.learn(("invoice", "wrong"))
-        >>> placer = Placer({"login": login, "billing": billing})
+        >>> placer = AreaClassifier({"login": login, "billing": billing})
         >>> area, confidence = placer.guess(("password", "wrong", "reset"))
         >>> area, confidence > 0.7
         ('login', True)
     """
 
-    def __init__(self, areas: Mapping[str, Vocabulary]) -> None:
+    def __init__(self, areas: Mapping[str, TermSketch]) -> None:
         """Of these *areas*."""
-        self._rows = {name: place for place, name in enumerate(sorted(areas))}
+        self._rows = {name: classify for classify, name in enumerate(sorted(areas))}
         self._names = sorted(areas)
         self._counts = np.zeros((max(len(areas), 1), 2 * WIDTH), dtype=np.uint8)
         self._tickets = np.zeros(max(len(areas), 1))
@@ -67,13 +67,13 @@ class Placer:
         """Whether *area* is one of them."""
         return area in self._rows
 
-    def update(self, area: str, vocabulary: Vocabulary) -> None:
+    def update(self, area: str, vocabulary: TermSketch) -> None:
         """*area* has learned."""
-        place = self._rows[area]
+        classify = self._rows[area]
         if not vocabulary.counts:
             return
-        self._counts[place] = np.frombuffer(vocabulary.counts, dtype=np.uint8)
-        self._tickets[place] = vocabulary.tickets
+        self._counts[classify] = np.frombuffer(vocabulary.counts, dtype=np.uint8)
+        self._tickets[classify] = vocabulary.tickets
 
     def guess(self, words: Sequence[str]) -> tuple[str, float]:
         """The likeliest area for a ticket with these *words*, and how sure that is; "" if none."""
@@ -89,10 +89,12 @@ class Placer:
         return self._names[able[best]], float(1.0 / odds.sum())
 
 
-def place(text: str, taxonomy: Taxonomy, placer: Placer, confidence: float) -> Place | None:
+def classify(
+    text: str, taxonomy: Taxonomy, placer: AreaClassifier, confidence: float
+) -> Classification | None:
     """Where a ticket with that *text* belongs; None where neither rules nor words tell."""
     found = taxonomy.place(tokens(text)) if taxonomy.areas else None
     if found is not None:
-        return Place(found[0], found[1], "rule")
+        return Classification(found[0], found[1], "rule")
     area, sure = placer.guess(terms(text))
-    return Place(area, None, "model") if area and sure >= confidence else None
+    return Classification(area, None, "model") if area and sure >= confidence else None

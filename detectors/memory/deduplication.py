@@ -59,11 +59,11 @@ class Segment(msgspec.Struct, array_like=True):
         return not self.hashes
 
 
-class Duplicates:
+class Deduplicator:
     """The memory of one tenant.
 
     Example:
-        >>> memory = Duplicates()
+        >>> memory = Deduplicator()
         >>> [memory.is_new([fingerprint("a")], hour) for hour in (0, 1, 48, 49)]
         [True, False, False, True]
     """

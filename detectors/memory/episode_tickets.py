@@ -1,7 +1,7 @@
 """What is kept of the tickets inside an episode: enough to explain it, bounded.
 
-Before an episode opens nobody knows which tickets will be inside. So each area keeps `Note`s of its
-last few, and an episode begins its `Dossier` with those of its own window.
+Before an episode opens nobody knows which tickets will be inside. So each area keeps
+`TicketSummary`s last few, and an episode begins its `EpisodeTickets` with those of its own window.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ import msgspec
 
 from detectors.foundation.dimensions import DIMENSIONS
 from detectors.foundation.tokens import terms
-from detectors.memory.affected_customers import Audience
+from detectors.memory.affected_customers import AffectedCustomers
 
 MOST_NOTES: Final = 10
 LEAST_NOTES: Final = 3
@@ -30,11 +30,11 @@ _TIER: Final = DIMENSIONS.index("tier")
 _REGION: Final = DIMENSIONS.index("region")
 
 
-class Note(msgspec.Struct, array_like=True, gc=False):
+class TicketSummary(msgspec.Struct, array_like=True, gc=False):
     r"""One ticket, as far as an explanation needs it.
 
     Example:
-        >>> Note(7, "T-7", 60.0, 1.0, (None, "eu")).keys
+        >>> TicketSummary(7, "T-7", 60.0, 1.0, (None, "eu")).keys
         ('region\x1feu',)
     """
 
@@ -74,7 +74,7 @@ def horizon(at: float, rate: float) -> float:
     return at - NOTED_TICKETS / max(rate, 1e-6) * 3600.0
 
 
-def remember(notes: list[Note], note: Note, rate: float) -> list[Note]:
+def remember(notes: list[TicketSummary], note: TicketSummary, rate: float) -> list[TicketSummary]:
     """Add *note* to the *notes* of an area with *rate* tickets an hour.
 
     Returns:
@@ -89,12 +89,13 @@ def remember(notes: list[Note], note: Note, rate: float) -> list[Note]:
     return forgotten
 
 
-class Dossier(msgspec.Struct, array_like=True):
+class EpisodeTickets(msgspec.Struct, array_like=True):
     r"""All that is known of what came inside one episode.
 
     Example:
-        >>> dossier = Dossier(since=0.0)
-        >>> dossier.add(Note(7, "T-7", 60.0, 1.0, (None, "eu"), "acme", text="sso error"), 90)
+        >>> dossier = EpisodeTickets(since=0.0)
+        >>> ticket = TicketSummary(7, "T-7", 60.0, 1.0, (None, "eu"), "acme", text="sso error")
+        >>> dossier.add(ticket, 90)
         >>> dossier.values, dossier.terms()["sso"], dossier.audience.customers
         ({'region\x1feu': 1.0}, 1, 1)
     """
@@ -110,8 +111,8 @@ class Dossier(msgspec.Struct, array_like=True):
     values: dict[str, float] = {}
     """Customer-equivalents by key."""
     pairs: dict[str, float] = {}
-    audience: Audience = msgspec.field(default_factory=Audience)
-    candidates: list[Note] = []
+    audience: AffectedCustomers = msgspec.field(default_factory=AffectedCustomers)
+    candidates: list[TicketSummary] = []
     """Of the tickets with text, those with the smallest marks: a fair sample."""
 
     def account(self, until: float, rate: float, *, calm: bool = False) -> None:
@@ -123,7 +124,7 @@ class Dossier(msgspec.Struct, array_like=True):
 
     def add(
         self,
-        note: Note,
+        note: TicketSummary,
         renewal_days: int,
         *,
         inside: bool = True,
@@ -162,7 +163,7 @@ class Dossier(msgspec.Struct, array_like=True):
         """In how many of the `candidates` each word stands."""
         return Counter(term for note in self.candidates for term in terms(note.text))
 
-    def _count_values(self, note: Note, also: tuple[str, ...]) -> None:
+    def _count_values(self, note: TicketSummary, also: tuple[str, ...]) -> None:
         weight = note.weight
         self.came += weight
         keys = (*also, *note.keys)
@@ -172,7 +173,7 @@ class Dossier(msgspec.Struct, array_like=True):
             _count(self.pairs, pair, weight, MOST_PAIRS)
 
     def withdraw(
-        self, note: Note, at: float, *, inside: bool = True, also: tuple[str, ...] = ()
+        self, note: TicketSummary, at: float, *, inside: bool = True, also: tuple[str, ...] = ()
     ) -> None:
         """A ticket that counted *at* was taken back: it counts no more, and is no example."""
         if at < self.since:
@@ -191,7 +192,7 @@ def _pairs(keys: tuple[str, ...]) -> list[str]:
     return [TOGETHER.join(pair) for pair in combinations(keys, 2)]
 
 
-def _short(note: Note) -> Note:
+def _short(note: TicketSummary) -> TicketSummary:
     if len(note.text) <= NOTE_CHARACTERS:
         return note
     return msgspec.structs.replace(note, text=note.text[:NOTE_CHARACTERS])

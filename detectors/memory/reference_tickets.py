@@ -2,10 +2,11 @@
 
 Two small sketches, both fading with age, both the same whatever restarts in between:
 
-- `Vocabulary`: in how many of the tickets each word stood, a count-min sketch (Cormode and
+- `TermSketch`: in how many of the tickets each word stood, a count-min sketch (Cormode and
   Muthukrishnan 2005) of two rows of `WIDTH` small counters. It reads too few only of what came
   before the counts were halved; a word that never came reads as one to three where texts are long.
-- `Mix`: the values of `DOCUMENTS` tickets, a sample by the smallest marks (Efraimidis and Spirakis
+- `ValueReservoir`: the values of `DOCUMENTS` tickets, a sample by the smallest marks (Efraimidis
+and Spirakis
   2006, "Weighted random sampling with a reservoir"), with weights that grow with time (Cormode et
   al. 2009, "Forward decay"): each is a ticket of the last weeks, recent ones likelier.
 """
@@ -45,11 +46,11 @@ def places(terms: Iterable[str]) -> tuple[Row, Row]:
     return (marks & 0xFFFF) % WIDTH, (marks >> 16) % WIDTH + WIDTH
 
 
-class Vocabulary(msgspec.Struct, array_like=True):
+class TermSketch(msgspec.Struct, array_like=True):
     """How many tickets held which words.
 
     Example:
-        >>> words = Vocabulary()
+        >>> words = TermSketch()
         >>> words.learn(["sso", "error"])
         >>> words.counts_of(["sso", "coupon"]).tolist(), words.tickets
         ([1, 0], 1.0)
@@ -85,11 +86,11 @@ class Vocabulary(msgspec.Struct, array_like=True):
         return found
 
 
-class Mix(msgspec.Struct, array_like=True):
+class ValueReservoir(msgspec.Struct, array_like=True):
     """The values of some tickets, as 16 bits each.
 
     Example:
-        >>> mix = Mix()
+        >>> mix = ValueReservoir()
         >>> for mark in range(1, 9):
         ...     mix.take(mix.rank(mark, 0.0), ("region=eu", f"version={mark % 2}"))
         >>> mix.count(("region=eu",), ("region=eu", "version=1")), len(mix)

@@ -52,7 +52,7 @@ class Score(NamedTuple):
     """Relative variance of what was due: dispersion and ignorance."""
 
 
-class Member(msgspec.Struct, frozen=True):
+class WindowShare(msgspec.Struct, frozen=True):
     """One window that a score is made of."""
 
     multiple: float
@@ -203,7 +203,7 @@ class Model(ABC):
         rate, weeks = self.rate, self.maturity_hours / HOURS_A_WEEK
         return Expectation(rate, rate, 1.0, noise, 0.0, 0.0, rate * self.maturity_hours, weeks)
 
-    def members(self) -> list[Member]:
+    def members(self) -> list[WindowShare]:
         """The windows that the score of its last ticket was made of; changes nothing."""
         return []
 

@@ -44,9 +44,9 @@ from detectors.models.base import (
     LEAST_EVIDENCE,
     Arrival,
     Expectation,
-    Member,
     Model,
     Score,
+    WindowShare,
 )
 from detectors.models.baseline import Baseline, Context
 from detectors.models.day_totals import Totals
@@ -260,10 +260,10 @@ class CusumBank(Model):
             self.maturity_hours / HOURS_A_WEEK,
         )
 
-    def members(self) -> list[Member]:
+    def members(self) -> list[WindowShare]:
         """See `Model`."""
         twin = self.restore(self.encode(), copy.deepcopy(self._context))
-        told: list[Member] = []
+        told: list[WindowShare] = []
         twin._judge(twin._state.at, twin._state.due, told)
         total = sum(member.share for member in told)
         return [msgspec.structs.replace(member, share=member.share / total) for member in told]
@@ -349,7 +349,7 @@ class CusumBank(Model):
         came, due = baseline.today_so_far(totals)
         return totals.squares[into + 1] - outside * outside, came, due
 
-    def _judge(self, at: float, due: float, told: list[Member] | None = None) -> Score:
+    def _judge(self, at: float, due: float, told: list[WindowShare] | None = None) -> Score:
         """The score of the windows that end now; each one is *told*, for those who ask."""
         state = self._state
         baseline, totals = state.baseline, self._totals
@@ -395,7 +395,7 @@ class CusumBank(Model):
             total += value
             if told is not None:
                 told.append(
-                    Member(
+                    WindowShare(
                         multiple,
                         window.start * 3600.0,
                         observed,

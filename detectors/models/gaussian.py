@@ -11,10 +11,10 @@ from typing import ClassVar, cast
 from river import anomaly, proba
 
 from detectors.models.seasonal_profile import Context
-from detectors.models.time_buckets import BUCKETS_A_WEEK, Buckets
+from detectors.models.time_buckets import BUCKETS_A_WEEK, BucketedModel
 
 
-class GaussianBuckets(Buckets):
+class GaussianBuckets(BucketedModel):
     """A normal distribution of counts."""
 
     name: ClassVar[str] = "gaussian"

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 from river import anomaly
 
 from detectors.models.seasonal_profile import Context
-from detectors.models.time_buckets import Buckets
+from detectors.models.time_buckets import BucketedModel
 
 TREES: Final = 5
 HEIGHT: Final = 4
@@ -23,7 +23,7 @@ FADE: Final = 0.9998
 """Of the histogram of scores, per bucket: half-life five weeks."""
 
 
-class HalfSpaceBuckets(Buckets):
+class HalfSpaceBuckets(BucketedModel):
     """Half-space trees over the count, scaled to 0..1 by the mean."""
 
     name: ClassVar[str] = "half_space_trees"

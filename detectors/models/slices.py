@@ -134,7 +134,7 @@ class Area(NamedTuple):
     age_hours: float
 
 
-class Found(NamedTuple):
+class SliceScore(NamedTuple):
     """The slice that scored highest."""
 
     score: Score
@@ -183,7 +183,7 @@ class Slices(msgspec.Struct, array_like=True):
         shares: Shares,
         *,
         teaches: bool = True,
-    ) -> Found | None:
+    ) -> SliceScore | None:
         r"""Take in one ticket of the area, whose values are *keys*.
 
         Args:
@@ -209,7 +209,7 @@ class Slices(msgspec.Struct, array_like=True):
         self.today += weight
         self.block += weight
         judged = self.known >= LEAST_KNOWN and area.age_hours >= LEAST_AGE_HOURS
-        best: Found | None = None
+        best: SliceScore | None = None
         for key in keys:
             slice_ = self.of.get(key)
             if slice_ is None:
@@ -221,7 +221,7 @@ class Slices(msgspec.Struct, array_like=True):
             slice_.lately = (slice_.lately[0] + lately, slice_.lately[1] + days)
             found = self._fold(slice_, at, weight, last_seen, share, rests_on, area, judged)
             if found is not None and (best is None or found.value > best.score.value):
-                best = Found(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
+                best = SliceScore(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
         self.lately = (self.lately[0] + lately, self.lately[1] + days)
         if teaches:
             shares.add(lately, days, [key for key in keys if not key.startswith(OF_AN_AREA)])

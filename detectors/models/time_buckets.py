@@ -39,7 +39,7 @@ class Bucket(msgspec.Struct, array_like=True):
     """Dealt with: what it holds does not score any more."""
 
 
-class Buckets(Model):
+class BucketedModel(Model):
     """A model that scores the count of the bucket that runs."""
 
     def __init__(self, context: Context, start: float) -> None:
@@ -125,7 +125,7 @@ class Buckets(Model):
 
     def adopt(self, other: Model, share: float) -> None:
         """See `Model`."""
-        assert isinstance(other, Buckets)
+        assert isinstance(other, BucketedModel)
         theirs = other._counts
         self._counts.mean.n, self._counts.mean._mean = theirs.mean.n, theirs.mean.get() * share
         self._counts._S = theirs._S * share * share

@@ -52,7 +52,7 @@ RULES: Final = (
 _ELSE: Final = Rule(severity="info")
 
 
-def judge(
+def severity_of(
     rules: Sequence[Rule],
     customers: int,
     observed: float,
@@ -64,10 +64,10 @@ def judge(
     """The first of *rules* for an episode of *hours* with these counts; info where none holds.
 
     Example:
-        >>> judge(RULES, customers=60, observed=60, expected=3, hours=0.5).severity
+        >>> severity_of(RULES, customers=60, observed=60, expected=3, hours=0.5).severity
         'critical'
         >>> vip = Rule(severity="critical", name="big account", tier="enterprise", tier_customers=2)
-        >>> judge((vip,), 9, 9.0, 3.0, 1.0, tiers={"enterprise": 2}).words
+        >>> severity_of((vip,), 9, 9.0, 3.0, 1.0, tiers={"enterprise": 2}).words
         'big account: enterprise customers >= 2'
     """
     ratio = observed / max(expected, 1e-9)

@@ -12,10 +12,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from detectors.memory.episode_tickets import Dossier, Note
+from detectors.memory.episode_tickets import EpisodeTickets, TicketSummary
 from detectors.models import Score
 from detectors.policy.settings import Settings
-from detectors.policy.severity_rules import Rule, is_graver, judge
+from detectors.policy.severity_rules import Rule, is_graver, severity_of
 from schemas.escalation import Reason, Severity, Suppressed, Transition
 
 Phase = Literal["opened", "recovering", "resolved"]
@@ -83,7 +83,7 @@ class Episode(msgspec.Struct, array_like=True):
     """False pages a week that the series may spend."""
     expected_pages: float = 0.0
     """And that it is expected to, at its limit."""
-    dossier: Dossier | None = None
+    dossier: EpisodeTickets | None = None
     """What is known of the tickets inside; None once it is resolved."""
     joined_at: float = 0.0
     """When an area last came to be inside."""
@@ -121,7 +121,7 @@ class Episode(msgspec.Struct, array_like=True):
         if score.value > self.score.value:
             self.score = score
 
-    def begin(self, dossier: Dossier, rules: Sequence[Rule]) -> None:
+    def begin(self, dossier: EpisodeTickets, rules: Sequence[Rule]) -> None:
         """*dossier* holds what is still known of the window that opened it."""
         self.dossier = dossier
         self.before = max(0, self.customers - dossier.audience.customers)
@@ -129,7 +129,7 @@ class Episode(msgspec.Struct, array_like=True):
         rule = self.grade(rules)
         self.severity, self.severity_rule = rule.severity, rule.words
 
-    def inside(self, note: Note) -> bool:
+    def inside(self, note: TicketSummary) -> bool:
         """Whether a ticket of the series is one of what the episode is about."""
         return self.slice is None or self.slice in note.keys
 
@@ -138,7 +138,7 @@ class Episode(msgspec.Struct, array_like=True):
         audience = self.dossier.audience if self.dossier is not None else None
         if not any(rule.tier or rule.revenue for rule in rules):
             audience = None  # what they ask for takes a while
-        return judge(
+        return severity_of(
             rules,
             self.customers,
             self.observed,

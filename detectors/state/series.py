@@ -13,14 +13,14 @@ import msgspec
 from detectors.foundation import state_codec
 from detectors.foundation.state_codec import Floats, Integers
 from detectors.memory.customer_weights import CustomerMemory
-from detectors.memory.episode_tickets import Dossier, Note
-from detectors.memory.reference_tickets import Mix, Vocabulary
+from detectors.memory.episode_tickets import EpisodeTickets, TicketSummary
+from detectors.memory.reference_tickets import TermSketch, ValueReservoir
 from detectors.models import Model, model_class
 from detectors.models.seasonal_profile import Context
 from detectors.models.slices import Slices
 from detectors.policy.settings import ModelName
 from detectors.state.episode import Episode
-from detectors.state.threshold import Limit
+from detectors.state.threshold import SeriesThreshold
 from detectors.state.threshold_priors import Kind
 
 PENDING_MARGIN: Final = math.log(10.0)
@@ -42,8 +42,8 @@ class _Record(msgspec.Struct, array_like=True):
     model_name: ModelName
     model: bytes
     born: float
-    limit: Limit
-    slice_limit: Limit
+    limit: SeriesThreshold
+    slice_limit: SeriesThreshold
     slices: Slices
     customers: CustomerMemory
     ordinal: int
@@ -77,8 +77,8 @@ class Series:
         """A new series, first seen *born* (hours since 1970)."""
         self.model = model
         self.born = born
-        self.limit = Limit(born)
-        self.slice_limit = Limit(born)
+        self.limit = SeriesThreshold(born)
+        self.slice_limit = SeriesThreshold(born)
         """Of all its slices together."""
         self.slices = Slices()
         self.customers = CustomerMemory()
@@ -102,10 +102,10 @@ class Series:
         self._hour_before = 0.0
         self._recent: Integers = array("Q")
         self._weights: Floats = array("f")
-        self.notes: list[Note] = []
+        self.notes: list[TicketSummary] = []
         """The last tickets, in case they are inside an episode that opens with a later one."""
-        self.mix = Mix()
-        self.vocabulary = Vocabulary()
+        self.mix = ValueReservoir()
+        self.vocabulary = TermSketch()
         self._usual: bytes | None = None
         """Mix and vocabulary, packed; None where they changed since."""
         self._handled: Floats = array("f")
@@ -136,7 +136,7 @@ class Series:
             return "pending" if self.pending else "calm"
         return "recovering" if episode.phase == "recovering" else "opened"
 
-    def limit_of(self, kind: Kind) -> Limit:
+    def limit_of(self, kind: Kind) -> SeriesThreshold:
         """The limit that scores of *kind* are held against."""
         return self.slice_limit if kind == "slice" else self.limit
 
@@ -298,7 +298,7 @@ class Series:
         if same:
             self.limit = record.limit
         else:
-            self.limit = Limit(at / 3600.0)
+            self.limit = SeriesThreshold(at / 3600.0)
         self.slice_limit, self.slices = record.slice_limit, record.slices
         self.customers = record.customers
         self.ordinal, self.episode = record.ordinal, record.episode
@@ -309,9 +309,11 @@ class Series:
         self._hour_before = record.hour_before
         self._recent, self._weights = record.recent, record.weights
         if self.episode is not None and record.dossier:
-            self.episode.dossier = state_codec.unpack(record.dossier, Dossier)
-        self.notes = state_codec.unpack(record.notes, list[Note])
-        self.mix, self.vocabulary = state_codec.unpack(record.usual, tuple[Mix, Vocabulary])
+            self.episode.dossier = state_codec.unpack(record.dossier, EpisodeTickets)
+        self.notes = state_codec.unpack(record.notes, list[TicketSummary])
+        self.mix, self.vocabulary = state_codec.unpack(
+            record.usual, tuple[ValueReservoir, TermSketch]
+        )
         self._handled, self.elapsed = record.handled, record.elapsed
         self.shared = record.shared
         return self

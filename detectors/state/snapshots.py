@@ -38,7 +38,7 @@ class Version(msgspec.Struct, array_like=True, frozen=True):
     data: bytes
 
 
-class Twin(msgspec.Struct, array_like=True, frozen=True):
+class VersionPair(msgspec.Struct, array_like=True, frozen=True):
     """The newest version, and the one that was accepted when it was written."""
 
     new: Version
@@ -57,7 +57,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     partition: int = -1
 
 
-def seal(record: Twin | Progress) -> bytes:
+def add_checksum(record: VersionPair | Progress) -> bytes:
     """Bytes of a record: format, checksum, content."""
     content = msgspec.msgpack.encode(record)
     return bytes([FORMAT]) + zlib.crc32(content).to_bytes(4, "big") + content
@@ -84,7 +84,7 @@ class Recovery:
     def __init__(self) -> None:
         """Nothing read yet."""
         self.progress = Progress()
-        self._twins: dict[bytes, dict[int, Twin]] = {}
+        self._twins: dict[bytes, dict[int, VersionPair]] = {}
         self._kept: dict[bytes, dict[int, Version]] = {}
         """Accepted versions that a former owner's late writes are about to hide, by their owner."""
         self._written: dict[bytes, float] = {}
@@ -121,14 +121,14 @@ class Recovery:
             kept = self._kept.get(key, {}).values()
             candidates = [
                 version
-                for twin in (*by_owner.values(), *map(Twin, kept))
+                for twin in (*by_owner.values(), *map(VersionPair, kept))
                 for version in self._accepted(twin)
             ]
             if candidates:  # else: first written by a generation that was never complete
                 found[key] = max(candidates, key=lambda v: (turn[v.owner], v.generation))
         return found
 
-    def _accepted(self, twin: Twin) -> list[Version]:
+    def _accepted(self, twin: VersionPair) -> list[Version]:
         """The versions of *twin* that the progress record accepts, newest first."""
         generations = self.progress.accepted
         return [
@@ -142,7 +142,7 @@ class Recovery:
         return self._written.get(key, 0.0)
 
 
-class Writer:
+class SnapshotWriter:
     """Makes the records of one owner's snapshots of one partition."""
 
     def __init__(self, owner: int, partition: int, recovery: Recovery | None = None) -> None:
@@ -188,11 +188,11 @@ class Writer:
         self._accepted[self._owner] = self._generation
         self._forget_owners()
         progress = Progress(next_offset, ticked, dict(self._accepted), self._partition)
-        return [*records, (PROGRESS_KEY, seal(progress))]
+        return [*records, (PROGRESS_KEY, add_checksum(progress))]
 
     def _twin(self, key: bytes, data: bytes, now: float) -> bytes:
         new = Version(self._owner, self._generation, data)
-        sealed = seal(Twin(new, self._versions.get(key)))
+        sealed = add_checksum(VersionPair(new, self._versions.get(key)))
         self._versions[key] = new
         self._written.pop(key, None)  # to the end: the order is by age
         self._written[key] = now
@@ -213,5 +213,5 @@ class Writer:
 
 
 PROGRESS_KEY: Final = b"progress"
-_decode_twin = msgspec.msgpack.Decoder(Twin).decode
+_decode_twin = msgspec.msgpack.Decoder(VersionPair).decode
 decode_progress = msgspec.msgpack.Decoder(Progress).decode

@@ -10,18 +10,18 @@ from detectors.foundation import state_codec
 from detectors.foundation.calendar import Calendar, Event
 from detectors.foundation.outcomes import Guard
 from detectors.foundation.state_codec import Integers
-from detectors.memory.area_classifier import Placer
-from detectors.memory.deduplication import Duplicates
+from detectors.memory.area_classifier import AreaClassifier
+from detectors.memory.deduplication import Deduplicator
 from detectors.models import Score
 from detectors.models.seasonal_profile import Context, Profile
 from detectors.models.tenant_shares import Shares
 from detectors.policy.settings import Settings
 from detectors.state.series import Series
-from detectors.state.threshold import Pool, Reckoned
+from detectors.state.threshold import ComputedThreshold, ThresholdPool
 from detectors.state.threshold_priors import KINDS, TABLE, Kind, Prior, rate_class
 from schemas.signals import OTHER, UNCLASSIFIED
 
-WHOLE = ""
+TENANT_SERIES = ""
 """The key of the tenant's own series; no area has it."""
 LONGEST_EVENT_SECONDS: Final = 14.0 * 86_400.0
 MOST_PLACED: Final = 64
@@ -30,11 +30,11 @@ KNOWN_HOURS: Final = 336.0
 """An area that nobody named is known after so long; or if the tenant was younger when it came."""
 
 
-def _pools() -> dict[Kind, list[Pool]]:
-    return {kind: [Pool() for _ in TABLE[kind]] for kind in KINDS}
+def _pools() -> dict[Kind, list[ThresholdPool]]:
+    return {kind: [ThresholdPool() for _ in TABLE[kind]] for kind in KINDS}
 
 
-class Page(msgspec.Struct, array_like=True):
+class PageRecord(msgspec.Struct, array_like=True):
     """A page that went out, and what people said of it: all that verdicts do follows from these.
 
     Times are seconds since 1970.
@@ -44,7 +44,7 @@ class Page(msgspec.Struct, array_like=True):
     episode_id: str
     verdict: str = ""
     """What people said of it; empty: nothing yet."""
-    key: str = WHOLE
+    key: str = TENANT_SERIES
     """Of the series that paged."""
     kind: Kind = "area"
     since: float = 0.0
@@ -76,14 +76,14 @@ class Page(msgspec.Struct, array_like=True):
         return min(self.until or self.ended or longest, longest)
 
 
-class Checked(NamedTuple):
+class ThresholdCheck(NamedTuple):
     """One score that was held against its limit, and what came of it."""
 
     key: str
     kind: Kind
     at: float
     score: Score
-    reckoned: Reckoned
+    reckoned: ComputedThreshold
     bar: float
     """What it had to reach: the limit, or more where its like was called false."""
     outcome: Literal["below", "called_false", "announced", "one_area", "inherited", "crossed"]
@@ -99,8 +99,8 @@ class _Record(msgspec.Struct, array_like=True):
     last_ticket: float
     profile: Profile
     shares: Shares
-    pools: dict[Kind, list[Pool]]
-    pages: list[Page]
+    pools: dict[Kind, list[ThresholdPool]]
+    pages: list[PageRecord]
     placed: Integers
     guessed: float
     guessed_right: float
@@ -133,14 +133,14 @@ class Tenant:
         """When the last one came, in any area."""
         self.areas: dict[str, Series] = {}
         self.running: set[str] = set()
-        """Areas whose episode runs; `WHOLE` where the tenant's does."""
-        self.duplicates = Duplicates()
+        """Areas whose episode runs; `TENANT_SERIES` where the tenant's does."""
+        self.duplicates = Deduplicator()
         self.touched: set[str] = set()
         """Areas changed since the owner last cleared this."""
         self.profile = Profile()
         self.shares = Shares()
         self.pools = _pools()
-        self.pages: list[Page] = []
+        self.pages: list[PageRecord] = []
         """Of the last four weeks, oldest first; those with a verdict for a quarter."""
         self.placed: Integers = array("Q")
         """Marks of the last tickets whose area was told by their words."""
@@ -148,10 +148,10 @@ class Tenant:
         """Tagged tickets whose area was guessed before it was learned from, faded ..."""
         self.guessed_right = 0.0
         """... and how many of them rightly: prequential accuracy."""
-        self._placer: Placer | None = None
+        self._placer: AreaClassifier | None = None
         self.guarded: list[Guard] = []
         """What kept the signal at hand from counting fully, or from a page of its own."""
-        self.checked: list[Checked] | None = None
+        self.checked: list[ThresholdCheck] | None = None
         """What was held against its limit, for those who ask; None: nobody does. No state."""
         self._settings = settings
         self._whole: Series | None = None
@@ -161,7 +161,7 @@ class Tenant:
         self.clock, self.minute = at, int(at // 60)
         self.born = int(at // 3600)
         self.last_ticket = at
-        self._whole = Series.starting("cusum_bank", self.context(WHOLE), at)
+        self._whole = Series.starting("cusum_bank", self.context(TENANT_SERIES), at)
 
     @property
     def whole(self) -> Series:
@@ -171,8 +171,8 @@ class Tenant:
         return self._whole
 
     def series(self, key: str) -> Series:
-        """The series of the area *key*, or of the tenant as a `WHOLE`."""
-        return self.whole if key == WHOLE else self.areas[key]
+        """The series of the area *key*, or of the tenant as a `TENANT_SERIES`."""
+        return self.whole if key == TENANT_SERIES else self.areas[key]
 
     def admit(self, name: str, series: Series) -> None:
         """*series* is that of the area *name* from here on."""
@@ -200,13 +200,13 @@ class Tenant:
             profile=self.profile,
             area=area,
             tenant_born=self.born,
-            teaches=area == WHOLE,
+            teaches=area == TENANT_SERIES,
         )
 
     def inform(self, area: str) -> None:
-        """Tell the series *area* (`WHOLE`: all) what its calendar says by now."""
-        self.whole.model.inform(self.context(WHOLE))
-        for name in self.areas if area == WHOLE else (area,):
+        """Tell the series *area* (`TENANT_SERIES`: all) what its calendar says by now."""
+        self.whole.model.inform(self.context(TENANT_SERIES))
+        for name in self.areas if area == TENANT_SERIES else (area,):
             self.areas[name].model.inform(self.context(name))
 
     def _calendar(self, area: str) -> Calendar:
@@ -218,22 +218,22 @@ class Tenant:
                 start=page.since,
                 end=page.event_end,
                 factor=1.0,
-                areas=() if page.key == WHOLE else (page.key,),
+                areas=() if page.key == TENANT_SERIES else (page.key,),
             )
             for page in self.pages
-            if page.masked and page.key in (area, WHOLE)
+            if page.masked and page.key in (area, TENANT_SERIES)
         )
         if not said:
             return calendar
         return msgspec.structs.replace(calendar, events=calendar.events + said)
 
-    def pool(self, kind: Kind, rate: float) -> tuple[Pool, Prior]:
+    def pool(self, kind: Kind, rate: float) -> tuple[ThresholdPool, Prior]:
         """What series of that kind and rate have shown here, and what the table expects of them."""
         place = rate_class(rate)
         return self.pools[kind][place], TABLE[kind][place]
 
     @property
-    def placer(self) -> Placer:
+    def placer(self) -> AreaClassifier:
         """The words of its areas, to place tickets that say none."""
         if self._placer is None:
             learned = {
@@ -241,7 +241,7 @@ class Tenant:
                 for name, series in self.areas.items()
                 if name not in (UNCLASSIFIED, OTHER) and series.vocabulary.tickets > 0.0
             }
-            self._placer = Placer(learned)
+            self._placer = AreaClassifier(learned)
         return self._placer
 
     def learn_words(self, area: str, words: Sequence[str], *, tested: bool) -> None:
@@ -278,7 +278,7 @@ class Tenant:
         segments = (
             msgspec.structs.replace(s, hashes=s.hashes[:]) for s in self.duplicates.segments
         )
-        other.duplicates = Duplicates(segments)
+        other.duplicates = Deduplicator(segments)
         return other
 
     def encode(self) -> bytes:
@@ -316,7 +316,9 @@ class Tenant:
         self.profile, self.shares, self.pools = record.profile, record.shares, record.pools
         self.pages, self.placed = record.pages, record.placed
         self.guessed, self.guessed_right = record.guessed, record.guessed_right
-        self._whole = Series.restore(record.whole, self.context(WHOLE), "cusum_bank", record.clock)
+        self._whole = Series.restore(
+            record.whole, self.context(TENANT_SERIES), "cusum_bank", record.clock
+        )
         if self._whole.running is not None:
-            self.running.add(WHOLE)
+            self.running.add(TENANT_SERIES)
         return self

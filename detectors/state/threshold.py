@@ -2,9 +2,9 @@
 
 A score says how rare a window is by the model; the model is not the world. Peaks above `LEVEL`
 (clusters six hours apart) come at some rate nu and exceed it by beta on average. Both are learned
-from the series itself, shrunk to what series like it have shown (`Pool`), which in turn is shrunk
-to a table simulated beforehand (`detectors.state.threshold_priors`). The limit that is passed as
-often as the budget allows is
+from the series itself, shrunk to what series like it have shown (`ThresholdPool`), which in turn
+is shrunk to a table simulated beforehand (`detectors.state.threshold_priors`). The limit that is
+passed as often as the budget allows is
 
     beta log(nu / allowed)               or, where the tail is heavier than exponential,
     beta (1 - xi) ((nu / allowed)^xi - 1) / xi
@@ -58,7 +58,7 @@ STEP: Final = 0.7
 MOST_RAISED: Final = 4.0
 
 
-class Pool(msgspec.Struct, array_like=True):
+class ThresholdPool(msgspec.Struct, array_like=True):
     """What the series of one tenant and class have shown together, faded."""
 
     weeks: float = 0.0
@@ -84,7 +84,7 @@ class Pool(msgspec.Struct, array_like=True):
         )
 
 
-class Reckoned(NamedTuple):
+class ComputedThreshold(NamedTuple):
     """How a limit comes about: ``limit`` is the sum of what follows ``shape``, `LEAST` at least."""
 
     limit: float
@@ -104,11 +104,11 @@ class Reckoned(NamedTuple):
     """And verdicts."""
 
 
-class Limit(msgspec.Struct, array_like=True):
+class SeriesThreshold(msgspec.Struct, array_like=True):
     """The limit of one series. Times are hours since 1970.
 
     Example:
-        >>> limit, pool, table = Limit(0.0), Pool(), Prior(1.0, 1.0)
+        >>> limit, pool, table = SeriesThreshold(0.0), ThresholdPool(), Prior(1.0, 1.0)
         >>> [round(limit.at(400.0, per_week, pool, table), 2) for per_week in (0.1, 0.01)]
         [2.26, 4.55]
     """
@@ -141,11 +141,11 @@ class Limit(msgspec.Struct, array_like=True):
             self.recent.append((at, score))
         self.last = at
 
-    def elapse(self, at: float, pool: Pool, table: Prior) -> None:
+    def elapse(self, at: float, pool: ThresholdPool, table: Prior) -> None:
         """Time has come to *at*: quiet weeks teach as well."""
         self._learn(at, pool, pool.prior(table))
 
-    def at(self, at: float, per_week: float, pool: Pool, table: Prior) -> float:
+    def at(self, at: float, per_week: float, pool: ThresholdPool, table: Prior) -> float:
         """The limit for *per_week* false pages a week; learns what is old enough *at*.
 
         Args:
@@ -157,7 +157,7 @@ class Limit(msgspec.Struct, array_like=True):
         self._learn(at, pool, pool.prior(table))
         return self.now(at, per_week, pool, table)
 
-    def now(self, at: float, per_week: float, pool: Pool, table: Prior) -> float:
+    def now(self, at: float, per_week: float, pool: ThresholdPool, table: Prior) -> float:
         """The same as far as was learned already; changes nothing."""
         return self.reckon(at, per_week, pool, table).limit
 
@@ -165,11 +165,11 @@ class Limit(msgspec.Struct, array_like=True):
         self,
         at: float,
         per_week: float,
-        pool: Pool,
+        pool: ThresholdPool,
         table: Prior,
         confirmed: Sequence[float] = (),
         raised: float = 0.0,
-    ) -> Reckoned:
+    ) -> ComputedThreshold:
         """The same, and how it comes about; changes nothing.
 
         Args:
@@ -189,9 +189,11 @@ class Limit(msgspec.Struct, array_like=True):
         by_pages = max(0.0, by_pages)
         reach = self._reach(rate / per_week, excess)
         limit = max(LEAST, reach + by_pages + raised)
-        return Reckoned(limit, per_week, rate, excess, self._shape(), reach, by_pages, raised)
+        return ComputedThreshold(
+            limit, per_week, rate, excess, self._shape(), reach, by_pages, raised
+        )
 
-    def expected(self, limit: float, pool: Pool, table: Prior) -> float:
+    def expected(self, limit: float, pool: ThresholdPool, table: Prior) -> float:
         """Pages a week by chance at *limit*, by all that was learned."""
         rate, excess = self.tail(pool.prior(table))
         shape, over = self._shape(), max(0.0, limit - LEVEL)
@@ -199,7 +201,7 @@ class Limit(msgspec.Struct, array_like=True):
             return rate * math.exp(-over / excess)
         return rate * float((1.0 + shape * over / (excess * (1.0 - shape))) ** (-1.0 / shape))
 
-    def paged(self, at: float, per_week: float, pool: Pool, table: Prior) -> None:
+    def paged(self, at: float, per_week: float, pool: ThresholdPool, table: Prior) -> None:
         """A page went out *at*: the limit rises, and falls again at the rate that is allowed."""
         _, excess = self.tail(pool.prior(table))
         fading = excess * STEP * per_week * max(0.0, at - self.raised_at) / 168.0
@@ -230,7 +232,7 @@ class Limit(msgspec.Struct, array_like=True):
             return excess * math.log(odds)
         return excess * (1.0 - shape) * float(odds**shape - 1.0) / shape
 
-    def _learn(self, at: float, pool: Pool, prior: Prior) -> None:
+    def _learn(self, at: float, pool: ThresholdPool, prior: Prior) -> None:
         since = self.born + WARM_UP_HOURS
         if at <= since:
             self.recent = [peak for peak in self.recent if peak[0] > at - GUARD_HOURS]
@@ -249,7 +251,7 @@ class Limit(msgspec.Struct, array_like=True):
             if began > since:
                 self._take(peak - LEVEL, pool, prior)
 
-    def _take(self, excess: float, pool: Pool, prior: Prior) -> None:
+    def _take(self, excess: float, pool: ThresholdPool, prior: Prior) -> None:
         cap = self.tail(prior)[1] * (MOST_EXCESSES + HITS_PER_EXCESS * max(0.0, self.hits - 1.0))
         self.hits *= 0.97
         if excess > cap:

@@ -1,14 +1,14 @@
 """The clock of a tenant: what the passing of time alone decides."""
 
-from detectors.alerting.lifecycle import account, resolve
+from detectors.alerting.lifecycle import advance_episode, resolve
 from detectors.policy.settings import Settings
-from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant
 from detectors.step.result import Step
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick
 
 
-def take_tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | None) -> Step:
+def apply_tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | None) -> Step:
     """Move the clock of a tenant to a tick, if the tick may move it."""
     wall_clock = tick.tenant is None
     too_far = received_at is not None and tick.now > received_at + settings.future_seconds
@@ -60,9 +60,9 @@ def pass_time(tenant: Tenant, now: float, settings: Settings) -> list[Escalation
             if series.running is None:  # it ended with the one it was inside of
                 continue
             series.model.advance(minute)
-            if key != WHOLE:
+            if key != TENANT_SERIES:
                 tenant.touched.add(key)
-            account(tenant, key, minute)
+            advance_episode(tenant, key, minute)
             if _is_over(tenant, key, minute, settings):
                 events += resolve(tenant, key, minute, settings)
     tenant.minute = last
@@ -74,5 +74,5 @@ def _is_over(tenant: Tenant, key: str, minute: float, settings: Settings) -> boo
     assert episode is not None
     over = episode.look(minute, settings)
     if episode.reason == "storm":  # it stands for the others, not for the tenant's own count
-        return tenant.running == {WHOLE}
+        return tenant.running == {TENANT_SERIES}
     return over

@@ -1,15 +1,15 @@
 """Corrections of tickets that were counted: merged, deleted, reclassified, solved."""
 
-from detectors.alerting.lifecycle import also_of, tell
+from detectors.alerting.lifecycle import tell, tenant_keys_of
 from detectors.foundation.outcomes import Outcome
 from detectors.foundation.tokens import terms
 from detectors.memory.deduplication import fingerprint, fingerprints
-from detectors.memory.episode_tickets import Note
+from detectors.memory.episode_tickets import TicketSummary
 from detectors.models.slices import keys_of
 from detectors.policy.settings import Settings
 from detectors.state.series import Series
-from detectors.state.tenant import WHOLE, Tenant
-from detectors.step.counting import count, count_belated, note_of, values_of
+from detectors.state.tenant import TENANT_SERIES, Tenant
+from detectors.step.counting import count_late_in_episode, count_ticket, summarize, values_of
 from schemas.escalation import EscalationEvent
 from schemas.signals import MOST_HANDLING_SECONDS, UNCLASSIFIED, Ticket
 
@@ -18,7 +18,7 @@ FRESH_SECONDS = 3600.0
 it came now. Any other one that is re-tagged is only learned there: nobody complained anew."""
 
 
-def note_solved(tenant: Tenant, ticket: Ticket) -> tuple[Outcome, list[EscalationEvent]]:
+def record_resolution_time(tenant: Tenant, ticket: Ticket) -> tuple[Outcome, list[EscalationEvent]]:
     """How long a ticket of its area takes."""
     series = tenant.areas.get(ticket.area)
     if series is None or ticket.handled is None:
@@ -60,7 +60,7 @@ def _take_back(
         series.slices.withdraw(
             at / 3600.0, weight, keys_of(values_of(ticket), settings.slice_dimensions)[0]
         )
-        gone = _noted(series, mark) or note_of(
+        gone = _noted(series, mark) or summarize(
             ticket, at, weight, mark, values_of(ticket), guessed=False
         )
         series.notes = [note for note in series.notes if note.mark != mark]
@@ -68,12 +68,12 @@ def _take_back(
         if there > 0.0:
             tenant.whole.model.withdraw(at, there)
         events = []
-        for key, lost in ((area, weight), (WHOLE, there)):
+        for key, lost in ((area, weight), (TENANT_SERIES, there)):
             episode = tenant.series(key).running
             if episode is not None and not episode.inside(gone):
                 continue
             if episode is not None and episode.dossier is not None:
-                also = also_of(area) if key == WHOLE else ()
+                also = tenant_keys_of(area) if key == TENANT_SERIES else ()
                 episode.dossier.withdraw(gone, at, inside=episode.inside(gone), also=also)
             transition = episode and episode.withdraw(at, lost)
             if transition:
@@ -83,7 +83,7 @@ def _take_back(
     return None
 
 
-def _noted(series: Series, mark: int) -> Note | None:
+def _noted(series: Series, mark: int) -> TicketSummary | None:
     """What is still known of the ticket with that *mark*, whose own event may tell less."""
     known = list(series.notes)
     if series.running is not None and series.running.dossier is not None:
@@ -91,7 +91,7 @@ def _noted(series: Series, mark: int) -> Note | None:
     return next((note for note in known if note.mark == mark), None)
 
 
-def move(
+def reclassify(
     tenant: Tenant, ticket: Ticket, at: float, settings: Settings
 ) -> tuple[Outcome, list[EscalationEvent]]:
     """A ticket was re-tagged into its area: one of just now counts there, an old one is learned."""
@@ -115,8 +115,10 @@ def move(
         tenant.learn_words(ticket.area, terms(ticket.text), tested=False)
         tenant.touched.add(ticket.area)
     if was_unclassified and events is not None and clock - at <= FRESH_SECONDS:
-        return "moved", events + count(tenant, ticket, clock, mark, settings, guessed=True)
+        return "moved", events + count_ticket(tenant, ticket, clock, mark, settings, guessed=True)
     if there is not None:
         there.model.learn_late(at, 1.0, bounded=True)
         tenant.touched.add(ticket.area)
-    return "moved", (events or []) + count_belated(tenant, ticket.area, ticket, at, mark, settings)
+    return "moved", (events or []) + count_late_in_episode(
+        tenant, ticket.area, ticket, at, mark, settings
+    )

@@ -2,19 +2,19 @@
 
 import operator
 
-from detectors.alerting.decision import judge, learn_limits
+from detectors.alerting.decision import decide, learn_thresholds
 from detectors.alerting.guards import LEAST_GAP_HOURS, is_feed_gap
-from detectors.alerting.lifecycle import Arrived, resolve, tell
+from detectors.alerting.lifecycle import ScoredTicket, resolve, tell
 from detectors.foundation.dimensions import DIMENSIONS, customer_key
 from detectors.foundation.local_days import day_of
 from detectors.foundation.outcomes import Outcome
 from detectors.foundation.tokens import terms
-from detectors.memory.episode_tickets import Note, remember
+from detectors.memory.episode_tickets import TicketSummary, remember
 from detectors.models import Arrival, Score
-from detectors.models.slices import Area, Found, keys_of
+from detectors.models.slices import Area, SliceScore, keys_of
 from detectors.policy.settings import Settings
 from detectors.state.series import Series
-from detectors.state.tenant import KNOWN_HOURS, WHOLE, Tenant
+from detectors.state.tenant import KNOWN_HOURS, TENANT_SERIES, Tenant
 from schemas.escalation import EscalationEvent
 from schemas.signals import MOST_REVENUE, OTHER, UNCLASSIFIED, Ticket
 
@@ -35,7 +35,7 @@ LEAST_UNKNOWN = 10
 """One in so many areas may be unknown at a time, but at least so many; the rest shares one."""
 
 
-def count(
+def count_ticket(
     tenant: Tenant,
     ticket: Ticket,
     at: float,
@@ -60,7 +60,7 @@ def count(
         events += resolve(tenant, area, at, settings)
     left_open = whole.running
     if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
-        events += resolve(tenant, WHOLE, at, settings)
+        events += resolve(tenant, TENANT_SERIES, at, settings)
     weight, last_seen = series.customers.see(ticket.customer, at)
     if weight < 1.0:
         tenant.guarded.append("repeated_customer")
@@ -76,7 +76,7 @@ def count(
     if until:
         found = None  # a slice knows no other clock than its area's
     series.slices.count(weight, others)
-    note = note_of(ticket, at, weight, mark, values, guessed=guessed)
+    note = summarize(ticket, at, weight, mark, values, guessed=guessed)
     # What an episode could still begin with teaches nothing yet.
     forgotten = remember(series.notes, note, series.model.rate)
     if series.running is None and whole.running is None:
@@ -92,9 +92,9 @@ def count(
         _name_the_day(tenant, at, settings)
     for each in (series, whole):
         if each.day != int(at // 86_400.0):
-            learn_limits(tenant, each, at)
-    arrived = Arrived(area, at, note, last_seen, score, found, of_whole, weight_there)
-    return events + judge(tenant, arrived, settings)
+            learn_thresholds(tenant, each, at)
+    arrived = ScoredTicket(area, at, note, last_seen, score, found, of_whole, weight_there)
+    return events + decide(tenant, arrived, settings)
 
 
 def _name_the_day(tenant: Tenant, at: float, settings: Settings) -> None:
@@ -116,7 +116,7 @@ def _slices(
     keys: tuple[str, ...],
     *,
     known: bool,
-) -> Found | None:
+) -> SliceScore | None:
     """The slice that scored highest with a ticket whose watched values are *keys*.
 
     *known*: what the area's tickets tell of the whole tenant counts.
@@ -134,7 +134,7 @@ def _slices(
 values_of = operator.attrgetter(*("feed" if name == "source" else name for name in DIMENSIONS))
 
 
-def note_of(
+def summarize(
     ticket: Ticket,
     at: float,
     weight: float,
@@ -142,9 +142,9 @@ def note_of(
     values: tuple[str | None, ...],
     *,
     guessed: bool,
-) -> Note:
+) -> TicketSummary:
     """Return what is remembered of a ticket."""
-    return Note(
+    return TicketSummary(
         mark,
         ticket.ticket_id[:ID_CHARACTERS],
         at,
@@ -159,7 +159,7 @@ def note_of(
     )
 
 
-def _learn_usual(tenant: Tenant, area: str, note: Note) -> None:
+def _learn_usual(tenant: Tenant, area: str, note: TicketSummary) -> None:
     """Outside episodes: which values go together, and which words are used."""
     if note.weight < 1.0:
         return
@@ -195,7 +195,7 @@ def learn_late(
     area = ticket.area if ticket.area in tenant.areas else OTHER
     series = tenant.areas.get(area)
     live = ticket.mode == "live"
-    events = count_belated(tenant, area, ticket, at, mark, settings)
+    events = count_late_in_episode(tenant, area, ticket, at, mark, settings)
     if series is None or not series.model.learn_late(at, 1.0, bounded=live):
         return "too_late", events
     series.tickets += 1
@@ -205,7 +205,7 @@ def learn_late(
     return "late", events
 
 
-def count_belated(
+def count_late_in_episode(
     tenant: Tenant, area: str, ticket: Ticket, at: float, mark: int, settings: Settings
 ) -> list[EscalationEvent]:
     """Count in an area's running episode what was heard of too late to be a reason for it."""
@@ -213,7 +213,7 @@ def count_belated(
     episode = series.running if series is not None else None
     if series is None or episode is None or episode.suppressed == "history" or at < episode.since:
         return []
-    note = note_of(ticket, at, 1.0, mark, values_of(ticket), guessed=False)
+    note = summarize(ticket, at, 1.0, mark, values_of(ticket), guessed=False)
     inside = episode.inside(note)
     if episode.dossier is not None:
         episode.dossier.add(note, settings.renewal_days, inside=inside, calm=episode.calm)

@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 
 from detectors.foundation import state_codec
-from detectors.memory.deduplication import Duplicates, Segment
+from detectors.memory.deduplication import Deduplicator, Segment
 from detectors.policy.settings import Settings
 from detectors.state.series import Series
-from detectors.state.snapshots import Recovery, StateError, Writer
-from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.snapshots import Recovery, SnapshotWriter, StateError
+from detectors.state.tenant import TENANT_SERIES, Tenant
 from detectors.step.pipeline import step
 from detectors.step.result import Step
 from schemas.signals import OTHER, Signal, Tick, Ticket, Verdict
@@ -60,7 +60,7 @@ class Partition:
                 "the number of partitions was changed; start under another [kafka] group"
             )
         self._restore(recovery)
-        self._writer = Writer(owner, number, recovery)
+        self._writer = SnapshotWriter(owner, number, recovery)
 
     def take(self, signal: Signal, received_at: float | None = None) -> Step:
         """One signal, for whichever tenants it is for; see `detectors.step.pipeline.step`."""
@@ -106,7 +106,7 @@ class Partition:
         self._ticked = max(self._ticked, tick.now)
         events = []
         for tenant in self.tenants.values():
-            before, wide = tenant.clock, WHOLE in tenant.running
+            before, wide = tenant.clock, TENANT_SERIES in tenant.running
             events += step(tenant, tick, self.settings, received_at).escalations
             # A new tick is told by the progress record; an old one only to those it was news to.
             if tenant.touched or wide or (repeated and tenant.clock != before):
@@ -165,7 +165,7 @@ class Partition:
             int(slot): state_codec.decode(data, Segment)
             for slot, data in kinds.get("seen", {}).items()
         }
-        tenant.duplicates = Duplicates(segments[slot] for slot in range(len(segments)))
+        tenant.duplicates = Deduplicator(segments[slot] for slot in range(len(segments)))
         if ticked > record.ticked and not (tenant.in_history or tenant.simulated):
             tenant.clock = max(tenant.clock, ticked)
             tenant.minute = int(tenant.clock // 60)

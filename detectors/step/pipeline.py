@@ -13,17 +13,17 @@ passes them, so that the number and the times of ticks leave no trace.
 
 import msgspec
 
-from detectors.alerting.verdict_handling import answer
+from detectors.alerting.verdict_handling import apply_verdict
 from detectors.foundation.calendar import resolution
 from detectors.foundation.outcomes import Outcome
 from detectors.foundation.tokens import tokens
-from detectors.memory.area_classifier import Placed, place
+from detectors.memory.area_classifier import ClassifiedBy, classify
 from detectors.memory.deduplication import fingerprints
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
-from detectors.step.clock import end_history, pass_time, take_tick
-from detectors.step.corrections import move, note_solved, withdraw
-from detectors.step.counting import count, learn_late
+from detectors.step.clock import apply_tick, end_history, pass_time
+from detectors.step.corrections import reclassify, record_resolution_time, withdraw
+from detectors.step.counting import count_ticket, learn_late
 from detectors.step.result import Step
 from schemas.escalation import EscalationEvent
 from schemas.signals import (
@@ -68,20 +68,22 @@ def step(
         counted = placed if outcome == "counted" else None
         return Step(outcome, escalations, tuple(tenant.guarded), counted)
     if isinstance(signal, Tick):
-        return take_tick(tenant, signal, settings, received_at)
+        return apply_tick(tenant, signal, settings, received_at)
     if isinstance(signal, Verdict):
-        answered = answer(tenant, signal, settings)
+        answered = apply_verdict(tenant, signal, settings)
         return Step("verdict_ignored" if answered is None else "verdict", answered or [])
     return end_history(tenant, settings)
 
 
-def _named(tenant: Tenant, ticket: Ticket, settings: Settings) -> tuple[Ticket, Placed | None]:
+def _named(
+    tenant: Tenant, ticket: Ticket, settings: Settings
+) -> tuple[Ticket, ClassifiedBy | None]:
     """The ticket with the area that its alias, or else its words, stand for."""
     taxonomy = settings.taxonomy
     area, issue_type, placed = taxonomy.canonical(ticket.area), ticket.issue_type, None
     if ticket.text is not None and ticket.event_type == "created":
         if area == UNCLASSIFIED:
-            found = place(ticket.text, taxonomy, tenant.placer, settings.placing_confidence)
+            found = classify(ticket.text, taxonomy, tenant.placer, settings.placing_confidence)
             placed = "unclassified" if found is None else found.how
             if found is not None:
                 area = taxonomy.canonical(found.area)
@@ -99,7 +101,7 @@ def _ticket(
     ticket: Ticket,
     settings: Settings,
     received_at: float | None,
-    placed: Placed | None,
+    placed: ClassifiedBy | None,
 ) -> tuple[Outcome, list[EscalationEvent]]:
     at = ticket.created_at
     mode = ticket.mode
@@ -113,9 +115,9 @@ def _ticket(
     if ticket.event_type in ("merged", "deleted"):
         return withdraw(tenant, ticket, at, settings)
     if ticket.event_type == "reclassified":
-        return move(tenant, ticket, at, settings)
+        return reclassify(tenant, ticket, at, settings)
     if ticket.event_type == "solved":
-        return note_solved(tenant, ticket)
+        return record_resolution_time(tenant, ticket)
     if ticket.event_type != "created":
         return "not_created", []
     if ticket.created_by != "customer":
@@ -143,6 +145,6 @@ def _ticket(
     until = at + DAY_SECONDS if of_the_day else 0.0
     if placed in ("rule", "model"):
         tenant.note_placed(marks[0])
-    return "counted", events + count(
+    return "counted", events + count_ticket(
         tenant, ticket, clock, marks[0], settings, until, guessed=placed == "model"
     )

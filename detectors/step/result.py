@@ -3,7 +3,7 @@
 import msgspec
 
 from detectors.foundation.outcomes import Guard, Outcome
-from detectors.memory.area_classifier import Placed
+from detectors.memory.area_classifier import ClassifiedBy
 from schemas.escalation import EscalationEvent
 
 
@@ -14,5 +14,5 @@ class Step(msgspec.Struct, frozen=True):
     escalations: list[EscalationEvent]
     guards: tuple[Guard, ...] = ()
     """What kept it from counting fully, or from a page of its own."""
-    placed: Placed | None = None
+    placed: ClassifiedBy | None = None
     """How a counted ticket that said no area was given one."""

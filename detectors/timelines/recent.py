@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from detectors.foundation.prediction_band import band
+from detectors.foundation.prediction_band import prediction_band
 from detectors.foundation.state_codec import Floats
 from detectors.state.series import Series
 from detectors.state.tenant import Tenant
@@ -27,7 +27,7 @@ LEAST_DUE: Final = 0.5
 """A stretch is as long as it takes for so much to be due, an hour at most."""
 
 
-class Stretch(NamedTuple):
+class RecentBucket(NamedTuple):
     """What came in one stretch of time, and what was due; customer-equivalents."""
 
     at: float
@@ -74,14 +74,14 @@ class _Recent:
         return max((self.scores[each % KEPT] for each in range(begin, end)), default=0.0)
 
 
-class Timelines:
+class RecentTimelines:
     """The recent past of every series that is followed.
 
     Example:
         >>> from detectors.step.partition import Partition
         >>> from detectors.policy.settings import Settings
         >>> from schemas.signals import Ticket
-        >>> partition, timelines = Partition(0, 0, Settings()), Timelines()
+        >>> partition, timelines = Partition(0, 0, Settings()), RecentTimelines()
         >>> for n in range(30):
         ...     at = 400.0 * n
         ...     _ = partition.take(Ticket("acme", str(n), created_at=at, area="login"))
@@ -120,7 +120,7 @@ class Timelines:
             if int(scored_at // STRETCH) == stretch:
                 recent.scores[place] = max(recent.scores[place], score)
 
-    def stretches(self, tenant: Tenant, key: str, since: float, until: float) -> list[Stretch]:
+    def stretches(self, tenant: Tenant, key: str, since: float, until: float) -> list[RecentBucket]:
         """What came to a series from *since* to *until* (seconds), as far as is known, in order.
 
         Hours where it was not followed yet, shorter stretches since, as short as its rate allows.
@@ -189,7 +189,7 @@ def _known_hours(series: Series, since: float, until: float) -> range:
 
 def _with_band(
     series: Series, found: list[tuple[float, float, float, float | None]]
-) -> list[Stretch]:
+) -> list[RecentBucket]:
     due: dict[int, float] = {}
     means, variances = [], []
     for at, seconds, _, _ in found:
@@ -198,9 +198,9 @@ def _with_band(
             due[hour] = series.model.due_between(hour * HOUR, (hour + 1) * HOUR)
         means.append(due[hour] * seconds / HOUR)
         variances.append(series.model.variance(seconds / HOUR))
-    lows, highs = band(means, variances)
+    lows, highs = prediction_band(means, variances)
     return [
-        Stretch(at, seconds, came, mean, low, high, score)
+        RecentBucket(at, seconds, came, mean, low, high, score)
         for (at, seconds, came, score), mean, low, high in zip(
             found, means, lows, highs, strict=True
         )

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.alerting.budget import limits
-from detectors.foundation.prediction_band import band
+from detectors.alerting.budget import thresholds
+from detectors.foundation.prediction_band import prediction_band
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 
@@ -20,7 +20,7 @@ WEEK_SECONDS: Final = 604_800.0
 
 
 @dataclass
-class Stretch:
+class BacktestBucket:
     """What is known of one stretch of an area's time; counts are of the whole stretch."""
 
     at: float
@@ -38,7 +38,7 @@ class Stretch:
     """What the score had to reach when it began; None: not known yet."""
 
 
-class Timelines:
+class BacktestTimelines:
     """Timelines of some areas of some tenants, in stretches of whole hours.
 
     Call `look` before a signal of a tenant is taken in at a time, and `scored` after it.
@@ -58,7 +58,7 @@ class Timelines:
         """Of a stretch."""
         self._next: dict[str, float] = {}
         self._seen: dict[tuple[str, str], float] = {}
-        self.stretches: dict[tuple[str, str], list[Stretch]] = {}
+        self.stretches: dict[tuple[str, str], list[BacktestBucket]] = {}
         """By tenant and area, in order."""
 
     def look(self, tenant: Tenant, at: float, settings: Settings) -> None:
@@ -69,16 +69,16 @@ class Timelines:
         if not followed:
             return
         begin = self._next.get(tenant.name, at // self.seconds * self.seconds)
-        thresholds: dict[str, float] | None = None
+        by_area: dict[str, float] | None = None
         while begin <= at:
-            if thresholds is None:
-                thresholds = {
+            if by_area is None:
+                by_area = {
                     key: limit
-                    for key, kind, limit, _ in limits(tenant, settings)
+                    for key, kind, limit, _ in thresholds(tenant, settings)
                     if kind == "area" and key in followed
                 }
             for area in sorted(followed & tenant.areas.keys()):
-                self._begin(tenant, area, begin, thresholds.get(area))
+                self._begin(tenant, area, begin, by_area.get(area))
             begin += self.seconds
             self._next[tenant.name] = begin
             if any(len(found) > MOST_STRETCHES for found in self.stretches.values()):
@@ -107,7 +107,7 @@ class Timelines:
         model = tenant.areas[area].model
         known = min(self.seconds, WEEK_SECONDS)  # further ahead a model does not look
         due = model.due_between(begin, begin + known) * self.seconds / known
-        stretch = Stretch(
+        stretch = BacktestBucket(
             begin, self.seconds, 0.0, due, model.variance(self.seconds / HOUR), limit=limit
         )
         self.stretches.setdefault((tenant.name, area), []).append(stretch)
@@ -131,19 +131,19 @@ class Timelines:
             self._next[name] = math.ceil(begin / self.seconds) * self.seconds
 
 
-def bands(stretches: list[Stretch]) -> list[tuple[float, float]]:
+def bands(stretches: list[BacktestBucket]) -> list[tuple[float, float]]:
     """Of each stretch, the counts that usual ones stay within.
 
     Example:
-        >>> bands([Stretch(0.0, 3600.0, 5.0, 4.0, 0.05)])
+        >>> bands([BacktestBucket(0.0, 3600.0, 5.0, 4.0, 0.05)])
         [(0.0, 10.0)]
     """
     due, variances = [one.expected for one in stretches], [one.variance for one in stretches]
-    return list(zip(*band(due, variances), strict=True))
+    return list(zip(*prediction_band(due, variances), strict=True))
 
 
-def _in_pairs(stretches: list[Stretch], seconds: float) -> list[Stretch]:
-    found: list[Stretch] = []
+def _in_pairs(stretches: list[BacktestBucket], seconds: float) -> list[BacktestBucket]:
+    found: list[BacktestBucket] = []
     for one in stretches:
         begin = one.at // seconds * seconds
         if not found or found[-1].at != begin:

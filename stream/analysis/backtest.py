@@ -14,13 +14,13 @@ from typing import Final
 from detectors.evaluation.history.backtest import Course, Injections, Walk, Walked, stretch_hours
 from detectors.evaluation.history.injection import Branch, Injected, Size, play, sizes, undisturbed
 from detectors.evaluation.history.labels import Judgement, Label, judge_labels
-from detectors.evaluation.history.page_log import Run, Weeks, weeks_of
+from detectors.evaluation.history.page_log import PagedEpisode, Weeks, weeks_of
 from detectors.policy.settings import Settings
 from detectors.timelines.whole_run import MOST_STRETCHES
 from schemas.escalation import EscalationEvent
 from schemas.signals import Ticket
 from stream.errors import UserError
-from stream.escalations.plain_text import page
+from stream.escalations.plain_text import render
 from stream.inputs.ticket_archive import Facts, History, signals
 
 WARM_UP: Final = 14.0 * 86_400.0
@@ -67,7 +67,7 @@ class Backtest:
     """The longest time without a ticket, from and to."""
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[PagedEpisode]:
         """Each page that counts, with how long its episode ran."""
         return [run for run in self.walked.runs if run.opened >= self.begin]
 
@@ -128,7 +128,7 @@ def run(
     def hear(event: EscalationEvent) -> None:
         at = event.time.timestamp()
         if event.transition in ("opened", "reopened") and not event.data.suppressed and at >= begin:
-            pages.append((at, page(event)))
+            pages.append((at, render(event)))
 
     latest, silence = facts.begin, (facts.begin, facts.begin)
     walk = Walk(course, branches.begin, hear)

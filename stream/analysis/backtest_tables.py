@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from detectors.evaluation.history.injection import Size
-from detectors.evaluation.history.page_log import WEEK_SECONDS, Difference, Run
+from detectors.evaluation.history.page_log import WEEK_SECONDS, Difference, PagedEpisode
 from detectors.evaluation.tables import Table
 from schemas.codec import clean
 from stream.analysis.backtest import Backtest
@@ -227,7 +227,7 @@ def tables(found: Backtest) -> list[Table]:
     return result + size_tables(found)
 
 
-def _about(run: Run) -> str:
+def _about(run: PagedEpisode) -> str:
     what = f"all of {run.tenant}" if run.area is None else run.area
     return clean(what if run.slice is None else f"{what}, {run.slice[1]}", 64)
 

@@ -8,16 +8,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from detectors.evaluation.experiments.benign_run import SEASONS, Patrolled, patrol
+from detectors.evaluation.experiments.benign_run import SEASONS, BenignRun, run_benign_events
 from detectors.evaluation.experiments.company_run import (
+    CompanyRun,
     Healthy,
     Plan,
-    Travelled,
     healthy_weeks,
-    travel,
+    run_company,
 )
-from detectors.evaluation.experiments.comparison import Contested, contest, rival_tables
-from detectors.evaluation.experiments.oracle_cusum import Steady
+from detectors.evaluation.experiments.comparison import Comparison, compare_methods, rival_tables
+from detectors.evaluation.experiments.oracle_cusum import SteadyTraffic
 from detectors.evaluation.experiments.regression import Recorded, record
 from detectors.evaluation.experiments.scoring import (
     guard_table,
@@ -123,7 +123,7 @@ class Job:
     settings: Settings
     size: Size
     kinds: tuple[str, ...] = KINDS
-    steady: Steady | None = None
+    steady: SteadyTraffic | None = None
 
     @property
     def cost(self) -> float:
@@ -145,11 +145,11 @@ class Job:
 class Results:
     """All that was measured with one configuration."""
 
-    travelled: list[Travelled] = field(default_factory=list)
+    travelled: list[CompanyRun] = field(default_factory=list)
     healthy: list[Healthy] = field(default_factory=list)
-    patrolled: list[Patrolled] = field(default_factory=list)
+    patrolled: list[BenignRun] = field(default_factory=list)
     steady: list[SteadyCell] = field(default_factory=list)
-    contested: list[Contested] = field(default_factory=list)
+    contested: list[Comparison] = field(default_factory=list)
     seconds: float = 0.0
 
     def record(self) -> Recorded:
@@ -210,7 +210,7 @@ def jobs_for(
                 spec=Spec(seed=size.first_seed),
                 settings=_one_a_quarter(settings),
                 size=size,
-                steady=Steady(rate, dispersion),
+                steady=SteadyTraffic(rate, dispersion),
             )
             for rate in size.steady_rates
             for dispersion in DISPERSIONS
@@ -218,7 +218,7 @@ def jobs_for(
     return sorted(jobs, key=lambda job: -job.cost)
 
 
-Found = Travelled | Contested | Patrolled | SteadyCell | list[Healthy]
+Found = CompanyRun | Comparison | BenignRun | SteadyCell | list[Healthy]
 
 
 def work(job: Job) -> Found:
@@ -240,7 +240,7 @@ def work(job: Job) -> Found:
             warm_weeks=size.warm_weeks,
             weeks=size.guard_weeks,
         )
-        return patrol(plan, size.per_guard, size.spikes)
+        return run_benign_events(plan, size.per_guard, size.spikes)
     counts = {kind: size.shifts if kind == "level shift" else size.per_class for kind in job.kinds}
     plan = Plan(
         spec=job.spec,
@@ -250,8 +250,8 @@ def work(job: Job) -> Found:
         incidents=counts,
     )
     if job.part != "rivals":
-        return travel(plan)
-    contested = contest(plan)
+        return run_company(plan)
+    contested = compare_methods(plan)
     if size.surveillance and surveillance.available():
         return surveillance.join(contested, job.spec, size.warm_weeks)
     # Only R's methods need the counts, and they are long.
@@ -276,12 +276,12 @@ def run(
                 done.append((place, found))
                 tell(jobs[place].cost)
     for _, found in sorted(done, key=lambda one: one[0]):
-        if isinstance(found, Travelled):
+        if isinstance(found, CompanyRun):
             results.travelled.append(found)
-        elif isinstance(found, Contested):
+        elif isinstance(found, Comparison):
             results.travelled.append(found.travelled)
             results.contested.append(found)
-        elif isinstance(found, Patrolled):
+        elif isinstance(found, BenignRun):
             results.patrolled.append(found)
         elif isinstance(found, SteadyCell):
             results.steady.append(found)

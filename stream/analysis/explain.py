@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from detectors.forensics.redecide import Decision, Logged, differences, retrace
-from detectors.models.base import Member
+from detectors.forensics.redecide import Decision, LoggedSignal, differences, redecide
+from detectors.models.base import WindowShare
 from detectors.policy.settings import Settings
 from detectors.step.partition import Partition
 from schemas.codec import write_escalation
@@ -37,7 +37,7 @@ class Explained:
 
 
 def explain(
-    log: Iterable[Logged],
+    log: Iterable[LoggedSignal],
     settings: Settings,
     episode: str,
     sequence: int = 1,
@@ -64,7 +64,7 @@ def explain(
     def ours(event: EscalationEvent) -> bool:
         return event.data.episode_id.startswith(episode)
 
-    for event, decision in retrace(partition, log, ours):
+    for event, decision in redecide(partition, log, ours):
         found[event.data.sequence] = event, decision
         if stored and event.data.sequence >= last:
             break
@@ -209,7 +209,7 @@ def _score(decision: Decision) -> Iterator[str]:
         yield f"    {_member(member)}"
 
 
-def _member(member: Member) -> str:
+def _member(member: WindowShare) -> str:
     return (
         f"x{member.multiple:g} since {_clock(member.since)}: {member.observed:.4g} came, "
         f"{member.expected:.4g} expected, log ratio {member.log_ratio:.3f}, hours of starts "

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from detectors.policy.settings import Settings
 from detectors.step.partition import Partition
-from detectors.timelines.whole_run import Timelines
+from detectors.timelines.whole_run import BacktestTimelines
 from schemas.codec import MAX_BYTES, read_ticket, to_signal, write_escalation
 from schemas.dead_letter import DeadLetter, DeadReason, Rejected
 from schemas.escalation import EscalationEvent
@@ -36,7 +36,7 @@ class Replay:
         until: float | None = None,
         max_bytes: int = MAX_BYTES,
         verdicts: Iterable[Verdict] = (),
-        lines: Timelines | None = None,
+        lines: BacktestTimelines | None = None,
     ) -> None:
         """Start with nothing known.
 

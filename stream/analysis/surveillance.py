@@ -18,8 +18,8 @@ import numpy as np
 from detectors.evaluation.experiments.comparison import (
     PEAKS_A_WEEK,
     QUIET_HOURS,
-    Contested,
-    Met,
+    Comparison,
+    IncidentOutcome,
     peaks_of,
 )
 from detectors.evaluation.experiments.competing_methods import NOTHING
@@ -44,7 +44,7 @@ def available() -> bool:
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
-def join(contested: Contested, spec: Spec, warm_weeks: int) -> Contested:
+def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
     """*contested* with the methods of R as further rivals; without its counts."""
     lines = [
         f"T\t{area}\t{warm_weeks * WEEK_HOURS}\t{_counts(counts)}"
@@ -90,7 +90,7 @@ def _peaks(scores: dict[str, dict[int, float]], warm_weeks: int, weeks: int) -> 
     return peaks_of(highs, PEAKS_A_WEEK * weeks)
 
 
-def _met(one: Met, trunks: Scores, branch: Scores, spec: Spec) -> Met:
+def _met(one: IncidentOutcome, trunks: Scores, branch: Scores, spec: Spec) -> IncidentOutcome:
     """One incident with what R says of it."""
     before, highs = list(one.before), list(one.highs)
     first = int(one.start // HOUR) - spec.first_hour

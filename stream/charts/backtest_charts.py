@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from detectors.evaluation.history.labels import Label
-from detectors.evaluation.history.page_log import Diary, Run
-from detectors.timelines.whole_run import HOUR, Stretch, Timelines, bands
+from detectors.evaluation.history.page_log import PagedEpisode, PageLog
+from detectors.timelines.whole_run import HOUR, BacktestBucket, BacktestTimelines, bands
 from schemas.codec import area_name
 from schemas.escalation import EscalationEvent
 from stream.charts.vega import Moment, Span, png, svg, timeline
@@ -20,7 +20,7 @@ MOST_SPANS: Final = 60
 """Episodes and labels that are marked in one chart, the last ones."""
 
 
-def moments(stretches: Sequence[Stretch]) -> list[Moment]:
+def moments(stretches: Sequence[BacktestBucket]) -> list[Moment]:
     """Of one area, per hour; the score from 0 up to some limits, or a spike would hide the rest."""
     found = []
     highest = SHOWN_LIMITS * max((one.limit or 0.0 for one in stretches), default=0.0)
@@ -41,7 +41,9 @@ def moments(stretches: Sequence[Stretch]) -> list[Moment]:
     return found
 
 
-def spans(runs: Sequence[Run], labels: Sequence[Label], tenant: str, area: str) -> list[Span]:
+def spans(
+    runs: Sequence[PagedEpisode], labels: Sequence[Label], tenant: str, area: str
+) -> list[Span]:
     """What to mark in the timeline of *area*: its episodes, and known incidents."""
     found = [
         Span(run.opened, run.ended, "all" if run.area is None else _sliced(run))
@@ -57,7 +59,7 @@ def spans(runs: Sequence[Run], labels: Sequence[Label], tenant: str, area: str) 
 
 
 def chart(
-    stretches: Sequence[Stretch], marked: Sequence[Span], zone: str, width: int = 720
+    stretches: Sequence[BacktestBucket], marked: Sequence[Span], zone: str, width: int = 720
 ) -> dict[str, Any]:
     """The timeline of one area, as `stream.charts.vega` takes it."""
     return timeline(moments(stretches), marked, zone=zone, width=width, height=160)
@@ -76,8 +78,8 @@ class Plot:
             raise UserError(f"{path}: a plot is written as .svg or .png; name it so")
         tenant, _, area = named.rpartition("/")
         self._named, self._path = named, path
-        self._diary = Diary()
-        self.lines = Timelines([(tenant, area_name(area))])
+        self._diary = PageLog()
+        self.lines = BacktestTimelines([(tenant, area_name(area))])
 
     def hear(self, event: EscalationEvent) -> None:
         """Take in an escalation."""
@@ -128,5 +130,5 @@ _BARS: Final = re.compile(
 )
 
 
-def _sliced(run: Run) -> str:
+def _sliced(run: PagedEpisode) -> str:
     return run.severity if run.slice is None else f"{run.slice[1]}: {run.severity}"

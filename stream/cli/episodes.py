@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from schemas.feedback import Action
     from schemas.silence import Silence
     from stream.config.sections import Config
-    from stream.notify.store.notify_topics import Ledger
+    from stream.notify.store.notify_topics import NotifyTopics
 
 Episode = Annotated[str, typer.Argument(help="Id of the episode, or its first digits.")]
 By = Annotated[str | None, typer.Option("--by", help="Who; default: the user's name.")]
@@ -235,10 +235,10 @@ def _find(config: "Config", episode: str) -> tuple[str, str]:
     return event.data.episode_id, event.data.tenant
 
 
-async def _put(config: "Config", put: "Callable[[Ledger], Awaitable[None]]") -> None:
-    from stream.notify.store.notify_topics import Ledger  # noqa: PLC0415 - as above
+async def _put(config: "Config", put: "Callable[[NotifyTopics], Awaitable[None]]") -> None:
+    from stream.notify.store.notify_topics import NotifyTopics  # noqa: PLC0415 - as above
 
-    async with Ledger(config) as ledger:
+    async with NotifyTopics(config) as ledger:
         await put(ledger)
 
 

@@ -15,7 +15,7 @@ from stream.config.loading import load
 from stream.errors import UserError
 
 if TYPE_CHECKING:
-    from detectors.forensics.redecide import Logged
+    from detectors.forensics.redecide import LoggedSignal
     from schemas.escalation import EscalationEvent
     from stream.analysis.explain import Explained
     from stream.config.sections import Config
@@ -166,7 +166,7 @@ class _Span:
         self._tenant, self._live = tenant, False
         self._first, self._last = math.inf, -math.inf
 
-    def of(self, log: "Iterable[Logged]") -> "Iterator[Logged]":
+    def of(self, log: "Iterable[LoggedSignal]") -> "Iterator[LoggedSignal]":
         """The log, looked at while it passes."""
         from schemas.signals import Tick, Ticket  # noqa: PLC0415 - only those who ask need it
 
@@ -206,7 +206,7 @@ def _not_told(config: "Config", episode: str, tenant: str) -> list[str]:
 @contextmanager
 def logged(
     source: str, history: str | None, feedback: str | None, until: float | None = None
-) -> "Iterator[Iterator[Logged]]":
+) -> "Iterator[Iterator[LoggedSignal]]":
     """The records of ticket files, with bars that show how far it is."""
     from stream.inputs.feedback_files import read_verdicts  # noqa: PLC0415 - pydantic takes a while
     from stream.inputs.signal_log import from_files  # noqa: PLC0415 - the same

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from schemas.escalation import EscalationEvent
     from stream.config.sections import Config
     from stream.notify.model.message import Action
-    from stream.notify.routing.rules import Plan
+    from stream.notify.routing.rules import NotificationConfig
 
 
 def notify(
@@ -49,7 +49,7 @@ def notify(
     run_async(serve(loaded, plan))
 
 
-def _plan(config: "Config") -> "Plan":
+def _plan(config: "Config") -> "NotificationConfig":
     from stream.notify.routing.config import read_plan  # noqa: PLC0415 - the sinks take a while to import
 
     if not config.notify.file:
@@ -60,7 +60,7 @@ def _plan(config: "Config") -> "Plan":
     return read_plan(Path(config.notify.file)).linked_to(config.page.url)
 
 
-async def _drill(plan: "Plan", name: str) -> None:
+async def _drill(plan: "NotificationConfig", name: str) -> None:
     """Tell a receiver of a made-up escalation, and that it is over.
 
     Raises:
@@ -102,7 +102,7 @@ async def _drill(plan: "Plan", name: str) -> None:
             say(f"{name} ({receiver.sink.kind}) was told: {action}")
 
 
-async def _check(plan: "Plan") -> list[str]:
+async def _check(plan: "NotificationConfig") -> list[str]:
     """Say of each receiver what its provider says; the names of those that would not work."""
     from stream.notify.model.errors import RefusedError, TryAgainError  # noqa: PLC0415 - as above
     from stream.notify.sinks.safe_http import Http  # noqa: PLC0415 - as above
@@ -164,7 +164,7 @@ def _gravest(events: "list[EscalationEvent]") -> "list[EscalationEvent]":
     return list(found.values())
 
 
-def _show_route(event: "EscalationEvent", plan: "Plan") -> None:
+def _show_route(event: "EscalationEvent", plan: "NotificationConfig") -> None:
     from stream.escalations.plain_text import headline  # noqa: PLC0415 - as above
     from stream.notify.routing import router  # noqa: PLC0415 - as above
 

@@ -40,7 +40,7 @@ def tail(
 
     # aiokafka takes a while to import
     from stream.escalations.follow import follow  # noqa: PLC0415
-    from stream.escalations.plain_text import page  # noqa: PLC0415
+    from stream.escalations.plain_text import render  # noqa: PLC0415
     from stream.worker import status as worker_status  # noqa: PLC0415
 
     if from_start and since is not None:
@@ -54,7 +54,7 @@ def tail(
     async def work() -> None:
         followed = follow(loaded, from_start=from_start, since=beginning, idle_seconds=idle)
         async for event in followed:
-            say(write_escalation(event).decode() if as_json else page(event) + "\n")
+            say(write_escalation(event).decode() if as_json else render(event) + "\n")
 
     run_async(work())
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from stream.notify.routing.rules import Audience, Default, General, Route
+from stream.notify.routing.rules import AccountOwnerRoute, Default, DeliveryOptions, Route
 from stream.notify.sinks import SINKS
 
 PAGE: Final = Path(__file__).parent.parent.parent / "deploy" / "RECEIVERS.md"
@@ -26,10 +26,10 @@ def page() -> str:
         'file. A secret is `{ env = "NAME" }` or `{ file = "/run/secrets/name" }`.',
     ]
     tables: list[tuple[str, type[BaseModel]]] = [
-        ("`[delivery]`", General),
+        ("`[delivery]`", DeliveryOptions),
         ("`[default]`: who is told where no route matches", Default),
         ("`[[route]]`: the first that matches decides", Route),
-        ("`[[audience]]`: owners of customers, of the file in `[owners] file`", Audience),
+        ("`[[audience]]`: owners of customers, of the file in `[owners] file`", AccountOwnerRoute),
     ]
     for title, model in tables:
         lines += ["", f"## {title}", "", *_table(model)]

@@ -29,7 +29,7 @@ class Position:
     """(expected, first) of offsets that the topic really does not hold: transaction markers."""
 
 
-class Ledger:
+class Assignment:
     """What recovery read and what this worker works on; emptied at each rebalance.
 
     Delivery: source records may be handed to agents only while `open`. Before that, Faust clears

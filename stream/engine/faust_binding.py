@@ -19,7 +19,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from stream.engine.assignment import Ledger, Position
+from stream.engine.assignment import Assignment, Position
 from stream.process.fail_fast import fatal
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ Chunk = list[ConsumerRecord]
 class LedgerApp(faust.App):
     """A Faust application with a ledger."""
 
-    ledger: Ledger
+    ledger: Assignment
 
     def _new_transport(self) -> "ChunkTransport":
         return ChunkTransport(self.conf.broker_consumer, self)

@@ -66,7 +66,7 @@ class FullTableManager(TableManager):
         return self._recovery
 
 
-class LedgerTable(faust.Table[Any, Any]):
+class AssignmentTable(faust.Table[Any, Any]):
     """Reads the changelog in chunks into the ledger.
 
     It is never written through: snapshots are produced in batches and awaited.

@@ -79,10 +79,12 @@ def _head(report: Report) -> Iterator[str]:
     yield f"- **Since** {clock(report.since)}, **until** {until}"
     yield f"- **Status** {report.status}{paged}"
     yield f"- **Severity** {report.severity}: {literal(report.severity_rule)}"
-    yield f"- **Frequency** {format_number(many.tickets)} tickets of {format_number(many.customers)} customers"
+    tickets, customers = format_number(many.tickets), format_number(many.customers)
+    yield f"- **Frequency** {tickets} tickets of {customers} customers"
     yield (
         f"- **Per hour** {format_number(many.observed_per_hour)} where "
-        f"{format_number(many.expected_per_hour)} are expected: {format_number(many.ratio)} times as many "
+        f"{format_number(many.expected_per_hour)} are expected: "
+        f"{format_number(many.ratio)} times as many "
         f"(90 %: {format_number(many.ratio_low)} to {format_number(many.ratio_high)}); "
         "repeated tickets of one customer count less"
     )
@@ -135,8 +137,8 @@ def _impact(report: Report) -> Iterator[str]:
             yield f"- **{name}** {told}{', ...' if len(counts) > MOST_KINDS else ''}"
     if impact.revenue is not None:
         yield (
-            f"- **Revenue** {impact.revenue:,.0f} a year, of {format_number(impact.revenue_customers)} "
-            "customers whose revenue is told"
+            f"- **Revenue** {impact.revenue:,.0f} a year, of "
+            f"{format_number(impact.revenue_customers)} customers whose revenue is told"
         )
     if impact.renewals_soon:
         soonest = ", ".join(
@@ -171,8 +173,9 @@ def _actions(report: Report) -> Iterator[str]:
 def _past(report: Report) -> Iterator[str]:
     for one in report.history:
         yield (
-            f"- {clock(one.at)} {one.transition}, {one.severity}: {format_number(one.tickets)} tickets "
-            f"of {format_number(one.customers)} customers, {format_number(one.expected)} expected"
+            f"- {clock(one.at)} {one.transition}, {one.severity}: "
+            f"{format_number(one.tickets)} tickets of {format_number(one.customers)} customers, "
+            f"{format_number(one.expected)} expected"
         )
 
 

@@ -21,7 +21,7 @@ EXAMPLE: Final = 110
 """Characters of an example that fit a line."""
 
 
-def page(event: EscalationEvent) -> str:
+def render(event: EscalationEvent) -> str:
     """A few lines that say what happened, since when, and how sure we are."""
     data = event.data
     head = f"[{data.severity.upper()}] {event.transition.upper()}: {_where(data)}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from detectors.forensics.redecide import Logged
+from detectors.forensics.redecide import LoggedSignal
 from schemas.codec import read_feedback
 from schemas.dead_letter import Rejected
 from schemas.signals import Tick, Ticket, Verdict
@@ -27,11 +27,14 @@ def read_verdicts(name: str | Path) -> list[Verdict]:
     return sorted(found, key=lambda verdict: verdict.at)
 
 
-def with_verdicts(log: Iterable[Logged], verdicts: Sequence[Verdict]) -> Iterator[Logged]:
+def with_verdicts(
+    log: Iterable[LoggedSignal], verdicts: Sequence[Verdict]
+) -> Iterator[LoggedSignal]:
     """The *log* with *verdicts* (by their times) before the first record of a later time.
 
     Example:
-        >>> tickets = [Logged("1", Ticket("acme", "1", 0.0)), Logged("2", Ticket("acme", "2", 9.0))]
+        >>> first, second = Ticket("acme", "1", 0.0), Ticket("acme", "2", 9.0)
+        >>> tickets = [LoggedSignal("1", first), LoggedSignal("2", second)]
         >>> said = Verdict("acme", "e" * 32, "incident", 5.0)
         >>> [record.place for record in with_verdicts(tickets, [said])]
         ['1', 'feedback 1', '2']
@@ -43,7 +46,7 @@ def with_verdicts(log: Iterable[Logged], verdicts: Sequence[Verdict]) -> Iterato
             at = signal.created_at if isinstance(signal, Ticket) else signal.now
             while waiting and waiting[0][1].at < at:
                 number, verdict = waiting.pop(0)
-                yield Logged(f"feedback {number}", verdict)
+                yield LoggedSignal(f"feedback {number}", verdict)
         yield record
     for number, verdict in waiting:
-        yield Logged(f"feedback {number}", verdict)
+        yield LoggedSignal(f"feedback {number}", verdict)

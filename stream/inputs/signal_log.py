@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 
-from detectors.forensics.redecide import Logged
+from detectors.forensics.redecide import LoggedSignal
 from schemas import signals
 from schemas.cloudevents import EventError, decode
 from schemas.codec import header_text, read_ticket, to_signal
@@ -29,7 +29,7 @@ def from_files(
     history: tuple[Lines, str] | None = None,
     verdicts: Sequence[Verdict] = (),
     until: float | None = None,
-) -> Iterator[Logged]:
+) -> Iterator[LoggedSignal]:
     """Tickets as `spikewatch replay` takes them in; what it would reject is left out.
 
     Args:
@@ -45,9 +45,9 @@ def from_files(
             tenants.add(record.signal.tenant or "")
             yield record
         for tenant in sorted(tenants):
-            yield Logged(f"end of {history[1]}", HistoryEnd(tenant))
+            yield LoggedSignal(f"end of {history[1]}", HistoryEnd(tenant))
 
-    def present() -> Iterator[Logged]:
+    def present() -> Iterator[LoggedSignal]:
         for record in _read(lines, name, "simulated"):
             tenants.add(record.signal.tenant or "")
             yield record
@@ -55,20 +55,20 @@ def from_files(
     yield from with_verdicts(present(), verdicts)
     if until is not None:
         for tenant in sorted(tenants):
-            yield Logged(f"end of {name}", Tick(until, tenant))
+            yield LoggedSignal(f"end of {name}", Tick(until, tenant))
 
 
-def _read(lines: Lines, name: str, mode: Mode) -> Iterator[Logged]:
+def _read(lines: Lines, name: str, mode: Mode) -> Iterator[LoggedSignal]:
     for number, line in lines:
         with contextlib.suppress(Rejected):
-            yield Logged(f"{name}:{number}", to_signal(read_ticket(line), mode))
+            yield LoggedSignal(f"{name}:{number}", to_signal(read_ticket(line), mode))
 
 
 @dataclass
 class OnTopics:
     """What the topics hold of one tenant."""
 
-    log: list[Logged] = field(default_factory=list)
+    log: list[LoggedSignal] = field(default_factory=list)
     stored: list[EscalationEvent] = field(default_factory=list)
     """Escalations, repeats left out."""
     sources: dict[str, str] = field(default_factory=dict)
@@ -98,7 +98,7 @@ async def from_topics(config: Config, tenant: str) -> OnTopics:
                 continue  # the worker passes it over as well
             if signal.tenant in (tenant, None) or tenant.startswith(OTHER):
                 place = f"{found.place}@{record.offset}"
-                found.log.append(Logged(place, signal, record.timestamp / 1000.0))
+                found.log.append(LoggedSignal(place, signal, record.timestamp / 1000.0))
         async for record in read_to_end(reader, TopicPartition(topics.escalations, number)):
             with contextlib.suppress(EventError):
                 event = decode(record.headers, record.value)

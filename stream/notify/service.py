@@ -29,14 +29,14 @@ from stream.kafka.reading import Reader, key_of, read_to_end
 from stream.kafka.topics import verify
 from stream.notify.delivery.channel import Channel
 from stream.notify.delivery.metrics import NotifyMetrics
-from stream.notify.delivery.sender import PostOffice
-from stream.notify.dispatch.dispatcher import Desk, over_in
+from stream.notify.delivery.sender import Sender
+from stream.notify.dispatch.dispatcher import Dispatcher, over_in
 from stream.notify.dispatch.silences import Silences, of_alertmanager
-from stream.notify.dispatch.thread_index import Changes
+from stream.notify.dispatch.thread_index import PendingWrites
 from stream.notify.model.errors import RefusedError, TryAgainError
-from stream.notify.routing.rules import Plan
+from stream.notify.routing.rules import NotificationConfig
 from stream.notify.sinks.safe_http import Http
-from stream.notify.store.notify_topics import Ledger, complain
+from stream.notify.store.notify_topics import NotifyTopics, complain
 from stream.process.fail_fast import fatal
 from stream.process.health import HealthServer, Progress
 from stream.process.tracing import Traces
@@ -53,7 +53,9 @@ BEAT_SECONDS: Final = 1.0
 class Service:
     """One process; several share the partitions."""
 
-    def __init__(self, config: Config, plan: Plan, http: Http, ledger: Ledger) -> None:
+    def __init__(
+        self, config: Config, plan: NotificationConfig, http: Http, ledger: NotifyTopics
+    ) -> None:
         """Nothing runs before `run`.
 
         Args:
@@ -68,14 +70,14 @@ class Service:
         self.metrics = NotifyMetrics()
         self.progress = Progress()
         cooldown = config.episode.cooldown_minutes * 60.0
-        self.desk = Desk(plan, cooldown, self.silences, complain)
+        self.desk = Dispatcher(plan, cooldown, self.silences, complain)
         channels = {
             name: Channel(one.sink(name, one.options, http), plan.general.give_up_minutes * 60.0)
             for name, one in plan.receivers.items()
         }
         self.metrics.know(plan.receivers)
         self.traces = Traces(config, "notify")
-        self.post = PostOffice(self.desk, ledger, channels, self.metrics, self.traces)
+        self.post = Sender(self.desk, ledger, channels, self.metrics, self.traces)
         self.owned: set[int] = set()
         """Partitions of which everything is known."""
         self._http = http
@@ -197,7 +199,7 @@ class Service:
                     return True
         return False
 
-    def _take(self, batch: dict[TopicPartition, list[Any]]) -> Changes:
+    def _take(self, batch: dict[TopicPartition, list[Any]]) -> PendingWrites:
         """Decide about escalations."""
         read = [
             (event, record.timestamp / 1000.0, tp.partition)
@@ -206,13 +208,13 @@ class Service:
             if (event := _event_in(record)) is not None
         ]
         over = over_in([event for event, _, _ in read])
-        changes = Changes()
+        changes = PendingWrites()
         for event, arrived, partition in read:
             ended = event.data.episode_id in over
             changes.add(self.desk.take(event, partition, time.time(), over=ended, arrived=arrived))
         return changes
 
-    def _answers(self, batch: dict[int, list[Any]], changes: Changes) -> list[Feedback]:
+    def _answers(self, batch: dict[int, list[Any]], changes: PendingWrites) -> list[Feedback]:
         """Take answers in; those that stand in a wrong partition are returned."""
         strays = []
         for partition, records in batch.items():
@@ -330,7 +332,7 @@ def _event_in(record: Any) -> EscalationEvent | None:
         return None
 
 
-async def serve(config: Config, plan: Plan) -> None:
+async def serve(config: Config, plan: NotificationConfig) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
@@ -342,7 +344,7 @@ async def serve(config: Config, plan: Plan) -> None:
     general = plan.general
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(Http(general.private_hosts, general.timeout_seconds))
-        ledger = await stack.enter_async_context(Ledger(config))
+        ledger = await stack.enter_async_context(NotifyTopics(config))
         service = Service(config, plan, http, ledger)
         service.metrics.serve(config.metrics.host, config.notify.metrics_port)
         health = HealthServer(

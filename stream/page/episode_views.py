@@ -8,7 +8,7 @@ from typing import Final
 
 from detectors.alerting.verdict_effects import VERDICTS
 from detectors.alerting.verdict_handling import WITHDRAW
-from detectors.state.tenant import WHOLE
+from detectors.state.tenant import TENANT_SERIES
 from schemas.audit import AuditEntry
 from schemas.codec import clean
 from schemas.escalation import EscalationEvent
@@ -163,7 +163,7 @@ class Stories:
         for story in self.stories.values():
             data = story.event.data
             if story.running:
-                key = (data.tenant, data.product_area or WHOLE)
+                key = (data.tenant, data.product_area or TENANT_SERIES)
                 if key not in found or data.suppressed is None:
                     found[key] = story
         return found

@@ -11,7 +11,7 @@ from detectors.state.tenant import Tenant
 from schemas.escalation import Escalation
 from stream.charts.vega import Moment, Span
 from stream.escalations.follow import MATURE_HOURS
-from stream.escalations.plain_text import explained, headline, page
+from stream.escalations.plain_text import explained, headline, render
 from stream.notify.model.message import is_web
 from stream.page.episode_views import Stories, Story
 from stream.page.state_follower import Follower
@@ -232,7 +232,7 @@ def story(found: Story) -> dict[str, Any]:
     return {
         **summary(found),
         "data": _shown(data),
-        "page": page(event),
+        "page": render(event),
         "claims": [explained(one) for one in data.explanation],
         "transitions": found.transitions,
         "told": sorted(found.told.values(), key=lambda one: one.at),

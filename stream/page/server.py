@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
-from detectors.state.tenant import WHOLE
+from detectors.state.tenant import TENANT_SERIES
 from stream.charts.vega import Theme, svg, timeline
 from stream.config.sections import Config
 from stream.config.values import zone as known_zone
@@ -205,13 +205,13 @@ class Server:
         story = self._found(request)
         data = story.event.data
         tenant = self._follower.tenant(data.tenant)
-        area = data.product_area or WHOLE
+        area = data.product_area or TENANT_SERIES
         clock = tenant.clock if tenant is not None and tenant.clock is not None else 0.0
         end = story.event.time.timestamp()
         until = max(clock if story.running else end + json_views.AFTER, end)
         since = data.since.timestamp() - json_views.BEFORE
         moments = []
-        if tenant is not None and (area == WHOLE or area in tenant.areas):
+        if tenant is not None and (area == TENANT_SERIES or area in tenant.areas):
             moments = json_views.moments_of_area(self._follower, tenant, area, since, until)
         if not moments or moments[0].at > data.since.timestamp():
             moments = json_views.moments_of_events(story)

@@ -6,12 +6,12 @@ Reads only. Where a record cannot be read it is passed over, as workers do.
 import time
 from collections.abc import Iterable
 
-from detectors.alerting.budget import limits
+from detectors.alerting.budget import thresholds
 from detectors.policy.settings import Settings
 from detectors.state.snapshots import Recovery
-from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant
 from detectors.step.partition import Partition
-from detectors.timelines.recent import Timelines
+from detectors.timelines.recent import RecentTimelines
 from schemas import signals
 from schemas.signals import OTHER
 
@@ -35,7 +35,7 @@ class Follower:
     def __init__(self, settings: Settings) -> None:
         """Nothing is known yet; *settings* must be those of the workers."""
         self.settings = settings
-        self.timelines = Timelines()
+        self.timelines = RecentTimelines()
         self.partitions: dict[int, Partition] = {}
         self.changed: set[tuple[str, str]] = set()
         """Tenant and area of what a signal has changed since the owner last cleared this."""
@@ -52,7 +52,7 @@ class Follower:
         self.partitions[number] = partition = Partition(number, 0, self.settings, recovery)
         for tenant in partition.tenants.values():
             if tenant.clock is not None:
-                self.timelines.follow(tenant, [WHOLE, *tenant.areas])
+                self.timelines.follow(tenant, [TENANT_SERIES, *tenant.areas])
         self._next[number] = partition.next_offset
         return partition.next_offset
 
@@ -83,7 +83,7 @@ class Follower:
             tenants = (partition.tenants.get(OTHER), partition.tenants.get(f"{OTHER}{number}"))
         for tenant in tenants:
             if tenant is not None and tenant.touched:
-                self.timelines.follow(tenant, [WHOLE, *tenant.touched])
+                self.timelines.follow(tenant, [TENANT_SERIES, *tenant.touched])
                 self.changed.update((tenant.name, area) for area in tenant.touched)
                 tenant.touched.clear()
                 tenant.duplicates.touched.clear()
@@ -108,6 +108,6 @@ class Follower:
         old = [
             area for area in wanted if area not in known or now - known[area][0] > LIMITS_SECONDS
         ]
-        for area, _, limit, _ in limits(tenant, self.settings, old):
+        for area, _, limit, _ in thresholds(tenant, self.settings, old):
             known[area] = (now, limit)
         return {area: known[area][1] for area in wanted}

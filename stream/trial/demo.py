@@ -27,7 +27,7 @@ from stream.config.loading import load
 from stream.config.sections import Config
 from stream.errors import UserError
 from stream.escalations.follow import follow
-from stream.escalations.plain_text import page
+from stream.escalations.plain_text import render
 from stream.kafka.ticket_sender import Pace, Sender
 from stream.kafka.topics import create
 from stream.trial.broker.local_broker import Broker
@@ -110,14 +110,14 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
             stack.enter_context(_process("worker", {**environ, **own}, log))
             say(f"     worker {number + 1}: metrics at http://127.0.0.1:{ports[0]}/metrics")
         stack.enter_context(_process("ticker", environ, folder / "ticker.log"))
-        page = _page()
-        stack.enter_context(_process("page", {**environ, **page}, folder / "page.log"))
-        say(f"     the page: {page['SPIKEWATCH_PAGE__URL']}")
+        render = _page()
+        stack.enter_context(_process("page", {**environ, **render}, folder / "page.log"))
+        say(f"     the page: {render['SPIKEWATCH_PAGE__URL']}")
         inbox = Path.cwd() / INBOX
-        stack.enter_context(_process("notify", {**environ, **page, **_receivers(folder, inbox)},
+        stack.enter_context(_process("notify", {**environ, **render, **_receivers(folder, inbox)},
                                      folder / "notify.log"))  # fmt: skip
         say(f"     notify: the messages that would go out are files in {INBOX}/")
-        story = _story(config, page["SPIKEWATCH_PAGE__URL"], environ, once=once, say=say)
+        story = _story(config, render["SPIKEWATCH_PAGE__URL"], environ, once=once, say=say)
         done = asyncio.run(story)
         _show_inbox(inbox, say)
         return done
@@ -215,7 +215,7 @@ async def _watch(config: Config, page_url: str, resolved: asyncio.Event, say: Sa
             say(f"     ({of_history} episode(s) in the history, not paged)")
             of_history = 0
         say("")
-        say(page(event))
+        say(render(event))
         say(f"  {page_url}#/episode/{event.subject}")
         if _is_the_incident(event):
             identity = event.subject

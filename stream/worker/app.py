@@ -19,9 +19,9 @@ from schemas.codec import read_feedback, read_record
 from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.config.step_settings import reloaded, settings_of
-from stream.engine.assignment import Ledger, Position
+from stream.engine.assignment import Assignment, Position
 from stream.engine.faust_binding import ChunkSchema, LedgerApp
-from stream.engine.recovery import FullTableManager, LedgerTable
+from stream.engine.recovery import AssignmentTable, FullTableManager
 from stream.errors import UserError
 from stream.kafka import lenient_headers, log_throttle
 from stream.kafka.clients import faust_credentials
@@ -29,7 +29,7 @@ from stream.kafka.topics import verify
 from stream.process.fail_fast import fatal
 from stream.process.health import HealthServer, Progress
 from stream.process.tracing import Traces
-from stream.worker.batch_producer import Outbox
+from stream.worker.batch_producer import BatchProducer
 from stream.worker.detect import Detect
 from stream.worker.intake import Intake, body
 from stream.worker.metrics import Metrics
@@ -73,7 +73,7 @@ def build(
         web_enabled=False,
         autodiscover=False,
         TableManager=FullTableManager,
-        Table=LedgerTable,
+        Table=AssignmentTable,
         topic_partitions=kafka.partitions,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -96,7 +96,7 @@ def build(
         producer_max_batch_size=BATCH_BYTES,
         worker_redirect_stdouts=False,
     )
-    app.ledger = Ledger(topics, settings_of(config))
+    app.ledger = Assignment(topics, settings_of(config))
     _add_agents(app, config, metrics, traces)
     _watch(app, metrics, progress)
     listen(app, config)
@@ -106,7 +106,7 @@ def build(
 def _add_agents(app: LedgerApp, config: Config, metrics: Metrics, traces: Traces) -> None:
     topics = app.ledger.topics
     schema = ChunkSchema(key_serializer="raw", value_serializer="raw")
-    outbox = Outbox(app, metrics)
+    outbox = BatchProducer(app, metrics)
     intake = Intake(app, config, outbox, metrics, read_record, traces)
     feedback = Intake(app, config, outbox, metrics, read_feedback, traces)
     detect = Detect(app, config, outbox, metrics, topics.changelog(config.kafka.group), traces)

@@ -1,7 +1,7 @@
 """Produce in batches, and wait until all in-sync replicas have them.
 
-Delivery: what `Outbox.send` returned from is durable. Where it cannot be, the process ends: whoever
-owns the partition next does the work again.
+Delivery: what `BatchProducer.send` returned from is durable. Where it cannot be, the process ends:
+whoever owns the partition next does the work again.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class Record(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-class Outbox:
+class BatchProducer:
     """The application's producer, in batches by partition, in order."""
 
     def __init__(self, app: faust.App, metrics: Metrics) -> None:

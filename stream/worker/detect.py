@@ -21,7 +21,7 @@ from stream.engine.faust_binding import Chunk, LedgerApp, is_ours
 from stream.kafka.partitioner import partition_of
 from stream.process.fail_fast import fatal
 from stream.process.tracing import Traces
-from stream.worker.batch_producer import Outbox, Record
+from stream.worker.batch_producer import BatchProducer, Record
 from stream.worker.dead_letters import dead_letter
 from stream.worker.metrics import Metrics
 
@@ -33,7 +33,7 @@ class Detect:
         self,
         app: LedgerApp,
         config: Config,
-        outbox: Outbox,
+        outbox: BatchProducer,
         metrics: Metrics,
         changelog: str,
         traces: Traces,

@@ -18,7 +18,7 @@ from stream.engine.faust_binding import Chunk, LedgerApp, is_ours
 from stream.kafka.partitioner import partition_of
 from stream.process.fail_fast import fatal
 from stream.process.tracing import Traces
-from stream.worker.batch_producer import Outbox, Record
+from stream.worker.batch_producer import BatchProducer, Record
 from stream.worker.dead_letters import dead_letter
 from stream.worker.metrics import Metrics
 
@@ -35,7 +35,7 @@ class Intake:
         self,
         app: LedgerApp,
         config: Config,
-        outbox: Outbox,
+        outbox: BatchProducer,
         metrics: Metrics,
         read: Read,
         traces: Traces,

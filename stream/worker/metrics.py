@@ -15,15 +15,15 @@ from prometheus_client import (
     Histogram,
 )
 
-from detectors.alerting.budget import budget_of, limits
+from detectors.alerting.budget import budget_of, thresholds
 from detectors.alerting.verdict_effects import VERDICTS
 from detectors.alerting.verdict_handling import WITHDRAW
 from detectors.foundation.outcomes import Guard
-from detectors.foundation.prediction_band import band
-from detectors.memory.area_classifier import Placed
+from detectors.foundation.prediction_band import prediction_band
+from detectors.memory.area_classifier import ClassifiedBy
 from detectors.policy.playbook import WHOLE_TENANT
 from detectors.policy.settings import Settings
-from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant
 from detectors.step.partition import Partition
 from detectors.step.result import Step
 from schemas.dead_letter import DeadReason
@@ -304,7 +304,7 @@ class Metrics:
                 self._escalations.labels(transition, severity)
         for why in get_args(Suppressed):
             self._suppressed.labels(why)
-        for how in get_args(Placed):
+        for how in get_args(ClassifiedBy):
             self._placed.labels(how)
         for guard in get_args(Guard):
             self._guarded.labels(guard)
@@ -443,7 +443,7 @@ class Metrics:
     def _look_at_limits(self, tenant: Tenant, settings: Settings) -> None:
         """False pages to be expected, and of the areas with a label what they have to reach."""
         expected = 0.0
-        for area, kind, limit, false_pages in limits(tenant, settings):
+        for area, kind, limit, false_pages in thresholds(tenant, settings):
             expected += false_pages
             if kind == "area" and (tenant.name, area) in self._labelled:
                 self._score_limit.labels(tenant.name, area).set(limit)
@@ -475,7 +475,9 @@ class Metrics:
 
     def _draw_bands(self, areas: list[tuple[tuple[str, str], float, float]]) -> None:
         """What usual hours stay within."""
-        lowers, uppers = band([due for _, due, _ in areas], [more for _, _, more in areas])
+        lowers, uppers = prediction_band(
+            [due for _, due, _ in areas], [more for _, _, more in areas]
+        )
         for (key, _, _), upper, lower in zip(areas, uppers, lowers, strict=True):
             self._upper.labels(*key).set(upper)
             self._lower.labels(*key).set(lower)
@@ -498,9 +500,11 @@ class Metrics:
         for tenant in tenants:
             for key in tenant.running:
                 episode = tenant.series(key).running
-                labels = (tenant.name, WHOLE_LABEL if key == WHOLE else key)
+                labels = (tenant.name, WHOLE_LABEL if key == TENANT_SERIES else key)
                 shown = (
-                    tenant.name in names if key == WHOLE else (tenant.name, key) in self._labelled
+                    tenant.name in names
+                    if key == TENANT_SERIES
+                    else (tenant.name, key) in self._labelled
                 )
                 if episode is None or episode.suppressed is not None or not shown:
                     continue

@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.forensics.redecide import Decision, Logged, retrace
+from detectors.forensics.redecide import Decision, LoggedSignal, redecide
 from detectors.models.base import HOURS_A_WEEK
 from detectors.models.cusum_bank import MULTIPLES
 from detectors.policy.settings import Settings
@@ -73,10 +73,10 @@ def _at(signal: Signal) -> float:
     return signal.now if isinstance(signal, Tick) else getattr(signal, "created_at", 0.0)
 
 
-def live(signals: Sequence[Signal]) -> tuple[list[Logged], list[EscalationEvent]]:
+def live(signals: Sequence[Signal]) -> tuple[list[LoggedSignal], list[EscalationEvent]]:
     """A worker that is restarted now and then; its log, verdicts included, and what it wrote."""
     partition, recovery = Partition(0, owner=1, settings=SETTINGS), Recovery()
-    log: list[Logged] = []
+    log: list[LoggedSignal] = []
     stored: list[EscalationEvent] = []
     pages = 0
     every = len(signals) // RESTARTS
@@ -87,7 +87,7 @@ def live(signals: Sequence[Signal]) -> tuple[list[Logged], list[EscalationEvent]
                 recovery.read(key, data, 0.0)
             partition = Partition(0, owner=2 + number, settings=SETTINGS, recovery=recovery)
         for each in due:
-            log.append(Logged(f"log@{len(log)}", each))
+            log.append(LoggedSignal(f"log@{len(log)}", each))
             events = partition.take(each).escalations
             stored += events
             for event in events:
@@ -104,7 +104,7 @@ def check(seed: int) -> Checked:
     log, stored = live(came_in(seed))
     found: dict[str, tuple[EscalationEvent, Decision]] = {
         event.id: (event, decision)
-        for event, decision in retrace(Partition(0, 0, SETTINGS), log, lambda _: True)
+        for event, decision in redecide(Partition(0, 0, SETTINGS), log, lambda _: True)
     }
     done = Checked()
     wrong: set[str] = set()

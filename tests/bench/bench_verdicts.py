@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.evaluation.experiments.page_recorder import Watch, feed
+from detectors.evaluation.experiments.page_recorder import PageRecorder, run_signals
 from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
 from detectors.evaluation.synthetic.traffic import Feed, Surge
 from detectors.policy.settings import Settings
@@ -112,15 +112,15 @@ class Life:
 
     def __init__(self, answers: bool) -> None:
         """*answers*: whether the first two pages for the burst are called false."""
-        self.tenant, self.watch = Tenant("acme", SETTINGS), Watch()
+        self.tenant, self.watch = Tenant("acme", SETTINGS), PageRecorder()
         self._answers = answers
         self.said: list[int] = []
         """The hours in which a page was called false."""
 
     def take(self, tickets: Sequence[Ticket], hour: int) -> None:
         """The tickets of an hour, and its end."""
-        feed(self.tenant, tickets, SETTINGS, self.watch)
-        feed(self.tenant, (Tick((hour + 1) * HOUR, "acme"),), SETTINGS, self.watch)
+        run_signals(self.tenant, tickets, SETTINGS, self.watch)
+        run_signals(self.tenant, (Tick((hour + 1) * HOUR, "acme"),), SETTINGS, self.watch)
 
     def answer(self, hour: int, area: str) -> None:
         """If the burst of two hours ago paged, say what it was."""
@@ -196,10 +196,10 @@ def _incident(company: Company, lives: Sequence[Life], hour: int, number: int) -
     tickets = [(at, branch.hour(at, (surge,))) for at in range(hour, hour + 3)]
     found = []
     for each in lives:
-        tenant, watch = each.tenant.copy(), Watch()
+        tenant, watch = each.tenant.copy(), PageRecorder()
         for at, one in tickets:
-            feed(tenant, one, SETTINGS, watch)
-            feed(tenant, (Tick((at + 1) * HOUR, "acme"),), SETTINGS, watch)
+            run_signals(tenant, one, SETTINGS, watch)
+            run_signals(tenant, (Tick((at + 1) * HOUR, "acme"),), SETTINGS, watch)
         found.append(watch.first(start, start + 2.0 * HOUR, company.area) is not None)
     return found[0], found[1]
 

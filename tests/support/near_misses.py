@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from detectors.forensics.redecide import Logged
-from detectors.forensics.why_not import AROUND_SECONDS, Because, Question, WhyNot
-from detectors.state.tenant import Page
+from detectors.forensics.redecide import LoggedSignal
+from detectors.forensics.why_not import AROUND_SECONDS, Because, SilenceInvestigation, WhyNot
+from detectors.state.tenant import PageRecord
 from schemas.signals import Signal, Verdict
 from tests.support.companies import (
     COMPANY,
@@ -63,7 +63,7 @@ class Story:
             at = begin + 60.0 * minutes * (number + 0.5) / count
             self.say(self.desk.make(at, self.area, **fields), at)
 
-    def page(self, since: float) -> Page:
+    def page(self, since: float) -> PageRecord:
         """The page of the area that went out *since*."""
         for page in self.desk.tenant.pages:
             if page.key == AREA and page.at >= since:
@@ -92,13 +92,13 @@ class Story:
         ]
         mixed += self.around
         log = [
-            Logged(f"{number}", signal, None if self.mode() == "history" else at)
+            LoggedSignal(f"{number}", signal, None if self.mode() == "history" else at)
             for number, (at, signal) in enumerate(sorted(mixed, key=lambda one: one[0]))
         ]
         known = None if self.tenant != "acme" else tenant
         if known is None:
             log = []
-        return Question(known, log, SETTINGS, self.tenant, self.area, self.at).answer()
+        return SilenceInvestigation(known, log, SETTINGS, self.tenant, self.area, self.at).answer()
 
     def mode(self) -> str:
         """Of the usual tickets."""

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from stream.notify.sinks.alertmanager import Alertmanager
 from stream.notify.sinks.apprise import Apprise
 from stream.notify.sinks.base import Options, Sink
-from stream.notify.sinks.email import Mail
+from stream.notify.sinks.email import Email
 from stream.notify.sinks.folder import Folder
 from stream.notify.sinks.jira import Jira
 from stream.notify.sinks.pagerduty import PagerDuty
@@ -72,7 +72,7 @@ def _mail(at: Any, secret: str) -> Options:
         "password": SecretStr(secret),
         "encryption": "starttls",
     }
-    return Mail.options(
+    return Email.options(
         host="localhost" if at.tls else providers.HOST,
         port=at.port,
         sender="spikewatch@example.com",
@@ -94,7 +94,7 @@ CASES = {
         Case("slack", Slack, lambda _: providers.Slack(), _slack),
         Case("slack webhook", Slack, lambda _: providers.Slack(), _slack_webhook, told=False),
         Case("jira", Jira, lambda _: providers.Jira(), _jira),
-        Case("email", Mail, lambda _: providers.Mail(), _mail, http=False, told=False),
+        Case("email", Email, lambda _: providers.Mail(), _mail, http=False, told=False),
         Case("teams", Teams, lambda _: providers.Teams(), _teams, told=False),
         Case(
             "webhook",

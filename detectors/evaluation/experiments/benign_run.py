@@ -18,7 +18,7 @@ from detectors.evaluation.experiments.company_run import (
     summary,
     walk,
 )
-from detectors.evaluation.experiments.page_recorder import Watch, fork
+from detectors.evaluation.experiments.page_recorder import PageRecorder, fork
 from detectors.evaluation.synthetic.benign_events import (
     GUARDS,
     NEW_AREA,
@@ -42,7 +42,7 @@ SUNDAY: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guarded:
+class BenignResult:
     """What one guard led to."""
 
     name: str
@@ -68,20 +68,22 @@ class Hidden:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patrolled:
+class BenignRun:
     """What the guards of one company gave."""
 
     seed: int
-    guarded: tuple[Guarded, ...]
+    guarded: tuple[BenignResult, ...]
     hidden: tuple[Hidden, ...]
     healthy: Healthy
     """Of the trunk, warm-up included."""
 
 
-def patrol(plan: Plan, each: int, spikes: int, names: Sequence[str] = tuple(GUARDS)) -> Patrolled:
+def run_benign_events(
+    plan: Plan, each: int, spikes: int, names: Sequence[str] = tuple(GUARDS)
+) -> BenignRun:
     """Play each guard *each* times on one company, and so many *spikes* with a noisy customer."""
     world = World(plan.spec)
-    guarded: list[Guarded] = []
+    guarded: list[BenignResult] = []
     hidden: list[Hidden] = []
     visits: dict[int, list[Visit]] = {}
     for place, name in enumerate(GUARDS):
@@ -108,7 +110,7 @@ def patrol(plan: Plan, each: int, spikes: int, names: Sequence[str] = tuple(GUAR
         )
     watch = walk(plan, world, visits)
     healthy = summary(watch, plan.spec, plan.settings, plan.warm_weeks + plan.weeks)
-    return Patrolled(
+    return BenignRun(
         seed=plan.spec.seed, guarded=tuple(guarded), hidden=tuple(hidden), healthy=healthy
     )
 
@@ -154,9 +156,9 @@ def _visit(
     world: World,
     rng: np.random.Generator,
     settings: Settings,
-    found: list[Guarded],
+    found: list[BenignResult],
 ) -> Visit:
-    def visit(tenant: Tenant, watch: Watch, recent: Sequence[Ticket]) -> None:
+    def visit(tenant: Tenant, watch: PageRecorder, recent: Sequence[Ticket]) -> None:
         area = int(rng.integers(len(world.rates)))
         named = None if guard.whole_tenant else NEW_AREA if guard.new_area else world.names[area]
         if not watch.quiet(named, start - QUIET_BEFORE):
@@ -176,7 +178,7 @@ def _visit(
         if pages and guard.paired:
             without = _pages(fork(tenant), healthy, here, settings, named)
         found.append(
-            Guarded(
+            BenignResult(
                 name=guard.name,
                 seed=world.spec.seed,
                 number=number,
@@ -216,7 +218,7 @@ def _pages(
     return len(watch.opened(here.start, here.end, area))
 
 
-def arrive(tenant: Tenant, arrivals: list[Arrival], settings: Settings) -> Watch:
+def arrive(tenant: Tenant, arrivals: list[Arrival], settings: Settings) -> PageRecorder:
     """Take live *arrivals* in by the time of their arrival, with ticks on the minute of the hour.
 
     Args:
@@ -227,7 +229,7 @@ def arrive(tenant: Tenant, arrivals: list[Arrival], settings: Settings) -> Watch
     Returns:
         What came of it.
     """
-    watch = Watch()
+    watch = PageRecorder()
     now = int(arrivals[0][0] // HOUR) if arrivals else 0
     for at, ticket in sorted(arrivals, key=lambda arrival: arrival[0]):
         while now < at // HOUR:
@@ -249,7 +251,7 @@ def _spike(
 ) -> Visit:
     """A real spike twice: alone, and with a customer who is noisy from an hour before it on."""
 
-    def visit(tenant: Tenant, watch: Watch, recent: Sequence[Ticket]) -> None:
+    def visit(tenant: Tenant, watch: PageRecorder, recent: Sequence[Ticket]) -> None:
         place = incident.surge.area or 0
         area = world.names[place]
         if not watch.quiet(area, incident.start - QUIET_BEFORE):
@@ -286,7 +288,7 @@ def _spike(
     return visit
 
 
-def _new_tenant(plan: Plan, number: int) -> Guarded:
+def _new_tenant(plan: Plan, number: int) -> BenignResult:
     guard = GUARDS["new tenant"]
     spec = plan.spec
     other = Spec(
@@ -296,7 +298,7 @@ def _new_tenant(plan: Plan, number: int) -> Guarded:
         highest_rate=spec.highest_rate,
     )
     (found,) = healthy_weeks(other, [plan.settings], 1)
-    return Guarded(
+    return BenignResult(
         name=guard.name,
         seed=spec.seed,
         number=number,

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.evaluation.experiments.page_recorder import Watch, feed, fork
+from detectors.evaluation.experiments.page_recorder import PageRecorder, fork, run_signals
 from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
 from detectors.evaluation.synthetic.incidents import KINDS, Incident, draw
 from detectors.evaluation.synthetic.traffic import Feed
@@ -78,7 +78,7 @@ class Healthy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Travelled:
+class CompanyRun:
     """What one company gave."""
 
     seed: int
@@ -89,7 +89,7 @@ class Travelled:
     """Incidents that were not played, for their area had an episode each time."""
 
 
-Visit = Callable[[Tenant, Watch, Sequence[Ticket]], None]
+Visit = Callable[[Tenant, PageRecorder, Sequence[Ticket]], None]
 """Called with the trunk's tenant (to be forked, not changed), what it said, its last tickets."""
 
 
@@ -122,7 +122,7 @@ class Agenda:
         world = self._world
         incident = draw(kind, world, rng, start, self._plan.settings.false_pages_per_week)
 
-        def visit(tenant: Tenant, watch: Watch, recent: Sequence[Ticket]) -> None:
+        def visit(tenant: Tenant, watch: PageRecorder, recent: Sequence[Ticket]) -> None:
             del recent
             if watch.quiet(area_of(world, incident), incident.start - QUIET_BEFORE):
                 self._play(tenant, number, incident)
@@ -138,7 +138,7 @@ class Agenda:
         self.visits.setdefault(int(incident.start // HOUR), []).append(visit)
 
 
-def travel(plan: Plan) -> Travelled:
+def run_company(plan: Plan) -> CompanyRun:
     """Live through the incidents of *plan*."""
     spec, settings = plan.spec, plan.settings
     world = World(spec)
@@ -150,7 +150,7 @@ def travel(plan: Plan) -> Travelled:
     agenda = Agenda(plan, world, go)
     watch = walk(plan, world, agenda.visits)
     healthy = summary(watch, spec, settings, plan.warm_weeks + plan.weeks)
-    return Travelled(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=agenda.skipped)
+    return CompanyRun(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=agenda.skipped)
 
 
 def walk(
@@ -158,13 +158,13 @@ def walk(
     world: World,
     visits: Mapping[int, Sequence[Visit]],
     listen: Listen = lambda _hour, _tickets: None,
-) -> Watch:
+) -> PageRecorder:
     """Live through the healthy weeks of *plan*; before an hour begins its *visits* are made.
 
     *listen* hears each hour's tickets.
     """
     settings = plan.settings
-    tenant, watch, trunk = Tenant(TENANT, settings), Watch(), Feed(world, [0])
+    tenant, watch, trunk = Tenant(TENANT, settings), PageRecorder(), Feed(world, [0])
     recent: deque[Ticket] = deque(maxlen=REMEMBERED)
     first = plan.spec.first_hour
     for hour in range(first, first + WEEK_HOURS * (plan.warm_weeks + plan.weeks)):
@@ -173,8 +173,8 @@ def walk(
         tickets = trunk.hour(hour)
         recent.extend(tickets)
         listen(hour, tickets)
-        feed(tenant, tickets, settings, watch)
-        feed(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
+        run_signals(tenant, tickets, settings, watch)
+        run_signals(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
     return watch
 
 
@@ -187,13 +187,13 @@ def play(
     listen: Listen = lambda _hour, _tickets: None,
 ) -> Played:
     """One incident, in a copy of the tenant that is used up; *listen* hears the tickets too."""
-    watch = Watch()
+    watch = PageRecorder()
     branch = Feed(world, [1, KINDS.index(incident.kind), number])
     for hour in range(int(incident.start // HOUR), math.ceil(incident.plays_until / HOUR)):
         tickets = branch.hour(hour, (incident.surge,))
         listen(hour, tickets)
-        feed(tenant, tickets, settings, watch)
-        feed(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
+        run_signals(tenant, tickets, settings, watch)
+        run_signals(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
     area = area_of(world, incident)
     found = watch.first(incident.start, incident.end, area)
     pages = watch.opened(incident.start, incident.plays_until, area)
@@ -211,7 +211,7 @@ def play(
     )
 
 
-def summary(watch: Watch, spec: Spec, settings: Settings, weeks: int) -> Healthy:
+def summary(watch: PageRecorder, spec: Spec, settings: Settings, weeks: int) -> Healthy:
     """What *watch* heard in healthy weeks."""
     opened, reopened, kinds = [0] * weeks, [0] * weeks, [0, 0, 0]
     for page in watch.pages:
@@ -234,13 +234,13 @@ def healthy_weeks(spec: Spec, variants: Sequence[Settings], weeks: int) -> list[
     """The same healthy weeks under each of several settings."""
     trunk = Feed(World(spec), [0])
     tenants = [Tenant(TENANT, settings) for settings in variants]
-    watches = [Watch() for _ in variants]
+    watches = [PageRecorder() for _ in variants]
     for hour in range(spec.first_hour, spec.first_hour + WEEK_HOURS * weeks):
         tickets = trunk.hour(hour)
         tick = (Tick((hour + 1) * HOUR, TENANT),)
         for tenant, watch, settings in zip(tenants, watches, variants, strict=True):
-            feed(tenant, tickets, settings, watch)
-            feed(tenant, tick, settings, watch)
+            run_signals(tenant, tickets, settings, watch)
+            run_signals(tenant, tick, settings, watch)
     return [
         summary(watch, spec, settings, weeks)
         for watch, settings in zip(watches, variants, strict=True)

@@ -15,9 +15,9 @@ import numpy as np
 
 from detectors.evaluation.experiments.company_run import (
     Agenda,
+    CompanyRun,
     Plan,
     Played,
-    Travelled,
     area_of,
     play,
     summary,
@@ -38,7 +38,7 @@ PEAKS_A_WEEK: Final = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Met:
+class IncidentOutcome:
     """One incident as all saw it."""
 
     ours: Played
@@ -54,11 +54,11 @@ class Met:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contested:
+class Comparison:
     """What one company gave."""
 
-    travelled: Travelled
-    met: tuple[Met, ...]
+    travelled: CompanyRun
+    met: tuple[IncidentOutcome, ...]
     peaks: tuple[tuple[float, ...], ...]
     """By rival, the highest of the healthy weeks after the warm-up."""
     false_pages: int
@@ -97,7 +97,7 @@ class _Field:
         return found
 
 
-def contest(plan: Plan) -> Contested:
+def compare_methods(plan: Plan) -> Comparison:
     """Live through the incidents of *plan*, ours and the rivals side by side."""
     spec, settings = plan.spec, plan.settings
     world = World(spec)
@@ -106,7 +106,7 @@ def contest(plan: Plan) -> Contested:
     trunk = _Field(world, first, world.names)
     highs: Numbers = np.full((len(RIVALS), spec.areas, WEEK_HOURS * weeks), NOTHING)
     places = {name: place for place, name in enumerate(world.names)}
-    met: list[Met] = []
+    met: list[IncidentOutcome] = []
 
     came: dict[str, list[int]] = {name: [] for name in world.names}
 
@@ -126,7 +126,7 @@ def contest(plan: Plan) -> Contested:
         record = _Record(trunk.fork(names), incident, before.tolist())
         ours = play(fork(tenant), world, incident, settings, number, record.hour)
         met.append(
-            Met(
+            IncidentOutcome(
                 ours=ours,
                 before=tuple(record.before),
                 highs=tuple(map(tuple, record.highs)),
@@ -139,14 +139,14 @@ def contest(plan: Plan) -> Contested:
     agenda = Agenda(plan, world, go)
     watch = walk(plan, world, agenda.visits, listen)
     healthy = summary(watch, spec, settings, weeks)
-    travelled = Travelled(
+    travelled = CompanyRun(
         seed=spec.seed,
         played=tuple(each.ours for each in met),
         healthy=healthy,
         skipped=agenda.skipped,
     )
     warm = WEEK_HOURS * plan.warm_weeks
-    return Contested(
+    return Comparison(
         travelled=travelled,
         met=tuple(met),
         peaks=tuple(peaks_of(each[:, warm:], PEAKS_A_WEEK * plan.weeks) for each in highs),
@@ -181,7 +181,7 @@ class _Record:
                     self.highs[place].append((round((at - start) / 60.0, 3), score))
 
 
-def thresholds(contested: Sequence[Contested]) -> list[float]:
+def thresholds(contested: Sequence[Comparison]) -> list[float]:
     """By rival: where it has as many false pages as ours, over all companies."""
     wanted = max(1, sum(each.false_pages for each in contested))
     found = []
@@ -191,7 +191,7 @@ def thresholds(contested: Sequence[Contested]) -> list[float]:
     return found
 
 
-def rival_tables(contested: Sequence[Contested]) -> list[Table]:
+def rival_tables(contested: Sequence[Comparison]) -> list[Table]:
     """Share found and median delay, a row for each class; at the same false pages."""
     limits, names = thresholds(contested), contested[0].names
     met = [one for each in contested for one in each.met]
@@ -221,7 +221,7 @@ def rival_tables(contested: Sequence[Contested]) -> list[Table]:
     return [Table(title, heads, (*rows, row))]
 
 
-def _delays(met: Sequence[Met], place: int, limit: float) -> list[float]:
+def _delays(met: Sequence[IncidentOutcome], place: int, limit: float) -> list[float]:
     """Of one rival; where it was over its limit just before, that is a page of before, not one."""
     return [
         next((at for at, score in one.highs[place] if score >= limit), math.inf)

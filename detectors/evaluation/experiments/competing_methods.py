@@ -134,7 +134,7 @@ class View:
             self._firsts = [first - gone for first in self._firsts]
 
 
-class Rival(ABC):
+class CompetingMethod(ABC):
     """One way to score."""
 
     @abstractmethod
@@ -146,18 +146,18 @@ class Rival(ABC):
         del view
 
 
-class SeasonalZ(Rival):
+class SeasonalZ(CompetingMethod):
     """Deviations of the last hour's count from the season's mean."""
 
     def score(self, view: View) -> float:
-        """See `Rival`."""
+        """See `CompetingMethod`."""
         count = view.count(1)
         if count < LEAST_EVIDENCE:
             return NOTHING
         return (count - view.due(1)) / math.sqrt(view.variance)
 
 
-class Ewma(Rival):
+class Ewma(CompetingMethod):
     """A control chart: exponentially weighted deviations of the hours, the running one as it is."""
 
     def __init__(self, weight: float = 0.3) -> None:
@@ -169,17 +169,17 @@ class Ewma(Rival):
         return (1.0 - self._weight) * self._level + self._weight * deviation
 
     def score(self, view: View) -> float:
-        """See `Rival`."""
+        """See `CompetingMethod`."""
         if view.count(2) < LEAST_EVIDENCE:
             return NOTHING
         return self._next(view) / math.sqrt(self._weight / (2.0 - self._weight))
 
     def end_hour(self, view: View) -> None:
-        """See `Rival`."""
+        """See `CompetingMethod`."""
         self._level = self._next(view)
 
 
-class FixedWindow(Rival):
+class FixedWindow(CompetingMethod):
     """The tail of a negative binomial in windows of fixed length."""
 
     def __init__(self, *windows: int) -> None:
@@ -187,7 +187,7 @@ class FixedWindow(Rival):
         self._windows = windows
 
     def score(self, view: View) -> float:
-        """See `Rival`."""
+        """See `CompetingMethod`."""
         best = NOTHING
         for window in self._windows:
             count, mean = view.count(window), view.due(window)
@@ -198,7 +198,7 @@ class FixedWindow(Rival):
         return best
 
 
-class Ears(Rival):
+class Ears(CompetingMethod):
     """EARS C2 on the last 24 hours: against the mean and deviation of seven days, two days ago."""
 
     def __init__(self) -> None:
@@ -206,7 +206,7 @@ class Ears(Rival):
         self._hours: list[float] = []
 
     def score(self, view: View) -> float:
-        """See `Rival`."""
+        """See `CompetingMethod`."""
         count = view.count(3)
         if count < LEAST_EVIDENCE or len(self._hours) < 9 * 24:
             return NOTHING
@@ -217,12 +217,12 @@ class Ears(Rival):
         return (count - mean) / max(deviation, 0.5)
 
     def end_hour(self, view: View) -> None:
-        """See `Rival`."""
+        """See `CompetingMethod`."""
         self._hours.append(view.so_far)
         del self._hours[: -9 * 24]
 
 
-class _Buckets(Rival):
+class _Buckets(CompetingMethod):
     """A model of river over counts of quarters of an hour, zeros included.
 
     The count of the quarter that runs is scored at each ticket, and learned when it is over.
@@ -235,7 +235,7 @@ class _Buckets(Rival):
         self._count = 0.0
 
     def score(self, view: View) -> float:
-        """See `Rival`."""
+        """See `CompetingMethod`."""
         self._close_until(int((view.at - view.hour) / WINDOWS[0]))
         self._count += view.last_weight
         mean = self._counts.mean.get()
@@ -244,7 +244,7 @@ class _Buckets(Rival):
         return self._score(self._count, mean)
 
     def end_hour(self, view: View) -> None:
-        """See `Rival`."""
+        """See `CompetingMethod`."""
         del view
         self._close_until(round(1.0 / WINDOWS[0]))
         self._bucket = 0
@@ -308,7 +308,7 @@ class HalfSpace(_Buckets):
         self._largest = max(count, 0.9998 * self._largest)
 
 
-_MAKE: Final[dict[str, Callable[[], Rival]]] = {
+_MAKE: Final[dict[str, Callable[[], CompetingMethod]]] = {
     "seasonal z": SeasonalZ,
     "EWMA": Ewma,
     "NB 15 min": lambda: FixedWindow(0),

@@ -22,7 +22,7 @@ MOST_SERIES_TICKETS: Final = 2e7
 
 
 @dataclass(frozen=True)
-class Steady:
+class SteadyTraffic:
     """Traffic that never changes but by chance."""
 
     rate: float
@@ -43,9 +43,9 @@ class Steady:
         """First-order delay in minutes, at a false alarm in *quiet_hours*.
 
         Example:
-            >>> round(Steady(3.0).lorden(2.0, 13 * 168.0))
+            >>> round(SteadyTraffic(3.0).lorden(2.0, 13 * 168.0))
             455
-            >>> round(Steady(3.0, 0.05).lorden(2.0, 13 * 168.0))
+            >>> round(SteadyTraffic(3.0, 0.05).lorden(2.0, 13 * 168.0))
             542
         """
         needed = math.log(max(quiet_hours * self.rate, math.e))
@@ -75,7 +75,7 @@ class Cusums:
     """As many CUSUMs as there are series, hour by hour."""
 
     def __init__(
-        self, steady: Steady, multiple: float, series: int, rng: np.random.Generator
+        self, steady: SteadyTraffic, multiple: float, series: int, rng: np.random.Generator
     ) -> None:
         """All at 0."""
         self._steady, self._multiple, self._rng = steady, multiple, rng
@@ -158,7 +158,7 @@ class Cusums:
 
 
 def threshold(
-    steady: Steady, multiple: float, quiet_hours: float, rng: np.random.Generator
+    steady: SteadyTraffic, multiple: float, quiet_hours: float, rng: np.random.Generator
 ) -> float:
     """The level that a healthy series reaches once in *quiet_hours*, by simulation."""
     wanted = min(ALARMS * quiet_hours, MOST_SERIES_TICKETS / max(steady.rate, 1.0))
@@ -176,7 +176,7 @@ def threshold(
 
 
 def delays(
-    steady: Steady,
+    steady: SteadyTraffic,
     multiple: float,
     level: float,
     series: int,

@@ -30,7 +30,7 @@ class Page:
         return self.area == area or (self.area is None and (not self.areas or area in self.areas))
 
 
-class Watch:
+class PageRecorder:
     """What the step said so far about one tenant."""
 
     def __init__(self) -> None:
@@ -97,11 +97,11 @@ def fork(tenant: Tenant) -> Tenant:
     return tenant.copy()
 
 
-def feed(
+def run_signals(
     tenant: Tenant,
     signals: Iterable[Signal],
     settings: Settings,
-    watch: Watch,
+    watch: PageRecorder,
     received_at: float | None = None,
 ) -> None:
     """Take *signals* in, and hear what comes of it."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from scipy import stats
 
-from detectors.evaluation.experiments.benign_run import Patrolled
+from detectors.evaluation.experiments.benign_run import BenignRun
 from detectors.evaluation.experiments.company_run import Healthy, Played
 from detectors.evaluation.experiments.scoring import YOUNG_WEEKS, class_figures
 from detectors.evaluation.synthetic.benign_events import GUARDS
@@ -29,7 +29,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(
-    played: Sequence[Played], healthy: Sequence[Healthy], patrolled: Sequence[Patrolled]
+    played: Sequence[Played], healthy: Sequence[Healthy], patrolled: Sequence[BenignRun]
 ) -> Recorded:
     """The figures of a run."""
     found = {}

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
-from detectors.evaluation.experiments.benign_run import Patrolled
+from detectors.evaluation.experiments.benign_run import BenignRun
 from detectors.evaluation.experiments.company_run import Healthy, Played
 from detectors.evaluation.synthetic.benign_events import GUARDS, HIDDEN_SPIKE
 from detectors.evaluation.synthetic.incidents import KINDS
@@ -184,7 +184,7 @@ def healthy_table(found: Sequence[Healthy], title: str = "Healthy traffic") -> T
 
 
 def guard_table(
-    patrolled: Sequence[Patrolled], trunks: Sequence[Healthy], title: str = "What must not page"
+    patrolled: Sequence[BenignRun], trunks: Sequence[Healthy], title: str = "What must not page"
 ) -> Table:
     """A row for each guard; *trunks* say how many pages come by chance."""
     hourly = _mature_pages_an_hour(trunks)
@@ -220,7 +220,7 @@ def guard_table(
     return Table(title, heads, tuple(rows))
 
 
-def hidden_table(patrolled: Sequence[Patrolled]) -> Table:
+def hidden_table(patrolled: Sequence[BenignRun]) -> Table:
     """What a noisy customer hides of real spikes."""
     hidden = [one for each in patrolled for one in each.hidden]
     alone = [one for one in hidden if math.isfinite(one.alone)]

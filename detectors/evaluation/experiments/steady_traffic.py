@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from detectors.evaluation.experiments import oracle_cusum
-from detectors.evaluation.experiments.oracle_cusum import Steady
-from detectors.evaluation.experiments.page_recorder import Watch, feed, fork
+from detectors.evaluation.experiments.oracle_cusum import SteadyTraffic
+from detectors.evaluation.experiments.page_recorder import PageRecorder, fork, run_signals
 from detectors.evaluation.synthetic.company import FIRST_MONDAY, HOUR, WEEK_HOURS
 from detectors.evaluation.tables import Share, Table, minutes, number, quantile, verdict
 from detectors.policy.settings import Settings
@@ -52,7 +52,7 @@ class SteadyCell:
 class _Feed:
     """Tickets of one area, an hour at a time."""
 
-    def __init__(self, steady: Steady, key: Sequence[int]) -> None:
+    def __init__(self, steady: SteadyTraffic, key: Sequence[int]) -> None:
         self._steady, self._rng = steady, np.random.default_rng(list(key))
         self._prefix = "-".join(map(str, key)) + "-"
         self._number = 0
@@ -73,7 +73,7 @@ class _Feed:
 
 def play_cell(
     settings: Settings,
-    steady: Steady,
+    steady: SteadyTraffic,
     seeds: Sequence[int],
     weeks: int,
     every_days: float,
@@ -93,7 +93,7 @@ def play_cell(
     spacing = max(1, round(every_days * 24.0))
     for seed in seeds:
         key = [seed, round(steady.rate * 10), round(steady.dispersion * 1000)]
-        tenant, watch, trunk = Tenant("t", settings), Watch(), _Feed(steady, [*key, 0])
+        tenant, watch, trunk = Tenant("t", settings), PageRecorder(), _Feed(steady, [*key, 0])
         first = FIRST_MONDAY + seed % WEEK_HOURS
         warm = first + WEEK_HOURS * WARM_WEEKS
         for hour in range(first, warm + WEEK_HOURS * weeks):
@@ -104,8 +104,8 @@ def play_cell(
                     delay = _delay(fork(tenant), settings, branch, hour, multiple, most)
                     if delay >= 0.0:
                         delays[place].append(delay)
-            feed(tenant, trunk.hour(hour), settings, watch)
-            feed(tenant, (Tick((hour + 1) * HOUR, "t"),), settings, watch)
+            run_signals(tenant, trunk.hour(hour), settings, watch)
+            run_signals(tenant, (Tick((hour + 1) * HOUR, "t"),), settings, watch)
         pages += sum(page.transition == "opened" and page.at >= warm * HOUR for page in watch.pages)
     total = float(weeks * len(seeds))
     realised_hours = total * WEEK_HOURS / max(pages, 0.5)
@@ -131,7 +131,7 @@ def steady_table(cells: Sequence[SteadyCell]) -> Table:
     """A row for each rate, dispersion and multiple."""
     rows = []
     for cell in sorted(cells, key=lambda each: (each.dispersion, each.rate)):
-        steady = Steady(cell.rate, cell.dispersion)
+        steady = SteadyTraffic(cell.rate, cell.dispersion)
         for multiple, ours, theirs in zip(MULTIPLES, cell.delays, cell.oracle, strict=True):
             middle, best = quantile(ours, 0.5), quantile(theirs, 0.5)
             bound = steady.lorden(multiple, QUARTER_WEEKS * WEEK_HOURS)
@@ -179,7 +179,7 @@ def _delay(
     begin = float(np.random.default_rng([hour, round(multiple)]).random())
     start = (hour + begin) * HOUR
     for each in range(hour, hour + math.ceil(most) + 1):
-        watch = Watch()
+        watch = PageRecorder()
         signals: list[Signal] = list(branch.hour(each, multiple, begin if each == hour else 0.0))
         signals.append(Tick((each + 1) * HOUR, "t"))
         for signal in signals:

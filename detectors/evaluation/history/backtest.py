@@ -9,13 +9,13 @@ from typing import Final, get_args
 import numpy as np
 
 from detectors.evaluation.experiments.company_run import MOST_ATTEMPTS, POSTPONED, QUIET_BEFORE
-from detectors.evaluation.experiments.page_recorder import Watch
+from detectors.evaluation.experiments.page_recorder import PageRecorder
 from detectors.evaluation.history.injection import KINDS, Branch, Injection, Kind, Taken
-from detectors.evaluation.history.page_log import Diary, Run
+from detectors.evaluation.history.page_log import PagedEpisode, PageLog
 from detectors.policy.settings import Dimension, Settings
 from detectors.state.tenant import Tenant
 from detectors.step.partition import Partition
-from detectors.timelines.whole_run import Stretch, Timelines
+from detectors.timelines.whole_run import BacktestBucket, BacktestTimelines
 from schemas.escalation import EscalationEvent
 from schemas.signals import UNCLASSIFIED, Ticket
 
@@ -117,10 +117,10 @@ class AreaFacts:
 class Walked:
     """What a history led to."""
 
-    runs: list[Run] = field(default_factory=list)
+    runs: list[PagedEpisode] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     """Signals by what became of them."""
-    timelines: Mapping[tuple[str, str], list[Stretch]] = field(default_factory=dict)
+    timelines: Mapping[tuple[str, str], list[BacktestBucket]] = field(default_factory=dict)
     areas: list[AreaFacts] = field(default_factory=list)
     gaps: int = 0
     """How often the source was silent longer than chance explains: those hours teach nothing."""
@@ -146,9 +146,9 @@ class Walk:
         """
         self._course, self._branch_off, self._hear = course, branch_off, hear
         self._partitions: dict[int, Partition] = {}
-        self._watches: dict[str, Watch] = {}
-        self._diary = Diary()
-        self._lines = Timelines(course.followed, course.stretch_hours)
+        self._watches: dict[str, PageRecorder] = {}
+        self._diary = PageLog()
+        self._lines = BacktestTimelines(course.followed, course.stretch_hours)
         self._due: dict[str, list[tuple[float, int, int, Injection]]] = {}
         self.walked = Walked(runs=self._diary.runs, timelines=self._lines.stretches)
         self._recent: dict[tuple[str, str], deque[Ticket]] = {}
@@ -182,7 +182,7 @@ class Walk:
         if done.escalations:
             self._diary.hear(done.escalations)
             for event in done.escalations:
-                self._watches.setdefault(event.data.tenant, Watch()).hear((event,))
+                self._watches.setdefault(event.data.tenant, PageRecorder()).hear((event,))
                 self._hear(event)
 
     def finish(self) -> Walked:
@@ -224,7 +224,7 @@ class Walk:
             if not recent:
                 self.walked.skipped["too few tickets of the area had come"] += 1
                 continue
-            watch = self._watches.setdefault(one.tenant, Watch())
+            watch = self._watches.setdefault(one.tenant, PageRecorder())
             if watch.quiet(one.area, one.start - QUIET_BEFORE) and not tenant.in_history:
                 branch = Branch(one, tenant.copy(), partition, recent)
                 self._branch_off(branch, place)

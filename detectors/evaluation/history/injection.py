@@ -18,8 +18,8 @@ from zlib import crc32
 import msgspec
 import numpy as np
 
-from detectors.evaluation.experiments.page_recorder import Watch
-from detectors.evaluation.history.page_log import Run
+from detectors.evaluation.experiments.page_recorder import PageRecorder
+from detectors.evaluation.history.page_log import PagedEpisode
 from detectors.evaluation.tables import quantile
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
@@ -120,7 +120,7 @@ def play(branch: Branch, following: Iterable[Taken], settings: Settings) -> Inje
     chosen = _slice_of(branch, settings, rng) if injection.kind == "slice" else None
     if injection.kind == "slice" and chosen is None:
         return None
-    watch = Watch()
+    watch = PageRecorder()
     partition = Partition(branch.partition, 0, settings)
     partition.tenants[branch.tenant.name] = branch.tenant
     added = 0
@@ -246,12 +246,12 @@ def _slice_of(
     return None
 
 
-def undisturbed(found: Iterable[Injected], runs: Sequence[Run]) -> list[Injected]:
+def undisturbed(found: Iterable[Injected], runs: Sequence[PagedEpisode]) -> list[Injected]:
     """*found*, marked where the history's own *runs* paged in that window, and not later."""
     return [replace(one, disturbed=True) if _paged_anyway(one, runs) else one for one in found]
 
 
-def _paged_anyway(one: Injected, runs: Sequence[Run]) -> bool:
+def _paged_anyway(one: Injected, runs: Sequence[PagedEpisode]) -> bool:
     injection = one.injection
     seconds = min(one.delay * 60.0, injection.seconds)
     return any(

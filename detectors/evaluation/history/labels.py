@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.evaluation.history.page_log import Run
+from detectors.evaluation.history.page_log import PagedEpisode
 from detectors.evaluation.synthetic.incidents import LINGER
 from detectors.evaluation.tables import Share, quantile
 
@@ -23,7 +23,7 @@ class Label:
     """None: the whole tenant, that is, a page about any of its areas will do."""
     tenant: str = ANY
 
-    def fits(self, run: Run) -> float | None:
+    def fits(self, run: PagedEpisode) -> float | None:
         """When *run* told of this incident; None: it did not.
 
         Pages up to an hour after the end belong to it (`incidents.LINGER`).
@@ -71,12 +71,13 @@ class Judgement:
 
 
 def judge_labels(
-    labels: Sequence[Label], runs: Sequence[Run], begin: float, end: float
+    labels: Sequence[Label], runs: Sequence[PagedEpisode], begin: float, end: float
 ) -> Judgement:
     """Hold *runs* against *labels*, from *begin* to *end* (seconds since 1970).
 
     Example:
-        >>> run = Run(tenant="acme", episode_id="1", opened=600.0, scopes=[(600.0, "login", ())])
+        >>> scopes = [(600.0, "login", ())]
+        >>> run = PagedEpisode(tenant="acme", episode_id="1", opened=600.0, scopes=scopes)
         >>> wanted = [Label(start=0.0, end=60.0, area=area) for area in ("login", "api")]
         >>> found = judge_labels(wanted, [run], 0.0, 7200.0)
         >>> [one.delay for one in found.met], str(found.recall)[:4]

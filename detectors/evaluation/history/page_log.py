@@ -14,7 +14,7 @@ MATCHED_SECONDS: Final = 6.0 * 3600.0
 
 
 @dataclass(kw_only=True)
-class Run:
+class PagedEpisode:
     """One time that an episode ran and somebody was paged. Times: seconds since 1970."""
 
     tenant: str
@@ -42,7 +42,7 @@ class Run:
         return None
 
 
-class Diary:
+class PageLog:
     """All runs that were paged; what is suppressed is none.
 
     It grows with the pages, not with the tickets.
@@ -50,11 +50,11 @@ class Diary:
 
     def __init__(self) -> None:
         """Nothing was paged yet."""
-        self.runs: list[Run] = []
+        self.runs: list[PagedEpisode] = []
         """In the order of their pages."""
-        self._running: dict[str, Run] = {}
+        self._running: dict[str, PagedEpisode] = {}
 
-    def hear(self, events: Iterable[EscalationEvent]) -> list[Run]:
+    def hear(self, events: Iterable[EscalationEvent]) -> list[PagedEpisode]:
         """Take in what a step led to; the runs that began with it."""
         begun = []
         for event in events:
@@ -66,7 +66,7 @@ class Diary:
                     self._running.pop(event.subject).ended = at
                 continue
             if event.transition in ("opened", "reopened"):
-                run = Run(
+                run = PagedEpisode(
                     tenant=data.tenant,
                     episode_id=event.subject,
                     opened=at,
@@ -108,11 +108,12 @@ class Weeks:
         return self.pages / self.weeks if self.weeks > 0.0 else math.nan
 
 
-def weeks_of(runs: Sequence[Run], begin: float, end: float) -> Weeks:
+def weeks_of(runs: Sequence[PagedEpisode], begin: float, end: float) -> Weeks:
     """Pages from *begin* to *end* (seconds since 1970), week by week.
 
     Example:
-        >>> run = Run(tenant="acme", episode_id="1", opened=9.0, scopes=[(9.0, "login", ())])
+        >>> scopes = [(9.0, "login", ())]
+        >>> run = PagedEpisode(tenant="acme", episode_id="1", opened=9.0, scopes=scopes)
         >>> weeks_of([run], 0.0, 2 * WEEK_SECONDS).by_week
         (1, 0)
     """
@@ -135,8 +136,8 @@ def weeks_of(runs: Sequence[Run], begin: float, end: float) -> Weeks:
 class Difference:
     """A page of one configuration beside that of the other; one of them may be missing."""
 
-    left: Run | None
-    right: Run | None
+    left: PagedEpisode | None
+    right: PagedEpisode | None
 
     @property
     def later(self) -> float:
@@ -151,7 +152,7 @@ class Difference:
         return min(run.opened for run in (self.left, self.right) if run is not None)
 
 
-def differences(left: Sequence[Run], right: Sequence[Run]) -> list[Difference]:
+def differences(left: Sequence[PagedEpisode], right: Sequence[PagedEpisode]) -> list[Difference]:
     """Page by page, in the order of time: the same ones side by side, and those of one alone.
 
     Two are the same if they are about the same (an area in both, or in the tenant's page) and run
@@ -174,7 +175,7 @@ def differences(left: Sequence[Run], right: Sequence[Run]) -> list[Difference]:
     return sorted(found, key=lambda one: one.at)
 
 
-def _same(a: Run, b: Run) -> bool:
+def _same(a: PagedEpisode, b: PagedEpisode) -> bool:
     if a.tenant != b.tenant:
         return False
     together = a.opened <= b.ended and b.opened <= a.ended

@@ -12,7 +12,7 @@ from prometheus_client import (
 )
 
 from schemas.audit import AuditEntry, SentReason
-from stream.notify.dispatch.thread_index import Register
+from stream.notify.dispatch.thread_index import ThreadIndex
 from stream.process import metrics_http
 
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
@@ -90,7 +90,7 @@ class NotifyMetrics:
         if delivered and arrived:
             self._seconds.labels(receiver).observe(max(0.0, now - arrived))
 
-    def look(self, register: Register) -> None:
+    def look(self, register: ThreadIndex) -> None:
         """Count what is to be sent."""
         counts: Counts[str] = Counts()
         for one in register.of(register.waiting):

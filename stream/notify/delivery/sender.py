@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from stream.notify.delivery.channel import Channel, Outcome
 from stream.notify.delivery.metrics import NotifyMetrics
-from stream.notify.dispatch.dispatcher import Desk
-from stream.notify.dispatch.thread_index import Changes
-from stream.notify.model.threads import Correspondence, Pending, next_due
-from stream.notify.store.notify_topics import Ledger
+from stream.notify.dispatch.dispatcher import Dispatcher
+from stream.notify.dispatch.thread_index import PendingWrites
+from stream.notify.model.threads import NotificationState, QueuedMessage, next_due
+from stream.notify.store.notify_topics import NotifyTopics
 from stream.process.fail_fast import fatal
 from stream.process.tracing import Traces
 
@@ -18,13 +18,13 @@ DRAIN_SECONDS: Final = 3.0
 """What is on its way at the end may come to its end."""
 
 
-class PostOffice:
+class Sender:
     """Sends through the receivers' channels; nothing that is not durable is sent."""
 
     def __init__(
         self,
-        desk: Desk,
-        ledger: Ledger,
+        desk: Dispatcher,
+        ledger: NotifyTopics,
         channels: Mapping[str, Channel],
         metrics: NotifyMetrics,
         traces: Traces,
@@ -39,7 +39,7 @@ class PostOffice:
         self._unsaved: dict[str, asyncio.Future[None]] = {}
         self._started = time.time()
 
-    async def save(self, changes: Changes) -> None:
+    async def save(self, changes: PendingWrites) -> None:
         """Make *changes* durable; until that is done nothing that changed is sent."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         keys = [key for found in changes.threads.values() for key in found]
@@ -96,7 +96,7 @@ class PostOffice:
         if not task.cancelled() and (error := task.exception()) is not None:
             fatal(f"sending {key!r}: {error!r}")
 
-    async def _deliver(self, one: Correspondence) -> None:
+    async def _deliver(self, one: NotificationState) -> None:
         """Send what is due of one thread or digest, one after the other."""
         while self._desk.knows(one) and (item := next_due(one, time.time())) is not None:
             while (saving := self._unsaved.get(one.key)) is not None:
@@ -131,7 +131,7 @@ class PostOffice:
             )
             await asyncio.shield(self.save(changes))
 
-    async def _send(self, one: Correspondence, item: Pending) -> Outcome:
+    async def _send(self, one: NotificationState, item: QueuedMessage) -> Outcome:
         channel = self._channels[one.receiver]
         handle = one.handle if one.sink in ("", channel.sink.kind) else {}
 

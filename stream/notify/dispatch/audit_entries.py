@@ -7,7 +7,7 @@ from schemas.codec import clean
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from stream.notify.dispatch.policy import Decision
-from stream.notify.model.threads import Correspondence, Pending, Thread
+from stream.notify.model.threads import NotificationState, QueuedMessage, ReceiverThread
 from stream.notify.routing.router import Chosen
 
 DETAIL_CHARACTERS = 900
@@ -19,7 +19,7 @@ def moment(at: float) -> datetime:
 
 
 def decided(
-    thread: Thread, event: EscalationEvent, decision: Decision, by: str, now: float
+    thread: ReceiverThread, event: EscalationEvent, decision: Decision, by: str, now: float
 ) -> AuditEntry:
     """Whether a receiver is told of a transition."""
     return AuditEntry(
@@ -61,8 +61,8 @@ def unsent(event: EscalationEvent, chosen: Chosen, now: float) -> AuditEntry:
 
 
 def of_item(
-    one: Correspondence,
-    item: Pending,
+    one: NotificationState,
+    item: QueuedMessage,
     kind: Kind,
     now: float,
     *,
@@ -87,7 +87,7 @@ def of_item(
     )
 
 
-def superseded(one: Correspondence, item: Pending, now: float, why: str) -> AuditEntry:
+def superseded(one: NotificationState, item: QueuedMessage, now: float, why: str) -> AuditEntry:
     """That a message is not sent any more, since a newer one says more."""
     return of_item(one, item, "decided", now, reason="superseded", detail=why)
 

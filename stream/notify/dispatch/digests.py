@@ -12,10 +12,10 @@ from schemas.codec import clean
 from schemas.escalation import Severity
 from stream.escalations.plain_text import headline
 from stream.notify.dispatch.audit_entries import moment
-from stream.notify.dispatch.thread_index import Changes, Register
+from stream.notify.dispatch.thread_index import PendingWrites, ThreadIndex
 from stream.notify.model.message import Action, Message
-from stream.notify.model.threads import Digest, DigestKind, Pending, Thread, unpack
-from stream.notify.routing.rules import General
+from stream.notify.model.threads import Digest, DigestKind, QueuedMessage, ReceiverThread, unpack
+from stream.notify.routing.rules import DeliveryOptions
 
 SHOWN: Final = 15
 """Episodes that are named."""
@@ -25,12 +25,14 @@ NAME_CHARACTERS: Final = 200
 class Digests:
     """What is said in digests, and when."""
 
-    def __init__(self, register: Register, general: General) -> None:
+    def __init__(self, register: ThreadIndex, general: DeliveryOptions) -> None:
         """Of the digests in *register*."""
         self._register = register
         self._general = general
 
-    def join(self, thread: Thread, kind: DigestKind, now: float, changes: Changes) -> None:
+    def join(
+        self, thread: ReceiverThread, kind: DigestKind, now: float, changes: PendingWrites
+    ) -> None:
         """A digest tells of *thread* from now on: the one that is open, else a new one."""
         partition = self._register.partition_of[thread.key]
         digest = next(
@@ -55,13 +57,13 @@ class Digests:
         return self._general.storm_minutes * 60.0
 
     def _make(
-        self, identity: str, thread: Thread, kind: DigestKind, partition: int, now: float
+        self, identity: str, thread: ReceiverThread, kind: DigestKind, partition: int, now: float
     ) -> Digest:
         digest = Digest(identity, thread.receiver, kind, now, now, thread.address, thread.route)
         self._register.add(digest, partition)
         return digest
 
-    def mend(self, thread: Thread, now: float, changes: Changes) -> None:
+    def mend(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         """Make the digest of *thread* again if it is not here."""
         if not thread.digest or not thread.running or self._register.digest(thread) is not None:
             return
@@ -70,7 +72,7 @@ class Digests:
         digest.count = len(self._register.members(digest))
         self._schedule(digest, now, changes)
 
-    def _schedule(self, digest: Digest, now: float, changes: Changes) -> None:
+    def _schedule(self, digest: Digest, now: float, changes: PendingWrites) -> None:
         """Say what is not told yet: soon where it is much of it, else at the end of the window."""
         partition = self._register.partition_of[digest.key]
         changes.threads[partition][digest.key] = digest
@@ -85,10 +87,10 @@ class Digests:
     def _append(self, digest: Digest, action: Action, now: float, due: float) -> None:
         digest.counter += 1
         reason = "stale_digest" if digest.kind == "stale" else "storm_digest"
-        digest.pending.append(Pending(action, reason, 0, digest.counter, now, due))
+        digest.pending.append(QueuedMessage(action, reason, 0, digest.counter, now, due))
         self._register.note(digest)
 
-    def settle(self, digest: Digest | None, now: float, changes: Changes) -> None:
+    def settle(self, digest: Digest | None, now: float, changes: PendingWrites) -> None:
         """Where all of it is over and told, say so, once."""
         if digest is None or digest.closed or digest.pending or digest.told < digest.count:
             return
@@ -101,7 +103,13 @@ class Digests:
         changes.threads[self._register.partition_of[digest.key]][digest.key] = digest
 
     def sent(
-        self, digest: Digest, item: Pending, now: float, changes: Changes, *, delivered: bool
+        self,
+        digest: Digest,
+        item: QueuedMessage,
+        now: float,
+        changes: PendingWrites,
+        *,
+        delivered: bool,
     ) -> None:
         """What became of a message of *digest*."""
         if item.action != "resolve":
@@ -111,7 +119,7 @@ class Digests:
             self._schedule(digest, now, changes)
         self.settle(digest, now, changes)
 
-    def message(self, digest: Digest, item: Pending) -> Message:
+    def message(self, digest: Digest, item: QueuedMessage) -> Message:
         """The message of *item*, as it is to be sent now; it tells of all that joined so far."""
         members = self._register.members(digest)
         item.members = digest.count
@@ -140,7 +148,7 @@ class Digests:
             address=digest.address,
         )
 
-    def _words(self, digest: Digest, item: Pending, running: int) -> tuple[str, list[str]]:
+    def _words(self, digest: Digest, item: QueuedMessage, running: int) -> tuple[str, list[str]]:
         if digest.kind == "stale":
             said = "Notifications were behind: these opened and were resolved meanwhile."
             what = "an episode was" if digest.count == 1 else f"{digest.count} episodes were"

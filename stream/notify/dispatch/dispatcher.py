@@ -16,17 +16,17 @@ from stream.notify.dispatch import audit_entries
 from stream.notify.dispatch.digests import Digests
 from stream.notify.dispatch.fallback import Fallback
 from stream.notify.dispatch.pending import Queues
-from stream.notify.dispatch.policy import Circumstances, Decision, Hold, decide
+from stream.notify.dispatch.policy import Decision, DecisionContext, Mute, decide
 from stream.notify.dispatch.silences import Silences
-from stream.notify.dispatch.thread_index import Changes, Register
+from stream.notify.dispatch.thread_index import PendingWrites, ThreadIndex
 from stream.notify.model.message import Action, Message, labels_of, notice, of_event
 from stream.notify.model.threads import (
     MOST_ANSWERS,
-    Correspondence,
     Digest,
     DigestKind,
-    Pending,
-    Thread,
+    NotificationState,
+    QueuedMessage,
+    ReceiverThread,
     next_due,
     pack,
     thread_key,
@@ -34,7 +34,7 @@ from stream.notify.model.threads import (
     unpack,
 )
 from stream.notify.routing.router import Chosen, quiet_until, route
-from stream.notify.routing.rules import Plan
+from stream.notify.routing.rules import NotificationConfig
 
 SNOOZE_SECONDS: Final = 3_600.0
 """Where nobody said how long."""
@@ -48,11 +48,15 @@ MOST_EARLY: Final = 1_000
 """Answers that came before their episode, which are remembered."""
 
 
-class Desk:
+class Dispatcher:
     """Everything that is known in the partitions that are ours."""
 
     def __init__(
-        self, plan: Plan, cooldown_seconds: float, silences: Silences, log: Callable[[str], None]
+        self,
+        plan: NotificationConfig,
+        cooldown_seconds: float,
+        silences: Silences,
+        log: Callable[[str], None],
     ) -> None:
         """Nothing is known yet.
 
@@ -63,7 +67,7 @@ class Desk:
             log: Told of what went wrong.
         """
         self.plan = plan
-        self.register = Register(plan)
+        self.register = ThreadIndex(plan)
         self._digests = Digests(self.register, plan.general)
         self._queues = Queues(self.register, plan)
         self._fallback = Fallback(self.register, plan, self._queues, self._digests, self._begin)
@@ -79,12 +83,14 @@ class Desk:
 
     # Partitions come and go.
 
-    def own(self, partition: int, found: Mapping[str, Correspondence], now: float) -> Changes:
+    def own(
+        self, partition: int, found: Mapping[str, NotificationState], now: float
+    ) -> PendingWrites:
         """A partition is ours from now on; this is what is known of it.
 
         What was to be sent to a receiver that is not in the file any more is given up.
         """
-        changes = Changes()
+        changes = PendingWrites()
         gone = []
         for one in found.values():
             self.register.add(one, partition)
@@ -97,7 +103,7 @@ class Desk:
             self._give_up(one, partition, now, changes)
         return changes
 
-    def _begin_anew(self, one: Correspondence, kind: str, changes: Changes) -> None:
+    def _begin_anew(self, one: NotificationState, kind: str, changes: PendingWrites) -> None:
         """Its receiver has become another: what the old one was told the new one does not know."""
         if one.open:
             self._log(
@@ -105,11 +111,13 @@ class Desk:
                 f"{one.episode} stays there as it is"
             )
         one.sink, one.handle, one.open = "", {}, False
-        if isinstance(one, Thread):
+        if isinstance(one, ReceiverThread):
             one.told = None
         self._queues.keep(one, changes)
 
-    def _give_up(self, one: Correspondence, partition: int, now: float, changes: Changes) -> None:
+    def _give_up(
+        self, one: NotificationState, partition: int, now: float, changes: PendingWrites
+    ) -> None:
         """Its receiver is not in the file any more: others hear of what it was not told."""
         why = "there is no such receiver any more"
         for item in one.pending:
@@ -141,7 +149,7 @@ class Desk:
         *,
         over: bool = False,
         arrived: float = 0.0,
-    ) -> Changes:
+    ) -> PendingWrites:
         """A transition of an episode came.
 
         Args:
@@ -151,7 +159,7 @@ class Desk:
             over: Whether a later transition, read already, ends the episode.
             arrived: When it was appended to its topic.
         """
-        changes = Changes()
+        changes = PendingWrites()
         packed = b""  # once for all receivers, where one needs it
         for chosen in self._concerned(event):
             key = thread_key(event.data.episode_id, chosen.receiver, chosen.address)
@@ -181,8 +189,10 @@ class Desk:
             chosen.setdefault((thread.receiver, thread.address), known)
         return list(chosen.values())
 
-    def _begin(self, event: EscalationEvent, chosen: Chosen, partition: int, now: float) -> Thread:
-        thread = Thread(
+    def _begin(
+        self, event: EscalationEvent, chosen: Chosen, partition: int, now: float
+    ) -> ReceiverThread:
+        thread = ReceiverThread(
             tenant=event.data.tenant,
             episode=event.data.episode_id,
             receiver=chosen.receiver,
@@ -201,7 +211,7 @@ class Desk:
         return thread
 
     def _look_at(
-        self, thread: Thread, event: EscalationEvent, now: float, changes: Changes
+        self, thread: ReceiverThread, event: EscalationEvent, now: float, changes: PendingWrites
     ) -> None:
         """What *event* says of the episode, whatever is decided about it."""
         thread.seen = event.data.sequence
@@ -218,16 +228,16 @@ class Desk:
 
     def _decide(
         self,
-        thread: Thread,
+        thread: ReceiverThread,
         event: EscalationEvent,
         chosen: Chosen,
         now: float,
-        changes: Changes,
+        changes: PendingWrites,
         *,
         over: bool = False,
         arrived: float = 0.0,
     ) -> None:
-        around = Circumstances(
+        around = DecisionContext(
             general=self.plan.general,
             hold=self._hold(event, chosen, now),
             over=over,
@@ -250,25 +260,25 @@ class Desk:
             self._digests.join(thread, kind, now, changes)
         self._queues.keep(thread, changes)
 
-    def _hold(self, event: EscalationEvent, chosen: Chosen, now: float) -> Hold | None:
+    def _hold(self, event: EscalationEvent, chosen: Chosen, now: float) -> Mute | None:
         silence = self._silences.holding(labels_of(event), now)
         if silence is not None:
             until = silence.ends_at
             said = f"by {silence.by} ({silence.origin}) until {until:%Y-%m-%d %H:%M} UTC"
             said += f": {silence.comment}" if silence.comment else ""
-            return Hold("silenced", until.timestamp(), clean(said, 500))
+            return Mute("silenced", until.timestamp(), clean(said, 500))
         quiet = quiet_until(chosen.quiet, event.data.severity, now)
         if quiet is not None:
-            return Hold("quiet_hours", quiet, f"of {chosen.route}")
+            return Mute("quiet_hours", quiet, f"of {chosen.route}")
         return None
 
     def _queue_event(
         self,
-        thread: Thread,
+        thread: ReceiverThread,
         event: EscalationEvent,
         decision: Decision,
         now: float,
-        changes: Changes,
+        changes: PendingWrites,
         *,
         arrived: float = 0.0,
     ) -> None:
@@ -311,9 +321,9 @@ class Desk:
 
     # What people answer.
 
-    def answer(self, feedback: Feedback, partition: int, now: float) -> Changes:
+    def answer(self, feedback: Feedback, partition: int, now: float) -> PendingWrites:
         """Somebody answered; the same answer again changes nothing."""
-        changes = Changes()
+        changes = PendingWrites()
         until = _until(feedback, now)
         words = _in_words(feedback, until)
         threads = [
@@ -347,23 +357,23 @@ class Desk:
 
     # What time brings.
 
-    def tick(self, now: float) -> Changes:
+    def tick(self, now: float) -> PendingWrites:
         """Look again at what was held, and forget what nothing will come of any more."""
-        changes = Changes()
+        changes = PendingWrites()
         look_at_all = self._silences.version != self._looked_at
         self._looked_at = self._silences.version
         for one in self.register.of(self.register.held):
-            if isinstance(one, Thread) and (now >= one.held_until or look_at_all):
+            if isinstance(one, ReceiverThread) and (now >= one.held_until or look_at_all):
                 self._decide_again(one, now, changes)
         for one in self.register.of(self.register.snoozed):
-            if isinstance(one, Thread) and now >= one.snoozed_until:
+            if isinstance(one, ReceiverThread) and now >= one.snoozed_until:
                 self._end_snooze(one, now, changes)
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             self._sweep(changes, now)
         return changes
 
-    def _decide_again(self, thread: Thread, now: float, changes: Changes) -> None:
+    def _decide_again(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         event = unpack(thread.event)
         if event is None:
             thread.held = ""
@@ -374,7 +384,7 @@ class Desk:
         if hold is None or now >= thread.held_until:
             self._decide(thread, event, chosen, now, changes)
 
-    def _chosen(self, thread: Thread, event: EscalationEvent) -> Chosen:
+    def _chosen(self, thread: ReceiverThread, event: EscalationEvent) -> Chosen:
         """Why the receiver of *thread* is told of *event*."""
         known = {(one.receiver, one.address): one for one in route(event, self.plan)}
         return known.get(
@@ -382,7 +392,7 @@ class Desk:
             Chosen(thread.receiver, thread.address, thread.route, None),
         )
 
-    def _end_snooze(self, thread: Thread, now: float, changes: Changes) -> None:
+    def _end_snooze(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         """Say that it is over, unless there is nothing to say any more; it may have to wait."""
         event = unpack(thread.event)
         if event is None or not thread.running or thread.digest:
@@ -404,9 +414,9 @@ class Desk:
             )
             self._queue_event(thread, event, decision, now, changes)
 
-    def _sweep(self, changes: Changes, now: float) -> None:
+    def _sweep(self, changes: PendingWrites, now: float) -> None:
         for key, one in list(self.register.all.items()):
-            if isinstance(one, Thread):
+            if isinstance(one, ReceiverThread):
                 self._digests.mend(one, now, changes)
             if one.running or one.pending:
                 continue
@@ -418,19 +428,19 @@ class Desk:
                 self.register.drop(key)
                 self._again.pop(key, None)
 
-    def due(self, now: float) -> list[Correspondence]:
+    def due(self, now: float) -> list[NotificationState]:
         """That of which something is to be sent now."""
         return [
             one for one in self.register.of(self.register.waiting) if next_due(one, now) is not None
         ]
 
-    def to_repeat(self, now: float) -> list[Thread]:
+    def to_repeat(self, now: float) -> list[ReceiverThread]:
         """Threads whose receiver has to hear again of what it knows; each is then taken as told."""
         found = []
         for thread in self.register.of(self.register.repeated):
             receiver = self.plan.receivers[thread.receiver]
             every = receiver.sink.repeats(receiver.options)
-            if every is None or not isinstance(thread, Thread) or thread.pending:
+            if every is None or not isinstance(thread, ReceiverThread) or thread.pending:
                 continue
             lately = thread.ended_at and now - thread.ended_at < RESOLVED_REPEATS
             if (
@@ -444,7 +454,7 @@ class Desk:
 
     # What is sent, and what came of it.
 
-    def message(self, one: Correspondence, item: Pending, now: float) -> Message:
+    def message(self, one: NotificationState, item: QueuedMessage, now: float) -> Message:
         """The message of *item*, as it is to be sent now."""
         if isinstance(one, Digest):
             return self._digests.message(one, item)
@@ -468,29 +478,29 @@ class Desk:
             peak=one.peak,
         )
 
-    def again(self, thread: Thread, now: float) -> Message:
+    def again(self, thread: ReceiverThread, now: float) -> Message:
         """What the receiver knows already, to be told again."""
         action: Action = "update" if thread.open else "resolve"
-        item = Pending(action, "first", thread.seen, thread.counter, now, now, thread.event)
+        item = QueuedMessage(action, "first", thread.seen, thread.counter, now, now, thread.event)
         return self.message(thread, item, now)
 
-    def knows(self, one: Correspondence) -> bool:
+    def knows(self, one: NotificationState) -> bool:
         """Whether it is still ours."""
         return self.register.all.get(one.key) is one
 
     def sent(
         self,
-        one: Correspondence,
-        item: Pending,
+        one: NotificationState,
+        item: QueuedMessage,
         now: float,
         *,
         delivered: bool,
         handle: dict[str, str],
         attempts: int,
         why: str = "",
-    ) -> Changes:
+    ) -> PendingWrites:
         """What became of *item*; of what is not ours any more nothing is said."""
-        changes = Changes()
+        changes = PendingWrites()
         if not self.knows(one):
             return changes
         if item in one.pending:
@@ -506,7 +516,7 @@ class Desk:
         )
         if not delivered:
             self._log(f"{one.receiver} could not be told of {one.episode}: {why}")
-            if isinstance(one, Thread) and item.action == "open":
+            if isinstance(one, ReceiverThread) and item.action == "open":
                 self._never_heard(one, now, changes)
             if not item.others_know:
                 self._fallback.tell(one, item, why, now, changes)
@@ -517,7 +527,7 @@ class Desk:
         self._queues.keep(one, changes)
         return changes
 
-    def _never_heard(self, thread: Thread, now: float, changes: Changes) -> None:
+    def _never_heard(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         """It heard of no beginning: of an end it need not hear, and what comes is new to it."""
         if not thread.running:
             rest = [p for p in thread.pending if p.action in ("update", "resolve")]
@@ -526,10 +536,10 @@ class Desk:
             thread.open, thread.told = False, None
 
     def failed(
-        self, one: Correspondence, item: Pending, attempt: int, why: str, now: float
-    ) -> Changes:
+        self, one: NotificationState, item: QueuedMessage, attempt: int, why: str, now: float
+    ) -> PendingWrites:
         """An attempt did not work, and is repeated; after a while somebody else hears of it."""
-        changes = Changes()
+        changes = PendingWrites()
         if not self.knows(one):
             return changes
         partition = self.register.partition_of[one.key]
@@ -559,7 +569,7 @@ def _until(feedback: Feedback, now: float) -> float:
     return min(asked or feedback.at.timestamp() + SNOOZE_SECONDS, now + LONGEST_SNOOZE)
 
 
-def _apply(thread: Thread, feedback: Feedback, until: float) -> None:
+def _apply(thread: ReceiverThread, feedback: Feedback, until: float) -> None:
     """What an answer means for a thread."""
     if feedback.action == "acknowledge":
         thread.acknowledged_by = feedback.by

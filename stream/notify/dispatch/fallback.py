@@ -5,28 +5,33 @@ from collections.abc import Callable
 from schemas.escalation import EscalationEvent
 from stream.notify.dispatch.digests import Digests
 from stream.notify.dispatch.pending import Queues
-from stream.notify.dispatch.thread_index import Changes, Register
+from stream.notify.dispatch.thread_index import PendingWrites, ThreadIndex
 from stream.notify.model.message import Action
 from stream.notify.model.threads import (
-    Correspondence,
     Digest,
-    Pending,
-    Thread,
+    NotificationState,
+    QueuedMessage,
+    ReceiverThread,
     thread_key,
     told_of,
     unpack,
 )
 from stream.notify.routing.router import Chosen
-from stream.notify.routing.rules import Plan
+from stream.notify.routing.rules import NotificationConfig
 
-Begin = Callable[[EscalationEvent, Chosen, int, float], Thread]
+Begin = Callable[[EscalationEvent, Chosen, int, float], ReceiverThread]
 
 
 class Fallback:
     """Tells the receivers in ``[delivery] fallback``, else those of the default."""
 
     def __init__(
-        self, register: Register, plan: Plan, queues: Queues, digests: Digests, begin: Begin
+        self,
+        register: ThreadIndex,
+        plan: NotificationConfig,
+        queues: Queues,
+        digests: Digests,
+        begin: Begin,
     ) -> None:
         """Ready.
 
@@ -44,7 +49,12 @@ class Fallback:
         self._begin = begin
 
     def tell(
-        self, one: Correspondence, item: Pending, why: str, now: float, changes: Changes
+        self,
+        one: NotificationState,
+        item: QueuedMessage,
+        why: str,
+        now: float,
+        changes: PendingWrites,
     ) -> None:
         """Somebody else hears that somebody could not be told."""
         if item.reason == "fallback" or item.action not in ("open", "update", "resolve"):
@@ -61,11 +71,13 @@ class Fallback:
                 self._tell_of_an_episode(one, event, item, name, text, now, changes)
 
     def _tell_of_a_digest(
-        self, one: Correspondence, name: str, text: str, now: float, changes: Changes
+        self, one: NotificationState, name: str, text: str, now: float, changes: PendingWrites
     ) -> None:
         other = self._register.thread(thread_key(one.episode, name))
         if other is None:
-            other = Thread(tenant=one.tenant, episode=one.episode, receiver=name, route="fallback")
+            other = ReceiverThread(
+                tenant=one.tenant, episode=one.episode, receiver=name, route="fallback"
+            )
             self._register.add(other, self._register.partition_of[one.key])
         actions: tuple[Action, ...] = ("open", "resolve")
         for action in actions:  # a word in passing: nothing stays open
@@ -75,13 +87,13 @@ class Fallback:
 
     def _tell_of_an_episode(
         self,
-        one: Thread,
+        one: ReceiverThread,
         event: EscalationEvent,
-        item: Pending,
+        item: QueuedMessage,
         name: str,
         text: str,
         now: float,
-        changes: Changes,
+        changes: PendingWrites,
     ) -> None:
         chosen = Chosen(name, "", "fallback", None)
         partition = self._register.partition_of[one.key]

@@ -6,28 +6,38 @@ from itertools import pairwise
 from schemas.audit import Reason
 from schemas.codec import clean
 from stream.notify.dispatch import audit_entries
-from stream.notify.dispatch.thread_index import Changes, Register
+from stream.notify.dispatch.thread_index import PendingWrites, ThreadIndex
 from stream.notify.model.message import Action
-from stream.notify.model.threads import MOST_PENDING, Correspondence, Pending, Thread
-from stream.notify.routing.rules import Plan
+from stream.notify.model.threads import (
+    MOST_PENDING,
+    NotificationState,
+    QueuedMessage,
+    ReceiverThread,
+)
+from stream.notify.routing.rules import NotificationConfig
 
 
 class Queues:
     """The queues of all threads in a register."""
 
-    def __init__(self, register: Register, plan: Plan) -> None:
+    def __init__(self, register: ThreadIndex, plan: NotificationConfig) -> None:
         """Of the threads in *register*, for the receivers of *plan*."""
         self._register = register
         self._plan = plan
 
-    def take_back_its_end(self, thread: Thread, now: float, changes: Changes) -> None:
+    def take_back_its_end(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         """It is back, or goes on: an end that waits to be told never was one."""
         ends = [p for p in thread.pending if p.action == "resolve" and p.due > now]
         thread.open = thread.open or bool(ends)
         self.leave_out(thread, ends, "it is back", now, changes)
 
     def leave_out(
-        self, thread: Thread, items: Iterable[Pending], why: str, now: float, changes: Changes
+        self,
+        thread: ReceiverThread,
+        items: Iterable[QueuedMessage],
+        why: str,
+        now: float,
+        changes: PendingWrites,
     ) -> None:
         """What waits is not sent any more, and the audit says why."""
         partition = self._register.partition_of[thread.key]
@@ -35,18 +45,18 @@ class Queues:
             thread.pending.remove(item)
             changes.entries[partition].append(audit_entries.superseded(thread, item, now, why))
 
-    def keep(self, one: Correspondence, changes: Changes) -> None:
+    def keep(self, one: NotificationState, changes: PendingWrites) -> None:
         """It changed: it has to be made durable, and to be found by its new state."""
         self._register.note(one)
         changes.threads[self._register.partition_of[one.key]][one.key] = one
 
     def append(
         self,
-        thread: Thread,
+        thread: ReceiverThread,
         action: Action,
         reason: Reason,
         now: float,
-        changes: Changes,
+        changes: PendingWrites,
         *,
         due: float,
         sequence: int,
@@ -61,7 +71,7 @@ class Queues:
             return
         thread.counter += 1
         thread.pending.append(
-            Pending(
+            QueuedMessage(
                 action, reason, sequence, thread.counter, now, due, event, clean(detail, 500), by,
                 transition, arrived,
             )
@@ -70,7 +80,7 @@ class Queues:
             self._make_room(thread, now, changes)
         self.keep(thread, changes)
 
-    def _make_room(self, thread: Thread, now: float, changes: Changes) -> None:
+    def _make_room(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         """Leave out what newer messages say better; the first may be on its way."""
         later = thread.pending[1:-1]
         gone = next((p for p in later if p.action in ("update", "answer", "acknowledge")), None)
@@ -85,7 +95,7 @@ class Queues:
         left_out = [gone] if gone is not None else pair
         self.leave_out(thread, left_out, "too many messages wait", now, changes)
 
-    def hush(self, thread: Thread, now: float, changes: Changes) -> None:
+    def hush(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         """What waits to be told of a snoozed episode is not told; the first may be on its way."""
         updates = [p for p in thread.pending[1:] if p.action == "update"]
         self.leave_out(thread, updates, "snoozed", now, changes)

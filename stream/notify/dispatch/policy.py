@@ -13,14 +13,14 @@ from typing import Final, NamedTuple, cast
 from schemas.audit import Reason
 from schemas.escalation import SEVERITIES, EscalationEvent, Severity
 from stream.notify.model.message import Action
-from stream.notify.model.threads import Thread, Told, told_of
-from stream.notify.routing.rules import General
+from stream.notify.model.threads import LastNotified, ReceiverThread, told_of
+from stream.notify.routing.rules import DeliveryOptions
 
 LOUD: Final = frozenset(("severity_raised", "became_tenant_wide", "resolved", "reopened"))
 """Sent to who has acknowledged as well."""
 
 
-class Hold(NamedTuple):
+class Mute(NamedTuple):
     """Something that holds messages back."""
 
     reason: Reason
@@ -40,7 +40,7 @@ class Decision(NamedTuple):
     """Above 0: it is decided again then."""
 
 
-class Circumstances(NamedTuple):
+class DecisionContext(NamedTuple):
     """What else counts, at the moment of a decision.
 
     Attributes:
@@ -51,14 +51,16 @@ class Circumstances(NamedTuple):
         storm: whether the receiver had its share of pages; asked only where it matters.
     """
 
-    general: General
-    hold: Hold | None = None
+    general: DeliveryOptions
+    hold: Mute | None = None
     over: bool = False
     age: float = 0.0
     storm: Callable[[], bool] = lambda: False
 
 
-def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumstances) -> Decision:
+def decide(
+    thread: ReceiverThread, event: EscalationEvent, now: float, around: DecisionContext
+) -> Decision:
     """What is done about *event*, which is the next one of its episode for *thread*.
 
     Args:
@@ -92,7 +94,7 @@ def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumsta
     hold = around.hold
     became_critical = reason == "severity_raised" and data.severity == "critical"
     if thread.snoozed_until > now and not became_critical:
-        hold = Hold("snoozed", thread.snoozed_until, f"by {thread.snoozed_by}")
+        hold = Mute("snoozed", thread.snoozed_until, f"by {thread.snoozed_by}")
     if hold is not None:
         return Decision(False, hold.reason, action, hold.detail, hold.until)
     if action == "open":
@@ -103,7 +105,7 @@ def decide(thread: Thread, event: EscalationEvent, now: float, around: Circumsta
     return Decision(True, reason, action, _change(thread.told, event, reason))
 
 
-def _change(told: Told | None, event: EscalationEvent, reason: Reason) -> str:
+def _change(told: LastNotified | None, event: EscalationEvent, reason: Reason) -> str:
     """What changed since the receiver was told, in words."""
     if told is None:
         return ""
@@ -115,7 +117,7 @@ def _change(told: Told | None, event: EscalationEvent, reason: Reason) -> str:
     return ""
 
 
-def _end(thread: Thread, suppressed: str | None) -> Decision:
+def _end(thread: ReceiverThread, suppressed: str | None) -> Decision:
     if thread.open:
         return Decision(True, "resolved", "resolve")
     if thread.digest:
@@ -126,7 +128,7 @@ def _end(thread: Thread, suppressed: str | None) -> Decision:
 
 
 def _graver_than_its_digest(
-    thread: Thread, event: EscalationEvent, around: Circumstances
+    thread: ReceiverThread, event: EscalationEvent, around: DecisionContext
 ) -> Reason | None:
     """A reason to tell of one episode of a digest by itself: it became critical since."""
     if event.data.severity != "critical" or thread.told is None:
@@ -135,7 +137,9 @@ def _graver_than_its_digest(
     return reason if reason == "severity_raised" else None
 
 
-def worth_telling(event: EscalationEvent, told: Told, general: General) -> Reason | None:
+def worth_telling(
+    event: EscalationEvent, told: LastNotified, general: DeliveryOptions
+) -> Reason | None:
     """What makes *event* worth reading for who knows what was *told*; None: nothing does.
 
     Growth counts from ``update_percent`` of what was told and ``update_tickets`` tickets on, both;

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from schemas.audit import AuditEntry
-from stream.notify.model.threads import Correspondence, Digest, DigestKind, Thread
-from stream.notify.routing.rules import Plan
+from stream.notify.model.threads import Digest, DigestKind, NotificationState, ReceiverThread
+from stream.notify.routing.rules import NotificationConfig
 
 
-class Changes:
+class PendingWrites:
     """What has to be made durable, by partition."""
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self.threads: defaultdict[int, dict[str, Correspondence]] = defaultdict(dict)
+        self.threads: defaultdict[int, dict[str, NotificationState]] = defaultdict(dict)
         self.entries: defaultdict[int, list[AuditEntry]] = defaultdict(list)
         self.forgotten: defaultdict[int, list[str]] = defaultdict(list)
 
@@ -23,7 +23,7 @@ class Changes:
         """Those in which something changed."""
         return {*self.threads, *self.entries, *self.forgotten}
 
-    def add(self, more: "Changes") -> None:
+    def add(self, more: "PendingWrites") -> None:
         """Take *more* in, which came later."""
         for partition in more.partitions:
             self.threads[partition].update(more.threads[partition])
@@ -31,13 +31,13 @@ class Changes:
             self.forgotten[partition] += more.forgotten[partition]
 
 
-class Register:
+class ThreadIndex:
     """All threads and digests of the partitions that are ours."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: NotificationConfig) -> None:
         """Empty."""
         self._plan = plan
-        self.all: dict[str, Correspondence] = {}
+        self.all: dict[str, NotificationState] = {}
         self.partition_of: dict[str, int] = {}
         self.waiting: set[str] = set()
         """With something to send."""
@@ -52,24 +52,24 @@ class Register:
         self._pages: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
         self._digests: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
 
-    def add(self, one: Correspondence, partition: int) -> None:
+    def add(self, one: NotificationState, partition: int) -> None:
         """A thread or digest is here from now on."""
         self.all[one.key] = one
         self.partition_of[one.key] = partition
         receiver = self._plan.receivers.get(one.receiver)
         if receiver is not None and receiver.sink.repeats(receiver.options) is not None:
             self.repeated.add(one.key)
-        if isinstance(one, Thread):
+        if isinstance(one, ReceiverThread):
             self._by_episode[one.episode].add(one.key)
         else:
             self._digests[one.kind, one.receiver, one.address].add(one.key)
         self.note(one)
 
-    def note(self, one: Correspondence) -> None:
+    def note(self, one: NotificationState) -> None:
         """It changed: bring all that is found by its state up to date."""
         key = one.key
         _keep(self.waiting, key, bool(one.pending))
-        if isinstance(one, Thread):
+        if isinstance(one, ReceiverThread):
             _keep(self.held, key, bool(one.held) and one.held != "snoozed" and one.running)
             _keep(self.snoozed, key, one.notice_owed)
             if one.paged_at:
@@ -83,14 +83,14 @@ class Register:
         del self.partition_of[key]
         for keys in (self.waiting, self.held, self.snoozed, self.repeated):
             keys.discard(key)
-        if isinstance(one, Thread):
+        if isinstance(one, ReceiverThread):
             _forget(self._by_episode, one.episode, key)
             _forget(self._members, one.digest, key)
             self._pages[one.receiver, one.address].pop(key, None)
         else:
             _forget(self._digests, (one.kind, one.receiver, one.address), key)
 
-    def leave_digest(self, thread: Thread) -> None:
+    def leave_digest(self, thread: ReceiverThread) -> None:
         """A digest tells of it no longer."""
         _forget(self._members, thread.digest, thread.key)
         thread.digest = ""
@@ -99,16 +99,16 @@ class Register:
         """Everything of one partition."""
         return [key for key, number in self.partition_of.items() if number == partition]
 
-    def thread(self, key: str) -> Thread | None:
+    def thread(self, key: str) -> ReceiverThread | None:
         """The thread with that key."""
         found = self.all.get(key)
-        return found if isinstance(found, Thread) else None
+        return found if isinstance(found, ReceiverThread) else None
 
-    def threads_of(self, episode: str) -> list[Thread]:
+    def threads_of(self, episode: str) -> list[ReceiverThread]:
         """All threads of an episode, in one order."""
         return [t for k in sorted(self._by_episode.get(episode, ())) if (t := self.thread(k))]
 
-    def digest(self, thread: Thread) -> Digest | None:
+    def digest(self, thread: ReceiverThread) -> Digest | None:
         """The digest that tells of it."""
         for kind in ("storm", "stale"):
             for key in self._digests.get((kind, thread.receiver, thread.address), ()):
@@ -124,7 +124,7 @@ class Register:
             if isinstance(found, Digest):
                 yield found
 
-    def members(self, digest: Digest) -> list[Thread]:
+    def members(self, digest: Digest) -> list[ReceiverThread]:
         """The threads that a digest tells of, in one order."""
         found = (self.thread(key) for key in sorted(self._members.get(digest.episode, ())))
         return [
@@ -142,7 +142,7 @@ class Register:
             del pages[key]
         return len(pages) >= general.storm_pages
 
-    def of(self, keys: Iterable[str]) -> list[Correspondence]:
+    def of(self, keys: Iterable[str]) -> list[NotificationState]:
         """Those with these keys, in one order."""
         return [self.all[key] for key in sorted(keys) if key in self.all]
 

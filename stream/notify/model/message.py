@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from schemas.codec import clean
 from schemas.escalation import Account, EscalationEvent, Severity
-from stream.escalations.plain_text import for_accounts, headline, page, rounded
+from stream.escalations.plain_text import for_accounts, headline, render, rounded
 
 Action = Literal["open", "update", "resolve", "acknowledge", "answer"]
 TITLE_CHARACTERS: Final = 300
@@ -148,7 +148,7 @@ def of_event(
         peak: The highest ratio of the whole episode.
     """
     data = event.data
-    said = for_accounts(event) if address else page(event).split("\n")[1:]
+    said = for_accounts(event) if address else render(event).split("\n")[1:]
     lines = [note] if note else []
     if reason in WHY and (action != "open" or reason == "reopened"):
         lines = [f"Why you are told: {note or WHY[reason]}."]

@@ -1,8 +1,8 @@
 """What one receiver was told of one episode, or of many at once, and what is still to be sent.
 
-Plain data. Each `Thread` and each `Digest` is one record of the topic ``escalations.notified``:
-what is to be sent stands in it before it is sent, and is taken out after. Whoever owns the
-partition next goes on from there.
+Plain data. Each `ReceiverThread` and each `Digest` is one record of the topic
+``escalations.notified``: what is to be sent stands in it before it is sent, and is taken out
+after. Whoever owns the partition next goes on from there.
 """
 
 import zlib
@@ -22,7 +22,7 @@ MOST_ANSWERS: Final = 20
 DigestKind = Literal["storm", "stale"]
 
 
-class Told(msgspec.Struct, array_like=True, frozen=True):
+class LastNotified(msgspec.Struct, array_like=True, frozen=True):
     """What a receiver was last told, as far as the next decision needs it."""
 
     severity: str
@@ -32,7 +32,7 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     """Whether it was of the whole tenant."""
 
 
-class Pending(msgspec.Struct, array_like=True):
+class QueuedMessage(msgspec.Struct, array_like=True):
     """One message that is to be sent."""
 
     action: Action
@@ -58,7 +58,7 @@ class Pending(msgspec.Struct, array_like=True):
     """Of a digest: how many it tells of, once it is on its way."""
 
 
-class Thread(msgspec.Struct, array_like=True, tag="thread"):
+class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
     """One receiver and one episode."""
 
     tenant: str
@@ -73,8 +73,8 @@ class Thread(msgspec.Struct, array_like=True, tag="thread"):
     counter: int = 0
     open: bool = False
     """Whether the receiver was told, or is about to be, of something that runs."""
-    told: Told | None = None
-    pending: list[Pending] = []
+    told: LastNotified | None = None
+    pending: list[QueuedMessage] = []
     handle: dict[str, str] = {}
     event: bytes = b""
     """The last one of the episode, packed, whatever was decided."""
@@ -132,7 +132,7 @@ class Digest(msgspec.Struct, array_like=True, tag="digest"):
     open: bool = False
     closed: bool = False
     """Whether nothing more will be said, but what is pending."""
-    pending: list[Pending] = []
+    pending: list[QueuedMessage] = []
     handle: dict[str, str] = {}
     ended_at: float = 0.0
 
@@ -155,7 +155,7 @@ class Digest(msgspec.Struct, array_like=True, tag="digest"):
         return not self.closed
 
 
-Correspondence = Thread | Digest
+NotificationState = ReceiverThread | Digest
 
 
 def thread_key(episode: str, receiver: str, address: str = "") -> str:
@@ -163,7 +163,7 @@ def thread_key(episode: str, receiver: str, address: str = "") -> str:
     return "\x1f".join((episode, receiver, address))
 
 
-def next_due(one: Correspondence, now: float) -> Pending | None:
+def next_due(one: NotificationState, now: float) -> QueuedMessage | None:
     """What is to be sent now: the first that is due, for an end may wait while answers do not."""
     return next((item for item in one.pending if item.due <= now), None)
 
@@ -182,15 +182,15 @@ def unpack(data: bytes) -> EscalationEvent | None:
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Thread | Digest)
+_DECODER = msgspec.msgpack.Decoder(ReceiverThread | Digest)
 
 
-def encode(one: Correspondence) -> bytes:
+def encode(one: NotificationState) -> bytes:
     """The record's value; the first byte is the version of the format."""
     return bytes([VERSION]) + _ENCODER.encode(one)
 
 
-def decode(data: bytes) -> Correspondence:
+def decode(data: bytes) -> NotificationState:
     """What `encode` wrote.
 
     Raises:
@@ -200,13 +200,13 @@ def decode(data: bytes) -> Correspondence:
         version = data[0] if data else "none"
         raise RefusedError(f"a record of notifications has format {version}, known is {VERSION}")
     try:
-        found: Correspondence = _DECODER.decode(data[1:])
+        found: NotificationState = _DECODER.decode(data[1:])
     except msgspec.MsgspecError as error:
         raise RefusedError(f"a record of notifications is damaged: {error}") from None
     return found
 
 
-def told_of(event: EscalationEvent) -> Told:
+def told_of(event: EscalationEvent) -> LastNotified:
     """What a message about *event* tells."""
     data = event.data
     explanation = ""
@@ -214,4 +214,4 @@ def told_of(event: EscalationEvent) -> Told:
         one = data.explanation[0]
         also = f" with {one.also.dimension} {one.also.value}" if one.also else ""
         explanation = f"{one.dimension} {one.value}{also}"
-    return Told(data.severity, data.tickets, explanation, data.product_area is None)
+    return LastNotified(data.severity, data.tickets, explanation, data.product_area is None)

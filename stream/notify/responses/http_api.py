@@ -27,7 +27,7 @@ from stream.config.sections import Config
 from stream.errors import UserError
 from stream.notify.dispatch.silences import Silences
 from stream.notify.responses import responses
-from stream.notify.store.notify_topics import Ledger
+from stream.notify.store.notify_topics import NotifyTopics
 from stream.process.http_listener import listen
 
 BODY_BYTES: Final = 65_536
@@ -73,7 +73,7 @@ class SilenceRequest(BaseModel):
 class Api:
     """The server, for the time of an ``async with``."""
 
-    def __init__(self, config: Config, ledger: Ledger, silences: Silences) -> None:
+    def __init__(self, config: Config, ledger: NotifyTopics, silences: Silences) -> None:
         """Read the secrets; nothing listens yet.
 
         Raises:

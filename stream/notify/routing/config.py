@@ -23,11 +23,11 @@ from stream.config.files import read_toml
 from stream.config.policy_files.toml_tables import Part, numbered, parts_of, tables_of
 from stream.config.values import Section
 from stream.notify.routing.rules import (
-    Audience,
+    AccountOwnerRoute,
     Default,
-    General,
+    DeliveryOptions,
     Name,
-    Plan,
+    NotificationConfig,
     Receiver,
     Route,
     name_of,
@@ -55,16 +55,16 @@ class _OneRoute(BaseModel):
 
 
 class _OneAudience(BaseModel):
-    audience: Audience
+    audience: AccountOwnerRoute
 
 
 class _Tables(BaseModel):
-    delivery: General = General()
+    delivery: DeliveryOptions = DeliveryOptions()
     default: Default = Field(description="the table [default] with receivers")
     owners: _Owners = _ABSENT
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path) -> NotificationConfig:
     """What stands in *path*, and in the file of owners that it names.
 
     Raises:
@@ -107,12 +107,12 @@ def read_plan(path: Path) -> Plan:
     if mistakes:
         raise ConfigError(mistakes)
     tables = _Tables.model_validate(known)
-    return Plan(
+    return NotificationConfig(
         general=tables.delivery,
         receivers=receivers,
         routes=tuple(Route.model_validate(one) for one in many["route"]),
         default=tables.default.receivers,
-        audiences=tuple(Audience.model_validate(one) for one in many["audience"]),
+        audiences=tuple(AccountOwnerRoute.model_validate(one) for one in many["audience"]),
         owners=owners,
     )
 

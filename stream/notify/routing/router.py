@@ -7,7 +7,13 @@ from zoneinfo import ZoneInfo
 
 from schemas.escalation import SEVERITIES, Account, Escalation, EscalationEvent, Severity
 from stream.notify.model.message import labels_of
-from stream.notify.routing.rules import WEEKDAYS, Audience, Plan, Quiet, Route
+from stream.notify.routing.rules import (
+    WEEKDAYS,
+    AccountOwnerRoute,
+    NotificationConfig,
+    QuietHours,
+    Route,
+)
 
 DEFAULT: Final = "default"
 
@@ -20,13 +26,13 @@ class Chosen(NamedTuple):
     """Of an owner of accounts; empty: the receiver's own."""
     route: str
     """The name of the route or audience, or ``default``."""
-    quiet: Quiet | None
+    quiet: QuietHours | None
     """Whose quiet hours hold, if any."""
     accounts: tuple[Account, ...] = ()
     """The owner's customers inside."""
 
 
-def route(event: EscalationEvent, plan: Plan) -> list[Chosen]:
+def route(event: EscalationEvent, plan: NotificationConfig) -> list[Chosen]:
     """Everybody who is concerned, each once: by routes, by default, as an owner of customers.
 
     Routes are looked at in their order; the first that matches decides, unless it says ``go_on``.
@@ -37,7 +43,7 @@ def route(event: EscalationEvent, plan: Plan) -> list[Chosen]:
     return list(chosen.values())
 
 
-def _by_routes(event: EscalationEvent, plan: Plan) -> Iterator[Chosen]:
+def _by_routes(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Chosen]:
     matched = False
     for one in plan.routes:
         if fits(one, event):
@@ -80,14 +86,16 @@ def grave(severity: Severity, least: Severity) -> bool:
     return SEVERITIES.index(severity) >= SEVERITIES.index(least)
 
 
-def _by_accounts(event: EscalationEvent, plan: Plan) -> Iterator[Chosen]:
+def _by_accounts(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Chosen]:
     for audience in plan.audiences:
         if grave(event.data.severity, audience.severity):
             for address, accounts in sorted(owned(event.data, audience, plan).items()):
                 yield Chosen(audience.receiver, address, audience.name, audience, tuple(accounts))
 
 
-def owned(data: Escalation, audience: Audience, plan: Plan) -> dict[str, list[Account]]:
+def owned(
+    data: Escalation, audience: AccountOwnerRoute, plan: NotificationConfig
+) -> dict[str, list[Account]]:
     """Address -> the customers inside that its person owns, as far as they fit *audience*."""
     found: dict[str, list[Account]] = {}
     for account in data.impact.accounts if data.impact is not None else ():
@@ -102,13 +110,13 @@ def owned(data: Escalation, audience: Audience, plan: Plan) -> dict[str, list[Ac
     return found
 
 
-def quiet_until(quiet: Quiet | None, severity: Severity, now: float) -> float | None:
+def quiet_until(quiet: QuietHours | None, severity: Severity, now: float) -> float | None:
     """When the quiet hours end that hold *now* (seconds since 1970); None: none hold.
 
     Days are those on which the quiet hours begin; without days it is every day.
 
     Example:
-        >>> hours = Quiet(quiet_start="22:00", quiet_end="07:00")
+        >>> hours = QuietHours(quiet_start="22:00", quiet_end="07:00")
         >>> quiet_until(hours, "error", 23 * 3600.0) == 31 * 3600.0
         True
         >>> quiet_until(hours, "critical", 23 * 3600.0) is None

@@ -72,7 +72,7 @@ Name = Annotated[str, AfterValidator(name_of)]
 Clock = Annotated[str, AfterValidator(_clock)]
 
 
-class General(Section):
+class DeliveryOptions(Section):
     """The table ``[delivery]``."""
 
     link: Annotated[str, AfterValidator(_link)] = Field(
@@ -112,7 +112,7 @@ class General(Section):
     )
 
 
-class Quiet(Section):
+class QuietHours(Section):
     """When a route holds back what is not grave enough; see `Route`."""
 
     quiet_start: Clock = Field(default="", description="when quiet hours begin, such as 22:00")
@@ -144,7 +144,7 @@ class Quiet(Section):
         disagree([Disagreement(f"{table}.{key}", (f"{table}.{other}",), text)])
 
 
-class Route(Quiet):
+class Route(QuietHours):
     """One ``[[route]]``: whom an escalation concerns; what it leaves out may be anything."""
 
     name: Name = Field(description="what to call it, in quotes")
@@ -163,7 +163,7 @@ class Route(Quiet):
     go_on: bool = Field(default=False, description="whether routes below are looked at as well")
 
 
-class Audience(Quiet):
+class AccountOwnerRoute(QuietHours):
     """One ``[[audience]]``: owners of customers, each told of their own ones inside."""
 
     name: Name = Field(description="what to call it, in quotes")
@@ -191,14 +191,14 @@ class Receiver:
 
 
 @dataclass(frozen=True)
-class Plan:
+class NotificationConfig:
     """All that stands in the file, checked."""
 
-    general: General
+    general: DeliveryOptions
     receivers: Mapping[str, Receiver]
     routes: tuple[Route, ...]
     default: tuple[str, ...]
-    audiences: tuple[Audience, ...] = ()
+    audiences: tuple[AccountOwnerRoute, ...] = ()
     owners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Customer -> column -> address."""
 
@@ -208,7 +208,7 @@ class Plan:
         others = self.general.fallback or self.default
         return [name for name in self.receivers if not set(others) - {name}]
 
-    def linked_to(self, page_url: str) -> "Plan":
+    def linked_to(self, page_url: str) -> "NotificationConfig":
         """The same, with a link to our own page in every message where the file names none."""
         if self.general.link or not page_url:
             return self

@@ -91,7 +91,7 @@ class MailOptions(Options):
         return self
 
 
-class Mail(Sink):
+class Email(Sink):
     """See the module."""
 
     kind = "email"

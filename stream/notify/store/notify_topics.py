@@ -1,6 +1,6 @@
 """What notify remembers, on Kafka: threads on a compacted topic, the audit on another.
 
-Delivery: what `Ledger.save` returned from is on all in-sync replicas. Where it cannot be, the
+Delivery: what `NotifyTopics.save` returned from is on all in-sync replicas. Where it cannot be, the
 process ends; whoever owns the partition next reads what is there and goes on.
 """
 
@@ -25,13 +25,13 @@ from stream.kafka.partitioner import partition_of
 from stream.kafka.reading import read_all
 from stream.kafka.topics import no_broker
 from stream.notify.model.errors import RefusedError
-from stream.notify.model.threads import Correspondence, decode, encode
+from stream.notify.model.threads import NotificationState, decode, encode
 from stream.process.fail_fast import fatal
 
 SAVE_SECONDS: Final = 30.0
 
 
-class Ledger:
+class NotifyTopics:
     """The one producer of the process, and the reading of what it wrote."""
 
     def __init__(self, config: Config) -> None:
@@ -69,7 +69,7 @@ class Ledger:
     async def save(
         self,
         partition: int,
-        found: Iterable[Correspondence] = (),
+        found: Iterable[NotificationState] = (),
         entries: Iterable[AuditEntry] = (),
     ) -> None:
         """Make threads and digests, and what is said of them, durable; all of one partition."""
@@ -101,7 +101,7 @@ class Ledger:
     async def _write(
         self,
         partition: int,
-        found: list[Correspondence],
+        found: list[NotificationState],
         entries: list[AuditEntry],
         keys: Iterable[str],
     ) -> None:
@@ -142,9 +142,9 @@ class Ledger:
             partition=0,
         )
 
-    async def load(self, partition: int) -> dict[str, Correspondence]:
+    async def load(self, partition: int) -> dict[str, NotificationState]:
         """All threads and digests of a partition, by key; what cannot be read is left out."""
-        found: dict[str, Correspondence] = {}
+        found: dict[str, NotificationState] = {}
         async for key, value in read_all(self._config, self.topics.notified, partition):
             if value is None:
                 found.pop(key, None)

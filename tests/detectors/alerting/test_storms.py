@@ -8,7 +8,7 @@ import pytest
 
 from detectors.policy.settings import Settings
 from detectors.simulation.tickets import Incident, World
-from detectors.state.tenant import WHOLE, Tenant
+from detectors.state.tenant import TENANT_SERIES, Tenant
 from schemas.escalation import EscalationEvent
 from tests.support import stories
 from tests.support.companies import HOUR, MONDAY, SETTINGS, WEEK, Desk
@@ -133,7 +133,7 @@ def test_the_digest_is_resolved_when_all_inside_are() -> None:
     end = trouble(desk)
     for minute in range(150):
         desk.ticket(end + 60.0 * minute, NAMES[5])
-    assert WHOLE in desk.tenant.running
+    assert TENANT_SERIES in desk.tenant.running
     assert NAMES[5] in desk.tenant.running
     assert NAMES[6] not in desk.tenant.running
     desk.tick(end + 12 * HOUR)

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.alerting.budget import budget_of, limit_for
+from detectors.alerting.budget import budget_of, threshold_for
 from detectors.alerting.verdict_effects import (
     FORGOTTEN_SECONDS,
     HALF_LIFE_SECONDS,
     MOST_RAISED,
     REACH,
     STEP,
-    bar,
     page_of,
     raised,
+    repeat_false_alarm_threshold,
 )
-from detectors.state.tenant import Page, Tenant
+from detectors.state.tenant import PageRecord, Tenant
 from detectors.state.threshold import STEP as PAGE_STEP
 from detectors.state.threshold_priors import Kind
 from schemas.escalation import EscalationEvent
@@ -48,7 +48,7 @@ def say(desk: Desk, action: str, **more: object) -> list[EscalationEvent]:
 def limit_of(desk: Desk, key: str = "login", kind: Kind = "area") -> float:
     """The limit now."""
     assert desk.tenant.clock is not None
-    return limit_for(desk.tenant, key, kind, desk.tenant.clock, SETTINGS).limit
+    return threshold_for(desk.tenant, key, kind, desk.tenant.clock, SETTINGS).limit
 
 
 def over(desk: Desk, at: float = MORNING + 4 * HOUR) -> Desk:
@@ -89,7 +89,9 @@ def test_a_false_alarm_raises_the_bar_of_its_series_and_that_fades() -> None:
 def test_many_false_alarms_raise_it_only_so_far() -> None:
     """The raise is bounded."""
     desk = paged()
-    desk.tenant.pages = [Page(MORNING, f"{n:032x}", "false_alarm", "login") for n in range(50)]
+    desk.tenant.pages = [
+        PageRecord(MORNING, f"{n:032x}", "false_alarm", "login") for n in range(50)
+    ]
     assert raised(desk.tenant, "login", "area", MORNING) == MOST_RAISED
 
 
@@ -164,7 +166,9 @@ def test_the_bar_is_forgotten(weekly: Desk) -> None:
 
     def height(weeks: float) -> float:
         at = page.at + weeks * WEEK
-        found = bar(tenant, "billing", score.score._replace(since=at), 1.0, at, SETTINGS)
+        found = repeat_false_alarm_threshold(
+            tenant, "billing", score.score._replace(since=at), 1.0, at, SETTINGS
+        )
         return 1.0 if found is None else found.height
 
     assert height(1.0) == pytest.approx(REACH * page.height)
@@ -239,7 +243,7 @@ def test_a_duplicate_counts_with_the_other_page() -> None:
     desk = paged()
     one = desk.pages[0].data.episode_id
     other = "f" * 32
-    desk.tenant.pages.append(Page(MORNING, other, key="billing"))
+    desk.tenant.pages.append(PageRecord(MORNING, other, key="billing"))
     rate = budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[0]
     say(desk, "duplicate_of", duplicate_of=other)
     assert budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[0] == rate - 0.25
@@ -258,7 +262,7 @@ def test_a_duplicate_counts_with_the_other_page() -> None:
 def test_what_is_taken_back_leaves_no_trace(state_of: StateOf, action: str) -> None:
     """The state is byte for byte what it was, and so are its limits."""
     desk = paged()
-    desk.tenant.pages.append(Page(MORNING, "f" * 32, key="billing"))
+    desk.tenant.pages.append(PageRecord(MORNING, "f" * 32, key="billing"))
     limit = limit_of(desk)  # asking learns
     before = state_of(desk.tenant)
     say(desk, action, duplicate_of="f" * 32 if action == "duplicate_of" else None)

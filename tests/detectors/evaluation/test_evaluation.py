@@ -8,11 +8,17 @@ import pytest
 
 from detectors.evaluation.experiments import oracle_cusum
 from detectors.evaluation.experiments.benign_run import arrive
-from detectors.evaluation.experiments.company_run import Healthy, Plan, Played, Travelled, travel
-from detectors.evaluation.experiments.comparison import Contested, peaks_of, thresholds
+from detectors.evaluation.experiments.company_run import (
+    CompanyRun,
+    Healthy,
+    Plan,
+    Played,
+    run_company,
+)
+from detectors.evaluation.experiments.comparison import Comparison, peaks_of, thresholds
 from detectors.evaluation.experiments.competing_methods import NOTHING, RIVALS, AreaRivals
-from detectors.evaluation.experiments.oracle_cusum import Steady
-from detectors.evaluation.experiments.page_recorder import Page, Watch
+from detectors.evaluation.experiments.oracle_cusum import SteadyTraffic
+from detectors.evaluation.experiments.page_recorder import Page, PageRecorder
 from detectors.evaluation.experiments.scoring import class_figures, healthy_table, incident_table
 from detectors.evaluation.synthetic.benign_events import GUARDS, Arrival, Situation
 from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
@@ -87,7 +93,7 @@ def test_a_page_of_the_tenant_is_about_the_areas_it_names() -> None:
 
 
 def test_watching_counts_opened_pages_and_when_somebody_was_first_told() -> None:
-    watch = Watch()
+    watch = PageRecorder()
     watch.pages = [
         Page(10.0, "login"),
         Page(20.0, None, ("login", "billing")),
@@ -100,7 +106,7 @@ def test_watching_counts_opened_pages_and_when_somebody_was_first_told() -> None
 
 
 @pytest.fixture(scope="module")
-def journey() -> Travelled:
+def journey() -> CompanyRun:
     plan = Plan(
         spec=SMALL,
         settings=Settings(timezone=SMALL.timezone),
@@ -108,10 +114,10 @@ def journey() -> Travelled:
         weeks=1,
         incidents={"step x10": 4, "night": 2},
     )
-    return travel(plan)
+    return run_company(plan)
 
 
-def test_a_journey_can_be_repeated(journey: Travelled) -> None:
+def test_a_journey_can_be_repeated(journey: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL,
         settings=Settings(timezone=SMALL.timezone),
@@ -119,17 +125,17 @@ def test_a_journey_can_be_repeated(journey: Travelled) -> None:
         weeks=1,
         incidents={"step x10": 4, "night": 2},
     )
-    assert travel(plan) == journey
+    assert run_company(plan) == journey
 
 
-def test_incidents_leave_no_trace_in_the_trunk(journey: Travelled) -> None:
+def test_incidents_leave_no_trace_in_the_trunk(journey: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL, settings=Settings(timezone=SMALL.timezone), warm_weeks=3, weeks=1, incidents={}
     )
-    assert travel(plan).healthy == journey.healthy
+    assert run_company(plan).healthy == journey.healthy
 
 
-def test_more_incidents_of_another_class_change_none_of_the_first(journey: Travelled) -> None:
+def test_more_incidents_of_another_class_change_none_of_the_first(journey: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL,
         settings=Settings(timezone=SMALL.timezone),
@@ -138,7 +144,7 @@ def test_more_incidents_of_another_class_change_none_of_the_first(journey: Trave
         incidents={"step x10": 4},
     )
     ours = [one for one in journey.played if one.kind == "step x10"]
-    assert list(travel(plan).played) == ours
+    assert list(run_company(plan).played) == ours
 
 
 def situation(name: str, hours: int = 12) -> tuple[list[Arrival], Situation]:
@@ -217,7 +223,7 @@ def test_arrivals_are_taken_in_by_their_arrival() -> None:
 def test_the_oracle_keeps_the_false_alarms_it_was_given() -> None:
     """Page's CUSUM with a known average run length: simulated alarms per hour are as wanted."""
     rng = np.random.default_rng(1)
-    for steady in (Steady(5.0), Steady(5.0, 0.05)):
+    for steady in (SteadyTraffic(5.0), SteadyTraffic(5.0, 0.05)):
         level = oracle_cusum.threshold(steady, 2.0, 500.0, rng)
         cusums = oracle_cusum.Cusums(steady, 2.0, 1_000, rng)
         for _ in range(48):
@@ -231,7 +237,7 @@ def test_the_oracle_keeps_the_false_alarms_it_was_given() -> None:
 
 def test_the_oracle_is_quicker_than_lordens_figure_and_for_larger_multiples() -> None:
     rng = np.random.default_rng(2)
-    steady, middles = Steady(3.0), []
+    steady, middles = SteadyTraffic(3.0), []
     for multiple in (2.0, 5.0):
         level = oracle_cusum.threshold(steady, multiple, 13 * 168.0, rng)
         middle = quantile(oracle_cusum.delays(steady, multiple, level, 1_000, rng, 48.0), 0.5)
@@ -241,8 +247,8 @@ def test_the_oracle_is_quicker_than_lordens_figure_and_for_larger_multiples() ->
 
 
 def test_a_rival_gets_the_threshold_that_gives_it_as_many_false_pages() -> None:
-    contested = Contested(
-        travelled=Travelled(seed=1, played=(), healthy=healthy(0, 3), skipped=0),
+    contested = Comparison(
+        travelled=CompanyRun(seed=1, played=(), healthy=healthy(0, 3), skipped=0),
         met=(),
         peaks=((9.0, 7.0, 5.0, 3.0),) * len(RIVALS),
         false_pages=3,

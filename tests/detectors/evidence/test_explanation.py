@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.evidence.explanation import MOST_EXPLAINED, Explanation, Together, explain
+from detectors.evidence.explanation import MOST_EXPLAINED, Drivers, PairShares, explain
 from detectors.foundation.dimensions import CUSTOMER, DIMENSIONS
 from detectors.memory.deduplication import fingerprint
-from detectors.memory.episode_tickets import TOGETHER, Dossier, Note
-from detectors.memory.reference_tickets import DOCUMENTS, Mix
+from detectors.memory.episode_tickets import TOGETHER, EpisodeTickets, TicketSummary
+from detectors.memory.reference_tickets import DOCUMENTS, ValueReservoir
 from detectors.models.tenant_shares import MOST_USUAL, Usual
 
 Weighted = tuple[tuple[str, int], ...]
@@ -41,9 +41,11 @@ def draw(rng: random.Random) -> dict[str, str]:
     }
 
 
-def ticket(number: int, values: Values, customer: str | None = "", weight: float = 1.0) -> Note:
+def ticket(
+    number: int, values: Values, customer: str | None = "", weight: float = 1.0
+) -> TicketSummary:
     """A ticket with these *values*."""
-    return Note(
+    return TicketSummary(
         mark=fingerprint(f"{number}"),
         ticket_id=f"T-{number}",
         at=0.0,
@@ -53,24 +55,24 @@ def ticket(number: int, values: Values, customer: str | None = "", weight: float
     )
 
 
-def offer(mix: Mix, number: int, keys: list[str]) -> None:
+def offer(mix: ValueReservoir, number: int, keys: list[str]) -> None:
     """One more usual ticket; it is kept or not."""
     rank = mix.rank(fingerprint(f"{number}"), 0.0)
     if mix.wants(rank):
         mix.take(rank, keys)
 
 
-def usual_mix(seed: int = 1, **always: str) -> Together:
+def usual_mix(seed: int = 1, **always: str) -> PairShares:
     """Which values go together, by a full sample of usual tickets that *always* have some."""
     rng = random.Random(seed)
-    mix = Mix()
+    mix = ValueReservoir()
     for number in range(DOCUMENTS):
         values = draw(rng) | always
         offer(mix, number, [f"{name}\x1f{values[name]}" for name in values])
     return together(mix)
 
 
-def together(mix: Mix) -> Together:
+def together(mix: ValueReservoir) -> PairShares:
     """Which values go together, by the tickets in *mix*."""
 
     def pair(one: str, other: str) -> tuple[float, float]:
@@ -80,16 +82,18 @@ def together(mix: Mix) -> Together:
     def alone(key: str) -> tuple[float, float]:
         return mix.count((key,))[0], float(len(mix))
 
-    return Together(pair, alone)
+    return PairShares(pair, alone)
 
 
-NOTHING_KNOWN = together(Mix())
+NOTHING_KNOWN = together(ValueReservoir())
 
 
-def episode(seed: int, extra: int, usual: int = 5, share: float = 1.0, **tied: str) -> Dossier:
+def episode(
+    seed: int, extra: int, usual: int = 5, share: float = 1.0, **tied: str
+) -> EpisodeTickets:
     """So many *usual* tickets, and *extra* ones of which a *share* has the values *tied*."""
     rng = random.Random(seed)
-    dossier = Dossier(since=0.0, due=float(usual))
+    dossier = EpisodeTickets(since=0.0, due=float(usual))
     for number in range(usual + extra):
         values = draw(rng)
         if number >= usual and rng.random() < share:
@@ -98,7 +102,7 @@ def episode(seed: int, extra: int, usual: int = 5, share: float = 1.0, **tied: s
     return dossier
 
 
-def told(found: Explanation) -> list[tuple[str, ...]]:
+def told(found: Drivers) -> list[tuple[str, ...]]:
     """What is claimed, as ``dimension=value``."""
     return [tuple(sorted(key.replace("\x1f", "=") for key in one.keys)) for one in found.values]
 
@@ -151,7 +155,7 @@ def test_a_rare_value_tells_more_than_a_usual_one() -> None:
 
 def test_a_value_that_is_usual_for_nearly_all_explains_nothing() -> None:
     """Everyone is on the web here; that all who complain are tells nothing."""
-    dossier = Dossier(since=0.0, due=2.0)
+    dossier = EpisodeTickets(since=0.0, due=2.0)
     for number in range(30):
         dossier.add(ticket(number, {"channel": "web"}), 90)
     usual = {"channel\x1fweb": Usual(MOST_USUAL, 0.001)}
@@ -171,14 +175,14 @@ def test_a_value_nobody_had_before_explains() -> None:
 def test_what_usual_share_is_not_known_of_is_not_claimed() -> None:
     """No share, no claim: an area that is not known yet explains nothing."""
     dossier = episode(3, 40, app_version="4.2.1")
-    assert explain(dossier, {}, NOTHING_KNOWN) == Explanation()
+    assert explain(dossier, {}, NOTHING_KNOWN) == Drivers()
 
 
 def test_a_small_part_of_a_big_excess_is_no_explanation() -> None:
     """A value far more frequent than usual, but less than three of a hundred of the excess."""
     usual = {"region\x1feu": Usual(0.5, 0.01), "segment\x1frare": Usual(1e-4, 0.5)}
     for rare, claimed in ((28, False), (60, True)):
-        dossier = Dossier(since=0.0, due=10.0)
+        dossier = EpisodeTickets(since=0.0, due=10.0)
         for number in range(1_010):
             values = {"region": "eu" if number % 2 else "us"}
             if number < rare:
@@ -211,12 +215,12 @@ def test_a_few_tickets_or_no_excess_explain_nothing() -> None:
     assert explain(episode(5, 3, usual=0, app_version="4.2.1"), SHARES, usual_mix()).values == ()
     dossier = episode(5, 30, usual=5, app_version="4.2.1")
     dossier.due = 60.0
-    assert explain(dossier, SHARES, usual_mix()) == Explanation()
+    assert explain(dossier, SHARES, usual_mix()) == Drivers()
 
 
 def test_no_more_than_a_handful_is_claimed() -> None:
     """Where many values stand out, those that tell most."""
-    dossier = Dossier(since=0.0, due=2.0)
+    dossier = EpisodeTickets(since=0.0, due=2.0)
     values = dict.fromkeys(DIMENSIONS, "odd")
     for number in range(40):
         dossier.add(ticket(number, values), 90)
@@ -269,10 +273,10 @@ def correlated_shares(kind: str) -> dict[str, Usual]:
     return SHARES | channels | {"channel\x1fphone": Usual(phone, 0.05)}
 
 
-def correlated_episode(seed: int, extra: int, kind: str, value: str) -> Dossier:
+def correlated_episode(seed: int, extra: int, kind: str, value: str) -> EpisodeTickets:
     """Five usual tickets, and *extra* ones of the region or channel *value*, else as usual."""
     rng = random.Random(seed)
-    dossier = Dossier(since=0.0, due=5.0)
+    dossier = EpisodeTickets(since=0.0, due=5.0)
     for number in range(5 + extra):
         values = correlated(rng, kind)
         while number >= 5 and value not in (values["region"], values["channel"]):
@@ -281,12 +285,12 @@ def correlated_episode(seed: int, extra: int, kind: str, value: str) -> Dossier:
     return dossier
 
 
-def pooled(seed: int, areas: int, kind: str) -> Together:
+def pooled(seed: int, areas: int, kind: str) -> PairShares:
     """Which values go together, by the samples of so many *areas*."""
     rng = random.Random(1_000 + seed)
     mixes = []
     for _ in range(areas):
-        mixes.append(Mix())
+        mixes.append(ValueReservoir())
         for number in range(DOCUMENTS):
             values = correlated(rng, kind)
             offer(mixes[-1], number, [f"{name}\x1f{values[name]}" for name in values])
@@ -296,7 +300,7 @@ def pooled(seed: int, areas: int, kind: str) -> Together:
         found = [part.pair(one, other) for part in parts]
         return sum(with_one for with_one, _ in found), sum(both for _, both in found)
 
-    return Together(pair, parts[0].alone)
+    return PairShares(pair, parts[0].alone)
 
 
 @pytest.mark.parametrize(("areas", "extra"), [(1, 15), (4, 15), (4, 40), (12, 40), (12, 120)])
@@ -330,7 +334,7 @@ def test_what_seldom_goes_together_is_a_pair(areas: int) -> None:
         found = [mix.pair(one, other) for mix in mixes]
         return sum(with_one for with_one, _ in found), sum(both for _, both in found)
 
-    mix = Together(pair, mixes[0].alone)
+    mix = PairShares(pair, mixes[0].alone)
     claims = [
         told(explain(episode(seed, 60, region="apac", channel="phone"), SHARES, mix))
         for seed in SEEDS
@@ -380,7 +384,7 @@ def test_few_tickets_rule_nothing_out() -> None:
 
 def test_a_dimension_that_most_tickets_lack_is_not_ruled_out() -> None:
     """Only half of the tickets say their channel: it may explain it yet."""
-    dossier = Dossier(since=0.0, due=5.0)
+    dossier = EpisodeTickets(since=0.0, due=5.0)
     rng = random.Random(7)
     for number in range(100):
         values = draw(rng)
@@ -394,7 +398,7 @@ def test_a_dimension_that_most_tickets_lack_is_not_ruled_out() -> None:
 
 def test_a_dimension_of_a_single_value_rules_nothing_out() -> None:
     """Where everyone is in one region, region cannot tell."""
-    dossier = Dossier(since=0.0, due=5.0)
+    dossier = EpisodeTickets(since=0.0, due=5.0)
     for number in range(100):
         dossier.add(ticket(number, {"region": "eu"}), 90)
     usual = {"region\x1feu": Usual(MOST_USUAL, 0.01)}
@@ -407,7 +411,7 @@ def test_what_was_taken_back_explains_nothing(seed: int) -> None:
     rng = random.Random(seed)
     usual = [ticket(number, draw(rng)) for number in range(12)]
     gone = [ticket(12 + number, draw(rng) | {"app_version": "4.2.1"}) for number in range(12)]
-    dossier, without = Dossier(since=0.0, due=3.0), Dossier(since=0.0, due=3.0)
+    dossier, without = EpisodeTickets(since=0.0, due=3.0), EpisodeTickets(since=0.0, due=3.0)
     for one in sorted(usual + gone, key=lambda one: one.mark):
         dossier.add(one, 90)
     for one in sorted(usual, key=lambda one: one.mark):
@@ -424,10 +428,10 @@ def test_what_was_taken_back_explains_nothing(seed: int) -> None:
 # --- one customer ---------------------------------------------------------------------------------
 
 
-def noisy(seed: int, theirs: int, others: int) -> Dossier:
+def noisy(seed: int, theirs: int, others: int) -> EpisodeTickets:
     """So many tickets of one customer, which count ever less, and one each of *others*."""
     rng = random.Random(seed)
-    dossier = Dossier(since=0.0, due=2.0)
+    dossier = EpisodeTickets(since=0.0, due=2.0)
     for number in range(theirs + others):
         one = number < theirs
         weight = 0.5**number if one else 1.0
@@ -447,7 +451,7 @@ def test_the_one_noisy_customer_is_named() -> None:
 
 def test_a_customer_who_usually_writes_that_much_is_not_named() -> None:
     """Half of the area's usual tickets are theirs, too."""
-    mix = Mix()
+    mix = ValueReservoir()
     for number in range(DOCUMENTS):
         name = "noisy" if number % 2 else f"other {number}"
         offer(mix, number, [f"{CUSTOMER}\x1f{name}"])
@@ -458,7 +462,7 @@ def test_a_customer_who_usually_writes_that_much_is_not_named() -> None:
 def test_a_crowd_has_no_noisy_customer() -> None:
     """Forty customers, of whom some write twice: nobody is named."""
     rng = random.Random(9)
-    dossier = Dossier(since=0.0, due=2.0)
+    dossier = EpisodeTickets(since=0.0, due=2.0)
     for number in range(50):
         dossier.add(ticket(number, draw(rng), f"c{number % 40}"), 90)
     found = explain(dossier, SHARES, usual_mix())
@@ -499,12 +503,14 @@ def test_any_counts_have_an_answer_that_can_be_told(
     known: str | None,
 ) -> None:
     """However odd they are, nothing is raised, and all numbers are such as an event may hold."""
-    dossier = Dossier(since=0.0, due=due, came=came, tickets=tickets, values=values, pairs=pairs)
+    dossier = EpisodeTickets(
+        since=0.0, due=due, came=came, tickets=tickets, values=values, pairs=pairs
+    )
     for number in range(min(tickets, 30)):
         dossier.audience.add(
             f"c{number % 3}", tier=None, region=None, revenue=None, renewal_at=None, at=0.0
         )
-    mix = Together(
+    mix = PairShares(
         lambda _, __: (paired[0], paired[0] * paired[1]),
         lambda _: (alone[0] * alone[1], float(alone[1])),
     )

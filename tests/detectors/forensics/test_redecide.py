@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from detectors.forensics.redecide import Logged, differences, retrace
+from detectors.forensics.redecide import LoggedSignal, differences, redecide
 from detectors.step.partition import Partition
 from schemas.codec import write_escalation
 from schemas.signals import Tick, Ticket
@@ -17,7 +17,7 @@ def test_every_decision_comes_out_the_same(seed: int) -> None:
     log, stored = live(signals[: len(signals) // 2])
     assert len({event.data.episode_id for event in stored}) >= 5
     partition = Partition(0, 0, SETTINGS)
-    found = {event.id: event for event, _ in retrace(partition, log, lambda _: True)}
+    found = {event.id: event for event, _ in redecide(partition, log, lambda _: True)}
     assert [write_escalation(found[event.id]) for event in stored] == [
         write_escalation(event) for event in stored
     ]
@@ -29,7 +29,7 @@ def test_a_decision_names_its_place_and_its_numbers() -> None:
     partition = Partition(0, 0, SETTINGS)
     told = [
         (event, decision)
-        for event, decision in retrace(partition, log, lambda e: e.transition == "opened")
+        for event, decision in redecide(partition, log, lambda e: e.transition == "opened")
         if decision.kind == "area"
     ]
     assert told
@@ -47,20 +47,20 @@ def test_a_decision_names_its_place_and_its_numbers() -> None:
 
 def test_an_end_by_time_alone_has_no_limit_of_the_ticket_before() -> None:
     """A tick that names no tenant ends what the last ticket opened: nothing was held against it."""
-    partition, log = Partition(0, owner=0, settings=SETTINGS), list[Logged]()
+    partition, log = Partition(0, owner=0, settings=SETTINGS), list[LoggedSignal]()
     live_tickets = [
         msgspec.structs.replace(signal, mode="live")  # simulated time has ticks of its own
         for signal in came_in(3)[:6_000]
         if isinstance(signal, Ticket)
     ]
     for signal in live_tickets:
-        log.append(Logged(f"{len(log)}", signal))
+        log.append(LoggedSignal(f"{len(log)}", signal))
         if any(event.transition == "opened" for event in partition.take(signal).escalations):
             break
-    log.append(Logged("tick", Tick(signal.created_at + 86_400.0)))
+    log.append(LoggedSignal("tick", Tick(signal.created_at + 86_400.0)))
     told = {
         event.transition: decision
-        for event, decision in retrace(Partition(0, 0, SETTINGS), log, lambda _: True)
+        for event, decision in redecide(Partition(0, 0, SETTINGS), log, lambda _: True)
     }
     assert told["opened"].limit is not None
     assert told["resolved"].decided_by == "tick"

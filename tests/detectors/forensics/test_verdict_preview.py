@@ -1,6 +1,6 @@
 """What a verdict would have changed, also where the log has another one on the same page."""
 
-from detectors.forensics.redecide import Logged
+from detectors.forensics.redecide import LoggedSignal
 from detectors.forensics.verdict_preview import preview
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
@@ -13,10 +13,10 @@ SETTINGS = Settings()
 
 def test_a_verdict_replaces_what_the_log_says_of_its_page() -> None:
     """Called a true page then: the like a week later paged; called false instead, it had not."""
-    desk, log = Desk(SETTINGS, Tenant("acme", SETTINGS)), list[Logged]()
+    desk, log = Desk(SETTINGS, Tenant("acme", SETTINGS)), list[LoggedSignal]()
 
     def take(signal: Ticket | Verdict) -> None:
-        log.append(Logged(f"{len(log)}", signal))
+        log.append(LoggedSignal(f"{len(log)}", signal))
         desk.take(signal)
 
     def quiet(begin: float, end: float) -> None:

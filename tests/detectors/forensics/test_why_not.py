@@ -1,6 +1,6 @@
 """Why nothing was sent: the true cause is named, and so many more tickets do page."""
 
-from detectors.forensics.redecide import Logged
+from detectors.forensics.redecide import LoggedSignal
 from detectors.forensics.why_not import MOST_MORE, why_not
 from detectors.policy.settings import Settings
 from schemas.signals import Tick, Ticket
@@ -28,9 +28,9 @@ def test_an_announced_event_is_no_cause_where_nothing_crossed() -> None:
     assert answer.because == "too_few"
 
 
-def log_of(signals: list[Ticket]) -> list[Logged]:
+def log_of(signals: list[Ticket]) -> list[LoggedSignal]:
     """Tickets as a file has them."""
-    return [Logged(f"{number}", signal) for number, signal in enumerate(signals)]
+    return [LoggedSignal(f"{number}", signal) for number, signal in enumerate(signals)]
 
 
 def quiet_weeks() -> list[Ticket]:
@@ -77,10 +77,10 @@ def test_what_no_number_of_tickets_would_have_paged_says_so() -> None:
 def test_simulated_time_is_asked_in_its_own_clock() -> None:
     """As it stands on the topic: years ago by its tickets, now by the broker and the ticker."""
     wall = MONDAY + 3e8
-    log = [Logged("tick 0", Tick(wall), wall)]
+    log = [LoggedSignal("tick 0", Tick(wall), wall)]
     for number, signal in enumerate(quiet_weeks()):
-        log.append(Logged(f"{number}", signal, wall + number))
-        log.append(Logged(f"tick {number}", Tick(wall + number), wall + number))
+        log.append(LoggedSignal(f"{number}", signal, wall + number))
+        log.append(LoggedSignal(f"tick {number}", Tick(wall + number), wall + number))
     at = MONDAY + 400.5 * HOUR
     answer = why_not(log, Settings(), "acme", "login", at)
     alone = why_not(log_of(quiet_weeks()), Settings(), "acme", "login", at)

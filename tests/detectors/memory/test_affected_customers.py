@@ -14,7 +14,7 @@ from detectors.memory.affected_customers import (
     MOST_NAMED,
     MOST_RENEWALS,
     OTHERS,
-    Audience,
+    AffectedCustomers,
 )
 
 DAY = 86_400.0
@@ -22,19 +22,19 @@ TIERS = ("free", "team", "team", "enterprise")
 REGIONS = ("eu", "us", "us", "us", "apac")
 
 
-def add(audience: Audience, customer: str | None, **fields: object) -> None:
+def add(audience: AffectedCustomers, customer: str | None, **fields: object) -> None:
     """A ticket of *customer*, of whom nothing else is known but *fields*."""
     told: dict[str, object] = {"tier": None, "region": None, "revenue": None, "renewal_at": None}
     audience.add(customer, **(told | {"at": 0.0} | fields))  # type: ignore[arg-type]
 
 
-def crowd(count: int, seed: int, tickets: int = 1) -> Audience:
+def crowd(count: int, seed: int, tickets: int = 1) -> AffectedCustomers:
     """*count* customers, each with as many *tickets*, in any order; kinds by their numbers."""
     rng = random.Random(seed)
     names = [f"{rng.getrandbits(64):016x}" for _ in range(count)]
     numbers = [number for number in range(count) for _ in range(tickets)]
     rng.shuffle(numbers)
-    audience = Audience()
+    audience = AffectedCustomers()
     for number in numbers:
         add(
             audience,
@@ -88,7 +88,7 @@ def test_more_are_estimated_within_a_tenth(count: int, seed: int) -> None:
 def test_ids_in_a_row_are_estimated_within_a_tenth(name: str, count: int) -> None:
     """Most customers are numbered; their hashes are as good as chance all the same."""
     for first in (0, 1_000_000):
-        audience = Audience()
+        audience = AffectedCustomers()
         for number in range(first, first + count):
             add(audience, name.format(number))
         assert audience.customers == pytest.approx(count, rel=0.1)
@@ -104,7 +104,7 @@ def test_who_came_first_counts_no_more_than_who_came_late(late: bool) -> None:
     for seed in range(4):
         names = [f"payer {seed} {number}" for number in range(1_000)]
         crowd = [f"crowd {seed} {number}" for number in range(19_000)]
-        audience = Audience()
+        audience = AffectedCustomers()
         for name in crowd + names if late else names + crowd:
             if name.startswith("payer"):
                 add(audience, name, tier="enterprise", region="eu", revenue=60_000.0)
@@ -121,7 +121,7 @@ def test_who_came_first_counts_no_more_than_who_came_late(late: bool) -> None:
 
 def test_a_customer_without_revenue_is_told_from_one_who_pays_nothing() -> None:
     """Nothing a year is known revenue; what is not told counts as none."""
-    audience = Audience()
+    audience = AffectedCustomers()
     for number, revenue in enumerate((0.0, None, 5.0, None)):
         add(audience, f"c{number}", revenue=revenue)
     assert (audience.with_revenue, audience.revenue) == (2, 5.0)
@@ -147,7 +147,7 @@ def test_tickets_without_a_customer_are_one_each() -> None:
 
 def test_the_five_soonest_renewals_are_named() -> None:
     """Of those that end soon, in order; who ends later, or has ended, is none."""
-    audience = Audience()
+    audience = AffectedCustomers()
     days = [*range(-5, 400)]
     random.Random(6).shuffle(days)
     for day in days:
@@ -161,7 +161,7 @@ def test_the_five_soonest_renewals_are_named() -> None:
 
 def test_a_renewal_is_told_once_a_customer() -> None:
     """Whoever writes ten times has one contract."""
-    audience = Audience()
+    audience = AffectedCustomers()
     for _ in range(10):
         add(audience, "acme", renewal_at=9 * DAY)
     assert [(one.customer, one.revenue) for one in audience.renewals] == [("acme", 0.0)]
@@ -174,7 +174,7 @@ def test_the_one_noisy_customer_is_found_among_five_thousand(seed: int) -> None:
     rng = random.Random(seed)
     names = [f"c{number}" for number in range(5_000)] + ["noisy"] * 300
     rng.shuffle(names)
-    audience = Audience()
+    audience = AffectedCustomers()
     for name in names:
         add(audience, name)
     assert len(audience.members) == MOST_NAMED
@@ -187,7 +187,7 @@ def test_the_one_noisy_customer_is_found_among_five_thousand(seed: int) -> None:
 @given(st.lists(st.integers(0, 60), max_size=400))
 def test_who_has_more_than_a_part_of_all_tickets_is_never_missed(told: list[int]) -> None:
     """The bounds of the counter hold for everyone who is named, and all who must be are."""
-    audience = Audience()
+    audience = AffectedCustomers()
     for number in told:
         add(audience, f"c{number}")
     for name, member in audience.members.items():
@@ -200,7 +200,7 @@ def test_who_has_more_than_a_part_of_all_tickets_is_never_missed(told: list[int]
 
 def test_made_up_tiers_and_regions_share_one_name() -> None:
     """So many kinds are counted; what comes after them is counted together."""
-    audience = Audience()
+    audience = AffectedCustomers()
     for number in range(900):
         add(audience, f"c{number}", tier=f"tier {number}", region=f"region {number}")
     for counts in (audience.by_tier(), audience.by_region()):
@@ -212,7 +212,7 @@ def test_made_up_tiers_and_regions_share_one_name() -> None:
 def test_it_is_bounded_whoever_comes() -> None:
     """A hundred thousand customers take no more room than a few thousand."""
     sizes = []
-    audience = Audience()
+    audience = AffectedCustomers()
     for number in range(100_000):
         add(audience, f"customer-{number}", tier=f"t{number}", renewal_at=float(number % 9))
         if number in (10_000, 99_999):
@@ -225,7 +225,7 @@ def test_it_is_bounded_whoever_comes() -> None:
 def test_it_counts_on_after_a_restart(told: list[int], seed: int) -> None:
     """What is restored of its bytes ends as the one that went on, estimated or not."""
     ran = crowd(EXACT - 10 + 10 * seed, seed)
-    restored = state_codec.decode(state_codec.encode(ran), Audience)
+    restored = state_codec.decode(state_codec.encode(ran), AffectedCustomers)
     for number in told:
         for audience in (ran, restored):
             add(audience, f"new {number}", tier="team", renewal_at=DAY, revenue=1.0)

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from detectors.foundation.tokens import terms
-from detectors.memory.area_classifier import LEAST_LEARNED, Placer, place
-from detectors.memory.reference_tickets import Vocabulary
+from detectors.memory.area_classifier import LEAST_LEARNED, AreaClassifier, classify
+from detectors.memory.reference_tickets import TermSketch
 from detectors.policy.settings import Settings
 from detectors.policy.taxonomy import AreaEntry, IssueType, Taxonomy
 from detectors.simulation.texts import write
@@ -42,12 +42,12 @@ def text(rng: random.Random, area: str) -> str:
     return " ".join(write(rng, area, rng.choice(ISSUES), "4.2.1"))
 
 
-def learned(areas: Sequence[str] = AREAS, count: int = 60) -> dict[str, Vocabulary]:
+def learned(areas: Sequence[str] = AREAS, count: int = 60) -> dict[str, TermSketch]:
     """What so many tickets of each area have taught."""
     rng = random.Random(1)
     found = {}
     for area in areas:
-        found[area] = Vocabulary()
+        found[area] = TermSketch()
         for _ in range(count):
             found[area].learn(terms(text(rng, area)))
     return found
@@ -94,62 +94,62 @@ def test_rules_come_before_words() -> None:
     areas = learned()
     for _ in range(20):
         areas["billing"].learn(terms("password of the monthly bill"))
-    found = place("password of the monthly bill", TAXONOMY, Placer(areas), 0.7)
+    found = classify("password of the monthly bill", TAXONOMY, AreaClassifier(areas), 0.7)
     assert found == ("login", None, "rule")
 
 
 def test_a_rule_tells_the_issue_type() -> None:
     """The keywords of a kind of trouble point to its area as well."""
-    found = place("since the SAML change nothing works", TAXONOMY, Placer({}), 0.7)
+    found = classify("since the SAML change nothing works", TAXONOMY, AreaClassifier({}), 0.7)
     assert found == ("login", "sso error", "rule")
 
 
 def test_a_tie_of_rules_falls_to_the_words() -> None:
     """Keywords of two areas: what the rest of the text is like tells which."""
-    placer = Placer(learned())
+    placer = AreaClassifier(learned())
     for area, thing in (("login", "signing in, my session"), ("billing", "our monthly bill, card")):
         told = f"password and invoice: {thing} ends with an error since this morning, {thing}"
-        assert place(told, TAXONOMY, placer, 0.7) == (area, None, "model")
+        assert classify(told, TAXONOMY, placer, 0.7) == (area, None, "model")
 
 
 def test_words_that_point_nowhere_place_nothing() -> None:
     """Below the confidence that is asked for, the ticket stays unclassified."""
-    placer = Placer(learned())
+    placer = AreaClassifier(learned())
     vague = "hello again, since this morning we get an error, can you help us"
     _, confidence = placer.guess(terms(vague))
     assert confidence < 0.7
-    assert place(vague, TAXONOMY, placer, 0.7) is None
+    assert classify(vague, TAXONOMY, placer, 0.7) is None
     clear = "the csv download and the pdf file, exporting a table to the archive"
-    assert place(clear, TAXONOMY, placer, 0.7) == ("exports", None, "model")
-    assert place(clear, TAXONOMY, placer, 1.01) is None
+    assert classify(clear, TAXONOMY, placer, 0.7) == ("exports", None, "model")
+    assert classify(clear, TAXONOMY, placer, 1.01) is None
 
 
 @pytest.mark.parametrize("words", ["", "?!", "the and of", "invoice"])
 def test_a_word_alone_is_no_text(words: str) -> None:
     """Nothing, stop words, or one word that no rule knows."""
-    assert place(words, Taxonomy(), Placer(learned()), 0.0) is None
+    assert classify(words, Taxonomy(), AreaClassifier(learned()), 0.0) is None
 
 
 def test_an_area_that_has_taught_too_little_is_no_candidate() -> None:
     """Nor is the only one that has: then there is nothing to tell it from."""
     words = terms("password form, signing in")
     few = int(LEAST_LEARNED) - 1
-    assert Placer(learned(("login",))).guess(words) == ("", 0.0)
-    assert Placer({}).guess(words) == ("", 0.0)
+    assert AreaClassifier(learned(("login",))).guess(words) == ("", 0.0)
+    assert AreaClassifier({}).guess(words) == ("", 0.0)
     three = learned(("billing", "search")) | learned(("login",), few)
-    assert Placer(three).guess(words)[0] in ("billing", "search")
+    assert AreaClassifier(three).guess(words)[0] in ("billing", "search")
     three |= learned(("login",), few + 1)
-    assert Placer(three).guess(words)[0] == "login"
+    assert AreaClassifier(three).guess(words)[0] == "login"
 
 
 def test_the_words_place_most_tickets_and_a_confidence_keeps_its_word() -> None:
     """Three quarters are placed at all, and of those nine in ten rightly."""
-    placer = Placer(learned())
+    placer = AreaClassifier(learned())
     rng = random.Random(8)
     right = wrong = 0
     for _ in range(400):
         area = rng.choice(AREAS)
-        found = place(text(rng, area), Taxonomy(), placer, 0.7)
+        found = classify(text(rng, area), Taxonomy(), placer, 0.7)
         right += found is not None and found.area == area
         wrong += found is not None and found.area != area
     assert right + wrong > 300

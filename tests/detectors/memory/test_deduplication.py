@@ -6,20 +6,20 @@ from hypothesis import strategies as st
 
 from detectors.foundation import state_codec
 from detectors.memory import deduplication
-from detectors.memory.deduplication import MEMORY_HOURS, Duplicates, Segment, fingerprint
+from detectors.memory.deduplication import MEMORY_HOURS, Deduplicator, Segment, fingerprint
 
 
-def reload(memory: Duplicates, stored: dict[int, bytes]) -> Duplicates:
+def reload(memory: Deduplicator, stored: dict[int, bytes]) -> Deduplicator:
     """*memory* as it is after a restart, of the segments that were touched since the last time."""
     for slot in memory.touched:
         stored[slot] = state_codec.encode(memory.segments[slot])
     memory.touched.clear()
-    return Duplicates(state_codec.decode(stored[slot], Segment) for slot in sorted(stored))
+    return Deduplicator(state_codec.decode(stored[slot], Segment) for slot in sorted(stored))
 
 
 def test_a_repeat_within_48_hours_is_not_new() -> None:
     """The same hash is new again after 48 hours, and not before."""
-    memory = Duplicates()
+    memory = Deduplicator()
     assert memory.is_new([1], 100)
     assert not memory.is_new([1], 100)
     assert not memory.is_new([1], 100 + MEMORY_HOURS)
@@ -29,7 +29,7 @@ def test_a_repeat_within_48_hours_is_not_new() -> None:
 
 def test_a_repeat_does_not_prolong_the_memory() -> None:
     """The 48 hours count from the first time, however often it is repeated."""
-    memory = Duplicates()
+    memory = Deduplicator()
     memory.is_new([1], 0)
     for hour in range(1, MEMORY_HOURS + 1):
         assert not memory.is_new([1], hour)
@@ -38,7 +38,7 @@ def test_a_repeat_does_not_prolong_the_memory() -> None:
 
 def test_any_known_hash_makes_it_a_repeat() -> None:
     """One hash of several that came already is enough, and the others are not remembered then."""
-    memory = Duplicates()
+    memory = Deduplicator()
     assert memory.is_new([1, 2], 0)
     assert not memory.is_new([2, 3], 0)
     assert memory.is_new([3], 0)
@@ -46,7 +46,7 @@ def test_any_known_hash_makes_it_a_repeat() -> None:
 
 def test_a_repeat_touches_nothing() -> None:
     """A repeat leaves no trace, so it costs no snapshot."""
-    memory = Duplicates()
+    memory = Deduplicator()
     memory.is_new([1], 0)
     memory.touched.clear()
     before = [state_codec.encode(segment) for segment in memory.segments]
@@ -57,7 +57,7 @@ def test_a_repeat_touches_nothing() -> None:
 
 def test_only_the_last_segment_is_written_again() -> None:
     """While an hour runs, only its open segment is touched."""
-    memory = Duplicates()
+    memory = Deduplicator()
     for number in range(2 * deduplication.SEGMENT):
         memory.is_new([number], 0)
     memory.touched.clear()
@@ -67,7 +67,7 @@ def test_only_the_last_segment_is_written_again() -> None:
 
 def test_old_segments_are_used_again() -> None:
     """Over a year of hours the number of segments stays that of 48 hours and some."""
-    memory = Duplicates()
+    memory = Deduplicator()
     for hour in range(24 * 365):
         assert memory.is_new([hour], hour)
         assert len(memory) <= MEMORY_HOURS + 2
@@ -77,7 +77,7 @@ def test_old_segments_are_used_again() -> None:
 def test_beyond_the_cap_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood shortens the memory from its old end; what came last is still known."""
     monkeypatch.setattr(deduplication, "SEGMENT", 10)
-    memory = Duplicates(most=100)
+    memory = Deduplicator(most=100)
     for number in range(1_000):
         assert memory.is_new([number], 0)
         assert len(memory) <= 110
@@ -89,7 +89,7 @@ def test_beyond_the_cap_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch
 def test_a_cap_below_one_segment_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the cap, the open segment is kept and nothing breaks."""
     monkeypatch.setattr(deduplication, "SEGMENT", 10)
-    memory = Duplicates(most=1)
+    memory = Deduplicator(most=1)
     assert all(memory.is_new([number], 0) for number in range(100))
     assert not memory.is_new([99], 0)
 
@@ -108,7 +108,7 @@ def test_it_remembers_exactly_48_hours(comes: list[tuple[list[int], int]], lengt
     """It agrees with the plain definition: seen in the 48 hours before, of those that were new."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deduplication, "SEGMENT", length)
-        memory = Duplicates()
+        memory = Deduplicator()
         seen: dict[int, int] = {}
         hour = 0
         for hashes, later in comes:
@@ -126,7 +126,7 @@ def test_a_restart_changes_nothing(
     """Restored from its segments at any point, it answers like the one that went on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deduplication, "SEGMENT", length)
-        memory, again = Duplicates(most=most), Duplicates(most=most)
+        memory, again = Deduplicator(most=most), Deduplicator(most=most)
         stored: dict[int, bytes] = {}
         hour = 0
         for number, (hashes, later) in enumerate(comes):
@@ -135,7 +135,7 @@ def test_a_restart_changes_nothing(
             assert len(memory) == len(again)
             if number % 3 == 0:
                 again = reload(again, stored)
-                again = Duplicates(again.segments, most=most)
+                again = Deduplicator(again.segments, most=most)
         assert [state_codec.encode(s) for s in memory.segments] == [
             state_codec.encode(s) for s in again.segments
         ]
@@ -150,7 +150,7 @@ def test_fingerprints_tell_texts_apart() -> None:
 
 def test_what_a_crash_sends_again_is_known_however_fast_time_ran() -> None:
     """While event time runs fast, what lies behind the clock repeats all that is remembered."""
-    memory = Duplicates()
+    memory = Deduplicator()
     for number in range(500):
         assert memory.is_new([fingerprint(f"{number}")], number // 2, quick=True)
     for number in range(500):

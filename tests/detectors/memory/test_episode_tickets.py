@@ -17,8 +17,8 @@ from detectors.memory.episode_tickets import (
     MOST_VALUES,
     NOTE_CHARACTERS,
     TOGETHER,
-    Dossier,
-    Note,
+    EpisodeTickets,
+    TicketSummary,
     remember,
 )
 
@@ -33,9 +33,9 @@ def note(
     customer: str | None = "",
     weight: float = 1.0,
     **values: str,
-) -> Note:
+) -> TicketSummary:
     """A ticket with these *values*, by default of a customer of its own."""
-    return Note(
+    return TicketSummary(
         mark=number,
         ticket_id=f"T-{number}",
         at=at,
@@ -46,9 +46,9 @@ def note(
     )
 
 
-def filled(notes: Iterable[Note]) -> Dossier:
+def filled(notes: Iterable[TicketSummary]) -> EpisodeTickets:
     """With all *notes* inside."""
-    dossier = Dossier(since=0.0)
+    dossier = EpisodeTickets(since=0.0)
     for one in notes:
         dossier.add(one, 90)
     return dossier
@@ -59,7 +59,7 @@ def filled(notes: Iterable[Note]) -> Dossier:
 
 def test_notes_go_back_as_far_as_a_few_tickets_are_due() -> None:
     """At one ticket an hour, those of the last three hours; a spike is remembered longer."""
-    notes: list[Note] = []
+    notes: list[TicketSummary] = []
     for number in range(60):
         remember(notes, note(number, number * 0.5 * HOUR), rate=1.0)
     assert [one.mark for one in notes] == [*range(53, 60)]
@@ -74,7 +74,7 @@ def test_notes_are_never_too_many_nor_too_few() -> None:
     """At any rate and pace: the last ones, so many at most, some in any case, newest last."""
     rng = random.Random(1)
     for rate in (0.0, 0.01, 1.0, 1_000.0):
-        notes: list[Note] = []
+        notes: list[TicketSummary] = []
         at = 0.0
         for number in range(300):
             at += rng.expovariate(1.0) * rng.choice((1.0, HOUR, 100 * HOUR))
@@ -85,7 +85,7 @@ def test_notes_are_never_too_many_nor_too_few() -> None:
 
 def test_notes_hold_the_beginning_of_a_text() -> None:
     """As much as examples and words need."""
-    notes: list[Note] = []
+    notes: list[TicketSummary] = []
     remember(notes, note(1, text="a" * 5_000), rate=1.0)
     remember(notes, note(2, text="short"), rate=1.0)
     assert [len(one.text) for one in notes] == [NOTE_CHARACTERS, 5]
@@ -96,7 +96,7 @@ def test_a_note_has_keys_of_the_dimensions_it_has() -> None:
     one = note(1, region="eu", app_version="4.2.1", tier="team")
     assert one.keys == (EU, "app_version\x1f4.2.1", "tier\x1fteam")
     assert (one.tier, one.region) == ("team", "eu")
-    bare = Note(1, "T-1", 0.0, 1.0, ())
+    bare = TicketSummary(1, "T-1", 0.0, 1.0, ())
     assert (bare.keys, bare.tier, bare.region) == ((), None, None)
 
 
@@ -134,7 +134,7 @@ def test_words_are_counted_once_a_ticket_and_not_of_forms_sent_twice() -> None:
 
 def test_what_is_outside_the_slice_explains_but_is_not_hit() -> None:
     """Where a slice paged, the rest of its area is what it is held against."""
-    dossier = Dossier(since=0.0)
+    dossier = EpisodeTickets(since=0.0)
     dossier.add(note(1, region="eu", text="sso"), 90)
     dossier.add(note(2, region="us", text="coupon"), 90, inside=False)
     assert dossier.values == {EU: 1.0, US: 1.0}
@@ -160,7 +160,7 @@ def test_what_comes_when_it_is_calm_explains_nothing_but_counts() -> None:
 
 def test_what_is_due_is_counted_once() -> None:
     """Up to each moment, by the rate of then; time never goes back."""
-    dossier = Dossier(since=0.0)
+    dossier = EpisodeTickets(since=0.0)
     dossier.account(HOUR, 4.0)
     dossier.account(HOUR, 400.0)
     dossier.account(0.5 * HOUR, 400.0)
@@ -173,7 +173,7 @@ def test_what_is_due_is_counted_once() -> None:
 
 def test_an_area_is_a_value_like_any_other() -> None:
     """Keys beside those of its dimensions, and pairs with them."""
-    dossier = Dossier(since=0.0)
+    dossier = EpisodeTickets(since=0.0)
     dossier.add(note(1, region="eu"), 90, also=("product_area\x1flogin",))
     assert dossier.values == {"product_area\x1flogin": 1.0, EU: 1.0}
     assert [*dossier.pairs] == [f"product_area\x1flogin{TOGETHER}{EU}"]
@@ -182,8 +182,8 @@ def test_an_area_is_a_value_like_any_other() -> None:
 def test_a_contract_ends_soon_within_the_days_that_are_set() -> None:
     """As many days after the ticket as the settings say."""
     for days, renewing in ((90, 1), (10, 0)):
-        dossier = Dossier(since=0.0)
-        one = Note(1, "T-1", 0.0, 1.0, (), "acme", 9_000.0, 30 * 24 * HOUR)
+        dossier = EpisodeTickets(since=0.0)
+        one = TicketSummary(1, "T-1", 0.0, 1.0, (), "acme", 9_000.0, 30 * 24 * HOUR)
         dossier.add(one, days)
         assert dossier.audience.renewing_customers == renewing
         assert dossier.audience.revenue == 9_000.0
@@ -205,7 +205,7 @@ def test_words_are_those_of_a_fair_sample() -> None:
     rng = random.Random(5)
     shares = []
     for _ in range(100):
-        dossier = Dossier(since=0.0)
+        dossier = EpisodeTickets(since=0.0)
         for number in range(300):
             text = "kaboom" if number < 150 else "coupon"
             dossier.add(note(rng.getrandbits(64), text=text), 90)
@@ -231,7 +231,7 @@ def test_values_and_pairs_that_are_taken_back_count_no_more() -> None:
     area = ("product_area\x1flogin",)
     kept = [note(1, region="eu", channel="web"), note(2, weight=0.5, region="us", channel="web")]
     gone = [note(3, weight=0.5, region="eu", channel="web"), note(4, region="us", tier="team")]
-    dossier, without = Dossier(since=0.0), Dossier(since=0.0)
+    dossier, without = EpisodeTickets(since=0.0), EpisodeTickets(since=0.0)
     for one in kept + gone:
         dossier.add(one, 90, also=area)
     for one in kept:
@@ -249,7 +249,7 @@ def test_values_and_pairs_that_are_taken_back_count_no_more() -> None:
 # --- bounds ---------------------------------------------------------------------------------------
 
 
-def made_up(number: int, words: int) -> Note:
+def made_up(number: int, words: int) -> TicketSummary:
     """A ticket whose every value and word nobody has seen before."""
     values: dict[str, Any] = {name: f"{name[0]}{number}" for name in DIMENSIONS}
     text = " ".join(f"w{number}x{place}" for place in range(words))
@@ -258,7 +258,7 @@ def made_up(number: int, words: int) -> Note:
 
 def test_it_is_bounded_whatever_comes() -> None:
     """A million values, pairs and words that come once each: no more state than after a few."""
-    dossier = Dossier(since=0.0)
+    dossier = EpisodeTickets(since=0.0)
     sizes = []
     for number in range(10_000):
         dossier.add(made_up(number, words=40), 90)
@@ -276,7 +276,7 @@ def test_it_is_bounded_whatever_comes() -> None:
 def test_what_most_tickets_share_outlives_what_is_made_up(seed: int) -> None:
     """Among thousands that come once, the version of three in five is counted, and their word."""
     rng = random.Random(seed)
-    dossier = Dossier(since=0.0)
+    dossier = EpisodeTickets(since=0.0)
     told = 0
     for number in range(3_000):
         one = made_up(number, words=15)
@@ -295,7 +295,7 @@ def test_what_most_tickets_share_outlives_what_is_made_up(seed: int) -> None:
 def test_it_goes_on_after_a_restart() -> None:
     """What is restored of its bytes takes in the same and ends the same."""
     ran = filled(made_up(number, words=5) for number in range(300))
-    restored = state_codec.decode(state_codec.encode(ran), Dossier)
+    restored = state_codec.decode(state_codec.encode(ran), EpisodeTickets)
     for number in range(300, 600):
         for dossier in (ran, restored):
             dossier.account(number * 60.0, 3.0)

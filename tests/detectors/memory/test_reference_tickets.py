@@ -18,8 +18,8 @@ from detectors.memory.reference_tickets import (
     MOST_LEARNED,
     VALUES,
     WIDTH,
-    Mix,
-    Vocabulary,
+    TermSketch,
+    ValueReservoir,
 )
 
 WEEK = 168.0
@@ -38,7 +38,7 @@ def marks(count: int, seed: int = 1) -> list[int]:
 @given(tickets)
 def test_the_sketch_never_reads_too_few(told: list[set[str]]) -> None:
     """Before anything fades: for every word at least as many tickets as had it, and no others."""
-    vocabulary = Vocabulary()
+    vocabulary = TermSketch()
     exact: Counter[str] = Counter()
     for terms in told:
         vocabulary.learn(sorted(terms))
@@ -51,7 +51,7 @@ def test_the_sketch_never_reads_too_few(told: list[set[str]]) -> None:
 
 def test_a_word_counts_once_a_ticket() -> None:
     """Though other words of the ticket fall on the same counters."""
-    vocabulary = Vocabulary()
+    vocabulary = TermSketch()
     for _ in range(10):
         vocabulary.learn([f"word{number}" for number in range(3 * WIDTH)])
     assert max(vocabulary.counts) == 10
@@ -60,7 +60,7 @@ def test_a_word_counts_once_a_ticket() -> None:
 def test_a_word_that_never_came_reads_as_few() -> None:
     """After a hundred tickets of some thirty words each, unseen words read as none to three."""
     rng = random.Random(2)
-    vocabulary = Vocabulary()
+    vocabulary = TermSketch()
     for _ in range(100):
         vocabulary.learn({f"word{int(600 ** rng.random())}" for _ in range(40)})
     unseen = vocabulary.counts_of([f"unseen{number}" for number in range(1_000)])
@@ -70,7 +70,7 @@ def test_a_word_that_never_came_reads_as_few() -> None:
 
 def test_what_came_long_ago_fades_by_halves() -> None:
     """When it is full all counts are halved; a word that came no more is forgotten in the end."""
-    vocabulary = Vocabulary()
+    vocabulary = TermSketch()
     for _ in range(int(MOST_LEARNED)):
         vocabulary.learn(["old"])
     assert vocabulary.counts_of(["old"]).tolist() == [MOST_LEARNED]
@@ -85,7 +85,7 @@ def test_what_came_long_ago_fades_by_halves() -> None:
 
 def test_shares_outlive_the_fading() -> None:
     """What a quarter of the tickets say is read as a quarter, however many came."""
-    vocabulary = Vocabulary()
+    vocabulary = TermSketch()
     for number in range(2_000):
         vocabulary.learn(["often"] if number % 4 else ["often", "quarter"])
         assert vocabulary.tickets <= MOST_LEARNED
@@ -96,7 +96,7 @@ def test_shares_outlive_the_fading() -> None:
 
 def test_it_keeps_learning_one_of_sixteen() -> None:
     """All of the first tickets, then one of sixteen by its mark, and it never stops."""
-    vocabulary = Vocabulary()
+    vocabulary = TermSketch()
     wanted = []
     for mark in marks(20_000):
         wanted.append(vocabulary.wants(mark))
@@ -109,7 +109,7 @@ def test_it_keeps_learning_one_of_sixteen() -> None:
 
 def test_a_halving_does_not_make_it_learn_all_again() -> None:
     """It is as full after it as it must be to be choosy."""
-    vocabulary = Vocabulary(tickets=MOST_LEARNED)
+    vocabulary = TermSketch(tickets=MOST_LEARNED)
     vocabulary.learn(["word"])
     assert not vocabulary.wants(1)
     assert vocabulary.wants(EVERY)
@@ -120,10 +120,10 @@ def test_a_vocabulary_learns_on_after_a_restart(
     past: list[set[str]], future: list[set[str]]
 ) -> None:
     """What is restored of its bytes learns and reads as the one that went on."""
-    ran = Vocabulary()
+    ran = TermSketch()
     for terms in past:
         ran.learn(sorted(terms))
-    restored = state_codec.decode(state_codec.encode(ran), Vocabulary)
+    restored = state_codec.decode(state_codec.encode(ran), TermSketch)
     for terms in future:
         ran.learn(sorted(terms))
         restored.learn(sorted(terms))
@@ -134,7 +134,7 @@ def test_a_vocabulary_learns_on_after_a_restart(
 
 def test_a_vocabulary_is_as_large_as_ever_whatever_came() -> None:
     """A hundred thousand different words: the same counters."""
-    vocabulary = Vocabulary()
+    vocabulary = TermSketch()
     for number in range(2_000):
         vocabulary.learn([f"{number} {place}" for place in range(50)])
     assert len(state_codec.encode(vocabulary)) < 2 * WIDTH + 32
@@ -153,28 +153,28 @@ offers = st.lists(
 )
 
 
-def offer(mix: Mix, mark: int, hours: float, keys: Iterable[str]) -> None:
+def offer(mix: ValueReservoir, mark: int, hours: float, keys: Iterable[str]) -> None:
     """One more ticket; it is kept or not."""
     rank = mix.rank(mark, hours)
     if mix.wants(rank):
         mix.take(rank, keys)
 
 
-def sample(told: list[tuple[int, float, list[str]]]) -> Mix:
+def sample(told: list[tuple[int, float, list[str]]]) -> ValueReservoir:
     """What is kept of all *told*."""
-    mix = Mix()
+    mix = ValueReservoir()
     for mark, hours, keys in told:
         offer(mix, mark, hours, keys)
     return mix
 
 
-def share(mix: Mix, *keys: str) -> float:
+def share(mix: ValueReservoir, *keys: str) -> float:
     """Of its tickets, those that had all *keys*."""
     (having,) = mix.count(keys)
     return having / len(mix)
 
 
-def rows(mix: Mix) -> list[tuple[float, list[int]]]:
+def rows(mix: ValueReservoir) -> list[tuple[float, list[int]]]:
     """Its tickets, whatever places they have."""
     return sorted(
         (rank, mix.values[place * VALUES : (place + 1) * VALUES].tolist())
@@ -211,7 +211,7 @@ def test_the_sample_is_bounded_and_its_counts_are_counts(
 
 def test_few_tickets_are_all_kept_and_counted_exactly() -> None:
     """As long as there is room nothing is estimated; each group is counted by itself."""
-    mix = Mix()
+    mix = ValueReservoir()
     assert mix.count(("key",), ()) == (0.0, 0.0)
     assert mix.count() == ()
     for number, mark in enumerate(marks(DOCUMENTS)):
@@ -226,7 +226,7 @@ def test_the_sample_is_fair() -> None:
     """Of tickets of one time each is as likely to be kept: shares come out on average."""
     found = []
     for seed in range(100):
-        mix = Mix()
+        mix = ValueReservoir()
         for number, mark in enumerate(marks(300, seed)):
             offer(mix, mark, 0.0, ("early" if number < 150 else "late",))
         found.append(share(mix, "early"))
@@ -238,7 +238,7 @@ def test_recent_tickets_are_likelier(half_lives: int) -> None:
     """Each half-life halves the odds of a ticket to be among those kept."""
     found = []
     for seed in range(60):
-        mix = Mix()
+        mix = ValueReservoir()
         for number, mark in enumerate(marks(2_000, seed)):
             old = number < 1_000
             hours = 490_000.0 + (0.0 if old else half_lives * HALF_LIFE_HOURS)
@@ -250,7 +250,7 @@ def test_recent_tickets_are_likelier(half_lives: int) -> None:
 
 def test_the_sample_follows_a_change() -> None:
     """Two months after a version was replaced, the sample has forgotten it."""
-    mix = Mix()
+    mix = ValueReservoir()
     for number, mark in enumerate(marks(3_000)):
         hours = 490_000.0 + 12.0 * WEEK * number / 3_000
         offer(mix, mark, hours, ("version=1",) if number < 1_000 else ("version=2",))
@@ -263,7 +263,7 @@ def test_a_sample_goes_on_after_a_restart(
 ) -> None:
     """What is restored of its bytes keeps the same tickets afterwards."""
     ran = sample(past)
-    restored = state_codec.decode(state_codec.encode(ran), Mix)
+    restored = state_codec.decode(state_codec.encode(ran), ValueReservoir)
     for one in future:
         offer(ran, *one)
         offer(restored, *one)

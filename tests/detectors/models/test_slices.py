@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.foundation import state_codec
-from detectors.models.slices import LEAST_AGE_HOURS, MOST_SLICES, Area, Found, Slices, keys_of
+from detectors.models.slices import LEAST_AGE_HOURS, MOST_SLICES, Area, Slices, SliceScore, keys_of
 from detectors.models.tenant_shares import MOST_SHARES, Shares
 
 WEEK = 168.0
@@ -28,7 +28,7 @@ class Place:
         self.rng = random.Random(1)
         self.best = -99.0
 
-    def ticket(self, at: float, *keys: str, last_seen: float = float("-inf")) -> Found | None:
+    def ticket(self, at: float, *keys: str, last_seen: float = float("-inf")) -> SliceScore | None:
         """One ticket with these values, *at* hours."""
         self.seen += 1.0
         area = Area(at * self.rate, self.seen, self.rate, self.variance, at)

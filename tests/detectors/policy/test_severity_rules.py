@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.policy.severity_rules import RULES, Rule, is_graver, judge
+from detectors.policy.severity_rules import RULES, Rule, is_graver, severity_of
 from schemas.escalation import SEVERITIES, Severity
 
 
@@ -29,7 +29,7 @@ def test_the_gravest_rule_whose_bounds_are_all_reached(
     customers: int, observed: float, expected: float, hours: float, severity: Severity
 ) -> None:
     """Customers, ratio and excess an hour must all reach a rule's bounds."""
-    assert judge(RULES, customers, observed, expected, hours).severity == severity
+    assert severity_of(RULES, customers, observed, expected, hours).severity == severity
 
 
 @given(st.integers(0, 10**6), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(-1.0, 1e5))
@@ -37,13 +37,16 @@ def test_there_is_always_a_rule(
     customers: int, observed: float, expected: float, hours: float
 ) -> None:
     """Whatever the counts, also below what was expected, some rule holds."""
-    assert judge(RULES, customers, observed, expected, hours).severity in SEVERITIES
+    assert severity_of(RULES, customers, observed, expected, hours).severity in SEVERITIES
 
 
 def test_a_short_window_counts_as_a_quarter_of_an_hour() -> None:
     """Four tickets within a second are not fourteen thousand an hour."""
-    assert judge(RULES, 4, 4.0, 0.01, 0.0).severity == judge(RULES, 4, 4.0, 0.01, 0.25).severity
-    assert judge(RULES, 60, 5.0, 0.01, 0.0001).severity == "error"
+    assert (
+        severity_of(RULES, 4, 4.0, 0.01, 0.0).severity
+        == severity_of(RULES, 4, 4.0, 0.01, 0.25).severity
+    )
+    assert severity_of(RULES, 60, 5.0, 0.01, 0.0001).severity == "error"
 
 
 def test_the_order_of_severities() -> None:
@@ -65,8 +68,8 @@ def test_a_rule_by_tier_or_by_revenue() -> None:
     tier = Rule(severity="critical", name="by tier", tier="enterprise", tier_customers=2)
     revenue = Rule(severity="error", name="by revenue", revenue=1e6)
     rules = (tier, revenue)
-    assert judge(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 2}).words == (
+    assert severity_of(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 2}).words == (
         "by tier: enterprise customers >= 2"
     )
-    assert judge(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 1}).severity == "info"
-    assert judge(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 1}, 2e6).severity == "error"
+    assert severity_of(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 1}).severity == "info"
+    assert severity_of(rules, 3, 3.0, 2.0, 1.0, {"enterprise": 1}, 2e6).severity == "error"

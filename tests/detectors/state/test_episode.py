@@ -3,7 +3,7 @@
 import pytest
 
 from detectors.foundation import state_codec
-from detectors.memory.episode_tickets import Dossier, Note
+from detectors.memory.episode_tickets import EpisodeTickets, TicketSummary
 from detectors.models import Score
 from detectors.policy.settings import Settings
 from detectors.policy.severity_rules import RULES
@@ -28,7 +28,7 @@ def score(
 def episode(**of_score: float) -> Episode:
     """One that was opened at `START`."""
     it = opened("e" * 32, 1, START, score(**of_score), 4.0, None)  # type: ignore[arg-type]  # customers is whole
-    it.begin(Dossier(since=START), RULES)
+    it.begin(EpisodeTickets(since=START), RULES)
     return it
 
 
@@ -44,7 +44,7 @@ def add(
     it.account(at, rate)
     if last_seen < it.since and it.dossier is not None:  # a customer not seen since it began
         mark = it.dossier.tickets
-        it.dossier.add(Note(mark, f"T-{mark}", at, weight, (), f"customer {mark}"), 90)
+        it.dossier.add(TicketSummary(mark, f"T-{mark}", at, weight, (), f"customer {mark}"), 90)
     it.add(weight, score or Score())
 
 

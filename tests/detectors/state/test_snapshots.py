@@ -14,11 +14,11 @@ from detectors.state.snapshots import (
     REWRITTEN_AT_ONCE,
     Progress,
     Recovery,
+    SnapshotWriter,
     StateError,
-    Twin,
     Version,
-    Writer,
-    seal,
+    VersionPair,
+    add_checksum,
 )
 
 Record = tuple[bytes, bytes]
@@ -49,7 +49,7 @@ class Owner:
     touched: set[bytes] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.writer = Writer(self.number, 0, self.recovery)
+        self.writer = SnapshotWriter(self.number, 0, self.recovery)
         self.state = {key: version.data for key, version in self.recovery.versions().items()}
         self.next = self.recovery.progress.next
 
@@ -108,7 +108,7 @@ def test_nothing_written_is_nothing_known() -> None:
 
 def test_a_snapshot_ends_with_its_progress() -> None:
     """The progress record is written last, and tells offset, tick and partition."""
-    records = Writer(7, 3).snapshot([(b"a", b"1"), (b"b", b"2")], 5, 9.5, 0.0, NEVER)
+    records = SnapshotWriter(7, 3).snapshot([(b"a", b"1"), (b"b", b"2")], 5, 9.5, 0.0, NEVER)
     assert [key for key, _ in records] == [b"a", b"b", PROGRESS_KEY]
     recovery = Recovery()
     for key, data in records:
@@ -292,7 +292,7 @@ class _Always(random.Random):
 
 def test_old_records_are_written_again_oldest_first() -> None:
     """A snapshot also writes what is too old, at most 200 records, until nothing is."""
-    writer = Writer(1, 0)
+    writer = SnapshotWriter(1, 0)
     keys = [b"%03d" % n for n in range(450)]
     writer.snapshot([(key, b"x") for key in keys], 1, 0.0, 0.0, 100.0)
     assert len(writer.snapshot([], 1, 0.0, 100.0, 100.0)) == 1
@@ -308,10 +308,10 @@ def test_old_records_are_written_again_oldest_first() -> None:
 def test_a_successor_knows_how_old_records_are() -> None:
     """What a former owner wrote long ago is rewritten by its successor when its time comes."""
     log = Log()
-    first = Writer(1, 0)
+    first = SnapshotWriter(1, 0)
     log.append(first.snapshot([(b"a", b"1")], 1, 0.0, 0.0, NEVER), 50.0)
     log.append(first.snapshot([(b"b", b"2")], 2, 0.0, 0.0, NEVER), 90.0)
-    second = Writer(2, 0, log.read())
+    second = SnapshotWriter(2, 0, log.read())
     assert [key for key, _ in second.snapshot([], 2, 0.0, 120.0, 60.0)] == [b"a", PROGRESS_KEY]
     assert [key for key, _ in second.snapshot([], 2, 0.0, 151.0, 60.0)] == [b"b", PROGRESS_KEY]
 
@@ -320,7 +320,7 @@ def test_the_list_of_owners_stays_short() -> None:
     """After hundreds of owners the progress record names no more than it needs to."""
     log = Log()
     for number in range(1, 300):
-        writer = Writer(number, 0, log.read())
+        writer = SnapshotWriter(number, 0, log.read())
         changed = [(b"k%d" % (number % 5), b"%d" % number)]
         log.append(writer.snapshot(changed, number, 0.0, float(number), NEVER), float(number))
     recovery = log.read()
@@ -333,9 +333,9 @@ def test_the_list_of_owners_stays_short() -> None:
 def test_a_quiet_key_outlives_hundreds_of_owners() -> None:
     """An owner whose version is still the newest of its key is never dropped from the list."""
     log = Log()
-    log.append(Writer(1, 0).snapshot([(b"quiet", b"1")], 1, 0.0, 0.0, NEVER))
+    log.append(SnapshotWriter(1, 0).snapshot([(b"quiet", b"1")], 1, 0.0, 0.0, NEVER))
     for number in range(2, 200):
-        writer = Writer(number, 0, log.read())
+        writer = SnapshotWriter(number, 0, log.read())
         log.append(writer.snapshot([(b"busy", b"%d" % number)], number, 0.0, 0.0, NEVER))
     assert log.read().versions()[b"quiet"].data == b"1"
     assert 1 in log.read().progress.accepted
@@ -344,8 +344,8 @@ def test_a_quiet_key_outlives_hundreds_of_owners() -> None:
 @pytest.mark.parametrize("key", [b"a", PROGRESS_KEY])
 def test_a_damaged_record_is_no_state(key: bytes) -> None:
     """A byte that changed, or a record cut short, raises: nobody starts with less than was."""
-    record = Progress(5) if key == PROGRESS_KEY else Twin(Version(1, 1, b"x" * 20))
-    good = seal(record)
+    record = Progress(5) if key == PROGRESS_KEY else VersionPair(Version(1, 1, b"x" * 20))
+    good = add_checksum(record)
     Recovery().read(key, good, 0.0)
     for place in range(len(good)):
         flipped = good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :]
@@ -356,7 +356,7 @@ def test_a_damaged_record_is_no_state(key: bytes) -> None:
 
 def test_a_newer_format_is_refused_with_advice() -> None:
     """A record of a newer release is not guessed at; the message says what to do."""
-    newer = bytes([FORMAT + 1]) + seal(Progress(5))[1:]
+    newer = bytes([FORMAT + 1]) + add_checksum(Progress(5))[1:]
     with pytest.raises(StateError, match="newer release"):
         Recovery().read(PROGRESS_KEY, newer, 0.0)
 
@@ -364,6 +364,6 @@ def test_a_newer_format_is_refused_with_advice() -> None:
 def test_a_record_that_is_something_else_is_refused() -> None:
     """A sound envelope around the wrong content raises a StateError as well."""
     with pytest.raises(StateError):
-        Recovery().read(PROGRESS_KEY, seal(Twin(Version(1, 1, b""))), 0.0)
+        Recovery().read(PROGRESS_KEY, add_checksum(VersionPair(Version(1, 1, b""))), 0.0)
     with pytest.raises(StateError):
-        Recovery().read(b"a", seal(Progress(5)), 0.0)
+        Recovery().read(b"a", add_checksum(Progress(5)), 0.0)

@@ -14,8 +14,8 @@ from detectors.state.threshold import (
     MOST_RAISED,
     STEP,
     WARM_UP_HOURS,
-    Limit,
-    Pool,
+    SeriesThreshold,
+    ThresholdPool,
 )
 from detectors.state.threshold_priors import Prior
 
@@ -23,9 +23,11 @@ WEEK = 168.0
 TABLE = Prior(per_week=4.0, excess=1.0)
 
 
-def held(limit: Limit, hours: float, per_week: float, pool: Pool | None = None) -> float:
+def held(
+    limit: SeriesThreshold, hours: float, per_week: float, pool: ThresholdPool | None = None
+) -> float:
     """The limit at that time, of a class that has shown nothing else; looked at once a week."""
-    pool = pool or Pool()
+    pool = pool or ThresholdPool()
     at = max(limit.counted, limit.born + WARM_UP_HOURS) + WEEK
     while at < hours:
         limit.elapse(at, pool, TABLE)
@@ -35,7 +37,7 @@ def held(limit: Limit, hours: float, per_week: float, pool: Pool | None = None) 
 
 def after(weeks: int, peaks_a_week: float, excess: float, per_week: float = 0.1) -> float:
     """The limit of a series that had so many peaks a week, each of the same *excess*."""
-    limit = Limit(0.0)
+    limit = SeriesThreshold(0.0)
     gap = WEEK / peaks_a_week
     at = WARM_UP_HOURS + 1.0
     while at < WARM_UP_HOURS + weeks * WEEK:
@@ -47,20 +49,22 @@ def after(weeks: int, peaks_a_week: float, excess: float, per_week: float = 0.1)
 
 def test_a_smaller_budget_is_a_higher_limit() -> None:
     """Ten times fewer false pages cost the mean excess times log 10."""
-    limits = [held(Limit(0.0), 400.0, per_week) for per_week in (0.01, 0.1, 1.0)]
+    limits = [held(SeriesThreshold(0.0), 400.0, per_week) for per_week in (0.01, 0.1, 1.0)]
     assert limits == sorted(limits, reverse=True)
     assert limits[0] - limits[1] == pytest.approx(TABLE.excess * 2.302585)
 
 
 def test_the_limit_is_never_below_the_least() -> None:
     """Neither a huge budget nor years of silence bring the limit below its floor."""
-    assert held(Limit(0.0), 400.0, 1_000.0) == LEAST
-    assert held(Limit(0.0), 20 * 52 * WEEK, 1.0) == LEAST
+    assert held(SeriesThreshold(0.0), 400.0, 1_000.0) == LEAST
+    assert held(SeriesThreshold(0.0), 20 * 52 * WEEK, 1.0) == LEAST
 
 
 def test_quiet_weeks_lower_the_limit() -> None:
     """A series whose score never peaks earns a lower limit, step by step."""
-    limits = [held(Limit(0.0), WARM_UP_HOURS + weeks * WEEK, 0.05) for weeks in (0, 4, 12, 60)]
+    limits = [
+        held(SeriesThreshold(0.0), WARM_UP_HOURS + weeks * WEEK, 0.05) for weeks in (0, 4, 12, 60)
+    ]
     assert limits == sorted(limits, reverse=True)
     assert limits[-1] < limits[0] - 1.5
     assert limits[-1] >= LEAST
@@ -80,7 +84,7 @@ def test_an_incident_teaches_no_more_than_its_cap() -> None:
     """A peak beyond three mean excesses teaches as much as one of three: incidents are capped."""
 
     def with_peak(excess: float) -> float:
-        limit = Limit(0.0)
+        limit = SeriesThreshold(0.0)
         limit.note(500.0, LEVEL + excess)
         return held(limit, 500.0 + GUARD_HOURS + 1.0, 0.1)
 
@@ -92,12 +96,12 @@ def test_an_incident_teaches_no_more_than_its_cap() -> None:
 
 def test_a_cluster_is_one_peak() -> None:
     """Scores no more than six hours apart are one cluster, and its highest score is what counts."""
-    many, one = Limit(0.0), Limit(0.0)
+    many, one = SeriesThreshold(0.0), SeriesThreshold(0.0)
     for minute in range(300):
         many.note(500.0 + minute / 60.0, LEVEL + (3.0 if minute == 150 else 0.5))
     one.note(500.0, LEVEL + 3.0)
     assert held(many, 540.0, 0.1) == held(one, 540.0, 0.1)
-    apart = Limit(0.0)
+    apart = SeriesThreshold(0.0)
     apart.note(500.0, LEVEL + 3.0)
     apart.note(500.0 + CLUSTER_HOURS + 0.1, LEVEL + 3.0)
     assert held(apart, 540.0, 0.1) > held(one, 540.0, 0.1)
@@ -106,7 +110,7 @@ def test_a_cluster_is_one_peak() -> None:
 
 def test_a_cluster_that_runs_is_not_learned() -> None:
     """A cluster longer than a day teaches when it is over: its peak may still come."""
-    limit = Limit(0.0)
+    limit = SeriesThreshold(0.0)
     for hour in range(40):
         limit.note(500.0 + hour, LEVEL + 1.0)
     held(limit, 539.0, 0.1)
@@ -117,7 +121,7 @@ def test_a_cluster_that_runs_is_not_learned() -> None:
 
 def test_a_peak_teaches_when_it_is_a_day_old() -> None:
     """What pages now must not raise the bar it is judged by."""
-    limit, pool = Limit(0.0), Pool()
+    limit, pool = SeriesThreshold(0.0), ThresholdPool()
     before = held(limit, 500.0, 0.1, pool)
     limit.note(500.0, LEVEL + 5.0)
     assert held(limit, 500.0 + GUARD_HOURS, 0.1, pool) <= before
@@ -126,7 +130,7 @@ def test_a_peak_teaches_when_it_is_a_day_old() -> None:
 
 def test_peaks_of_the_first_two_weeks_teach_nothing() -> None:
     """While the baseline is a guess its peaks say nothing of the series."""
-    early, none = Limit(0.0), Limit(0.0)
+    early, none = SeriesThreshold(0.0), SeriesThreshold(0.0)
     for day in range(14):
         early.note(day * 24.0, LEVEL + 5.0)
     assert held(early, 400.0, 0.1) == held(none, 400.0, 0.1)
@@ -135,7 +139,7 @@ def test_peaks_of_the_first_two_weeks_teach_nothing() -> None:
 
 def test_scores_below_the_level_are_no_peaks() -> None:
     """A score that chance alone brings every week is not noted."""
-    limit = Limit(0.0)
+    limit = SeriesThreshold(0.0)
     limit.note(500.0, LEVEL - 0.1)
     limit.note(500.0, -99.0)
     assert limit.recent == []
@@ -144,7 +148,7 @@ def test_scores_below_the_level_are_no_peaks() -> None:
 def test_the_state_stays_small() -> None:
     """Years of peaks leave a state of a few dozen bytes."""
     rng = random.Random(3)
-    limit, at = Limit(0.0), 0.0
+    limit, at = SeriesThreshold(0.0), 0.0
     for _ in range(20_000):
         at += rng.expovariate(0.5)
         limit.note(at, rng.expovariate(0.5))
@@ -154,7 +158,7 @@ def test_the_state_stays_small() -> None:
 
 def test_instances_share_nothing() -> None:
     """What one limit notes no other knows of."""
-    one, other = Limit(0.0), Limit(0.0)
+    one, other = SeriesThreshold(0.0), SeriesThreshold(0.0)
     one.note(500.0, 3.0)
     assert other.recent == []
 
@@ -162,7 +166,7 @@ def test_instances_share_nothing() -> None:
 def test_the_limit_is_passed_as_often_as_the_budget_allows() -> None:
     """Peaks with an exponential tail pass their learned limit about as often as was asked for."""
     rng = random.Random(11)
-    limit, pool, at, pages, per_week = Limit(0.0), Pool(), 0.0, 0, 0.5
+    limit, pool, at, pages, per_week = SeriesThreshold(0.0), ThresholdPool(), 0.0, 0, 0.5
     weeks = 400
     while at < weeks * WEEK:
         at += CLUSTER_HOURS + rng.expovariate(5.0 / WEEK)
@@ -175,7 +179,7 @@ def test_the_limit_is_passed_as_often_as_the_budget_allows() -> None:
 
 def test_a_heavy_tail_raises_the_limit() -> None:
     """With as many peaks and the same mean, the series with wilder peaks is held higher."""
-    mild, wild = Limit(0.0), Limit(0.0)
+    mild, wild = SeriesThreshold(0.0), SeriesThreshold(0.0)
     for number in range(200):
         now = WARM_UP_HOURS + 1.0 + number * 20.0
         mild.note(now, 1.0)
@@ -188,7 +192,7 @@ def test_a_heavy_tail_raises_the_limit() -> None:
 
 def test_a_page_raises_the_limit_and_time_lowers_it_again() -> None:
     """After a page the limit stands a step higher, and falls at the rate that pages are allowed."""
-    limit, pool = Limit(0.0), Pool()
+    limit, pool = SeriesThreshold(0.0), ThresholdPool()
     before = held(limit, 300.0, 0.5)
     limit.paged(300.0, 0.5, pool, TABLE)
     assert held(limit, 300.0, 0.5) == pytest.approx(before + STEP * TABLE.excess)
@@ -198,7 +202,7 @@ def test_a_page_raises_the_limit_and_time_lowers_it_again() -> None:
 
 def test_pages_without_end_raise_it_to_a_bound() -> None:
     """A series that never stops paging is not silenced for ever."""
-    limit, pool = Limit(0.0), Pool()
+    limit, pool = SeriesThreshold(0.0), ThresholdPool()
     before = held(limit, 300.0, 0.1)
     for _ in range(100):
         limit.paged(300.0, 0.1, pool, TABLE)
@@ -208,7 +212,14 @@ def test_pages_without_end_raise_it_to_a_bound() -> None:
 def test_whatever_its_tail_a_series_does_not_overspend() -> None:
     """Peaks as wild as a Pareto tail of shape 0.8 spend at most twice what is allowed."""
     rng = random.Random(5)
-    limit, pool, now, pages, per_week, weeks = Limit(0.0), Pool(), 0.0, 0, 0.25, 400
+    limit, pool, now, pages, per_week, weeks = (
+        SeriesThreshold(0.0),
+        ThresholdPool(),
+        0.0,
+        0,
+        0.25,
+        400,
+    )
     while now < weeks * WEEK:
         now += CLUSTER_HOURS + rng.expovariate(5.0 / WEEK)
         score = 0.8 * (rng.paretovariate(1.25) - 1.0)
@@ -221,21 +232,21 @@ def test_whatever_its_tail_a_series_does_not_overspend() -> None:
 
 def test_series_of_a_class_learn_from_each_other() -> None:
     """What nine wild series have shown raises the limit of the tenth, which is new."""
-    pool = Pool()
-    before = held(Limit(0.0), 300.0, 0.1, pool)
+    pool = ThresholdPool()
+    before = held(SeriesThreshold(0.0), 300.0, 0.1, pool)
     for _ in range(9):
-        limit = Limit(0.0)
+        limit = SeriesThreshold(0.0)
         for number in range(100):
             now = WARM_UP_HOURS + 1.0 + number * 20.0
             limit.note(now, 2.5)
             held(limit, now, 0.1, pool)
-    assert held(Limit(0.0), 300.0, 0.1, pool) > before + 2.0
+    assert held(SeriesThreshold(0.0), 300.0, 0.1, pool) > before + 2.0
 
 
 def test_time_without_a_score_teaches_too() -> None:
     """Quiet weeks count although nothing asked for the limit meanwhile."""
-    asked, elapsed = Limit(0.0), Limit(0.0)
-    one, other = Pool(), Pool()
+    asked, elapsed = SeriesThreshold(0.0), SeriesThreshold(0.0)
+    one, other = ThresholdPool(), ThresholdPool()
     for week in range(1, 11):
         elapsed.elapse(WARM_UP_HOURS + week * WEEK, one, TABLE)
         held(asked, WARM_UP_HOURS + week * WEEK, 0.1, other)
@@ -245,14 +256,14 @@ def test_time_without_a_score_teaches_too() -> None:
 
 def test_years_of_silence_are_no_proof_of_health() -> None:
     """A time without a look counts as a week at most, however long it was."""
-    limit, pool = Limit(0.0), Pool()
+    limit, pool = SeriesThreshold(0.0), ThresholdPool()
     limit.elapse(WARM_UP_HOURS + 500 * WEEK, pool, TABLE)
     assert limit.weeks == pool.weeks == 1.0
 
 
 def test_at_its_limit_a_series_expects_what_it_may_spend() -> None:
     """The pages a week that are expected at the limit are those that are allowed, or fewer."""
-    limit, pool = Limit(0.0), Pool()
+    limit, pool = SeriesThreshold(0.0), ThresholdPool()
     for per_week in (0.01, 0.1, 0.5):
         at_limit = limit.expected(held(limit, 400.0, per_week, pool), pool, TABLE)
         assert at_limit == pytest.approx(per_week, rel=0.01)

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from detectors.memory.deduplication import fingerprint
 from detectors.policy.settings import Settings
-from detectors.state.snapshots import PROGRESS_KEY, Recovery, StateError, Twin, Version, seal
+from detectors.state.snapshots import (
+    PROGRESS_KEY,
+    Recovery,
+    StateError,
+    Version,
+    VersionPair,
+    add_checksum,
+)
 from detectors.state.tenant import Tenant
 from detectors.step import partition as module
 from detectors.step.partition import Partition
@@ -514,7 +521,7 @@ def test_content_that_cannot_be_read_stops_the_start(kind: str, content: bytes) 
     life.take((Ticket("acme", "1", MONDAY, "login"),))
     life.write(life.snapshot())
     key = next(key for key in written(life) if key.startswith(kind.encode()))
-    life.write([(key, seal(Twin(Version(1, 1, content))))])
+    life.write([(key, add_checksum(VersionPair(Version(1, 1, content))))])
     with pytest.raises(StateError):
         Partition(0, 2, SETTINGS, life.recover())
 

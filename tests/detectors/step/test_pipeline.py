@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.foundation.outcomes import Outcome
 from detectors.policy.settings import Settings
-from detectors.state.tenant import Page, Tenant
+from detectors.state.tenant import PageRecord, Tenant
 from detectors.step.pipeline import step
 from detectors.step.result import Step
 from schemas.escalation import EscalationEvent
@@ -106,7 +106,7 @@ def test_every_outcome_comes_about() -> None:
     found["tick_ignored"] = stream.take(late, MONDAY + 11 * HOUR).outcome
     found["history_end"] = stream.take(HistoryEnd("acme")).outcome
     found["verdict_ignored"] = stream.take(Verdict("acme", "e" * 32, "noise", MONDAY)).outcome
-    stream.tenant.pages.append(Page(MONDAY, "e" * 32))
+    stream.tenant.pages.append(PageRecord(MONDAY, "e" * 32))
     found["verdict"] = stream.take(Verdict("acme", "e" * 32, "false_alarm", MONDAY)).outcome
     assert stream.take(Verdict("acme", "e" * 32, "note", MONDAY)).outcome == "verdict_ignored"
     assert stream.tenant.pages[0].verdict == "false_alarm"

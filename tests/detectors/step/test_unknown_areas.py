@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from detectors.alerting.budget import LIVE_RATE, UNKNOWN_PART, allowed_for
+from detectors.alerting.budget import LIVE_RATE, UNKNOWN_PART, allowed_pages_for
 from detectors.foundation import state_codec
 from detectors.policy.settings import Settings
 from detectors.policy.taxonomy import AreaEntry, Taxonomy
@@ -44,7 +44,7 @@ def flood(desk: Desk, count: int = 5_000, hours: float = 10.0, begin: float = MO
 
 def allowed(desk: Desk, area: str, kind: Kind) -> float:
     """False pages a week that *area* may spend."""
-    return allowed_for(desk.tenant, desk.tenant.areas[area], kind, desk.config)
+    return allowed_pages_for(desk.tenant, desk.tenant.areas[area], kind, desk.config)
 
 
 def known(desk: Desk) -> list[str]:

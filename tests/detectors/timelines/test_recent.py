@@ -8,33 +8,33 @@ import pytest
 from detectors.policy.settings import Settings
 from detectors.simulation.tickets import World, tickets
 from detectors.state.snapshots import Recovery
-from detectors.state.tenant import WHOLE
+from detectors.state.tenant import TENANT_SERIES
 from detectors.step.partition import Partition
-from detectors.timelines.recent import HOUR, KEPT, STRETCH, Timelines, step_for
+from detectors.timelines.recent import HOUR, KEPT, STRETCH, RecentTimelines, step_for
 from schemas.codec import read_ticket, to_signal
 from schemas.signals import Tick, Ticket
 
 START = 1_709_510_400.0
 
 
-def play(hours: float) -> tuple[Partition, Timelines, list[Ticket]]:
+def play(hours: float) -> tuple[Partition, RecentTimelines, list[Ticket]]:
     """A company of which everything was followed."""
-    partition, timelines, seen = Partition(0, 0, Settings()), Timelines(), []
+    partition, timelines, seen = Partition(0, 0, Settings()), RecentTimelines(), []
     for line in tickets(World(start=START, hours=hours, seed=3)):
         signal = to_signal(read_ticket(json.dumps(line).encode()), "simulated")
         partition.take(signal)
         seen.append(signal)
-        timelines.follow(partition.tenants["acme"], [WHOLE, signal.area])
+        timelines.follow(partition.tenants["acme"], [TENANT_SERIES, signal.area])
     return partition, timelines, seen
 
 
 @pytest.fixture(scope="module")
-def played() -> tuple[Partition, Timelines, list[Ticket]]:
+def played() -> tuple[Partition, RecentTimelines, list[Ticket]]:
     return play(15 * 24 + 7.3)
 
 
 def test_what_came_stands_where_it_came(
-    played: tuple[Partition, Timelines, list[Ticket]],
+    played: tuple[Partition, RecentTimelines, list[Ticket]],
 ) -> None:
     partition, timelines, seen = played
     tenant = partition.tenants["acme"]
@@ -55,17 +55,17 @@ def test_what_came_stands_where_it_came(
 
 
 def test_whoever_begins_late_has_the_hours_of_the_state(
-    played: tuple[Partition, Timelines, list[Ticket]],
+    played: tuple[Partition, RecentTimelines, list[Ticket]],
 ) -> None:
     partition, timelines, _ = played
     recovery = Recovery()
     for key, value in partition.snapshot(5, 0.0, 9.0):
         recovery.read(key, value, 0.0)
     later = Partition(0, 1, Settings(), recovery)
-    fresh = Timelines()
+    fresh = RecentTimelines()
     tenant, other = partition.tenants["acme"], later.tenants["acme"]
     assert other.clock is not None
-    fresh.follow(other, [WHOLE, *other.areas])
+    fresh.follow(other, [TENANT_SERIES, *other.areas])
     hour = int(other.clock // HOUR)
     for area in other.areas:
         known = timelines.hours(tenant, area, hour - 23, hour)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from detectors.evaluation.experiments.company_run import Plan
-from detectors.evaluation.experiments.comparison import contest, rival_tables
+from detectors.evaluation.experiments.comparison import compare_methods, rival_tables
 from detectors.evaluation.experiments.regression import Recorded, regressions
 from detectors.evaluation.synthetic.company import WEEK_HOURS, Spec, World
 from detectors.policy.settings import Settings
@@ -116,7 +116,7 @@ def test_methods_of_r_are_rivals_like_the_others() -> None:
         weeks=1,
         incidents={"step x10": 2},
     )
-    alone = contest(plan)
+    alone = compare_methods(plan)
     joined = surveillance.join(alone, spec, plan.warm_weeks)
     assert joined.names[: len(alone.names)] == alone.names
     assert len(joined.peaks) == len(joined.names) == len(alone.names) + 4

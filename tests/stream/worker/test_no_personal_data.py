@@ -15,7 +15,7 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import Tick
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
-from stream.escalations.plain_text import page
+from stream.escalations.plain_text import render
 from stream.worker.metrics import Metrics
 from tests.support.planted import KINDS, plant
 
@@ -69,7 +69,7 @@ def test_ten_thousand_planted_strings_are_nowhere(
     assert {event.data.product_area for event in paged} >= {"login", "billing"}
     assert any(event.data.terms for event in paged)
     text = "".join(shown(event) for event in events).lower()
-    told = "\n".join(write_escalation(event).decode() + page(event) for event in events)
+    told = "\n".join(write_escalation(event).decode() + render(event) for event in events)
     told += generate_latest(metrics.registry).decode() + caplog.text
     told = (told + "".join(capsys.readouterr())).lower()
     left = [(t, text[max(0, text.index(t) - 60) : text.index(t) + 60]) for t in traces if t in text]

@@ -16,7 +16,7 @@ from schemas.topics import Topics
 from stream.config.loading import load
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
-from stream.engine.assignment import Ledger
+from stream.engine.assignment import Assignment
 from stream.worker.app import listen, reload
 
 TAXONOMY = '[[area]]\nname = "login"\naliases = ["sso"]\n'
@@ -35,7 +35,7 @@ class Desk:
             f'[text]\ntaxonomy = "{self.taxonomy}"\nplaybook = "{self.playbook}"\n'
         )
         self.config: Config = load(folder / "spikewatch.toml", environ={})
-        ledger = Ledger(Topics(""), settings_of(self.config))
+        ledger = Assignment(Topics(""), settings_of(self.config))
         partition = Partition(0, 1, ledger.settings)
         for number, area in enumerate(("sso", "billing")):
             partition.take(Ticket("acme", str(number), number * 60.0, area))

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from detectors.evaluation.history.labels import Label, judge_labels
-from detectors.evaluation.history.page_log import Run, differences, weeks_of
+from detectors.evaluation.history.page_log import PagedEpisode, differences, weeks_of
 
 HOUR = 3600.0
 
@@ -17,9 +17,9 @@ def run(
     inside: tuple[str, ...] = (),
     again: bool = False,
     tenant: str = "acme",
-) -> Run:
+) -> PagedEpisode:
     """Times in hours."""
-    return Run(
+    return PagedEpisode(
         tenant=tenant,
         episode_id="e",
         opened=opened * HOUR,
@@ -49,7 +49,7 @@ def label(start: float, end: float, area: str | None = "login", tenant: str = ""
         (run(10.5, again=True), 30.0),
     ],
 )
-def test_a_label_is_found_by_the_first_page_about_it(page: Run, delay: float) -> None:
+def test_a_label_is_found_by_the_first_page_about_it(page: PagedEpisode, delay: float) -> None:
     judged = judge_labels([label(10.0, 12.0, tenant="acme")], [page], 0.0, 100 * HOUR)
     assert judged.met[0].delay == pytest.approx(delay)
     assert judged.met[0].before == (delay == 0.0)

@@ -11,11 +11,18 @@ from schemas.audit import AuditEntry
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from schemas.silence import Matcher, Silence
-from stream.notify.dispatch.dispatcher import Desk, over_in
+from stream.notify.dispatch.dispatcher import Dispatcher, over_in
 from stream.notify.dispatch.silences import Silences
-from stream.notify.dispatch.thread_index import Changes
-from stream.notify.model.threads import Correspondence, Thread, decode, encode, next_due, told_of
-from stream.notify.routing.rules import General, Plan, Receiver
+from stream.notify.dispatch.thread_index import PendingWrites
+from stream.notify.model.threads import (
+    NotificationState,
+    ReceiverThread,
+    decode,
+    encode,
+    next_due,
+    told_of,
+)
+from stream.notify.routing.rules import DeliveryOptions, NotificationConfig, Receiver
 from stream.notify.sinks.folder import Folder, FolderOptions
 from stream.notify.sinks.pagerduty import PagerDuty
 from tests.support.notify_rig import BEGIN, episode_id, escalation
@@ -26,10 +33,10 @@ FOLDER = Receiver("folder", Folder, FolderOptions(path="inbox"))
 PAGER = Receiver("pager", PagerDuty, FolderOptions(path="inbox"))
 
 
-def plan(*receivers: Receiver, **general: Any) -> Plan:
+def plan(*receivers: Receiver, **general: Any) -> NotificationConfig:
     """All *receivers* are told of everything."""
-    return Plan(
-        general=General(**general),
+    return NotificationConfig(
+        general=DeliveryOptions(**general),
         receivers={one.name: one for one in receivers},
         routes=(),
         default=tuple(one.name for one in receivers),
@@ -39,10 +46,10 @@ def plan(*receivers: Receiver, **general: Any) -> Plan:
 class Office:
     """A desk whose messages arrive at once, or not at all."""
 
-    def __init__(self, used: Plan) -> None:
+    def __init__(self, used: NotificationConfig) -> None:
         self.silences = Silences()
         self.now = NOW
-        self.desk = Desk(used, COOLDOWN, self.silences, lambda _: None)
+        self.desk = Dispatcher(used, COOLDOWN, self.silences, lambda _: None)
         self.told: list[tuple[str, str, str, int]] = []
         self.entries: list[AuditEntry] = []
         self.ids: set[tuple[str, str]] = set()
@@ -56,7 +63,7 @@ class Office:
             ended = event.data.episode_id in over
             self.keep(self.desk.take(event, 0, self.now, over=ended))
 
-    def keep(self, changes: Changes) -> None:
+    def keep(self, changes: PendingWrites) -> None:
         """What would be durable."""
         self.entries += [one for found in changes.entries.values() for one in found]
         for partition, found in changes.threads.items():
@@ -77,8 +84,8 @@ class Office:
 
     def restart(self) -> None:
         """The process dies, and another one reads what is durable."""
-        self.desk = Desk(self.desk.plan, COOLDOWN, self.silences, lambda _: None)
-        found: dict[int, dict[str, Correspondence]] = {}
+        self.desk = Dispatcher(self.desk.plan, COOLDOWN, self.silences, lambda _: None)
+        found: dict[int, dict[str, NotificationState]] = {}
         for key, (partition, data) in self.durable.items():
             found.setdefault(partition, {})[key] = decode(data)
         for partition, threads in found.items():
@@ -393,7 +400,7 @@ def test_a_digest_whose_record_is_lost_is_made_again() -> None:
     """The process died between two partitions."""
     office = storm(6)
     for key in [key for key, (_, data) in office.durable.items() if not isinstance(
-            decode(data), Thread)]:  # fmt: skip
+            decode(data), ReceiverThread)]:  # fmt: skip
         del office.durable[key]
     office.restart()
     office.pass_time(61.0)
@@ -485,8 +492,8 @@ def test_an_acknowledgement_ends_with_the_episode() -> None:
 def test_a_digest_that_cannot_be_sent_is_told_to_another_and_ends() -> None:
     """No receiver waits for ever."""
     other = replace(FOLDER, name="other")
-    used = Plan(
-        general=General(storm_pages=1, fallback=("other",)),
+    used = NotificationConfig(
+        general=DeliveryOptions(storm_pages=1, fallback=("other",)),
         receivers={"folder": FOLDER, "other": other}, routes=(), default=("folder",),
     )  # fmt: skip
     office = Office(used)
@@ -500,8 +507,8 @@ def test_a_digest_that_cannot_be_sent_is_told_to_another_and_ends() -> None:
 def test_a_fallback_hears_of_the_end_as_an_end() -> None:
     """And of what is over already as over; of an end alone not at all."""
     other = replace(FOLDER, name="other")
-    used = Plan(
-        general=General(fallback=("other",)), receivers={"pager": PAGER, "other": other},
+    used = NotificationConfig(
+        general=DeliveryOptions(fallback=("other",)), receivers={"pager": PAGER, "other": other},
         routes=(), default=("pager",),
     )  # fmt: skip
     office = Office(used)
@@ -523,8 +530,8 @@ def test_a_fallback_hears_of_the_end_as_an_end() -> None:
 def test_a_fallback_hears_early_and_the_rest_is_tried_on() -> None:
     """After some minutes, once."""
     other = replace(FOLDER, name="other")
-    used = Plan(
-        general=General(fallback=("other",), fallback_minutes=5.0),
+    used = NotificationConfig(
+        general=DeliveryOptions(fallback=("other",), fallback_minutes=5.0),
         receivers={"pager": PAGER, "other": other}, routes=(), default=("pager",),
     )  # fmt: skip
     office = Office(used)
@@ -560,9 +567,9 @@ def test_it_takes_no_longer_with_many_threads() -> None:
     """What has nothing to do is not looked at: ticks over twenty thousand are quick."""
     office = Office(plan(FOLDER, storm_pages=10_000))
     event = escalation()
-    thread_ = Thread("acme", "e", "folder", running=True, open=True, told=told_of(event))
+    thread_ = ReceiverThread("acme", "e", "folder", running=True, open=True, told=told_of(event))
     for number in range(20_000):
-        made = Thread(**{**{f: getattr(thread_, f) for f in thread_.__struct_fields__},
+        made = ReceiverThread(**{**{f: getattr(thread_, f) for f in thread_.__struct_fields__},
                          "episode": f"{number:032x}"})  # fmt: skip
         office.desk.register.add(made, 0)
     looked = 0

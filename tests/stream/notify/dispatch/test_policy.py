@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 
 from schemas.escalation import EscalationEvent
-from stream.notify.dispatch.policy import Circumstances, Hold, decide, worth_telling
-from stream.notify.model.threads import Thread, told_of
-from stream.notify.routing.rules import General
+from stream.notify.dispatch.policy import DecisionContext, Mute, decide, worth_telling
+from stream.notify.model.threads import ReceiverThread, told_of
+from stream.notify.routing.rules import DeliveryOptions
 from tests.support.notify_rig import BEGIN, episode_id, escalation
 
-GENERAL = General()
+GENERAL = DeliveryOptions()
 NOW = BEGIN.timestamp() + 60.0
-QUIET = Circumstances(GENERAL)
+QUIET = DecisionContext(GENERAL)
 
 
-def thread(told: EscalationEvent | None = None, **changes: Any) -> Thread:
+def thread(told: EscalationEvent | None = None, **changes: Any) -> ReceiverThread:
     """Of a receiver who was told of *told*, if of anything."""
-    made = Thread("acme", episode_id("acme", 1), "folder")
+    made = ReceiverThread("acme", episode_id("acme", 1), "folder")
     if told is not None:
         made.open, made.told, made.paged_at = True, told_of(told), NOW
     for name, value in changes.items():
@@ -65,7 +65,7 @@ FIRST = escalation()
         (thread(snoozed_until=NOW - 9.0), FIRST, QUIET, (True, "first", "open")),
         (thread(FIRST, snoozed_until=NOW + 9.0),
          escalation(sequence=2, transition="resolved"), QUIET, (True, "resolved", "resolve")),
-        (thread(), FIRST, QUIET._replace(hold=Hold("silenced", NOW + 5.0, "by lead")),
+        (thread(), FIRST, QUIET._replace(hold=Mute("silenced", NOW + 5.0, "by lead")),
          (False, "silenced", "open")),
         (thread(), FIRST, QUIET._replace(over=True, age=1_801.0), (False, "stale", "open")),
         (thread(), FIRST, QUIET._replace(over=True, age=1_799.0), (True, "first", "open")),
@@ -86,7 +86,7 @@ FIRST = escalation()
     ],
 )  # fmt: skip
 def test_each_decision_has_its_reason(
-    known: Thread, event: EscalationEvent, around: Circumstances, wanted: tuple[Any, ...]
+    known: ReceiverThread, event: EscalationEvent, around: DecisionContext, wanted: tuple[Any, ...]
 ) -> None:
     """See the rows."""
     found = decide(known, event, NOW, around)

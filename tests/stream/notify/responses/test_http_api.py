@@ -17,7 +17,7 @@ from stream.notify.responses.http_api import (
     openapi,
     signed_by_slack,
 )
-from stream.notify.store.notify_topics import Ledger
+from stream.notify.store.notify_topics import NotifyTopics
 
 
 def test_the_description_is_openapi() -> None:
@@ -53,7 +53,7 @@ def test_it_does_not_start_without_a_token(monkeypatch: pytest.MonkeyPatch, toke
     monkeypatch.setenv("SPIKEWATCH_API_TOKEN", token)
     config = Config()
     with pytest.raises(UserError, match="SPIKEWATCH_API_TOKEN"):
-        Api(config, Ledger(config), Silences())
+        Api(config, NotifyTopics(config), Silences())
 
 
 @example("²", "v0=", b"", 2.0)

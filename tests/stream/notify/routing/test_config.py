@@ -12,7 +12,7 @@ from schemas.codec import write_escalation
 from stream.config.errors import ConfigError
 from stream.docsgen import receivers_page
 from stream.notify.routing.config import read_plan
-from stream.notify.routing.rules import Plan
+from stream.notify.routing.rules import NotificationConfig
 from tests.support.escalations import escalation
 
 ROOT = Path(__file__).parents[4]
@@ -125,7 +125,7 @@ def written(path: Path, text: str, owners: str | None = None) -> Path:
     return file
 
 
-def plan(path: Path, text: str, owners: str | None = None) -> Plan:
+def plan(path: Path, text: str, owners: str | None = None) -> NotificationConfig:
     """What the file says."""
     return read_plan(written(path, text, owners))
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from schemas.escalation import SEVERITIES, EscalationEvent, Severity
 from stream.notify.routing.router import Chosen, grave, quiet_until, route
-from stream.notify.routing.rules import WEEKDAYS, Audience, General, Plan, Quiet, Route, Weekday
+from stream.notify.routing.rules import (
+    WEEKDAYS,
+    AccountOwnerRoute,
+    DeliveryOptions,
+    NotificationConfig,
+    QuietHours,
+    Route,
+    Weekday,
+)
 from tests.support.escalations import account, escalation
 
 HOUR = 3_600.0
@@ -24,7 +32,9 @@ ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/
 def routed(event: EscalationEvent, *routes: Mapping[str, Any], **more: Any) -> list[Chosen]:
     """Who is concerned by a plan of these routes."""
     made = [Route.model_validate({"name": "r", "receivers": ("a",)} | dict(one)) for one in routes]
-    return route(event, Plan(General(), {}, tuple(made), ("fallback",), **more))
+    return route(
+        event, NotificationConfig(DeliveryOptions(), {}, tuple(made), ("fallback",), **more)
+    )
 
 
 def who(event: EscalationEvent, *routes: Mapping[str, Any]) -> list[str]:
@@ -149,7 +159,7 @@ OWNERS = {
 
 def told(audience: Mapping[str, Any], **changes: Any) -> dict[str, list[str]]:
     """Who is told of which customers."""
-    made = Audience.model_validate(
+    made = AccountOwnerRoute.model_validate(
         {"name": "owners", "owner": "executive", "receiver": "mail"} | dict(audience)
     )
     found = routed(escalation(**changes), audiences=(made,), owners=OWNERS)
@@ -193,7 +203,7 @@ def test_a_customer_without_owner_or_impact_concerns_nobody() -> None:
 
 def test_the_team_hears_besides_the_owners() -> None:
     """A receiver and a person behind the same receiver are two."""
-    audience = Audience(name="owners", owner="executive", receiver="a")
+    audience = AccountOwnerRoute(name="owners", owner="executive", receiver="a")
     found = routed(escalation(), {"receivers": ("a",)}, audiences=(audience,), owners=OWNERS)
     assert [(one.receiver, one.address) for one in found] == [("a", ""), ("a", "ann"), ("a", "bo")]
 
@@ -206,7 +216,7 @@ def at(text: str, zone: str = "UTC") -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
 
 
-NIGHT = Quiet(quiet_start="22:00", quiet_end="07:00", quiet_zone="Europe/Berlin")
+NIGHT = QuietHours(quiet_start="22:00", quiet_end="07:00", quiet_zone="Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -268,7 +278,7 @@ def test_what_is_grave_enough_wakes(below: Severity, severity: Severity) -> None
 def test_without_quiet_hours_nothing_waits() -> None:
     """Neither where no route matched nor where it has none."""
     assert quiet_until(None, "info", 0.0) is None
-    assert quiet_until(Quiet(), "info", 0.0) is None
+    assert quiet_until(QuietHours(), "info", 0.0) is None
 
 
 MINUTES = st.integers(0, 1439).map(lambda minute: f"{minute // 60:02d}:{minute % 60:02d}")
@@ -284,7 +294,7 @@ CHANGES = st.sampled_from(
 NEAR_CHANGES = st.tuples(CHANGES, st.floats(-2 * HOUR, 2 * HOUR)).map(sum)
 QUIET = MINUTES.flatmap(
     lambda start: st.builds(
-        Quiet,
+        QuietHours,
         quiet_start=st.just(start),
         quiet_end=MINUTES.filter(lambda end: end != start),
         quiet_days=st.lists(st.sampled_from(WEEKDAYS), unique=True).map(tuple),
@@ -294,7 +304,7 @@ QUIET = MINUTES.flatmap(
 )
 
 
-def windows(hours: Quiet, around: date) -> list[tuple[float, float]]:
+def windows(hours: QuietHours, around: date) -> list[tuple[float, float]]:
     """The quiet hours of some days, each from its beginning to its end."""
     zone = ZoneInfo(hours.quiet_zone)
     start, end = time.fromisoformat(hours.quiet_start), time.fromisoformat(hours.quiet_end)
@@ -311,7 +321,7 @@ def windows(hours: Quiet, around: date) -> list[tuple[float, float]]:
 
 
 @given(QUIET, MOMENTS | NEAR_CHANGES)
-def test_a_moment_is_quiet_if_it_is_in_a_window(hours: Quiet, now: float) -> None:
+def test_a_moment_is_quiet_if_it_is_in_a_window(hours: QuietHours, now: float) -> None:
     """Of today or of yesterday, in any zone, on days on which clocks change too."""
     here = datetime.fromtimestamp(now, ZoneInfo(hours.quiet_zone)).date()
     inside = [end for begin, end in windows(hours, here) if begin <= now < end]
@@ -322,7 +332,7 @@ def test_a_moment_is_quiet_if_it_is_in_a_window(hours: Quiet, now: float) -> Non
 
 
 @given(QUIET, MOMENTS | NEAR_CHANGES)
-def test_quiet_hours_end(hours: Quiet, now: float) -> None:
+def test_quiet_hours_end(hours: QuietHours, now: float) -> None:
     """In the future, within a day and what the clocks change, at the wall clock's time."""
     until = quiet_until(hours, "error", now)
     if until is None:
@@ -339,6 +349,6 @@ def test_quiet_hours_end(hours: Quiet, now: float) -> None:
 def test_whose_quiet_hours_hold_is_told() -> None:
     """Those of the route by which a receiver was chosen."""
     made = Route(name="by night", receivers=("a",), quiet_start="22:00", quiet_end="07:00")
-    plan = Plan(General(), {}, (made,), ("fallback",))
+    plan = NotificationConfig(DeliveryOptions(), {}, (made,), ("fallback",))
     assert [one.quiet for one in route(escalation(), plan)] == [made]
     assert [one.quiet for one in route(escalation(), replace(plan, routes=()))] == [None]

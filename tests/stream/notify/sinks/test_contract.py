@@ -24,7 +24,7 @@ from stream.notify.model.errors import RefusedError, TryAgainError
 from stream.notify.model.message import Action, Message, of_event
 from stream.notify.sinks import SINKS
 from stream.notify.sinks.base import Handle, Sink
-from stream.notify.sinks.email import Mail, MailOptions, address
+from stream.notify.sinks.email import Email, MailOptions, address
 from stream.notify.sinks.safe_http import Http
 from stream.notify.sinks.webhook import secret_bytes, signature
 from tests.support import providers
@@ -445,7 +445,7 @@ def test_one_recipient_of_two_is_not_lost_quietly(
             options = MailOptions.model_validate(sink.settings.model_dump() | {"to": both})
             provider.refused["b@example.com"] = said
             with pytest.raises(kind, match=said[:3]):
-                await tell(Mail("mail", options, sink.http), message())
+                await tell(Email("mail", options, sink.http), message())
             assert provider.to == [["a@example.com"]]
 
     asyncio.run(fail())
@@ -536,7 +536,7 @@ def test_a_server_without_encryption_is_told(
     async def log_in() -> None:
         async with running(case, tmp_path) as (sink, provider), providers.Mail() as bare:
             options = MailOptions.model_validate(sink.settings.model_dump() | {"port": bare.port})
-            other = Mail("mail", options, sink.http)
+            other = Email("mail", options, sink.http)
             for work in (lambda: tell(other, message()), other.check):
                 with pytest.raises(RefusedError, match="cannot do it: STARTTLS"):
                     await work()
