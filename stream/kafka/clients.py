@@ -8,19 +8,23 @@ from stream.config.errors import ConfigError
 from stream.config.kafka import Kafka
 from stream.config.sections import Config
 from stream.config.values import plain
+from stream.kafka import lenient_headers
 
 if TYPE_CHECKING:
     from faust.types.auth import CredentialsT
 
 
 def kafka_client_options(config: Config) -> dict[str, Any]:
-    """Keyword arguments for any aiokafka client: where the brokers are and how to talk to them.
+    """Return keyword arguments for any aiokafka client: where the brokers are and how to log in.
 
     TLS is at least 1.2, with the host name checked. Never log the result: it holds the password.
+    Every client is made with these options, so this is also where consumers of this process learn
+    to read header names that are not UTF-8.
 
     Raises:
         ConfigError: a certificate or key file cannot be used.
     """
+    lenient_headers.install()
     kafka = config.kafka
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,
