@@ -1,16 +1,19 @@
-"""From scores to pages: whether an area, one of its slices or the whole tenant crossed its limit.
+"""From scores to episodes: whether an area, one of its slices or the tenant crossed its threshold.
 
-The alert budget of the tenant is split between the three kinds of series
-(`detectors.state.threshold_priors`) and, within a kind, evenly over the areas that live. One thing
-is one page: while the whole tenant's episode runs, areas that cross are listed inside it; an area
-whose neighbours are up as well opens the tenant's episode instead of its own; and a page that went
-out for an area minutes before its tenant crossed becomes the tenant's.
+The alert budget of a tenant is split between the three kinds of series
+(`detectors.state.threshold_priors`) and, within a kind, evenly between the active areas. One
+incident is one page:
+
+1. While the tenant's episode runs, areas that cross are listed in it.
+2. An area whose neighbours are elevated too opens the tenant's episode instead of its own.
+3. A page that went out for an area shortly before its tenant crossed becomes the tenant's.
 """
 
 from typing import Final, Literal
 
 from detectors.alerting.budget import threshold_for
-from detectors.alerting.guards import breadth, heirs_share
+from detectors.alerting.context import StepContext, Transitions
+from detectors.alerting.guards import breadth, inherited_share
 from detectors.alerting.lifecycle import (
     NEWBORN_HOURS,
     ScoredTicket,
@@ -21,169 +24,200 @@ from detectors.alerting.lifecycle import (
     series_by_name,
 )
 from detectors.alerting.tenant_wide import decide_tenant_wide, open_tenant_episode, update_storm
-from detectors.alerting.verdict_effects import is_expected, repeat_false_alarm_threshold, unmask
+from detectors.alerting.verdict_effects import (
+    is_expected,
+    remove_past_events,
+    repeat_false_alarm_threshold,
+)
+from detectors.foundation.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from detectors.models import Score
 from detectors.models.slices import SliceScore
-from detectors.policy.settings import Settings
 from detectors.state.series import PENDING_MARGIN, Series
 from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
 from detectors.state.threshold_priors import Kind
-from schemas.escalation import EscalationEvent
 
-BROAD: Final = 2.5
-"""Deviations by which a tenant's areas, but for the biggest contributor, must be up."""
-EXPLAINED: Final = 0.8
-"""Of an area's excess; a slice that holds so much of it is what it is about."""
+BROAD_DEVIATIONS: Final = 2.5
+"""Joint elevation of the tenant's areas without the largest contributor, in standard deviations,
+from which a crossing of the tenant's series is more than the crossing of one area."""
+SLICE_EXCESS_SHARE: Final = 0.8
+"""A slice that holds this share of its area's excess is what the episode is about."""
 _KINDS_OF_AREA: Final[tuple[Kind, ...]] = ("area", "slice")
-_KINDS_OF_WHOLE: Final[tuple[Kind, ...]] = ("tenant",)
+_KINDS_OF_TENANT: Final[tuple[Kind, ...]] = ("tenant",)
 
 
-def decide(tenant: Tenant, arrived: ScoredTicket, settings: Settings) -> list[EscalationEvent]:
-    """What follows from one counted ticket."""
-    whole, area = tenant.whole, tenant.areas[arrived.area]
-    events: list[EscalationEvent] = []
+def decide(context: StepContext, scored: ScoredTicket) -> Transitions:
+    """Yield the transitions of episodes that follow from one counted ticket.
+
+    Args:
+        context: The step. Its tenant, guards and checks are changed in place.
+        scored: The ticket and the scores of the series that it was counted in.
+    """
+    tenant = context.tenant
+    whole, area = tenant.whole, tenant.areas[scored.area]
     if whole.running is not None:
-        events += continue_tenant_episode(tenant, arrived, settings)
-    elif arrived.of_whole.value >= 0.0:
-        events += _decide_tenant(tenant, arrived, settings)
+        yield from continue_tenant_episode(context, scored)
+    elif scored.tenant_score.value >= 0.0:
+        yield from _decide_tenant(context, scored)
     if area.running is not None:
-        return events + continue_episode(tenant, arrived, settings)
-    if arrived.score.value >= 0.0 or arrived.found is not None:
-        return events + _decide_area(tenant, arrived, settings)
-    area.pending = False
-    return events
+        yield from continue_episode(context, scored)
+    elif scored.score.value >= 0.0 or scored.slice_score is not None:
+        yield from _decide_area(context, scored)
+    else:
+        area.pending = False
 
 
 def learn_thresholds(tenant: Tenant, series: Series, at: float) -> None:
-    """Once a day: the limits of *series* learn from the days without a peak, too."""
-    series.day = int(at // 86_400.0)
+    """Teach the thresholds of *series* the time without a peak; called once a day of the series."""
+    series.day = int(at // SECONDS_PER_DAY)
     if series is tenant.whole and tenant.pages:
-        unmask(tenant, at)
-    for kind in _KINDS_OF_WHOLE if series is tenant.whole else _KINDS_OF_AREA:
-        pool, table = tenant.pool(kind, series.model.rate)
-        series.limit_of(kind).elapse(at / 3600.0, pool, table)
+        remove_past_events(tenant, at)
+    for kind in _KINDS_OF_TENANT if series is tenant.whole else _KINDS_OF_AREA:
+        pool, prior = tenant.pool(kind, series.model.rate)
+        series.limit_of(kind).elapse(at / SECONDS_PER_HOUR, pool, prior)
 
 
-def _decide_tenant(
-    tenant: Tenant, arrived: ScoredTicket, settings: Settings
-) -> list[EscalationEvent]:
-    whole, at = tenant.whole, arrived.at
-    if at / 3600.0 - whole.born < NEWBORN_HOURS["tenant"]:
-        return []
-    score = arrived.of_whole
-    judged = _check_against_threshold(tenant, TENANT_SERIES, "tenant", score, at, settings)
-    if judged.outcome == "announced":
-        return []
-    limit = judged.reckoned.limit
-    if score.value < limit - PENDING_MARGIN:
+def _decide_tenant(context: StepContext, scored: ScoredTicket) -> Transitions:
+    tenant, at = context.tenant, scored.at
+    whole = tenant.whole
+    if at / SECONDS_PER_HOUR - whole.born < NEWBORN_HOURS["tenant"]:
+        return
+    score = scored.tenant_score
+    check = _check_against_threshold(context, TENANT_SERIES, "tenant", score, at)
+    if check.outcome == "announced":
+        return
+    threshold = check.reckoned.limit
+    if score.value < threshold - PENDING_MARGIN:
         whole.pending = False
-        whole.limit.note(at / 3600.0, score.value)
-        return []
-    if breadth(series_by_name(tenant), at) < BROAD:
-        _note_check(tenant, judged, "one_area")
-        return []
-    if judged.outcome != "called_false":
-        whole.limit.note(at / 3600.0, score.value)
-    whole.pending = score.value < limit
-    if judged.outcome != "crossed":
-        return []
-    return open_tenant_episode(tenant, score, limit, at, settings)
+        whole.limit.note(at / SECONDS_PER_HOUR, score.value)
+        return
+    if breadth(series_by_name(tenant), at) < BROAD_DEVIATIONS:
+        _record_outcome(context, check, "one_area")
+        return
+    if check.outcome != "called_false":
+        whole.limit.note(at / SECONDS_PER_HOUR, score.value)
+    whole.pending = score.value < threshold
+    if check.outcome == "crossed":
+        yield open_tenant_episode(context, score, threshold, at)
 
 
-def _decide_area(
-    tenant: Tenant, arrived: ScoredTicket, settings: Settings
-) -> list[EscalationEvent]:
-    area, at = tenant.areas[arrived.area], arrived.at
-    if at / 3600.0 - area.born < NEWBORN_HOURS["area"]:
-        return []
-    crossed = crossed_slice = False
-    limit = limit_slice = 0.0
+def _decide_area(context: StepContext, scored: ScoredTicket) -> Transitions:
+    tenant, at = context.tenant, scored.at
+    area = tenant.areas[scored.area]
+    if at / SECONDS_PER_HOUR - area.born < NEWBORN_HOURS["area"]:
+        return
+    check, slice_check = _check_area(context, scored), _check_slice(context, scored)
+    crossed = check is not None and check.outcome == "crossed"
+    slice_crossed = slice_check is not None and slice_check.outcome == "crossed"
+    if not crossed and not slice_crossed:
+        return
+    if check is not None and crossed and _inherits_baseline(context, scored):
+        _record_outcome(context, check, "inherited")
+        return
+    yield from decide_tenant_wide(context, scored, area_crossed=crossed)
+    found = scored.slice_score
+    about_slice = (
+        found is not None and slice_crossed and (not crossed or _holds_excess(found, scored.score))
+    )
+    if about_slice and found is not None and slice_check is not None:
+        threshold = slice_check.reckoned.limit
+        yield open_episode(
+            context, scored.area, "slice", found.score, threshold, at, slice_score=found
+        )
+    elif check is not None:
+        threshold = check.reckoned.limit
+        yield open_episode(context, scored.area, "area", scored.score, threshold, at)
+    yield from update_storm(context, at)
+
+
+def _check_area(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | None:
+    """Compare the area's score with its threshold, and let the threshold learn from the score."""
+    area = context.tenant.areas[scored.area]
     area.pending = False
-    if arrived.score.value >= 0.0:
-        judged = of_area = _check_against_threshold(
-            tenant, arrived.area, "area", arrived.score, at, settings
-        )
-        limit, crossed = judged.reckoned.limit, judged.outcome == "crossed"
-        if judged.outcome not in ("announced", "called_false"):
-            area.limit.note(at / 3600.0, arrived.score.value)
-            area.pending = -PENDING_MARGIN <= arrived.score.value - limit < 0.0
-    found = arrived.found
-    if found is not None:
-        judged = _check_against_threshold(tenant, arrived.area, "slice", found.score, at, settings)
-        limit_slice, crossed_slice = judged.reckoned.limit, judged.outcome == "crossed"
-        if judged.outcome not in ("announced", "called_false"):
-            area.slice_limit.note(at / 3600.0, found.score.value)
-    if not crossed and not crossed_slice:
-        return []
-    if crossed and _inherits_baseline(tenant, arrived):
-        _note_check(tenant, of_area, "inherited")
-        return []
-    events = decide_tenant_wide(tenant, arrived, settings, alone=crossed)
-    if found is not None and crossed_slice and (not crossed or _explains(found, arrived.score)):
-        event = open_episode(
-            tenant, arrived.area, "slice", found.score, limit_slice, at, settings, found=found
-        )
-    else:
-        event = open_episode(tenant, arrived.area, "area", arrived.score, limit, at, settings)
-    return [*events, event, *update_storm(tenant, at, settings)]
+    value = scored.score.value
+    if value < 0.0:
+        return None
+    check = _check_against_threshold(context, scored.area, "area", scored.score, scored.at)
+    if check.outcome not in ("announced", "called_false"):
+        area.limit.note(scored.at / SECONDS_PER_HOUR, value)
+        area.pending = -PENDING_MARGIN <= value - check.reckoned.limit < 0.0
+    return check
+
+
+def _check_slice(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | None:
+    """Do the same for the highest score among the slices of the area."""
+    found = scored.slice_score
+    if found is None:
+        return None
+    check = _check_against_threshold(context, scored.area, "slice", found.score, scored.at)
+    if check.outcome not in ("announced", "called_false"):
+        slice_limit = context.tenant.areas[scored.area].slice_limit
+        slice_limit.note(scored.at / SECONDS_PER_HOUR, found.score.value)
+    return check
 
 
 def _check_against_threshold(
-    tenant: Tenant, key: str, kind: Kind, score: Score, at: float, settings: Settings
+    context: StepContext, key: str, kind: Kind, score: Score, at: float
 ) -> ThresholdCheck:
-    """Hold a *score* of the series *key* against its limit, and against what people have said."""
-    reckoned = threshold_for(tenant, key, kind, at, settings)
-    checked = ThresholdCheck(key, kind, at, score, reckoned, reckoned.limit, "below")
-    over = score.value >= reckoned.limit
+    """Compare a score with the threshold of its series, and with the verdicts of people."""
+    tenant, settings = context.tenant, context.settings
+    computed = threshold_for(tenant, key, kind, at, settings)
+    check = ThresholdCheck(key, kind, at, score, computed, computed.limit, "below")
+    crosses = score.value >= computed.limit
     if is_expected(tenant, key, score.since, at, settings):
-        checked = checked._replace(outcome="announced")
-        if over:
-            tenant.guarded.append("announced")
+        check = check._replace(outcome="announced")
+        if crosses:
+            context.guards.append("announced")
             restart_windows(tenant, key)
-    elif over:
-        higher = repeat_false_alarm_threshold(tenant, key, score, reckoned.limit, at, settings)
-        if higher is None or score.value >= higher.height:
-            checked = checked._replace(outcome="crossed")
-        else:
-            checked = checked._replace(outcome="called_false")
-            tenant.guarded.append("called_false")
-            dealt_with = at - score.since > higher.seconds
-            for page in higher.pages:
-                page.held_at = at
-                page.dealt_at = at if dealt_with else page.dealt_at
-            if dealt_with:
-                restart_windows(tenant, key)
-        if higher is not None:
-            checked = checked._replace(bar=higher.height)
-    if tenant.checked is not None:
-        tenant.checked.append(checked)
-    return checked
+    elif crosses:
+        check = _check_against_false_alarms(context, check)
+    context.checks.append(check)
+    return check
 
 
-def _note_check(
-    tenant: Tenant, checked: ThresholdCheck, outcome: Literal["one_area", "inherited"]
+def _check_against_false_alarms(context: StepContext, check: ThresholdCheck) -> ThresholdCheck:
+    """Raise the threshold of a score that resembles an earlier false alarm, and decide again."""
+    tenant, at, score = context.tenant, check.at, check.score
+    raised = repeat_false_alarm_threshold(
+        tenant, check.key, score, check.reckoned.limit, at, context.settings
+    )
+    if raised is None:
+        return check._replace(outcome="crossed")
+    if score.value >= raised.height:
+        return check._replace(outcome="crossed", bar=raised.height)
+    context.guards.append("called_false")
+    dealt_with = at - score.since > raised.seconds
+    for page in raised.pages:
+        page.held_at = at
+        page.dealt_at = at if dealt_with else page.dealt_at
+    if dealt_with:
+        restart_windows(tenant, check.key)
+    return check._replace(outcome="called_false", bar=raised.height)
+
+
+def _record_outcome(
+    context: StepContext, check: ThresholdCheck, outcome: Literal["one_area", "inherited"]
 ) -> None:
-    """For those who ask: what was held against its limit did not page after all."""
-    if tenant.checked is not None:
-        tenant.checked.append(checked._replace(outcome=outcome))
+    """Record that a score which reached its threshold did not page after all."""
+    context.checks.append(check._replace(outcome=outcome))
 
 
-def _explains(found: SliceScore, score: Score) -> bool:
-    """Whether the slice holds nearly all of what the area has too much."""
+def _holds_excess(found: SliceScore, score: Score) -> bool:
+    """Whether a slice holds nearly all of its area's excess."""
     excess = score.observed - score.expected
-    return found.score.observed - found.score.expected >= EXPLAINED * excess
+    return found.score.observed - found.score.expected >= SLICE_EXCESS_SHARE * excess
 
 
-def _inherits_baseline(tenant: Tenant, arrived: ScoredTicket) -> bool:
-    """Whether a young area has what others lost; then it carries on with their baseline."""
-    series = tenant.areas[arrived.area]
-    excess = series.seen - series.model.due_by(arrived.at)
-    heritage = heirs_share(tenant.areas, arrived.area, arrived.at, excess)
+def _inherits_baseline(context: StepContext, scored: ScoredTicket) -> bool:
+    """Whether a young area has the tickets that another one lost; then it takes its baseline."""
+    tenant = context.tenant
+    series = tenant.areas[scored.area]
+    excess = series.seen - series.model.due_by(scored.at)
+    heritage = inherited_share(tenant.areas, scored.area, scored.at, excess)
     if heritage is None:
         return False
     donor, share = heritage
     series.model.adopt(tenant.areas[donor].model, share)
     series.born = tenant.areas[donor].born
     series.slices.restart()
-    tenant.guarded.append("inherited")
+    context.guards.append("inherited")
     return True

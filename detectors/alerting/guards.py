@@ -35,7 +35,7 @@ def is_feed_gap(model: Model, since: float, until: float) -> bool:
     return due >= LEAST_GAP_DUE and math.log1p(variance * due) / variance >= GAP_DOUBT
 
 
-def heirs_share(
+def inherited_share(
     areas: Mapping[str, Series], heir: str, at: float, excess: float
 ) -> tuple[str, float] | None:
     """From which area a young one has inherited, and how much: renamed, retired or split ones.

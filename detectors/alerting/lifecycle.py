@@ -1,12 +1,12 @@
-"""The lifecycle of an episode: opened, updated, reopened, resolved."""
+"""The lifecycle of an episode: opened, continued, resolved, reopened."""
 
 from typing import Final, NamedTuple
 
-from detectors.alerting.budget import BUDGET_WEEKS, allowed_pages_for, budget_of_event
-from detectors.alerting.verdict_effects import DOMINATES, forget, page_of
-from detectors.evidence.assembly import assemble_evidence
-from detectors.evidence.event import to_event
+from detectors.alerting.budget import BUDGET_WEEKS, allowed_pages_for
+from detectors.alerting.context import EpisodeTransition, StepContext, Transitions
+from detectors.alerting.verdict_effects import DOMINANT_SHARE, forget, page_of
 from detectors.foundation.dimensions import area_key
+from detectors.foundation.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from detectors.memory.episode_tickets import MOST_NOTES, EpisodeTickets, TicketSummary, horizon
 from detectors.models import Score
 from detectors.models.slices import SliceScore
@@ -15,136 +15,174 @@ from detectors.state.episode import Episode, episode_id, opened
 from detectors.state.series import Series
 from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from detectors.state.threshold_priors import Kind
-from schemas.escalation import EscalationEvent, Reason, Suppressed, Transition
+from schemas.escalation import Explanation, Reason, Suppressed, Transition
 
 NEWBORN_HOURS: Final[dict[Kind, float]] = {"area": 1.0, "tenant": 24.0}
-"""A series that is younger pages nobody: nothing is known that it could be held against."""
-
-
-ELEVATED: Final = 1.5
-"""Deviations above what is due that make an area part of a tenant-wide episode."""
-
-
-LONG_SHARE: Final = 0.5
-
-
+"""A series younger than this pages nobody: there is nothing yet to compare its counts with."""
+ELEVATED_DEVIATIONS: Final = 1.5
+"""Standard deviations above expectation from which an area is part of a tenant-wide episode."""
+COOLDOWN_SHARE: Final = 0.5
+"""The cool-down lasts at least this share of the episode's own duration ..."""
 LONGEST_COOLDOWN_HOURS: Final = 24.0
-"""The cool-down is half as long as the episode was at least, but no longer than a day by that."""
+"""... but that rule never makes it longer than this."""
 
 
 class ScoredTicket(NamedTuple):
-    """One counted ticket, and what each series made of it."""
+    """One counted ticket, and the scores of the series that it was counted in."""
 
     area: str
     at: float
-    note: TicketSummary
+    """Seconds since 1970."""
+    summary: TicketSummary
     last_seen: float
-    """When its customer was last seen in the area."""
+    """When its customer was last seen in the area, seconds since 1970."""
     score: Score
-    found: SliceScore | None
-    of_whole: Score
-    weight_there: float
-    """In the tenant's own series."""
+    """The score of the area."""
+    slice_score: SliceScore | None
+    """The highest score among the slices of the area that the ticket belongs to."""
+    tenant_score: Score
+    tenant_weight: float
+    """The ticket's weight in the tenant's own series, customer-equivalents."""
 
 
 def restart_windows(tenant: Tenant, key: str) -> None:
-    """What was seen has been dealt with."""
+    """Begin all windows of a series anew: what they hold has been dealt with."""
     series = tenant.series(key)
     series.model.restart()
     series.slices.restart()
 
 
 def open_episode(
-    tenant: Tenant,
+    context: StepContext,
     key: str,
     kind: Kind,
     score: Score,
-    limit: float,
+    threshold: float,
     at: float,
-    settings: Settings,
-    found: SliceScore | None = None,
+    slice_score: SliceScore | None = None,
     *,
     storm: bool = False,
-) -> EscalationEvent:
+) -> EpisodeTransition:
     """Open an episode of the series *key*, or reopen its last one within the cool-down.
 
-    *storm*: it stands for many pages, whatever the tenant's own score.
+    Args:
+        context: The step.
+        key: The area, or `TENANT_SERIES`.
+        kind: What crossed its threshold: the area, a slice of it, or the tenant.
+        score: The score that crossed.
+        threshold: The score that it had to reach.
+        at: Seconds since 1970.
+        slice_score: The slice that crossed, if *kind* is ``slice``.
+        storm: Whether the episode stands for many pages, whatever the tenant's own score.
     """
+    tenant = context.tenant
     series = tenant.series(key)
-    suppressed: Suppressed | None = None
-    if tenant.in_history:
-        suppressed = "history"
-    elif key != TENANT_SERIES and (inside := _enclosing_episode(tenant, at, settings)) is not None:
-        inside.joined_at = at
-        suppressed = "storm" if inside.reason == "storm" else "inside_tenant"
-        tenant.guarded.append(suppressed)
-        if key not in inside.areas:
-            inside.areas = [*inside.areas, key]
-    elif found is not None and slice_pages_elsewhere(tenant, found.key):
-        suppressed = "same_slice"
-        tenant.guarded.append("same_slice")
-    before = series.episode
-    again = before is not None and score.since - before.resolved_at <= _cooldown(before, settings)
-    transition: Transition
-    pool, table = tenant.pool(kind, series.model.rate)
-    allowed = allowed_pages_for(tenant, series, kind, settings)
-    if before is not None and again and before.suppressed == suppressed:
-        transition = before.reopen(at, score, limit)
-        episode = before
-        tenant.guarded.append("cooldown")
-    else:
-        transition = "opened"
-        series.ordinal += 1
-        name = key if found is None else f"{key}\x1f{found.key}"
-        identity = episode_id(tenant.name, kind, name, series.ordinal)
-        episode = opened(identity, series.ordinal, at, score, limit, suppressed)
-        series.episode = episode
-    episode.reason = "storm" if storm else _reason(series, kind, found)
-    episode.slice, episode.share = (None, 1.0) if found is None else (found.key, found.share)
+    suppressed = _suppression(context, key, at, slice_score)
+    pool, prior = tenant.pool(kind, series.model.rate)
+    allowed = allowed_pages_for(tenant, series, kind, context.settings)
+    kind_of_change, episode = _start_or_reopen(
+        context, key, kind, score, threshold, at, slice_score, suppressed
+    )
+    episode.reason = "storm" if storm else _reason(series, kind, slice_score)
+    episode.slice, episode.share = (
+        (None, 1.0) if slice_score is None else (slice_score.key, slice_score.share)
+    )
     episode.areas = elevated_areas(tenant, at) if key == TENANT_SERIES else []
     episode.joined_at = at
-    episode.told_areas = len(episode.areas) + storm  # the area that brought the storm comes next
+    # The area that brought the storm is added right after this event.
+    episode.told_areas = len(episode.areas) + storm
     episode.allowed = allowed
-    episode.expected_pages = series.limit_of(kind).expected(limit, pool, table)
-    start_tickets(tenant, key, episode, at, settings)
-    if transition == "opened" and suppressed is None:
-        series.limit_of(kind).paged(at / 3600.0, allowed, pool, table)
+    episode.expected_pages = series.limit_of(kind).expected(threshold, pool, prior)
+    start_tickets(tenant, key, episode, at, context.settings)
+    if kind_of_change == "opened" and suppressed is None:
+        series.limit_of(kind).paged(at / SECONDS_PER_HOUR, allowed, pool, prior)
         forget(tenant, at, BUDGET_WEEKS)
         tenant.pages.append(PageRecord(at, episode.id, key=key, kind=kind, since=score.since))
     series.pending = False
     tenant.running.add(key)
     if key != TENANT_SERIES:
         tenant.touched.add(key)
-    return tell(tenant, key, transition, at, settings)
+    return transition_of(tenant, key, kind_of_change, at)
 
 
-def _enclosing_episode(tenant: Tenant, at: float, settings: Settings) -> Episode | None:
-    """The tenant's episode, if what crosses *at* is a part of it.
+def _suppression(
+    context: StepContext, key: str, at: float, slice_score: SliceScore | None
+) -> Suppressed | None:
+    """Return why an episode that opens now pages nobody, or None if it pages."""
+    tenant = context.tenant
+    if tenant.in_history:
+        return "history"
+    if key != TENANT_SERIES and (outer := _enclosing_episode(context, at)) is not None:
+        outer.joined_at = at
+        if key not in outer.areas:
+            outer.areas = [*outer.areas, key]
+        if outer.reason == "storm":
+            context.guards.append("storm")
+            return "storm"
+        context.guards.append("inside_tenant")
+        return "inside_tenant"
+    if slice_score is not None and slice_pages_elsewhere(tenant, slice_score.key):
+        context.guards.append("same_slice")
+        return "same_slice"
+    return None
 
-    A digest takes in what comes with its storm, not what breaks hours later while one of its areas
-    is still up; unless that is a storm again.
+
+def _start_or_reopen(
+    context: StepContext,
+    key: str,
+    kind: Kind,
+    score: Score,
+    threshold: float,
+    at: float,
+    slice_score: SliceScore | None,
+    suppressed: Suppressed | None,
+) -> tuple[Transition, Episode]:
+    """Return the episode that a crossing belongs to: the last one within its cool-down, or new."""
+    tenant = context.tenant
+    series = tenant.series(key)
+    last = series.episode
+    if (
+        last is not None
+        and score.since - last.resolved_at <= _cooldown_seconds(last, context.settings)
+        and last.suppressed == suppressed
+    ):
+        context.guards.append("cooldown")
+        return last.reopen(at, score, threshold), last
+    series.ordinal += 1
+    name = key if slice_score is None else f"{key}\x1f{slice_score.key}"
+    identity = episode_id(tenant.name, kind, name, series.ordinal)
+    series.episode = opened(identity, series.ordinal, at, score, threshold, suppressed)
+    return "opened", series.episode
+
+
+def _enclosing_episode(context: StepContext, at: float) -> Episode | None:
+    """Return the tenant's episode if a crossing *at* that time is a part of it.
+
+    The digest of a storm takes in the areas that cross together with it, not those that break
+    hours later while one of its areas is still elevated; unless that is a storm again.
     """
-    episode = tenant.whole.running
+    episode = context.tenant.whole.running
     if episode is None or episode.reason != "storm":
         return episode
-    lately = at - episode.joined_at <= settings.storm_seconds
-    return episode if lately or has_page_storm(tenant, at, settings) else None
+    recent = at - episode.joined_at <= context.settings.storm_seconds
+    return episode if recent or has_page_storm(context, at) else None
 
 
-def has_page_storm(tenant: Tenant, at: float, settings: Settings) -> bool:
-    """Whether as many pages went out lately as may."""
-    recent = sum(at - page.at < settings.storm_seconds for page in tenant.pages)
+def has_page_storm(context: StepContext, at: float) -> bool:
+    """Whether the tenant has paged as often within the storm window as it may."""
+    settings = context.settings
+    recent = sum(at - page.at < settings.storm_seconds for page in context.tenant.pages)
     return recent >= settings.storm_pages
 
 
-def _cooldown(episode: Episode, settings: Settings) -> float:
-    """Seconds after an episode in which what begins anew is the same thing."""
-    longer = min(LONG_SHARE * episode.hours, LONGEST_COOLDOWN_HOURS) * 3600.0
-    return max(settings.cooldown_minutes * 60.0, longer)
+def _cooldown_seconds(episode: Episode, settings: Settings) -> float:
+    """Return how long after an episode a new crossing still belongs to it, in seconds."""
+    by_duration = min(COOLDOWN_SHARE * episode.hours, LONGEST_COOLDOWN_HOURS) * SECONDS_PER_HOUR
+    return max(settings.cooldown_minutes * SECONDS_PER_MINUTE, by_duration)
 
 
 def slice_pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
-    """Whether the same value of the same dimension has paged for another area, and still runs."""
+    """Whether a running episode of another area has paged for the same value of a dimension."""
     for key in tenant.running:
         episode = tenant.series(key).running
         if episode is not None and episode.slice == slice_key and episode.suppressed is None:
@@ -152,140 +190,134 @@ def slice_pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
     return False
 
 
-def _reason(series: Series, kind: Kind, found: SliceScore | None) -> Reason:
+def _reason(series: Series, kind: Kind, slice_score: SliceScore | None) -> Reason:
     if series.shared:
         return "unknown_areas_surge"
-    if found is not None:
-        return "new_value" if found.is_new else "slice_spike"
+    if slice_score is not None:
+        return "new_value" if slice_score.is_new else "slice_spike"
     return "tenant_spike" if kind == "tenant" else "area_spike"
 
 
-def continue_episode(
-    tenant: Tenant, arrived: ScoredTicket, settings: Settings
-) -> list[EscalationEvent]:
-    """One more ticket of an area whose episode runs."""
-    series = tenant.areas[arrived.area]
+def continue_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
+    """Count one more ticket in the running episode of its area; yield an update if it is due."""
+    tenant = context.tenant
+    series = tenant.areas[scored.area]
     episode = series.episode
     assert episode is not None
     if not episode.hushed:
-        series.limit.note(arrived.at / 3600.0, arrived.score.value)
-    note, score = arrived.note, arrived.score
-    inside = episode.inside(note)
+        series.limit.note(scored.at / SECONDS_PER_HOUR, scored.score.value)
+    summary, score = scored.summary, scored.score
+    inside = episode.inside(summary)
     if episode.dossier is not None:
         calm, known = episode.calm, episode.dossier.audience.customers
-        episode.dossier.account(arrived.at, series.model.rate, calm=calm)
-        episode.dossier.add(note, settings.renewal_days, inside=inside, calm=calm)
-        if arrived.last_seen >= episode.since and episode.dossier.audience.customers > known:
-            episode.before -= 1  # one of those from before the dossier begins
+        episode.dossier.account(scored.at, series.model.rate, calm=calm)
+        episode.dossier.add(summary, context.settings.renewal_days, inside=inside, calm=calm)
+        if scored.last_seen >= episode.since and episode.dossier.audience.customers > known:
+            episode.before -= 1  # this customer was counted before the tickets were collected
     if not inside:
-        return []
+        return
     if episode.slice is not None:
-        found = arrived.found
+        found = scored.slice_score
         score = found.score if found is not None and found.key == episode.slice else Score()
-    episode.account(arrived.at, series.model.rate)
-    episode.add(note.weight, score)
-    if not episode.next_update(settings):
-        return []
-    return [tell(tenant, arrived.area, episode.update(), arrived.at, settings)]
+    episode.account(scored.at, series.model.rate)
+    episode.add(summary.weight, score)
+    if episode.next_update(context.settings):
+        yield transition_of(tenant, scored.area, episode.update(), scored.at)
 
 
-def continue_tenant_episode(
-    tenant: Tenant, arrived: ScoredTicket, settings: Settings
-) -> list[EscalationEvent]:
-    """Continue the episode of the tenant series with a ticket that counts in it."""
+def continue_tenant_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
+    """Count one more ticket in the tenant's running episode; yield an update if it is due."""
+    tenant = context.tenant
     whole = tenant.whole
     episode = whole.episode
     assert episode is not None
-    if not tenant.knows(tenant.areas[arrived.area]):
-        return []
-    score = arrived.of_whole
-    whole.limit.note(arrived.at / 3600.0, score.value)
+    if not tenant.knows(tenant.areas[scored.area]):
+        return
+    score = scored.tenant_score
+    whole.limit.note(scored.at / SECONDS_PER_HOUR, score.value)
     if episode.dossier is not None:
-        also = tenant_keys_of(arrived.area)
-        episode.dossier.add(arrived.note, settings.renewal_days, calm=episode.calm, also=also)
-    episode.account(arrived.at, whole.model.rate)
-    episode.add(arrived.weight_there, score)
-    if episode.reason == "storm" or not episode.next_update(settings):
-        return []
-    return [tell(tenant, TENANT_SERIES, episode.update(), arrived.at, settings)]
+        also = tenant_keys_of(scored.area)
+        renewal_days = context.settings.renewal_days
+        episode.dossier.add(scored.summary, renewal_days, calm=episode.calm, also=also)
+    episode.account(scored.at, whole.model.rate)
+    episode.add(scored.tenant_weight, score)
+    if episode.reason != "storm" and episode.next_update(context.settings):
+        yield transition_of(tenant, TENANT_SERIES, episode.update(), scored.at)
 
 
-def resolve(tenant: Tenant, key: str, at: float, settings: Settings) -> list[EscalationEvent]:
-    """The episode of the series *key* is over, and those that were silent for its sake with it.
+def resolve(context: StepContext, key: str, at: float) -> Transitions:
+    """Resolve the episode of the series *key*, and those that were suppressed because of it.
 
-    Of them, what goes on may page by itself now.
+    What continues in their areas may page by itself from now on.
     """
+    tenant = context.tenant
     series = tenant.series(key)
     episode = series.episode
     assert episode is not None
-    transition = episode.resolve(at)
+    kind = episode.resolve(at)
     restart_windows(tenant, key)
     tenant.running.discard(key)
     if key != TENANT_SERIES:
         tenant.touched.add(key)
-        series.notes.clear()  # they are no usual tickets
+        series.notes.clear()  # tickets of an episode are no usual tickets
         if episode.suppressed is None:
-            # The tenant's window must not be made of what was dealt with.
+            # The tenant's window must not consist of what was dealt with.
             tenant.whole.model.restart()
-    events = [tell(tenant, key, transition, at, settings)]
+    yield transition_of(tenant, key, kind, at)
     episode.close()
     if episode.suppressed is None:
-        for other in sorted(tenant.running - {TENANT_SERIES}):
-            silent = tenant.areas[other].running
-            if silent is not None and (
-                (key == TENANT_SERIES and silent.suppressed in ("inside_tenant", "storm"))
-                or (
-                    silent.suppressed == "same_slice"
-                    and silent.slice is not None
-                    and not slice_pages_elsewhere(tenant, silent.slice)
-                )
-            ):
-                events += resolve(tenant, other, at, settings)
-    return events
+        for area in sorted(tenant.running - {TENANT_SERIES}):
+            if _was_suppressed_by(tenant, key, area):
+                yield from resolve(context, area, at)
+
+
+def _was_suppressed_by(tenant: Tenant, key: str, area: str) -> bool:
+    """Whether the episode of *area* was suppressed because that of the series *key* ran."""
+    episode = tenant.areas[area].running
+    if episode is None:
+        return False
+    if episode.suppressed in ("inside_tenant", "storm"):
+        return key == TENANT_SERIES
+    return (
+        episode.suppressed == "same_slice"
+        and episode.slice is not None
+        and not slice_pages_elsewhere(tenant, episode.slice)
+    )
 
 
 def elevated_areas(tenant: Tenant, at: float) -> list[str]:
-    """Areas of a tenant-wide episode: those whose own runs, and those that are up lately."""
+    """Return the areas of a tenant-wide episode: those with an episode, and those elevated now."""
     return sorted(
         name
         for name, series in tenant.areas.items()
-        if name in tenant.running or series.elevation(at) >= ELEVATED
+        if name in tenant.running or series.elevation(at) >= ELEVATED_DEVIATIONS
     )
 
 
 def series_by_name(tenant: Tenant) -> list[Series]:
-    """The areas by name: sums of numbers depend on the order, and a restart changes the other."""
+    """Return the areas by name: sums depend on the order, and a restart changes any other order."""
     return [tenant.areas[name] for name in sorted(tenant.areas)]
 
 
-def tell(
-    tenant: Tenant, key: str, transition: Transition, at: float, settings: Settings
-) -> EscalationEvent:
-    """The event for *transition* of the episode of the series *key*."""
-    series = tenant.series(key)
-    episode = series.episode
+def transition_of(tenant: Tenant, key: str, kind: Transition, at: float) -> EpisodeTransition:
+    """Bring the episode of the series *key* up to date, and return its transition."""
+    episode = tenant.series(key).episode
     assert episode is not None
     if episode.dossier is not None:
-        episode.dossier.account(at, _rate(tenant, key, at), calm=episode.calm)
+        episode.dossier.account(at, _rate_per_hour(tenant, key, at), calm=episode.calm)
     if key == TENANT_SERIES and not episode.calm:
         episode.areas = sorted({*episode.areas, *elevated_areas(tenant, at)})
-    event = to_event(
-        episode,
-        transition,
-        at,
-        tenant=tenant.name,
-        area=None if key == TENANT_SERIES else key,
-        model=series.model.name,
-        config_hash=settings.config_hash,
-        budget=budget_of_event(tenant, episode, at, settings),
-        story=assemble_evidence(tenant, key, episode, settings, at),
-    )
-    _note_page(tenant, episode, event)
-    return event
+    return EpisodeTransition(key, kind, at)
 
 
-def _note_page(tenant: Tenant, episode: Episode, event: EscalationEvent) -> None:
-    """What was told of a page is remembered with it, for whoever calls it false."""
+def update_page_record(tenant: Tenant, episode: Episode, explanation: list[Explanation]) -> None:
+    """Remember with a page what its last event reported, for a verdict on it.
+
+    Args:
+        tenant: Its pages are changed in place.
+        episode: Nothing happens if it is no page, or one that is forgotten.
+        explanation: The drivers of the episode, as the event reports them, the strongest first.
+    """
     page = page_of(tenant, episode.id)
     if page is None:
         return
@@ -295,23 +327,23 @@ def _note_page(tenant: Tenant, episode: Episode, event: EscalationEvent) -> None
         tenant.inform(page.key)
     if episode.slice is not None:
         page.cause = episode.slice
-    elif event.data.explanation:
-        best = event.data.explanation[0]
-        page.cause = f"{best.dimension}\x1f{best.value}" if best.share >= DOMINATES else ""
+    elif explanation:
+        best = explanation[0]
+        page.cause = f"{best.dimension}\x1f{best.value}" if best.share >= DOMINANT_SHARE else ""
 
 
 def advance_episode(tenant: Tenant, key: str, minute: float) -> None:
-    """Time has come to a whole *minute*; the episode of the series *key* runs."""
+    """Add what was expected until a whole *minute* (seconds since 1970) to a running episode."""
     series = tenant.series(key)
     episode = series.running
     assert episode is not None
     episode.account(minute, series.model.rate)
     if episode.dossier is not None:
-        episode.dossier.account(minute, _rate(tenant, key, minute), calm=episode.calm)
+        episode.dossier.account(minute, _rate_per_hour(tenant, key, minute), calm=episode.calm)
 
 
-def _rate(tenant: Tenant, key: str, at: float) -> float:
-    """Customer-equivalents an hour; of the whole tenant too, whose series weighs them."""
+def _rate_per_hour(tenant: Tenant, key: str, at: float) -> float:
+    """Return the expected customer-equivalents per hour, unweighted for the tenant's series too."""
     if key != TENANT_SERIES:
         return tenant.areas[key].model.rate
     return sum(s.model.rate_at(at) for s in series_by_name(tenant) if tenant.knows(s))
@@ -320,44 +352,45 @@ def _rate(tenant: Tenant, key: str, at: float) -> float:
 def start_tickets(
     tenant: Tenant, key: str, episode: Episode, at: float, settings: Settings
 ) -> None:
-    """The dossier of an episode that opens *at*: of what is still known of its window."""
+    """Give an episode that opens *at* the remembered tickets of its window."""
     since = episode.since
     if key == TENANT_SERIES:
-        since = max([since, *(_noted_since(series, at) for series in series_by_name(tenant))])
-        notes = [
-            (tenant_keys_of(name), note) for name, note in summaries_of_all_areas(tenant, since)
+        since = max([since, *(_summaries_since(series, at) for series in series_by_name(tenant))])
+        tickets = [
+            (tenant_keys_of(area), summary)
+            for area, summary in summaries_of_all_areas(tenant, since)
         ]
     else:
         none: tuple[str, ...] = ()
-        notes = [(none, note) for note in tenant.areas[key].notes if note.at >= since]
-        if notes and len(notes) < episode.tickets:
-            since = notes[0][1].at
-    dossier = EpisodeTickets(since=since, accounted=min(since, at - 60.0))
-    dossier.account(at, _rate(tenant, key, at))
-    for also, note in notes:
-        dossier.add(note, settings.renewal_days, inside=episode.inside(note), also=also)
+        tickets = [(none, one) for one in tenant.areas[key].notes if one.at >= since]
+        if tickets and len(tickets) < episode.tickets:
+            since = tickets[0][1].at
+    dossier = EpisodeTickets(since=since, accounted=min(since, at - SECONDS_PER_MINUTE))
+    dossier.account(at, _rate_per_hour(tenant, key, at))
+    for also, summary in tickets:
+        dossier.add(summary, settings.renewal_days, inside=episode.inside(summary), also=also)
     episode.begin(dossier, settings.severity_rules)
 
 
-def _noted_since(series: Series, at: float) -> float:
-    """Since when the notes of an area are complete."""
+def _summaries_since(series: Series, at: float) -> float:
+    """Return since when the remembered tickets of an area are complete, seconds since 1970."""
     if len(series.notes) >= MOST_NOTES:
         return series.notes[0].at
     return horizon(at, series.model.rate)
 
 
 def summaries_of_all_areas(tenant: Tenant, since: float) -> list[tuple[str, TicketSummary]]:
-    """With their areas, oldest first."""
+    """Return the remembered tickets of all known areas with their areas, the oldest first."""
     found = [
-        (name, note)
+        (name, summary)
         for name in sorted(tenant.areas)
         if tenant.knows(tenant.areas[name])
-        for note in tenant.areas[name].notes
-        if note.at >= since
+        for summary in tenant.areas[name].notes
+        if summary.at >= since
     ]
-    return sorted(found, key=lambda one: (one[1].at, one[1].mark))
+    return sorted(found, key=lambda item: (item[1].at, item[1].mark))
 
 
-def tenant_keys_of(name: str) -> tuple[str, ...]:
-    """The keys that a ticket of the area *name* has for the whole tenant: the area is one."""
-    return (area_key(name),)
+def tenant_keys_of(area: str) -> tuple[str, ...]:
+    """Return the keys that a ticket of *area* has beside its own in the tenant's series."""
+    return (area_key(area),)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from detectors.alerting.budget import allowed_pages_for, threshold_for
+from detectors.alerting.context import EpisodeTransition, StepContext, Transitions
 from detectors.alerting.guards import breadth
 from detectors.alerting.lifecycle import (
     NEWBORN_HOURS,
@@ -14,109 +15,118 @@ from detectors.alerting.lifecycle import (
     slice_pages_elsewhere,
     start_tickets,
     summaries_of_all_areas,
-    tell,
+    transition_of,
 )
 from detectors.alerting.verdict_effects import page_of
 from detectors.foundation.count_statistics import negative_log_tail
+from detectors.foundation.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from detectors.models import Score
-from detectors.policy.settings import Settings
 from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
-from schemas.escalation import EscalationEvent
 
-BROAD_NEIGHBOURS: Final = 3.5
-"""The same of an area's neighbours, that make its crossing the tenant's."""
-
-
-SAME_THING_SECONDS: Final = 3.0 * 3600.0
-"""A tenant that crosses so long after one of its areas paged is the same thing."""
-
-
-JOINT_SECONDS: Final = 7200.0
-
-
-BROAD_TOGETHER: Final = 1.5
-"""Deviations by which the rest must be up, where another area paged so lately that it may be one
-thing."""
-
-
+NEIGHBOUR_DEVIATIONS: Final = 3.5
+"""Joint elevation of the tenant's other areas, in standard deviations, from which an area's
+crossing opens a tenant-wide episode."""
+SAME_INCIDENT_SECONDS: Final = 3.0 * SECONDS_PER_HOUR
+"""A tenant that crosses within this time after one of its areas paged has the same incident."""
+JOINT_SECONDS: Final = 2.0 * SECONDS_PER_HOUR
+"""Pages of two areas within this time may belong to one incident ..."""
+JOINT_DEVIATIONS: Final = 1.5
+"""... if the other areas are elevated by so many standard deviations."""
 AT_ONCE_SECONDS: Final = 120.0
-
-
-BROAD_AT_ONCE: Final = 0.1
-"""The same where it paged a moment ago: what breaks in one minute is hardly two things."""
+"""Pages of two areas within this time hardly belong to two incidents ..."""
+AT_ONCE_DEVIATIONS: Final = 0.1
+"""... so that little elevation of the other areas is enough."""
 
 
 def open_tenant_episode(
-    tenant: Tenant, score: Score, limit: float, at: float, settings: Settings
-) -> list[EscalationEvent]:
-    """Open an episode of the tenant series, or extend one of its areas to the whole tenant."""
-    paged = _paged_since(tenant, at - SAME_THING_SECONDS)
+    context: StepContext, score: Score, threshold: float, at: float
+) -> EpisodeTransition:
+    """Open an episode of the tenant, or extend the running page of an area to the whole tenant."""
+    tenant = context.tenant
+    paged = _areas_paged_since(tenant, at - SAME_INCIDENT_SECONDS)
     if paged and not tenant.in_history:
-        return [_become_tenant_wide(tenant, paged[0], score, limit, at, settings)]
-    event = open_episode(tenant, TENANT_SERIES, "tenant", score, limit, at, settings)
-    return [event]
+        return _become_tenant_wide(context, paged[0], score, threshold, at)
+    return open_episode(context, TENANT_SERIES, "tenant", score, threshold, at)
 
 
 def _become_tenant_wide(
-    tenant: Tenant, area: str, score: Score, limit: float, at: float, settings: Settings
-) -> EscalationEvent:
-    """The page that went out for *area* becomes the tenant's."""
+    context: StepContext, area: str, score: Score, threshold: float, at: float
+) -> EpisodeTransition:
+    """Turn the episode that paged for *area* into the tenant's."""
+    tenant = context.tenant
     series = tenant.areas[area]
     episode = series.episode
     assert episode is not None
     series.episode = None
-    inside = sorted({area, *elevated_areas(tenant, at)})
+    areas = sorted({area, *elevated_areas(tenant, at)})
     tenant.running.discard(area)
     if (page := page_of(tenant, episode.id)) is not None:
         page.key, page.kind = TENANT_SERIES, "tenant"
-    episode.become_tenant_wide(at, score, limit, inside)
-    pool, table = tenant.pool("tenant", tenant.whole.model.rate)
-    episode.allowed = allowed_pages_for(tenant, tenant.whole, "tenant", settings)
-    episode.expected_pages = tenant.whole.limit.expected(limit, pool, table)
+    episode.become_tenant_wide(at, score, threshold, areas)
+    pool, prior = tenant.pool("tenant", tenant.whole.model.rate)
+    episode.allowed = allowed_pages_for(tenant, tenant.whole, "tenant", context.settings)
+    episode.expected_pages = tenant.whole.limit.expected(threshold, pool, prior)
     tenant.whole.episode = episode
-    start_tickets(tenant, TENANT_SERIES, episode, at, settings)
+    start_tickets(tenant, TENANT_SERIES, episode, at, context.settings)
     tenant.running.add(TENANT_SERIES)
     tenant.touched.add(area)
-    return tell(tenant, TENANT_SERIES, episode.update(), at, settings)
+    return transition_of(tenant, TENANT_SERIES, episode.update(), at)
 
 
 def decide_tenant_wide(
-    tenant: Tenant, arrived: ScoredTicket, settings: Settings, *, alone: bool
-) -> list[EscalationEvent]:
-    """An area crosses: the tenant's episode, if this is only a part of it; else nothing.
+    context: StepContext, scored: ScoredTicket, *, area_crossed: bool
+) -> Transitions:
+    """Open the tenant's episode if the crossing of an area is only a part of something wider.
 
-    *alone*: the area itself crosses, not only a slice of it.
+    Args:
+        context: The step.
+        scored: The ticket whose area, or a slice of it, crossed its threshold.
+        area_crossed: Whether the area itself crossed, not a slice of it alone.
     """
-    whole, area, at = tenant.whole, tenant.areas[arrived.area], arrived.at
-    grown = at / 3600.0 - whole.born >= NEWBORN_HOURS["tenant"]
-    if whole.running is not None or tenant.in_history or not grown:
-        return []
+    tenant, at = context.tenant, scored.at
+    whole = tenant.whole
+    mature = at / SECONDS_PER_HOUR - whole.born >= NEWBORN_HOURS["tenant"]
+    if whole.running is not None or tenant.in_history or not mature:
+        return
+    is_broad = _is_broad(tenant, scored, area_crossed=area_crossed)
+    slice_score = scored.slice_score
+    elsewhere = slice_score is not None and slice_pages_elsewhere(tenant, slice_score.key)
+    if not is_broad and (elsewhere or not has_page_storm(context, at)):
+        return
+    computed = threshold_for(tenant, TENANT_SERIES, "tenant", at, context.settings)
+    threshold = computed.limit
+    score = _joint_score(tenant, scored.tenant_score, threshold, at)
+    context.checks.append(
+        ThresholdCheck(TENANT_SERIES, "tenant", at, score, computed, threshold, "crossed")
+    )
+    if is_broad:
+        yield open_tenant_episode(context, score, threshold, at)
+    else:
+        context.guards.append("storm")
+        yield open_episode(context, TENANT_SERIES, "tenant", score, threshold, at, storm=True)
+
+
+def _is_broad(tenant: Tenant, scored: ScoredTicket, *, area_crossed: bool) -> bool:
+    """Whether the other areas of the tenant are elevated enough to make it one incident."""
+    area, at = tenant.areas[scored.area], scored.at
     areas = series_by_name(tenant)
-    up = alone and arrived.of_whole.value >= 0.0 and breadth(areas, at, (area,)) >= BROAD_NEIGHBOURS
-    lately = _paged_since(tenant, at - JOINT_SECONDS)
-    if not up and lately:
-        but = (area, *(tenant.areas[name] for name in lately))
-        at_once = bool(_paged_since(tenant, at - AT_ONCE_SECONDS))
-        up = breadth(areas, at, but) >= (BROAD_AT_ONCE if at_once else BROAD_TOGETHER)
-    found = arrived.found
-    elsewhere = found is not None and slice_pages_elsewhere(tenant, found.key)
-    if not up and (elsewhere or not has_page_storm(tenant, at, settings)):
-        return []
-    reckoned = threshold_for(tenant, TENANT_SERIES, "tenant", at, settings)
-    limit = reckoned.limit
-    score = _joint_score(tenant, arrived.of_whole, limit, at)
-    if tenant.checked is not None:
-        tenant.checked.append(
-            ThresholdCheck(TENANT_SERIES, "tenant", at, score, reckoned, limit, "crossed")
-        )
-    if up:
-        return open_tenant_episode(tenant, score, limit, at, settings)
-    tenant.guarded.append("storm")
-    return [open_episode(tenant, TENANT_SERIES, "tenant", score, limit, at, settings, storm=True)]
+    if (
+        area_crossed
+        and scored.tenant_score.value >= 0.0
+        and breadth(areas, at, (area,)) >= NEIGHBOUR_DEVIATIONS
+    ):
+        return True
+    recent = _areas_paged_since(tenant, at - JOINT_SECONDS)
+    if not recent:
+        return False
+    left_out = (area, *(tenant.areas[name] for name in recent))
+    at_once = bool(_areas_paged_since(tenant, at - AT_ONCE_SECONDS))
+    needed = AT_ONCE_DEVIATIONS if at_once else JOINT_DEVIATIONS
+    return breadth(areas, at, left_out) >= needed
 
 
-def _paged_since(tenant: Tenant, since: float) -> list[str]:
-    """Areas whose page runs and went out *since*, the first one first."""
+def _areas_paged_since(tenant: Tenant, since: float) -> list[str]:
+    """Return the areas with a running episode that paged at *since* or later, the first first."""
     found = [
         (episode.detected_at, name)
         for name in tenant.running
@@ -129,37 +139,38 @@ def _paged_since(tenant: Tenant, since: float) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _joint_score(tenant: Tenant, score: Score, limit: float, at: float) -> Score:
-    """The tenant's score; where it has none yet, what came since the first of its pages began."""
+def _joint_score(tenant: Tenant, score: Score, threshold: float, at: float) -> Score:
+    """Return the tenant's score, or one from its first recent page on if it has none yet."""
     if score.value >= 0.0:
         return score
-    begun = [
+    starts = [
         episode.since
         for name in tenant.running
         if name != TENANT_SERIES
         and (episode := tenant.areas[name].running) is not None
         and episode.detected_at >= at - JOINT_SECONDS
     ]
-    since = min([*begun, at - 60.0])
-    due, came = tenant.whole.lately(since / 3600.0, at)
-    notes = summaries_of_all_areas(tenant, since)
+    since = min([*starts, at - SECONDS_PER_MINUTE])
+    expected, observed = tenant.whole.lately(since / SECONDS_PER_HOUR, at)
+    summaries = summaries_of_all_areas(tenant, since)
+    variance = tenant.whole.model.variance(1.0)
     return Score(
-        limit,
+        threshold,
         since,
-        came,
-        due,
-        len(notes),
-        len({note.customer or note.ticket_id for _, note in notes}),
-        negative_log_tail(came, max(due, 1e-6), tenant.whole.model.variance(1.0)),
-        tenant.whole.model.variance(1.0),
+        observed,
+        expected,
+        len(summaries),
+        len({summary.customer or summary.ticket_id for _, summary in summaries}),
+        negative_log_tail(observed, max(expected, 1e-6), variance),
+        variance,
     )
 
 
-def update_storm(tenant: Tenant, at: float, settings: Settings) -> list[EscalationEvent]:
-    """A digest of a storm tells when it has twice as many areas as it told of."""
+def update_storm(context: StepContext, at: float) -> Transitions:
+    """Yield an update of the digest of a storm once it has twice as many areas as reported."""
+    tenant = context.tenant
     episode = tenant.whole.running
     if episode is None or episode.reason != "storm" or tenant.in_history:
-        return []
-    if len(episode.areas) < 2 * episode.told_areas:
-        return []
-    return [tell(tenant, TENANT_SERIES, episode.update(), at, settings)]
+        return
+    if len(episode.areas) >= 2 * episode.told_areas:
+        yield transition_of(tenant, TENANT_SERIES, episode.update(), at)

@@ -38,7 +38,7 @@ TAUGHT_SECONDS: Final = 7.0 * 86_400.0
 """After an event all of its hours are learned, or passed over, within so long."""
 ALIKE: Final = 0.5
 """Of the excess, as far as its tickets are known, that must have what the false ones shared."""
-DOMINATES: Final = 0.8
+DOMINANT_SHARE: Final = 0.8
 """Of the excess, that one value must explain to be what a page was about."""
 HELD_SECONDS: Final = (1800.0, 4.0 * 3600.0)
 """Bounds of how long its like is held back; within them as long as the longest false one lasted.
@@ -148,7 +148,7 @@ def forget(tenant: Tenant, at: float, weeks: float) -> None:
             tenant.inform(page.key)
 
 
-def unmask(tenant: Tenant, at: float) -> None:
+def remove_past_events(tenant: Tenant, at: float) -> None:
     """Take expected events off the calendar that keep no hour from teaching any more."""
     for page in tenant.pages:
         if page.masked and at > page.event_end + TAUGHT_SECONDS:

@@ -15,12 +15,11 @@ What is not said of taking back is undone exactly.
 
 from typing import Final
 
+from detectors.alerting.context import Stage, StepContext, Transitions
 from detectors.alerting.lifecycle import resolve
 from detectors.alerting.verdict_effects import VERDICTS, page_of
-from detectors.policy.settings import Settings
 from detectors.state.episode import Episode
 from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
-from schemas.escalation import EscalationEvent
 from schemas.signals import Verdict
 
 WITHDRAW: Final = "withdraw"
@@ -45,36 +44,34 @@ EFFECTS: Final = {
 """What each does, in words."""
 
 
-def apply_verdict(
-    tenant: Tenant, verdict: Verdict, settings: Settings
-) -> list[EscalationEvent] | None:
-    """Take a *verdict* in; it replaces the one before on the same page.
+def apply_verdict(context: StepContext, verdict: Verdict) -> Stage:
+    """Apply a verdict on a page; it replaces the one before on the same page.
 
-    Returns:
-        What it led to; None where it is no verdict, or about no page that is remembered.
+    It is ignored if it is no verdict, or about no page that is remembered.
     """
+    tenant = context.tenant
     page = page_of(tenant, verdict.episode_id)
     if page is None or tenant.clock is None:
-        return None
+        return "verdict_ignored"
     action = verdict.action
     if action == WITHDRAW:
         _take_back(tenant, page)
-        return []
+        return "verdict"
     if action not in VERDICTS:
-        return None
+        return "verdict_ignored"
     other = verdict.duplicate_of or ""
     if action == "duplicate_of" and not _may_stand_for(tenant, page, other):
-        return None
+        return "verdict_ignored"
     if (action, verdict.until or 0.0, other) == (page.verdict, page.until, page.duplicate_of):
-        return []  # said again
+        return "verdict"  # the same one again
     _take_back(tenant, page)
     page.verdict, page.said_at = action, tenant.clock
     page.duplicate_of = other
     if action == "expected_event":
         _expect(tenant, page, verdict.until or 0.0)
     elif action == "new_normal":
-        return _rebase(tenant, page, settings)
-    return []
+        yield from _rebase(context, page)
+    return "verdict"
 
 
 def running(tenant: Tenant, page: PageRecord) -> Episode | None:
@@ -114,11 +111,12 @@ def _expect(tenant: Tenant, page: PageRecord, until: float) -> None:
         _touch(tenant, page.key)
 
 
-def _rebase(tenant: Tenant, page: PageRecord, settings: Settings) -> list[EscalationEvent]:
-    """The level is what it is now; of a page that is over it is so already."""
+def _rebase(context: StepContext, page: PageRecord) -> Transitions:
+    """Make the present level of an episode that still runs the normal one, and resolve it."""
+    tenant = context.tenant
     episode, clock = running(tenant, page), tenant.clock
     if episode is None or clock is None:
-        return []
+        return
     if episode.slice is not None:
         share = episode.share * episode.observed / max(episode.expected, 1e-6)
         tenant.areas[page.key].slices.accept(episode.slice, share)
@@ -131,7 +129,7 @@ def _rebase(tenant: Tenant, page: PageRecord, settings: Settings) -> list[Escala
             page.rebased[key] = factor
             model.rebase(factor)
             _touch(tenant, key)
-    return resolve(tenant, page.key, clock, settings)
+    yield from resolve(context, page.key, clock)
 
 
 def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bool) -> float:

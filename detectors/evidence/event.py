@@ -1,7 +1,7 @@
 """An episode as it stands, in the words of the escalation event."""
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from detectors.foundation.count_statistics import ratio_interval
@@ -37,9 +37,6 @@ class EscalationEvidence(NamedTuple):
     children: list[Child] | None
 
 
-if TYPE_CHECKING:
-    from detectors.evidence.event import EscalationEvidence
-
 MOST_DAYS: Final = 1_000_000.0
 """`once_in_days` says no more than this: rarer than anyone can know."""
 
@@ -54,7 +51,7 @@ def to_event(
     model: str,
     config_hash: str,
     budget: Budget,
-    story: "EscalationEvidence",
+    evidence: EscalationEvidence,
 ) -> EscalationEvent:
     """The event for *transition* of *episode*, decided *at* (seconds since 1970)."""
     expected = max(episode.expected, 1e-6)
@@ -75,9 +72,9 @@ def to_event(
             sequence=episode.sequence,
             tenant=tenant,
             product_area=area,
-            product=story.product,
+            product=evidence.product,
             areas=sorted(episode.areas) if area is None else None,
-            children=story.children,
+            children=evidence.children,
             reason=episode.reason,
             issue_type=found.value if found and found.dimension == "issue_type" else None,
             slice=found,
@@ -100,11 +97,11 @@ def to_event(
             config_hash=config_hash,
             budget=budget,
             suppressed=episode.suppressed,
-            explanation=story.explanation,
-            not_explained_by=story.not_explained_by,
-            terms=story.terms,
-            examples=story.examples,
-            impact=story.impact,
-            actions=story.actions,
+            explanation=evidence.explanation,
+            not_explained_by=evidence.not_explained_by,
+            terms=evidence.terms,
+            examples=evidence.examples,
+            impact=evidence.impact,
+            actions=evidence.actions,
         ),
     )

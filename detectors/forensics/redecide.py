@@ -10,10 +10,10 @@ from typing import Final, NamedTuple, get_args
 
 import msgspec
 
-from detectors.alerting.decision import BROAD
+from detectors.alerting.decision import BROAD_DEVIATIONS
 from detectors.alerting.guards import HEIR_HOURS, breadth
 from detectors.alerting.lifecycle import NEWBORN_HOURS
-from detectors.alerting.tenant_wide import BROAD_NEIGHBOURS
+from detectors.alerting.tenant_wide import NEIGHBOUR_DEVIATIONS
 from detectors.foundation.outcomes import Guard
 from detectors.models.base import Expectation, WindowShare
 from detectors.policy.settings import DECISIONS
@@ -95,9 +95,6 @@ def redecide(
     tickets: deque[tuple[float, str, str, str]] = deque(maxlen=REMEMBERED)
     for record in log:
         signal = record.signal
-        for name in partition.tenants if signal.tenant is None else (signal.tenant,):
-            if name in partition.tenants:
-                partition.tenants[name].checked = []
         done = partition.take(signal, record.received_at)
         if isinstance(signal, Ticket) and done.outcome == "counted":
             tickets.append((signal.created_at, signal.tenant, signal.area, record.place))
@@ -128,7 +125,7 @@ def _decision(
     kind = "tenant" if key == TENANT_SERIES else "slice" if data.slice is not None else "area"
     crossed = [
         one
-        for one in tenant.checked or ()
+        for one in done.checks
         if one.key == key and one.kind == kind and one.outcome == "crossed"
     ]
     checked = crossed[-1] if crossed else None
@@ -169,7 +166,7 @@ def _guards(
     least = NEWBORN_HOURS["tenant" if key == TENANT_SERIES else "area"]
     others = [tenant.areas[name] for name in sorted(tenant.areas) if name != key]
     up = breadth(others, at) if others else 0.0
-    broad = BROAD if key == TENANT_SERIES else BROAD_NEIGHBOURS
+    broad = BROAD_DEVIATIONS if key == TENANT_SERIES else NEIGHBOUR_DEVIATIONS
     suppressed = series.episode.suppressed if series.episode is not None else None
     numbers = {
         "inherited": f"it is {age:.0f} h old, heirs are younger than {HEIR_HOURS:g} h",

@@ -277,7 +277,6 @@ class SilenceInvestigation:
         if grown and known:
             _grow(tenant)
         played = _Played(tenant)
-        tenant.checked = []
         looked = False
         for record in self._records(tenant, change, more):
             when = _arrived(record, ticking=tenant.live)
@@ -286,12 +285,11 @@ class SilenceInvestigation:
                 self._look(played)
             if tenant.clock is None and not isinstance(record.signal, Ticket):
                 continue
-            tenant.checked.clear()
             done = step(tenant, record.signal, self._settings, record.received_at)
             if isinstance(record.signal, Ticket) and record.signal.area == self._area:
                 played.came[done.outcome] += 1
                 played.guards.update(done.guards)
-            played.checked += [one for one in tenant.checked if one.key == self._area]
+            played.checked += [one for one in done.checks if one.key == self._area]
             for event in done.escalations:
                 self._hear(event, played)
         if not looked:

@@ -8,7 +8,6 @@ import msgspec
 
 from detectors.foundation import state_codec
 from detectors.foundation.calendar import Calendar, Event
-from detectors.foundation.outcomes import Guard
 from detectors.foundation.state_codec import Integers
 from detectors.memory.area_classifier import AreaClassifier
 from detectors.memory.deduplication import Deduplicator
@@ -149,10 +148,6 @@ class Tenant:
         self.guessed_right = 0.0
         """... and how many of them rightly: prequential accuracy."""
         self._placer: AreaClassifier | None = None
-        self.guarded: list[Guard] = []
-        """What kept the signal at hand from counting fully, or from a page of its own."""
-        self.checked: list[ThresholdCheck] | None = None
-        """What was held against its limit, for those who ask; None: nobody does. No state."""
         self._settings = settings
         self._whole: Series | None = None
 

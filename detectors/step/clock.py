@@ -1,38 +1,48 @@
 """The clock of a tenant: what the passing of time alone decides."""
 
+from detectors.alerting.context import Stage, StepContext, Transitions
 from detectors.alerting.lifecycle import advance_episode, resolve
-from detectors.policy.settings import Settings
-from detectors.state.tenant import TENANT_SERIES, Tenant
-from detectors.step.result import Step
-from schemas.escalation import EscalationEvent
+from detectors.foundation.units import SECONDS_PER_MINUTE
+from detectors.state.tenant import TENANT_SERIES
 from schemas.signals import Tick
 
 
-def apply_tick(tenant: Tenant, tick: Tick, settings: Settings, received_at: float | None) -> Step:
-    """Move the clock of a tenant to a tick, if the tick may move it."""
-    wall_clock = tick.tenant is None
-    too_far = received_at is not None and tick.now > received_at + settings.future_seconds
-    not_ours = wall_clock and (tenant.in_history or tenant.simulated)
-    if tenant.clock is None or not_ours or (too_far and not tenant.simulated):
-        return Step("tick_ignored", [])
+def apply_tick(context: StepContext, tick: Tick) -> Stage:
+    """Move the clock of a tenant to a tick, unless the tick must not move it.
+
+    A tick of the wall clock moves no tenant that is reading history or simulated time. A tick
+    ahead of the broker's clock moves only a tenant in simulated time.
+    """
+    tenant, settings, received_at = context.tenant, context.settings, context.received_at
+    is_wall_clock = tick.tenant is None
+    is_ahead = received_at is not None and tick.now > received_at + settings.future_seconds
+    is_foreign = is_wall_clock and (tenant.in_history or tenant.simulated)
+    if tenant.clock is None or is_foreign or (is_ahead and not tenant.simulated):
+        return "tick_ignored"
     now = tick.now
-    if received_at is not None and not tenant.simulated:  # by the broker's clock, not the sender's
+    if received_at is not None and not tenant.simulated:
+        # The broker's clock decides, not the sender's.
         now = min(now, received_at - settings.lateness_seconds)
-    return Step("tick", pass_time(tenant, now, settings))
+    yield from advance_clock(context, now)
+    return "tick"
 
 
-def end_history(tenant: Tenant, settings: Settings) -> Step:
-    """From here on it pages. What history left open is closed: live tickets may open it anew."""
+def end_history(context: StepContext) -> Stage:
+    """End the history of a tenant: from here on it pages.
+
+    Episodes that history left open are resolved; live tickets may open them again.
+    """
+    tenant = context.tenant
     if tenant.clock is None:
-        return Step("history_end", [])
-    clock = tenant.clock
-    # Also where a live ticket came among the history: the tenant is in history no more, they are.
+        return "history_end"
+    # A live ticket in the midst of history has already ended it for the tenant, but not for these.
     left_open = [
         key
         for key in sorted(tenant.running)
         if (episode := tenant.series(key).episode) is not None and episode.suppressed == "history"
     ]
-    events = [event for key in left_open for event in resolve(tenant, key, clock, settings)]
+    for key in left_open:
+        yield from resolve(context, key, tenant.clock)
     if tenant.in_history:
         tenant.whole.model.restart()
         for area, series in tenant.areas.items():
@@ -40,39 +50,39 @@ def end_history(tenant: Tenant, settings: Settings) -> Step:
             series.slices.restart()
             tenant.touched.add(area)
     tenant.in_history = False
-    return Step("history_end", events)
+    return "history_end"
 
 
-def pass_time(tenant: Tenant, now: float, settings: Settings) -> list[EscalationEvent]:
-    """Move the clock to *now*; on each whole minute passed, see whether episodes are over."""
+def advance_clock(context: StepContext, now: float) -> Transitions:
+    """Move the clock to *now*, and resolve at each whole minute on the way what is over by then."""
+    tenant = context.tenant
     assert tenant.clock is not None
     if now <= tenant.clock:
-        return []
+        return
     tenant.clock = now
-    last = int(now // 60)
-    events = []
+    last = int(now // SECONDS_PER_MINUTE)
     while tenant.running and tenant.minute < last:
         tenant.minute += 1
-        minute = tenant.minute * 60.0
+        minute = tenant.minute * SECONDS_PER_MINUTE
         tenant.whole.model.advance(minute)
         for key in sorted(tenant.running):
             series = tenant.series(key)
-            if series.running is None:  # it ended with the one it was inside of
+            if series.running is None:  # resolved together with the one that suppressed it
                 continue
             series.model.advance(minute)
             if key != TENANT_SERIES:
                 tenant.touched.add(key)
             advance_episode(tenant, key, minute)
-            if _is_over(tenant, key, minute, settings):
-                events += resolve(tenant, key, minute, settings)
+            if _is_over(context, key, minute):
+                yield from resolve(context, key, minute)
     tenant.minute = last
-    return events
 
 
-def _is_over(tenant: Tenant, key: str, minute: float, settings: Settings) -> bool:
-    episode = tenant.series(key).running
+def _is_over(context: StepContext, key: str, minute: float) -> bool:
+    episode = context.tenant.series(key).running
     assert episode is not None
-    over = episode.look(minute, settings)
-    if episode.reason == "storm":  # it stands for the others, not for the tenant's own count
-        return tenant.running == {TENANT_SERIES}
-    return over
+    is_over = episode.look(minute, context.settings)
+    if episode.reason == "storm":
+        # A storm stands for the episodes of the areas, not for the tenant's own count.
+        return context.tenant.running == {TENANT_SERIES}
+    return is_over

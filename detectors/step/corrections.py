@@ -1,124 +1,135 @@
 """Corrections of tickets that were counted: merged, deleted, reclassified, solved."""
 
-from detectors.alerting.lifecycle import tell, tenant_keys_of
+from typing import Final
+
+from detectors.alerting.context import Stage, StepContext, Transitions
+from detectors.alerting.lifecycle import tenant_keys_of, transition_of
 from detectors.foundation.outcomes import Outcome
 from detectors.foundation.tokens import terms
+from detectors.foundation.units import SECONDS_PER_HOUR
 from detectors.memory.deduplication import fingerprint, fingerprints
 from detectors.memory.episode_tickets import TicketSummary
 from detectors.models.slices import keys_of
-from detectors.policy.settings import Settings
 from detectors.state.series import Series
 from detectors.state.tenant import TENANT_SERIES, Tenant
-from detectors.step.counting import count_late_in_episode, count_ticket, summarize, values_of
-from schemas.escalation import EscalationEvent
+from detectors.step.counting import amend_episode, count_ticket, summarize, values_of
 from schemas.signals import MOST_HANDLING_SECONDS, UNCLASSIFIED, Ticket
 
-FRESH_SECONDS = 3600.0
+FRESH_SECONDS: Final = SECONDS_PER_HOUR
 """A ticket without an area that is tagged within this time of its creation counts in its area as if
-it came now. Any other one that is re-tagged is only learned there: nobody complained anew."""
+it arrived now. Any other reclassified ticket is only learned there: nobody complained anew."""
 
 
-def record_resolution_time(tenant: Tenant, ticket: Ticket) -> tuple[Outcome, list[EscalationEvent]]:
-    """How long a ticket of its area takes."""
-    series = tenant.areas.get(ticket.area)
+def record_resolution_time(context: StepContext, ticket: Ticket) -> Outcome:
+    """Learn from a solved ticket how long tickets of its area take."""
+    series = context.tenant.areas.get(ticket.area)
     if series is None or ticket.handled is None:
-        return "not_created", []
+        return "not_created"
     series.handle(min(ticket.handled, MOST_HANDLING_SECONDS), elapsed=ticket.elapsed)
-    tenant.touched.add(ticket.area)
-    return "solved", []
+    context.tenant.touched.add(ticket.area)
+    return "solved"
 
 
-def withdraw(
-    tenant: Tenant, ticket: Ticket, at: float, settings: Settings
-) -> tuple[Outcome, list[EscalationEvent]]:
-    """A ticket was merged away or deleted: it is no complaint of its own any more."""
-    if tenant.clock is None:
-        return "not_created", []
-    found = _take_back(tenant, ticket, at, settings)
-    if found is None:
-        return "not_created", []
-    tenant.guarded.append("merged" if ticket.event_type == "merged" else "deleted")
-    return "withdrawn", found
+def withdraw(context: StepContext, ticket: Ticket, at: float) -> Stage:
+    """Take back a ticket that was merged or deleted: it is no longer a complaint of its own."""
+    area = _counted_in(context.tenant, ticket)
+    if context.tenant.clock is None or area is None:
+        return "not_created"
+    yield from _take_back(context, area, ticket, at)
+    context.guards.append("merged" if ticket.event_type == "merged" else "deleted")
+    return "withdrawn"
 
 
-def _take_back(
-    tenant: Tenant, ticket: Ticket, at: float, settings: Settings, but: str | None = None
-) -> list[EscalationEvent] | None:
-    """Take a ticket that was counted lately out of all series; None where none remembers it."""
-    mark = fingerprints(ticket.ticket_id, None, ticket.source)[0]
-    for area in dict.fromkeys((ticket.area, *tenant.areas)):
-        series = tenant.areas.get(area)
-        if series is None or area == but:
-            continue
-        if not series.remembers(mark):
-            continue
-        weight = series.forget(mark, at)
-        tenant.touched.add(area)
-        if weight == 0.0:  # the same form sent twice: it never counted
-            return []
-        series.model.withdraw(at, weight)
-        series.slices.withdraw(
-            at / 3600.0, weight, keys_of(values_of(ticket), settings.slice_dimensions)[0]
-        )
-        gone = _noted(series, mark) or summarize(
-            ticket, at, weight, mark, values_of(ticket), guessed=False
-        )
-        series.notes = [note for note in series.notes if note.mark != mark]
-        there = tenant.whole.forget(mark, at)
-        if there > 0.0:
-            tenant.whole.model.withdraw(at, there)
-        events = []
-        for key, lost in ((area, weight), (TENANT_SERIES, there)):
-            episode = tenant.series(key).running
-            if episode is not None and not episode.inside(gone):
-                continue
-            if episode is not None and episode.dossier is not None:
-                also = tenant_keys_of(area) if key == TENANT_SERIES else ()
-                episode.dossier.withdraw(gone, at, inside=episode.inside(gone), also=also)
-            transition = episode and episode.withdraw(at, lost)
-            if transition:
-                assert tenant.clock is not None
-                events.append(tell(tenant, key, transition, tenant.clock, settings))
-        return events
-    return None
+def reclassify(context: StepContext, ticket: Ticket, at: float) -> Stage:
+    """Move a ticket to the area that it was tagged with.
 
-
-def _noted(series: Series, mark: int) -> TicketSummary | None:
-    """What is still known of the ticket with that *mark*, whose own event may tell less."""
-    known = list(series.notes)
-    if series.running is not None and series.running.dossier is not None:
-        known += series.running.dossier.candidates
-    return next((note for note in known if note.mark == mark), None)
-
-
-def reclassify(
-    tenant: Tenant, ticket: Ticket, at: float, settings: Settings
-) -> tuple[Outcome, list[EscalationEvent]]:
-    """A ticket was re-tagged into its area: one of just now counts there, an old one is learned."""
+    A fresh ticket that had no area counts there as a new complaint; an older one is only learned.
+    """
+    tenant = context.tenant
     clock = tenant.clock
     if clock is None:
-        return "not_created", []
-    mark = fingerprints(ticket.ticket_id, None, ticket.source)[0]
-    there = tenant.areas.get(ticket.area)
-    if there is not None and there.remembers(mark):
-        return "duplicate", []
-    unclassified = tenant.areas.get(UNCLASSIFIED)
-    was_unclassified = mark in tenant.placed or (
-        unclassified is not None and unclassified.remembers(mark)
-    )
-    told = fingerprint(f"{ticket.source}\x1fmoved\x1f{ticket.ticket_id}\x1f{ticket.area}")
-    if not tenant.duplicates.is_new([told], int(clock // 3600)):
-        return "duplicate", []
-    events = _take_back(tenant, ticket, at, settings, but=ticket.area)
-    tenant.guarded.append("reclassified")
+        return "not_created"
+    ticket_hash = _hash_of(ticket)
+    series = tenant.areas.get(ticket.area)
+    if series is not None and series.remembers(ticket_hash):
+        return "duplicate"
+    was_unclassified = _was_unclassified(tenant, ticket_hash)
+    move = fingerprint(f"{ticket.source}\x1fmoved\x1f{ticket.ticket_id}\x1f{ticket.area}")
+    if not tenant.duplicates.is_new([move], int(clock // SECONDS_PER_HOUR)):
+        return "duplicate"
+    counted_in = _counted_in(tenant, ticket, but=ticket.area)
+    if counted_in is not None:
+        yield from _take_back(context, counted_in, ticket, at)
+    context.guards.append("reclassified")
     if ticket.text and ticket.area in tenant.areas:
         tenant.learn_words(ticket.area, terms(ticket.text), tested=False)
         tenant.touched.add(ticket.area)
-    if was_unclassified and events is not None and clock - at <= FRESH_SECONDS:
-        return "moved", events + count_ticket(tenant, ticket, clock, mark, settings, guessed=True)
-    if there is not None:
-        there.model.learn_late(at, 1.0, bounded=True)
+    if was_unclassified and counted_in is not None and clock - at <= FRESH_SECONDS:
+        yield from count_ticket(context, ticket, clock, ticket_hash, is_classified_by_model=True)
+        return "moved"
+    if series is not None:
+        series.model.learn_late(at, 1.0, bounded=True)
         tenant.touched.add(ticket.area)
-    return "moved", (events or []) + count_late_in_episode(
-        tenant, ticket.area, ticket, at, mark, settings
+    yield from amend_episode(context, ticket.area, ticket, at, ticket_hash)
+    return "moved"
+
+
+def _hash_of(ticket: Ticket) -> int:
+    return fingerprints(ticket.ticket_id, None, ticket.source)[0]
+
+
+def _was_unclassified(tenant: Tenant, ticket_hash: int) -> bool:
+    unclassified = tenant.areas.get(UNCLASSIFIED)
+    return ticket_hash in tenant.placed or (
+        unclassified is not None and unclassified.remembers(ticket_hash)
     )
+
+
+def _counted_in(tenant: Tenant, ticket: Ticket, but: str | None = None) -> str | None:
+    """Return the area in which a ticket was counted recently, or None; *but* is left out."""
+    ticket_hash = _hash_of(ticket)
+    for area in dict.fromkeys((ticket.area, *tenant.areas)):
+        series = tenant.areas.get(area)
+        if series is not None and area != but and series.remembers(ticket_hash):
+            return area
+    return None
+
+
+def _take_back(context: StepContext, area: str, ticket: Ticket, at: float) -> Transitions:
+    """Remove a ticket that was counted in *area* from all series and from running episodes."""
+    tenant = context.tenant
+    ticket_hash, series = _hash_of(ticket), tenant.areas[area]
+    weight = series.forget(ticket_hash, at)
+    tenant.touched.add(area)
+    if weight == 0.0:  # the same form sent twice: it never counted
+        return
+    values = values_of(ticket)
+    series.model.withdraw(at, weight)
+    watched, _ = keys_of(values, context.settings.slice_dimensions)
+    series.slices.withdraw(at / SECONDS_PER_HOUR, weight, watched)
+    summary = _summary_of(series, ticket_hash) or summarize(
+        ticket, at, weight, ticket_hash, values, guessed=False
+    )
+    series.notes = [one for one in series.notes if one.mark != ticket_hash]
+    tenant_weight = tenant.whole.forget(ticket_hash, at)
+    if tenant_weight > 0.0:
+        tenant.whole.model.withdraw(at, tenant_weight)
+    for key, lost in ((area, weight), (TENANT_SERIES, tenant_weight)):
+        episode = tenant.series(key).running
+        if episode is None or not episode.inside(summary):
+            continue
+        if episode.dossier is not None:
+            also = tenant_keys_of(area) if key == TENANT_SERIES else ()
+            episode.dossier.withdraw(summary, at, inside=True, also=also)
+        kind = episode.withdraw(at, lost)
+        if kind:
+            assert tenant.clock is not None
+            yield transition_of(tenant, key, kind, tenant.clock)
+
+
+def _summary_of(series: Series, ticket_hash: int) -> TicketSummary | None:
+    """Return what is still known of a ticket; its own event may say less."""
+    known = list(series.notes)
+    if series.running is not None and series.running.dossier is not None:
+        known += series.running.dossier.candidates
+    return next((summary for summary in known if summary.mark == ticket_hash), None)

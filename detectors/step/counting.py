@@ -1,134 +1,152 @@
 """Counting a ticket in every series that it belongs to."""
 
 import operator
+from typing import Final
 
+from detectors.alerting.context import Stage, StepContext, Transitions
 from detectors.alerting.decision import decide, learn_thresholds
 from detectors.alerting.guards import LEAST_GAP_HOURS, is_feed_gap
-from detectors.alerting.lifecycle import ScoredTicket, resolve, tell
+from detectors.alerting.lifecycle import ScoredTicket, resolve, transition_of
 from detectors.foundation.dimensions import DIMENSIONS, customer_key
 from detectors.foundation.local_days import day_of
-from detectors.foundation.outcomes import Outcome
 from detectors.foundation.tokens import terms
+from detectors.foundation.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from detectors.memory.episode_tickets import TicketSummary, remember
 from detectors.models import Arrival, Score
 from detectors.models.slices import Area, SliceScore, keys_of
-from detectors.policy.settings import Settings
 from detectors.state.series import Series
 from detectors.state.tenant import KNOWN_HOURS, TENANT_SERIES, Tenant
-from schemas.escalation import EscalationEvent
 from schemas.signals import MOST_REVENUE, OTHER, UNCLASSIFIED, Ticket
 
-URL_CHARACTERS = 300
-
-
-ID_CHARACTERS = 128
-
-
-TESTED = 64
-"""One ticket in so many tells how well words tell areas."""
-
-
-UNKNOWN_AREAS = 10
-
-
-LEAST_UNKNOWN = 10
-"""One in so many areas may be unknown at a time, but at least so many; the rest shares one."""
+URL_CHARACTERS: Final = 300
+ID_CHARACTERS: Final = 128
+TESTED_ONE_IN: Final = 64
+"""One ticket in this many tests how well the words of tickets predict their areas."""
+UNKNOWN_ONE_IN: Final = 10
+"""One in this many areas of the cap may be unknown to the taxonomy at a time ..."""
+LEAST_UNKNOWN: Final = 10
+"""... but at least this many; all other unknown areas share one series."""
 
 
 def count_ticket(
-    tenant: Tenant,
+    context: StepContext,
     ticket: Ticket,
     at: float,
-    mark: int,
-    settings: Settings,
+    ticket_hash: int,
     until: float = 0.0,
     *,
-    guessed: bool = False,
-) -> list[EscalationEvent]:
-    """A complaint of *ticket*'s area, now: into every series it is part of, and judge.
+    is_classified_by_model: bool = False,
+) -> Transitions:
+    """Count a complaint in its area, in the slices of the area, and in the tenant; then decide.
 
-    *until*: see `Arrival`. *guessed*: its words teach nothing (more).
+    Args:
+        context: The step.
+        ticket: A ticket of a customer, with its canonical area.
+        at: When it counts, seconds since 1970; never before the tenant's clock.
+        ticket_hash: The fingerprint of its id.
+        until: The end of its day if its timestamp has day resolution only; see `Arrival`.
+        is_classified_by_model: Whether its area was predicted from its words, which then must not
+            teach the classifier.
     """
-    events: list[EscalationEvent] = []
-    whole = tenant.whole
-    _look_for_gap(tenant, at)
+    tenant = context.tenant
+    _mark_feed_gap(context, at)
     tenant.last_ticket = at
-    whole.model.advance(at)
-    area, series = _series(tenant, ticket.area, at, settings)
-    left_open = series.running
-    if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
-        events += resolve(tenant, area, at, settings)
-    left_open = whole.running
-    if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
-        events += resolve(tenant, TENANT_SERIES, at, settings)
+    tenant.whole.model.advance(at)
+    area, series = _series_for(context, ticket.area, at)
+    yield from _resolve_history(context, area, at)
     weight, last_seen = series.customers.see(ticket.customer, at)
     if weight < 1.0:
-        tenant.guarded.append("repeated_customer")
-    series.count(at, weight, mark)
+        context.guards.append("repeated_customer")
+    series.count(at, weight, ticket_hash)
     if weight == 0.0:
-        return events
-    score = series.model.observe(Arrival(at, weight, last_seen, until))
+        return
+    arrival = Arrival(at, weight, last_seen, until)
+    score = series.model.observe(arrival)
     series.last_score = (at, score.value)
+    slice_score = _score_slices(context, series, arrival, ticket)
     values = values_of(ticket)
-    watched, others = keys_of(values, settings.slice_dimensions)
-    known = tenant.knows(series)
-    found = _slices(tenant, series, at, weight, last_seen, watched, known=known)
-    if until:
-        found = None  # a slice knows no other clock than its area's
-    series.slices.count(weight, others)
-    note = summarize(ticket, at, weight, mark, values, guessed=guessed)
-    # What an episode could still begin with teaches nothing yet.
-    forgotten = remember(series.notes, note, series.model.rate)
-    if series.running is None and whole.running is None:
-        for older in forgotten:
-            _learn_usual(tenant, area, older)
-    of_whole, weight_there = Score(), 0.0
-    if known:
-        weight_there, seen_there = whole.customers.see(ticket.customer, at)
-        weight_there *= series.model.information
-        whole.remember(weight_there, mark)
-        of_whole = whole.model.observe(Arrival(at, weight_there, seen_there, until))
-    if whole.day != int(at // 86_400.0):
-        _name_the_day(tenant, at, settings)
-    for each in (series, whole):
-        if each.day != int(at // 86_400.0):
-            learn_thresholds(tenant, each, at)
-    arrived = ScoredTicket(area, at, note, last_seen, score, found, of_whole, weight_there)
-    return events + decide(tenant, arrived, settings)
-
-
-def _name_the_day(tenant: Tenant, at: float, settings: Settings) -> None:
-    """Once a day: say if it is expected to be another one than its weekday tells."""
-    hour = int(at // 3600)
-    calendar = settings.calendar
-    if day_of(hour, calendar.timezone, calendar.country, calendar.subdivision).holiday:
-        tenant.guarded.append("holiday")
-    if any(event.start < at + 86_400.0 and event.end > at for event in calendar.events):
-        tenant.guarded.append("announced")
-
-
-def _slices(
-    tenant: Tenant,
-    series: Series,
-    at: float,
-    weight: float,
-    last_seen: float,
-    keys: tuple[str, ...],
-    *,
-    known: bool,
-) -> SliceScore | None:
-    """The slice that scored highest with a ticket whose watched values are *keys*.
-
-    *known*: what the area's tickets tell of the whole tenant counts.
-    """
-    if not keys:
-        return None
-    model = series.model
-    hours = at / 3600.0
-    area = Area(model.due_by(at), series.seen, model.rate, model.variance(6.0), hours - series.born)
-    return series.slices.observe(
-        hours, weight, last_seen / 3600.0, keys, area, tenant.shares, teaches=known
+    summary = summarize(ticket, at, weight, ticket_hash, values, guessed=is_classified_by_model)
+    _learn_usual_tickets(tenant, area, summary)
+    tenant_score, tenant_weight = _score_tenant(tenant, series, ticket, arrival, ticket_hash)
+    _start_days(context, series, at)
+    yield from decide(
+        context,
+        ScoredTicket(area, at, summary, last_seen, score, slice_score, tenant_score, tenant_weight),
     )
+
+
+def _resolve_history(context: StepContext, area: str, at: float) -> Transitions:
+    """Resolve what history left open in *area* and in the tenant, once history is over."""
+    tenant = context.tenant
+    for key in (area, TENANT_SERIES):
+        left_open = tenant.series(key).running
+        if left_open is not None and left_open.suppressed == "history" and not tenant.in_history:
+            yield from resolve(context, key, at)
+
+
+def _score_slices(
+    context: StepContext, series: Series, arrival: Arrival, ticket: Ticket
+) -> SliceScore | None:
+    """Count a ticket in its slices; return the highest score among those that are watched."""
+    tenant = context.tenant
+    watched, others = keys_of(values_of(ticket), context.settings.slice_dimensions)
+    found = None
+    if watched:
+        model, hours = series.model, arrival.at / SECONDS_PER_HOUR
+        area = Area(
+            model.due_by(arrival.at),
+            series.seen,
+            model.rate,
+            model.variance(6.0),
+            hours - series.born,
+        )
+        found = series.slices.observe(
+            hours,
+            arrival.weight,
+            arrival.last_seen / SECONDS_PER_HOUR,
+            watched,
+            area,
+            tenant.shares,
+            teaches=tenant.knows(series),
+        )
+    series.slices.count(arrival.weight, others)
+    # A slice has no other clock than its area: with day resolution it cannot be scored.
+    return None if arrival.until else found
+
+
+def _score_tenant(
+    tenant: Tenant, series: Series, ticket: Ticket, arrival: Arrival, ticket_hash: int
+) -> tuple[Score, float]:
+    """Count a ticket of a known area in the tenant's series; return the score and its weight."""
+    if not tenant.knows(series):
+        return Score(), 0.0
+    whole = tenant.whole
+    weight, last_seen = whole.customers.see(ticket.customer, arrival.at)
+    weight *= series.model.information
+    whole.remember(weight, ticket_hash)
+    score = whole.model.observe(Arrival(arrival.at, weight, last_seen, arrival.until))
+    return score, weight
+
+
+def _start_days(context: StepContext, series: Series, at: float) -> None:
+    """With the first ticket of a day, name an unusual day and let the thresholds learn."""
+    tenant = context.tenant
+    day = int(at // SECONDS_PER_DAY)
+    if tenant.whole.day != day:
+        _guard_unusual_day(context, at)
+    for each in (series, tenant.whole):
+        if each.day != day:
+            learn_thresholds(tenant, each, at)
+
+
+def _guard_unusual_day(context: StepContext, at: float) -> None:
+    """Record that a day is expected to differ from its weekday: a holiday, an announced event."""
+    calendar = context.settings.calendar
+    hour = int(at // SECONDS_PER_HOUR)
+    if day_of(hour, calendar.timezone, calendar.country, calendar.subdivision).holiday:
+        context.guards.append("holiday")
+    if any(event.start < at + SECONDS_PER_DAY and event.end > at for event in calendar.events):
+        context.guards.append("announced")
 
 
 values_of = operator.attrgetter(*("feed" if name == "source" else name for name in DIMENSIONS))
@@ -138,14 +156,14 @@ def summarize(
     ticket: Ticket,
     at: float,
     weight: float,
-    mark: int,
+    ticket_hash: int,
     values: tuple[str | None, ...],
     *,
     guessed: bool,
 ) -> TicketSummary:
-    """Return what is remembered of a ticket."""
+    """Return what is remembered of a ticket, with its text, link and amounts bounded."""
     return TicketSummary(
-        mark,
+        ticket_hash,
         ticket.ticket_id[:ID_CHARACTERS],
         at,
         weight,
@@ -159,92 +177,113 @@ def summarize(
     )
 
 
-def _learn_usual(tenant: Tenant, area: str, note: TicketSummary) -> None:
-    """Outside episodes: which values go together, and which words are used."""
-    if note.weight < 1.0:
+def _learn_usual_tickets(tenant: Tenant, area: str, summary: TicketSummary) -> None:
+    """Remember a ticket; outside episodes, learn from those too old to belong to a new one."""
+    series = tenant.areas[area]
+    too_old = remember(series.notes, summary, series.model.rate)
+    if series.running is None and tenant.whole.running is None:
+        for older in too_old:
+            _learn_usual_ticket(tenant, area, older)
+
+
+def _learn_usual_ticket(tenant: Tenant, area: str, summary: TicketSummary) -> None:
+    """Learn which values occur together in usual tickets, and which words they use."""
+    if summary.weight < 1.0:
         return
     series = tenant.areas[area]
-    rank = series.mix.rank(note.mark, note.at / 3600.0)
+    rank = series.mix.rank(summary.mark, summary.at / SECONDS_PER_HOUR)
     if series.mix.wants(rank):
-        keys = note.keys if note.customer is None else (*note.keys, customer_key(note.customer))
+        keys = summary.keys
+        if summary.customer is not None:
+            keys = (*keys, customer_key(summary.customer))
         series.mix.take(rank, keys)
         series.usual_changed()
-    if note.text and not note.guessed and series.vocabulary.wants(note.mark):
-        tenant.learn_words(area, terms(note.text), tested=note.mark % TESTED == 0)
+    if summary.text and not summary.guessed and series.vocabulary.wants(summary.mark):
+        tested = summary.mark % TESTED_ONE_IN == 0
+        tenant.learn_words(area, terms(summary.text), tested=tested)
 
 
-def _look_for_gap(tenant: Tenant, at: float) -> None:
-    """Where the source was silent, those hours teach nothing and no window spans them."""
-    if at - tenant.last_ticket < 3_600.0 * LEAST_GAP_HOURS:
+def _mark_feed_gap(context: StepContext, at: float) -> None:
+    """Exclude the hours in which the source was silent from learning and from every window."""
+    tenant = context.tenant
+    if at - tenant.last_ticket < SECONDS_PER_HOUR * LEAST_GAP_HOURS:
         return
-    whole = tenant.whole
-    if is_feed_gap(whole.model, tenant.last_ticket, at):
-        tenant.guarded.append("feed_gap")
-        whole.model.mark_gap(tenant.last_ticket, at)
+    if is_feed_gap(tenant.whole.model, tenant.last_ticket, at):
+        context.guards.append("feed_gap")
+        tenant.whole.model.mark_gap(tenant.last_ticket, at)
         for name, series in tenant.areas.items():
             series.model.mark_gap(tenant.last_ticket, at)
             series.slices.restart()
             tenant.touched.add(name)
 
 
-def learn_late(
-    tenant: Tenant, ticket: Ticket, at: float, mark: int, settings: Settings
-) -> tuple[Outcome, list[EscalationEvent]]:
-    """Learn what came too late to be scored; it makes no area, for nobody knows how old that is."""
-    tenant.guarded.append("backfill")
+def learn_late(context: StepContext, ticket: Ticket, at: float, ticket_hash: int) -> Stage:
+    """Learn from a ticket that arrived too late to be scored.
+
+    It creates no area, because nobody knows how old that area is.
+    """
+    tenant = context.tenant
+    context.guards.append("backfill")
     area = ticket.area if ticket.area in tenant.areas else OTHER
     series = tenant.areas.get(area)
-    live = ticket.mode == "live"
-    events = count_late_in_episode(tenant, area, ticket, at, mark, settings)
-    if series is None or not series.model.learn_late(at, 1.0, bounded=live):
-        return "too_late", events
+    is_live = ticket.mode == "live"
+    yield from amend_episode(context, area, ticket, at, ticket_hash)
+    if series is None or not series.model.learn_late(at, 1.0, bounded=is_live):
+        return "too_late"
     series.tickets += 1
     if tenant.knows(series):
-        tenant.whole.model.learn_late(at, series.model.information, bounded=live)
+        tenant.whole.model.learn_late(at, series.model.information, bounded=is_live)
     tenant.touched.add(area)
-    return "late", events
+    return "late"
 
 
-def count_late_in_episode(
-    tenant: Tenant, area: str, ticket: Ticket, at: float, mark: int, settings: Settings
-) -> list[EscalationEvent]:
-    """Count in an area's running episode what was heard of too late to be a reason for it."""
+def amend_episode(
+    context: StepContext, area: str, ticket: Ticket, at: float, ticket_hash: int
+) -> Transitions:
+    """Count a ticket in the running episode of an area that it was too late to be a reason for."""
+    tenant = context.tenant
     series = tenant.areas.get(area)
     episode = series.running if series is not None else None
-    if series is None or episode is None or episode.suppressed == "history" or at < episode.since:
-        return []
-    note = summarize(ticket, at, 1.0, mark, values_of(ticket), guessed=False)
-    inside = episode.inside(note)
+    if episode is None or episode.suppressed == "history" or at < episode.since:
+        return
+    summary = summarize(ticket, at, 1.0, ticket_hash, values_of(ticket), guessed=False)
+    inside = episode.inside(summary)
     if episode.dossier is not None:
-        episode.dossier.add(note, settings.renewal_days, inside=inside, calm=episode.calm)
+        renewal_days = context.settings.renewal_days
+        episode.dossier.add(summary, renewal_days, inside=inside, calm=episode.calm)
     tenant.touched.add(area)
-    transition = episode.belated(at, settings) if inside else None
-    assert tenant.clock is not None
-    return [tell(tenant, area, transition, tenant.clock, settings)] if transition else []
+    kind = episode.belated(at, context.settings) if inside else None
+    if kind:
+        assert tenant.clock is not None
+        yield transition_of(tenant, area, kind, tenant.clock)
 
 
-def _has_room(tenant: Tenant, area: str, at: float, settings: Settings) -> bool:
-    """Whether a new area gets a series of its own: names that anyone made up get few."""
-    areas = tenant.areas
+def _has_room(context: StepContext, area: str, at: float) -> bool:
+    """Whether a new area gets a series of its own; names that anyone could invent get few."""
+    tenant, settings = context.tenant, context.settings
     if settings.taxonomy.knows(area) or area == UNCLASSIFIED:
         return True
-    if len(areas) >= settings.areas_per_tenant:
+    if len(tenant.areas) >= settings.areas_per_tenant:
         return False
-    if at / 3600.0 - tenant.born < KNOWN_HOURS:
+    if at / SECONDS_PER_HOUR - tenant.born < KNOWN_HOURS:
         return True
-    unknown = sum(not tenant.knows(series) for series in areas.values())
-    return unknown < max(settings.areas_per_tenant // UNKNOWN_AREAS, LEAST_UNKNOWN)
+    unknown = sum(not tenant.knows(series) for series in tenant.areas.values())
+    return unknown < max(settings.areas_per_tenant // UNKNOWN_ONE_IN, LEAST_UNKNOWN)
 
 
-def _series(tenant: Tenant, area: str, at: float, settings: Settings) -> tuple[str, Series]:
-    """The series that counts for *area*, made if there is room; beyond the cap all share one."""
-    if area not in tenant.areas and not _has_room(tenant, area, at, settings):
+def _series_for(context: StepContext, area: str, at: float) -> tuple[str, Series]:
+    """Return the series that counts for *area*, created if there is room, and its name.
+
+    Beyond the cap all unknown areas share one series.
+    """
+    tenant = context.tenant
+    if area not in tenant.areas and not _has_room(context, area, at):
         area = OTHER
     series = tenant.areas.get(area)
     if series is None:
-        # What is shared by all that is unknown was there from the start, and silent.
-        born = tenant.born * 3600.0 if area == OTHER else at
-        series = Series.starting(settings.model, tenant.context(area), born)
+        # The shared series of the unknown areas existed from the start, without tickets.
+        born = tenant.born * SECONDS_PER_HOUR if area == OTHER else at
+        series = Series.starting(context.settings.model, tenant.context(area), born)
         series.shared = area == OTHER
         series.model.advance(at)
         tenant.admit(area, series)

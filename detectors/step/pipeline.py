@@ -1,57 +1,64 @@
 """One signal through one tenant. This file alone knows the order.
 
-A ticket: of this tenant? in time? new? on time? -> the clock moves on, and what time alone decides
-is decided -> was the feed silent? -> its area -> its customer's weight -> the scores of the area,
-of its slices, of the whole tenant -> the limits and the episode (`detectors.alerting.decision`). A
-merged, deleted or re-tagged one is taken back. A tick: the clock moves on.
+A ticket passes these stages:
+
+1. Classify: give it the canonical name of its area, by alias or by its words.
+2. Admit: is it of this tenant's time, a complaint by a customer, new, and on time? A late one is
+   learned but never a reason to page; a merged, deleted or reclassified one is corrected.
+3. Advance the clock, and resolve what is over by then.
+4. Count (`detectors.step.counting`): was the feed silent? the customer's weight, the scores of the
+   area, of its slices, and of the tenant.
+5. Decide (`detectors.alerting.decision`): thresholds and episodes.
+6. Report (`detectors.step.events`): each transition of an episode becomes an event.
 
 Time. The clock of a tenant is moved by its tickets and by ticks, never back. A ticket older than
-the clock by no more than the lateness counts as now; an older one is learned, but never a reason to
-page. What time alone decides (calm, resolved) is decided on whole minutes, in order, when the clock
-passes them, so that the number and the times of ticks leave no trace.
+the clock by no more than the lateness counts as now. What time alone decides (calm, resolved) is
+decided on whole minutes, in order, when the clock passes them, so that the number and the times of
+ticks leave no trace.
+
+Each stage yields the transitions of episodes that it decides. They are turned into events one by
+one, while the tenant is in the state that each of them describes. To add a stage, write it as such
+a generator and add a line to `_handle`, `_ticket` or `_count`.
 """
 
 import msgspec
 
+from detectors.alerting.context import Stage, StepContext
 from detectors.alerting.verdict_handling import apply_verdict
 from detectors.foundation.calendar import resolution
-from detectors.foundation.outcomes import Outcome
 from detectors.foundation.tokens import tokens
+from detectors.foundation.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from detectors.memory.area_classifier import ClassifiedBy, classify
 from detectors.memory.deduplication import fingerprints
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
-from detectors.step.clock import apply_tick, end_history, pass_time
+from detectors.step.clock import advance_clock, apply_tick, end_history
 from detectors.step.corrections import reclassify, record_resolution_time, withdraw
 from detectors.step.counting import count_ticket, learn_late
+from detectors.step.events import build_event
 from detectors.step.result import Step
 from schemas.escalation import EscalationEvent
-from schemas.signals import (
-    UNCLASSIFIED,
-    Signal,
-    Tick,
-    Ticket,
-    Verdict,
-)
+from schemas.signals import UNCLASSIFIED, Signal, Tick, Ticket, Verdict
 
-DAY_SECONDS = 86_400
+COARSE_SHARE = 0.5
+"""A tenant with a higher share of timestamps with day resolution has late tickets a day later."""
 
 
 def step(
     tenant: Tenant, signal: Signal, settings: Settings, received_at: float | None = None
 ) -> Step:
-    """Take *signal* into *tenant*.
+    """Process one signal of a tenant.
 
     Args:
         tenant: Changed in place.
         signal: Of this tenant.
         settings: The same for all signals of a run; they are part of every decision.
-        received_at: When the internal topic took the signal in, seconds since 1970: a live ticket
-            much later than that is ``future`` and changes nothing, one a little later counts as
-            then. None: no such rule.
+        received_at: When the internal topic received the signal, seconds since 1970. A live ticket
+            much later than that is ``future`` and changes nothing; one a little later counts as
+            if it were created then. None: no such rule.
 
     Returns:
-        What became of the signal, and the escalations it led to, in order.
+        The outcome of the signal, and the escalations that it led to, in order.
 
     Example:
         >>> settings = Settings()
@@ -61,90 +68,120 @@ def step(
         >>> step(tenant, Ticket("acme", "1", created_at=9.0, area="login"), settings).outcome
         'duplicate'
     """
+    context = StepContext(tenant, settings, received_at)
+    classified_by = None
     if isinstance(signal, Ticket):
-        tenant.guarded.clear()
-        signal, placed = _named(tenant, signal, settings)
-        outcome, escalations = _ticket(tenant, signal, settings, received_at, placed)
-        counted = placed if outcome == "counted" else None
-        return Step(outcome, escalations, tuple(tenant.guarded), counted)
+        signal, classified_by = _classify(tenant, signal, settings)
+    stage = _handle(context, signal, classified_by)
+    escalations: list[EscalationEvent] = []
+    while True:
+        try:
+            transition = next(stage)
+        except StopIteration as end:
+            outcome = end.value
+            break
+        escalations.append(build_event(context, transition))
+    return Step(
+        outcome,
+        escalations,
+        tuple(context.guards),
+        classified_by if outcome == "counted" else None,
+        tuple(context.checks),
+    )
+
+
+def _handle(context: StepContext, signal: Signal, classified_by: ClassifiedBy | None) -> Stage:
+    """Dispatch a signal to the stages of its kind."""
+    if isinstance(signal, Ticket):
+        return (yield from _ticket(context, signal, classified_by))
     if isinstance(signal, Tick):
-        return apply_tick(tenant, signal, settings, received_at)
+        return (yield from apply_tick(context, signal))
     if isinstance(signal, Verdict):
-        answered = apply_verdict(tenant, signal, settings)
-        return Step("verdict_ignored" if answered is None else "verdict", answered or [])
-    return end_history(tenant, settings)
+        return (yield from apply_verdict(context, signal))
+    return (yield from end_history(context))
 
 
-def _named(
+def _classify(
     tenant: Tenant, ticket: Ticket, settings: Settings
 ) -> tuple[Ticket, ClassifiedBy | None]:
-    """The ticket with the area that its alias, or else its words, stand for."""
+    """Return the ticket with its canonical area, and how its words determined it, if they did."""
     taxonomy = settings.taxonomy
-    area, issue_type, placed = taxonomy.canonical(ticket.area), ticket.issue_type, None
+    area, issue_type, how = taxonomy.canonical(ticket.area), ticket.issue_type, None
     if ticket.text is not None and ticket.event_type == "created":
         if area == UNCLASSIFIED:
             found = classify(ticket.text, taxonomy, tenant.placer, settings.placing_confidence)
-            placed = "unclassified" if found is None else found.how
+            how = "unclassified" if found is None else found.how
             if found is not None:
                 area = taxonomy.canonical(found.area)
                 issue_type = issue_type or found.issue_type
         elif issue_type is None and taxonomy.areas:
-            told = taxonomy.place(tokens(ticket.text))
-            issue_type = told[1] if told is not None and told[0] == area else None
+            match = taxonomy.place(tokens(ticket.text))
+            issue_type = match[1] if match is not None and match[0] == area else None
     if area == ticket.area and issue_type == ticket.issue_type:
-        return ticket, placed
-    return msgspec.structs.replace(ticket, area=area, issue_type=issue_type), placed
+        return ticket, how
+    return msgspec.structs.replace(ticket, area=area, issue_type=issue_type), how
 
 
-def _ticket(
-    tenant: Tenant,
-    ticket: Ticket,
-    settings: Settings,
-    received_at: float | None,
-    placed: ClassifiedBy | None,
-) -> tuple[Outcome, list[EscalationEvent]]:
+def _ticket(context: StepContext, ticket: Ticket, classified_by: ClassifiedBy | None) -> Stage:
+    """Admit a ticket of this tenant's time, and dispatch it by the type of its event."""
     at = ticket.created_at
-    mode = ticket.mode
-    if mode == "simulated":
-        if tenant.live:
-            return "not_simulated", []
-    elif received_at is not None:
-        if at > received_at + settings.future_seconds:
-            return "future", []
-        at = min(at, received_at)
+    if ticket.mode == "simulated":
+        if context.tenant.live:
+            return "not_simulated"
+    elif context.received_at is not None:
+        if at > context.received_at + context.settings.future_seconds:
+            return "future"
+        at = min(at, context.received_at)
     if ticket.event_type in ("merged", "deleted"):
-        return withdraw(tenant, ticket, at, settings)
+        return (yield from withdraw(context, ticket, at))
     if ticket.event_type == "reclassified":
-        return reclassify(tenant, ticket, at, settings)
+        return (yield from reclassify(context, ticket, at))
     if ticket.event_type == "solved":
-        return record_resolution_time(tenant, ticket)
+        return record_resolution_time(context, ticket)
     if ticket.event_type != "created":
-        return "not_created", []
+        return "not_created"
     if ticket.created_by != "customer":
-        tenant.guarded.append("agent_created" if ticket.created_by == "agent" else "imported")
-        return "not_by_customer", []
+        context.guards.append("agent_created" if ticket.created_by == "agent" else "imported")
+        return "not_by_customer"
+    return (yield from _count(context, ticket, at, classified_by))
+
+
+def _count(
+    context: StepContext, ticket: Ticket, at: float, classified_by: ClassifiedBy | None
+) -> Stage:
+    """Count a customer's complaint if it is new and on time; learn from it if it is late."""
+    tenant = context.tenant
     before = tenant.clock
     clock = at if before is None or at > before else before
-    of_the_day = resolution(at, settings.timezone) == DAY_SECONDS
-    late = clock - at > settings.lateness_seconds
-    if late and of_the_day and before is not None and tenant.whole.coarse > 0.5:
-        late = clock - at > settings.lateness_seconds + DAY_SECONDS  # its hour is not known
-    marks = fingerprints(ticket.ticket_id, ticket.event_id, ticket.source)
-    if not tenant.duplicates.is_new(marks, int(clock // 3600), late=late, quick=mode != "live"):
-        tenant.guarded.append("duplicate")
-        return "duplicate", []
+    has_day_only = resolution(at, context.settings.timezone) == SECONDS_PER_DAY
+    is_late = _is_late(context, clock - at, has_day_only=has_day_only)
+    hashes = fingerprints(ticket.ticket_id, ticket.event_id, ticket.source)
+    hour = int(clock // SECONDS_PER_HOUR)
+    if not tenant.duplicates.is_new(hashes, hour, late=is_late, quick=ticket.mode != "live"):
+        context.guards.append("duplicate")
+        return "duplicate"
     if before is None:
         tenant.start(at)
-    tenant.live = tenant.live or mode == "live"
-    if late:
-        return learn_late(tenant, ticket, at, marks[0], settings)
-    tenant.in_history = mode == "history"
-    tenant.simulated = mode == "simulated"
-    events = pass_time(tenant, clock, settings) if clock != before else []
-    of_the_day = tenant.whole.told_the_day(alone=of_the_day) and at == clock
-    until = at + DAY_SECONDS if of_the_day else 0.0
-    if placed in ("rule", "model"):
-        tenant.note_placed(marks[0])
-    return "counted", events + count_ticket(
-        tenant, ticket, clock, marks[0], settings, until, guessed=placed == "model"
+    tenant.live = tenant.live or ticket.mode == "live"
+    if is_late:
+        return (yield from learn_late(context, ticket, at, hashes[0]))
+    tenant.in_history = ticket.mode == "history"
+    tenant.simulated = ticket.mode == "simulated"
+    yield from advance_clock(context, clock)
+    is_coarse = tenant.whole.told_the_day(alone=has_day_only) and at == clock
+    until = at + SECONDS_PER_DAY if is_coarse else 0.0
+    if classified_by in ("rule", "model"):
+        tenant.note_placed(hashes[0])
+    by_model = classified_by == "model"
+    yield from count_ticket(
+        context, ticket, clock, hashes[0], until, is_classified_by_model=by_model
     )
+    return "counted"
+
+
+def _is_late(context: StepContext, lag_seconds: float, *, has_day_only: bool) -> bool:
+    """Whether a ticket that is behind the clock by *lag_seconds* is too late to be scored."""
+    tenant, lateness = context.tenant, context.settings.lateness_seconds
+    if has_day_only and tenant.clock is not None and tenant.whole.coarse > COARSE_SHARE:
+        lateness += SECONDS_PER_DAY  # nobody knows at which hour of its day it was created
+    return lag_seconds > lateness

@@ -4,6 +4,7 @@ import msgspec
 
 from detectors.foundation.outcomes import Guard, Outcome
 from detectors.memory.area_classifier import ClassifiedBy
+from detectors.state.tenant import ThresholdCheck
 from schemas.escalation import EscalationEvent
 
 
@@ -13,6 +14,8 @@ class Step(msgspec.Struct, frozen=True):
     outcome: Outcome
     escalations: list[EscalationEvent]
     guards: tuple[Guard, ...] = ()
-    """What kept it from counting fully, or from a page of its own."""
+    """What kept the ticket from counting fully, or from a page of its own."""
     placed: ClassifiedBy | None = None
-    """How a counted ticket that said no area was given one."""
+    """How a counted ticket that named no area was classified."""
+    checks: tuple[ThresholdCheck, ...] = ()
+    """The scores that were compared with their thresholds, in order."""

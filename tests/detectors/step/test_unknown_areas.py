@@ -9,7 +9,7 @@ from detectors.policy.settings import Settings
 from detectors.policy.taxonomy import AreaEntry, Taxonomy
 from detectors.state.tenant import KNOWN_HOURS
 from detectors.state.threshold_priors import SPLIT, Kind
-from detectors.step.counting import LEAST_UNKNOWN, UNKNOWN_AREAS
+from detectors.step.counting import LEAST_UNKNOWN, UNKNOWN_ONE_IN
 from schemas.signals import OTHER, UNCLASSIFIED
 from tests.support.companies import (
     COMPANY,
@@ -60,7 +60,7 @@ def test_made_up_names_get_few_series(most: int) -> None:
     """One in ten of the room, but at least ten; all others share one."""
     desk = at_ten(msgspec.structs.replace(SETTINGS, areas_per_tenant=most))
     flood(desk, 1_000)
-    unknown = max(most // UNKNOWN_AREAS, LEAST_UNKNOWN)
+    unknown = max(most // UNKNOWN_ONE_IN, LEAST_UNKNOWN)
     assert len(desk.tenant.areas) == len(COMPANY) + unknown + 1
     shared = desk.tenant.areas[OTHER]
     assert shared.shared
