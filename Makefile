@@ -15,7 +15,7 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo test lint types format bench schemas dashboards pictures lock clean
+.PHONY: help demo test lint imports types format bench schemas dashboards pictures lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
@@ -25,7 +25,7 @@ demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
 	@echo "Running the demo"
 	@$(VENV)/bin/spikewatch demo $(ARGS)
 
-test: lint types ## all checks and all tests, those with a real Kafka included
+test: lint imports types ## all checks and all tests, those with a real Kafka included
 	@echo "Running the tests without Kafka, two at a time"
 	@$(PY) -m pytest -m "not kafka" -n 2 --dist loadfile --durations=10 $(ARGS) || test $$? -eq 5
 	@echo "Running the tests with a real Kafka"
@@ -35,6 +35,10 @@ lint: $(STAMP) ## style and common mistakes
 	@echo "Checking style"
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+
+imports: $(STAMP) ## what may import what, by the contracts in pyproject.toml
+	@echo "Checking imports between rooms"
+	@$(VENV)/bin/lint-imports --no-logo --no-timings >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
 
 types: $(STAMP) ## static types
 	@echo "Checking types"

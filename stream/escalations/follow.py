@@ -3,13 +3,11 @@
 import time
 from collections.abc import AsyncIterator
 
-from aiokafka import TopicPartition
-
 from schemas.cloudevents import EventError, decode
 from schemas.escalation import EscalationEvent
 from schemas.topics import Topics
 from stream.config.sections import Config
-from stream.kafka.reading import IDLE_MS, Reader, seek
+from stream.kafka.reading import POLL_MS, Reader, partitions_of, seek_to_time
 from stream.kafka.topics import verify
 
 MATURE_HOURS = 336.0
@@ -38,18 +36,18 @@ async def follow(
     await verify(config)
     topic = Topics(config.kafka.topic_prefix).escalations
     async with Reader(config) as reader:
-        partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
+        partitions = partitions_of(topic, config.kafka.partitions)
         reader.assign(partitions)
         if from_start:
             await reader.seek_to_beginning(*partitions)
         elif since is not None:
-            await seek(reader, partitions, since)
+            await seek_to_time(reader, partitions, since)
         else:
             await reader.seek_to_end(*partitions)
         seen: dict[tuple[str, str], None] = {}
         heard = time.monotonic()
         while idle_seconds is None or time.monotonic() - heard < idle_seconds:
-            for records in (await reader.getmany(timeout_ms=IDLE_MS)).values():
+            for records in (await reader.getmany(timeout_ms=POLL_MS)).values():
                 for record in records:
                     heard = time.monotonic()
                     try:

@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import TopicPartition
-
 from detectors.forensics.redecide import LoggedSignal
 from schemas import signals
 from schemas.cloudevents import EventError, decode
@@ -17,7 +15,7 @@ from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.inputs.feedback_files import with_verdicts
 from stream.kafka.partitioner import partition_of
-from stream.kafka.reading import Reader, read_to_end
+from stream.kafka.reading import Reader, partitions_of, read_to_end
 from stream.kafka.topics import verify
 
 Lines = Iterable[tuple[int, bytes]]
@@ -90,7 +88,8 @@ async def from_topics(config: Config, tenant: str) -> OnTopics:
     number = partition_of(tenant, config.kafka.partitions)
     found = OnTopics(place=f"{topics.by_tenant}[{number}]")
     async with Reader(config) as reader:
-        of_log = TopicPartition(topics.by_tenant, number)
+        of_log = partitions_of(topics.by_tenant, config.kafka.partitions)[number]
+        of_events = partitions_of(topics.escalations, config.kafka.partitions)[number]
         found.begins = (await reader.beginning_offsets([of_log]))[of_log]
         async for record in read_to_end(reader, of_log):
             signal = signals.read(record.value)
@@ -99,7 +98,7 @@ async def from_topics(config: Config, tenant: str) -> OnTopics:
             if signal.tenant in (tenant, None) or tenant.startswith(OTHER):
                 place = f"{found.place}@{record.offset}"
                 found.log.append(LoggedSignal(place, signal, record.timestamp / 1000.0))
-        async for record in read_to_end(reader, TopicPartition(topics.escalations, number)):
+        async for record in read_to_end(reader, of_events):
             with contextlib.suppress(EventError):
                 event = decode(record.headers, record.value)
                 if event.data.tenant == tenant and event.id not in found.sources:

@@ -3,17 +3,13 @@
 import math
 from collections.abc import Callable
 
-from aiokafka import TopicPartition
-
 from detectors.evaluation.history.injection import Taken
 from schemas import signals
 from schemas.signals import CANARY
 from schemas.topics import Topics
 from stream.config.sections import Config
-from stream.kafka.reading import Reader, seek
+from stream.kafka.reading import Reader, partitions_of, read_to_end
 from stream.kafka.topics import verify
-
-IDLE_MS = 300
 
 
 async def read_topic(
@@ -34,23 +30,18 @@ async def read_topic(
     undecodable = 0
     topic = Topics(config.kafka.topic_prefix).by_tenant
     async with Reader(config) as reader:
-        partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
+        partitions = partitions_of(topic, config.kafka.partitions)
         ends = await reader.end_offsets(partitions)
+        begin = since if math.isfinite(since) else None
         for tp in partitions:
-            reader.assign([tp])
-            if math.isfinite(since):
-                await seek(reader, [tp], since)
-            else:
-                await reader.seek_to_beginning(tp)
-            while await reader.position(tp) < ends[tp]:
-                for record in (await reader.getmany(tp, timeout_ms=IDLE_MS)).get(tp, ()):
-                    at = record.timestamp / 1000.0
-                    if record.offset >= ends[tp] or at > until or record.value is None:
-                        continue
-                    signal = signals.read(record.value)
-                    if signal is None:
-                        undecodable += 1
-                        continue
-                    if not (signal.tenant or "").startswith(CANARY):
-                        take(Taken(at, signal, at, tp.partition))
+            async for record in read_to_end(reader, tp, since=begin, end=ends[tp]):
+                at = record.timestamp / 1000.0
+                if at > until or record.value is None:
+                    continue
+                signal = signals.read(record.value)
+                if signal is None:
+                    undecodable += 1
+                    continue
+                if not (signal.tenant or "").startswith(CANARY):
+                    take(Taken(at, signal, at, tp.partition))
     return undecodable

@@ -1,8 +1,9 @@
-"""Reading topics without a group: for a look, or to know all that is there."""
+"""Kafka consumers without a group, for one-off reads and full scans; they commit nothing."""
 
 import asyncio
 import math
-from typing import Any, Final
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
@@ -13,16 +14,55 @@ from stream.errors import UserError
 from stream.kafka.clients import kafka_client_options
 from stream.kafka.topics import no_broker
 
+POLL_MS: Final = 300
+"""How long one request waits for records, milliseconds."""
+
+
+class KafkaRecord(Protocol):
+    """One record as aiokafka's consumers return it.
+
+    See https://aiokafka.readthedocs.io/en/stable/api.html#aiokafka.structs.ConsumerRecord.
+    """
+
+    @property
+    def topic(self) -> str:
+        """The topic."""
+
+    @property
+    def partition(self) -> int:
+        """The partition of the topic."""
+
+    @property
+    def offset(self) -> int:
+        """The place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since 1970, by the producer or by the broker as the topic is configured."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value; None marks the key as deleted."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Names and values of the headers."""
+
 
 class Reader:
-    """A consumer of no group, for the time of an ``async with``."""
+    """A consumer without a group, for the duration of an ``async with``."""
 
     def __init__(self, config: Config, *, jumps: bool = True) -> None:
-        """Nothing is connected yet.
+        """Configure the consumer; nothing is connected yet.
 
         Args:
             config: Where the brokers are.
-            jumps: Where what comes next is gone, go on with the earliest that is there; else raise.
+            jumps: Whether to continue with the earliest record that exists where the next one is
+                gone; otherwise the consumer raises.
         """
         self._servers = config.kafka.bootstrap_servers
         self._consumer = AIOKafkaConsumer(
@@ -49,65 +89,90 @@ class Reader:
         await asyncio.shield(self._consumer.stop())
 
 
-READ_MS: Final = 300
+def partitions_of(topic: str, count: int) -> list[TopicPartition]:
+    """Return the partitions of *topic*, which has *count* of them."""
+    return [TopicPartition(topic, number) for number in range(count)]
 
 
-async def read_all(config: Config, topic: str, partition: int) -> Any:
-    """Key and value of each record of a partition, up to its end as of now."""
+async def read_all(
+    config: Config, topic: str, partition: int
+) -> AsyncIterator[tuple[str, bytes | None]]:
+    """Yield key and value of each record of a partition, up to its present end."""
     async for record in read_records(config, topic, partition):
         yield key_of(record), record.value
 
 
-def key_of(record: Any) -> str:
-    """The key of a record, as text."""
+def key_of(record: KafkaRecord) -> str:
+    """Return the key of a record as text; bytes that are no UTF-8 are replaced."""
     return (record.key or b"").decode("utf-8", "replace")
 
 
-async def read_records(config: Config, topic: str, partition: int) -> Any:
-    """Each record of a partition, up to its end as of now."""
+async def read_records(config: Config, topic: str, partition: int) -> AsyncIterator[KafkaRecord]:
+    """Yield each record of a partition, up to its present end."""
     async with Reader(config) as consumer:
         async for record in read_to_end(consumer, TopicPartition(topic, partition)):
             yield record
 
 
-async def read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Any:
-    """Each record of *tp*, up to its end as of now; *consumer* stands there afterwards."""
-    consumer.assign([tp])
-    end = (await consumer.end_offsets([tp]))[tp]
-    await consumer.seek_to_beginning(tp)
-    while await consumer.position(tp) < end:
-        for record in (await consumer.getmany(tp, timeout_ms=READ_MS)).get(tp, ()):
-            yield record
+async def read_to_end(
+    consumer: AIOKafkaConsumer,
+    partition: TopicPartition,
+    *,
+    since: float | None = None,
+    end: int | None = None,
+) -> AsyncIterator[KafkaRecord]:
+    """Yield the records of one partition, up to an end that is known before the first is read.
+
+    Args:
+        consumer: Assigned to the partition; it stands at the end afterwards.
+        partition: What to read.
+        since: Begin with the first record at or after this time, seconds since 1970; None: with
+            the first record that exists.
+        end: The offset to stop before; None: the present end of the partition.
+    """
+    consumer.assign([partition])
+    if end is None:
+        end = (await consumer.end_offsets([partition]))[partition]
+    if since is None:
+        await consumer.seek_to_beginning(partition)
+    else:
+        await seek_to_time(consumer, [partition], since)
+    while await consumer.position(partition) < end:
+        found = await consumer.getmany(partition, timeout_ms=POLL_MS)
+        for record in found.get(partition, ()):
+            if record.offset < end:
+                yield record
 
 
-IDLE_MS = 300
+async def seek_to_time(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: float
+) -> None:
+    """Seek each partition to its first record at or after a time, or else to its end.
 
-
-async def seek(reader: AIOKafkaConsumer, partitions: list[TopicPartition], since: float) -> None:
-    """To the first record of each partition that is at or after *since*, else to its end."""
-    # The ends are asked for first: what comes between the two questions is not jumped over.
-    ends = await reader.end_offsets(partitions)
+    Args:
+        consumer: Assigned to the partitions.
+        partitions: Which ones.
+        since: Seconds since 1970, by the timestamps of the records.
+    """
+    # The ends are asked for first: a record that arrives between the two requests is not skipped.
+    ends = await consumer.end_offsets(partitions)
     milliseconds = math.ceil(since * 1000)
-    found = await reader.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+    found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
     for partition in partitions:
         first = found.get(partition)
-        reader.seek(partition, ends[partition] if first is None else first.offset)
+        consumer.seek(partition, ends[partition] if first is None else first.offset)
 
 
-async def read_partition(reader: AIOKafkaConsumer, tp: TopicPartition) -> Recovery:
-    """What one partition of the changelog holds.
+async def read_changelog(consumer: AIOKafkaConsumer, partition: TopicPartition) -> Recovery:
+    """Return what one partition of the changelog holds.
 
     Raises:
         UserError: A record of it cannot be read.
     """
     recovery = Recovery()
-    reader.assign([tp])
-    await reader.seek_to_beginning(tp)
-    end = (await reader.end_offsets([tp]))[tp]
-    while await reader.position(tp) < end:
-        for record in (await reader.getmany(tp, timeout_ms=IDLE_MS)).get(tp, ()):
-            try:
-                recovery.read(record.key, record.value, record.timestamp / 1000.0)
-            except StateError as error:
-                raise UserError(f"the state cannot be read: {error}") from None
+    async for record in read_to_end(consumer, partition):
+        try:
+            recovery.read(record.key or b"", record.value or b"", record.timestamp / 1000.0)
+        except StateError as error:
+            raise UserError(f"the state cannot be read: {error}") from None
     return recovery

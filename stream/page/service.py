@@ -22,7 +22,7 @@ from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.config.step_settings import reloaded, settings_of
 from stream.errors import UserError
-from stream.kafka.reading import Reader, read_partition, seek
+from stream.kafka.reading import Reader, partitions_of, read_changelog, seek_to_time
 from stream.kafka.topics import verify
 from stream.page import json_views
 from stream.page.episode_views import Stories
@@ -121,21 +121,21 @@ class Service:
         changelog = topics.changelog(self._config.kafka.group)
         next_offsets = {}
         for number in range(count):
-            recovery = await read_partition(reader, TopicPartition(changelog, number))
+            recovery = await read_changelog(reader, TopicPartition(changelog, number))
             try:
                 next_offsets[number] = self.follower.recover(number, recovery)
             except StateError as error:
                 raise UserError(f"the state cannot be read: {error}") from None
         looked_back = [
-            TopicPartition(topic, number)
+            partition
             for topic in (topics.escalations, topics.feedback, topics.audit)
-            for number in range(count)
+            for partition in partitions_of(topic, count)
         ]
-        signals = [TopicPartition(topics.by_tenant, number) for number in range(count)]
+        signals = partitions_of(topics.by_tenant, count)
         silences = TopicPartition(topics.silences, 0)
         assigned = [*looked_back, *signals, silences]
         reader.assign(assigned)
-        await seek(reader, looked_back, time.time() - 86_400.0 * self._config.page.days)
+        await seek_to_time(reader, looked_back, time.time() - 86_400.0 * self._config.page.days)
         await reader.seek_to_beginning(silences)
         starts = await reader.beginning_offsets(signals)
         for tp in signals:

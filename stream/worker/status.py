@@ -15,7 +15,7 @@ from stream.config.step_settings import settings_of
 from stream.errors import UserError
 from stream.escalations.follow import MATURE_HOURS
 from stream.kafka.clients import kafka_client_options
-from stream.kafka.reading import Reader, read_partition
+from stream.kafka.reading import Reader, partitions_of, read_changelog
 from stream.kafka.topics import verify
 
 
@@ -57,15 +57,15 @@ async def status(config: Config) -> Status:
     settings = settings_of(config)
     found = Status(0, [], {}, {})
     async with Reader(config) as reader:
-        for number in range(config.kafka.partitions):
-            recovery = await read_partition(reader, TopicPartition(changelog, number))
+        for tp in partitions_of(changelog, config.kafka.partitions):
+            recovery = await read_changelog(reader, tp)
             try:
-                _add(found, Partition(number, 0, settings, recovery))
+                _add(found, Partition(tp.partition, 0, settings, recovery))
             except StateError as error:
                 raise UserError(f"the state cannot be read: {error}") from None
         committed = await committed_offsets(config)
         for topic in (topics.tickets, topics.by_tenant):
-            partitions = [TopicPartition(topic, p) for p in range(config.kafka.partitions)]
+            partitions = partitions_of(topic, config.kafka.partitions)
             ends = await reader.end_offsets(partitions)
             starts = await reader.beginning_offsets(partitions)
             found.lag[topic] = sum(

@@ -86,7 +86,7 @@ class Notify:
             found = {}
             for number in range(self.config.kafka.partitions):
                 async for _, value in read_all(self.config, topic, number):
-                    entry = AuditEntry.model_validate_json(value)
+                    entry = AuditEntry.model_validate_json(value or b"")
                     found[entry.audit_id] = entry
             return list(found.values())
 

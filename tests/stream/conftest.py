@@ -26,7 +26,7 @@ from stream.analysis.replay import Replay, replay_lines
 from stream.config.loading import load
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
-from stream.kafka.reading import read_partition
+from stream.kafka.reading import read_changelog
 from stream.kafka.ticket_sender import Pace, Sender
 from stream.kafka.topics import create
 from stream.worker.status import committed_offsets
@@ -279,7 +279,7 @@ class Rig:
             async with consumer:
                 changelog = self.topics.changelog(self.config.kafka.group)
                 return [
-                    (n, await read_partition(consumer, TopicPartition(changelog, n)))
+                    (n, await read_changelog(consumer, TopicPartition(changelog, n)))
                     for n in range(self.config.kafka.partitions)
                 ]
 
