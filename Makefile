@@ -15,7 +15,7 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo test lint types format bench schemas dashboards pictures lock clean
+.PHONY: help demo test lint types format bench schemas docs dashboards pictures lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
@@ -54,6 +54,9 @@ schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, 
 	@$(PY) -m schemas.export
 	@$(PY) -m stream.metrics_page
 	@$(PY) -m stream.notify.keys_page
+
+docs: $(STAMP) ## build the documentation site into build/site; every warning is an error
+	@$(PY) -m mkdocs build --strict --quiet
 
 dashboards: $(STAMP) ## write Grafana's dashboards anew
 	@$(PY) -m deploy.grafana

@@ -14,7 +14,7 @@ from tests.chromium import ARGUMENTS, chromium
 from tests.page_rig import PageRig
 from tests.stream.page.conftest import INCIDENT, WORLD
 
-FOLDER: Final = Path(__file__).parents[1] / "deploy" / "pictures"
+FOLDER: Final = Path(__file__).parents[1] / "docs" / "pictures"
 MOST_BYTES: Final = 200_000
 
 
