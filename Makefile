@@ -56,7 +56,7 @@ schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, 
 	@$(PY) -m stream.notify.keys_page
 
 docs: $(STAMP) ## build the documentation site into build/site; every warning is an error
-	@$(PY) -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 dashboards: $(STAMP) ## write Grafana's dashboards anew
 	@$(PY) -m deploy.grafana
