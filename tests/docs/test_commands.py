@@ -79,12 +79,13 @@ def blocks_of(page: str) -> list[Block]:
 def script_of(page: Path) -> str:
     """Return the bash script of all blocks of a page that are run.
 
-    Each block announces itself on standard error, so that a failure names its line.
+    Each block announces itself on standard error, so that a failure names its line and slow blocks show.
     """
     lines = ["set -euo pipefail"]
     for block in blocks_of(page.read_text(encoding="utf-8")):
         if not block.reason:
-            lines += [f"echo {shlex.quote(f'{page.name}:{block.line}')} >&2", block.text]
+            place = shlex.quote(f"{page.name}:{block.line}")
+            lines += [f'echo {place} "after $SECONDS s" >&2', block.text]
     return "\n".join(lines) + "\n"
 
 
