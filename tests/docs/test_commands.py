@@ -79,7 +79,7 @@ def blocks_of(page: str) -> list[Block]:
 def script_of(page: Path) -> str:
     """Return the bash script of all blocks of a page that are run.
 
-    Each block announces itself on standard error, so that a failure names its line and slow blocks show.
+    Each block announces itself on standard error: a failure names its line, and slow blocks show.
     """
     lines = ["set -euo pipefail"]
     for block in blocks_of(page.read_text(encoding="utf-8")):
