@@ -15,7 +15,7 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo test lint imports types format bench schemas dashboards pictures lock clean
+.PHONY: help demo test lint imports types format bench schemas docs dashboards pictures lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
@@ -58,6 +58,9 @@ schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, 
 	@$(PY) -m schemas.tools.export
 	@$(PY) -m stream.docsgen.metrics_page
 	@$(PY) -m stream.docsgen.receivers_page
+
+docs: $(STAMP) ## build the documentation site into build/site; every warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 dashboards: $(STAMP) ## write Grafana's dashboards anew
 	@$(PY) -m deploy.grafana

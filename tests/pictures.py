@@ -14,7 +14,7 @@ from tests.stream.page.conftest import INCIDENT, WORLD
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.page_rig import PageRig
 
-FOLDER: Final = Path(__file__).parents[1] / "deploy" / "pictures"
+FOLDER: Final = Path(__file__).parents[1] / "docs" / "pictures"
 MOST_BYTES: Final = 200_000
 
 

@@ -25,7 +25,7 @@ from tests.support.stories import MONDAY, signals
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/rules/spikewatch.yml"
-RUNBOOK = ROOT / "deploy/RUNBOOK.md"
+RUNBOOK = ROOT / "docs/reference/runbook.md"
 CASES = Path(__file__).with_name("rules_test.yml")
 
 
@@ -103,7 +103,7 @@ def test_every_alert_has_a_section_in_the_runbook() -> None:
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
     links = [rule["annotations"]["runbook_url"] for rule in rules() if "alert" in rule]
     assert {link.partition("#")[2] for link in links} == anchors
-    assert all(link.startswith("deploy/RUNBOOK.md#") for link in links)
+    assert all(link.startswith("docs/reference/runbook.md#") for link in links)
 
 
 def test_every_metric_in_a_rule_is_one_of_ours() -> None:

@@ -24,7 +24,7 @@ from stream.kafka.partitioner import partition_of
 from stream.kafka.ticket_sender import Pace
 from stream.kafka.topics import DAY_MS, specs
 
-README = Path(__file__).parents[3] / "README.md"
+TOPICS_PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "architecture.md"
 HOUR = 3600.0
 DAY = 24 * HOUR
 
@@ -239,12 +239,12 @@ def test_a_beginning_that_is_none_is_said_in_a_sentence(
     assert sentence in " ".join(done.stderr.split())
 
 
-def test_the_readme_says_of_each_topic_how_it_is_kept() -> None:
-    """Its table has a row for every topic, with the retention and clean-up that it is made with."""
-    lines = README.read_text(encoding="utf-8").splitlines()
+def test_the_documents_say_of_each_topic_how_it_is_kept() -> None:
+    """The table has a row for every topic, with the retention and clean-up that it is made with."""
+    lines = TOPICS_PAGE.read_text(encoding="utf-8").splitlines()
     for spec in specs(Config()):
         rows = [line.split("|") for line in lines if line.startswith(f"| `{spec.name}` |")]
-        assert len(rows) == 1, f"README.md: one row for the topic {spec.name} is needed"
+        assert len(rows) == 1, f"{TOPICS_PAGE.name}: one row for the topic {spec.name} is needed"
         compacted = "compact" in spec.settings.get("cleanup.policy", "")
         kept = spec.settings.get("retention.ms")
         assert rows[0][3].strip() == (f"{int(kept) // DAY_MS} days" if kept else "for ever")
