@@ -211,12 +211,12 @@ def _inherits_baseline(context: StepContext, scored: ScoredTicket) -> bool:
     """Whether a young area has the tickets that another one lost; then it takes its baseline."""
     tenant = context.tenant
     series = tenant.areas[scored.area]
-    excess = series.seen - series.model.due_by(scored.at)
+    excess = series.seen - series.model.expected_until(scored.at)
     heritage = inherited_share(tenant.areas, scored.area, scored.at, excess)
     if heritage is None:
         return False
     donor, share = heritage
-    series.model.adopt(tenant.areas[donor].model, share)
+    series.model.inherit(tenant.areas[donor].model, share)
     series.born = tenant.areas[donor].born
     series.slices.restart()
     context.guards.append("inherited")

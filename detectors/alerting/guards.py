@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from detectors.foundation.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from detectors.models import Model
 from detectors.state.series import HEAT_HOURS, Series
 
@@ -30,9 +31,9 @@ def is_feed_gap(model: Model, since: float, until: float) -> bool:
     hours = (until - since) / 3600.0
     if hours < LEAST_GAP_HOURS or model.maturity_hours < GAP_AGE_HOURS:
         return False
-    due = model.due_between(since, until)
+    expected = model.expected_between(since, until)
     variance = model.variance(hours)
-    return due >= LEAST_GAP_DUE and math.log1p(variance * due) / variance >= GAP_DOUBT
+    return expected >= LEAST_GAP_DUE and math.log1p(variance * expected) / variance >= GAP_DOUBT
 
 
 def inherited_share(
@@ -58,13 +59,15 @@ def inherited_share(
     for name, series in sorted(areas.items()):
         if name == heir or series.born > young.born:
             continue
-        since = max(young.born, at / 3600.0 - 24.0)
-        due, came = series.lately(since, at)
-        loss = due - came
-        if loss > LOSS_DEVIATIONS * math.sqrt(due + series.model.variance(hours) * due * due):
+        since = max(young.born * SECONDS_PER_HOUR, at - SECONDS_PER_DAY)
+        expected, observed = series.expected_and_observed(since, at)
+        loss = expected - observed
+        if loss > LOSS_DEVIATIONS * math.sqrt(
+            expected + series.model.variance(hours) * expected * expected
+        ):
             lost += loss
             if loss > most:
-                most, donor, share = loss, name, loss / due
+                most, donor, share = loss, name, loss / expected
     return (donor, share) if donor and lost >= HEIR_SHARE * excess else None
 
 

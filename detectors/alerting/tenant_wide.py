@@ -151,7 +151,7 @@ def _joint_score(tenant: Tenant, score: Score, threshold: float, at: float) -> S
         and episode.detected_at >= at - JOINT_SECONDS
     ]
     since = min([*starts, at - SECONDS_PER_MINUTE])
-    expected, observed = tenant.whole.lately(since / SECONDS_PER_HOUR, at)
+    expected, observed = tenant.whole.expected_and_observed(since, at)
     summaries = summaries_of_all_areas(tenant, since)
     variance = tenant.whole.model.variance(1.0)
     return Score(

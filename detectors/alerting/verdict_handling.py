@@ -137,11 +137,11 @@ def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bo
 
     *own*: the episode's counts are those of the series.
     """
-    due, came = episode.expected, episode.observed
+    expected, observed = episode.expected, episode.observed
     if not own or clock - episode.since > DAY_SECONDS:
-        since = max(episode.since, clock - DAY_SECONDS) / 3600.0
-        due, came = tenant.series(key).lately(since, clock)
-    return min(max((came + 1.0) / (due + 1.0), 1.0 / MOST_FACTOR), MOST_FACTOR)
+        since = max(episode.since, clock - DAY_SECONDS)
+        expected, observed = tenant.series(key).expected_and_observed(since, clock)
+    return min(max((observed + 1.0) / (expected + 1.0), 1.0 / MOST_FACTOR), MOST_FACTOR)
 
 
 def _may_stand_for(tenant: Tenant, page: PageRecord, other: str) -> bool:

@@ -71,12 +71,12 @@ def _usual(tenant: Tenant, key: str, dossier: EpisodeTickets, at: float) -> dict
     total = sum(rates.values())
     inside = [(rates[name], tenant.areas[name].slices) for name in busiest(tenant, dossier)]
     found: dict[str, Usual] = {}
-    for name, came in dossier.values.items():
+    for name, observed in dossier.values.items():
         dimension, _, value = name.partition("\x1f")
         if dimension == AREA:
             if value in rates:
                 found[name] = Usual(min(rates[value] / total, MOST_USUAL), AREA_VARIANCE)
-        elif came >= LEAST_TOLD and not name.startswith(OF_AN_AREA):
+        elif observed >= LEAST_TOLD and not name.startswith(OF_AN_AREA):
             known = [(rate, usual) for rate, slices in inside if (usual := slices.usual(name))]
             weight = sum(rate for rate, _ in known)
             if known and weight > 0.5 * sum(rate for rate, _ in inside):

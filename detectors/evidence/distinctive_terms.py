@@ -55,7 +55,7 @@ def distinctive_terms(
     names = [term for term, count in counts.items() if count >= least]
     if not names or background.tickets < 1.0:
         return []
-    came = np.array([counts[name] for name in names], dtype=np.float64)
+    observed = np.array([counts[name] for name in names], dtype=np.float64)
     usual = background.counts_of(names).astype(np.float64)
     elsewhere, tickets = np.zeros(len(names)), 0.0
     for vocabulary in others[:MOST_OTHERS]:
@@ -63,11 +63,11 @@ def distinctive_terms(
         tickets += vocabulary.tickets
     prior = FLAT + PRIOR * elsewhere / max(tickets, 1.0)
     rest = PRIOR + 2.0 * FLAT - prior
-    odds_inside = (came + prior) / (inside - came + rest)
+    odds_inside = (observed + prior) / (inside - observed + rest)
     odds_usual = (usual + prior) / (np.maximum(background.tickets - usual, 0.0) + rest)
     log_odds = np.log(odds_inside / odds_usual)
-    deviations = log_odds / np.sqrt(1.0 / (came + prior) + 1.0 / (usual + prior))
-    share = came / inside
+    deviations = log_odds / np.sqrt(1.0 / (observed + prior) + 1.0 / (usual + prior))
+    share = observed / inside
     rare = (usual + FLAT) / (background.tickets + 2.0 * FLAT)
     without = 1.0 - share
     gain = inside * (
@@ -76,8 +76,8 @@ def distinctive_terms(
     found = [
         DistinctiveTerm(
             name,
-            int(came[place]),
-            float(came[place] / inside),
+            int(observed[place]),
+            float(observed[place] / inside),
             float(usual[place] / background.tickets),
             float(log_odds[place]),
             float(deviations[place]),

@@ -2,7 +2,7 @@
 
 For each value, of the tickets inside: observed o of n, usual share s. It is claimed where
 
-- its part of the excess, (o - s x due) / (came - due), is at least `LEAST_SHARE`;
+- its part of the excess, (o - s x expected) / (total - expected), is at least `LEAST_SHARE`;
 - so many would be a rare chance: a beta-binomial's upper tail, with the ignorance and the clumping
   of the share in it, times the number of values tried, is small (Bonferroni). With few
   tickets chance alone decides and the bound is nearly reached: 5 % for 7. With many, what is not
@@ -94,26 +94,26 @@ def explain(
         mix: Of usual tickets.
         known: The slice that paged, if one did: it explains its page in any case.
     """
-    came, due = dossier.came, min(dossier.due, dossier.came)
-    excess = came - due
-    if came < LEAST_TICKETS or excess <= 0.0:
-        if known is None or known not in usual or came < 1.0:
+    total, expected = dossier.observed, min(dossier.expected, dossier.observed)
+    excess = total - expected
+    if total < LEAST_TICKETS or excess <= 0.0:
+        if known is None or known not in usual or total < 1.0:
             return Drivers()
         observed = dossier.values.get(known, 0.0)  # all that is too many has the value that paged
-        return Drivers((_claim((known,), observed, usual[known].share, came, due, 1.0),))
+        return Drivers((_claim((known,), observed, usual[known].share, total, expected, 1.0),))
     tried = [key for key in dossier.values if key in usual]
     counts = [dossier.values[key] for key in tried]
-    chances = _tails(came, counts, [usual[key] for key in tried])
+    chances = _tails(total, counts, [usual[key] for key in tried])
     found = {}
     for key, observed, chance in zip(tried, counts, chances, strict=True):
-        told = _claim((key,), observed, usual[key].share, came, due, chance * len(tried))
+        told = _claim((key,), observed, usual[key].share, total, expected, chance * len(tried))
         found[key] = told
-    singles = [one for key, one in found.items() if _holds(one, came) or key == known]
+    singles = [one for key, one in found.items() if _holds(one, total) or key == known]
     pairs = _together(dossier, found, usual, mix)
     inside = {key for pair in pairs for key in pair.keys}
     claims = [*pairs, *(one for one in singles if one.keys[0] not in inside)]
     if dossier.tickets >= LEAST_TICKETS:
-        claims += [one for one in _customers(dossier, mix) if _holds(one, came)]
+        claims += [one for one in _customers(dossier, mix) if _holds(one, total)]
     claims.sort(key=lambda one: (-one.gain, one.keys))
     told_of = {key.partition("\x1f")[0] for one in claims for key in one.keys}
     raw = dict(zip(tried, chances, strict=True))
@@ -121,9 +121,9 @@ def explain(
     return Drivers(tuple(claims[:MOST_EXPLAINED]), tuple(d for d in alike if d not in told_of))
 
 
-def _holds(one: ExplainedBy, came: float) -> bool:
+def _holds(one: ExplainedBy, total: float) -> bool:
     return (
-        one.p_value <= min(MOST_CHANCE, CHANCE_A_TICKET * came)
+        one.p_value <= min(MOST_CHANCE, CHANCE_A_TICKET * total)
         and one.share >= LEAST_SHARE
         and one.observed >= LEAST_TICKETS - 1.0
     )
@@ -133,38 +133,40 @@ def _claim(
     keys: tuple[str, ...],
     observed: float,
     share: float,
-    came: float,
-    due: float,
+    total: float,
+    expected: float,
     chance: float,
 ) -> ExplainedBy:
-    """That of *came*, where *due* were, so many have the *keys*, usually the *share*."""
+    """That of *total*, where *expected* were, so many have the *keys*, usually the *share*."""
     return ExplainedBy(
         keys=keys,
         observed=observed,
-        expected=share * due,
-        share=min((observed - share * due) / (came - due), 1.0) if came > due else 1.0,
-        lift=observed / (share * came) if came else 0.0,
+        expected=share * expected,
+        share=min((observed - share * expected) / (total - expected), 1.0)
+        if total > expected
+        else 1.0,
+        lift=observed / (share * total) if total else 0.0,
         p_value=min(chance, 1.0),
-        gain=_gain(observed, came, share),
+        gain=_gain(observed, total, share),
     )
 
 
-def _gain(observed: float, came: float, share: float) -> float:
-    seen = min(observed / came, 1.0)
+def _gain(observed: float, total: float, share: float) -> float:
+    seen = min(observed / total, 1.0)
     gain = seen * math.log(seen / share) if seen > 0.0 else 0.0
     if seen < 1.0:
         gain += (1.0 - seen) * math.log((1.0 - seen) / (1.0 - share))
-    return came * gain if seen > share else 0.0
+    return total * gain if seen > share else 0.0
 
 
-def _tails(came: float, counts: list[float], usual: list[Usual]) -> list[float]:
-    """The chance of at least so many of *came*, for each."""
+def _tails(total: float, counts: list[float], usual: list[Usual]) -> list[float]:
+    """The chance of at least so many of *total*, for each."""
     if not counts:
         return []
     share = np.array([one.share for one in usual])
     variance = np.array([max(one.variance, 1e-6) for one in usual])
     size = np.maximum((1.0 - share) / (share * variance) - 1.0, 0.5)
-    tickets = math.ceil(came - 1e-9)
+    tickets = math.ceil(total - 1e-9)
     # Weights are customer-equivalents: rounded down, so that no claim rests on the rounding.
     least = np.floor(np.array(counts) + 1e-9) - 1.0
     return [
@@ -199,10 +201,10 @@ def _together(
             _given(one, other, observed, up, usual, mix) for one, other in (keys, keys[::-1])
         )
         share = usual[keys[0]].share * _share_given(keys[0], keys[1], usual, mix)[0]
-        due = min(dossier.due, dossier.came)
-        told = _claim(keys, observed, share, dossier.came, due, chance)
+        expected = min(dossier.expected, dossier.observed)
+        told = _claim(keys, observed, share, dossier.observed, expected, chance)
         nearly_all = NEARLY_ALL * max(up[key].share for key in keys)
-        clear = told.p_value <= PAIR_CHANCE and _holds(told, dossier.came)
+        clear = told.p_value <= PAIR_CHANCE and _holds(told, dossier.observed)
         if clear and told.share >= nearly_all and (best is None or told.gain > best.gain):
             best = told
     return [] if best is None else [best]
@@ -234,7 +236,7 @@ def _customers(dossier: EpisodeTickets, mix: PairShares) -> list[ExplainedBy]:
     members = dossier.audience.members
     if not members or mix.alone("")[1] < LEAST_MIX:
         return []
-    due = min(dossier.due, dossier.came) / dossier.came * dossier.tickets
+    expected = min(dossier.expected, dossier.observed) / dossier.observed * dossier.tickets
     names = sorted(members, key=lambda name: (-members[name].tickets, name))[:3]
     claims = []
     for name in names:
@@ -245,7 +247,7 @@ def _customers(dossier: EpisodeTickets, mix: PairShares) -> list[ExplainedBy]:
         usual = Usual(share, 1.0 / (share * (tickets_seen + 1.0)))
         chance = _tails(float(dossier.tickets), [tickets], [usual])[0]
         chance *= max(dossier.audience.customers, 1)
-        claims.append(_claim((key,), tickets, share, float(dossier.tickets), due, chance))
+        claims.append(_claim((key,), tickets, share, float(dossier.tickets), expected, chance))
     return claims
 
 
@@ -269,6 +271,6 @@ def _alike(
         for dimension, chance in least.items()
         if chance >= ALIKE_CHANCE
         and values[dimension] > 1
-        and covered[dimension] >= ALIKE_COVERED * dossier.came
-        and dossier.came >= ALIKE_TICKETS
+        and covered[dimension] >= ALIKE_COVERED * dossier.observed
+        and dossier.observed >= ALIKE_TICKETS
     )

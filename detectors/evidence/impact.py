@@ -22,7 +22,7 @@ def impact_of(
     if (
         key == TENANT_SERIES
     ):  # its counts are weighted by what they tell: hours come from the tickets
-        excess = max(dossier.came - dossier.due, 0.0)
+        excess = max(dossier.observed - dossier.expected, 0.0)
         inside = [tenant.areas[name] for name in by_area(tenant, dossier)]
     work = _handling(inside)
     elapsed = any(series.elapsed for series in inside)

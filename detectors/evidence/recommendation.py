@@ -30,7 +30,11 @@ def product_of(
         name = taxonomy.product_of(child.product_area) or ""
         excess[name] = excess.get(name, 0.0) + child.observed - child.expected
     top = max(excess, key=lambda name: (excess[name], name), default="")
-    return top if top and excess[top] >= PRODUCT_SHARE * (dossier.came - dossier.due) else None
+    return (
+        top
+        if top and excess[top] >= PRODUCT_SHARE * (dossier.observed - dossier.expected)
+        else None
+    )
 
 
 def actions_for(

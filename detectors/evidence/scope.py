@@ -32,7 +32,7 @@ def busiest(tenant: Tenant, dossier: EpisodeTickets) -> list[str]:
 def by_area(tenant: Tenant, dossier: EpisodeTickets) -> dict[str, float]:
     """Customer-equivalents inside, by area."""
     found = {name: dossier.values.get(area_key(name)) for name in sorted(tenant.areas)}
-    return {name: came for name, came in found.items() if came is not None}
+    return {name: observed for name, observed in found.items() if observed is not None}
 
 
 def children_of(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
@@ -40,10 +40,10 @@ def children_of(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
     dossier = episode.dossier
     rates = {name: series.model.rate_at(at) for name, series in sorted(tenant.areas.items())}
     total = sum(rate for name, rate in rates.items() if tenant.knows(tenant.areas[name]))
-    due = dossier.due / max(total, 1e-9) if dossier is not None else 0.0
-    came = by_area(tenant, dossier) if dossier is not None else {}
+    expected = dossier.expected / max(total, 1e-9) if dossier is not None else 0.0
+    observed = by_area(tenant, dossier) if dossier is not None else {}
     found = []
-    for name in sorted({*came, *episode.areas} & rates.keys()):
+    for name in sorted({*observed, *episode.areas} & rates.keys()):
         own = tenant.areas[name].episode
         if own is not None and not own.running and own.resolved_at < episode.since:
             own = None  # an earlier one
@@ -51,8 +51,8 @@ def children_of(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
             Child(
                 product_area=name,
                 episode_id=own.id if own is not None else None,
-                observed=round(came.get(name, 0.0), 3),
-                expected=round(rates[name] * due, 3),
+                observed=round(observed.get(name, 0.0), 3),
+                expected=round(rates[name] * expected, 3),
             )
         )
     return sorted(found, key=lambda child: (child.expected - child.observed, child.product_area))

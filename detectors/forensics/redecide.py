@@ -149,7 +149,7 @@ def _decision(
         customers=data.customers,
         negative_log_p=score.negative_log_p if score is not None else 0.0,
         expectation=series.model.expectation(),
-        members=series.model.members() if checked is not None and kind != "slice" else [],
+        members=series.model.window_shares() if checked is not None and kind != "slice" else [],
         guards=_guards(tenant, key, done, checked, at),
         pages=len(tenant.pages),
         decided_by=place,

@@ -88,7 +88,7 @@ class WhyNot(msgspec.Struct, frozen=True):
     at: float
     nearest: NearMiss | None
     """Within an hour; None: nothing scored at all."""
-    came: dict[str, int]
+    outcomes: dict[str, int]
     """Tickets of the area within the hour before and after, by what became of them."""
     guards: dict[str, int]
     """What kept them from counting fully, or from a page."""
@@ -106,7 +106,7 @@ class _Played:
     """What came of the hours around the moment."""
 
     tenant: Tenant
-    came: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     guards: Counter[str] = field(default_factory=Counter)
     checked: list[ThresholdCheck] = field(default_factory=list)
     opened: str = ""
@@ -204,7 +204,7 @@ class SilenceInvestigation:
             area=self._area,
             at=self._at,
             nearest=_nearest(real.checked),
-            came=dict(sorted(real.came.items())),
+            outcomes=dict(sorted(real.outcomes.items())),
             guards=dict(sorted(real.guards.items())),
             more=more,
             rate=series.model.rate_at(self._at) if series is not None else 0.0,
@@ -240,14 +240,14 @@ class SilenceInvestigation:
                 higher = f", raised to {best.bar:.2f}" if best.bar > best.reckoned.limit else ""
                 return outcome, numbers + higher
         for because, change, names in COUNTERFACTUALS:
-            count = max(max(real.guards[name], real.came[name]) for name in names)
+            count = max(max(real.guards[name], real.outcomes[name]) for name in names)
             if count and self._play(change).opened:
                 return because, f"{count} tickets; without that it would have paged"
         return self._too_few(real, tenant.clock / 3600.0 - series.born)
 
     def _too_few(self, real: _Played, age: float) -> tuple[Because, str]:
         """No single thing kept it silent but what is known of the area, or how much came."""
-        counted = real.came["counted"]
+        counted = real.outcomes["counted"]
         if age < NEWBORN_HOURS["area"] + AROUND_SECONDS / 3600.0 and counted >= LEAST_EVIDENCE:
             return "cold_start", f"first heard of {age:.1f} h before"
         if age < MATURE_HOURS and self._play(grown=True).opened:
@@ -287,7 +287,7 @@ class SilenceInvestigation:
                 continue
             done = step(tenant, record.signal, self._settings, record.received_at)
             if isinstance(record.signal, Ticket) and record.signal.area == self._area:
-                played.came[done.outcome] += 1
+                played.outcomes[done.outcome] += 1
                 played.guards.update(done.guards)
             played.checked += [one for one in done.checks if one.key == self._area]
             for event in done.escalations:
@@ -380,7 +380,7 @@ def _grow(tenant: Tenant) -> None:
     tenant.inform(TENANT_SERIES)
     for series in (tenant.whole, *tenant.areas.values()):
         series.born -= GROWN_HOURS
-        series.model.grow()
+        series.model.mature()
 
 
 def _best(checked: Sequence[ThresholdCheck]) -> ThresholdCheck | None:

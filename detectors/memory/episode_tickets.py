@@ -103,10 +103,10 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
     since: float
     """What came before, seconds since 1970, is not in it."""
     accounted: float = 0.0
-    """Up to when `due` is counted."""
-    due: float = 0.0
+    """Up to when `expected` is counted."""
+    expected: float = 0.0
     """Customer-equivalents that were expected since then."""
-    came: float = 0.0
+    observed: float = 0.0
     tickets: int = 0
     values: dict[str, float] = {}
     """Customer-equivalents by key."""
@@ -119,7 +119,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
         """Up to *until*, *rate* an hour were due; what is *calm* again explains nothing."""
         if until > self.accounted:
             if not calm:
-                self.due += rate * (until - self.accounted) / 3600.0
+                self.expected += rate * (until - self.accounted) / 3600.0
             self.accounted = until
 
     def add(
@@ -165,7 +165,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
 
     def _count_values(self, note: TicketSummary, also: tuple[str, ...]) -> None:
         weight = note.weight
-        self.came += weight
+        self.observed += weight
         keys = (*also, *note.keys)
         for key in keys:
             _count(self.values, key, weight, MOST_VALUES)
@@ -179,7 +179,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
         if at < self.since:
             return
         self.tickets = max(0, self.tickets - inside)
-        self.came = max(0.0, self.came - note.weight)
+        self.observed = max(0.0, self.observed - note.weight)
         keys = (*also, *note.keys)
         for counts, names in ((self.values, keys), (self.pairs, _pairs(keys))):
             for name in names:

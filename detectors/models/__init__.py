@@ -1,27 +1,39 @@
 """Models behind one interface (`detectors.models.base.Model`), chosen by name.
 
-Adding one: a file with a class, one line in `_MODELS`, one in
-`detectors.policy.settings.ModelName`; the contract suite in
+To add one, write the module ``detectors/models/NAME.py`` with a class whose `name` is NAME, and add
+NAME to `detectors.policy.settings.ModelName`. The contract suite in
 ``tests/detectors/models/test_models.py`` then runs over it.
 """
 
 from importlib import import_module
-from typing import Final, cast
+from typing import Final, get_args
 
 from detectors.models.base import Arrival, Model, Score
 from detectors.policy.settings import ModelName
 
 __all__ = ["MODEL_NAMES", "Arrival", "Model", "Score", "model_class"]
 
-_MODELS: Final[dict[ModelName, str]] = {
-    "cusum_bank": "detectors.models.cusum_bank:CusumBank",
-    "gaussian": "detectors.models.gaussian:GaussianBuckets",
-    "half_space_trees": "detectors.models.half_space_trees:HalfSpaceBuckets",
-}
-MODEL_NAMES: Final = tuple(_MODELS)
+MODEL_NAMES: Final[tuple[ModelName, ...]] = get_args(ModelName)
 
 
 def model_class(name: ModelName) -> type[Model]:
-    """The class called *name*; imported only when asked for: river takes a second to import."""
-    module, attribute = _MODELS[name].split(":")
-    return cast("type[Model]", getattr(import_module(module), attribute))
+    """Return the class of a model.
+
+    Its module is imported only when it is asked for, because river takes a second to import.
+
+    Raises:
+        LookupError: The module of that name has no class of that name.
+
+    Example:
+        >>> model_class("cusum_bank").__name__
+        'CusumBank'
+    """
+    module = import_module(f"{__name__}.{name}")
+    for candidate in vars(module).values():
+        if (
+            isinstance(candidate, type)
+            and issubclass(candidate, Model)
+            and candidate.__dict__.get("name") == name
+        ):
+            return candidate
+    raise LookupError(f"{module.__name__} has no model whose name is {name!r}")

@@ -88,20 +88,20 @@ class Baseline(msgspec.Struct, array_like=True):
     """The first hour of `rates`: of the local day that runs."""
     rates: Floats = msgspec.field(default_factory=lambda: zeros(0))
     """Customer-equivalents an hour, expected in the hours of the day."""
-    due_before: float = 0.0
+    expected_before: float = 0.0
     """Expected from birth to `start`."""
     squares_before: float = 0.0
     """The same of the square of each hour's rate."""
-    came: float = 0.3
+    observed: float = 0.3
     """Customer-equivalents the level rests on, faded. The weak start: one an hour, or anything."""
-    due: float = 0.3
-    long_came: float = 0.3
-    """The same as `came` and `due`, remembered for longer: a quiet week is no new normal."""
-    long_due: float = 0.3
-    day_came: Floats = msgspec.field(default_factory=lambda: zeros(48))
-    day_due: Floats = msgspec.field(default_factory=lambda: zeros(48))
-    week_came: Floats = msgspec.field(default_factory=lambda: zeros(SLOTS))
-    week_due: Floats = msgspec.field(default_factory=lambda: zeros(SLOTS))
+    expected: float = 0.3
+    long_observed: float = 0.3
+    """Like `observed`, remembered for longer: a quiet week is not a new normal."""
+    long_expected: float = 0.3
+    day_observed: Floats = msgspec.field(default_factory=lambda: zeros(48))
+    day_expected: Floats = msgspec.field(default_factory=lambda: zeros(48))
+    week_observed: Floats = msgspec.field(default_factory=lambda: zeros(SLOTS))
+    week_expected: Floats = msgspec.field(default_factory=lambda: zeros(SLOTS))
     pending: dict[int, float] = {}
     hour_moment: float = 20.0
     hour_weight: float = 400.0
@@ -109,7 +109,7 @@ class Baseline(msgspec.Struct, array_like=True):
     day_weight: float = 400.0
     day_so_far: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Of the day that is being learned: came, due, sum of due^2."""
-    today_came: float = 0.0
+    today_observed: float = 0.0
     """Of the hours of the day that are over, each bounded and weighted by what it tells."""
     today_hour: int = 0
     """The first hour that is not in it."""
@@ -145,16 +145,16 @@ class Baseline(msgspec.Struct, array_like=True):
         """
         if hour < self.born:
             return False
-        due = sum(self.rates)
-        if bounded and self.late + weight > due + LATE_DEVIATIONS * math.sqrt(due + 1.0):
+        expected = sum(self.rates)
+        if bounded and self.late + weight > expected + LATE_DEVIATIONS * math.sqrt(expected + 1.0):
             return True  # a flood of old tickets: it is counted, and teaches no more today
         self.late += weight
         day = day_of(hour, *zone(context))
         slot = int(day.slots[hour - day.start])
-        level = max(self.came / self.due, LEAST_RATE)
+        level = max(self.observed / self.expected, LEAST_RATE)
         age = self.learned - hour
-        self.came += weight * self._level_decay() ** age / (1.0 + self.hour_dispersion * level)
-        self.week_came[slot] += weight * SEASON_DECAY ** (age / SLOTS)
+        self.observed += weight * self._level_decay() ** age / (1.0 + self.hour_dispersion * level)
+        self.week_observed[slot] += weight * SEASON_DECAY ** (age / SLOTS)
         return True
 
     @property
@@ -166,9 +166,9 @@ class Baseline(msgspec.Struct, array_like=True):
         """The same of any hour: of another day as of this one, for want of better."""
         return self.rates[(hour - self.start) % len(self.rates)]
 
-    def due_between(self, begin: int, end: int, context: Context) -> float:
+    def expected_between(self, begin: int, end: int, context: Context) -> float:
         """Expected from hour *begin* to before *end*, a week at most, each day by its season."""
-        total, level = 0.0, self.came / self.due
+        total, level = 0.0, self.observed / self.expected
         end = min(end, begin + SLOTS)
         while begin < end:
             day = day_of(begin, *zone(context))
@@ -178,12 +178,16 @@ class Baseline(msgspec.Struct, array_like=True):
             begin = until
         return total
 
-    def advance(self, hour: int, context: Context, suspect: int | None = None) -> None:
+    def advance(self, hour: int, context: Context, suspect: int | None = None) -> bool:
         """Come to *hour*: learn the days that are old enough, expect the day that runs anew.
 
         What came since the hour *suspect* is learned later, if there is one: a slow rise must not
         raise its own bar. Later, not never, and `LONGEST_HOLD_HOURS` at most.
+
+        Returns:
+            Whether the rates of the day were computed anew.
         """
+        before = self.rates
         if hour - self.hour > LONGEST_GAP_HOURS:
             self._skip_to(hour - LONGEST_GAP_HOURS, context)
         while hour >= self.start + len(self.rates):
@@ -193,8 +197,13 @@ class Baseline(msgspec.Struct, array_like=True):
             if hour - self.born <= NEWBORN_HOURS:
                 self._learn_until(hour, context)
                 self._expect(day_of(hour, *zone(context)), context)
+        return self.rates is not before
 
-    def today_so_far(self, totals: "Totals") -> tuple[float, float]:
+    def totals(self) -> Totals:
+        """Return the running totals over the hours of the current day."""
+        return Totals(self.rates, self.expected_before, self.squares_before, self.hour_dispersion)
+
+    def today_so_far(self, totals: Totals) -> tuple[float, float]:
         """What came and what was due in the hours of the day that are over, weighted.
 
         For a gamma filter of today's level. Each hour counts with the weight of what it tells.
@@ -207,28 +216,28 @@ class Baseline(msgspec.Struct, array_like=True):
             for over in range(max(self.today_hour, self.start), hour):
                 if self.gaps and self._in_gap(over):  # as if what was due had come
                     rate = self.rates[over - self.start]
-                    self.today_came += rate / (1.0 + self.hour_dispersion * rate)
+                    self.today_observed += rate / (1.0 + self.hour_dispersion * rate)
                 elif over in pending:
                     rate = self.rates[over - self.start]
                     bound = 3.0 * rate + 3.0
                     count = pending[over]
-                    self.today_came += (count if count < bound else bound) / (
+                    self.today_observed += (count if count < bound else bound) / (
                         1.0 + self.hour_dispersion * rate
                     )
             self.today_hour = hour
-        return self.today_came, totals.worth[hour - self.start]
+        return self.today_observed, totals.information[hour - self.start]
 
     def rebase(self, factor: float) -> None:
         """The level is *factor* times what was thought: a new normal, from this hour on."""
-        self.due /= factor
-        self.long_due /= factor
+        self.expected /= factor
+        self.long_expected /= factor
         into = self.hour - self.start
         self.rates = array("f", [*self.rates[:into], *(r * factor for r in self.rates[into:])])
 
-    def grow(self) -> None:
+    def mature(self) -> None:
         """As if it were old enough that nothing is laid on youth."""
         self.born -= _GROWN_HOURS
-        self.ignorance = _LEAST_IGNORANCE + 1.0 / self.came
+        self.ignorance = _LEAST_IGNORANCE + 1.0 / self.observed
 
     def mark_gap(self, begin: int, end: int) -> None:
         """From hour *begin* to before *end* the feed was silent: those hours teach nothing."""
@@ -237,13 +246,13 @@ class Baseline(msgspec.Struct, array_like=True):
     def _in_gap(self, hour: int) -> bool:
         return any(begin <= hour < end for begin, end in self.gaps)
 
-    def adopt(self, other: "Baseline", share: float, context: Context) -> None:
+    def inherit(self, other: "Baseline", share: float, context: Context) -> None:
         """This series carries on what *other* was, at *share* of its level."""
         for name in _INHERITED:
             value = getattr(other, name)
             setattr(self, name, value[:] if isinstance(value, array) else value)
-        self.due = other.due / max(share, 1e-6)
-        self.long_came, self.long_due = self.came, self.due
+        self.expected = other.expected / max(share, 1e-6)
+        self.long_observed, self.long_expected = self.observed, self.expected
         self.born = min(self.born, other.born)
         self._expect(day_of(self.hour, *zone(context)), context)
 
@@ -260,10 +269,10 @@ class Baseline(msgspec.Struct, array_like=True):
 
     def _close_day(self, until: int) -> None:
         """Count what was due in the day that runs; today's level begins anew."""
-        totals = Totals(self)
-        self.due_before = totals.due[-1]
+        totals = self.totals()
+        self.expected_before = totals.expected[-1]
         self.squares_before = totals.squares[-1]
-        self.today_came, self.today_hour, self.late = 0.0, until, 0.0
+        self.today_observed, self.today_hour, self.late = 0.0, until, 0.0
 
     def _enter_day(self, context: Context, suspect: int | None) -> None:
         """The next day begins: learn what is old enough, and expect its hours."""
@@ -278,7 +287,9 @@ class Baseline(msgspec.Struct, array_like=True):
 
     def _expect(self, day: Day, context: Context) -> None:
         """The rates of *day*, as far as is known now; of the hours that are over they stay."""
-        level = max(self.came / self.due, QUIET_SHARE * self.long_came / self.long_due)
+        level = max(
+            self.observed / self.expected, QUIET_SHARE * self.long_observed / self.long_expected
+        )
         if self._is_sparse(context):
             factors = context.profile.of_day(day)
             fresh = array("f", [max(level * factor, LEAST_RATE) for factor in factors])
@@ -292,7 +303,7 @@ class Baseline(msgspec.Struct, array_like=True):
             fresh = self.rates[:kept] + fresh[kept:]
         self.start, self.rates = day.start, fresh
         age, tenant_age = self.hour - self.born, self.hour - context.tenant_born
-        self.ignorance = _LEAST_IGNORANCE + 1.0 / self.came
+        self.ignorance = _LEAST_IGNORANCE + 1.0 / self.observed
         if age < _GROWN_HOURS:
             self.ignorance += 0.3 * math.exp(-age / 240.0)
         if tenant_age < _GROWN_HOURS:
@@ -301,7 +312,7 @@ class Baseline(msgspec.Struct, array_like=True):
     def _is_sparse(self, context: Context) -> bool:
         """Whether there is too little to learn a season of its own from: the shared one will do."""
         return (
-            self.came < SPARSE_RATE * self.due
+            self.observed < SPARSE_RATE * self.expected
             and not context.teaches
             and not context.calendar.events
             and not self.gaps
@@ -311,7 +322,7 @@ class Baseline(msgspec.Struct, array_like=True):
         """Learn the hours from *begin* to before *end*: the level, and how far days scatter."""
         factors = context.profile.of_day(day)
         season = sum(factors[begin - day.start : end - day.start])
-        level = self.came / self.due
+        level = self.observed / self.expected
         mean = max(level * season, 1e-6)
         variance = self.hour_dispersion + self.day_dispersion + self.ignorance
         deviation = math.sqrt(mean + variance * mean * mean)
@@ -331,29 +342,29 @@ class Baseline(msgspec.Struct, array_like=True):
         shared = context.profile.at(day.slots)
         if context.teaches:  # the profile is its own season
             return shared
-        own_day = (view(self.day_came)[day.shapes] + _OWN_DAY) / (
-            view(self.day_due)[day.shapes] + _OWN_DAY
+        own_day = (view(self.day_observed)[day.shapes] + _OWN_DAY) / (
+            view(self.day_expected)[day.shapes] + _OWN_DAY
         )
-        own_week = (view(self.week_came)[day.slots] + _OWN_WEEK) / (
-            view(self.week_due)[day.slots] + _OWN_WEEK
+        own_week = (view(self.week_observed)[day.slots] + _OWN_WEEK) / (
+            view(self.week_expected)[day.slots] + _OWN_WEEK
         )
         result: Row = shared * own_day * own_week
         return result
 
-    def _learn_level(self, came: float, due: float, decay: float, hours: int) -> None:
+    def _learn_level(self, observed: float, expected: float, decay: float, hours: int) -> None:
         """So much *came* where the season alone was *due*, in so many *hours*."""
-        self.came = self.came * decay + came
-        self.due = self.due * decay + due
+        self.observed = self.observed * decay + observed
+        self.expected = self.expected * decay + expected
         longer = decay if self.hour - self.born < YOUNG_HOURS else max(decay, _LONG_DECAY**hours)
-        self.long_came = self.long_came * longer + came
-        self.long_due = self.long_due * longer + due
+        self.long_observed = self.long_observed * longer + observed
+        self.long_expected = self.long_expected * longer + expected
 
     def _level_decay(self) -> float:
         """Of the level, an hour: half-life a quarter of the age, one day to one week.
 
         Longer where tickets are few, up to eight weeks: there chance hides more than drift does.
         """
-        longest = min(max(168.0, LEVEL_TICKETS * self.due / self.came), 1_344.0)
+        longest = min(max(168.0, LEVEL_TICKETS * self.expected / self.observed), 1_344.0)
         half_life = min(max(0.25 * (self.hour - self.born), 24.0), longest)
         return 0.5 ** (1.0 / half_life)  # type: ignore[no-any-return]  # float ** float is Any in typeshed
 
@@ -384,8 +395,8 @@ class Baseline(msgspec.Struct, array_like=True):
                         self.day_so_far = (0.0, 0.0, 0.0)
                     return
         slots, shapes = slots[hours], shapes[hours]
-        day_came, day_due = view(self.day_came), view(self.day_due)
-        week_came, week_due = view(self.week_came), view(self.week_due)
+        day_came, day_due = view(self.day_observed), view(self.day_expected)
+        week_came, week_due = view(self.week_observed), view(self.week_expected)
         shared = context.profile.at(slots)
         if context.teaches:
             own_day = np.ones(len(slots))
@@ -394,7 +405,7 @@ class Baseline(msgspec.Struct, array_like=True):
             own_day = (day_came[shapes] + _OWN_DAY) / (day_due[shapes] + _OWN_DAY)
             season = shared * own_day
             season = season * ((week_came[slots] + _OWN_WEEK) / (week_due[slots] + _OWN_WEEK))
-        level = self.came / self.due
+        level = self.observed / self.expected
         means = np.maximum(level * season, 1e-6)
         dispersion = self.hour_dispersion + self.day_dispersion
         deviations = np.sqrt(means + (dispersion + self.ignorance) * means * means)
@@ -413,7 +424,7 @@ class Baseline(msgspec.Struct, array_like=True):
             float(taught_came.sum()), float((worth * season).sum()), decay, end - begin
         )
         if begin - self.born < YOUNG_HOURS:  # what it started from was a guess
-            level = self.came / self.due
+            level = self.observed / self.expected
         if context.teaches:
             context.profile.learn(slots, kept, max(level, LEAST_RATE))
             return
@@ -446,12 +457,14 @@ class Baseline(msgspec.Struct, array_like=True):
 
     def _learn_day(self, kept: float, mean: float, squared: float, *, whole: bool) -> None:
         """The moment of a day, once it is *whole*: what came and was due of it, and its squares."""
-        came, due, squares = self.day_so_far
-        came, due, squares = came + kept, due + mean, squares + squared
-        self.day_so_far = (came, due, squares)
+        observed, expected, squares = self.day_so_far
+        observed, expected, squares = observed + kept, expected + mean, squares + squared
+        self.day_so_far = (observed, expected, squares)
         if whole:
-            noise = 1.0 / due + self.hour_dispersion * squares / due**2
-            moment = ((came - due) ** 2 - came - self.hour_dispersion * squares) / due**2
+            noise = 1.0 / expected + self.hour_dispersion * squares / expected**2
+            moment = (
+                (observed - expected) ** 2 - observed - self.hour_dispersion * squares
+            ) / expected**2
             moment = min(moment, DAY_CLIP * (self.day_dispersion + noise)) / DAY_CLIP_KEEPS
             weight = min(40.0, 0.5 / (noise + self.day_dispersion) ** 2)
             self.day_moment = self.day_moment * _DAY_FADE + weight * moment
@@ -462,11 +475,11 @@ class Baseline(msgspec.Struct, array_like=True):
 
 
 _INHERITED: Final = (
-    "came",
-    "day_came",
-    "day_due",
-    "week_came",
-    "week_due",
+    "observed",
+    "day_observed",
+    "day_expected",
+    "week_observed",
+    "week_expected",
     "hour_moment",
     "hour_weight",
     "day_moment",

@@ -27,8 +27,8 @@ the time is a martingale, so a score of s is passed by chance at most once in e^
 the rate. No multiple and no rate taxes another, and nothing waits for a bucket to end.
 """
 
-import copy
 import math
+from collections.abc import Sequence
 from typing import ClassVar, Final, Self
 
 import msgspec
@@ -37,10 +37,9 @@ from detectors.foundation import state_codec
 from detectors.foundation.count_statistics import (
     hours_of_starts,
     log_likelihood_ratio,
-    negative_log_tail,
 )
+from detectors.foundation.units import HOURS_PER_DAY, HOURS_PER_WEEK
 from detectors.models.base import (
-    HOURS_A_WEEK,
     LEAST_EVIDENCE,
     Arrival,
     Expectation,
@@ -49,7 +48,7 @@ from detectors.models.base import (
     WindowShare,
 )
 from detectors.models.baseline import Baseline, Context
-from detectors.models.day_totals import Totals
+from detectors.models.window_score import WindowEvidence, combine_windows, evidence_of
 
 NEW_NORMAL_HOURS: Final = 48.0
 """A window that is this long and beyond doubt is no spike any more: the level is re-based."""
@@ -62,7 +61,7 @@ TODAY_BOUNDS: Final = (0.7, 1.5)
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0)
 LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0, 48.0)
 """A window that is older begins anew: nothing is blamed on last month."""
-_ALL_STARTS: Final = HOURS_A_WEEK * len(MULTIPLES)
+_ALL_STARTS: Final = HOURS_PER_WEEK * len(MULTIPLES)
 FIRST_HOURS: Final = 2
 """Of a tenant; in them no window is longer than the hour, since each hour mends the rates."""
 JUDGED_ABOVE: Final = 1.5
@@ -81,20 +80,20 @@ class Window(msgspec.Struct, array_like=True, gc=False):
     """Hours of starts that are as likely as the best one: Shiryaev-Roberts over exp(cusum)."""
     observed: float = 0.0
     start: float = 0.0
-    due_at_start: float = 0.0
+    expected_at_start: float = 0.0
     squares_at_start: float = 0.0
     """Running total of each hour's squared rate, less what of the first hour is not inside."""
     tickets: int = 0
     customers: int = 0
-    today_came: float = 0.0
+    today_observed: float = 0.0
     """What today had told before the window began; see `Baseline.today_so_far`."""
-    today_due: float = 0.0
+    today_expected: float = 0.0
 
 
 class _State(msgspec.Struct, array_like=True):
     baseline: Baseline
     windows: list[Window] = msgspec.field(default_factory=lambda: [Window() for _ in MULTIPLES])
-    due: float = 0.0
+    expected: float = 0.0
     """Expected from birth to the last ticket."""
     at: float = 0.0
     """When that was, in hours since 1970."""
@@ -122,7 +121,7 @@ class CusumBank(Model):
         hours = start / 3600.0
         self._state = _State(Baseline.starting(int(start // 3600), context), at=hours)
         self._look()
-        self._state.due = self._due(hours)
+        self._state.expected = self._expected(hours)
 
     def observe(self, x: Arrival) -> Score:
         """See `Model`."""
@@ -142,10 +141,10 @@ class CusumBank(Model):
         hour = int(at // 3600)
         baseline = self._state.baseline
         if hour > baseline.hour:
-            baseline.advance(hour, self._context, self._suspect())
+            has_new_rates = baseline.advance(hour, self._context, self._suspect())
             if hour - self._context.tenant_born <= FIRST_HOURS:  # what was due was a guess
                 self.restart()
-            if self._totals.of is not baseline.rates:
+            if has_new_rates:
                 self._look()
             else:
                 self._steps = _steps(baseline)
@@ -178,10 +177,10 @@ class CusumBank(Model):
         self._state.baseline.mark_gap(int(since // 3600), int(until // 3600) + 1)
         self.restart()
 
-    def adopt(self, other: Model, share: float) -> None:
+    def inherit(self, other: Model, share: float) -> None:
         """See `Model`."""
         assert isinstance(other, CusumBank)
-        self._state.baseline.adopt(other._state.baseline, share, self._context)
+        self._state.baseline.inherit(other._state.baseline, share, self._context)
         self._look()
         self.restart()
 
@@ -190,12 +189,12 @@ class CusumBank(Model):
         state = self._state
         state.baseline.rebase(factor)
         self._look()
-        state.due = self._due(max(state.at, float(state.baseline.hour)))
+        state.expected = self._expected(max(state.at, float(state.baseline.hour)))
         self.restart()
 
-    def due_by(self, at: float) -> float:
+    def expected_until(self, at: float) -> float:
         """See `Model`."""
-        return self._due(max(at / 3600.0, self._state.at))
+        return self._expected(max(at / 3600.0, self._state.at))
 
     @property
     def rate(self) -> float:
@@ -206,18 +205,18 @@ class CusumBank(Model):
         """See `Model`."""
         return self._state.baseline.rate_at(int(at // 3600))
 
-    def lately(self, since: float, at: float) -> tuple[float, float]:
+    def expected_and_observed(self, since: float, at: float) -> tuple[float, float]:
         """See `Model`."""
         baseline = self._state.baseline
-        hours = range(max(int(since), int(at // 3600) - 24), int(at // 3600) + 1)
-        due = sum(baseline.rate_at(hour) for hour in hours) - baseline.rate_at(hours[-1]) * (
+        hours = range(max(int(since / 3600.0), int(at // 3600) - 24), int(at // 3600) + 1)
+        expected = sum(baseline.rate_at(hour) for hour in hours) - baseline.rate_at(hours[-1]) * (
             1.0 - at % 3600.0 / 3600.0
         )
-        return due, sum(baseline.pending.get(hour, 0.0) for hour in hours)
+        return expected, sum(baseline.pending.get(hour, 0.0) for hour in hours)
 
-    def due_between(self, since: float, until: float) -> float:
+    def expected_between(self, since: float, until: float) -> float:
         """See `Model`."""
-        return self._state.baseline.due_between(
+        return self._state.baseline.expected_between(
             int(since // 3600), int(until // 3600), self._context
         )
 
@@ -231,7 +230,7 @@ class CusumBank(Model):
         )
 
     @property
-    def information(self) -> float:
+    def ticket_weight(self) -> float:
         """See `Model`."""
         baseline = self._state.baseline
         return 1.0 / (1.0 + baseline.hour_dispersion * baseline.rate)
@@ -241,14 +240,14 @@ class CusumBank(Model):
         """See `Model`."""
         return float(self._state.baseline.learned - self._state.baseline.born)
 
-    def grow(self) -> None:
+    def mature(self) -> None:
         """See `Model`."""
-        self._state.baseline.grow()
+        self._state.baseline.mature()
 
     def expectation(self) -> Expectation:
         """See `Model`."""
         baseline = self._state.baseline
-        level = baseline.came / baseline.due
+        level = baseline.observed / baseline.expected
         return Expectation(
             baseline.rate,
             level,
@@ -256,17 +255,27 @@ class CusumBank(Model):
             baseline.hour_dispersion,
             baseline.day_dispersion,
             baseline.ignorance,
-            baseline.came,
-            self.maturity_hours / HOURS_A_WEEK,
+            baseline.observed,
+            self.maturity_hours / HOURS_PER_WEEK,
         )
 
-    def members(self) -> list[WindowShare]:
+    def window_shares(self) -> list[WindowShare]:
         """See `Model`."""
-        twin = self.restore(self.encode(), copy.deepcopy(self._context))
-        told: list[WindowShare] = []
-        twin._judge(twin._state.at, twin._state.due, told)
-        total = sum(member.share for member in told)
-        return [msgspec.structs.replace(member, share=member.share / total) for member in told]
+        windows = self._evidence(self._state.at, self._state.expected)
+        total = sum(evidence.value for evidence in windows)
+        return [
+            WindowShare(
+                evidence.multiple,
+                evidence.window.start * 3600.0,
+                evidence.window.observed,
+                evidence.expected,
+                evidence.variance,
+                evidence.log_ratio,
+                evidence.hours_of_starts,
+                evidence.value / total,
+            )
+            for evidence in windows
+        ]
 
     def encode(self) -> bytes:
         """See `Model`."""
@@ -289,21 +298,21 @@ class CusumBank(Model):
     def _look(self) -> None:
         """Derive from the state what is read most."""
         baseline = self._state.baseline
-        self._totals = Totals(baseline)
+        self._totals = baseline.totals()
         self._steps = _steps(baseline)
 
-    def _due(self, at: float) -> float:
+    def _expected(self, at: float) -> float:
         """Expected from birth until *at* (hours), within the hour that runs."""
         baseline = self._state.baseline
         into = baseline.hour - baseline.start
-        return self._totals.due[into] + self._totals.of[into] * (at - baseline.hour)
+        return self._totals.expected[into] + self._totals.rates[into] * (at - baseline.hour)
 
     def _fold(self, at: float, weight: float, last_seen: float, until: float) -> Score:
         """Take one more ticket into every window, and judge where it may matter."""
         state = self._state
-        due = self._due(at)
-        step, hours = due - state.due, at - state.at
-        state.due, state.at = due, at
+        expected = self._expected(at)
+        step, hours = expected - state.expected, at - state.at
+        state.expected, state.at = expected, at
         step = step if step > 0.0 else 0.0
         hours = hours if hours > 0.0 else 0.0
         judged = False
@@ -325,8 +334,8 @@ class CusumBank(Model):
                 window.cusum = weight * gain
                 window.observed = weight
                 window.start = at
-                window.due_at_start = due
-                window.squares_at_start, window.today_came, window.today_due = begin
+                window.expected_at_start = expected
+                window.squares_at_start, window.today_observed, window.today_expected = begin
                 window.tickets = window.customers = 1
                 continue
             window.starts += fresh * exp(-cusum)
@@ -338,27 +347,43 @@ class CusumBank(Model):
             if cusum > JUDGED_ABOVE and window.customers >= LEAST_EVIDENCE:
                 judged = True
         if until > at:  # it may have come at any time of the day: all of the day is due
-            at, due = until, max(due, self._totals.due[-1])
-        return self._judge(at, due) if judged else _NO_SCORE
+            at, expected = until, max(expected, self._totals.expected[-1])
+        return self._score(at, expected) if judged else _NO_SCORE
 
     def _begin(self, at: float) -> tuple[float, float, float]:
         """Of a window that begins *at*: squares before it, and what today had told."""
         baseline, totals = self._state.baseline, self._totals
         into = baseline.hour - baseline.start
-        outside = totals.of[into] * (baseline.hour + 1 - at)
-        came, due = baseline.today_so_far(totals)
-        return totals.squares[into + 1] - outside * outside, came, due
+        outside = totals.rates[into] * (baseline.hour + 1 - at)
+        observed, expected = baseline.today_so_far(totals)
+        return totals.squares[into + 1] - outside * outside, observed, expected
 
-    def _judge(self, at: float, due: float, told: list[WindowShare] | None = None) -> Score:
-        """The score of the windows that end now; each one is *told*, for those who ask."""
+    def _score(self, at: float, expected: float) -> Score:
+        """Return the score of the windows that end now, and accept a lasting level as normal."""
+        windows = self._evidence(at, expected)
+        score = combine_windows(windows, _ALL_STARTS)
+        if score is None:
+            return _NO_SCORE
+        factor = _new_normal(windows, at)
+        if factor:
+            self.rebase(factor)
+            self._state.expected = self._expected(at)
+        return score
+
+    def _evidence(self, at: float, expected: float) -> list[WindowEvidence]:
+        """Return the windows whose evidence matters at a time, in the order of their multiples.
+
+        Args:
+            at: Hours since 1970.
+            expected: Customer-equivalents expected from birth until then.
+        """
         state = self._state
         baseline, totals = state.baseline, self._totals
         into = baseline.hour - baseline.start
         least_mean = baseline.rate * SHORTEST_HOURS
-        this_hour = totals.of[into] * (at - baseline.hour)
+        this_hour = totals.rates[into] * (at - baseline.hour)
         squares_now = totals.squares[into] + this_hour * this_hour
-        total, best_value, best = 0.0, 0.0, None
-        new_normal = 0.0
+        found = []
         for window, multiple in zip(state.windows, MULTIPLES, strict=True):
             observed = window.observed
             if (
@@ -368,7 +393,7 @@ class CusumBank(Model):
             ):
                 continue
             length = max(at - window.start, SHORTEST_HOURS)
-            mean = max(due - window.due_at_start, least_mean)
+            mean = max(expected - window.expected_at_start, least_mean)
             day = baseline.day_dispersion
             squares = (
                 mean * mean
@@ -376,58 +401,37 @@ class CusumBank(Model):
                 else squares_now - window.squares_at_start
             )
             noise = max(squares, 0.0) * baseline.hour_dispersion / (mean * mean)
-            if window.start >= baseline.start:  # what today told before is part of what is due
+            if window.start >= baseline.start:  # the hours of today before it tell today's level
                 prior = 1.0 / day
-                today = (prior + window.today_came) / (prior + window.today_due)
+                today = (prior + window.today_observed) / (prior + window.today_expected)
                 mean *= min(max(today, TODAY_BOUNDS[0]), TODAY_BOUNDS[1])
-                day = 1.0 / (prior + window.today_due)
-            elif length > 24.0:
-                day *= 24.0 / length
+                day = 1.0 / (prior + window.today_expected)
+            elif length > HOURS_PER_DAY:
+                day *= HOURS_PER_DAY / length
             variance = noise + day + baseline.ignorance
             size = 1.0 / variance
             ratio = log_likelihood_ratio(observed, mean, size, multiple)
             if ratio < 1.0:
                 continue
-            starts = max(
-                window.starts, hours_of_starts(observed, mean, size, multiple, ratio, length)
-            )
-            value = starts * math.exp(min(ratio, 500.0))
-            total += value
-            if told is not None:
-                told.append(
-                    WindowShare(
-                        multiple,
-                        window.start * 3600.0,
-                        observed,
-                        mean,
-                        variance,
-                        ratio,
-                        starts,
-                        value,
-                    )
-                )
-            if value > best_value:
-                best_value, best = value, (window, mean, variance)
-            lasting = length > NEW_NORMAL_HOURS and ratio > NEW_NORMAL_DOUBT
-            if lasting and observed > NEW_NORMAL_RATIO * mean:
-                new_normal = min(observed / mean, 10.0)
-        if best is None or total < _ALL_STARTS:
-            return _NO_SCORE
-        window, mean, variance = best
-        score = Score(
-            math.log(total / _ALL_STARTS),
-            window.start * 3600.0,
-            window.observed,
-            mean,
-            window.tickets,
-            window.customers,
-            negative_log_tail(window.observed, mean, 1.0 / variance),
-            variance,
-        )
-        if new_normal:  # two days beyond doubt are no spike
-            self.rebase(new_normal)
-            state.due = self._due(at)
-        return score
+            starts = hours_of_starts(observed, mean, size, multiple, ratio, length)
+            starts = max(window.starts, starts)
+            found.append(evidence_of(window, multiple, mean, variance, ratio, starts))
+        return found
+
+
+def _new_normal(windows: Sequence[WindowEvidence], at: float) -> float:
+    """Return the factor of a level that has lasted for two days beyond doubt; 0 if none has."""
+    factor = 0.0
+    for evidence in windows:
+        window = evidence.window
+        is_lasting = max(at - window.start, SHORTEST_HOURS) > NEW_NORMAL_HOURS
+        if (
+            is_lasting
+            and evidence.log_ratio > NEW_NORMAL_DOUBT
+            and window.observed > NEW_NORMAL_RATIO * evidence.expected
+        ):
+            factor = min(window.observed / evidence.expected, 10.0)
+    return factor
 
 
 def _steps(baseline: Baseline) -> tuple[tuple[float, float], ...]:

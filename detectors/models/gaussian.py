@@ -33,10 +33,10 @@ class GaussianBuckets(BucketedModel):
     def _learn(self, count: float) -> None:
         self._scorer.learn_one(None, count)
 
-    def _river_state(self) -> list[float]:
+    def _learned_numbers(self) -> list[float]:
         variance = self._gaussian._var
         return [variance.mean.n, variance.mean.get(), variance._S]
 
-    def _set_river_state(self, numbers: list[float]) -> None:
+    def _restore_numbers(self, numbers: list[float]) -> None:
         variance = self._gaussian._var
         variance.mean.n, variance.mean._mean, variance._S = numbers

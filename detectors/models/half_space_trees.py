@@ -60,7 +60,7 @@ class HalfSpaceBuckets(BucketedModel):
         self._trees.learn_one(self._feature(count))
         self._largest = max(count, self._largest * FADE)
 
-    def _river_state(self) -> list[float]:
+    def _learned_numbers(self) -> list[float]:
         trees = self._trees
         masses = [
             float(mass)
@@ -71,7 +71,7 @@ class HalfSpaceBuckets(BucketedModel):
         first = float(trees._first_window)
         return [self._largest, float(trees.counter), first, *self._histogram, *masses]
 
-    def _set_river_state(self, numbers: list[float]) -> None:
+    def _restore_numbers(self, numbers: list[float]) -> None:
         trees = self._trees
         self._largest, counter, first = numbers[:3]
         self._histogram = numbers[3 : 3 + BINS]

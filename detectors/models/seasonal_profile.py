@@ -31,12 +31,12 @@ def view(row: Floats) -> npt.NDArray[np.float32]:
 class Profile(msgspec.Struct, array_like=True, dict=True):
     """Hour-of-week shape of a whole tenant: what its areas share. Mean 1 over a week, roughly."""
 
-    came: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
-    due: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
+    observed: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
+    expected: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
 
     def at(self, slots: npt.NDArray[np.intp]) -> Row:
         """Factors of the hours of week *slots*."""
-        factors: Row = view(self.came)[slots] / view(self.due)[slots].astype(np.float64)
+        factors: Row = view(self.observed)[slots] / view(self.expected)[slots].astype(np.float64)
         return factors
 
     def of_day(self, day: Day) -> list[float]:
@@ -46,12 +46,12 @@ class Profile(msgspec.Struct, array_like=True, dict=True):
             kept[day.start] = self.at(day.slots).tolist()
         return kept[day.start]
 
-    def learn(self, slots: npt.NDArray[np.intp], came: Row, due: float) -> None:
+    def learn(self, slots: npt.NDArray[np.intp], observed: Row, expected: float) -> None:
         """The hours *slots* are over: *came* tickets where the level alone said *due*."""
         self.__dict__.pop("days", None)
-        mine = view(self.came)
-        mine[slots] = mine[slots] * SEASON_DECAY + came / due
-        mine = view(self.due)
+        mine = view(self.observed)
+        mine[slots] = mine[slots] * SEASON_DECAY + observed / expected
+        mine = view(self.expected)
         mine[slots] = mine[slots] * SEASON_DECAY + 1.0
 
 

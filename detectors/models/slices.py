@@ -26,13 +26,14 @@ import msgspec
 from detectors.foundation.count_statistics import (
     hours_of_starts,
     log_likelihood_ratio,
-    negative_log_tail,
 )
 from detectors.foundation.dimensions import DIMENSIONS
+from detectors.foundation.units import HOURS_PER_WEEK
 from detectors.models import Score
-from detectors.models.base import HOURS_A_WEEK, LEAST_EVIDENCE
+from detectors.models.base import LEAST_EVIDENCE
 from detectors.models.baseline import DAY_CLIP, DAY_CLIP_KEEPS
 from detectors.models.tenant_shares import HALF_LIVES, MOST_USUAL, Shares, Usual
+from detectors.models.window_score import combine_windows, evidence_of
 
 MOST_VALUES: Final = 32
 """Of the dimensions that are counted, to explain episodes, and not watched."""
@@ -65,17 +66,21 @@ BLOCK_HOURS: Final = 6.0
 _CLUMP_FADE: Final = 0.995
 _CLUMP_PRIOR: Final = (0.05, 60.0)
 """Relative variance that a share has from block to block, and how much that rests on."""
+JUDGED_FROM: Final = 2.0
+"""A window whose CUSUM is lower adds nothing that matters."""
+SHORTEST_HOURS: Final = 1.0 / 60.0
+"""A window is scored as if it lasted at least this long: many feeds are exact to the minute."""
 _NO_WINDOWS: Final = [None] * len(MULTIPLES)
 _MEMBERS: Final = tuple((m - 1.0, math.log(m), m) for m in MULTIPLES)
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
-    """What runs in one member; ``due`` and ``seen`` are the area's, at the window's start."""
+    """What runs in one member; ``expected`` and ``seen`` are the area's, at the window's start."""
 
     cusum: float = 0.0
     observed: float = 0.0
     start: float = 0.0
-    due: float = 0.0
+    expected: float = 0.0
     seen: float = 0.0
     tickets: int = 0
     customers: int = 0
@@ -98,9 +103,9 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     born: float = 0.0
     """When it was first seen, in hours since 1970."""
     novel: bool = True
-    lately: tuple[float, float] = (0.0, 0.0)
+    recent_units: tuple[float, float] = (0.0, 0.0)
     """As in `Shares`, and in its units."""
-    due: float = 0.0
+    expected: float = 0.0
     """The area's, when a ticket last came."""
     rest: float = 0.0
     """What the area's other values had seen then."""
@@ -125,7 +130,7 @@ _NOTHING: Final = Value()
 class Area(NamedTuple):
     """What a slice is told of its area, now."""
 
-    due: float
+    expected: float
     """Expected since birth; grows with time."""
     seen: float
     """Came since birth; grows with each ticket."""
@@ -148,7 +153,7 @@ class Slices(msgspec.Struct, array_like=True):
 
     Example:
         >>> slices, shares = Slices(), Shares()
-        >>> area = Area(due=1.0, seen=1.0, rate=1.0, variance=0.05, age_hours=9.0)
+        >>> area = Area(expected=1.0, seen=1.0, rate=1.0, variance=0.05, age_hours=9.0)
         >>> slices.observe(0.0, 1.0, -1.0, ("region\x1feu",), area, shares)  # too young to judge
         >>> list(slices.of)
         ['region\x1feu']
@@ -166,7 +171,7 @@ class Slices(msgspec.Struct, array_like=True):
     """Customer-equivalents of the block that runs."""
     novelties: float = 0.5
     """How many values were new, faded as `known` is."""
-    lately: tuple[float, float] = (0.0, 0.0)
+    recent_units: tuple[float, float] = (0.0, 0.0)
     """As in `Shares`, and in its units."""
     since: float = 0.0
     """When those units began."""
@@ -218,11 +223,11 @@ class Slices(msgspec.Struct, array_like=True):
             slice_.share = share
             slice_.today += weight
             slice_.block += weight
-            slice_.lately = (slice_.lately[0] + lately, slice_.lately[1] + days)
-            found = self._fold(slice_, at, weight, last_seen, share, rests_on, area, judged)
+            slice_.recent_units = (slice_.recent_units[0] + lately, slice_.recent_units[1] + days)
+            found = self._score_slice(slice_, at, weight, last_seen, share, rests_on, area, judged)
             if found is not None and (best is None or found.value > best.score.value):
                 best = SliceScore(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
-        self.lately = (self.lately[0] + lately, self.lately[1] + days)
+        self.recent_units = (self.recent_units[0] + lately, self.recent_units[1] + days)
         if teaches:
             shares.add(lately, days, [key for key in keys if not key.startswith(OF_AN_AREA)])
         return best
@@ -295,7 +300,9 @@ class Slices(msgspec.Struct, array_like=True):
             del self.of[min(weights)[2]]
         if area.age_hours >= LEAST_AGE_HOURS:
             self.novelties += 1.0
-        made = Slice(born=at, due=area.due, rest=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS)
+        made = Slice(
+            born=at, expected=area.expected, rest=area.seen, novel=area.age_hours >= LEAST_AGE_HOURS
+        )
         self.of[key] = made
         return made
 
@@ -316,9 +323,9 @@ class Slices(msgspec.Struct, array_like=True):
         steady = TREND_TICKETS * units[0]
         there = shares.counts.get(key)
         if there is not None:
-            lately, days = there[0] - slice_.lately[0], there[1] - slice_.lately[1]
-            total = shares.total[0] - self.lately[0]
-            total_days = shares.total[1] - self.lately[1]
+            lately, days = there[0] - slice_.recent_units[0], there[1] - slice_.recent_units[1]
+            total = shares.total[0] - self.recent_units[0]
+            total_days = shares.total[1] - self.recent_units[1]
             if days > 0.5 * units[1] and total_days > 0.0:  # how the share changed elsewhere
                 usual = days / total_days
                 trend = (lately + steady * usual) / (total + steady) / usual
@@ -333,7 +340,7 @@ class Slices(msgspec.Struct, array_like=True):
             own, rests_on = yesterday, slice_.yesterday + 0.5
         return own if own < 0.95 else 0.95, rests_on
 
-    def _fold(
+    def _score_slice(
         self,
         slice_: Slice,
         at: float,
@@ -344,13 +351,44 @@ class Slices(msgspec.Struct, array_like=True):
         area: Area,
         judged: bool,
     ) -> Score | None:
+        """Count a ticket in the windows of a slice; return their score if they have evidence."""
+        candidates = self._count_in_windows(slice_, at, weight, last_seen, share, area)
+        if not judged or not candidates:
+            return None
+        found = []
+        for window, drift, multiple in candidates:
+            mean, variance = self._expected(slice_, window, share, rests_on, area)
+            size = 1.0 / variance
+            ratio = log_likelihood_ratio(window.observed, mean, size, multiple)
+            length = max(at - window.start, SHORTEST_HOURS)
+            starts = max(
+                1.0 / (drift * share * area.rate),
+                hours_of_starts(window.observed, mean, size, multiple, ratio, length),
+            )
+            found.append(evidence_of(window, multiple, mean, variance, ratio, starts))
+        return combine_windows(found, HOURS_PER_WEEK * len(MULTIPLES) * len(self.of))
+
+    def _count_in_windows(
+        self,
+        slice_: Slice,
+        at: float,
+        weight: float,
+        last_seen: float,
+        share: float,
+        area: Area,
+    ) -> list[tuple[Window, float, float]]:
+        """Count a ticket in the windows of a slice.
+
+        Returns:
+            The windows that may matter, each with the drift and the multiple of its member.
+        """
         slice_.seen += weight
         rest = area.seen - slice_.seen
-        due, seen = area.due - slice_.due, (rest - slice_.rest) / (1.0 - share)
-        due = due if due > seen else seen
-        step = share * due if due > 0.0 else 0.0
-        slice_.due, slice_.rest = area.due, rest
-        total, best_value, best = 0.0, 0.0, None
+        expected, seen = area.expected - slice_.expected, (rest - slice_.rest) / (1.0 - share)
+        expected = expected if expected > seen else seen
+        step = share * expected if expected > 0.0 else 0.0
+        slice_.expected, slice_.rest = area.expected, rest
+        candidates = []
         windows = slice_.windows
         for place, (drift, gain, multiple) in enumerate(_MEMBERS):
             window = windows[place]
@@ -360,7 +398,7 @@ class Slices(msgspec.Struct, array_like=True):
                     window = windows[place] = Window()
                 window.cusum = weight * gain
                 window.observed, window.start = weight, at
-                window.due, window.seen = area.due, area.seen - weight
+                window.expected, window.seen = area.expected, area.seen - weight
                 window.tickets = window.customers = 1
                 continue
             window.cusum = cusum = cusum + weight * gain
@@ -369,49 +407,23 @@ class Slices(msgspec.Struct, array_like=True):
             if last_seen < window.start:
                 window.customers += 1
             if (
-                not judged
-                or cusum < 2.0
-                or window.observed < LEAST_EVIDENCE
-                or window.customers < LEAST_EVIDENCE
+                cusum >= JUDGED_FROM
+                and window.observed >= LEAST_EVIDENCE
+                and window.customers >= LEAST_EVIDENCE
             ):
-                continue
-            starts = 1.0 / (drift * share * area.rate)
-            mean, variance = self._expected(slice_, window, share, rests_on, area)
-            ratio = log_likelihood_ratio(window.observed, mean, 1.0 / variance, multiple)
-            length = max(at - window.start, 1.0 / 60.0)
-            starts = max(
-                starts,
-                hours_of_starts(window.observed, mean, 1.0 / variance, multiple, ratio, length),
-            )
-            value = starts * math.exp(min(ratio, 500.0))
-            total += value
-            if value > best_value:
-                best_value, best = value, (window, mean, variance)
-        chances = HOURS_A_WEEK * len(MULTIPLES) * len(self.of)
-        if best is None or total < chances:
-            return None
-        window, mean, variance = best
-        return Score(
-            math.log(total / chances),
-            window.start * 3600.0,
-            window.observed,
-            mean,
-            window.tickets,
-            window.customers,
-            negative_log_tail(window.observed, mean, 1.0 / variance),
-            variance,
-        )
+                candidates.append((window, drift, multiple))
+        return candidates
 
     def _expected(
         self, slice_: Slice, window: Window, share: float, rests_on: float, area: Area
     ) -> tuple[float, float]:
         """Mean and relative variance of a slice's count in *window*, given the rest of the area."""
-        due = max(area.due - window.due, area.rate / 60.0)
+        expected = max(area.expected - window.expected, area.rate / 60.0)
         rest = max(area.seen - window.seen - window.observed, 0.0)
         prior = 1.0 / area.variance
-        others = (1.0 - share) * due
+        others = (1.0 - share) * expected
         level = max((prior + rest) / (prior + others), rest / others)  # the whole area may be up
-        return share * due * level, 1.0 / (
+        return share * expected * level, 1.0 / (
             prior + rest
         ) + 1.0 / rests_on + slice_.clump / slice_.clump_days
 
@@ -419,9 +431,9 @@ class Slices(msgspec.Struct, array_like=True):
         """The units of the shares began anew *since*."""
         quick, slow = (2.0 ** ((self.since - since) / half_life) for half_life in HALF_LIVES)
         self.since = since
-        self.lately = (self.lately[0] * quick, self.lately[1] * slow)
+        self.recent_units = (self.recent_units[0] * quick, self.recent_units[1] * slow)
         for slice_ in self.of.values():
-            slice_.lately = (slice_.lately[0] * quick, slice_.lately[1] * slow)
+            slice_.recent_units = (slice_.recent_units[0] * quick, slice_.recent_units[1] * slow)
 
     def _turn(self, block: int) -> None:
         """A block is over, and perhaps a day of UTC: what lies a day back is learned."""

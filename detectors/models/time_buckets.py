@@ -13,12 +13,13 @@ import msgspec
 from river import stats
 
 from detectors.foundation import state_codec
-from detectors.models.base import HOURS_A_WEEK, LEAST_EVIDENCE, Arrival, Model, Score
+from detectors.foundation.units import HOURS_PER_WEEK
+from detectors.models.base import LEAST_EVIDENCE, Arrival, Model, Score
 from detectors.models.baseline import LEAST_DISPERSION
 from detectors.models.seasonal_profile import Context
 
 BUCKET_SECONDS: Final = 900.0
-BUCKETS_A_WEEK: Final = HOURS_A_WEEK * 3600.0 / BUCKET_SECONDS
+BUCKETS_A_WEEK: Final = HOURS_PER_WEEK * 3600.0 / BUCKET_SECONDS
 LONGEST_GAP: Final = 672
 """Buckets of silence that are learned at most: a week."""
 LEAST_P: Final = 1e-12
@@ -58,12 +59,12 @@ class BucketedModel(Model):
         """A bucket with *count* is over."""
 
     @abstractmethod
-    def _river_state(self) -> list[float]:
+    def _learned_numbers(self) -> list[float]:
         """What the river model has learned, as numbers."""
 
     @abstractmethod
-    def _set_river_state(self, numbers: list[float]) -> None:
-        """Take back what `_river_state` gave."""
+    def _restore_numbers(self, numbers: list[float]) -> None:
+        """Take back what `_learned_numbers` gave."""
 
     def observe(self, x: Arrival) -> Score:
         """See `Model`."""
@@ -123,7 +124,7 @@ class BucketedModel(Model):
         del since
         self._bucket.index = max(self._bucket.index, int(until // BUCKET_SECONDS) - 1)
 
-    def adopt(self, other: Model, share: float) -> None:
+    def inherit(self, other: Model, share: float) -> None:
         """See `Model`."""
         assert isinstance(other, BucketedModel)
         theirs = other._counts
@@ -140,23 +141,9 @@ class BucketedModel(Model):
         """See `Model`."""
         self._bucket.muted = True
 
-    def due_by(self, at: float) -> float:
+    def expected_until(self, at: float) -> float:
         """See `Model`."""
         return (at / 3600.0 - self._bucket.first * BUCKET_SECONDS / 3600.0) * self.rate
-
-    def rate_at(self, at: float) -> float:
-        """See `Model`."""
-        del at
-        return self.rate
-
-    def lately(self, since: float, at: float) -> tuple[float, float]:
-        """See `Model`. Only the bucket that runs is known one by one."""
-        hours = min(max(at / 3600.0 - since, 0.0), 24.0)
-        return hours * self.rate, hours * self.rate
-
-    def due_between(self, since: float, until: float) -> float:
-        """See `Model`."""
-        return max(until - since, 0.0) / 3600.0 * self.rate
 
     def variance(self, hours: float) -> float:
         """See `Model`."""
@@ -165,11 +152,6 @@ class BucketedModel(Model):
         bucket = BUCKET_SECONDS / 3600.0
         unknown = 1.0 / max(mean * self._counts.mean.n, 1.0)
         return max(noise * bucket / max(hours, bucket), LEAST_DISPERSION) + unknown
-
-    @property
-    def information(self) -> float:
-        """See `Model`."""
-        return 1.0 / (1.0 + self.variance(1.0) * self.rate)
 
     @property
     def rate(self) -> float:
@@ -185,7 +167,7 @@ class BucketedModel(Model):
         """See `Model`."""
         bucket, counts = self._bucket, self._counts
         bucket.n, bucket.mean, bucket.squares = counts.mean.n, counts.mean.get(), counts._S
-        return state_codec.encode((bucket, self._river_state()))
+        return state_codec.encode((bucket, self._learned_numbers()))
 
     @classmethod
     def restore(cls, data: bytes, context: Context) -> Self:
@@ -195,7 +177,7 @@ class BucketedModel(Model):
         self._bucket = bucket
         self._counts.mean.n, self._counts.mean._mean = bucket.n, bucket.mean
         self._counts._S = bucket.squares
-        self._set_river_state(numbers)
+        self._restore_numbers(numbers)
         return self
 
     def _close(self, count: float) -> None:

@@ -140,7 +140,7 @@ class Series:
         """The limit that scores of *kind* are held against."""
         return self.slice_limit if kind == "slice" else self.limit
 
-    def told_the_day(self, *, alone: bool) -> bool:
+    def record_time_resolution(self, *, alone: bool) -> bool:
         """One more time: whether it told the day *alone*. Whether this series' times do so."""
         self.coarse += COARSE_STEP * (alone - self.coarse)
         return alone and self.coarse > 0.5
@@ -213,11 +213,11 @@ class Series:
 
         *which*: a place in `HEAT_HOURS`.
         """
-        worth = self.model.information
+        worth = self.model.ticket_weight
         hours = HEAT_HOURS[which]
-        due = self.model.rate_at(at) * hours
-        more = self._heat[which] * math.exp((self._heat_at - at / 3600.0) / hours) - due
-        noise = 0.5 * due + self.model.variance(hours) * due * due
+        expected = self.model.rate_at(at) * hours
+        more = self._heat[which] * math.exp((self._heat_at - at / 3600.0) / hours) - expected
+        noise = 0.5 * expected + self.model.variance(hours) * expected * expected
         return more * worth, noise * worth * worth
 
     def elevation(self, at: float) -> float:
@@ -225,9 +225,9 @@ class Series:
         found = [self.heat(at, which) for which in range(len(HEAT_HOURS))]
         return max(more / math.sqrt(noise + 0.5) for more, noise in found)
 
-    def lately(self, since: float, at: float) -> tuple[float, float]:
-        """Customer-equivalents due and come from *since* (hours) until *at* (seconds)."""
-        return self.model.lately(since, at)
+    def expected_and_observed(self, since: float, at: float) -> tuple[float, float]:
+        """Return expected and observed customer-equivalents between two times; see `Model`."""
+        return self.model.expected_and_observed(since, at)
 
     def last_hour(self, at: float) -> float:
         """Customer-equivalents of the 60 minutes before *at*; for display, the older pro rata."""

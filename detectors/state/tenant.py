@@ -200,9 +200,9 @@ class Tenant:
 
     def inform(self, area: str) -> None:
         """Tell the series *area* (`TENANT_SERIES`: all) what its calendar says by now."""
-        self.whole.model.inform(self.context(TENANT_SERIES))
+        self.whole.model.update_context(self.context(TENANT_SERIES))
         for name in self.areas if area == TENANT_SERIES else (area,):
-            self.areas[name].model.inform(self.context(name))
+            self.areas[name].model.update_context(self.context(name))
 
     def _calendar(self, area: str) -> Calendar:
         """That of the settings, and what people called an expected event in *area*."""

@@ -94,7 +94,7 @@ def _score_slices(
     if watched:
         model, hours = series.model, arrival.at / SECONDS_PER_HOUR
         area = Area(
-            model.due_by(arrival.at),
+            model.expected_until(arrival.at),
             series.seen,
             model.rate,
             model.variance(6.0),
@@ -122,7 +122,7 @@ def _score_tenant(
         return Score(), 0.0
     whole = tenant.whole
     weight, last_seen = whole.customers.see(ticket.customer, arrival.at)
-    weight *= series.model.information
+    weight *= series.model.ticket_weight
     whole.remember(weight, ticket_hash)
     score = whole.model.observe(Arrival(arrival.at, weight, last_seen, arrival.until))
     return score, weight
@@ -232,7 +232,7 @@ def learn_late(context: StepContext, ticket: Ticket, at: float, ticket_hash: int
         return "too_late"
     series.tickets += 1
     if tenant.knows(series):
-        tenant.whole.model.learn_late(at, series.model.information, bounded=is_live)
+        tenant.whole.model.learn_late(at, series.model.ticket_weight, bounded=is_live)
     tenant.touched.add(area)
     return "late"
 

@@ -168,7 +168,7 @@ def _count(
     tenant.in_history = ticket.mode == "history"
     tenant.simulated = ticket.mode == "simulated"
     yield from advance_clock(context, clock)
-    is_coarse = tenant.whole.told_the_day(alone=has_day_only) and at == clock
+    is_coarse = tenant.whole.record_time_resolution(alone=has_day_only) and at == clock
     until = at + SECONDS_PER_DAY if is_coarse else 0.0
     if classified_by in ("rule", "model"):
         tenant.note_placed(hashes[0])

@@ -64,7 +64,7 @@ class _Recent:
             self.scores[passed % KEPT] = 0.0
         self.newest = max(self.newest, stretch)
 
-    def came(self, begin: int, end: int) -> float:
+    def observed_between(self, begin: int, end: int) -> float:
         """In the stretches from *begin* to before *end*."""
         begin, end = max(begin, self.newest - KEPT + 1), min(end, self.newest + 1)
         return sum(self.observed[each % KEPT] for each in range(begin, end))
@@ -132,17 +132,26 @@ class RecentTimelines:
         found: list[tuple[float, float, float, float | None]] = []
         for hour in _known_hours(series, since, min(followed, until) + HOUR - 1):
             begin, end = float(hour * HOUR), min((hour + 1.0) * HOUR, max(followed, since))
-            came = series.model.lately(hour, hour * HOUR + HOUR - 1)[1]
+            observed = series.model.expected_and_observed(hour * HOUR, hour * HOUR + HOUR - 1)[1]
             if recent is not None and end < begin + HOUR:
-                came -= recent.came(int(end // STRETCH), (hour + 1) * HOUR // STRETCH)
+                observed -= recent.observed_between(
+                    int(end // STRETCH), (hour + 1) * HOUR // STRETCH
+                )
             if end > begin:
-                found.append((begin, end - begin, max(0.0, came), None))
+                found.append((begin, end - begin, max(0.0, observed), None))
         at = int(max(since, followed) // STRETCH) * STRETCH
         while recent is not None and at < until:
             end = (at // step + 1) * step
             here, there = at // STRETCH, end // STRETCH
             seconds = max(min(float(end), until) - at, 1.0)
-            found.append((float(at), seconds, recent.came(here, there), recent.score(here, there)))
+            found.append(
+                (
+                    float(at),
+                    seconds,
+                    recent.observed_between(here, there),
+                    recent.score(here, there),
+                )
+            )
             at = end
         return _with_band(series, found)
 
@@ -151,11 +160,14 @@ class RecentTimelines:
         series = tenant.series(key)
         recent, followed = self._look(tenant, key)
         known = _known_hours(series, since * HOUR, (until + 1) * HOUR)
-        found = {hour: series.model.lately(hour, hour * HOUR + HOUR - 1)[1] for hour in known}
+        found = {
+            hour: series.model.expected_and_observed(hour * HOUR, hour * HOUR + HOUR - 1)[1]
+            for hour in known
+        }
         if recent is not None:
             for hour in range(max(since, -(-int(followed) // HOUR)), until + 1):
                 here = hour * HOUR // STRETCH
-                found.setdefault(hour, recent.came(here, here + HOUR // STRETCH))
+                found.setdefault(hour, recent.observed_between(here, here + HOUR // STRETCH))
         return found
 
     def _look(self, tenant: Tenant, key: str) -> tuple[_Recent | None, float]:
@@ -190,18 +202,18 @@ def _known_hours(series: Series, since: float, until: float) -> range:
 def _with_band(
     series: Series, found: list[tuple[float, float, float, float | None]]
 ) -> list[RecentBucket]:
-    due: dict[int, float] = {}
+    expected: dict[int, float] = {}
     means, variances = [], []
     for at, seconds, _, _ in found:
         hour = int(at // HOUR)
-        if hour not in due:
-            due[hour] = series.model.due_between(hour * HOUR, (hour + 1) * HOUR)
-        means.append(due[hour] * seconds / HOUR)
+        if hour not in expected:
+            expected[hour] = series.model.expected_between(hour * HOUR, (hour + 1) * HOUR)
+        means.append(expected[hour] * seconds / HOUR)
         variances.append(series.model.variance(seconds / HOUR))
     lows, highs = prediction_band(means, variances)
     return [
-        RecentBucket(at, seconds, came, mean, low, high, score)
-        for (at, seconds, came, score), mean, low, high in zip(
+        RecentBucket(at, seconds, observed, mean, low, high, score)
+        for (at, seconds, observed, score), mean, low, high in zip(
             found, means, lows, highs, strict=True
         )
     ]

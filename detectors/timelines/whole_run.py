@@ -106,9 +106,9 @@ class BacktestTimelines:
         self._count(tenant, area)
         model = tenant.areas[area].model
         known = min(self.seconds, WEEK_SECONDS)  # further ahead a model does not look
-        due = model.due_between(begin, begin + known) * self.seconds / known
+        expected = model.expected_between(begin, begin + known) * self.seconds / known
         stretch = BacktestBucket(
-            begin, self.seconds, 0.0, due, model.variance(self.seconds / HOUR), limit=limit
+            begin, self.seconds, 0.0, expected, model.variance(self.seconds / HOUR), limit=limit
         )
         self.stretches.setdefault((tenant.name, area), []).append(stretch)
 
@@ -138,8 +138,8 @@ def bands(stretches: list[BacktestBucket]) -> list[tuple[float, float]]:
         >>> bands([BacktestBucket(0.0, 3600.0, 5.0, 4.0, 0.05)])
         [(0.0, 10.0)]
     """
-    due, variances = [one.expected for one in stretches], [one.variance for one in stretches]
-    return list(zip(*prediction_band(due, variances), strict=True))
+    expected, variances = [one.expected for one in stretches], [one.variance for one in stretches]
+    return list(zip(*prediction_band(expected, variances), strict=True))
 
 
 def _in_pairs(stretches: list[BacktestBucket], seconds: float) -> list[BacktestBucket]:
@@ -151,11 +151,13 @@ def _in_pairs(stretches: list[BacktestBucket], seconds: float) -> list[BacktestB
             found.append(one)
             continue
         last = found[-1]
-        due = last.expected + one.expected
+        expected = last.expected + one.expected
         # As if both were wrong the same way: noise of days and ignorance are.
         spread = math.sqrt(last.variance) * last.expected + math.sqrt(one.variance) * one.expected
-        last.variance = (spread / due) ** 2 if due > 0.0 else max(last.variance, one.variance)
-        last.expected, last.observed = due, last.observed + one.observed
+        last.variance = (
+            (spread / expected) ** 2 if expected > 0.0 else max(last.variance, one.variance)
+        )
+        last.expected, last.observed = expected, last.observed + one.observed
         last.score = max(last.score, one.score)
         if one.limit is not None:
             last.limit = one.limit if last.limit is None else min(last.limit, one.limit)

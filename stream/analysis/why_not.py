@@ -58,7 +58,7 @@ def as_text(answer: WhyNot, decisions: list[str] | None = None) -> Iterator[str]
             f"    {rounded(near.observed)} customer-equivalents of {near.customers} customers, "
             f"{near.expected:.3g} expected"
         )
-    came = ", ".join(f"{count} {outcome}" for outcome, count in answer.came.items())
+    came = ", ".join(f"{count} {outcome}" for outcome, count in answer.outcomes.items())
     yield f"  tickets of the area within the hour before and after: {came or 'none'}"
     if answer.guards:
         told = ", ".join(f"{name} {count}" for name, count in answer.guards.items())

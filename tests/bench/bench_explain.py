@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from detectors.forensics.redecide import Decision, LoggedSignal, redecide
-from detectors.models.base import HOURS_A_WEEK
+from detectors.foundation.units import HOURS_PER_WEEK
 from detectors.models.cusum_bank import MULTIPLES
 from detectors.policy.settings import Settings
 from detectors.simulation.tickets import HOUR, Incident, World, tickets
@@ -128,7 +128,7 @@ def check(seed: int) -> Checked:
 def _adds_up(decision: Decision) -> bool:
     """Whether the windows give the score: log of the sum of starts x ratio, over all starts."""
     total = sum(one.hours_of_starts * math.exp(one.log_ratio) for one in decision.members)
-    return abs(math.log(total / (HOURS_A_WEEK * len(MULTIPLES))) - decision.score) < 1e-9
+    return abs(math.log(total / (HOURS_PER_WEEK * len(MULTIPLES))) - decision.score) < 1e-9
 
 
 def main(arguments: argparse.Namespace) -> None:

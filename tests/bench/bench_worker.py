@@ -95,7 +95,7 @@ class NoOp(Model):
         del at, weight, bounded
         return False
 
-    def due_between(self, since: float, until: float) -> float:
+    def expected_between(self, since: float, until: float) -> float:
         del since, until
         return 0.0
 
@@ -105,7 +105,7 @@ class NoOp(Model):
     def mark_gap(self, since: float, until: float) -> None:
         del since, until
 
-    def adopt(self, other: Model, share: float) -> None:
+    def inherit(self, other: Model, share: float) -> None:
         del other, share
 
     def restart(self) -> None:
@@ -123,7 +123,7 @@ class NoOp(Model):
         del since, at
         return 0.0, 0.0
 
-    def due_by(self, at: float) -> float:
+    def expected_until(self, at: float) -> float:
         return at / 3600.0
 
     def variance(self, hours: float) -> float:

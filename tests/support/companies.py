@@ -100,7 +100,7 @@ class Desk:
         for at, area in arrivals(begin, end, COMPANY if areas is None else areas, factor, seed):
             self.ticket(at, area, **fields)
 
-    def grow(
+    def mature(
         self,
         weeks: int = 8,
         areas: Mapping[str, float] | None = None,
@@ -162,7 +162,7 @@ def arrivals(
 
 @lru_cache(maxsize=8)
 def _grown(config: Settings, seed: int) -> Tenant:
-    return Desk(config).grow(seed=seed).tenant
+    return Desk(config).mature(seed=seed).tenant
 
 
 def company(config: Settings = SETTINGS, seed: int = 1, until: float = NOW) -> Desk:

@@ -108,10 +108,10 @@ def compare_methods(plan: Plan) -> Comparison:
     places = {name: place for place, name in enumerate(world.names)}
     met: list[IncidentOutcome] = []
 
-    came: dict[str, list[int]] = {name: [] for name in world.names}
+    observed: dict[str, list[int]] = {name: [] for name in world.names}
 
     def listen(hour: int, tickets: Sequence[Ticket]) -> None:
-        _count(came, tickets)
+        _count(observed, tickets)
         here = highs[:, :, hour - first]
         for _, area, scores in trunk.hour(hour, tickets):
             column = here[:, places[area]]
@@ -151,7 +151,7 @@ def compare_methods(plan: Plan) -> Comparison:
         met=tuple(met),
         peaks=tuple(peaks_of(each[:, warm:], PEAKS_A_WEEK * plan.weeks) for each in highs),
         false_pages=sum(healthy.opened[plan.warm_weeks :]),
-        counts={name: tuple(counts) for name, counts in came.items()},
+        counts={name: tuple(counts) for name, counts in observed.items()},
     )
 
 

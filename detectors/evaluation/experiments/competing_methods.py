@@ -90,7 +90,7 @@ class View:
         self._firsts[window] = first
         return self._totals[-1] - self._totals[first]
 
-    def due(self, window: int) -> float:
+    def expected(self, window: int) -> float:
         """Expected within that window."""
         begin = self.at - WINDOWS[window]
         now = self._due[-1] + (self.at - self.hour) * self.mean
@@ -123,9 +123,9 @@ class View:
             if self.hour % block or len(self._due) <= block:
                 continue
             mean = self._due[-1] - self._due[-1 - block]
-            came = self._came[-1] - self._came[-1 - block]
+            observed = self._came[-1] - self._came[-1 - block]
             fade = 0.999**block
-            self.residuals[place] = fade * self.residuals[place] + (came - mean) ** 2 - mean
+            self.residuals[place] = fade * self.residuals[place] + (observed - mean) ** 2 - mean
             self.scales[place] = fade * self.scales[place] + mean * mean
         del self._due[: -LONGEST - 1], self._came[: -LONGEST - 1]
         gone = self._firsts[-1]
@@ -154,7 +154,7 @@ class SeasonalZ(CompetingMethod):
         count = view.count(1)
         if count < LEAST_EVIDENCE:
             return NOTHING
-        return (count - view.due(1)) / math.sqrt(view.variance)
+        return (count - view.expected(1)) / math.sqrt(view.variance)
 
 
 class Ewma(CompetingMethod):
@@ -190,7 +190,7 @@ class FixedWindow(CompetingMethod):
         """See `CompetingMethod`."""
         best = NOTHING
         for window in self._windows:
-            count, mean = view.count(window), view.due(window)
+            count, mean = view.count(window), view.expected(window)
             if count < LEAST_EVIDENCE or count <= mean:
                 continue
             tail = negative_log_tail(count, mean, 1.0 / view.dispersion(window))

@@ -62,12 +62,12 @@ class SteadyTraffic:
 
     def _within(self, multiple: float, part: float) -> float:
         """Of the first *part* of an hour (of any time, where there is no noise)."""
-        due, m = self.rate * part, multiple
+        expected, m = self.rate * part, multiple
         if not self.dispersion:
-            return due * (m * math.log(m) - m + 1.0)
+            return expected * (m * math.log(m) - m + 1.0)
         r = 1.0 / self.dispersion
-        return m * due * math.log(m * (r + due) / (r + m * due)) - r * math.log(
-            (r + m * due) / (r + due)
+        return m * expected * math.log(m * (r + expected) / (r + m * expected)) - r * math.log(
+            (r + m * expected) / (r + expected)
         )
 
 
@@ -129,13 +129,13 @@ class Cusums:
                 alarm[new] = here[new]
         return alarm
 
-    def _wait(self, last: Numbers, here: Numbers, came: NDArray[np.int64]) -> None:
+    def _wait(self, last: Numbers, here: Numbers, observed: NDArray[np.int64]) -> None:
         rate, phi, m = self._steady.rate, self._steady.dispersion, self._multiple
         if phi:
             r = 1.0 / phi
             now = np.log((r + m * rate * here) / (r + rate * here))
             then = np.log((r + m * rate * last) / (r + rate * last))
-            self.level -= (r + came) * (now - then)
+            self.level -= (r + observed) * (now - then)
         else:
             self.level -= (m - 1.0) * rate * (here - last)
         over = self.level <= 0.0

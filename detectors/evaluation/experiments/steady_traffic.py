@@ -60,9 +60,9 @@ class _Feed:
     def hour(self, hour: int, multiple: float = 1.0, begin: float = 0.0) -> Iterator[Ticket]:
         """Tickets of *hour*; *multiple* times as many from the part *begin* of it on."""
         phi = self._steady.dispersion
-        due = self._steady.rate * (float(self._rng.gamma(1.0 / phi, phi)) if phi else 1.0)
-        before = self._rng.random(self._rng.poisson(due * begin)) * begin
-        after = begin + self._rng.random(self._rng.poisson(due * multiple * (1.0 - begin))) * (
+        expected = self._steady.rate * (float(self._rng.gamma(1.0 / phi, phi)) if phi else 1.0)
+        before = self._rng.random(self._rng.poisson(expected * begin)) * begin
+        after = begin + self._rng.random(self._rng.poisson(expected * multiple * (1.0 - begin))) * (
             1.0 - begin
         )
         for at in np.sort(np.concatenate([before, after])).tolist():

@@ -168,9 +168,9 @@ class Walk:
             partition = self._partitions[taken.partition] = Partition(taken.partition, 0, settings)
         tenant = partition.tenants.get(signal.tenant) if signal.tenant is not None else None
         if tenant is not None and isinstance(signal, Ticket):
-            due = self._due.get(tenant.name)
-            if due and due[0][0] <= signal.created_at:
-                self._begin(tenant, taken.partition, due, signal.created_at, place)
+            expected = self._due.get(tenant.name)
+            if expected and expected[0][0] <= signal.created_at:
+                self._begin(tenant, taken.partition, expected, signal.created_at, place)
             self._lines.look(tenant, signal.created_at, settings)
         done = partition.take(signal, taken.received_at)
         self.walked.outcomes[done.outcome] += 1
@@ -206,13 +206,13 @@ class Walk:
         self,
         tenant: Tenant,
         partition: int,
-        due: list[tuple[float, int, int, Injection]],
+        expected: list[tuple[float, int, int, Injection]],
         at: float,
         place: int,
     ) -> None:
         """Branch off what begins before *at*, or put it off where an episode runs."""
-        while due and due[0][0] <= at:
-            _, number, attempt, one = heapq.heappop(due)
+        while expected and expected[0][0] <= at:
+            _, number, attempt, one = heapq.heappop(expected)
             recent = {
                 area: tuple(found)
                 for (name, area), found in self._recent.items()
@@ -231,7 +231,7 @@ class Walk:
                 continue
             later = one.start + POSTPONED
             if attempt < MOST_ATTEMPTS and later + one.seconds <= self._course.end:
-                heapq.heappush(due, (later, number, attempt + 1, one.starting(later)))
+                heapq.heappush(expected, (later, number, attempt + 1, one.starting(later)))
             else:
                 self.walked.skipped["an episode ran, or history that pages nobody"] += 1
 

@@ -189,8 +189,8 @@ def _more(
         begin, end = max(hour, injection.start), min(hour + HOUR, injection.end)
         found: list[tuple[float, Ticket]] = []
         for area, (pool, share) in pools.items():
-            due = branch.tenant.areas[area].model.due_between(hour, hour + HOUR) * share
-            count = int(rng.poisson(due * (injection.multiple - 1.0) * (end - begin) / HOUR))
+            expected = branch.tenant.areas[area].model.expected_between(hour, hour + HOUR) * share
+            count = int(rng.poisson(expected * (injection.multiple - 1.0) * (end - begin) / HOUR))
             times = rng.uniform(begin, end, count).tolist()
             for at in times:
                 theirs = pool[int(rng.integers(len(pool)))]

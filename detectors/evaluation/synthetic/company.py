@@ -180,15 +180,15 @@ class World:
         if holiday:
             slot = 144 + local.hour
         weeks = (hour - spec.first_hour) / WEEK_HOURS
-        due: Numbers = self.rates * self._shapes[:, slot] * np.exp(self._trends * weeks)
+        expected: Numbers = self.rates * self._shapes[:, slot] * np.exp(self._trends * weeks)
         if not holiday and day - timedelta(days=1) in self._holidays:
-            due = due * (1.0 + (spec.after_holiday - 1.0) * self.office)
+            expected = expected * (1.0 + (spec.after_holiday - 1.0) * self.office)
         if int(weeks // 1) in self._quiet:
-            due = due * spec.quiet_level
+            expected = expected * spec.quiet_level
         for begin, end, factors in self._releases:
             if begin <= hour < end:
-                due = due * factors
-        return due
+                expected = expected * factors
+        return expected
 
     def _day(self, hour: int) -> tuple[Numbers, list[Numbers]]:
         ordinal = self.local(hour).toordinal()

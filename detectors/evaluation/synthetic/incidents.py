@@ -87,8 +87,8 @@ def bound(world: World, surge: Surge, end: float, budget: float) -> float:
             share = UNSEEN_SHARE
 
     def rate(hour: int) -> float:
-        due = world.means(hour)
-        return share * float(due.sum() if surge.area is None else due[surge.area])
+        expected = world.means(hour)
+        return share * float(expected.sum() if surge.area is None else expected[surge.area])
 
     first = int(surge.start // HOUR)
     weekly = sum(rate(hour) for hour in range(first - WEEK_HOURS, first))
@@ -100,16 +100,16 @@ def bound(world: World, surge: Surge, end: float, budget: float) -> float:
         hour = int(at // HOUR)
         multiple = 1.0 + (surge.multiple_at(0.5 * (at + until)) - 1.0) * scale
         gain = rate(hour) * (multiple * math.log(multiple) - multiple + 1.0)
-        came = rate(hour) * multiple
+        observed = rate(hour) * multiple
         step = (until - at) / HOUR
         wait = max(
             (needed - information) / gain if gain else math.inf,
-            (LEAST_CUSTOMERS - complaints) / came if scale != 1.0 and came else 0.0,
+            (LEAST_CUSTOMERS - complaints) / observed if scale != 1.0 and observed else 0.0,
         )
         if wait <= step:
             return (at - surge.start) / 60.0 + 60.0 * max(wait, 0.0)
         information += gain * step
-        complaints += came * step
+        complaints += observed * step
         at = until
     return math.inf
 
@@ -156,13 +156,13 @@ def _night(world: World, rng: np.random.Generator, start: float) -> tuple[Surge,
     start = (hour + rng.random()) * HOUR
     end = start + HOUR * _between(rng, 0.5, 4.0)
     area = _area(world, rng, 0.0, 10.0)
-    due = sum(
+    expected = sum(
         float(world.means(each)[area])
         * (min(end, (each + 1) * HOUR) - max(start, each * HOUR))
         / HOUR
         for each in range(int(start // HOUR), int(end // HOUR) + 1)
     )
-    multiple = max(_between(rng, 5.0, 20.0), 1.0 + NIGHT_CUSTOMERS / due)
+    multiple = max(_between(rng, 5.0, 20.0), 1.0 + NIGHT_CUSTOMERS / expected)
     return Surge(start=start, end=end, multiple=multiple, area=area), LINGER
 
 

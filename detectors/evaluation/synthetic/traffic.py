@@ -112,11 +112,11 @@ class Feed:
             scale: Factor of what is due healthily, or one for each area.
         """
         world, rng = self.world, self._rng
-        due = world.means(hour) * world.day_factors(hour) * scale
-        due = due * rng.gamma(self._noise_shapes, self._noise_scales)
-        batches = [self._healthy(due)]
+        expected = world.means(hour) * world.day_factors(hour) * scale
+        expected = expected * rng.gamma(self._noise_shapes, self._noise_scales)
+        batches = [self._healthy(expected)]
         for surge in surges:
-            batches += self._surge(hour, due, surge)
+            batches += self._surge(hour, expected, surge)
         areas = np.concatenate([batch.areas for batch in batches])
         if not len(areas):
             return []
@@ -162,9 +162,9 @@ class Feed:
             )
         ]
 
-    def _healthy(self, due: Numbers) -> _Batch:
+    def _healthy(self, expected: Numbers) -> _Batch:
         rng, world = self._rng, self.world
-        areas = np.repeat(np.arange(len(due)), rng.poisson(due * self._thinned))
+        areas = np.repeat(np.arange(len(expected)), rng.poisson(expected * self._thinned))
         at = rng.random(len(areas))
         customers = self._busy(len(areas))
         if world.spec.clumps and len(areas):
@@ -177,7 +177,7 @@ class Feed:
                 customers = np.concatenate([customers, customers[again]])
         return _Batch(areas, at, customers)
 
-    def _surge(self, hour: int, due: Numbers, surge: Surge) -> list[_Batch]:
+    def _surge(self, hour: int, expected: Numbers, surge: Surge) -> list[_Batch]:
         """What comes on top. Incidents hit customers alike, not the busy ones most."""
         begin = max(surge.start / HOUR - hour, 0.0)
         end = min(surge.end / HOUR - hour, 1.0)
@@ -186,8 +186,8 @@ class Feed:
         rng = self._rng
         middle = (hour + 0.5 * (begin + end)) * HOUR
         extra = (surge.multiple_at(middle) - 1.0) * surge.share * (end - begin)
-        chosen = range(len(due)) if surge.area is None else (surge.area,)
-        counts = [int(rng.poisson(due[area] * extra)) for area in chosen]
+        chosen = range(len(expected)) if surge.area is None else (surge.area,)
+        counts = [int(rng.poisson(expected[area] * extra)) for area in chosen]
         areas = np.repeat(np.array(chosen, dtype=np.int64), counts)
         at = begin + rng.random(len(areas)) * (end - begin)
         customers = rng.integers(0, self.world.spec.customers, len(areas))

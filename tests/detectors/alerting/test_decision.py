@@ -59,7 +59,7 @@ def test_what_is_up_everywhere_is_one_page_of_the_tenant(multiple: float) -> Non
 def test_many_areas_slightly_up_are_found_where_none_is_alone() -> None:
     """Twelve hours at twice the rate in fifteen quiet areas: the tenant pages, within hours."""
     areas = {f"area {number}": 0.4 for number in range(15)}
-    desk = Desk(SETTINGS).grow(areas=areas)
+    desk = Desk(SETTINGS).mature(areas=areas)
     desk.feed(NOW, MORNING, areas, seed=6)
     desk.events.clear()
     desk.feed(MORNING, MORNING + 8 * HOUR, areas, lambda at: 2.5 * in_shape(at), seed=7)
@@ -143,7 +143,7 @@ def test_an_area_with_an_incident_of_its_own_after_the_tenants_pages() -> None:
 def test_a_slices_page_names_the_slice() -> None:
     """A version with a fifth of a busy area fails: the page says which, and counts it alone."""
     areas = {"login": 20.0, "api": 5.0}
-    desk = Desk(SETTINGS).grow(areas=areas)
+    desk = Desk(SETTINGS).mature(areas=areas)
     desk.feed(NOW, MORNING, areas, seed=6)
     desk.events.clear()
     for number in range(30):
@@ -263,7 +263,7 @@ def test_suppressed_events_spend_nothing() -> None:
     """Areas inside the tenant's page, and history, are not pages."""
     desk = platform()
     assert len(desk.tenant.pages) == len({event.data.episode_id for event in desk.pages})
-    past = Desk(SETTINGS).grow()
+    past = Desk(SETTINGS).mature()
     assert past.tenant.pages == []
 
 

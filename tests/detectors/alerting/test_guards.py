@@ -119,8 +119,8 @@ def test_what_is_taken_back_is_taken_back_everywhere(kind: str) -> None:
             "tickets": area.tickets,
             "seen": area.seen,
             "tenant": whole.seen,
-            "hour": area.model.lately(MORNING / HOUR, MORNING + 60.0)[1],
-            "tenant's hour": whole.model.lately(MORNING / HOUR, MORNING + 60.0)[1],
+            "hour": area.model.expected_and_observed(MORNING, MORNING + 60.0)[1],
+            "tenant's hour": whole.model.expected_and_observed(MORNING, MORNING + 60.0)[1],
         }
         return found | {key: each.today for key, each in area.slices.of.items()}
 
@@ -246,14 +246,14 @@ def test_retagging_fresh_tickets_moves_them() -> None:
     """From one area into another: taken back here, learned there, and never a page of the other."""
     desk = at_ten()
     login, exports = (desk.tenant.areas[name] for name in ("login", "exports"))
-    before = login.tickets, exports.model.lately(MORNING / HOUR, MORNING)[1]
+    before = login.tickets, exports.model.expected_and_observed(MORNING, MORNING)[1]
     for number in range(40):
         ticket = desk.make(MORNING + 30.0 * number)
         desk.take(ticket)
         done = desk.take(msgspec.structs.replace(ticket, area="exports", event_type="reclassified"))
         assert (done.outcome, done.guards) == ("moved", ("reclassified",))
     assert login.tickets == before[0]
-    assert exports.model.lately(MORNING / HOUR, MORNING)[1] == before[1] + 40
+    assert exports.model.expected_and_observed(MORNING, MORNING)[1] == before[1] + 40
     assert desk.paged() == []
 
 
@@ -349,7 +349,7 @@ def test_the_backlog_of_an_outage_is_no_spike() -> None:
 
 def test_a_quiet_night_is_no_gap_of_the_feed() -> None:
     """Silence that chance brings is silence: it teaches that nights are quiet."""
-    desk = Desk(SETTINGS).grow(areas={"login": 0.5})
+    desk = Desk(SETTINGS).mature(areas={"login": 0.5})
     desk.feed(NOW, NOW + 2 * WEEK, {"login": 0.5}, seed=7)
     assert "feed_gap" not in desk.guards
 
@@ -469,7 +469,7 @@ def test_a_split_area_is_no_incident_of_its_parts() -> None:
 def test_what_a_renamed_area_brings_is_named_as_inherited() -> None:
     """A busy area under a new name would be an incident, had another not lost as much."""
     areas = {"login": 15.0, "api": 15.0, "billing": 15.0}
-    desk = Desk(SETTINGS).grow(areas=areas)
+    desk = Desk(SETTINGS).mature(areas=areas)
     renamed = areas | {"login": 0.0, "sign-in": 15.0}
     desk.feed(NOW, MORNING, areas, seed=6)
     desk.feed(MORNING, MORNING + 8 * HOUR, renamed, seed=7)

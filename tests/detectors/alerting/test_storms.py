@@ -22,7 +22,7 @@ GAP = 45.0
 
 @lru_cache(maxsize=1)
 def _grown() -> Tenant:
-    desk = Desk().grow(weeks=4, areas=AREAS)
+    desk = Desk().mature(weeks=4, areas=AREAS)
     desk.feed(MONDAY + 4 * WEEK, MORNING, AREAS, seed=6)
     return desk.tenant
 

@@ -93,7 +93,7 @@ def episode(
 ) -> EpisodeTickets:
     """So many *usual* tickets, and *extra* ones of which a *share* has the values *tied*."""
     rng = random.Random(seed)
-    dossier = EpisodeTickets(since=0.0, due=float(usual))
+    dossier = EpisodeTickets(since=0.0, expected=float(usual))
     for number in range(usual + extra):
         values = draw(rng)
         if number >= usual and rng.random() < share:
@@ -155,7 +155,7 @@ def test_a_rare_value_tells_more_than_a_usual_one() -> None:
 
 def test_a_value_that_is_usual_for_nearly_all_explains_nothing() -> None:
     """Everyone is on the web here; that all who complain are tells nothing."""
-    dossier = EpisodeTickets(since=0.0, due=2.0)
+    dossier = EpisodeTickets(since=0.0, expected=2.0)
     for number in range(30):
         dossier.add(ticket(number, {"channel": "web"}), 90)
     usual = {"channel\x1fweb": Usual(MOST_USUAL, 0.001)}
@@ -182,7 +182,7 @@ def test_a_small_part_of_a_big_excess_is_no_explanation() -> None:
     """A value far more frequent than usual, but less than three of a hundred of the excess."""
     usual = {"region\x1feu": Usual(0.5, 0.01), "segment\x1frare": Usual(1e-4, 0.5)}
     for rare, claimed in ((28, False), (60, True)):
-        dossier = EpisodeTickets(since=0.0, due=10.0)
+        dossier = EpisodeTickets(since=0.0, expected=10.0)
         for number in range(1_010):
             values = {"region": "eu" if number % 2 else "us"}
             if number < rare:
@@ -203,7 +203,7 @@ def test_the_slice_that_paged_is_claimed_in_any_case() -> None:
 def test_the_slice_that_paged_is_claimed_though_its_area_has_no_more_than_usual() -> None:
     """What is too many in one value may be missing in the others."""
     dossier = episode(5, 30, usual=5, app_version="4.2.1")
-    dossier.due = 60.0
+    dossier.expected = 60.0
     key = "app_version\x1f4.2.1"
     (found,) = explain(dossier, SHARES, usual_mix(), known=key).values
     assert (found.keys, found.share) == ((key,), 1.0)
@@ -214,13 +214,13 @@ def test_a_few_tickets_or_no_excess_explain_nothing() -> None:
     """Three tickets, or as many as were due."""
     assert explain(episode(5, 3, usual=0, app_version="4.2.1"), SHARES, usual_mix()).values == ()
     dossier = episode(5, 30, usual=5, app_version="4.2.1")
-    dossier.due = 60.0
+    dossier.expected = 60.0
     assert explain(dossier, SHARES, usual_mix()) == Drivers()
 
 
 def test_no_more_than_a_handful_is_claimed() -> None:
     """Where many values stand out, those that tell most."""
-    dossier = EpisodeTickets(since=0.0, due=2.0)
+    dossier = EpisodeTickets(since=0.0, expected=2.0)
     values = dict.fromkeys(DIMENSIONS, "odd")
     for number in range(40):
         dossier.add(ticket(number, values), 90)
@@ -276,7 +276,7 @@ def correlated_shares(kind: str) -> dict[str, Usual]:
 def correlated_episode(seed: int, extra: int, kind: str, value: str) -> EpisodeTickets:
     """Five usual tickets, and *extra* ones of the region or channel *value*, else as usual."""
     rng = random.Random(seed)
-    dossier = EpisodeTickets(since=0.0, due=5.0)
+    dossier = EpisodeTickets(since=0.0, expected=5.0)
     for number in range(5 + extra):
         values = correlated(rng, kind)
         while number >= 5 and value not in (values["region"], values["channel"]):
@@ -384,7 +384,7 @@ def test_few_tickets_rule_nothing_out() -> None:
 
 def test_a_dimension_that_most_tickets_lack_is_not_ruled_out() -> None:
     """Only half of the tickets say their channel: it may explain it yet."""
-    dossier = EpisodeTickets(since=0.0, due=5.0)
+    dossier = EpisodeTickets(since=0.0, expected=5.0)
     rng = random.Random(7)
     for number in range(100):
         values = draw(rng)
@@ -398,7 +398,7 @@ def test_a_dimension_that_most_tickets_lack_is_not_ruled_out() -> None:
 
 def test_a_dimension_of_a_single_value_rules_nothing_out() -> None:
     """Where everyone is in one region, region cannot tell."""
-    dossier = EpisodeTickets(since=0.0, due=5.0)
+    dossier = EpisodeTickets(since=0.0, expected=5.0)
     for number in range(100):
         dossier.add(ticket(number, {"region": "eu"}), 90)
     usual = {"region\x1feu": Usual(MOST_USUAL, 0.01)}
@@ -411,7 +411,10 @@ def test_what_was_taken_back_explains_nothing(seed: int) -> None:
     rng = random.Random(seed)
     usual = [ticket(number, draw(rng)) for number in range(12)]
     gone = [ticket(12 + number, draw(rng) | {"app_version": "4.2.1"}) for number in range(12)]
-    dossier, without = EpisodeTickets(since=0.0, due=3.0), EpisodeTickets(since=0.0, due=3.0)
+    dossier, without = (
+        EpisodeTickets(since=0.0, expected=3.0),
+        EpisodeTickets(since=0.0, expected=3.0),
+    )
     for one in sorted(usual + gone, key=lambda one: one.mark):
         dossier.add(one, 90)
     for one in sorted(usual, key=lambda one: one.mark):
@@ -431,7 +434,7 @@ def test_what_was_taken_back_explains_nothing(seed: int) -> None:
 def noisy(seed: int, theirs: int, others: int) -> EpisodeTickets:
     """So many tickets of one customer, which count ever less, and one each of *others*."""
     rng = random.Random(seed)
-    dossier = EpisodeTickets(since=0.0, due=2.0)
+    dossier = EpisodeTickets(since=0.0, expected=2.0)
     for number in range(theirs + others):
         one = number < theirs
         weight = 0.5**number if one else 1.0
@@ -462,7 +465,7 @@ def test_a_customer_who_usually_writes_that_much_is_not_named() -> None:
 def test_a_crowd_has_no_noisy_customer() -> None:
     """Forty customers, of whom some write twice: nobody is named."""
     rng = random.Random(9)
-    dossier = EpisodeTickets(since=0.0, due=2.0)
+    dossier = EpisodeTickets(since=0.0, expected=2.0)
     for number in range(50):
         dossier.add(ticket(number, draw(rng), f"c{number % 40}"), 90)
     found = explain(dossier, SHARES, usual_mix())
@@ -481,8 +484,8 @@ usuals = st.builds(
 
 
 @given(
-    came=numbers,
-    due=numbers,
+    observed=numbers,
+    expected=numbers,
     tickets=st.integers(0, 400),
     values=st.dictionaries(names, numbers, max_size=12),
     pairs=st.dictionaries(st.tuples(names, names).map(TOGETHER.join), numbers, max_size=8),
@@ -492,8 +495,8 @@ usuals = st.builds(
     known=st.none() | names,
 )
 def test_any_counts_have_an_answer_that_can_be_told(
-    came: float,
-    due: float,
+    observed: float,
+    expected: float,
     tickets: int,
     values: dict[str, float],
     pairs: dict[str, float],
@@ -504,7 +507,7 @@ def test_any_counts_have_an_answer_that_can_be_told(
 ) -> None:
     """However odd they are, nothing is raised, and all numbers are such as an event may hold."""
     dossier = EpisodeTickets(
-        since=0.0, due=due, came=came, tickets=tickets, values=values, pairs=pairs
+        since=0.0, expected=expected, observed=observed, tickets=tickets, values=values, pairs=pairs
     )
     for number in range(min(tickets, 30)):
         dossier.audience.add(

@@ -84,6 +84,10 @@ def test_simulated_time_is_asked_in_its_own_clock() -> None:
     at = MONDAY + 400.5 * HOUR
     answer = why_not(log, Settings(), "acme", "login", at)
     alone = why_not(log_of(quiet_weeks()), Settings(), "acme", "login", at)
-    assert (answer.because, answer.came, answer.rate) == (alone.because, alone.came, alone.rate)
+    assert (answer.because, answer.outcomes, answer.rate) == (
+        alone.because,
+        alone.outcomes,
+        alone.rate,
+    )
     assert answer.because == "too_few"
-    assert answer.came == {"counted": 2}
+    assert answer.outcomes == {"counted": 2}

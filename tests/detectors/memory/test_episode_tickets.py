@@ -115,7 +115,7 @@ def test_values_and_pairs_are_counted_by_weight() -> None:
     assert dossier.values == {EU: 2.0, "channel\x1fweb": 1.5, "channel\x1fchat": 1.0, US: 0.5}
     assert dossier.pairs[f"{EU}{TOGETHER}channel\x1fweb"] == 1.0
     assert dossier.pairs[f"{US}{TOGETHER}channel\x1fweb"] == 0.5
-    assert (dossier.came, dossier.tickets) == (2.5, 3)
+    assert (dossier.observed, dossier.tickets) == (2.5, 3)
 
 
 def test_words_are_counted_once_a_ticket_and_not_of_forms_sent_twice() -> None:
@@ -138,7 +138,7 @@ def test_what_is_outside_the_slice_explains_but_is_not_hit() -> None:
     dossier.add(note(1, region="eu", text="sso"), 90)
     dossier.add(note(2, region="us", text="coupon"), 90, inside=False)
     assert dossier.values == {EU: 1.0, US: 1.0}
-    assert dossier.came == 2.0
+    assert dossier.observed == 2.0
     assert (dossier.tickets, dossier.audience.customers) == (1, 1)
     assert dossier.terms() == {"sso": 1}
     assert [one.mark for one in dossier.candidates] == [1]
@@ -148,12 +148,12 @@ def test_what_comes_when_it_is_calm_explains_nothing_but_counts() -> None:
     """Tickets as usual, after it seems to be over: customers inside, no reason and no word."""
     dossier = filled([note(1, region="eu", text="sso error")])
     dossier.account(HOUR, 2.0)
-    before = (dict(dossier.values), dict(dossier.pairs), dossier.terms(), dossier.came)
+    before = (dict(dossier.values), dict(dossier.pairs), dossier.terms(), dossier.observed)
     for number in range(2, 40):
         dossier.account(HOUR + 60.0 * number, 2.0, calm=True)
         dossier.add(note(number, region="us", channel="web", text="coupon"), 90, calm=True)
-    assert (dossier.values, dossier.pairs, dossier.terms(), dossier.came) == before
-    assert dossier.due == 2.0
+    assert (dossier.values, dossier.pairs, dossier.terms(), dossier.observed) == before
+    assert dossier.expected == 2.0
     assert [one.mark for one in dossier.candidates] == [1]
     assert dossier.tickets == dossier.audience.customers == 39
 
@@ -164,10 +164,10 @@ def test_what_is_due_is_counted_once() -> None:
     dossier.account(HOUR, 4.0)
     dossier.account(HOUR, 400.0)
     dossier.account(0.5 * HOUR, 400.0)
-    assert dossier.due == 4.0
+    assert dossier.expected == 4.0
     dossier.account(2 * HOUR, 400.0, calm=True)
     dossier.account(3 * HOUR, 1.0)
-    assert dossier.due == 5.0
+    assert dossier.expected == 5.0
     assert dossier.accounted == 3 * HOUR
 
 
@@ -220,10 +220,10 @@ def test_an_example_that_is_taken_back_is_none_any_more() -> None:
     dossier = filled(notes)
     dossier.withdraw(notes[1], 1e9)
     assert [one.mark for one in dossier.candidates] == [1, 3, 4, 5]
-    assert (dossier.tickets, dossier.came, dossier.terms()) == (4, 4.0, {"kaboom": 4})
+    assert (dossier.tickets, dossier.observed, dossier.terms()) == (4, 4.0, {"kaboom": 4})
     for _ in range(9):
         dossier.withdraw(notes[2], 1e9)
-    assert (dossier.tickets, dossier.came) == (0, 0.0)
+    assert (dossier.tickets, dossier.observed) == (0, 0.0)
 
 
 def test_values_and_pairs_that_are_taken_back_count_no_more() -> None:
@@ -240,7 +240,7 @@ def test_values_and_pairs_that_are_taken_back_count_no_more() -> None:
         dossier.withdraw(one, 1e9, also=area)
     assert {key: count for key, count in dossier.values.items() if count} == without.values
     assert {key: count for key, count in dossier.pairs.items() if count} == without.pairs
-    assert (dossier.came, dossier.tickets) == (without.came, without.tickets)
+    assert (dossier.observed, dossier.tickets) == (without.observed, without.tickets)
     for one in kept + kept:
         dossier.withdraw(one, 1e9, also=area)
     assert set(dossier.values.values()) | set(dossier.pairs.values()) == {0.0}

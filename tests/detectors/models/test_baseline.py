@@ -15,7 +15,6 @@ from detectors.models.baseline import (
     YOUNG_HOURS,
     Baseline,
 )
-from detectors.models.day_totals import Totals
 from detectors.models.seasonal_profile import Context, Profile
 from detectors.simulation.tickets import SHAPE
 
@@ -157,12 +156,12 @@ def test_a_day_is_learned_a_day_later() -> None:
     count = poisson(lambda _: 5.0)
     baseline, context = taught(count, 4)
     assert baseline.hour - baseline.learned == DAY
-    level = baseline.came / baseline.due
+    level = baseline.observed / baseline.expected
     today = baseline.start
     baseline.add(baseline.hour, 500.0)
     run(baseline, count, DAY, context)
     assert baseline.learned == today
-    assert baseline.came / baseline.due == pytest.approx(level, rel=0.1)
+    assert baseline.observed / baseline.expected == pytest.approx(level, rel=0.1)
     assert baseline.pending[today] >= 500.0
     run(baseline, count, DAY, context)
     assert baseline.learned == today + DAY
@@ -191,17 +190,17 @@ def test_what_may_be_an_incident_is_learned_later() -> None:
     count = poisson(lambda _: 5.0)
     baseline, context = taught(count, 6)
     since = baseline.hour
-    level = baseline.came / baseline.due
+    level = baseline.observed / baseline.expected
     while baseline.hour < since + LONGEST_HOLD_HOURS:
         baseline.add(baseline.hour, 15.0)
         baseline.advance(baseline.hour + 1, context, suspect=since)
     assert baseline.learned == since
-    assert baseline.came / baseline.due == pytest.approx(level, rel=0.05)
+    assert baseline.observed / baseline.expected == pytest.approx(level, rel=0.05)
     for _ in range(3 * DAY):
         baseline.add(baseline.hour, 15.0)
         baseline.advance(baseline.hour + 1, context, suspect=since)
     assert baseline.hour - baseline.learned == LONGEST_HOLD_HOURS
-    assert baseline.came / baseline.due > 1.1 * level
+    assert baseline.observed / baseline.expected > 1.1 * level
 
 
 def test_a_spike_barely_moves_the_level() -> None:
@@ -264,15 +263,15 @@ def test_a_new_area_of_an_old_tenant_is_known_better_than_a_new_tenant() -> None
 def test_today_so_far_is_counted_in_bounded_hours() -> None:
     """What came in the hours of the day that are over: as it is, but no hour beyond its bound."""
     baseline, context = taught(poisson(lambda _: 20.0), 8)
-    assert baseline.today_so_far(Totals(baseline)) == (0.0, 0.0)
+    assert baseline.today_so_far(baseline.totals()) == (0.0, 0.0)
     run(baseline, lambda _: 30.0, 6, context)
-    came, due = baseline.today_so_far(Totals(baseline))
+    came, due = baseline.today_so_far(baseline.totals())
     assert came / due == pytest.approx(1.5, rel=0.2)
     run(baseline, lambda _: 5_000.0, 1, context)
-    more, _ = baseline.today_so_far(Totals(baseline))
+    more, _ = baseline.today_so_far(baseline.totals())
     assert more - came <= 3.0 * 20.0 * 1.3 + 3.0
     run(baseline, lambda _: 20.0, DAY - 7, context)
-    assert baseline.today_so_far(Totals(baseline)) == (0.0, 0.0), "forgotten at midnight"
+    assert baseline.today_so_far(baseline.totals()) == (0.0, 0.0), "forgotten at midnight"
 
 
 def test_what_is_due_adds_up_over_days() -> None:
@@ -280,11 +279,11 @@ def test_what_is_due_adds_up_over_days() -> None:
     context = whole()
     baseline, _ = taught(poisson(shaped), 4, context)
     count = poisson(shaped)
-    total = Totals(baseline).due[baseline.hour - baseline.start]
+    total = baseline.totals().expected[baseline.hour - baseline.start]
     for _ in range(60):
         rate = baseline.rate
         run(baseline, count, 1, context)
-        before, total = total, Totals(baseline).due[baseline.hour - baseline.start]
+        before, total = total, baseline.totals().expected[baseline.hour - baseline.start]
         assert total - before == pytest.approx(rate, rel=1e-4)
 
 
@@ -299,12 +298,12 @@ def test_a_long_gap_costs_no_more_than_eight_weeks() -> None:
     """A gap of ten years teaches eight weeks of silence, and forgets what was pending."""
     baseline, context = taught(poisson(lambda _: 5.0), 4)
     later = baseline.hour + 10 * 52 * WEEK
-    before = baseline.due_before
+    before = baseline.expected_before
     baseline.advance(later, context)
     assert baseline.hour == later
     assert baseline.rate < 2.0
     assert len(baseline.pending) == 0
-    assert baseline.due_before - before <= 5.0 * 1.5 * (LONGEST_GAP_HOURS + 2 * DAY)
+    assert baseline.expected_before - before <= 5.0 * 1.5 * (LONGEST_GAP_HOURS + 2 * DAY)
 
 
 def test_silence_of_weeks_is_learned_day_by_day() -> None:
@@ -314,7 +313,7 @@ def test_silence_of_weeks_is_learned_day_by_day() -> None:
     at_once.advance(at_once.hour + 6 * WEEK, context)
     run(step_by_step, lambda _: 0.0, 6 * WEEK, other)
     assert at_once.rate == step_by_step.rate
-    assert at_once.came == step_by_step.came
+    assert at_once.observed == step_by_step.observed
 
 
 def test_what_is_learned_cannot_be_added_to() -> None:
@@ -331,9 +330,9 @@ def test_a_late_ticket_of_history_raises_the_level() -> None:
     raised = []
     for age in (30, 300, 600):
         baseline, context = taught(lambda _: 1.0, 8)
-        before = baseline.came
+        before = baseline.observed
         assert baseline.learn_late(baseline.learned - age, 1.0, context)
-        raised.append(baseline.came - before)
+        raised.append(baseline.observed - before)
     assert raised == sorted(raised, reverse=True)
     assert raised[-1] > 0.0
     baseline, context = taught(lambda _: 1.0, 1)
@@ -346,7 +345,9 @@ def test_history_in_any_order_teaches_about_the_same() -> None:
     half, context = taught(lambda _: 2.0, 4)
     for hour in range(MONDAY, half.learned):
         half.learn_late(hour, 2.0, context)
-    assert half.came / half.due == pytest.approx(inorder.came / inorder.due, rel=0.25)
+    assert half.observed / half.expected == pytest.approx(
+        inorder.observed / inorder.expected, rel=0.25
+    )
 
 
 def test_a_rebased_level_is_the_new_normal() -> None:
@@ -413,7 +414,7 @@ def test_an_heir_carries_on_with_what_was_known() -> None:
     old, _ = taught(poisson(shaped), 8, context)
     for share in (1.0, 0.5):
         young = Baseline.starting(old.hour, context)
-        young.adopt(old, share, context)
+        young.inherit(old, share, context)
         assert young.rate_at(young.hour + 12) == pytest.approx(
             share * old.rate_at(young.hour + 12), rel=0.05
         )
@@ -425,7 +426,7 @@ def test_an_heir_does_not_share_memory_with_the_old_one() -> None:
     context = of_area(whole())
     old, _ = taught(poisson(shaped), 4, context)
     young = Baseline.starting(old.hour, context)
-    young.adopt(old, 1.0, context)
+    young.inherit(old, 1.0, context)
     before = state_codec.encode(old)
     run(young, lambda _: 50.0, 3 * DAY, context)
     assert state_codec.encode(old) == before
@@ -437,7 +438,7 @@ def test_asking_changes_nothing() -> None:
     before = state_codec.encode(baseline), state_codec.encode(context.profile)
     for hour in range(MONDAY, MONDAY + WEEK):
         baseline.rate_at(hour)
-        Totals(baseline)
+        baseline.totals()
     assert (state_codec.encode(baseline), state_codec.encode(context.profile)) == before
 
 

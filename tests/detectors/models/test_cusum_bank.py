@@ -78,7 +78,7 @@ def test_chance_scores_as_rarely_as_it_says() -> None:
         while at < START + weeks * 168 * HOUR:
             at += rng.expovariate(rate / HOUR)
             if at // HOUR > baseline.hour:
-                baseline.came, baseline.due = 1e6 * rate, 1e6
+                baseline.observed, baseline.expected = 1e6 * rate, 1e6
                 baseline.pending.clear()
                 baseline.learned = int(at // HOUR)
                 baseline.hour_dispersion = baseline.day_dispersion = 1e-4
@@ -193,6 +193,6 @@ def test_an_heir_knows_what_the_old_one_knew(model: CusumBank) -> None:
     """A model that adopts another's past expects half of it, where it has half."""
     heir = CusumBank(world(), GROWN)
     model.advance(GROWN)
-    heir.adopt(model, 0.5)
+    heir.inherit(model, 0.5)
     assert heir.rate == pytest.approx(0.5 * model.rate, rel=0.1)
     assert heir.variance(6.0) < 0.3

@@ -30,7 +30,7 @@ QUIET = msgspec.structs.replace(PLAIN, false_pages_per_week=0.2)
 
 def one(rate: float, config: Settings = PLAIN, weeks: int = 8, seed: int = 1) -> Desk:
     """A tenant of one area, in the shape of the week."""
-    return Desk(config).grow(weeks, {"login": rate}, seed=seed)
+    return Desk(config).mature(weeks, {"login": rate}, seed=seed)
 
 
 def moment(text: str) -> float:
@@ -143,7 +143,7 @@ def test_days_that_differ() -> None:
     def factor(at: float) -> float:
         return in_shape(at) * days[int((at - MONDAY) // DAY)]
 
-    desk = Desk(QUIET).grow(12, {"login": 8.0}, factor)
+    desk = Desk(QUIET).mature(12, {"login": 8.0}, factor)
     begin = MONDAY + 12 * WEEK
     desk.feed(begin, begin + 6 * WEEK, {"login": 8.0}, factor, seed=7)
     assert len(desk.pages) <= 3, desk.paged()

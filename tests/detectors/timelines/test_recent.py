@@ -49,7 +49,7 @@ def test_what_came_stands_where_it_came(
             ]
             assert one.observed <= len(came) + 1e-3  # a customer's next ticket counts less
             assert (one.observed > 0.0) <= bool(came)
-        assert sum(one.observed for one in found) > 0.5 * series.model.due_between(
+        assert sum(one.observed for one in found) > 0.5 * series.model.expected_between(
             first, tenant.clock
         )
 
