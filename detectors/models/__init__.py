@@ -5,6 +5,7 @@ NAME to `detectors.policy.settings.ModelName`. The contract suite in
 ``tests/detectors/models/test_models.py`` then runs over it.
 """
 
+from functools import cache
 from importlib import import_module
 from typing import Final, get_args
 
@@ -16,6 +17,7 @@ __all__ = ["MODEL_NAMES", "Arrival", "Model", "Score", "model_class"]
 MODEL_NAMES: Final[tuple[ModelName, ...]] = get_args(ModelName)
 
 
+@cache
 def model_class(name: ModelName) -> type[Model]:
     """Return the class of a model.
 

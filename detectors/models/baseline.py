@@ -1,3 +1,4 @@
+# whole: the numbers of one expectation are learned together
 """What would be normal: the rate of a series by hour of the week, and how far it scatters.
 
     rate(hour) = level x the tenant's hour-of-week profile

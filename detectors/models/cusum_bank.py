@@ -1,3 +1,4 @@
+# whole: one detector, its formulas beside the code that computes them
 """The default model: Shiryaev-Roberts over a bank of multiples, judged with all that is not known.
 
 For each multiple m of the expected rate two statistics run. The CUSUM (Page 1954, "Continuous

@@ -1,3 +1,4 @@
+# whole: the slices of an area share their windows and their learned shares
 """The values of an area's dimensions, each against the rest of its area.
 
 An incident of one app version is lost in a big area's total, but not in that version's own count. A

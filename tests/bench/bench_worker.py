@@ -32,11 +32,11 @@ from typing import Any, ClassVar, Final, Self
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from detectors import models
 from detectors.models import Arrival, Model, Score
 from detectors.models.seasonal_profile import Context
 from detectors.policy.settings import Settings
 from detectors.simulation.tickets import COMPANY
+from detectors.state import series
 from detectors.step.partition import Partition
 from detectors.step.result import Step
 from schemas import signals
@@ -91,23 +91,6 @@ class NoOp(Model):
     def advance(self, at: float) -> None:
         del at
 
-    def learn_late(self, at: float, weight: float, *, bounded: bool = False) -> bool:
-        del at, weight, bounded
-        return False
-
-    def expected_between(self, since: float, until: float) -> float:
-        del since, until
-        return 0.0
-
-    def withdraw(self, at: float, weight: float) -> None:
-        del at, weight
-
-    def mark_gap(self, since: float, until: float) -> None:
-        del since, until
-
-    def inherit(self, other: Model, share: float) -> None:
-        del other, share
-
     def restart(self) -> None:
         return
 
@@ -115,24 +98,12 @@ class NoOp(Model):
     def rate(self) -> float:
         return 1.0
 
-    def rate_at(self, at: float) -> float:
-        del at
-        return 1.0
-
-    def lately(self, since: float, at: float) -> tuple[float, float]:
-        del since, at
-        return 0.0, 0.0
-
     def expected_until(self, at: float) -> float:
         return at / 3600.0
 
     def variance(self, hours: float) -> float:
         del hours
         return 0.1
-
-    @property
-    def information(self) -> float:
-        return 1.0
 
     @property
     def maturity_hours(self) -> float:
@@ -333,7 +304,7 @@ async def run_take_nothing(config: Config, meter: Meter) -> None:
 
 async def run_no_op_model(config: Config, meter: Meter) -> None:
     """The worker around a model that does nothing."""
-    models._MODELS["cusum_bank"] = f"{__name__}:NoOp"
+    series.model_class = lambda _: NoOp  # type: ignore[attr-defined, assignment]  # this process ends with the run
     await run_worker(config, meter)
 
 
