@@ -128,12 +128,12 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
             began = progress.recovering_since
             _note_progress(app, progress, now)
             if began is not None and progress.recovering_since is None:
-                metrics.recovered(now - began)
+                metrics.record_recovery(now - began)
             told = _tell_assignment(app, told)
             if now - looked >= LOOK_SECONDS:
-                metrics.look(app.ledger.partitions.values(), time.time())
-                metrics.standing(ready=progress.ready, lag=_lag(progress))
-                metrics.decides_by(app.ledger.settings.config_hash)
+                metrics.update_state(app.ledger.partitions.values(), time.time())
+                metrics.update_progress(ready=progress.ready, lag=_lag(progress))
+                metrics.update_settings(app.ledger.settings.config_hash)
                 looked = now
             await asyncio.sleep(BEAT_SECONDS)
 

@@ -55,7 +55,7 @@ class BatchProducer:
         except Exception as error:  # whatever it was, the records are not safe
             names = ", ".join(sorted({topic for topic, _ in by_partition}))
             fatal(f"produce to {names} failed: {error!r}")
-        self._metrics.produced(time.perf_counter() - began)
+        self._metrics.record_produce(time.perf_counter() - began)
 
     async def _submit(self, topic: str, partition: int, records: list[Record]) -> None:
         """Batch by batch, each only after the one before: what is written is always a prefix."""

@@ -62,7 +62,7 @@ class Detect:
         fresh = [record for record in chunk if record.offset >= position.next]
         started = time.perf_counter()
         outgoing = self._fold(number, fresh)
-        self._metrics.folded(time.perf_counter() - started, time.time())
+        self._metrics.record_chunk(time.perf_counter() - started, time.time())
         await self._outbox.send(outgoing)
         position.next = chunk[-1].offset + 1
         if is_ours(self._app, message):
@@ -81,7 +81,7 @@ class Detect:
                 continue
             received_at = record.timestamp / 1000.0
             done = partition.take(signal, received_at)
-            metrics.taken(signal, done, received_at)
+            metrics.record_step(signal, done, received_at)
             if done.outcome == "future":
                 why = Rejected("future", "created_at lies too far ahead of the arrival")
                 outgoing.append(self._dead(why, record))
@@ -92,7 +92,7 @@ class Detect:
         return outgoing
 
     def _dead(self, why: Rejected, record: Any) -> Record:
-        self._metrics.dead_letter(why.reason)
+        self._metrics.record_dead_letter(why.reason)
         return dead_letter(
             self._topics, why, record.value, record.topic, record.partition, record.offset
         )
@@ -131,4 +131,4 @@ class Detect:
         if is_ours(self._app, message):
             position.durable = reached
             ledger.saved_at[number] = now
-            self._metrics.saved(sum(len(value) for _, value in records))
+            self._metrics.record_snapshot(sum(len(value) for _, value in records))

@@ -68,7 +68,7 @@ class Intake:
         try:
             signal = self._read(record.value, headers, self._max_bytes)
         except Rejected as why:
-            self._metrics.dead_letter(why.reason)
+            self._metrics.record_dead_letter(why.reason)
             return dead_letter(
                 self._topics, why, record.value, record.topic, record.partition, record.offset
             )

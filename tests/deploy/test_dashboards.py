@@ -32,7 +32,7 @@ def declared() -> dict[str, set[str]]:
     """The labels of each metric of a worker and of notify, as Prometheus names the metric."""
     found: dict[str, set[str]] = {}
     for metrics in (Metrics(), NotifyMetrics()):
-        for one in vars(metrics).values():
+        for one in metrics.registry._collector_to_names:
             if isinstance(one, Counter | Gauge | Histogram):
                 (described,) = one.describe()
                 for suffix in SUFFIXES:

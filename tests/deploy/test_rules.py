@@ -59,11 +59,11 @@ def worker_metrics() -> Metrics:
     incident = Incident("login", MONDAY + 6 * 86_400.0 + 36_000.0, 1.0, 9.0)
     world = World(start=MONDAY, hours=6 * 24.0 + 11.0, areas=areas, seed=2, incidents=(incident,))
     for signal in signals(world):
-        metrics.taken(signal, partition.take(signal, signal.created_at), signal.created_at)
-    metrics.folded(0.001, time.time())
-    metrics.look([partition], time.time())
-    metrics.standing(ready=True, lag={"tickets": 0})
-    metrics.decides_by(settings.config_hash)
+        metrics.record_step(signal, partition.take(signal, signal.created_at), signal.created_at)
+    metrics.record_chunk(0.001, time.time())
+    metrics.update_state([partition], time.time())
+    metrics.update_progress(ready=True, lag={"tickets": 0})
+    metrics.update_settings(settings.config_hash)
     return metrics
 
 
@@ -162,7 +162,7 @@ def test_the_endpoint_stays_small_with_five_thousand_areas() -> None:
         )  # fmt: skip
         partition.take(ticket, ticket.created_at)
     metrics = Metrics()
-    metrics.look([partition], time.time())
+    metrics.update_state([partition], time.time())
     written = generate_latest(metrics.registry)
     assert len(written) < 2_000_000
     assert written.count(b"spikewatch_tickets_expected{") <= 201

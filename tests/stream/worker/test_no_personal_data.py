@@ -60,10 +60,10 @@ def test_ten_thousand_planted_strings_are_nowhere(
                 ticket["customer"]["id"] = one.text[:256]
         signal = to_signal(read_ticket(json.dumps(ticket).encode()), "simulated")
         done = partition.take(signal)
-        metrics.taken(signal, done, START)
+        metrics.record_step(signal, done, START)
         events += done.escalations
-    metrics.folded(1.0, START)
-    metrics.look([partition], START)
+    metrics.record_chunk(1.0, START)
+    metrics.update_state([partition], START)
     events += partition.take(Tick(START + (WEEKS * 168 + 72) * HOUR, "acme")).escalations
     paged = [event for event in events if not event.data.suppressed]
     assert {event.data.product_area for event in paged} >= {"login", "billing"}
