@@ -7,7 +7,6 @@ A crash anywhere sends again under the same key, and forgets nothing.
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -39,6 +38,7 @@ from stream.notify.sinks.safe_http import Http
 from stream.notify.store.notify_topics import NotifyTopics, complain
 from stream.process.fail_fast import fatal
 from stream.process.health import HealthServer, Progress
+from stream.process.signals import on_stop
 from stream.process.tracing import Traces
 
 POLL_MS: Final = 100
@@ -352,9 +352,7 @@ async def serve(config: Config, plan: NotificationConfig) -> None:
         )
         health.start()
         stack.callback(health.stop)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, service.stop)
+        on_stop(service.stop)
         if config.notify.api_port:
             await stack.enter_async_context(Api(config, ledger, service.silences))
         await service.run()

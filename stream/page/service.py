@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -30,6 +30,7 @@ from stream.page.live_updates import Feed
 from stream.page.server import Server
 from stream.page.state_follower import Follower
 from stream.process import metrics_http
+from stream.process.signals import on_hangup, stop_event
 
 PUSH_SECONDS: Final = 0.5
 """Between two looks at what changed in the areas; episodes are told at once."""
@@ -237,10 +238,8 @@ async def serve(config: Config, say: Say) -> None:
         say(f"the page is at {address(config)}")
         sys.stdout.flush()
 
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, service, config)
+    stopped = stop_event()
+    on_hangup(partial(_reload, service, config))
     async with server:
         running = asyncio.create_task(service.run(listening, server))
         waiting = asyncio.create_task(stopped.wait())

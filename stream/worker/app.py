@@ -6,9 +6,9 @@ A Faust application with agents `intake`, `feedback` and `detect`, and what keep
 import asyncio
 import contextlib
 import logging
-import signal
 import tempfile
 import time
+from functools import partial
 from typing import Any, Final
 
 import faust
@@ -28,6 +28,7 @@ from stream.kafka.clients import faust_credentials
 from stream.kafka.topics import verify
 from stream.process.fail_fast import fatal
 from stream.process.health import HealthServer, Progress
+from stream.process.signals import on_hangup
 from stream.process.tracing import Traces
 from stream.worker.batch_producer import BatchProducer
 from stream.worker.detect import Detect
@@ -144,7 +145,7 @@ def listen(app: LedgerApp, config: Config) -> None:
     """SIGHUP: read taxonomy and playbook again, between two signals of the log."""
 
     async def listen() -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload, app, config)
+        on_hangup(partial(reload, app, config))
 
     app.task(listen)
 

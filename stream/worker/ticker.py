@@ -6,7 +6,6 @@ deterministic. Several tickers do no harm: clocks only move forward.
 
 import asyncio
 import contextlib
-import signal
 import time
 
 from aiokafka import AIOKafkaProducer
@@ -18,6 +17,7 @@ from stream.config.sections import Config
 from stream.errors import UserError
 from stream.kafka.clients import kafka_client_options
 from stream.kafka.topics import no_broker, verify
+from stream.process.signals import stop_event
 
 
 async def run(config: Config) -> None:
@@ -27,10 +27,7 @@ async def run(config: Config) -> None:
         UserError: No broker, topics are missing, or a tick could not be produced for a minute.
     """
     await verify(config)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_event()
     producer = AIOKafkaProducer(**kafka_client_options(config), acks="all", linger_ms=0)
     try:
         await producer.start()
