@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from detectors.alerting.budget import BUDGET_WEEKS, allowed_pages_for
 from detectors.alerting.context import EpisodeTransition, StepContext, Transitions
 from detectors.alerting.verdict_effects import DOMINANT_SHARE, forget, page_of
-from detectors.foundation.dimensions import area_key
+from detectors.foundation.dimensions import SEPARATOR, DimensionValue, area_key
 from detectors.foundation.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from detectors.memory.episode_tickets import MOST_NOTES, EpisodeTickets, TicketSummary, horizon
 from detectors.models import Score
@@ -149,7 +149,7 @@ def _start_or_reopen(
         context.guards.append("cooldown")
         return last.reopen(at, score, threshold), last
     series.ordinal += 1
-    name = key if slice_score is None else f"{key}\x1f{slice_score.key}"
+    name = key if slice_score is None else f"{key}{SEPARATOR}{slice_score.key}"
     identity = episode_id(tenant.name, kind, name, series.ordinal)
     series.episode = opened(identity, series.ordinal, at, score, threshold, suppressed)
     return "opened", series.episode
@@ -329,7 +329,9 @@ def update_page_record(tenant: Tenant, episode: Episode, explanation: list[Expla
         page.cause = episode.slice
     elif explanation:
         best = explanation[0]
-        page.cause = f"{best.dimension}\x1f{best.value}" if best.share >= DOMINANT_SHARE else ""
+        page.cause = (
+            DimensionValue(best.dimension, best.value).key if best.share >= DOMINANT_SHARE else ""
+        )
 
 
 def advance_episode(tenant: Tenant, key: str, minute: float) -> None:

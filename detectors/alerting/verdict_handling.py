@@ -18,13 +18,13 @@ from typing import Final
 from detectors.alerting.context import Stage, StepContext, Transitions
 from detectors.alerting.lifecycle import resolve
 from detectors.alerting.verdict_effects import VERDICTS, page_of
+from detectors.foundation.units import SECONDS_PER_DAY
 from detectors.state.episode import Episode
 from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from schemas.signals import Verdict
 
 WITHDRAW: Final = "withdraw"
 MOST_FACTOR: Final = 10.0
-DAY_SECONDS: Final = 86_400.0
 LEVEL_HALF_LIFE_HOURS: Final = 168.0
 """Of how far a level that was called the new normal still rests on that, when it is taken back."""
 
@@ -138,8 +138,8 @@ def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bo
     *own*: the episode's counts are those of the series.
     """
     expected, observed = episode.expected, episode.observed
-    if not own or clock - episode.since > DAY_SECONDS:
-        since = max(episode.since, clock - DAY_SECONDS)
+    if not own or clock - episode.since > SECONDS_PER_DAY:
+        since = max(episode.since, clock - SECONDS_PER_DAY)
         expected, observed = tenant.series(key).expected_and_observed(since, clock)
     return min(max((observed + 1.0) / (expected + 1.0), 1.0 / MOST_FACTOR), MOST_FACTOR)
 

@@ -11,7 +11,7 @@ from detectors.evidence.explanation import ExplainedBy, PairShares, explain
 from detectors.evidence.impact import impact_of
 from detectors.evidence.recommendation import actions_for, product_of
 from detectors.evidence.scope import MOST_CHILDREN, MOST_POOLED, busiest, children_of, series_inside
-from detectors.foundation.dimensions import AREA
+from detectors.foundation.dimensions import AREA, DimensionValue
 from detectors.foundation.timestamps import moment, significant
 from detectors.memory.episode_tickets import EpisodeTickets, TicketSummary
 from detectors.models.slices import OF_AN_AREA
@@ -72,7 +72,7 @@ def _usual(tenant: Tenant, key: str, dossier: EpisodeTickets, at: float) -> dict
     inside = [(rates[name], tenant.areas[name].slices) for name in busiest(tenant, dossier)]
     found: dict[str, Usual] = {}
     for name, observed in dossier.values.items():
-        dimension, _, value = name.partition("\x1f")
+        dimension, value = DimensionValue.parse(name)
         if dimension == AREA:
             if value in rates:
                 found[name] = Usual(min(rates[value] / total, MOST_USUAL), AREA_VARIANCE)
@@ -122,10 +122,10 @@ def _words(tenant: Tenant, key: str, dossier: EpisodeTickets) -> list[Distinctiv
 
 
 def _explanation(one: ExplainedBy) -> Explanation:
-    dimension, _, value = one.keys[0].partition("\x1f")
+    dimension, value = DimensionValue.parse(one.keys[0])
     also = None
     if len(one.keys) > 1:
-        other, _, its = one.keys[1].partition("\x1f")
+        other, its = DimensionValue.parse(one.keys[1])
         also = Slice(dimension=other, value=its)
     return Explanation(
         dimension=dimension,

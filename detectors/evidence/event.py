@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from detectors.foundation.count_statistics import ratio_interval
+from detectors.foundation.dimensions import DimensionValue
 from detectors.foundation.timestamps import moment, significant
 from detectors.state.episode import Episode
 from schemas.escalation import (
@@ -59,7 +60,7 @@ def to_event(
     days = 7.0 * math.exp(min(episode.score.value, 50.0))
     found = None
     if episode.slice is not None:
-        dimension, _, value = episode.slice.partition("\x1f")
+        dimension, value = DimensionValue.parse(episode.slice)
         found = Slice(dimension=dimension, value=value)
     return EscalationEvent(
         id=event_id(episode.id, episode.sequence),

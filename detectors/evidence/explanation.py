@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.stats import betabinom
 
-from detectors.foundation.dimensions import CUSTOMER
+from detectors.foundation.dimensions import customer_key, dimension_of
 from detectors.memory.episode_tickets import TOGETHER, EpisodeTickets
 from detectors.models.tenant_shares import MOST_USUAL, Usual
 
@@ -115,7 +115,7 @@ def explain(
     if dossier.tickets >= LEAST_TICKETS:
         claims += [one for one in _customers(dossier, mix) if _holds(one, total)]
     claims.sort(key=lambda one: (-one.gain, one.keys))
-    told_of = {key.partition("\x1f")[0] for one in claims for key in one.keys}
+    told_of = {dimension_of(key) for one in claims for key in one.keys}
     raw = dict(zip(tried, chances, strict=True))
     alike = _alike(dossier, raw, usual) if excess >= ALIKE_TICKETS / 2.0 else []
     return Drivers(tuple(claims[:MOST_EXPLAINED]), tuple(d for d in alike if d not in told_of))
@@ -240,7 +240,7 @@ def _customers(dossier: EpisodeTickets, mix: PairShares) -> list[ExplainedBy]:
     names = sorted(members, key=lambda name: (-members[name].tickets, name))[:3]
     claims = []
     for name in names:
-        key = f"{CUSTOMER}\x1f{name}"
+        key = customer_key(name)
         tickets = float(members[name].tickets - members[name].missed)
         seen, tickets_seen = mix.alone(key)
         share = min((seen + 0.5) / (tickets_seen + 1.0), MOST_USUAL)
@@ -255,12 +255,12 @@ def _alike(
     dossier: EpisodeTickets, chances: Mapping[str, float], usual: Mapping[str, Usual]
 ) -> list[str]:
     """Dimensions of which no value stands out, corrected for its own values alone."""
-    tries = Counter(key.partition("\x1f")[0] for key in chances)
+    tries = Counter(dimension_of(key) for key in chances)
     covered: dict[str, float] = {}
     least: dict[str, float] = {}
     values: dict[str, int] = {}
     for key, one in usual.items():
-        dimension = key.partition("\x1f")[0]
+        dimension = dimension_of(key)
         values[dimension] = values.get(dimension, 0) + (one.share >= ALIKE_VALUE)
         covered[dimension] = covered.get(dimension, 0.0) + dossier.values.get(key, 0.0)
         if key in chances:

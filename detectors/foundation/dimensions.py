@@ -1,24 +1,52 @@
 """The dimensions of a ticket, and the keys of their values."""
 
-from typing import Final
+from typing import Final, NamedTuple, Self
 
+SEPARATOR: Final = "\x1f"
+"""Separates the parts of a key. No name contains it: control characters are removed from names."""
 CUSTOMER: Final = "customer"
-
-
+AREA: Final = "product_area"
 DIMENSIONS: Final = (
     "issue_type", "region", "app_version", "channel", "tier", "segment", "language", "source",
 )  # fmt: skip
-"""What may explain an episode; those in `Settings.slice_dimensions` are watched as well."""
+"""What may explain an episode; those in `Settings.slice_dimensions` are watched as slices too."""
 
 
-AREA: Final = "product_area"
+class DimensionValue(NamedTuple):
+    r"""One value of one dimension.
+
+    Example:
+        >>> DimensionValue("region", "eu").key
+        'region\x1feu'
+        >>> DimensionValue.parse("region\x1feu")
+        DimensionValue(dimension='region', value='eu')
+    """
+
+    dimension: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        """The key under which the value is counted."""
+        return f"{self.dimension}{SEPARATOR}{self.value}"
+
+    @classmethod
+    def parse(cls, key: str) -> Self:
+        """Return the value that *key* stands for."""
+        dimension, _, value = key.partition(SEPARATOR)
+        return cls(dimension, value)
+
+
+def dimension_of(key: str) -> str:
+    """Return the dimension of the value that *key* stands for."""
+    return key.partition(SEPARATOR)[0]
 
 
 def area_key(area: str) -> str:
-    """How an area stands among the values of a ticket of the whole tenant."""
-    return f"{AREA}\x1f{area}"
+    """Return the key of an area among the values of the tenant's tickets."""
+    return DimensionValue(AREA, area).key
 
 
 def customer_key(customer: str) -> str:
-    """How a customer stands among the values of a ticket."""
-    return f"{CUSTOMER}\x1f{customer}"
+    """Return the key of a customer among the values of a ticket."""
+    return DimensionValue(CUSTOMER, customer).key

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from detectors.foundation.dimensions import DIMENSIONS
+from detectors.foundation.dimensions import DIMENSIONS, SEPARATOR
 from detectors.foundation.tokens import terms
 from detectors.memory.affected_customers import AffectedCustomers
 
@@ -25,7 +25,7 @@ MOST_CANDIDATES: Final = 24
 """Tickets whose text is kept: words are counted in them, examples chosen from them."""
 TOGETHER: Final = "\x1e"
 """Between the keys of a pair."""
-_PREFIXES: Final = tuple(f"{name}\x1f" for name in DIMENSIONS)
+_PREFIXES: Final = tuple(f"{name}{SEPARATOR}" for name in DIMENSIONS)
 _TIER: Final = DIMENSIONS.index("tier")
 _REGION: Final = DIMENSIONS.index("region")
 

@@ -28,7 +28,7 @@ from detectors.foundation.count_statistics import (
     hours_of_starts,
     log_likelihood_ratio,
 )
-from detectors.foundation.dimensions import DIMENSIONS
+from detectors.foundation.dimensions import DIMENSIONS, SEPARATOR
 from detectors.foundation.units import HOURS_PER_WEEK
 from detectors.models import Score
 from detectors.models.base import LEAST_EVIDENCE
@@ -57,9 +57,9 @@ LONG_TICKETS: Final = 20.0
 """How many tickets of the last days outweigh the four weeks."""
 YOUNG_HOURS: Final = 168.0
 """A value first seen less than so long ago is expected to have the share it has elsewhere."""
-OF_AN_AREA: Final = "issue_type\x1f"
+OF_AN_AREA: Final = f"issue_type{SEPARATOR}"
 """Issue types are an area's own: how they fare in other areas says nothing."""
-ROUTINE: Final = "app_version\x1f"
+ROUTINE: Final = f"app_version{SEPARATOR}"
 ROUTINE_SHARE: Final = 0.02
 """New versions are no news: one never seen before is expected to have this share at least."""
 BLOCK_HOURS: Final = 6.0
@@ -532,6 +532,6 @@ def _places(watched: tuple[str, ...]) -> tuple[tuple[tuple[int, str], ...], ...]
     """Where the values of the *watched* dimensions stand, in their order; then of the others."""
     others = [name for name in DIMENSIONS if name not in watched]
     return (
-        tuple((DIMENSIONS.index(name), f"{name}\x1f") for name in watched),
-        tuple((DIMENSIONS.index(name), f"{name}\x1f") for name in others),
+        tuple((DIMENSIONS.index(name), f"{name}{SEPARATOR}") for name in watched),
+        tuple((DIMENSIONS.index(name), f"{name}{SEPARATOR}") for name in others),
     )

@@ -10,13 +10,12 @@ from typing import Final
 
 from detectors.alerting.budget import thresholds
 from detectors.foundation.prediction_band import prediction_band
+from detectors.foundation.units import SECONDS_PER_HOUR, SECONDS_PER_WEEK
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 
 MOST_STRETCHES: Final = 400
 """Of one timeline; where time goes on, each becomes twice as long."""
-HOUR: Final = 3600.0
-WEEK_SECONDS: Final = 604_800.0
 
 
 @dataclass
@@ -54,7 +53,7 @@ class BacktestTimelines:
         self._areas: dict[str, set[str]] = {}
         for tenant, area in areas:
             self._areas.setdefault(tenant, set()).add(area)
-        self.seconds = hours * HOUR
+        self.seconds = hours * SECONDS_PER_HOUR
         """Of a stretch."""
         self._next: dict[str, float] = {}
         self._seen: dict[tuple[str, str], float] = {}
@@ -105,10 +104,15 @@ class BacktestTimelines:
     def _begin(self, tenant: Tenant, area: str, begin: float, limit: float | None) -> None:
         self._count(tenant, area)
         model = tenant.areas[area].model
-        known = min(self.seconds, WEEK_SECONDS)  # further ahead a model does not look
+        known = min(self.seconds, SECONDS_PER_WEEK)  # further ahead a model does not look
         expected = model.expected_between(begin, begin + known) * self.seconds / known
         stretch = BacktestBucket(
-            begin, self.seconds, 0.0, expected, model.variance(self.seconds / HOUR), limit=limit
+            begin,
+            self.seconds,
+            0.0,
+            expected,
+            model.variance(self.seconds / SECONDS_PER_HOUR),
+            limit=limit,
         )
         self.stretches.setdefault((tenant.name, area), []).append(stretch)
 

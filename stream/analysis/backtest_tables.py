@@ -7,8 +7,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from detectors.evaluation.history.injection import Size
-from detectors.evaluation.history.page_log import WEEK_SECONDS, Difference, PagedEpisode
+from detectors.evaluation.history.page_log import Difference, PagedEpisode
 from detectors.evaluation.tables import Table
+from detectors.foundation.units import SECONDS_PER_WEEK
 from schemas.codec import clean
 from stream.analysis.backtest import Backtest
 
@@ -116,7 +117,7 @@ def week_table(found: Backtest) -> Table:
     """Pages a week against the budget."""
     weeks, zone = found.weeks, found.settings.timezone
     rows = [
-        (clock(weeks.begin + number * WEEK_SECONDS, zone)[:10], str(pages))
+        (clock(weeks.begin + number * SECONDS_PER_WEEK, zone)[:10], str(pages))
         for number, pages in enumerate(weeks.by_week)
     ]
     return Table("Pages by week", ("week from", "pages"), tuple(rows))

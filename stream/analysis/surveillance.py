@@ -23,7 +23,8 @@ from detectors.evaluation.experiments.comparison import (
     peaks_of,
 )
 from detectors.evaluation.experiments.competing_methods import NOTHING
-from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec
+from detectors.evaluation.synthetic.company import Spec
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 
 SCRIPT: Final = Path(__file__).with_name("surveillance.R")
 METHODS: Final = ("EARS C1", "EARS C2", "Farrington", "glrnb")
@@ -47,11 +48,11 @@ def available() -> bool:
 def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
     """*contested* with the methods of R as further rivals; without its counts."""
     lines = [
-        f"T\t{area}\t{warm_weeks * WEEK_HOURS}\t{_counts(counts)}"
+        f"T\t{area}\t{warm_weeks * HOURS_PER_WEEK}\t{_counts(counts)}"
         for area, counts in contested.counts.items()
     ]
     for number, one in enumerate(contested.met):
-        first = int(one.start // HOUR) - spec.first_hour
+        first = int(one.start // SECONDS_PER_HOUR) - spec.first_hour
         for area, counts in one.counts.items():
             lines.append(f"B\t{number}\t{area}\t{first}\t{_counts(counts)}")
     program = shutil.which("Rscript") or "Rscript"
@@ -70,7 +71,7 @@ def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
             trunks[method][names[0]][int(hour)] = float(score)
         else:
             branches[int(names[0])][method][names[1]][int(hour)] = float(score)
-    weeks = len(next(iter(contested.counts.values()))) // WEEK_HOURS - warm_weeks
+    weeks = len(next(iter(contested.counts.values()))) // HOURS_PER_WEEK - warm_weeks
     return replace(
         contested,
         names=(*contested.names, *(f"R {method}" for method in METHODS)),
@@ -83,17 +84,17 @@ def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
 
 
 def _peaks(scores: dict[str, dict[int, float]], warm_weeks: int, weeks: int) -> tuple[float, ...]:
-    highs = np.full((max(1, len(scores)), weeks * WEEK_HOURS), NOTHING)
+    highs = np.full((max(1, len(scores)), weeks * HOURS_PER_WEEK), NOTHING)
     for row, of_area in zip(highs, scores.values(), strict=False):
         for hour, score in of_area.items():
-            row[hour - 1 - warm_weeks * WEEK_HOURS] = score
+            row[hour - 1 - warm_weeks * HOURS_PER_WEEK] = score
     return peaks_of(highs, PEAKS_A_WEEK * weeks)
 
 
 def _met(one: IncidentOutcome, trunks: Scores, branch: Scores, spec: Spec) -> IncidentOutcome:
     """One incident with what R says of it."""
     before, highs = list(one.before), list(one.highs)
-    first = int(one.start // HOUR) - spec.first_hour
+    first = int(one.start // SECONDS_PER_HOUR) - spec.first_hour
     for method in METHODS:
         lately = [
             score
@@ -110,7 +111,7 @@ def _met(one: IncidentOutcome, trunks: Scores, branch: Scores, spec: Spec) -> In
             for hour, score in branch[method][area].items()
             if hour > first
         ):
-            at = (spec.first_hour + hour) * HOUR
+            at = (spec.first_hour + hour) * SECONDS_PER_HOUR
             if at <= one.end and score > best:
                 best = score
                 records.append(((at - one.start) / 60.0, score))

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from detectors.evaluation.history.labels import Label
 from detectors.evaluation.history.page_log import PagedEpisode, PageLog
-from detectors.timelines.whole_run import HOUR, BacktestBucket, BacktestTimelines, bands
+from detectors.foundation.units import SECONDS_PER_HOUR
+from detectors.timelines.whole_run import BacktestBucket, BacktestTimelines, bands
 from schemas.codec import area_name
 from schemas.escalation import EscalationEvent
 from stream.charts.vega import Moment, Span, png, svg, timeline
@@ -25,7 +26,7 @@ def moments(stretches: Sequence[BacktestBucket]) -> list[Moment]:
     found = []
     highest = SHOWN_LIMITS * max((one.limit or 0.0 for one in stretches), default=0.0)
     for one, (low, high) in zip(stretches, bands(list(stretches)), strict=True):
-        hours = one.seconds / HOUR
+        hours = one.seconds / SECONDS_PER_HOUR
         found.append(
             Moment(
                 at=one.at,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from detectors.alerting.budget import budget_of
 from detectors.foundation.timestamps import significant
+from detectors.foundation.units import SECONDS_PER_HOUR
 from detectors.state.tenant import Tenant
 from schemas.escalation import Escalation
 from stream.charts.vega import Moment, Span
@@ -18,12 +19,10 @@ from stream.page.state_follower import Follower
 
 SCORED_SECONDS: Final = 3600.0
 """A score that is older is no score of now."""
-HOUR: Final = 3600.0
 SPARK_HOURS: Final = 24
-DAY: Final = 86_400.0
-BEFORE: Final = 12 * HOUR
+BEFORE: Final = 12 * SECONDS_PER_HOUR
 """So much of an area's time is shown before an episode began ..."""
-AFTER: Final = HOUR
+AFTER: Final = SECONDS_PER_HOUR
 """... and after its end."""
 MOST_SPARKS: Final = 200
 AT_ONCE: Final = 200
@@ -167,12 +166,14 @@ def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, 
         if key is None or tenant is None or key[1] not in tenant.areas:
             continue
         clock, series = tenant.clock or 0.0, tenant.areas[key[1]]
-        hour = int(clock // HOUR)
+        hour = int(clock // SECONDS_PER_HOUR)
         came = follower.timelines.hours(tenant, key[1], hour - SPARK_HOURS + 1, hour)
         hours = range(hour - SPARK_HOURS + 1, hour + 1)
         found[str(number)] = {
             "came": [round(came[each], 1) if each in came else None for each in hours],
-            "due": [significant(series.model.rate_at(each * HOUR), 3) for each in hours],
+            "due": [
+                significant(series.model.rate_at(each * SECONDS_PER_HOUR), 3) for each in hours
+            ],
         }
     return found
 
@@ -260,10 +261,10 @@ def moments_of_area(
         Moment(
             one.at,
             one.seconds,
-            one.observed * HOUR / one.seconds,
-            one.expected * HOUR / one.seconds,
-            one.low * HOUR / one.seconds,
-            one.high * HOUR / one.seconds,
+            one.observed * SECONDS_PER_HOUR / one.seconds,
+            one.expected * SECONDS_PER_HOUR / one.seconds,
+            one.low * SECONDS_PER_HOUR / one.seconds,
+            one.high * SECONDS_PER_HOUR / one.seconds,
             one.score,
             limit,
         )
@@ -281,7 +282,7 @@ def moments_of_events(found: Story) -> list[Moment]:
         seconds = end - begin
         if seconds <= 0.0:
             continue
-        an_hour = HOUR / seconds
+        an_hour = SECONDS_PER_HOUR / seconds
         expected = max(0.0, due_by - due) * an_hour
         observed = max(0.0, came_by - came) * an_hour
         moments.append(Moment(begin, seconds, observed, expected, expected, expected))

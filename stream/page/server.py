@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
+from detectors.foundation.units import SECONDS_PER_DAY
 from detectors.state.tenant import TENANT_SERIES
 from stream.charts.vega import Theme, svg, timeline
 from stream.config.sections import Config
@@ -226,7 +227,7 @@ class Server:
             raise web.HTTPNotFound(reason="no such area")
         until = tenant.clock or 0.0
         moments = json_views.moments_of_area(
-            self._follower, tenant, key[1], until - 2 * json_views.DAY, until
+            self._follower, tenant, key[1], until - 2 * SECONDS_PER_DAY, until
         )
         marks = json_views.spans(self._stories, key[0], key[1], until)
         return await self._drawn(request, key, moments, marks)

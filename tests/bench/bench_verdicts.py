@@ -22,8 +22,9 @@ from typing import Final
 import numpy as np
 
 from detectors.evaluation.experiments.page_recorder import PageRecorder, run_signals
-from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.company import Spec, World
 from detectors.evaluation.synthetic.traffic import Feed, Surge
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 from detectors.step.pipeline import step
@@ -75,7 +76,7 @@ class Company:
     def begins(self, hour: int) -> bool:
         """Whether the burst comes in that hour, by local time."""
         local = self.world.local(hour)
-        grown = hour - self.world.spec.first_hour >= WEEK_HOURS * WARM_WEEKS
+        grown = hour - self.world.spec.first_hour >= HOURS_PER_WEEK * WARM_WEEKS
         return grown and local.weekday() * 24 + local.hour == self.slot
 
     def hour(self, hour: int) -> list[Ticket]:
@@ -88,7 +89,7 @@ class Company:
         if not self.begins(hour):
             return []
         rng = self._rng
-        begin = hour * HOUR + rng.uniform(0.0, 600.0)
+        begin = hour * SECONDS_PER_HOUR + rng.uniform(0.0, 600.0)
         count = int(rng.poisson(self.size * rng.gamma(50.0, 0.02)))
         times = np.sort(begin + rng.random(count) * self.minutes * 60.0)
         names = self.world.customer_names
@@ -120,7 +121,9 @@ class Life:
     def take(self, tickets: Sequence[Ticket], hour: int) -> None:
         """The tickets of an hour, and its end."""
         run_signals(self.tenant, tickets, SETTINGS, self.watch)
-        run_signals(self.tenant, (Tick((hour + 1) * HOUR, "acme"),), SETTINGS, self.watch)
+        run_signals(
+            self.tenant, (Tick((hour + 1) * SECONDS_PER_HOUR, "acme"),), SETTINGS, self.watch
+        )
 
     def answer(self, hour: int, area: str) -> None:
         """If the burst of two hours ago paged, say what it was."""
@@ -129,14 +132,14 @@ class Life:
         page = next((page for page in reversed(self.tenant.pages) if page.key == area), None)
         if page is None:  # it became a page of the whole tenant
             return
-        verdict = Verdict("acme", page.episode_id, "false_alarm", hour * HOUR)
+        verdict = Verdict("acme", page.episode_id, "false_alarm", hour * SECONDS_PER_HOUR)
         step(self.tenant, verdict, SETTINGS)
         self.said.append(hour)
 
     def pages(self, hour: int, area: str) -> int:
         """Pages about *area* in the two hours from *hour* on."""
         return sum(
-            page.area == area and hour * HOUR <= page.at < (hour + 2) * HOUR
+            page.area == area and hour * SECONDS_PER_HOUR <= page.at < (hour + 2) * SECONDS_PER_HOUR
             for page in self.watch.pages
             if page.transition in ("opened", "reopened")
         )
@@ -149,7 +152,7 @@ def live(seed: int) -> Found | None:
     plain, told = lives
     begin = company.world.spec.first_hour
     bursts: list[int] = []
-    until = begin + WEEK_HOURS * (WARM_WEEKS + MOST_WEEKS)
+    until = begin + HOURS_PER_WEEK * (WARM_WEEKS + MOST_WEEKS)
     rng = np.random.default_rng([seed, 78])
     starts: dict[int, list[bool]] = {}
     hour, paged = begin, 0
@@ -167,7 +170,7 @@ def live(seed: int) -> Found | None:
             if paged < 2 and plain.pages(hour - 2, company.area):
                 paged += 1
                 if paged == 2:
-                    until = hour + WEEK_HOURS * WEEKS
+                    until = hour + HOURS_PER_WEEK * WEEKS
                     starts = _starts(company, rng, hour)
         hour += 1
     if len(bursts) < WEEKS:
@@ -181,8 +184,8 @@ def _starts(company: Company, rng: np.random.Generator, now: int) -> dict[int, l
     """Hours of the next weeks in which incidents begin: at any time, or with the burst."""
     found: dict[int, list[bool]] = {}
     for _ in range(INCIDENTS):
-        found.setdefault(now + int(rng.integers(6, WEEK_HOURS * WEEKS - 6)), []).append(False)
-    hours = [hour for hour in range(now, now + WEEK_HOURS * WEEKS) if company.begins(hour)]
+        found.setdefault(now + int(rng.integers(6, HOURS_PER_WEEK * WEEKS - 6)), []).append(False)
+    hours = [hour for hour in range(now, now + HOURS_PER_WEEK * WEEKS) if company.begins(hour)]
     for hour in hours[:AT_THE_HOUR]:
         found.setdefault(hour, []).append(True)
     return found
@@ -191,16 +194,16 @@ def _starts(company: Company, rng: np.random.Generator, now: int) -> dict[int, l
 def _incident(company: Company, lives: Sequence[Life], hour: int, number: int) -> tuple[bool, bool]:
     """Whether an incident in copies of both tenants is found."""
     branch = Feed(company.world, [1, hour, number])
-    start = hour * HOUR + 300.0
-    surge = Surge(start=start, end=start + 2.0 * HOUR, multiple=MULTIPLE, area=AREA)
+    start = hour * SECONDS_PER_HOUR + 300.0
+    surge = Surge(start=start, end=start + 2.0 * SECONDS_PER_HOUR, multiple=MULTIPLE, area=AREA)
     tickets = [(at, branch.hour(at, (surge,))) for at in range(hour, hour + 3)]
     found = []
     for each in lives:
         tenant, watch = each.tenant.copy(), PageRecorder()
         for at, one in tickets:
             run_signals(tenant, one, SETTINGS, watch)
-            run_signals(tenant, (Tick((at + 1) * HOUR, "acme"),), SETTINGS, watch)
-        found.append(watch.first(start, start + 2.0 * HOUR, company.area) is not None)
+            run_signals(tenant, (Tick((at + 1) * SECONDS_PER_HOUR, "acme"),), SETTINGS, watch)
+        found.append(watch.first(start, start + 2.0 * SECONDS_PER_HOUR, company.area) is not None)
     return found[0], found[1]
 
 

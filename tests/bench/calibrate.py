@@ -17,8 +17,9 @@ from multiprocessing import get_context
 from typing import Final, NamedTuple
 
 from detectors.evaluation.experiments.company_run import TENANT
-from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.company import Spec, World
 from detectors.evaluation.synthetic.traffic import Feed
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 from detectors.state.threshold_priors import CLASSES, KINDS, TABLE, Kind
@@ -60,10 +61,10 @@ def run(job: Job) -> dict[tuple[Kind, int], Seen]:
     )
     settings = Settings(timezone=spec.timezone, country=spec.country)
     trunk, tenant = Feed(World(spec), [0]), Tenant(TENANT, settings)
-    for hour in range(spec.first_hour, spec.first_hour + WEEK_HOURS * job.weeks):
+    for hour in range(spec.first_hour, spec.first_hour + HOURS_PER_WEEK * job.weeks):
         for ticket in trunk.hour(hour):
             step(tenant, ticket, settings)
-        step(tenant, Tick((hour + 1) * HOUR, TENANT), settings)
+        step(tenant, Tick((hour + 1) * SECONDS_PER_HOUR, TENANT), settings)
     return {
         (kind, place): Seen(pool.weeks, pool.peaks, pool.excess)
         for kind in KINDS

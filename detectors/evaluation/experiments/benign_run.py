@@ -28,9 +28,10 @@ from detectors.evaluation.synthetic.benign_events import (
     new_area,
     noisy_customer,
 )
-from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.company import Spec, World
 from detectors.evaluation.synthetic.incidents import Incident, draw
 from detectors.evaluation.synthetic.traffic import Feed
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 from detectors.step.pipeline import step
@@ -98,14 +99,14 @@ def run_benign_events(
             start = _start(guard, world, plan, rng, number)
             if start is not None:
                 visit = _visit(guard, number, start, world, rng, plan.settings, guarded)
-                first = int(start // HOUR) - guard.lead_hours
+                first = int(start // SECONDS_PER_HOUR) - guard.lead_hours
                 visits.setdefault(first, []).append(visit)
     for number in range(spikes):
         rng = np.random.default_rng([plan.spec.seed, 5, number])
         incident = draw(
             "step x5", world, rng, _any_time(plan, rng), plan.settings.false_pages_per_week
         )
-        visits.setdefault(int(incident.start // HOUR) - 2, []).append(
+        visits.setdefault(int(incident.start // SECONDS_PER_HOUR) - 2, []).append(
             _spike(number, incident, world, rng, plan.settings, hidden)
         )
     watch = walk(plan, world, visits)
@@ -116,8 +117,10 @@ def run_benign_events(
 
 
 def _any_time(plan: Plan, rng: np.random.Generator) -> float:
-    first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
-    return float(first + 2.0 + rng.uniform(0.0, WEEK_HOURS * plan.weeks - 36.0)) * HOUR
+    first = plan.spec.first_hour + HOURS_PER_WEEK * plan.warm_weeks
+    return (
+        float(first + 2.0 + rng.uniform(0.0, HOURS_PER_WEEK * plan.weeks - 36.0)) * SECONDS_PER_HOUR
+    )
 
 
 def _start(
@@ -126,9 +129,9 @@ def _start(
     """When it begins; None if those weeks have no such day."""
     if guard.name not in ("holiday and day after", "daylight saving") and not guard.lead_hours:
         return _any_time(plan, rng)
-    first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
+    first = plan.spec.first_hour + HOURS_PER_WEEK * plan.warm_weeks
     fitting = []
-    for hour in range(first + 72, first + WEEK_HOURS * plan.weeks - 48):
+    for hour in range(first + 72, first + HOURS_PER_WEEK * plan.weeks - 48):
         local = world.local(hour)
         if local.hour:
             continue
@@ -146,7 +149,7 @@ def _start(
             )
         if fits:
             fitting.append(hour)
-    return fitting[number % len(fitting)] * HOUR if fitting else None
+    return fitting[number % len(fitting)] * SECONDS_PER_HOUR if fitting else None
 
 
 def _visit(
@@ -167,7 +170,7 @@ def _visit(
             world=world,
             rng=rng,
             start=start,
-            end=start + guard.hours * HOUR,
+            end=start + guard.hours * SECONDS_PER_HOUR,
             area=area,
             recent=tuple(recent),
         )
@@ -198,8 +201,8 @@ def _healthy(guard: Guard, here: Situation, number: int) -> list[Arrival]:
     if guard.new_area:
         feeds.append(new_area(here, number))
     tickets: list[Ticket] = []
-    first = int(here.start // HOUR)
-    for hour in range(first - guard.lead_hours, math.ceil(here.end / HOUR)):
+    first = int(here.start // SECONDS_PER_HOUR)
+    for hour in range(first - guard.lead_hours, math.ceil(here.end / SECONDS_PER_HOUR)):
         scale = 1.0 if guard.scale is None else guard.scale(here, hour)
         tickets += feeds[0].hour(hour, scale=scale)
         if guard.new_area and hour > first:
@@ -230,11 +233,15 @@ def arrive(tenant: Tenant, arrivals: list[Arrival], settings: Settings) -> PageR
         What came of it.
     """
     watch = PageRecorder()
-    now = int(arrivals[0][0] // HOUR) if arrivals else 0
+    now = int(arrivals[0][0] // SECONDS_PER_HOUR) if arrivals else 0
     for at, ticket in sorted(arrivals, key=lambda arrival: arrival[0]):
-        while now < at // HOUR:
+        while now < at // SECONDS_PER_HOUR:
             now += 1
-            watch.hear(step(tenant, Tick(now * HOUR, TENANT), settings, now * HOUR).escalations)
+            watch.hear(
+                step(
+                    tenant, Tick(now * SECONDS_PER_HOUR, TENANT), settings, now * SECONDS_PER_HOUR
+                ).escalations
+            )
         events = step(tenant, ticket, settings, at).escalations
         if events:
             watch.hear(events)
@@ -259,13 +266,16 @@ def _spike(
         branch = Feed(world, [5, number], mode="live")
         alone = [
             (ticket.created_at, ticket)
-            for hour in range(int(incident.start // HOUR) - 2, math.ceil(incident.end / HOUR))
+            for hour in range(
+                int(incident.start // SECONDS_PER_HOUR) - 2,
+                math.ceil(incident.end / SECONDS_PER_HOUR),
+            )
             for ticket in branch.hour(hour, (incident.surge,))
         ]
         here = Situation(
             world=world,
             rng=rng,
-            start=incident.start - HOUR * float(rng.uniform(0.0, 1.0)),
+            start=incident.start - SECONDS_PER_HOUR * float(rng.uniform(0.0, 1.0)),
             end=incident.end,
             area=place,
             recent=recent,

@@ -14,17 +14,18 @@ from typing import Final
 import numpy as np
 
 from detectors.evaluation.experiments.page_recorder import PageRecorder, fork, run_signals
-from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.company import Spec, World
 from detectors.evaluation.synthetic.incidents import KINDS, Incident, draw
 from detectors.evaluation.synthetic.traffic import Feed
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 from schemas.signals import Tick, Ticket
 
 TENANT: Final = "acme"
-QUIET_BEFORE: Final = 6.5 * HOUR
+QUIET_BEFORE: Final = 6.5 * SECONDS_PER_HOUR
 """An incident is only played where its area had no episode for so long."""
-POSTPONED: Final = 45.0 * HOUR
+POSTPONED: Final = 45.0 * SECONDS_PER_HOUR
 """So much later it is drawn anew where it had."""
 MOST_ATTEMPTS: Final = 4
 
@@ -108,12 +109,14 @@ class Agenda:
         self.skipped = 0
         """Incidents that were not played at all, for their area had an episode each time."""
         self._plan, self._world, self._play = plan, world, play_one
-        first = plan.spec.first_hour + WEEK_HOURS * plan.warm_weeks
-        self._end = (first + WEEK_HOURS * plan.weeks - 24.0) * HOUR
+        first = plan.spec.first_hour + HOURS_PER_WEEK * plan.warm_weeks
+        self._end = (first + HOURS_PER_WEEK * plan.weeks - 24.0) * SECONDS_PER_HOUR
         for place, kind in enumerate(KINDS):
             for number in range(plan.incidents.get(kind, 0)):
                 rng = np.random.default_rng([plan.spec.seed, 3, place, number])
-                start = first * HOUR + rng.uniform(0.0, self._end - first * HOUR)
+                start = first * SECONDS_PER_HOUR + rng.uniform(
+                    0.0, self._end - first * SECONDS_PER_HOUR
+                )
                 self._add(kind, number, rng, start, 0)
 
     def _add(
@@ -135,7 +138,7 @@ class Agenda:
             anew = np.random.default_rng([world.spec.seed, 6, place, number, attempt])
             self._add(kind, number, anew, later, attempt + 1)
 
-        self.visits.setdefault(int(incident.start // HOUR), []).append(visit)
+        self.visits.setdefault(int(incident.start // SECONDS_PER_HOUR), []).append(visit)
 
 
 def run_company(plan: Plan) -> CompanyRun:
@@ -167,14 +170,14 @@ def walk(
     tenant, watch, trunk = Tenant(TENANT, settings), PageRecorder(), Feed(world, [0])
     recent: deque[Ticket] = deque(maxlen=REMEMBERED)
     first = plan.spec.first_hour
-    for hour in range(first, first + WEEK_HOURS * (plan.warm_weeks + plan.weeks)):
+    for hour in range(first, first + HOURS_PER_WEEK * (plan.warm_weeks + plan.weeks)):
         for visit in visits.get(hour, ()):
             visit(tenant, watch, recent)
         tickets = trunk.hour(hour)
         recent.extend(tickets)
         listen(hour, tickets)
         run_signals(tenant, tickets, settings, watch)
-        run_signals(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
+        run_signals(tenant, (Tick((hour + 1) * SECONDS_PER_HOUR, TENANT),), settings, watch)
     return watch
 
 
@@ -189,11 +192,13 @@ def play(
     """One incident, in a copy of the tenant that is used up; *listen* hears the tickets too."""
     watch = PageRecorder()
     branch = Feed(world, [1, KINDS.index(incident.kind), number])
-    for hour in range(int(incident.start // HOUR), math.ceil(incident.plays_until / HOUR)):
+    for hour in range(
+        int(incident.start // SECONDS_PER_HOUR), math.ceil(incident.plays_until / SECONDS_PER_HOUR)
+    ):
         tickets = branch.hour(hour, (incident.surge,))
         listen(hour, tickets)
         run_signals(tenant, tickets, settings, watch)
-        run_signals(tenant, (Tick((hour + 1) * HOUR, TENANT),), settings, watch)
+        run_signals(tenant, (Tick((hour + 1) * SECONDS_PER_HOUR, TENANT),), settings, watch)
     area = area_of(world, incident)
     found = watch.first(incident.start, incident.end, area)
     pages = watch.opened(incident.start, incident.plays_until, area)
@@ -215,7 +220,7 @@ def summary(watch: PageRecorder, spec: Spec, settings: Settings, weeks: int) -> 
     """What *watch* heard in healthy weeks."""
     opened, reopened, kinds = [0] * weeks, [0] * weeks, [0, 0, 0]
     for page in watch.pages:
-        week = min(int((page.at / HOUR - spec.first_hour) // WEEK_HOURS), weeks - 1)
+        week = min(int((page.at / SECONDS_PER_HOUR - spec.first_hour) // HOURS_PER_WEEK), weeks - 1)
         if page.transition == "opened":
             opened[week] += 1
             kinds[2 if page.area is None else 0 if page.slice is None else 1] += 1
@@ -235,9 +240,9 @@ def healthy_weeks(spec: Spec, variants: Sequence[Settings], weeks: int) -> list[
     trunk = Feed(World(spec), [0])
     tenants = [Tenant(TENANT, settings) for settings in variants]
     watches = [PageRecorder() for _ in variants]
-    for hour in range(spec.first_hour, spec.first_hour + WEEK_HOURS * weeks):
+    for hour in range(spec.first_hour, spec.first_hour + HOURS_PER_WEEK * weeks):
         tickets = trunk.hour(hour)
-        tick = (Tick((hour + 1) * HOUR, TENANT),)
+        tick = (Tick((hour + 1) * SECONDS_PER_HOUR, TENANT),)
         for tenant, watch, settings in zip(tenants, watches, variants, strict=True):
             run_signals(tenant, tickets, settings, watch)
             run_signals(tenant, tick, settings, watch)

@@ -25,9 +25,10 @@ from detectors.evaluation.experiments.company_run import (
 )
 from detectors.evaluation.experiments.competing_methods import NOTHING, RIVALS, AreaRivals
 from detectors.evaluation.experiments.page_recorder import fork
-from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Numbers, World
+from detectors.evaluation.synthetic.company import Numbers, World
 from detectors.evaluation.synthetic.incidents import KINDS, Incident
 from detectors.evaluation.tables import Table, minutes, quantile
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from detectors.state.tenant import Tenant
 from schemas.signals import Ticket
 
@@ -104,7 +105,7 @@ def compare_methods(plan: Plan) -> Comparison:
     first = spec.first_hour
     weeks = plan.warm_weeks + plan.weeks
     trunk = _Field(world, first, world.names)
-    highs: Numbers = np.full((len(RIVALS), spec.areas, WEEK_HOURS * weeks), NOTHING)
+    highs: Numbers = np.full((len(RIVALS), spec.areas, HOURS_PER_WEEK * weeks), NOTHING)
     places = {name: place for place, name in enumerate(world.names)}
     met: list[IncidentOutcome] = []
 
@@ -120,7 +121,7 @@ def compare_methods(plan: Plan) -> Comparison:
     def go(tenant: Tenant, number: int, incident: Incident) -> None:
         area = area_of(world, incident)
         names = world.names if area is None else [area]
-        hour = int(incident.start // HOUR) - first
+        hour = int(incident.start // SECONDS_PER_HOUR) - first
         chosen = [places[name] for name in names]
         before = highs[:, chosen, max(0, hour - QUIET_HOURS) : hour].max(axis=(1, 2))
         record = _Record(trunk.fork(names), incident, before.tolist())
@@ -145,7 +146,7 @@ def compare_methods(plan: Plan) -> Comparison:
         healthy=healthy,
         skipped=agenda.skipped,
     )
-    warm = WEEK_HOURS * plan.warm_weeks
+    warm = HOURS_PER_WEEK * plan.warm_weeks
     return Comparison(
         travelled=travelled,
         met=tuple(met),
@@ -167,7 +168,7 @@ class _Record:
 
     def hour(self, hour: int, tickets: Sequence[Ticket]) -> None:
         start, end = self._incident.start, self._incident.end
-        if hour * HOUR > end:
+        if hour * SECONDS_PER_HOUR > end:
             return
         _count(self.counts, tickets)
         for at, _, scores in self._field.hour(hour, tickets):

@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 from river import anomaly, stats
 
-from detectors.evaluation.synthetic.company import WEEK_HOURS, Numbers
+from detectors.evaluation.synthetic.company import Numbers
 from detectors.foundation.count_statistics import negative_log_tail
+from detectors.foundation.units import HOURS_PER_WEEK
 from detectors.memory.customer_weights import CustomerMemory
 
 NOTHING: Final = -99.0
@@ -49,9 +50,9 @@ class View:
         """Of the last ticket."""
         self.residuals = [0.0] * len(WINDOWS)
         self.scales = [0.0] * len(WINDOWS)
-        self._sums: Numbers = np.zeros(WEEK_HOURS)
-        self._squares: Numbers = np.zeros(WEEK_HOURS)
-        self._weights: Numbers = np.zeros(WEEK_HOURS)
+        self._sums: Numbers = np.zeros(HOURS_PER_WEEK)
+        self._squares: Numbers = np.zeros(HOURS_PER_WEEK)
+        self._weights: Numbers = np.zeros(HOURS_PER_WEEK)
         self._times: list[float] = []
         self._totals: list[float] = [0.0]
         """Running sums of the weights; one more than times."""
@@ -194,7 +195,7 @@ class FixedWindow(CompetingMethod):
             if count < LEAST_EVIDENCE or count <= mean:
                 continue
             tail = negative_log_tail(count, mean, 1.0 / view.dispersion(window))
-            best = max(best, tail - math.log(WEEK_HOURS / WINDOWS[window]))
+            best = max(best, tail - math.log(HOURS_PER_WEEK / WINDOWS[window]))
         return best
 
 
@@ -239,7 +240,11 @@ class _Buckets(CompetingMethod):
         self._close_until(int((view.at - view.hour) / WINDOWS[0]))
         self._count += view.last_weight
         mean = self._counts.mean.get()
-        if self._count < LEAST_EVIDENCE or self._count <= mean or self._counts.mean.n < WEEK_HOURS:
+        if (
+            self._count < LEAST_EVIDENCE
+            or self._count <= mean
+            or self._counts.mean.n < HOURS_PER_WEEK
+        ):
             return NOTHING
         return self._score(self._count, mean)
 

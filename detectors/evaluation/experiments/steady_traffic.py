@@ -16,8 +16,9 @@ import numpy as np
 from detectors.evaluation.experiments import oracle_cusum
 from detectors.evaluation.experiments.oracle_cusum import SteadyTraffic
 from detectors.evaluation.experiments.page_recorder import PageRecorder, fork, run_signals
-from detectors.evaluation.synthetic.company import FIRST_MONDAY, HOUR, WEEK_HOURS
+from detectors.evaluation.synthetic.company import FIRST_MONDAY
 from detectors.evaluation.tables import Share, Table, minutes, number, quantile, verdict
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 from detectors.step.pipeline import step
@@ -68,7 +69,7 @@ class _Feed:
         for at in np.sort(np.concatenate([before, after])).tolist():
             self._number += 1
             ticket_id = f"{self._prefix}{self._number}"
-            yield Ticket("t", ticket_id, (hour + at) * HOUR, area="a", mode="simulated")
+            yield Ticket("t", ticket_id, (hour + at) * SECONDS_PER_HOUR, area="a", mode="simulated")
 
 
 def play_cell(
@@ -87,17 +88,21 @@ def play_cell(
         weeks: Of each trunk.
         every_days: Between the branches of a trunk.
     """
-    quiet_hours = QUARTER_WEEKS * WEEK_HOURS
+    quiet_hours = QUARTER_WEEKS * HOURS_PER_WEEK
     delays: list[list[float]] = [[] for _ in MULTIPLES]
     pages = 0
     spacing = max(1, round(every_days * 24.0))
     for seed in seeds:
         key = [seed, round(steady.rate * 10), round(steady.dispersion * 1000)]
         tenant, watch, trunk = Tenant("t", settings), PageRecorder(), _Feed(steady, [*key, 0])
-        first = FIRST_MONDAY + seed % WEEK_HOURS
-        warm = first + WEEK_HOURS * WARM_WEEKS
-        for hour in range(first, warm + WEEK_HOURS * weeks):
-            if hour > warm and (hour - warm) % spacing == 0 and watch.quiet("a", hour * HOUR):
+        first = FIRST_MONDAY + seed % HOURS_PER_WEEK
+        warm = first + HOURS_PER_WEEK * WARM_WEEKS
+        for hour in range(first, warm + HOURS_PER_WEEK * weeks):
+            if (
+                hour > warm
+                and (hour - warm) % spacing == 0
+                and watch.quiet("a", hour * SECONDS_PER_HOUR)
+            ):
                 for place, multiple in enumerate(MULTIPLES):
                     branch = _Feed(steady, [*key, 1, hour, place])
                     most = PLAYED_BOUNDS * steady.lorden(multiple, quiet_hours) / 60.0
@@ -105,10 +110,13 @@ def play_cell(
                     if delay >= 0.0:
                         delays[place].append(delay)
             run_signals(tenant, trunk.hour(hour), settings, watch)
-            run_signals(tenant, (Tick((hour + 1) * HOUR, "t"),), settings, watch)
-        pages += sum(page.transition == "opened" and page.at >= warm * HOUR for page in watch.pages)
+            run_signals(tenant, (Tick((hour + 1) * SECONDS_PER_HOUR, "t"),), settings, watch)
+        pages += sum(
+            page.transition == "opened" and page.at >= warm * SECONDS_PER_HOUR
+            for page in watch.pages
+        )
     total = float(weeks * len(seeds))
-    realised_hours = total * WEEK_HOURS / max(pages, 0.5)
+    realised_hours = total * HOURS_PER_WEEK / max(pages, 0.5)
     rng = np.random.default_rng([7, round(steady.rate * 10), round(steady.dispersion * 1000)])
     of_oracle = []
     for multiple in MULTIPLES:
@@ -134,7 +142,7 @@ def steady_table(cells: Sequence[SteadyCell]) -> Table:
         steady = SteadyTraffic(cell.rate, cell.dispersion)
         for multiple, ours, theirs in zip(MULTIPLES, cell.delays, cell.oracle, strict=True):
             middle, best = quantile(ours, 0.5), quantile(theirs, 0.5)
-            bound = steady.lorden(multiple, QUARTER_WEEKS * WEEK_HOURS)
+            bound = steady.lorden(multiple, QUARTER_WEEKS * HOURS_PER_WEEK)
             ratio = middle / best
             in_time = Share(sum(delay <= 3.0 * bound for delay in ours), len(ours))
             quarters = cell.weeks / QUARTER_WEEKS
@@ -177,11 +185,11 @@ def _delay(
 ) -> float:
     """Minutes from a surge that begins within *hour* to the page; -1: paged before it began."""
     begin = float(np.random.default_rng([hour, round(multiple)]).random())
-    start = (hour + begin) * HOUR
+    start = (hour + begin) * SECONDS_PER_HOUR
     for each in range(hour, hour + math.ceil(most) + 1):
         watch = PageRecorder()
         signals: list[Signal] = list(branch.hour(each, multiple, begin if each == hour else 0.0))
-        signals.append(Tick((each + 1) * HOUR, "t"))
+        signals.append(Tick((each + 1) * SECONDS_PER_HOUR, "t"))
         for signal in signals:
             events = step(tenant, signal, settings).escalations
             if events:

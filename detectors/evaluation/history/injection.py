@@ -21,12 +21,12 @@ import numpy as np
 from detectors.evaluation.experiments.page_recorder import PageRecorder
 from detectors.evaluation.history.page_log import PagedEpisode
 from detectors.evaluation.tables import quantile
+from detectors.foundation.units import SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 from detectors.step.partition import Partition
 from schemas.signals import Signal, Ticket
 
-HOUR: Final = 3600.0
 Kind = Literal["area", "slice", "tenant"]
 KINDS: Final[tuple[Kind, ...]] = ("area", "slice", "tenant")
 """A step of one area; of one value in it (a region, a version); of all areas at once."""
@@ -184,13 +184,20 @@ def _more(
         alike = [one for one in recent if chosen is None or _has(one, chosen)]
         if alike:
             pools[area] = _by_customer(alike), len(alike) / len(recent)
-    hour = injection.start // HOUR * HOUR
+    hour = injection.start // SECONDS_PER_HOUR * SECONDS_PER_HOUR
     while hour < injection.end:
-        begin, end = max(hour, injection.start), min(hour + HOUR, injection.end)
+        begin, end = max(hour, injection.start), min(hour + SECONDS_PER_HOUR, injection.end)
         found: list[tuple[float, Ticket]] = []
         for area, (pool, share) in pools.items():
-            expected = branch.tenant.areas[area].model.expected_between(hour, hour + HOUR) * share
-            count = int(rng.poisson(expected * (injection.multiple - 1.0) * (end - begin) / HOUR))
+            expected = (
+                branch.tenant.areas[area].model.expected_between(hour, hour + SECONDS_PER_HOUR)
+                * share
+            )
+            count = int(
+                rng.poisson(
+                    expected * (injection.multiple - 1.0) * (end - begin) / SECONDS_PER_HOUR
+                )
+            )
             times = rng.uniform(begin, end, count).tolist()
             for at in times:
                 theirs = pool[int(rng.integers(len(pool)))]
@@ -205,7 +212,7 @@ def _more(
                 created_at=round(at, 3),
                 occurred_at=None,
             )
-        hour += HOUR
+        hour += SECONDS_PER_HOUR
 
 
 def _by_customer(recent: Sequence[Ticket]) -> list[list[Ticket]]:

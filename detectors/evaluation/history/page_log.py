@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from detectors.foundation.units import SECONDS_PER_WEEK
 from schemas.escalation import EscalationEvent
 
-WEEK_SECONDS: Final = 604_800.0
 MATCHED_SECONDS: Final = 6.0 * 3600.0
 """Pages of two configurations that are further apart are not the same page."""
 
@@ -114,18 +114,18 @@ def weeks_of(runs: Sequence[PagedEpisode], begin: float, end: float) -> Weeks:
     Example:
         >>> scopes = [(9.0, "login", ())]
         >>> run = PagedEpisode(tenant="acme", episode_id="1", opened=9.0, scopes=scopes)
-        >>> weeks_of([run], 0.0, 2 * WEEK_SECONDS).by_week
+        >>> weeks_of([run], 0.0, 2 * SECONDS_PER_WEEK).by_week
         (1, 0)
     """
     counted = [run for run in runs if begin <= run.opened <= end]
     first = [run for run in counted if not run.again]
-    found = [0] * max(1, math.ceil((end - begin) / WEEK_SECONDS))
+    found = [0] * max(1, math.ceil((end - begin) / SECONDS_PER_WEEK))
     for run in first:
-        found[min(int((run.opened - begin) // WEEK_SECONDS), len(found) - 1)] += 1
+        found[min(int((run.opened - begin) // SECONDS_PER_WEEK), len(found) - 1)] += 1
     names = Counter(run.area or f"all of {run.tenant}" for run in first)
     return Weeks(
         begin=begin,
-        weeks=max(0.0, end - begin) / WEEK_SECONDS,
+        weeks=max(0.0, end - begin) / SECONDS_PER_WEEK,
         by_week=tuple(found),
         by_area=dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))),
         reopened=len(counted) - len(first),

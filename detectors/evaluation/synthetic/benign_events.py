@@ -13,8 +13,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from detectors.evaluation.synthetic.company import HOUR, Numbers, Spec, World
+from detectors.evaluation.synthetic.company import Numbers, Spec, World
 from detectors.evaluation.synthetic.traffic import Feed
+from detectors.foundation.units import SECONDS_PER_HOUR
 from schemas.signals import Ticket
 
 Arrival = tuple[float, Ticket]
@@ -45,7 +46,7 @@ class Situation:
 
     def times(self, count: int, hours: float, after: float = 0.0) -> list[float]:
         """So many times within *hours* after the start (and *after* so many seconds), in order."""
-        drawn = np.sort(self.rng.random(count)) * hours * HOUR
+        drawn = np.sort(self.rng.random(count)) * hours * SECONDS_PER_HOUR
         return [round(self.start + after + at, 3) for at in drawn.tolist()]
 
     def ticket(self, number: int, at: float, customer: str | None) -> Ticket:
@@ -60,7 +61,7 @@ class Situation:
             issue_type=issues[int(self.rng.integers(len(issues)))],
             region="eu",
             channel="web",
-            app_version=self.world.versions(int(at // HOUR))[-1],
+            app_version=self.world.versions(int(at // SECONDS_PER_HOUR))[-1],
         )
 
     def someone(self) -> str:
@@ -116,7 +117,7 @@ def _same_ticket(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 def _merged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
     """A form that submits each ticket two to five times; agents merge the copies in minutes."""
-    end = here.start + here.between(1.0, 6.0) * HOUR
+    end = here.start + here.between(1.0, 6.0) * SECONDS_PER_HOUR
     found = list(healthy)
     for arrives, ticket in healthy:
         if ticket.area != here.name or not here.start <= arrives < end:
@@ -173,10 +174,12 @@ def _retagged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 def _retries(healthy: list[Arrival], here: Situation) -> list[Arrival]:
     """A webhook sends what it sent within the last hours again, in bursts, up to eight times."""
-    recent = [ticket for ticket in here.recent if ticket.created_at > here.start - 6.0 * HOUR]
+    recent = [
+        ticket for ticket in here.recent if ticket.created_at > here.start - 6.0 * SECONDS_PER_HOUR
+    ]
     found = list(healthy)
     for _ in range(int(here.rng.integers(2, 9))):
-        burst = here.start + float(here.rng.uniform(0.0, 12.0)) * HOUR
+        burst = here.start + float(here.rng.uniform(0.0, 12.0)) * SECONDS_PER_HOUR
         for ticket in recent:
             at = round(burst + float(here.rng.uniform(0.0, 60.0)), 3)
             found.append((at, msgspec.structs.replace(ticket, mode="live")))
@@ -185,7 +188,7 @@ def _retries(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 def _backfill(healthy: list[Arrival], here: Situation) -> list[Arrival]:
     """Tickets of yesterday that another system held: new ids, ten to thirty-four hours old."""
-    hour = int(here.start // HOUR)
+    hour = int(here.start // SECONDS_PER_HOUR)
     other = Feed(here.world, [9, int(here.rng.integers(1 << 30))], mode="live")
     old = [ticket for each in range(hour - 34, hour - 10) for ticket in other.hour(each)]
     old = [ticket for ticket in old if here.rng.random() < 0.5]
@@ -195,7 +198,7 @@ def _backfill(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 def _gap(healthy: list[Arrival], here: Situation) -> list[Arrival]:
     """The source is away for three to eight hours; then all comes that was held back."""
-    end = here.start + here.between(3.0, 8.0) * HOUR
+    end = here.start + here.between(3.0, 8.0) * SECONDS_PER_HOUR
     catch_up = here.between(60.0, 1200.0)
     found = []
     for arrives, ticket in healthy:
@@ -207,12 +210,14 @@ def _gap(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 
 def _quiet_weekend(here: Situation, hour: int) -> float:
-    return 0.35 if hour * HOUR < here.start else 1.1
+    return 0.35 if hour * SECONDS_PER_HOUR < here.start else 1.1
 
 
 def _growing(here: Situation, hour: int) -> Numbers:
     scale = np.ones(len(here.world.rates))
-    scale[here.area] = 1.1 ** (max(0.0, hour * HOUR - here.start) / (168.0 * HOUR))
+    scale[here.area] = 1.1 ** (
+        max(0.0, hour * SECONDS_PER_HOUR - here.start) / (168.0 * SECONDS_PER_HOUR)
+    )
     return scale
 
 

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
+
 Numbers = NDArray[np.float64]
 
-HOUR: Final = 3600.0
-WEEK_HOURS: Final = 168
 FIRST_MONDAY: Final = 491_999
 """Hours from 1970 to Sunday, 15 February 2026, 23:00 UTC: a Monday begins in Berlin."""
 VERSIONS_IN_USE: Final = 4
@@ -75,7 +75,7 @@ class Spec:
     def first_hour(self) -> int:
         """When its history begins, in hours since 1970; each seed in another part of the year."""
         week = self.seed * 11 % 52 if self.first_week is None else self.first_week
-        return FIRST_MONDAY + WEEK_HOURS * week
+        return FIRST_MONDAY + HOURS_PER_WEEK * week
 
 
 class World:
@@ -118,7 +118,7 @@ class World:
 
     def local(self, hour: int) -> datetime:
         """The local time at which *hour* (counted from 1970) begins."""
-        return datetime.fromtimestamp(hour * HOUR, self._zone)
+        return datetime.fromtimestamp(hour * SECONDS_PER_HOUR, self._zone)
 
     def means(self, hour: int) -> Numbers:
         """Tickets due in *hour* by area, before any noise. Not to be changed."""
@@ -179,7 +179,7 @@ class World:
         holiday = day in self._holidays
         if holiday:
             slot = 144 + local.hour
-        weeks = (hour - spec.first_hour) / WEEK_HOURS
+        weeks = (hour - spec.first_hour) / HOURS_PER_WEEK
         expected: Numbers = self.rates * self._shapes[:, slot] * np.exp(self._trends * weeks)
         if not holiday and day - timedelta(days=1) in self._holidays:
             expected = expected * (1.0 + (spec.after_holiday - 1.0) * self.office)
@@ -214,15 +214,15 @@ class World:
                 self._quiet.add(week)
             if spec.release_every_weeks and rng.random() < 1.0 / spec.release_every_weeks:
                 day, hour = int(rng.integers(1, 4)), int(rng.integers(8, 15))
-                begin = spec.first_hour + week * WEEK_HOURS + day * 24 + hour
+                begin = spec.first_hour + week * HOURS_PER_WEEK + day * 24 + hour
                 hit = rng.random(spec.areas) < 0.25
                 factors = np.where(hit, rng.uniform(1.3, 1.8, spec.areas), 1.0)
                 self._releases.append((begin, begin + int(rng.integers(3, 9)), factors))
         self._version_hours: list[int] = []
-        at = spec.first_hour - 4.5 * spec.version_every_weeks * WEEK_HOURS
-        while at < spec.first_hour + spec.weeks * WEEK_HOURS:
+        at = spec.first_hour - 4.5 * spec.version_every_weeks * HOURS_PER_WEEK
+        while at < spec.first_hour + spec.weeks * HOURS_PER_WEEK:
             self._version_hours.append(int(at))
-            at += spec.version_every_weeks * WEEK_HOURS * float(rng.uniform(0.7, 1.3))
+            at += spec.version_every_weeks * HOURS_PER_WEEK * float(rng.uniform(0.7, 1.3))
         self._holidays: set[date] = set()
         if spec.country:
             first = self.local(spec.first_hour).year
@@ -239,7 +239,7 @@ class World:
         left, shares = 1.0, []
         newest = self._newest(hour)
         for place in range(VERSIONS_IN_USE - 1):
-            since = (hour - self._version_hours[newest - place]) / WEEK_HOURS
+            since = (hour - self._version_hours[newest - place]) / HOURS_PER_WEEK
             taken = 0.75 * min(1.0, max(0.0, since) + 0.02)
             shares.append(left * taken)
             left *= 1.0 - taken

@@ -13,19 +13,19 @@ from typing import Final
 
 import numpy as np
 
-from detectors.evaluation.synthetic.company import HOUR, REGIONS, WEEK_HOURS, World
+from detectors.evaluation.synthetic.company import REGIONS, World
 from detectors.evaluation.synthetic.traffic import Surge
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-DAY: Final = 24.0 * HOUR
 UNSEEN_SHARE: Final = 0.002
 """Share that a value never seen is taken to have had, for its bound."""
 LEAST_CUSTOMERS: Final = 4.0
 """No pager calls before so many customers complained: part of the bound where it matters."""
 NIGHT_CUSTOMERS: Final = 8.0
 """Expected of a night's burst at least: one that brings four on average brings three often."""
-SHIFT_DEADLINE: Final = 4.0 * DAY
-SHIFT_AFTERMATH: Final = 14.0 * DAY
-LINGER: Final = HOUR
+SHIFT_DEADLINE: Final = 4.0 * SECONDS_PER_DAY
+SHIFT_AFTERMATH: Final = 14.0 * SECONDS_PER_DAY
+LINGER: Final = SECONDS_PER_HOUR
 """Pages up to so long after the end belong to the incident."""
 
 
@@ -81,7 +81,7 @@ def bound(world: World, surge: Surge, end: float, budget: float) -> float:
     share = surge.share
     scale = 1.0
     if surge.dimension is not None and surge.value is not None:
-        hour = int(surge.start // HOUR)
+        hour = int(surge.start // SECONDS_PER_HOUR)
         if world.share(hour, surge.area or 0, surge.dimension, surge.value) == 0.0:
             scale = share / UNSEEN_SHARE  # never seen: its excess over what a prior would allow
             share = UNSEEN_SHARE
@@ -90,18 +90,18 @@ def bound(world: World, surge: Surge, end: float, budget: float) -> float:
         expected = world.means(hour)
         return share * float(expected.sum() if surge.area is None else expected[surge.area])
 
-    first = int(surge.start // HOUR)
-    weekly = sum(rate(hour) for hour in range(first - WEEK_HOURS, first))
+    first = int(surge.start // SECONDS_PER_HOUR)
+    weekly = sum(rate(hour) for hour in range(first - HOURS_PER_WEEK, first))
     needed = max(1.0, math.log(max(weekly * world.spec.areas / budget, math.e)))
     information = complaints = 0.0
     at = surge.start
     while at < end:
-        until = min(end, (at // HOUR + 1.0) * HOUR)
-        hour = int(at // HOUR)
+        until = min(end, (at // SECONDS_PER_HOUR + 1.0) * SECONDS_PER_HOUR)
+        hour = int(at // SECONDS_PER_HOUR)
         multiple = 1.0 + (surge.multiple_at(0.5 * (at + until)) - 1.0) * scale
         gain = rate(hour) * (multiple * math.log(multiple) - multiple + 1.0)
         observed = rate(hour) * multiple
-        step = (until - at) / HOUR
+        step = (until - at) / SECONDS_PER_HOUR
         wait = max(
             (needed - information) / gain if gain else math.inf,
             (LEAST_CUSTOMERS - complaints) / observed if scale != 1.0 and observed else 0.0,
@@ -129,45 +129,47 @@ def _area(world: World, rng: np.random.Generator, least: float = 0.0, most: floa
 
 def _step(multiple: float) -> Draw:
     def make(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
-        end = start + HOUR * _between(rng, 0.5, 24.0)
+        end = start + SECONDS_PER_HOUR * _between(rng, 0.5, 24.0)
         return Surge(start=start, end=end, multiple=multiple, area=_area(world, rng)), LINGER
 
     return make
 
 
 def _busy(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
-    end = start + HOUR * _between(rng, 1.0, 12.0)
+    end = start + SECONDS_PER_HOUR * _between(rng, 1.0, 12.0)
     area = _area(world, rng, 20.0, 61.0)
     return Surge(start=start, end=end, multiple=_between(rng, 1.5, 3.0), area=area), LINGER
 
 
 def _ramp(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
-    top = start + DAY * rng.uniform(2.0, 4.0)
+    top = start + SECONDS_PER_DAY * rng.uniform(2.0, 4.0)
     area = _area(world, rng)
-    surge = Surge(start=start, end=top + DAY, multiple=3.0, area=area, growing_until=top)
+    surge = Surge(
+        start=start, end=top + SECONDS_PER_DAY, multiple=3.0, area=area, growing_until=top
+    )
     return surge, LINGER
 
 
 def _night(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
     """Between midnight and five; so strong that eight customers are to be expected at least."""
-    hour = int(start // HOUR)
+    hour = int(start // SECONDS_PER_HOUR)
     while world.local(hour).hour >= 4:
         hour += 1
-    start = (hour + rng.random()) * HOUR
-    end = start + HOUR * _between(rng, 0.5, 4.0)
+    start = (hour + rng.random()) * SECONDS_PER_HOUR
+    end = start + SECONDS_PER_HOUR * _between(rng, 0.5, 4.0)
     area = _area(world, rng, 0.0, 10.0)
     expected = sum(
         float(world.means(each)[area])
-        * (min(end, (each + 1) * HOUR) - max(start, each * HOUR))
-        / HOUR
-        for each in range(int(start // HOUR), int(end // HOUR) + 1)
+        * (min(end, (each + 1) * SECONDS_PER_HOUR) - max(start, each * SECONDS_PER_HOUR))
+        / SECONDS_PER_HOUR
+        for each in range(int(start // SECONDS_PER_HOUR), int(end // SECONDS_PER_HOUR) + 1)
     )
     multiple = max(_between(rng, 5.0, 20.0), 1.0 + NIGHT_CUSTOMERS / expected)
     return Surge(start=start, end=end, multiple=multiple, area=area), LINGER
 
 
 def _rare_issue(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
-    hour = int(start // HOUR)
+    hour = int(start // SECONDS_PER_HOUR)
     places = [
         (area, name, world.share(hour, area, "issue_type", name))
         for area, names in enumerate(world.issue_names)
@@ -190,12 +192,12 @@ def _new_issue(world: World, rng: np.random.Generator, start: float) -> tuple[Su
 
 def _one_region(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
     area, value = _area(world, rng, 1.0), REGIONS[int(rng.integers(len(REGIONS)))]
-    share = world.share(int(start // HOUR), area, "region", value)
+    share = world.share(int(start // SECONDS_PER_HOUR), area, "region", value)
     return _slice(rng, start, area, "region", value, share, _between(rng, 3.0, 6.0))
 
 
 def _one_version(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
-    hour, area = int(start // HOUR), _area(world, rng, 1.0)
+    hour, area = int(start // SECONDS_PER_HOUR), _area(world, rng, 1.0)
     names = [
         name
         for name in world.versions(hour)
@@ -217,7 +219,7 @@ def _slice(
 ) -> tuple[Surge, float]:
     return Surge(
         start=start,
-        end=start + HOUR * _between(rng, 1.0, 24.0),
+        end=start + SECONDS_PER_HOUR * _between(rng, 1.0, 24.0),
         multiple=multiple,
         area=area,
         dimension=dimension,
@@ -227,7 +229,7 @@ def _slice(
 
 
 def _platform(_: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
-    end = start + HOUR * _between(rng, 1.0, 8.0)
+    end = start + SECONDS_PER_HOUR * _between(rng, 1.0, 8.0)
     return Surge(start=start, end=end, multiple=_between(rng, 1.5, 4.0)), LINGER
 
 

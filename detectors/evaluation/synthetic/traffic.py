@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from detectors.evaluation.synthetic.company import (
     CHANNELS,
     DIMENSIONS,
-    HOUR,
     MOST_ISSUE_TYPES,
     REGIONS,
     Numbers,
     World,
 )
+from detectors.foundation.units import SECONDS_PER_HOUR
 from schemas.signals import Mode, Ticket
 
 CLUMP_MEAN: Final = 2.5
@@ -131,7 +131,7 @@ class Feed:
                 columns[DIMENSIONS.index(dimension)][begin:end] = value
             begin = end
         order = np.argsort(at, kind="stable")
-        times = np.round(hour * HOUR + at[order] * HOUR, 3)
+        times = np.round(hour * SECONDS_PER_HOUR + at[order] * SECONDS_PER_HOUR, 3)
         tenant, mode, prefix, first = self.tenant, self.mode, self._prefix, self._number
         self._number += len(order)
         return [
@@ -179,12 +179,12 @@ class Feed:
 
     def _surge(self, hour: int, expected: Numbers, surge: Surge) -> list[_Batch]:
         """What comes on top. Incidents hit customers alike, not the busy ones most."""
-        begin = max(surge.start / HOUR - hour, 0.0)
-        end = min(surge.end / HOUR - hour, 1.0)
+        begin = max(surge.start / SECONDS_PER_HOUR - hour, 0.0)
+        end = min(surge.end / SECONDS_PER_HOUR - hour, 1.0)
         if begin >= end:
             return []
         rng = self._rng
-        middle = (hour + 0.5 * (begin + end)) * HOUR
+        middle = (hour + 0.5 * (begin + end)) * SECONDS_PER_HOUR
         extra = (surge.multiple_at(middle) - 1.0) * surge.share * (end - begin)
         chosen = range(len(expected)) if surge.area is None else (surge.area,)
         counts = [int(rng.poisson(expected[area] * extra)) for area in chosen]

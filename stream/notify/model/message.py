@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
+from detectors.foundation.units import SECONDS_PER_DAY
 from schemas.codec import clean
 from schemas.escalation import Account, EscalationEvent, Severity
 from stream.escalations.plain_text import for_accounts, headline, render, rounded
@@ -17,7 +18,6 @@ LINE_CHARACTERS: Final = 600
 LABEL_CHARACTERS: Final = 256
 MOST_LINES: Final = 60
 MOST_ACCOUNTS: Final = 20
-DAY: Final = 86_400.0
 LINK_FIELDS: Final = ("{tenant}", "{episode}")
 EPISODE_LINK: Final = "Open the episode"
 """What the link to the episode's page is called."""
@@ -160,7 +160,7 @@ def of_event(
         lines += [f"- {one}" for one in _accounts(accounts)]
     if now is not None and action == "open":
         age = now - data.detected_at.timestamp()
-        if 1_800.0 <= age < 30.0 * DAY:
+        if 1_800.0 <= age < 30.0 * SECONDS_PER_DAY:
             lines.append(f"It opened {age / 3600.0:.1f} hours ago and still runs.")
     lines += [line.strip() for line in said if not line.lstrip().startswith("budget: ")]
     if event.transition == "resolved" and peak > 0.0:

@@ -21,9 +21,10 @@ from detectors.evaluation.experiments.oracle_cusum import SteadyTraffic
 from detectors.evaluation.experiments.page_recorder import Page, PageRecorder
 from detectors.evaluation.experiments.scoring import class_figures, healthy_table, incident_table
 from detectors.evaluation.synthetic.benign_events import GUARDS, Arrival, Situation
-from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.company import Spec, World
 from detectors.evaluation.synthetic.traffic import Feed
 from detectors.evaluation.tables import Share, quantile
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 
@@ -149,15 +150,15 @@ def test_more_incidents_of_another_class_change_none_of_the_first(journey: Compa
 
 def situation(name: str, hours: int = 12) -> tuple[list[Arrival], Situation]:
     world = World(SMALL)
-    first = SMALL.first_hour + 5 * WEEK_HOURS + 30
+    first = SMALL.first_hour + 5 * HOURS_PER_WEEK + 30
     feed = Feed(world, [0], mode="live")
     recent = [ticket for hour in range(first - 100, first) for ticket in feed.hour(hour)]
     calm = [ticket for hour in range(first, first + hours) for ticket in feed.hour(hour)]
     here = Situation(
         world=world,
         rng=np.random.default_rng([1, list(GUARDS).index(name)]),
-        start=first * HOUR,
-        end=(first + hours) * HOUR,
+        start=first * SECONDS_PER_HOUR,
+        end=(first + hours) * SECONDS_PER_HOUR,
         area=1,
         recent=recent,
     )
@@ -182,7 +183,7 @@ CHECKS: dict[str, Callable[[list[Arrival], list[Arrival], Situation], bool]] = {
         {t.ticket_id for _, t in new} <= {t.ticket_id for t in here.recent}
     ),
     "backfill": lambda _calm, new, _here: all(
-        9 * HOUR < at - t.created_at < 35 * HOUR for at, t in new
+        9 * SECONDS_PER_HOUR < at - t.created_at < 35 * SECONDS_PER_HOUR for at, t in new
     ),
 }
 
@@ -207,7 +208,7 @@ def test_a_gap_of_the_feed_holds_tickets_back_and_loses_none() -> None:
     after = change(list(calm), here)
     assert sorted(t.ticket_id for _, t in after) == sorted(t.ticket_id for _, t in calm)
     late = [at - ticket.created_at for at, ticket in after if at > ticket.created_at]
-    assert max(late) > 2 * HOUR
+    assert max(late) > 2 * SECONDS_PER_HOUR
 
 
 def test_arrivals_are_taken_in_by_their_arrival() -> None:
@@ -268,14 +269,14 @@ def test_every_rival_sees_a_burst_after_three_calm_weeks() -> None:
     rivals = AreaRivals(0)
     rivals.view.start_hour(0)
     calm = np.full(len(RIVALS), NOTHING)
-    for hour in range(3 * WEEK_HOURS):
+    for hour in range(3 * HOURS_PER_WEEK):
         for at in np.sort(rng.random(rng.poisson(6.0))):
-            scores = rivals.ticket((hour + at) * HOUR, None)
-            if hour > 2 * WEEK_HOURS:
+            scores = rivals.ticket((hour + at) * SECONDS_PER_HOUR, None)
+            if hour > 2 * HOURS_PER_WEEK:
                 calm = np.maximum(calm, scores)
-        rivals.end_hour((hour + 1) % WEEK_HOURS)
+        rivals.end_hour((hour + 1) % HOURS_PER_WEEK)
     burst = np.full(len(RIVALS), NOTHING)
     for minute in range(50):
-        at = (3 * WEEK_HOURS + minute / 60.0) * HOUR
+        at = (3 * HOURS_PER_WEEK + minute / 60.0) * SECONDS_PER_HOUR
         burst = np.maximum(burst, rivals.ticket(at, None))
     assert dict(zip(RIVALS, burst > calm, strict=True)) == dict.fromkeys(RIVALS, True)

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from detectors.evaluation.experiments.company_run import Plan
 from detectors.evaluation.experiments.comparison import compare_methods, rival_tables
 from detectors.evaluation.experiments.regression import Recorded, regressions
-from detectors.evaluation.synthetic.company import WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.company import Spec, World
+from detectors.foundation.units import HOURS_PER_WEEK
 from detectors.policy.settings import Settings
 from stream.analysis import surveillance
 from stream.analysis.evaluate import FULL, QUICK, REDUCED, REDUCED_PARTS, jobs_for, run
@@ -51,8 +52,8 @@ def test_guards_meet_holidays_and_both_changes_of_the_clock() -> None:
         days, offsets = set(), set()
         for job in jobs:
             world = World(job.spec)
-            first = job.spec.first_hour + WEEK_HOURS * size.warm_weeks
-            weeks = range(first + 72, first + WEEK_HOURS * size.guard_weeks - 48, 6)
+            first = job.spec.first_hour + HOURS_PER_WEEK * size.warm_weeks
+            weeks = range(first + 72, first + HOURS_PER_WEEK * size.guard_weeks - 48, 6)
             days |= {
                 (d.month, d.day) for d in map(world.local, weeks) if world.is_holiday(d.date())
             }

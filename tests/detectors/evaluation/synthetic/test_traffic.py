@@ -7,15 +7,16 @@ from datetime import date
 import numpy as np
 import pytest
 
-from detectors.evaluation.synthetic.company import HOUR, WEEK_HOURS, Spec, World
+from detectors.evaluation.synthetic.company import Spec, World
 from detectors.evaluation.synthetic.incidents import KINDS, bound, draw
 from detectors.evaluation.synthetic.traffic import Feed, Surge
+from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from schemas.signals import Ticket
 
 EASTER = Spec(seed=3, first_week=0, areas=6, highest_rate=30.0)
 
 
-def week_of(feed: Feed, first: int, *surges: Surge, hours: int = WEEK_HOURS) -> list[Ticket]:
+def week_of(feed: Feed, first: int, *surges: Surge, hours: int = HOURS_PER_WEEK) -> list[Ticket]:
     return [ticket for hour in range(first, first + hours) for ticket in feed.hour(hour, surges)]
 
 
@@ -31,7 +32,7 @@ def test_a_continuation_needs_nothing_of_what_came_before() -> None:
     """A branch in the ninth week is the same whether or not its world was asked earlier hours."""
     fresh, used = World(EASTER), World(EASTER)
     week_of(Feed(used, [0]), EASTER.first_hour, hours=48)
-    later = EASTER.first_hour + 8 * WEEK_HOURS
+    later = EASTER.first_hour + 8 * HOURS_PER_WEEK
     assert Feed(fresh, [7]).hour(later) == Feed(used, [7]).hour(later)
 
 
@@ -53,7 +54,7 @@ def test_every_history_begins_as_a_monday_does(seed: int) -> None:
 
 def test_as_many_tickets_come_as_are_due() -> None:
     world = World(replace(EASTER, tenant_day_noise=0.0, area_day_noise=0.0))
-    hours = range(EASTER.first_hour, EASTER.first_hour + 4 * WEEK_HOURS)
+    hours = range(EASTER.first_hour, EASTER.first_hour + 4 * HOURS_PER_WEEK)
     feed = Feed(world, [0])
     came = sum(len(feed.hour(hour)) for hour in hours)
     due = sum(float(world.means(hour).sum()) for hour in hours)
@@ -64,7 +65,7 @@ def test_a_public_holiday_is_like_a_sunday() -> None:
     world = World(EASTER)
     monday = next(
         hour
-        for hour in range(EASTER.first_hour, EASTER.first_hour + 9 * WEEK_HOURS)
+        for hour in range(EASTER.first_hour, EASTER.first_hour + 9 * HOURS_PER_WEEK)
         if world.local(hour).date() == date(2026, 4, 6)  # Easter Monday
     )
     assert world.is_holiday(date(2026, 4, 6))
@@ -76,15 +77,15 @@ def test_a_public_holiday_is_like_a_sunday() -> None:
 def test_office_hours_follow_the_local_clock_over_the_change_to_summer_time() -> None:
     """The first working hour is an hour earlier in UTC once clocks have changed."""
     world = World(replace(EASTER, country="", release_every_weeks=0.0, quiet_week_every=0.0))
-    before = EASTER.first_hour + 5 * WEEK_HOURS + 24 + 8  # a Tuesday in March
-    after = before + WEEK_HOURS - 1
+    before = EASTER.first_hour + 5 * HOURS_PER_WEEK + 24 + 8  # a Tuesday in March
+    after = before + HOURS_PER_WEEK - 1
     assert world.local(before).hour == world.local(after).hour == 8
     assert world.means(after) == pytest.approx(world.means(before), rel=0.06)
 
 
 def test_a_new_version_takes_over_within_a_week() -> None:
     world = World(replace(EASTER, areas=2))
-    hours = range(EASTER.first_hour, EASTER.first_hour + 12 * WEEK_HOURS, 24)
+    hours = range(EASTER.first_hour, EASTER.first_hour + 12 * HOURS_PER_WEEK, 24)
     newest = [world.share(hour, 0, "app_version", world.versions(hour)[-1]) for hour in hours]
     assert min(newest) < 0.1
     assert max(newest) > 0.6
@@ -107,8 +108,8 @@ def test_shares_of_values_are_noisier_than_a_multinomial() -> None:
 
 def test_a_surge_multiplies_only_what_it_is_about() -> None:
     world = World(EASTER)
-    start = (EASTER.first_hour + 10) * HOUR
-    surge = Surge(start=start, end=start + 48 * HOUR, multiple=5.0, area=5)
+    start = (EASTER.first_hour + 10) * SECONDS_PER_HOUR
+    surge = Surge(start=start, end=start + 48 * SECONDS_PER_HOUR, multiple=5.0, area=5)
     healthy = Counter(t.area for t in week_of(Feed(world, [0]), EASTER.first_hour + 10, hours=48))
     surged = week_of(Feed(world, [0]), EASTER.first_hour + 10, surge, hours=48)
     areas = Counter(t.area for t in surged)
@@ -118,10 +119,10 @@ def test_a_surge_multiplies_only_what_it_is_about() -> None:
 
 def test_a_surge_of_a_slice_carries_its_value() -> None:
     world = World(EASTER)
-    start = (EASTER.first_hour + 10) * HOUR
+    start = (EASTER.first_hour + 10) * SECONDS_PER_HOUR
     surge = Surge(
         start=start,
-        end=start + 24 * HOUR,
+        end=start + 24 * SECONDS_PER_HOUR,
         multiple=2.0,
         area=5,
         dimension="issue_type",
@@ -140,7 +141,7 @@ def test_the_bound_of_an_incident_falls_with_its_size(kind: str) -> None:
     """Ten draws of each class have bounds that are positive, and possible means: in time."""
     world = World(Spec(seed=2))
     for number in range(10):
-        start = (world.spec.first_hour + 9 * WEEK_HOURS + 7 * number) * HOUR
+        start = (world.spec.first_hour + 9 * HOURS_PER_WEEK + 7 * number) * SECONDS_PER_HOUR
         incident = draw(kind, world, np.random.default_rng(number), start, 1.0)
         assert start <= incident.start < incident.end <= incident.plays_until
         assert incident.bound > 0.0
@@ -151,6 +152,6 @@ def test_the_bound_of_a_steady_area_is_lordens_figure(monkeypatch: pytest.Monkey
     """log(ARL) / (rate KL), where nothing changes by the hour."""
     world = World(Spec(seed=1, areas=1, lowest_rate=3.0, highest_rate=3.0, country=""))
     monkeypatch.setattr(world, "means", lambda _hour: np.array([3.0]))
-    start = world.spec.first_hour * HOUR
+    start = world.spec.first_hour * SECONDS_PER_HOUR
     surge = Surge(start=start, end=start + 1e6, multiple=2.0, area=0)
     assert bound(world, surge, surge.end, 1.0 / 13.0) == pytest.approx(455, abs=1)
