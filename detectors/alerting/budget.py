@@ -35,7 +35,7 @@ def threshold_for(
     """
     series = tenant.series(key)
     pool, table = tenant.pool(kind, series.model.rate)
-    series.limit_of(kind).elapse(at / 3600.0, pool, table)
+    series.threshold_of(kind).elapse(at / 3600.0, pool, table)
     return _compute_threshold(
         tenant, key, kind, at, allowed_pages_for(tenant, series, kind, settings)
     )
@@ -46,7 +46,7 @@ def _compute_threshold(
 ) -> ComputedThreshold:
     series = tenant.series(key)
     pool, table = tenant.pool(kind, series.model.rate)
-    return series.limit_of(kind).reckon(
+    return series.threshold_of(kind).reckon(
         at / 3600.0,
         allowed,
         pool,
@@ -96,7 +96,7 @@ def thresholds(
         if share not in allowed:
             allowed[share] = allowed_pages_for(tenant, series, kind, settings)
         pool, table = tenant.pool(kind, series.model.rate)
-        limit = series.limit_of(kind)
+        limit = series.threshold_of(kind)
         now = _compute_threshold(tenant, key, kind, at, allowed[share]).limit
         yield key, kind, now, limit.expected(now, pool, table)
 

@@ -73,7 +73,7 @@ def learn_thresholds(tenant: Tenant, series: Series, at: float) -> None:
         remove_past_events(tenant, at)
     for kind in _KINDS_OF_TENANT if series is tenant.whole else _KINDS_OF_AREA:
         pool, prior = tenant.pool(kind, series.model.rate)
-        series.limit_of(kind).elapse(at / SECONDS_PER_HOUR, pool, prior)
+        series.threshold_of(kind).elapse(at / SECONDS_PER_HOUR, pool, prior)
 
 
 def _decide_tenant(context: StepContext, scored: ScoredTicket) -> Transitions:
@@ -85,7 +85,7 @@ def _decide_tenant(context: StepContext, scored: ScoredTicket) -> Transitions:
     check = _check_against_threshold(context, TENANT_SERIES, "tenant", score, at)
     if check.outcome == "announced":
         return
-    threshold = check.reckoned.limit
+    threshold = check.computed.limit
     if score.value < threshold - PENDING_MARGIN:
         whole.pending = False
         whole.limit.note(at / SECONDS_PER_HOUR, score.value)
@@ -119,12 +119,12 @@ def _decide_area(context: StepContext, scored: ScoredTicket) -> Transitions:
         found is not None and slice_crossed and (not crossed or _holds_excess(found, scored.score))
     )
     if about_slice and found is not None and slice_check is not None:
-        threshold = slice_check.reckoned.limit
+        threshold = slice_check.computed.limit
         yield open_episode(
             context, scored.area, "slice", found.score, threshold, at, slice_score=found
         )
     elif check is not None:
-        threshold = check.reckoned.limit
+        threshold = check.computed.limit
         yield open_episode(context, scored.area, "area", scored.score, threshold, at)
     yield from update_storm(context, at)
 
@@ -139,7 +139,7 @@ def _check_area(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | 
     check = _check_against_threshold(context, scored.area, "area", scored.score, scored.at)
     if check.outcome not in ("announced", "called_false"):
         area.limit.note(scored.at / SECONDS_PER_HOUR, value)
-        area.pending = -PENDING_MARGIN <= value - check.reckoned.limit < 0.0
+        area.pending = -PENDING_MARGIN <= value - check.computed.limit < 0.0
     return check
 
 
@@ -150,7 +150,7 @@ def _check_slice(context: StepContext, scored: ScoredTicket) -> ThresholdCheck |
         return None
     check = _check_against_threshold(context, scored.area, "slice", found.score, scored.at)
     if check.outcome not in ("announced", "called_false"):
-        slice_limit = context.tenant.areas[scored.area].slice_limit
+        slice_limit = context.tenant.areas[scored.area].slice_threshold
         slice_limit.note(scored.at / SECONDS_PER_HOUR, found.score.value)
     return check
 
@@ -178,20 +178,20 @@ def _check_against_false_alarms(context: StepContext, check: ThresholdCheck) -> 
     """Raise the threshold of a score that resembles an earlier false alarm, and decide again."""
     tenant, at, score = context.tenant, check.at, check.score
     raised = repeat_false_alarm_threshold(
-        tenant, check.key, score, check.reckoned.limit, at, context.settings
+        tenant, check.key, score, check.computed.limit, at, context.settings
     )
     if raised is None:
         return check._replace(outcome="crossed")
-    if score.value >= raised.height:
-        return check._replace(outcome="crossed", bar=raised.height)
+    if score.value >= raised.peak_score:
+        return check._replace(outcome="crossed", bar=raised.peak_score)
     context.guards.append("called_false")
     dealt_with = at - score.since > raised.seconds
     for page in raised.pages:
-        page.held_at = at
-        page.dealt_at = at if dealt_with else page.dealt_at
+        page.suppressed_at = at
+        page.dismissed_at = at if dealt_with else page.dismissed_at
     if dealt_with:
         restart_windows(tenant, check.key)
-    return check._replace(outcome="called_false", bar=raised.height)
+    return check._replace(outcome="called_false", bar=raised.peak_score)
 
 
 def _record_outcome(

@@ -90,12 +90,12 @@ def open_episode(
     episode.areas = elevated_areas(tenant, at) if key == TENANT_SERIES else []
     episode.joined_at = at
     # The area that brought the storm is added right after this event.
-    episode.told_areas = len(episode.areas) + storm
+    episode.reported_areas = len(episode.areas) + storm
     episode.allowed = allowed
-    episode.expected_pages = series.limit_of(kind).expected(threshold, pool, prior)
+    episode.expected_pages = series.threshold_of(kind).expected(threshold, pool, prior)
     start_tickets(tenant, key, episode, at, context.settings)
     if kind_of_change == "opened" and suppressed is None:
-        series.limit_of(kind).paged(at / SECONDS_PER_HOUR, allowed, pool, prior)
+        series.threshold_of(kind).paged(at / SECONDS_PER_HOUR, allowed, pool, prior)
         forget(tenant, at, BUDGET_WEEKS)
         tenant.pages.append(PageRecord(at, episode.id, key=key, kind=kind, since=score.since))
     series.pending = False
@@ -204,22 +204,22 @@ def continue_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
     series = tenant.areas[scored.area]
     episode = series.episode
     assert episode is not None
-    if not episode.hushed:
+    if not episode.is_expected_event:
         series.limit.note(scored.at / SECONDS_PER_HOUR, scored.score.value)
     summary, score = scored.summary, scored.score
     inside = episode.inside(summary)
-    if episode.dossier is not None:
-        calm, known = episode.calm, episode.dossier.audience.customers
-        episode.dossier.account(scored.at, series.model.rate, calm=calm)
-        episode.dossier.add(summary, context.settings.renewal_days, inside=inside, calm=calm)
-        if scored.last_seen >= episode.since and episode.dossier.audience.customers > known:
+    if episode.collected is not None:
+        calm, known = episode.calm, episode.collected.affected.customers
+        episode.collected.expect_until(scored.at, series.model.rate, calm=calm)
+        episode.collected.add(summary, context.settings.renewal_days, inside=inside, calm=calm)
+        if scored.last_seen >= episode.since and episode.collected.affected.customers > known:
             episode.before -= 1  # this customer was counted before the tickets were collected
     if not inside:
         return
     if episode.slice is not None:
         found = scored.slice_score
         score = found.score if found is not None and found.key == episode.slice else Score()
-    episode.account(scored.at, series.model.rate)
+    episode.expect_until(scored.at, series.model.rate)
     episode.add(summary.weight, score)
     if episode.next_update(context.settings):
         yield transition_of(tenant, scored.area, episode.update(), scored.at)
@@ -235,11 +235,11 @@ def continue_tenant_episode(context: StepContext, scored: ScoredTicket) -> Trans
         return
     score = scored.tenant_score
     whole.limit.note(scored.at / SECONDS_PER_HOUR, score.value)
-    if episode.dossier is not None:
+    if episode.collected is not None:
         also = tenant_keys_of(scored.area)
         renewal_days = context.settings.renewal_days
-        episode.dossier.add(scored.summary, renewal_days, calm=episode.calm, also=also)
-    episode.account(scored.at, whole.model.rate)
+        episode.collected.add(scored.summary, renewal_days, calm=episode.calm, also=also)
+    episode.expect_until(scored.at, whole.model.rate)
     episode.add(scored.tenant_weight, score)
     if episode.reason != "storm" and episode.next_update(context.settings):
         yield transition_of(tenant, TENANT_SERIES, episode.update(), scored.at)
@@ -259,7 +259,7 @@ def resolve(context: StepContext, key: str, at: float) -> Transitions:
     tenant.running.discard(key)
     if key != TENANT_SERIES:
         tenant.touched.add(key)
-        series.notes.clear()  # tickets of an episode are no usual tickets
+        series.recent_tickets.clear()  # tickets of an episode are no usual tickets
         if episode.suppressed is None:
             # The tenant's window must not consist of what was dealt with.
             tenant.whole.model.restart()
@@ -303,8 +303,8 @@ def transition_of(tenant: Tenant, key: str, kind: Transition, at: float) -> Epis
     """Bring the episode of the series *key* up to date, and return its transition."""
     episode = tenant.series(key).episode
     assert episode is not None
-    if episode.dossier is not None:
-        episode.dossier.account(at, _rate_per_hour(tenant, key, at), calm=episode.calm)
+    if episode.collected is not None:
+        episode.collected.expect_until(at, _rate_per_hour(tenant, key, at), calm=episode.calm)
     if key == TENANT_SERIES and not episode.calm:
         episode.areas = sorted({*episode.areas, *elevated_areas(tenant, at)})
     return EpisodeTransition(key, kind, at)
@@ -321,15 +321,15 @@ def update_page_record(tenant: Tenant, episode: Episode, explanation: list[Expla
     page = page_of(tenant, episode.id)
     if page is None:
         return
-    page.height = max(page.height, episode.score.value)
+    page.peak_score = max(page.peak_score, episode.score.value)
     page.ended = 0.0 if episode.running else episode.resolved_at
-    if page.masked:
-        tenant.inform(page.key)
+    if page.is_on_calendar:
+        tenant.refresh_calendar(page.key)
     if episode.slice is not None:
-        page.cause = episode.slice
+        page.shared_value = episode.slice
     elif explanation:
         best = explanation[0]
-        page.cause = (
+        page.shared_value = (
             DimensionValue(best.dimension, best.value).key if best.share >= DOMINANT_SHARE else ""
         )
 
@@ -339,9 +339,11 @@ def advance_episode(tenant: Tenant, key: str, minute: float) -> None:
     series = tenant.series(key)
     episode = series.running
     assert episode is not None
-    episode.account(minute, series.model.rate)
-    if episode.dossier is not None:
-        episode.dossier.account(minute, _rate_per_hour(tenant, key, minute), calm=episode.calm)
+    episode.expect_until(minute, series.model.rate)
+    if episode.collected is not None:
+        episode.collected.expect_until(
+            minute, _rate_per_hour(tenant, key, minute), calm=episode.calm
+        )
 
 
 def _rate_per_hour(tenant: Tenant, key: str, at: float) -> float:
@@ -364,20 +366,20 @@ def start_tickets(
         ]
     else:
         none: tuple[str, ...] = ()
-        tickets = [(none, one) for one in tenant.areas[key].notes if one.at >= since]
+        tickets = [(none, one) for one in tenant.areas[key].recent_tickets if one.at >= since]
         if tickets and len(tickets) < episode.tickets:
             since = tickets[0][1].at
-    dossier = EpisodeTickets(since=since, accounted=min(since, at - SECONDS_PER_MINUTE))
-    dossier.account(at, _rate_per_hour(tenant, key, at))
+    collected = EpisodeTickets(since=since, accounted=min(since, at - SECONDS_PER_MINUTE))
+    collected.expect_until(at, _rate_per_hour(tenant, key, at))
     for also, summary in tickets:
-        dossier.add(summary, settings.renewal_days, inside=episode.inside(summary), also=also)
-    episode.begin(dossier, settings.severity_rules)
+        collected.add(summary, settings.renewal_days, inside=episode.inside(summary), also=also)
+    episode.begin(collected, settings.severity_rules)
 
 
 def _summaries_since(series: Series, at: float) -> float:
     """Return since when the remembered tickets of an area are complete, seconds since 1970."""
-    if len(series.notes) >= MOST_NOTES:
-        return series.notes[0].at
+    if len(series.recent_tickets) >= MOST_NOTES:
+        return series.recent_tickets[0].at
     return horizon(at, series.model.rate)
 
 
@@ -387,10 +389,10 @@ def summaries_of_all_areas(tenant: Tenant, since: float) -> list[tuple[str, Tick
         (name, summary)
         for name in sorted(tenant.areas)
         if tenant.knows(tenant.areas[name])
-        for summary in tenant.areas[name].notes
+        for summary in tenant.areas[name].recent_tickets
         if summary.at >= since
     ]
-    return sorted(found, key=lambda item: (item[1].at, item[1].mark))
+    return sorted(found, key=lambda item: (item[1].at, item[1].ticket_hash))
 
 
 def tenant_keys_of(area: str) -> tuple[str, ...]:

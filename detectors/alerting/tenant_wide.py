@@ -133,7 +133,7 @@ def _areas_paged_since(tenant: Tenant, since: float) -> list[str]:
         if name != TENANT_SERIES
         and (episode := tenant.areas[name].running) is not None
         and episode.suppressed is None
-        and not episode.hushed
+        and not episode.is_expected_event
         and episode.detected_at >= since
     ]
     return [name for _, name in sorted(found)]
@@ -172,5 +172,5 @@ def update_storm(context: StepContext, at: float) -> Transitions:
     episode = tenant.whole.running
     if episode is None or episode.reason != "storm" or tenant.in_history:
         return
-    if len(episode.areas) >= 2 * episode.told_areas:
+    if len(episode.areas) >= 2 * episode.reported_areas:
         yield transition_of(tenant, TENANT_SERIES, episode.update(), at)

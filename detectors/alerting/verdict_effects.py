@@ -48,7 +48,7 @@ After that it is dealt with: what goes on is judged by windows of its own."""
 class RaisedThreshold(NamedTuple):
     """What a score must reach where its like was called false."""
 
-    height: float
+    peak_score: float
     pages: tuple[PageRecord, ...]
     """Those that were called so."""
     seconds: float
@@ -121,13 +121,13 @@ def repeat_false_alarm_threshold(
         age = at - page.at
         if age >= FORGOTTEN_SECONDS or not _near(page.since, score.since, settings.timezone):
             continue
-        if page.dealt_at <= score.since < page.dealt_at + 2.0 * TOLERANCE_HOURS * 3600.0:
+        if page.dismissed_at <= score.since < page.dismissed_at + 2.0 * TOLERANCE_HOURS * 3600.0:
             continue
-        known = score.since <= page.held_at <= at  # this window was seen to be so before
-        if page.cause and not known and not _shares(tenant, key, page.cause, score):
+        known = score.since <= page.suppressed_at <= at  # this window was seen to be so before
+        if page.shared_value and not known and not _shares(tenant, key, page.shared_value, score):
             continue
         gone = max(age - KEPT_SECONDS, 0.0) / (FORGOTTEN_SECONDS - KEPT_SECONDS)
-        height = max(height, limit + (1.0 - gone) * (REACH * page.height - limit))
+        height = max(height, limit + (1.0 - gone) * (REACH * page.peak_score - limit))
         lasted = page.ended - page.since - settings.clear_minutes * 60.0
         seconds = max(seconds, min(lasted, HELD_SECONDS[1]))
         pages.append(page)
@@ -144,16 +144,18 @@ def forget(tenant: Tenant, at: float, weeks: float) -> None:
     ][-MOST_PAGES:]
     kept = {page.episode_id for page in tenant.pages}
     for page in before:
-        if page.masked and page.episode_id not in kept:  # off the calendar, as after a restart
-            tenant.inform(page.key)
+        if (
+            page.is_on_calendar and page.episode_id not in kept
+        ):  # off the calendar, as after a restart
+            tenant.refresh_calendar(page.key)
 
 
 def remove_past_events(tenant: Tenant, at: float) -> None:
     """Take expected events off the calendar that keep no hour from teaching any more."""
     for page in tenant.pages:
-        if page.masked and at > page.event_end + TAUGHT_SECONDS:
-            page.masked = False
-            tenant.inform(page.key)
+        if page.is_on_calendar and at > page.event_end + TAUGHT_SECONDS:
+            page.is_on_calendar = False
+            tenant.refresh_calendar(page.key)
 
 
 def _near(one: float, other: float, timezone: str) -> bool:
@@ -167,10 +169,10 @@ def _hours_into_week(at: float, timezone: str) -> float:
     return local.weekday() * 24.0 + local.hour + local.minute / 60.0
 
 
-def _shares(tenant: Tenant, key: str, cause: str, score: Score) -> bool:
+def _shares(tenant: Tenant, key: str, shared_value: str, score: Score) -> bool:
     """Whether what a series has too much has the value *cause*; of the whole tenant: any."""
     if key == TENANT_SERIES:
         return True
-    notes = [note for note in tenant.areas[key].notes if note.at >= score.since]
+    notes = [note for note in tenant.areas[key].recent_tickets if note.at >= score.since]
     excess = min(score.observed - score.expected, float(len(notes)))
-    return sum(cause in note.keys for note in notes) >= ALIKE * max(excess, 1.0)
+    return sum(shared_value in note.keys for note in notes) >= ALIKE * max(excess, 1.0)

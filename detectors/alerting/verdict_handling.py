@@ -65,7 +65,7 @@ def apply_verdict(context: StepContext, verdict: Verdict) -> Stage:
     if (action, verdict.until or 0.0, other) == (page.verdict, page.until, page.duplicate_of):
         return "verdict"  # the same one again
     _take_back(tenant, page)
-    page.verdict, page.said_at = action, tenant.clock
+    page.verdict, page.verdict_at = action, tenant.clock
     page.duplicate_of = other
     if action == "expected_event":
         _expect(tenant, page, verdict.until or 0.0)
@@ -87,27 +87,27 @@ def _take_back(tenant: Tenant, page: PageRecord) -> None:
     assert tenant.clock is not None
     episode = running(tenant, page)
     if page.verdict == "expected_event" and episode is not None:
-        episode.hushed = False
+        episode.is_expected_event = False
         _touch(tenant, page.key)
-    age = (tenant.clock - page.said_at) / 3600.0
-    for key, factor in page.rebased.items():
+    age = (tenant.clock - page.verdict_at) / 3600.0
+    for key, factor in page.rebase_factors.items():
         tenant.series(key).model.advance(tenant.clock)
         tenant.series(key).model.rebase(factor ** -(0.5 ** (age / LEVEL_HALF_LIFE_HOURS)))
         _touch(tenant, key)
-    masked = page.masked
-    page.verdict, page.said_at, page.until, page.duplicate_of = "", 0.0, 0.0, ""
-    page.rebased, page.masked = {}, False
-    page.held_at = page.dealt_at = 0.0
+    masked = page.is_on_calendar
+    page.verdict, page.verdict_at, page.until, page.duplicate_of = "", 0.0, 0.0, ""
+    page.rebase_factors, page.is_on_calendar = {}, False
+    page.suppressed_at = page.dismissed_at = 0.0
     if masked:
-        tenant.inform(page.key)
+        tenant.refresh_calendar(page.key)
 
 
 def _expect(tenant: Tenant, page: PageRecord, until: float) -> None:
-    page.until, page.masked = until, True
-    tenant.inform(page.key)
+    page.until, page.is_on_calendar = until, True
+    tenant.refresh_calendar(page.key)
     episode = running(tenant, page)
     if episode is not None:
-        episode.hushed = True
+        episode.is_expected_event = True
         _touch(tenant, page.key)
 
 
@@ -126,7 +126,7 @@ def _rebase(context: StepContext, page: PageRecord) -> Transitions:
             model = tenant.series(key).model
             model.advance(clock)
             factor = _factor(tenant, key, episode, clock, own=key == page.key)
-            page.rebased[key] = factor
+            page.rebase_factors[key] = factor
             model.rebase(factor)
             _touch(tenant, key)
     yield from resolve(context, page.key, clock)

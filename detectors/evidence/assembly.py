@@ -37,41 +37,41 @@ def assemble_evidence(
     tenant: Tenant, key: str, episode: Episode, settings: Settings, at: float
 ) -> EscalationEvidence:
     """What is known *at* (seconds) of the episode of the series *key*."""
-    dossier = episode.dossier
+    collected = episode.collected
     children = children_of(tenant, episode, at) if key == TENANT_SERIES else None
-    product = product_of(key, children, dossier, settings)
+    product = product_of(key, children, collected, settings)
     children = children[:MOST_CHILDREN] if children is not None else None
-    if dossier is None:
+    if collected is None:
         actions = actions_for(key, episode, settings, product)
         return EscalationEvidence([], [], [], [], None, actions, product, children)
     reasons = explain(
-        dossier, _usual(tenant, key, dossier, at), _together(tenant, key), episode.slice
+        collected, _usual(tenant, key, collected, at), _together(tenant, key), episode.slice
     )
-    words = _words(tenant, key, dossier)
+    words = _words(tenant, key, collected)
     return EscalationEvidence(
         explanation=[_explanation(one) for one in reasons.values],
         not_explained_by=list(reasons.not_by),
         terms=[_term(one) for one in words],
-        examples=_examples(dossier, reasons, words) if settings.show_examples else [],
-        impact=impact_of(tenant, key, episode, dossier, settings),
+        examples=_examples(collected, reasons, words) if settings.show_examples else [],
+        impact=impact_of(tenant, key, episode, collected, settings),
         actions=actions_for(key, episode, settings, product, reasons),
         product=product,
         children=children,
     )
 
 
-def _usual(tenant: Tenant, key: str, dossier: EpisodeTickets, at: float) -> dict[str, Usual]:
+def _usual(tenant: Tenant, key: str, collected: EpisodeTickets, at: float) -> dict[str, Usual]:
     """The usual shares: of the area, or of the areas with most tickets inside by their rates."""
     if key != TENANT_SERIES:
         series = tenant.areas[key]
-        names = dict.fromkeys((*dossier.values, *series.slices.of, *series.slices.others))
+        names = dict.fromkeys((*collected.values, *series.slices.of, *series.slices.others))
         told = {name: series.slices.usual(name) for name in names}
         return {name: usual for name, usual in told.items() if usual is not None}
     rates = {name: max(s.model.rate_at(at), 1e-6) for name, s in sorted(tenant.areas.items())}
     total = sum(rates.values())
-    inside = [(rates[name], tenant.areas[name].slices) for name in busiest(tenant, dossier)]
+    inside = [(rates[name], tenant.areas[name].slices) for name in busiest(tenant, collected)]
     found: dict[str, Usual] = {}
-    for name, observed in dossier.values.items():
+    for name, observed in collected.values.items():
         dimension, value = DimensionValue.parse(name)
         if dimension == AREA:
             if value in rates:
@@ -98,26 +98,28 @@ def _together(tenant: Tenant, key: str) -> PairShares:
     @cache
     def counts(one: str, other: str) -> tuple[float, float]:
         special = one.startswith(OF_AN_AREA) or other.startswith(OF_AN_AREA)
-        found = [s.mix.count((one,), (one, other)) for s in (own if special else pool)]
+        found = [s.usual_values.count((one,), (one, other)) for s in (own if special else pool)]
         return sum(with_one for with_one, _ in found), sum(both for _, both in found)
 
     def alone(name: str) -> tuple[float, float]:
-        return sum(s.mix.count((name,))[0] for s in own), float(sum(len(s.mix) for s in own))
+        return sum(s.usual_values.count((name,))[0] for s in own), float(
+            sum(len(s.usual_values) for s in own)
+        )
 
     return PairShares(counts, alone)
 
 
-def _words(tenant: Tenant, key: str, dossier: EpisodeTickets) -> list[DistinctiveTerm]:
+def _words(tenant: Tenant, key: str, collected: EpisodeTickets) -> list[DistinctiveTerm]:
     """Against the area's own words, or those of the areas that have most tickets inside."""
     areas = tenant.areas
     if key != TENANT_SERIES:
-        others = [areas[name].vocabulary for name in sorted(areas) if name != key]
-        return distinctive_terms(dossier, areas[key].vocabulary, others)
-    names = busiest(tenant, dossier)
+        others = [areas[name].usual_terms for name in sorted(areas) if name != key]
+        return distinctive_terms(collected, areas[key].usual_terms, others)
+    names = busiest(tenant, collected)
     if not names:
         return []
     return distinctive_terms(
-        dossier, areas[names[0]].vocabulary, [areas[name].vocabulary for name in names[1:]]
+        collected, areas[names[0]].usual_terms, [areas[name].usual_terms for name in names[1:]]
     )
 
 
@@ -151,7 +153,7 @@ def _term(one: DistinctiveTerm) -> Term:
 
 
 def _examples(
-    dossier: EpisodeTickets, reasons: Reasons, words: Sequence[DistinctiveTerm]
+    collected: EpisodeTickets, reasons: Reasons, words: Sequence[DistinctiveTerm]
 ) -> list[Example]:
     """Tickets with what explains the episode and with its words; of different customers first."""
     telling = set(reasons.values[0].keys) if reasons.values else set()
@@ -159,10 +161,10 @@ def _examples(
     def typical(note: TicketSummary) -> tuple[int, int, int]:
         text = note.text.casefold()
         said = sum(one.term in text for one in words)
-        return -len(telling & set(note.keys)), -said, note.mark
+        return -len(telling & set(note.keys)), -said, note.ticket_hash
 
     chosen: list[TicketSummary] = []
-    ranked = sorted(dossier.candidates, key=typical)
+    ranked = sorted(collected.candidates, key=typical)
     customers: set[str | None] = set()
     for note in ranked:
         if note.customer is None or note.customer not in customers:

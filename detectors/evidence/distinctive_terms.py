@@ -46,12 +46,12 @@ class DistinctiveTerm(NamedTuple):
 
 
 def distinctive_terms(
-    dossier: EpisodeTickets, background: TermSketch, others: Sequence[TermSketch]
+    collected: EpisodeTickets, background: TermSketch, others: Sequence[TermSketch]
 ) -> list[DistinctiveTerm]:
     """The most surprising words of *dossier*, at most `MOST_TERMS`."""
-    inside = float(len(dossier.candidates))
+    inside = float(len(collected.candidates))
     least = max(LEAST_TICKETS, LEAST_SHARE * inside)
-    counts = dossier.terms()
+    counts = collected.terms()
     names = [term for term, count in counts.items() if count >= least]
     if not names or background.tickets < 1.0:
         return []

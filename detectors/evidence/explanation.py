@@ -84,40 +84,43 @@ class Drivers(NamedTuple):
 
 
 def explain(
-    dossier: EpisodeTickets, usual: Mapping[str, Usual], mix: PairShares, known: str | None = None
+    collected: EpisodeTickets,
+    usual: Mapping[str, Usual],
+    pair_shares: PairShares,
+    known: str | None = None,
 ) -> Drivers:
-    """What explains the tickets of *dossier*.
+    """What explains the tickets of *collected*.
 
     Args:
-        dossier: Of the episode.
+        collected: The tickets of the episode.
         usual: By key, for every key in the dossier, and all others that are known.
-        mix: Of usual tickets.
+        pair_shares: Of usual tickets.
         known: The slice that paged, if one did: it explains its page in any case.
     """
-    total, expected = dossier.observed, min(dossier.expected, dossier.observed)
+    total, expected = collected.observed, min(collected.expected, collected.observed)
     excess = total - expected
     if total < LEAST_TICKETS or excess <= 0.0:
         if known is None or known not in usual or total < 1.0:
             return Drivers()
-        observed = dossier.values.get(known, 0.0)  # all that is too many has the value that paged
+        observed = collected.values.get(known, 0.0)  # all that is too many has the value that paged
         return Drivers((_claim((known,), observed, usual[known].share, total, expected, 1.0),))
-    tried = [key for key in dossier.values if key in usual]
-    counts = [dossier.values[key] for key in tried]
+    tried = [key for key in collected.values if key in usual]
+    counts = [collected.values[key] for key in tried]
     chances = _tails(total, counts, [usual[key] for key in tried])
     found = {}
     for key, observed, chance in zip(tried, counts, chances, strict=True):
         told = _claim((key,), observed, usual[key].share, total, expected, chance * len(tried))
         found[key] = told
     singles = [one for key, one in found.items() if _holds(one, total) or key == known]
-    pairs = _together(dossier, found, usual, mix)
+    pairs = _together(collected, found, usual, pair_shares)
     inside = {key for pair in pairs for key in pair.keys}
     claims = [*pairs, *(one for one in singles if one.keys[0] not in inside)]
-    if dossier.tickets >= LEAST_TICKETS:
-        claims += [one for one in _customers(dossier, mix) if _holds(one, total)]
+    if collected.tickets >= LEAST_TICKETS:
+        claims += [one for one in _customers(collected, pair_shares) if _holds(one, total)]
     claims.sort(key=lambda one: (-one.gain, one.keys))
     told_of = {dimension_of(key) for one in claims for key in one.keys}
     raw = dict(zip(tried, chances, strict=True))
-    alike = _alike(dossier, raw, usual) if excess >= ALIKE_TICKETS / 2.0 else []
+    alike = _alike(collected, raw, usual) if excess >= ALIKE_TICKETS / 2.0 else []
     return Drivers(tuple(claims[:MOST_EXPLAINED]), tuple(d for d in alike if d not in told_of))
 
 
@@ -175,10 +178,10 @@ def _tails(total: float, counts: list[float], usual: list[Usual]) -> list[float]
 
 
 def _together(
-    dossier: EpisodeTickets,
+    collected: EpisodeTickets,
     found: Mapping[str, ExplainedBy],
     usual: Mapping[str, Usual],
-    mix: PairShares,
+    pair_shares: PairShares,
 ) -> list[ExplainedBy]:
     """The pair that explains clearly more than either of its values; at most one."""
     up = {
@@ -188,23 +191,27 @@ def _together(
     }
     pairs = [
         (keys, observed)
-        for name, observed in dossier.pairs.items()
+        for name, observed in collected.pairs.items()
         if len(keys := tuple(name.split(TOGETHER))) == 2
         and all(key in up for key in keys)
         and observed >= LEAST_TICKETS - 1.0
     ]
     best: ExplainedBy | None = None
     for keys, observed in pairs:
-        if any(mix.pair(*both)[0] == mix.pair(*both)[1] > 0.0 for both in (keys, keys[::-1])):
+        if any(
+            pair_shares.pair(*both)[0] == pair_shares.pair(*both)[1] > 0.0
+            for both in (keys, keys[::-1])
+        ):
             continue  # as far as is known the one never comes without the other
         chance = len(pairs) * max(
-            _given(one, other, observed, up, usual, mix) for one, other in (keys, keys[::-1])
+            _given(one, other, observed, up, usual, pair_shares)
+            for one, other in (keys, keys[::-1])
         )
-        share = usual[keys[0]].share * _share_given(keys[0], keys[1], usual, mix)[0]
-        expected = min(dossier.expected, dossier.observed)
-        told = _claim(keys, observed, share, dossier.observed, expected, chance)
+        share = usual[keys[0]].share * _share_given(keys[0], keys[1], usual, pair_shares)[0]
+        expected = min(collected.expected, collected.observed)
+        told = _claim(keys, observed, share, collected.observed, expected, chance)
         nearly_all = NEARLY_ALL * max(up[key].share for key in keys)
-        clear = told.p_value <= PAIR_CHANCE and _holds(told, dossier.observed)
+        clear = told.p_value <= PAIR_CHANCE and _holds(told, collected.observed)
         if clear and told.share >= nearly_all and (best is None or told.gain > best.gain):
             best = told
     return [] if best is None else [best]
@@ -216,43 +223,45 @@ def _given(
     both: float,
     up: Mapping[str, ExplainedBy],
     usual: Mapping[str, Usual],
-    mix: PairShares,
+    pair_shares: PairShares,
 ) -> float:
     """The chance of so many with *both* among the tickets with *one*, as those usually are."""
-    share, variance = _share_given(one, other, usual, mix)
+    share, variance = _share_given(one, other, usual, pair_shares)
     return _tails(max(up[one].observed, both), [both], [Usual(share, variance)])[0]
 
 
-def _share_given(one: str, other: str, usual: Mapping[str, Usual], mix: PairShares) -> Usual:
+def _share_given(
+    one: str, other: str, usual: Mapping[str, Usual], pair_shares: PairShares
+) -> Usual:
     """The share of *other* among usual tickets with *one*."""
-    with_one, both = mix.pair(one, other)
+    with_one, both = pair_shares.pair(one, other)
     share = (both + MIX_PRIOR * usual[other].share) / (with_one + MIX_PRIOR)
     ignorance = (1.0 - share) / (share * (with_one + MIX_PRIOR))
     return Usual(min(share, MOST_USUAL), ignorance + PAIR_VARIANCE * (1.0 - share))
 
 
-def _customers(dossier: EpisodeTickets, mix: PairShares) -> list[ExplainedBy]:
+def _customers(collected: EpisodeTickets, pair_shares: PairShares) -> list[ExplainedBy]:
     """Single customers, by tickets: their weight would hide them."""
-    members = dossier.audience.members
-    if not members or mix.alone("")[1] < LEAST_MIX:
+    members = collected.affected.members
+    if not members or pair_shares.alone("")[1] < LEAST_MIX:
         return []
-    expected = min(dossier.expected, dossier.observed) / dossier.observed * dossier.tickets
+    expected = min(collected.expected, collected.observed) / collected.observed * collected.tickets
     names = sorted(members, key=lambda name: (-members[name].tickets, name))[:3]
     claims = []
     for name in names:
         key = customer_key(name)
         tickets = float(members[name].tickets - members[name].missed)
-        seen, tickets_seen = mix.alone(key)
+        seen, tickets_seen = pair_shares.alone(key)
         share = min((seen + 0.5) / (tickets_seen + 1.0), MOST_USUAL)
         usual = Usual(share, 1.0 / (share * (tickets_seen + 1.0)))
-        chance = _tails(float(dossier.tickets), [tickets], [usual])[0]
-        chance *= max(dossier.audience.customers, 1)
-        claims.append(_claim((key,), tickets, share, float(dossier.tickets), expected, chance))
+        chance = _tails(float(collected.tickets), [tickets], [usual])[0]
+        chance *= max(collected.affected.customers, 1)
+        claims.append(_claim((key,), tickets, share, float(collected.tickets), expected, chance))
     return claims
 
 
 def _alike(
-    dossier: EpisodeTickets, chances: Mapping[str, float], usual: Mapping[str, Usual]
+    collected: EpisodeTickets, chances: Mapping[str, float], usual: Mapping[str, Usual]
 ) -> list[str]:
     """Dimensions of which no value stands out, corrected for its own values alone."""
     tries = Counter(dimension_of(key) for key in chances)
@@ -262,7 +271,7 @@ def _alike(
     for key, one in usual.items():
         dimension = dimension_of(key)
         values[dimension] = values.get(dimension, 0) + (one.share >= ALIKE_VALUE)
-        covered[dimension] = covered.get(dimension, 0.0) + dossier.values.get(key, 0.0)
+        covered[dimension] = covered.get(dimension, 0.0) + collected.values.get(key, 0.0)
         if key in chances:
             chance = chances[key] * tries[dimension]
             least[dimension] = min(least.get(dimension, 1.0), chance)
@@ -271,6 +280,6 @@ def _alike(
         for dimension, chance in least.items()
         if chance >= ALIKE_CHANCE
         and values[dimension] > 1
-        and covered[dimension] >= ALIKE_COVERED * dossier.observed
-        and dossier.observed >= ALIKE_TICKETS
+        and covered[dimension] >= ALIKE_COVERED * collected.observed
+        and collected.observed >= ALIKE_TICKETS
     )

@@ -13,17 +13,17 @@ from schemas.escalation import Account, Impact, Renewal
 
 
 def impact_of(
-    tenant: Tenant, key: str, episode: Episode, dossier: EpisodeTickets, settings: Settings
+    tenant: Tenant, key: str, episode: Episode, collected: EpisodeTickets, settings: Settings
 ) -> Impact:
     """Return what an episode costs: customers, revenue, renewals, extra work."""
-    audience = dossier.audience
+    affected = collected.affected
     excess = max(episode.observed - episode.expected, 0.0)
     inside = series_inside(tenant, key)
     if (
         key == TENANT_SERIES
     ):  # its counts are weighted by what they tell: hours come from the tickets
-        excess = max(dossier.observed - dossier.expected, 0.0)
-        inside = [tenant.areas[name] for name in by_area(tenant, dossier)]
+        excess = max(collected.observed - collected.expected, 0.0)
+        inside = [tenant.areas[name] for name in by_area(tenant, collected)]
     work = _handling(inside)
     elapsed = any(series.elapsed for series in inside)
     basis = None if work is None else ("time_to_solve" if elapsed else "work")
@@ -32,15 +32,15 @@ def impact_of(
     return Impact(
         excess=round(excess, 3),
         customers=episode.customers,
-        customers_estimated=audience.estimated,
-        by_tier=audience.by_tier(),
-        by_region=audience.by_region(),
-        revenue=significant(audience.revenue, 6) if audience.with_revenue else None,
-        revenue_customers=audience.with_revenue,
-        renewals_soon=audience.renewing_customers,
+        customers_estimated=affected.estimated,
+        by_tier=affected.by_tier(),
+        by_region=affected.by_region(),
+        revenue=significant(affected.revenue, 6) if affected.with_revenue else None,
+        revenue_customers=affected.with_revenue,
+        renewals_soon=affected.renewing_customers,
         renewals=[
             Renewal(customer=one.customer, renewal_at=moment(one.at), revenue=one.revenue)
-            for one in audience.renewals
+            for one in affected.renewals
         ],
         accounts=[
             Account(
@@ -51,7 +51,7 @@ def impact_of(
                 revenue=None if one.revenue is None else significant(one.revenue, 6),
             )
             for name, one in sorted(
-                audience.accounts.items(),
+                affected.accounts.items(),
                 key=lambda item: (-(item[1].revenue or 0.0), -item[1].tickets, item[0]),
             )
         ],

@@ -17,13 +17,13 @@ PRODUCT_SHARE: Final = 0.8
 
 
 def product_of(
-    key: str, children: list[Child] | None, dossier: EpisodeTickets | None, settings: Settings
+    key: str, children: list[Child] | None, collected: EpisodeTickets | None, settings: Settings
 ) -> str | None:
     """Of the area; of a tenant-wide episode, the one that has nearly all of the excess."""
     taxonomy = settings.taxonomy
     if key != TENANT_SERIES:
         return taxonomy.product_of(key)
-    if dossier is None or not taxonomy.areas:
+    if collected is None or not taxonomy.areas:
         return None
     excess: dict[str, float] = {}
     for child in children or ():
@@ -32,7 +32,7 @@ def product_of(
     top = max(excess, key=lambda name: (excess[name], name), default="")
     return (
         top
-        if top and excess[top] >= PRODUCT_SHARE * (dossier.observed - dossier.expected)
+        if top and excess[top] >= PRODUCT_SHARE * (collected.observed - collected.expected)
         else None
     )
 

@@ -23,25 +23,25 @@ def series_inside(tenant: Tenant, key: str) -> list[Series]:
     return [tenant.areas[name] for name in sorted(tenant.areas)]
 
 
-def busiest(tenant: Tenant, dossier: EpisodeTickets) -> list[str]:
+def busiest(tenant: Tenant, collected: EpisodeTickets) -> list[str]:
     """Areas by tickets inside, most first, as many as are looked at."""
-    counts = by_area(tenant, dossier)
+    counts = by_area(tenant, collected)
     return sorted(counts, key=lambda name: (-counts[name], name))[:MOST_POOLED]
 
 
-def by_area(tenant: Tenant, dossier: EpisodeTickets) -> dict[str, float]:
+def by_area(tenant: Tenant, collected: EpisodeTickets) -> dict[str, float]:
     """Customer-equivalents inside, by area."""
-    found = {name: dossier.values.get(area_key(name)) for name in sorted(tenant.areas)}
+    found = {name: collected.values.get(area_key(name)) for name in sorted(tenant.areas)}
     return {name: observed for name, observed in found.items() if observed is not None}
 
 
 def children_of(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
     """The areas inside, by excess; what is due in all is split by their rates."""
-    dossier = episode.dossier
+    collected = episode.collected
     rates = {name: series.model.rate_at(at) for name, series in sorted(tenant.areas.items())}
     total = sum(rate for name, rate in rates.items() if tenant.knows(tenant.areas[name]))
-    expected = dossier.expected / max(total, 1e-9) if dossier is not None else 0.0
-    observed = by_area(tenant, dossier) if dossier is not None else {}
+    expected = collected.expected / max(total, 1e-9) if collected is not None else 0.0
+    observed = by_area(tenant, collected) if collected is not None else {}
     found = []
     for name in sorted({*observed, *episode.areas} & rates.keys()):
         own = tenant.areas[name].episode

@@ -142,7 +142,7 @@ def _decision(
         at=at,
         score=score.value if score is not None else data.score,
         bar=checked.bar if checked is not None else float("inf"),
-        limit=checked.reckoned if checked is not None else None,
+        limit=checked.computed if checked is not None else None,
         since=data.since.timestamp(),
         observed=score.observed if score is not None else data.observed,
         expected=score.expected if score is not None else data.expected,

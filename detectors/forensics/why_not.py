@@ -232,12 +232,12 @@ class SilenceInvestigation:
             held = [
                 one
                 for one in real.checked
-                if one.outcome == outcome and one.score.value >= one.reckoned.limit
+                if one.outcome == outcome and one.score.value >= one.computed.limit
             ]
             if held:
                 best = max(held, key=lambda one: one.score.value)
-                numbers = f"scored {best.score.value:.2f}, limit {best.reckoned.limit:.2f}"
-                higher = f", raised to {best.bar:.2f}" if best.bar > best.reckoned.limit else ""
+                numbers = f"scored {best.score.value:.2f}, limit {best.computed.limit:.2f}"
+                higher = f", raised to {best.bar:.2f}" if best.bar > best.computed.limit else ""
                 return outcome, numbers + higher
         for because, change, names in COUNTERFACTUALS:
             count = max(max(real.guards[name], real.outcomes[name]) for name in names)
@@ -255,10 +255,10 @@ class SilenceInvestigation:
         if not counted:
             return "no_tickets", "none of this area counted within the hour before and after"
         best = _best(real.checked)
-        if best is not None and best.score.value >= max(best.reckoned.reach, LEAST):
+        if best is not None and best.score.value >= max(best.computed.reach, LEAST):
             return "raised_limit", (
-                f"scored {best.score.value:.2f}; the limit is {best.reckoned.limit:.2f}, of it "
-                f"{best.reckoned.by_pages:.2f} by its pages and {best.reckoned.by_verdicts:.2f} by "
+                f"scored {best.score.value:.2f}; the limit is {best.computed.limit:.2f}, of it "
+                f"{best.computed.by_pages:.2f} by its pages and {best.computed.by_verdicts:.2f} by "
                 "verdicts"
             )
         if best is None:
@@ -306,7 +306,9 @@ class SilenceInvestigation:
         episode = series.running if series is not None else None
         if episode is not None:
             played.episode = episode.id
-            played.running = "announced" if episode.hushed else episode.suppressed or "open_episode"
+            played.running = (
+                "announced" if episode.is_expected_event else episode.suppressed or "open_episode"
+            )
         elif tenant.whole.running is not None and self._area in tenant.whole.running.areas:
             played.episode, played.running = tenant.whole.running.id, "inside_tenant"
 
@@ -377,7 +379,7 @@ class SilenceInvestigation:
 def _grow(tenant: Tenant) -> None:
     """As if all areas were known for as long as it takes."""
     tenant.born -= GROWN_HOURS
-    tenant.inform(TENANT_SERIES)
+    tenant.refresh_calendar(TENANT_SERIES)
     for series in (tenant.whole, *tenant.areas.values()):
         series.born -= GROWN_HOURS
         series.model.mature()

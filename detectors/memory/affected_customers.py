@@ -152,13 +152,13 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
             return
         self._count(customer)
         self._name(customer, Account(1, tier, region, revenue))
-        mark = _hash(customer)
-        place = bisect_left(self.hashes, mark)
-        known = place < len(self.hashes) and self.hashes[place] == mark
-        if mark >= self.most or known:
+        ticket_hash = _hash(customer)
+        place = bisect_left(self.hashes, ticket_hash)
+        known = place < len(self.hashes) and self.hashes[place] == ticket_hash
+        if ticket_hash >= self.most or known:
             return
         soon = renewal_at is not None and at <= renewal_at <= at + renewal_seconds
-        self.hashes.insert(place, mark)
+        self.hashes.insert(place, ticket_hash)
         self.tier_of.insert(place, _place(self.tiers, tier))
         self.region_of.insert(place, _place(self.regions, region))
         self.revenue_of.insert(place, -1.0 if revenue is None else revenue)

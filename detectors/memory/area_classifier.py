@@ -67,13 +67,13 @@ class AreaClassifier:
         """Whether *area* is one of them."""
         return area in self._rows
 
-    def update(self, area: str, vocabulary: TermSketch) -> None:
+    def update(self, area: str, usual_terms: TermSketch) -> None:
         """*area* has learned."""
         classify = self._rows[area]
-        if not vocabulary.counts:
+        if not usual_terms.counts:
             return
-        self._counts[classify] = np.frombuffer(vocabulary.counts, dtype=np.uint8)
-        self._tickets[classify] = vocabulary.tickets
+        self._counts[classify] = np.frombuffer(usual_terms.counts, dtype=np.uint8)
+        self._tickets[classify] = usual_terms.tickets
 
     def guess(self, words: Sequence[str]) -> tuple[str, float]:
         """The likeliest area for a ticket with these *words*, and how sure that is; "" if none."""
@@ -90,11 +90,11 @@ class AreaClassifier:
 
 
 def classify(
-    text: str, taxonomy: Taxonomy, placer: AreaClassifier, confidence: float
+    text: str, taxonomy: Taxonomy, classifier: AreaClassifier, confidence: float
 ) -> Classification | None:
     """Where a ticket with that *text* belongs; None where neither rules nor words tell."""
     found = taxonomy.place(tokens(text)) if taxonomy.areas else None
     if found is not None:
         return Classification(found[0], found[1], "rule")
-    area, sure = placer.guess(terms(text))
+    area, sure = classifier.guess(terms(text))
     return Classification(area, None, "model") if area and sure >= confidence else None

@@ -38,7 +38,7 @@ class TicketSummary(msgspec.Struct, array_like=True, gc=False):
         ('region\x1feu',)
     """
 
-    mark: int
+    ticket_hash: int
     ticket_id: str
     at: float
     weight: float
@@ -96,7 +96,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
         >>> dossier = EpisodeTickets(since=0.0)
         >>> ticket = TicketSummary(7, "T-7", 60.0, 1.0, (None, "eu"), "acme", text="sso error")
         >>> dossier.add(ticket, 90)
-        >>> dossier.values, dossier.terms()["sso"], dossier.audience.customers
+        >>> dossier.values, dossier.terms()["sso"], dossier.affected.customers
         ({'region\x1feu': 1.0}, 1, 1)
     """
 
@@ -111,11 +111,11 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
     values: dict[str, float] = {}
     """Customer-equivalents by key."""
     pairs: dict[str, float] = {}
-    audience: AffectedCustomers = msgspec.field(default_factory=AffectedCustomers)
+    affected: AffectedCustomers = msgspec.field(default_factory=AffectedCustomers)
     candidates: list[TicketSummary] = []
     """Of the tickets with text, those with the smallest marks: a fair sample."""
 
-    def account(self, until: float, rate: float, *, calm: bool = False) -> None:
+    def expect_until(self, until: float, rate: float, *, calm: bool = False) -> None:
         """Up to *until*, *rate* an hour were due; what is *calm* again explains nothing."""
         if until > self.accounted:
             if not calm:
@@ -144,7 +144,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
         if not inside:
             return
         self.tickets += 1
-        self.audience.add(
+        self.affected.add(
             note.customer,
             tier=note.tier,
             region=note.region,
@@ -156,7 +156,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
         if note.text and note.weight > 0.0 and not calm:
             self.candidates.append(note)
             if len(self.candidates) > MOST_CANDIDATES:
-                last = max(self.candidates, key=lambda one: (one.mark, one.ticket_id))
+                last = max(self.candidates, key=lambda one: (one.ticket_hash, one.ticket_id))
                 self.candidates.remove(last)
 
     def terms(self) -> dict[str, int]:
@@ -185,7 +185,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
             for name in names:
                 if name in counts:
                     counts[name] = max(0.0, counts[name] - note.weight)
-        self.candidates = [one for one in self.candidates if one.mark != note.mark]
+        self.candidates = [one for one in self.candidates if one.ticket_hash != note.ticket_hash]
 
 
 def _pairs(keys: tuple[str, ...]) -> list[str]:

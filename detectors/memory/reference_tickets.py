@@ -60,9 +60,9 @@ class TermSketch(msgspec.Struct, array_like=True):
     counts: Integers = msgspec.field(default_factory=lambda: array("B"))
     """Empty until a ticket with text comes."""
 
-    def wants(self, mark: int) -> bool:
+    def wants(self, ticket_hash: int) -> bool:
         """Whether the ticket with that *mark* should be learned."""
-        return self.tickets < ALL_LEARN or mark % EVERY == 0
+        return self.tickets < ALL_LEARN or ticket_hash % EVERY == 0
 
     def learn(self, terms: Iterable[str]) -> None:
         """One ticket with these different *terms*."""
@@ -106,9 +106,11 @@ class ValueReservoir(msgspec.Struct, array_like=True):
         """How many tickets it holds."""
         return len(self.ranks)
 
-    def rank(self, mark: int, hours: float) -> float:
+    def rank(self, ticket_hash: int, hours: float) -> float:
         """Of a ticket with that *mark* that came at *hours*: the smallest ranks stay."""
-        even = ((mark * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFF) + 1  # 48 bits, whatever marks are
+        even = (
+            (ticket_hash * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFF
+        ) + 1  # 48 bits, whatever marks are
         return math.log(-math.log(even / (2.0**48 + 2.0))) - hours * _GROWTH
 
     def wants(self, rank: float) -> bool:

@@ -32,7 +32,11 @@ class HalfSpaceBuckets(BucketedModel):
         """See `Model`."""
         super().__init__(context, start)
         self._trees = anomaly.HalfSpaceTrees(
-            n_trees=TREES, height=HEIGHT, window_size=WINDOW, limits={"count": (0.0, 1.0)}, seed=1
+            n_trees=TREES,
+            height=HEIGHT,
+            window_size=WINDOW,
+            limits={"count": (0.0, 1.0)},
+            seed=1,
         )
         self._histogram = [0.0] * BINS
         self._largest = 0.0

@@ -66,9 +66,9 @@ class Episode(msgspec.Struct, array_like=True):
     clear_ratio: float
     phase: Phase = "opened"
     sequence: int = 1
-    told_observed: float = 0.0
+    reported_observed: float = 0.0
     """What the last event said."""
-    told_at: float = 0.0
+    reported_at: float = 0.0
     calm_since: float | None = None
     resolved_at: float = 0.0
     suppressed: Suppressed | None = None
@@ -83,17 +83,17 @@ class Episode(msgspec.Struct, array_like=True):
     """False pages a week that the series may spend."""
     expected_pages: float = 0.0
     """And that it is expected to, at its limit."""
-    dossier: EpisodeTickets | None = None
+    collected: EpisodeTickets | None = None
     """What is known of the tickets inside; None once it is resolved."""
     joined_at: float = 0.0
     """When an area last came to be inside."""
-    told_areas: int = 1
+    reported_areas: int = 1
     """How many areas the last event listed."""
     before: int = 0
     """Customers of the window that opened it, from before the dossier begins."""
     too_late: int = 0
     """Tickets inside that were heard of too late, since the last event."""
-    hushed: bool = False
+    is_expected_event: bool = False
     """Somebody called it an expected event: its end is told, and nothing else."""
 
     @property
@@ -116,16 +116,16 @@ class Episode(msgspec.Struct, array_like=True):
         self.observed += weight
         self.recent_observed += weight
         self.tickets += 1
-        if self.dossier is not None:
-            self.customers = max(0, self.before + self.dossier.audience.customers)
+        if self.collected is not None:
+            self.customers = max(0, self.before + self.collected.affected.customers)
         if score.value > self.score.value:
             self.score = score
 
-    def begin(self, dossier: EpisodeTickets, rules: Sequence[Rule]) -> None:
+    def begin(self, collected: EpisodeTickets, rules: Sequence[Rule]) -> None:
         """*dossier* holds what is still known of the window that opened it."""
-        self.dossier = dossier
-        self.before = max(0, self.customers - dossier.audience.customers)
-        self.customers = self.before + dossier.audience.customers
+        self.collected = collected
+        self.before = max(0, self.customers - collected.affected.customers)
+        self.customers = self.before + collected.affected.customers
         rule = self.grade(rules)
         self.severity, self.severity_rule = rule.severity, rule.words
 
@@ -135,20 +135,20 @@ class Episode(msgspec.Struct, array_like=True):
 
     def grade(self, rules: Sequence[Rule]) -> Rule:
         """How bad it is by now."""
-        audience = self.dossier.audience if self.dossier is not None else None
+        affected = self.collected.affected if self.collected is not None else None
         if not any(rule.tier or rule.revenue for rule in rules):
-            audience = None  # what they ask for takes a while
+            affected = None  # what they ask for takes a while
         return severity_of(
             rules,
             self.customers,
             self.observed,
             self.expected,
             (self.accounted - self.since) / 3600.0,
-            audience.by_tier() if audience is not None else None,
-            audience.revenue if audience is not None else 0.0,
+            affected.by_tier() if affected is not None else None,
+            affected.revenue if affected is not None else 0.0,
         )
 
-    def account(self, until: float, rate: float) -> None:
+    def expect_until(self, until: float, rate: float) -> None:
         """Nothing came up to *until*, where the series was due *rate* an hour."""
         hours = (until - self.accounted) / 3600.0
         if hours <= 0.0:
@@ -162,19 +162,19 @@ class Episode(msgspec.Struct, array_like=True):
 
     def next_update(self, settings: Settings) -> bool:
         """Whether something is worth telling: a graver severity, or a change beyond both bounds."""
-        if self.hushed or self.accounted - self.told_at < QUIET_SECONDS:
+        if self.is_expected_event or self.accounted - self.reported_at < QUIET_SECONDS:
             return False
         rule = self.grade(settings.severity_rules)
         if is_graver(rule.severity, self.severity):
             self.severity, self.severity_rule = rule.severity, rule.words
             return True
-        change = self.observed - self.told_observed
+        change = self.observed - self.reported_observed
         return (
             change > settings.update_tickets
-            and change > self.told_observed * settings.update_percent / 100.0
+            and change > self.reported_observed * settings.update_percent / 100.0
         )
 
-    def look(self, minute: float, settings: Settings) -> bool:
+    def pass_minute(self, minute: float, settings: Settings) -> bool:
         """On the grid of whole minutes: whether it has been calm for long enough to be resolved."""
         recent = (self.recent_observed + 1.0) / (self.recent_expected + 1.0)
         if recent >= self.clear_ratio:
@@ -191,7 +191,7 @@ class Episode(msgspec.Struct, array_like=True):
 
     def close(self) -> None:
         """Nothing more is to be told: forget the tickets."""
-        self.dossier = None
+        self.collected = None
 
     def withdraw(self, at: float, weight: float) -> Transition | None:
         """A ticket counted *at* is taken back; told where it was a good part of what was told."""
@@ -203,23 +203,29 @@ class Episode(msgspec.Struct, array_like=True):
         if weight >= 1.0:
             self.before -= 1
             self.customers = max(0, min(self.customers - 1, self.tickets))
-        if self.hushed or self.accounted - self.told_at < QUIET_SECONDS:
+        if self.is_expected_event or self.accounted - self.reported_at < QUIET_SECONDS:
             return None
-        if self.told_observed - self.observed < max(2.0, AMENDED_SHARE * self.told_observed):
+        if self.reported_observed - self.observed < max(
+            2.0, AMENDED_SHARE * self.reported_observed
+        ):
             return None
         return self._told("amended")
 
-    def belated(self, at: float, settings: Settings) -> Transition | None:
+    def amend(self, at: float, settings: Settings) -> Transition | None:
         """One more ticket, of *at*, was heard of too late; told where such are many."""
         if at < self.since or not self.running:
             return None
         self.observed += 1.0
         self.tickets += 1
         self.too_late += 1
-        if self.dossier is not None:
-            self.customers = max(0, self.before + self.dossier.audience.customers)
-        enough = max(settings.update_tickets, AMENDED_SHARE * self.told_observed)
-        if self.hushed or self.too_late < enough or self.accounted - self.told_at < QUIET_SECONDS:
+        if self.collected is not None:
+            self.customers = max(0, self.before + self.collected.affected.customers)
+        enough = max(settings.update_tickets, AMENDED_SHARE * self.reported_observed)
+        if (
+            self.is_expected_event
+            or self.too_late < enough
+            or self.accounted - self.reported_at < QUIET_SECONDS
+        ):
             return None
         return self._told("amended")
 
@@ -236,7 +242,7 @@ class Episode(msgspec.Struct, array_like=True):
         fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
         for name in _EVIDENCE:
             setattr(self, name, getattr(fresh, name))
-        self.phase, self.hushed = "opened", False
+        self.phase, self.is_expected_event = "opened", False
         return self._told("reopened")
 
     def update(self) -> Transition:
@@ -245,9 +251,9 @@ class Episode(msgspec.Struct, array_like=True):
 
     def _told(self, transition: Transition) -> Transition:
         self.sequence += 1
-        self.told_observed, self.told_at = self.observed, self.accounted
+        self.reported_observed, self.reported_at = self.observed, self.accounted
         self.too_late = 0
-        self.told_areas = max(len(self.areas), 1)
+        self.reported_areas = max(len(self.areas), 1)
         return transition
 
 
@@ -298,7 +304,7 @@ def opened(
         recent_expected=score.expected,
         fade_hours=min(max(hours / 2.0, FADE_HOURS[0]), FADE_HOURS[1]),
         clear_ratio=min(max(1.0 + (ratio - 1.0) / 3.0, CLEAR_RATIO[0]), CLEAR_RATIO[1]),
-        told_observed=score.observed,
-        told_at=at,
+        reported_observed=score.observed,
+        reported_at=at,
         suppressed=suppressed,
     )

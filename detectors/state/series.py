@@ -43,7 +43,7 @@ class _Record(msgspec.Struct, array_like=True):
     model: bytes
     born: float
     limit: SeriesThreshold
-    slice_limit: SeriesThreshold
+    slice_threshold: SeriesThreshold
     slices: Slices
     customers: CustomerMemory
     ordinal: int
@@ -60,10 +60,10 @@ class _Record(msgspec.Struct, array_like=True):
     hour_before: float
     recent: Integers
     weights: Floats
-    notes: bytes
+    recent_tickets: bytes
     """Packed, as the next is: text takes a third of the room then."""
     usual: bytes
-    dossier: bytes
+    collected: bytes
     """Of the episode."""
     handled: Floats
     elapsed: bool
@@ -78,7 +78,7 @@ class Series:
         self.model = model
         self.born = born
         self.limit = SeriesThreshold(born)
-        self.slice_limit = SeriesThreshold(born)
+        self.slice_threshold = SeriesThreshold(born)
         """Of all its slices together."""
         self.slices = Slices()
         self.customers = CustomerMemory()
@@ -102,10 +102,10 @@ class Series:
         self._hour_before = 0.0
         self._recent: Integers = array("Q")
         self._weights: Floats = array("f")
-        self.notes: list[TicketSummary] = []
+        self.recent_tickets: list[TicketSummary] = []
         """The last tickets, in case they are inside an episode that opens with a later one."""
-        self.mix = ValueReservoir()
-        self.vocabulary = TermSketch()
+        self.usual_values = ValueReservoir()
+        self.usual_terms = TermSketch()
         self._usual: bytes | None = None
         """Mix and vocabulary, packed; None where they changed since."""
         self._handled: Floats = array("f")
@@ -136,18 +136,18 @@ class Series:
             return "pending" if self.pending else "calm"
         return "recovering" if episode.phase == "recovering" else "opened"
 
-    def limit_of(self, kind: Kind) -> SeriesThreshold:
+    def threshold_of(self, kind: Kind) -> SeriesThreshold:
         """The limit that scores of *kind* are held against."""
-        return self.slice_limit if kind == "slice" else self.limit
+        return self.slice_threshold if kind == "slice" else self.limit
 
     def record_time_resolution(self, *, alone: bool) -> bool:
         """One more time: whether it told the day *alone*. Whether this series' times do so."""
         self.coarse += COARSE_STEP * (alone - self.coarse)
         return alone and self.coarse > 0.5
 
-    def count(self, at: float, weight: float, mark: int) -> None:
+    def count(self, at: float, weight: float, ticket_hash: int) -> None:
         """One more ticket *at*, of *weight* customer-equivalents, remembered by its *mark*."""
-        self.remember(weight, mark)
+        self.remember(weight, ticket_hash)
         hours = at / 3600.0
         gone = self._heat_at - hours
         quick, slow = self._heat
@@ -162,24 +162,24 @@ class Series:
             self._hour, self._this_hour = hour, 0.0
         self._this_hour += weight
 
-    def remember(self, weight: float, mark: int) -> None:
+    def remember(self, weight: float, ticket_hash: int) -> None:
         """The same, but for what only areas need: the counts of the last hours."""
         self.tickets += 1
         self.seen += weight
         if len(self._recent) >= RECENT:
             del self._recent[0], self._weights[0]
-        self._recent.append(mark)
+        self._recent.append(ticket_hash)
         self._weights.append(weight)
 
-    def remembers(self, mark: int) -> bool:
+    def remembers(self, ticket_hash: int) -> bool:
         """Whether the ticket with that *mark* was counted here lately."""
-        return mark in self._recent
+        return ticket_hash in self._recent
 
-    def forget(self, mark: int, at: float) -> float:
+    def forget(self, ticket_hash: int, at: float) -> float:
         """Take back the count of the ticket with that *mark*; its weight, 0 where none is known."""
-        if mark not in self._recent:
+        if ticket_hash not in self._recent:
             return 0.0
-        place = self._recent.index(mark)
+        place = self._recent.index(ticket_hash)
         weight = self._weights[place]
         del self._recent[place], self._weights[place]
         self.seen -= weight
@@ -192,7 +192,7 @@ class Series:
         )
         return weight
 
-    def handle(self, seconds: float, *, elapsed: bool) -> None:
+    def record_handling_time(self, seconds: float, *, elapsed: bool) -> None:
         """A ticket was solved after so many *seconds*: of work, or else of time *elapsed*."""
         if elapsed and not self.elapsed and self._handled:
             return
@@ -242,22 +242,22 @@ class Series:
 
     def _packed_usual(self) -> bytes:
         if self._usual is None:
-            self._usual = state_codec.pack((self.mix, self.vocabulary))
+            self._usual = state_codec.pack((self.usual_values, self.usual_terms))
         return self._usual
 
     def encode(self) -> bytes:
         """The whole state."""
-        episode, dossier = self.episode, None
-        if episode is not None and episode.dossier is not None:
-            dossier = episode.dossier
-            episode = msgspec.structs.replace(episode, dossier=None)
+        episode, collected = self.episode, None
+        if episode is not None and episode.collected is not None:
+            collected = episode.collected
+            episode = msgspec.structs.replace(episode, collected=None)
         return state_codec.encode(
             _Record(
                 self.model.name,  # type: ignore[arg-type]  # the names in the registry are ModelNames
                 self.model.encode(),
                 self.born,
                 self.limit,
-                self.slice_limit,
+                self.slice_threshold,
                 self.slices,
                 self.customers,
                 self.ordinal,
@@ -274,9 +274,9 @@ class Series:
                 self._hour_before,
                 self._recent,
                 self._weights,
-                state_codec.pack(self.notes),
+                state_codec.pack(self.recent_tickets),
                 self._packed_usual(),
-                b"" if dossier is None else state_codec.pack(dossier),
+                b"" if collected is None else state_codec.pack(collected),
                 self._handled,
                 self.elapsed,
                 self.shared,
@@ -299,7 +299,7 @@ class Series:
             self.limit = record.limit
         else:
             self.limit = SeriesThreshold(at / 3600.0)
-        self.slice_limit, self.slices = record.slice_limit, record.slices
+        self.slice_threshold, self.slices = record.slice_threshold, record.slices
         self.customers = record.customers
         self.ordinal, self.episode = record.ordinal, record.episode
         self.pending, self.day = record.pending, record.day
@@ -308,10 +308,10 @@ class Series:
         self._hour, self._this_hour = record.hour, record.this_hour
         self._hour_before = record.hour_before
         self._recent, self._weights = record.recent, record.weights
-        if self.episode is not None and record.dossier:
-            self.episode.dossier = state_codec.unpack(record.dossier, EpisodeTickets)
-        self.notes = state_codec.unpack(record.notes, list[TicketSummary])
-        self.mix, self.vocabulary = state_codec.unpack(
+        if self.episode is not None and record.collected:
+            self.episode.collected = state_codec.unpack(record.collected, EpisodeTickets)
+        self.recent_tickets = state_codec.unpack(record.recent_tickets, list[TicketSummary])
+        self.usual_values, self.usual_terms = state_codec.unpack(
             record.usual, tuple[ValueReservoir, TermSketch]
         )
         self._handled, self.elapsed = record.handled, record.elapsed

@@ -50,22 +50,22 @@ class PageRecord(msgspec.Struct, array_like=True):
     """When its window began."""
     ended: float = 0.0
     """When its episode was resolved; 0 while it runs."""
-    height: float = 0.0
+    peak_score: float = 0.0
     """The highest score of its episode."""
-    cause: str = ""
+    shared_value: str = ""
     """The value (dimension, 31, value) that its tickets shared; empty: none in particular."""
-    said_at: float = 0.0
+    verdict_at: float = 0.0
     """When the verdict was heard, by the tenant's clock."""
     until: float = 0.0
     """When an expected event ends; 0: with its episode."""
     duplicate_of: str = ""
-    rebased: dict[str, float] = {}
+    rebase_factors: dict[str, float] = {}
     """Key of a series -> factor of its level, where it was called the new normal."""
-    held_at: float = 0.0
+    suppressed_at: float = 0.0
     """When its like was last held back."""
-    dealt_at: float = 0.0
+    dismissed_at: float = 0.0
     """When its like was last held back, and forgotten: what begins soon after is another thing."""
-    masked: bool = False
+    is_on_calendar: bool = False
     """Whether its stretch, as an announced event, still keeps hours from teaching."""
 
     @property
@@ -82,7 +82,7 @@ class ThresholdCheck(NamedTuple):
     kind: Kind
     at: float
     score: Score
-    reckoned: ComputedThreshold
+    computed: ComputedThreshold
     bar: float
     """What it had to reach: the limit, or more where its like was called false."""
     outcome: Literal["below", "called_false", "announced", "one_area", "inherited", "crossed"]
@@ -198,7 +198,7 @@ class Tenant:
             teaches=area == TENANT_SERIES,
         )
 
-    def inform(self, area: str) -> None:
+    def refresh_calendar(self, area: str) -> None:
         """Tell the series *area* (`TENANT_SERIES`: all) what its calendar says by now."""
         self.whole.model.update_context(self.context(TENANT_SERIES))
         for name in self.areas if area == TENANT_SERIES else (area,):
@@ -216,7 +216,7 @@ class Tenant:
                 areas=() if page.key == TENANT_SERIES else (page.key,),
             )
             for page in self.pages
-            if page.masked and page.key in (area, TENANT_SERIES)
+            if page.is_on_calendar and page.key in (area, TENANT_SERIES)
         )
         if not said:
             return calendar
@@ -228,13 +228,13 @@ class Tenant:
         return self.pools[kind][place], TABLE[kind][place]
 
     @property
-    def placer(self) -> AreaClassifier:
+    def classifier(self) -> AreaClassifier:
         """The words of its areas, to place tickets that say none."""
         if self._placer is None:
             learned = {
-                name: series.vocabulary
+                name: series.usual_terms
                 for name, series in self.areas.items()
-                if name not in (UNCLASSIFIED, OTHER) and series.vocabulary.tickets > 0.0
+                if name not in (UNCLASSIFIED, OTHER) and series.usual_terms.tickets > 0.0
             }
             self._placer = AreaClassifier(learned)
         return self._placer
@@ -242,23 +242,23 @@ class Tenant:
     def learn_words(self, area: str, words: Sequence[str], *, tested: bool) -> None:
         """A ticket of *area* has these *words*; *tested*: guess first, to know how good that is."""
         series = self.areas[area]
-        if tested and area in self.placer:
-            guess, _ = self.placer.guess(words)
+        if tested and area in self.classifier:
+            guess, _ = self.classifier.guess(words)
             if guess:
                 self.guessed = self.guessed * GUESSES_FADE + 1.0
                 self.guessed_right = self.guessed_right * GUESSES_FADE + (guess == area)
-        series.vocabulary.learn(words)
+        series.usual_terms.learn(words)
         series.usual_changed()
-        if area in self.placer:
-            self.placer.update(area, series.vocabulary)
+        if area in self.classifier:
+            self.classifier.update(area, series.usual_terms)
         elif area not in (UNCLASSIFIED, OTHER):
             self._placer = None  # made anew with it
 
-    def note_placed(self, mark: int) -> None:
+    def remember_classified(self, ticket_hash: int) -> None:
         """The ticket with that *mark* was placed by its words."""
         if len(self.placed) >= MOST_PLACED:
             del self.placed[0]
-        self.placed.append(mark)
+        self.placed.append(ticket_hash)
 
     def copy(self) -> "Tenant":
         """A tenant of the same past that goes its own way."""

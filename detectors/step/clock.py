@@ -81,7 +81,7 @@ def advance_clock(context: StepContext, now: float) -> Transitions:
 def _is_over(context: StepContext, key: str, minute: float) -> bool:
     episode = context.tenant.series(key).running
     assert episode is not None
-    is_over = episode.look(minute, context.settings)
+    is_over = episode.pass_minute(minute, context.settings)
     if episode.reason == "storm":
         # A storm stands for the episodes of the areas, not for the tenant's own count.
         return context.tenant.running == {TENANT_SERIES}

@@ -25,7 +25,7 @@ def record_resolution_time(context: StepContext, ticket: Ticket) -> Outcome:
     series = context.tenant.areas.get(ticket.area)
     if series is None or ticket.handled is None:
         return "not_created"
-    series.handle(min(ticket.handled, MOST_HANDLING_SECONDS), elapsed=ticket.elapsed)
+    series.record_handling_time(min(ticket.handled, MOST_HANDLING_SECONDS), elapsed=ticket.elapsed)
     context.tenant.touched.add(ticket.area)
     return "solved"
 
@@ -110,7 +110,7 @@ def _take_back(context: StepContext, area: str, ticket: Ticket, at: float) -> Tr
     summary = _summary_of(series, ticket_hash) or summarize(
         ticket, at, weight, ticket_hash, values, guessed=False
     )
-    series.notes = [one for one in series.notes if one.mark != ticket_hash]
+    series.recent_tickets = [one for one in series.recent_tickets if one.ticket_hash != ticket_hash]
     tenant_weight = tenant.whole.forget(ticket_hash, at)
     if tenant_weight > 0.0:
         tenant.whole.model.withdraw(at, tenant_weight)
@@ -118,9 +118,9 @@ def _take_back(context: StepContext, area: str, ticket: Ticket, at: float) -> Tr
         episode = tenant.series(key).running
         if episode is None or not episode.inside(summary):
             continue
-        if episode.dossier is not None:
+        if episode.collected is not None:
             also = tenant_keys_of(area) if key == TENANT_SERIES else ()
-            episode.dossier.withdraw(summary, at, inside=True, also=also)
+            episode.collected.withdraw(summary, at, inside=True, also=also)
         kind = episode.withdraw(at, lost)
         if kind:
             assert tenant.clock is not None
@@ -129,7 +129,7 @@ def _take_back(context: StepContext, area: str, ticket: Ticket, at: float) -> Tr
 
 def _summary_of(series: Series, ticket_hash: int) -> TicketSummary | None:
     """Return what is still known of a ticket; its own event may say less."""
-    known = list(series.notes)
-    if series.running is not None and series.running.dossier is not None:
-        known += series.running.dossier.candidates
-    return next((summary for summary in known if summary.mark == ticket_hash), None)
+    known = list(series.recent_tickets)
+    if series.running is not None and series.running.collected is not None:
+        known += series.running.collected.candidates
+    return next((summary for summary in known if summary.ticket_hash == ticket_hash), None)

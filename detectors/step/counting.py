@@ -180,7 +180,7 @@ def summarize(
 def _learn_usual_tickets(tenant: Tenant, area: str, summary: TicketSummary) -> None:
     """Remember a ticket; outside episodes, learn from those too old to belong to a new one."""
     series = tenant.areas[area]
-    too_old = remember(series.notes, summary, series.model.rate)
+    too_old = remember(series.recent_tickets, summary, series.model.rate)
     if series.running is None and tenant.whole.running is None:
         for older in too_old:
             _learn_usual_ticket(tenant, area, older)
@@ -191,15 +191,15 @@ def _learn_usual_ticket(tenant: Tenant, area: str, summary: TicketSummary) -> No
     if summary.weight < 1.0:
         return
     series = tenant.areas[area]
-    rank = series.mix.rank(summary.mark, summary.at / SECONDS_PER_HOUR)
-    if series.mix.wants(rank):
+    rank = series.usual_values.rank(summary.ticket_hash, summary.at / SECONDS_PER_HOUR)
+    if series.usual_values.wants(rank):
         keys = summary.keys
         if summary.customer is not None:
             keys = (*keys, customer_key(summary.customer))
-        series.mix.take(rank, keys)
+        series.usual_values.take(rank, keys)
         series.usual_changed()
-    if summary.text and not summary.guessed and series.vocabulary.wants(summary.mark):
-        tested = summary.mark % TESTED_ONE_IN == 0
+    if summary.text and not summary.guessed and series.usual_terms.wants(summary.ticket_hash):
+        tested = summary.ticket_hash % TESTED_ONE_IN == 0
         tenant.learn_words(area, terms(summary.text), tested=tested)
 
 
@@ -248,11 +248,11 @@ def amend_episode(
         return
     summary = summarize(ticket, at, 1.0, ticket_hash, values_of(ticket), guessed=False)
     inside = episode.inside(summary)
-    if episode.dossier is not None:
+    if episode.collected is not None:
         renewal_days = context.settings.renewal_days
-        episode.dossier.add(summary, renewal_days, inside=inside, calm=episode.calm)
+        episode.collected.add(summary, renewal_days, inside=inside, calm=episode.calm)
     tenant.touched.add(area)
-    kind = episode.belated(at, context.settings) if inside else None
+    kind = episode.amend(at, context.settings) if inside else None
     if kind:
         assert tenant.clock is not None
         yield transition_of(tenant, area, kind, tenant.clock)

@@ -109,7 +109,7 @@ def _classify(
     area, issue_type, how = taxonomy.canonical(ticket.area), ticket.issue_type, None
     if ticket.text is not None and ticket.event_type == "created":
         if area == UNCLASSIFIED:
-            found = classify(ticket.text, taxonomy, tenant.placer, settings.placing_confidence)
+            found = classify(ticket.text, taxonomy, tenant.classifier, settings.placing_confidence)
             how = "unclassified" if found is None else found.how
             if found is not None:
                 area = taxonomy.canonical(found.area)
@@ -171,7 +171,7 @@ def _count(
     is_coarse = tenant.whole.record_time_resolution(alone=has_day_only) and at == clock
     until = at + SECONDS_PER_DAY if is_coarse else 0.0
     if classified_by in ("rule", "model"):
-        tenant.note_placed(hashes[0])
+        tenant.remember_classified(hashes[0])
     by_model = classified_by == "model"
     yield from count_ticket(
         context, ticket, clock, hashes[0], until, is_classified_by_model=by_model

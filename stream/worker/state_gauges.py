@@ -153,7 +153,7 @@ class StateGauges:
                 self._update_episode((tenant.name, area), episode)
 
     def _update_episode(self, labels: tuple[str, str], episode: Episode) -> None:
-        customers = episode.dossier.audience if episode.dossier is not None else None
+        customers = episode.collected.affected if episode.collected is not None else None
         self._ratio.labels(*labels).set(episode.observed / max(episode.expected, 1e-9))
         self._customers.labels(*labels).set(episode.customers)
         self._revenue.labels(*labels).set(customers.revenue if customers else 0.0)

@@ -247,7 +247,7 @@ def bench_placing(seed: int) -> None:
         assert signal.text is not None
         words = terms(signal.text)
         before = time.process_time()
-        tenant_placer = tenant.placer if tenant.clock is not None else None
+        tenant_placer = tenant.classifier if tenant.clock is not None else None
         guess, confidence = tenant_placer.guess(words) if tenant_placer else ("", 0.0)
         ours_time.append(time.process_time() - before)
         counted: dict[Hashable, Any] = dict.fromkeys(words, 1)

@@ -160,7 +160,7 @@ def test_the_bar_is_forgotten(weekly: Desk) -> None:
     """Relative to how high the false one scored, whole for weeks, then sinking to nothing."""
     tenant = weekly.tenant.copy()
     page = next(page for page in tenant.pages if page.key == "billing")
-    page.cause = ""
+    page.shared_value = ""
     score = tenant.areas["billing"].episode
     assert score is not None
 
@@ -169,9 +169,9 @@ def test_the_bar_is_forgotten(weekly: Desk) -> None:
         found = repeat_false_alarm_threshold(
             tenant, "billing", score.score._replace(since=at), 1.0, at, SETTINGS
         )
-        return 1.0 if found is None else found.height
+        return 1.0 if found is None else found.peak_score
 
-    assert height(1.0) == pytest.approx(REACH * page.height)
+    assert height(1.0) == pytest.approx(REACH * page.peak_score)
     assert height(2.0) > height(6.0) > height(10.0) > 1.0
     assert height(FORGOTTEN_SECONDS / WEEK) == 1.0
 
@@ -349,7 +349,11 @@ def test_no_sequence_of_verdicts_breaks_anything(
         at += 0.06 * HOUR
     desk.take(Verdict("acme", episode, "withdraw", at))
     page = page_of(desk.tenant, episode)
-    assert page is None or (page.verdict, page.rebased, page.masked) == ("", {}, False)
+    assert page is None or (page.verdict, page.rebase_factors, page.is_on_calendar) == (
+        "",
+        {},
+        False,
+    )
     for series in desk.tenant.areas.values():
         known = series.model.expectation()
         assert 0.0 < known.rate < 1e6

@@ -46,7 +46,7 @@ def ticket(
 ) -> TicketSummary:
     """A ticket with these *values*."""
     return TicketSummary(
-        mark=fingerprint(f"{number}"),
+        ticket_hash=fingerprint(f"{number}"),
         ticket_id=f"T-{number}",
         at=0.0,
         weight=weight,
@@ -415,9 +415,9 @@ def test_what_was_taken_back_explains_nothing(seed: int) -> None:
         EpisodeTickets(since=0.0, expected=3.0),
         EpisodeTickets(since=0.0, expected=3.0),
     )
-    for one in sorted(usual + gone, key=lambda one: one.mark):
+    for one in sorted(usual + gone, key=lambda one: one.ticket_hash):
         dossier.add(one, 90)
-    for one in sorted(usual, key=lambda one: one.mark):
+    for one in sorted(usual, key=lambda one: one.ticket_hash):
         without.add(one, 90)
     mix = usual_mix(seed)
     assert told(explain(dossier, SHARES, mix))[0] == ("app_version=4.2.1",)
@@ -510,7 +510,7 @@ def test_any_counts_have_an_answer_that_can_be_told(
         since=0.0, expected=expected, observed=observed, tickets=tickets, values=values, pairs=pairs
     )
     for number in range(min(tickets, 30)):
-        dossier.audience.add(
+        dossier.affected.add(
             f"c{number % 3}", tier=None, region=None, revenue=None, renewal_at=None, at=0.0
         )
     mix = PairShares(

@@ -22,10 +22,10 @@ TIERS = ("free", "team", "team", "enterprise")
 REGIONS = ("eu", "us", "us", "us", "apac")
 
 
-def add(audience: AffectedCustomers, customer: str | None, **fields: object) -> None:
+def add(affected: AffectedCustomers, customer: str | None, **fields: object) -> None:
     """A ticket of *customer*, of whom nothing else is known but *fields*."""
     told: dict[str, object] = {"tier": None, "region": None, "revenue": None, "renewal_at": None}
-    audience.add(customer, **(told | {"at": 0.0} | fields))  # type: ignore[arg-type]
+    affected.add(customer, **(told | {"at": 0.0} | fields))  # type: ignore[arg-type]
 
 
 def crowd(count: int, seed: int, tickets: int = 1) -> AffectedCustomers:

@@ -83,7 +83,7 @@ def tickets_of(desk: Desk) -> dict[str, int]:
 def words_of(desk: Desk) -> dict[str, float]:
     """How many tickets each area's words were learned from."""
     areas = sorted(desk.tenant.areas.items())
-    return {name: series.vocabulary.tickets for name, series in areas}
+    return {name: series.usual_terms.tickets for name, series in areas}
 
 
 # --- rules, then words ----------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_a_rule_places_through_the_step() -> None:
     done = desk.ticket(MONDAY, UNCLASSIFIED, text="saml is broken")
     assert done.placed == "rule"
     assert tickets_of(desk) == {"login": 1}
-    assert desk.tenant.areas["login"].notes[0].values[0] == "sso error"
+    assert desk.tenant.areas["login"].recent_tickets[0].values[0] == "sso error"
 
 
 def test_an_alias_becomes_its_area() -> None:
@@ -226,9 +226,9 @@ def test_a_tagged_tickets_issue_type_comes_from_the_keywords() -> None:
     ]
     for number, (fields, issue_type) in enumerate(told):
         desk.ticket(MONDAY + HOUR * number, "auth", **fields)
-        assert desk.tenant.areas["login"].notes[-1].values[0] == issue_type
+        assert desk.tenant.areas["login"].recent_tickets[-1].values[0] == issue_type
     desk.ticket(now(desk), "billing", text="kerberos fails")
-    assert desk.tenant.areas["billing"].notes[-1].values[0] is None
+    assert desk.tenant.areas["billing"].recent_tickets[-1].values[0] is None
 
 
 # --- who teaches ----------------------------------------------------------------------------------
@@ -280,7 +280,9 @@ def test_a_re_tag_teaches_once(after: float) -> None:
     for _ in range(12):
         desk.tick(now(desk) + 3 * HOUR)
         desk.ticket(now(desk), "billing")
-    assert all(note.ticket_id != ticket.ticket_id for note in desk.tenant.areas["billing"].notes)
+    assert all(
+        note.ticket_id != ticket.ticket_id for note in desk.tenant.areas["billing"].recent_tickets
+    )
     assert desk.tenant.running == set()
     assert words_of(desk)["billing"] == before + 1
 
@@ -315,7 +317,7 @@ def test_what_is_no_area_is_no_place(area: str) -> None:
     for number in range(40):
         desk.ticket(now(desk), area, text=f"zebra crossing {number}")
     desk.ticket(now(desk), UNCLASSIFIED, text="zebra crossing")
-    assert area not in desk.tenant.placer
+    assert area not in desk.tenant.classifier
 
 
 # --- corrected within the hour --------------------------------------------------------------------
@@ -341,8 +343,10 @@ def test_what_is_corrected_within_the_hour_counts_where_it_belongs(after: float)
     assert done.outcome == "moved"
     assert tickets_of(desk) == before | {"billing": before["billing"] + 1}
     assert desk.tenant.areas["exports"].seen == pytest.approx(seen)
-    assert desk.tenant.areas["billing"].notes[-1].ticket_id == f"{desk.number}"
-    assert all(note.ticket_id != f"{desk.number}" for note in desk.tenant.areas["exports"].notes)
+    assert desk.tenant.areas["billing"].recent_tickets[-1].ticket_id == f"{desk.number}"
+    assert all(
+        note.ticket_id != f"{desk.number}" for note in desk.tenant.areas["exports"].recent_tickets
+    )
 
 
 def test_what_is_corrected_later_is_only_learned() -> None:
@@ -422,4 +426,4 @@ def test_placing_is_the_same_after_a_restart(seed: int) -> None:
     for name, series in ran.areas.items():
         assert again.areas[name].encode() == series.encode()
     probe = terms(text(random.Random(9), "exports"))
-    assert again.placer.guess(probe) == ran.placer.guess(probe)
+    assert again.classifier.guess(probe) == ran.classifier.guess(probe)

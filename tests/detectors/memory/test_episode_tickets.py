@@ -36,7 +36,7 @@ def note(
 ) -> TicketSummary:
     """A ticket with these *values*, by default of a customer of its own."""
     return TicketSummary(
-        mark=number,
+        ticket_hash=number,
         ticket_id=f"T-{number}",
         at=at,
         weight=weight,
@@ -46,10 +46,10 @@ def note(
     )
 
 
-def filled(notes: Iterable[TicketSummary]) -> EpisodeTickets:
+def filled(recent_tickets: Iterable[TicketSummary]) -> EpisodeTickets:
     """With all *notes* inside."""
     dossier = EpisodeTickets(since=0.0)
-    for one in notes:
+    for one in recent_tickets:
         dossier.add(one, 90)
     return dossier
 
@@ -62,12 +62,12 @@ def test_notes_go_back_as_far_as_a_few_tickets_are_due() -> None:
     notes: list[TicketSummary] = []
     for number in range(60):
         remember(notes, note(number, number * 0.5 * HOUR), rate=1.0)
-    assert [one.mark for one in notes] == [*range(53, 60)]
+    assert [one.ticket_hash for one in notes] == [*range(53, 60)]
     remember(notes, note(60, 100 * HOUR), rate=1.0)
-    assert [one.mark for one in notes] == [58, 59, 60]
+    assert [one.ticket_hash for one in notes] == [58, 59, 60]
     for number in range(61, 90):
         remember(notes, note(number, 100 * HOUR + number), rate=1.0)
-    assert [one.mark for one in notes] == [*range(80, 90)]
+    assert [one.ticket_hash for one in notes] == [*range(80, 90)]
 
 
 def test_notes_are_never_too_many_nor_too_few() -> None:
@@ -80,7 +80,9 @@ def test_notes_are_never_too_many_nor_too_few() -> None:
             at += rng.expovariate(1.0) * rng.choice((1.0, HOUR, 100 * HOUR))
             remember(notes, note(number, at), rate)
             assert min(number + 1, LEAST_NOTES) <= len(notes) <= MOST_NOTES
-            assert [one.mark for one in notes] == [*range(number + 1 - len(notes), number + 1)]
+            assert [one.ticket_hash for one in notes] == [
+                *range(number + 1 - len(notes), number + 1)
+            ]
 
 
 def test_notes_hold_the_beginning_of_a_text() -> None:
@@ -129,7 +131,7 @@ def test_words_are_counted_once_a_ticket_and_not_of_forms_sent_twice() -> None:
         ]
     )
     assert dossier.terms() == {"sso": 2, "error": 1, "sso error": 1, "error sso": 1}
-    assert [one.mark for one in dossier.candidates] == [1, 2]
+    assert [one.ticket_hash for one in dossier.candidates] == [1, 2]
 
 
 def test_what_is_outside_the_slice_explains_but_is_not_hit() -> None:
@@ -139,34 +141,34 @@ def test_what_is_outside_the_slice_explains_but_is_not_hit() -> None:
     dossier.add(note(2, region="us", text="coupon"), 90, inside=False)
     assert dossier.values == {EU: 1.0, US: 1.0}
     assert dossier.observed == 2.0
-    assert (dossier.tickets, dossier.audience.customers) == (1, 1)
+    assert (dossier.tickets, dossier.affected.customers) == (1, 1)
     assert dossier.terms() == {"sso": 1}
-    assert [one.mark for one in dossier.candidates] == [1]
+    assert [one.ticket_hash for one in dossier.candidates] == [1]
 
 
 def test_what_comes_when_it_is_calm_explains_nothing_but_counts() -> None:
     """Tickets as usual, after it seems to be over: customers inside, no reason and no word."""
     dossier = filled([note(1, region="eu", text="sso error")])
-    dossier.account(HOUR, 2.0)
+    dossier.expect_until(HOUR, 2.0)
     before = (dict(dossier.values), dict(dossier.pairs), dossier.terms(), dossier.observed)
     for number in range(2, 40):
-        dossier.account(HOUR + 60.0 * number, 2.0, calm=True)
+        dossier.expect_until(HOUR + 60.0 * number, 2.0, calm=True)
         dossier.add(note(number, region="us", channel="web", text="coupon"), 90, calm=True)
     assert (dossier.values, dossier.pairs, dossier.terms(), dossier.observed) == before
     assert dossier.expected == 2.0
-    assert [one.mark for one in dossier.candidates] == [1]
-    assert dossier.tickets == dossier.audience.customers == 39
+    assert [one.ticket_hash for one in dossier.candidates] == [1]
+    assert dossier.tickets == dossier.affected.customers == 39
 
 
 def test_what_is_due_is_counted_once() -> None:
     """Up to each moment, by the rate of then; time never goes back."""
     dossier = EpisodeTickets(since=0.0)
-    dossier.account(HOUR, 4.0)
-    dossier.account(HOUR, 400.0)
-    dossier.account(0.5 * HOUR, 400.0)
+    dossier.expect_until(HOUR, 4.0)
+    dossier.expect_until(HOUR, 400.0)
+    dossier.expect_until(0.5 * HOUR, 400.0)
     assert dossier.expected == 4.0
-    dossier.account(2 * HOUR, 400.0, calm=True)
-    dossier.account(3 * HOUR, 1.0)
+    dossier.expect_until(2 * HOUR, 400.0, calm=True)
+    dossier.expect_until(3 * HOUR, 1.0)
     assert dossier.expected == 5.0
     assert dossier.accounted == 3 * HOUR
 
@@ -185,8 +187,8 @@ def test_a_contract_ends_soon_within_the_days_that_are_set() -> None:
         dossier = EpisodeTickets(since=0.0)
         one = TicketSummary(1, "T-1", 0.0, 1.0, (), "acme", 9_000.0, 30 * 24 * HOUR)
         dossier.add(one, days)
-        assert dossier.audience.renewing_customers == renewing
-        assert dossier.audience.revenue == 9_000.0
+        assert dossier.affected.renewing_customers == renewing
+        assert dossier.affected.revenue == 9_000.0
 
 
 # --- examples -------------------------------------------------------------------------------------
@@ -197,7 +199,9 @@ def test_examples_are_a_fair_sample_by_marks() -> None:
     numbers = [*range(1, 200)]
     random.Random(3).shuffle(numbers)
     dossier = filled(note(number, text="text" if number % 2 else "") for number in numbers)
-    assert sorted(one.mark for one in dossier.candidates) == [*range(1, 2 * MOST_CANDIDATES, 2)]
+    assert sorted(one.ticket_hash for one in dossier.candidates) == [
+        *range(1, 2 * MOST_CANDIDATES, 2)
+    ]
 
 
 def test_words_are_those_of_a_fair_sample() -> None:
@@ -219,7 +223,7 @@ def test_an_example_that_is_taken_back_is_none_any_more() -> None:
     notes = [note(number, text="kaboom") for number in range(1, 6)]
     dossier = filled(notes)
     dossier.withdraw(notes[1], 1e9)
-    assert [one.mark for one in dossier.candidates] == [1, 3, 4, 5]
+    assert [one.ticket_hash for one in dossier.candidates] == [1, 3, 4, 5]
     assert (dossier.tickets, dossier.observed, dossier.terms()) == (4, 4.0, {"kaboom": 4})
     for _ in range(9):
         dossier.withdraw(notes[2], 1e9)
@@ -267,7 +271,7 @@ def test_it_is_bounded_whatever_comes() -> None:
         assert len(dossier.candidates) <= MOST_CANDIDATES
         if number >= EXACT and number % 500 == 0:
             sizes.append(len(state_codec.encode(dossier)))
-    assert len(dossier.audience.hashes) <= EXACT
+    assert len(dossier.affected.hashes) <= EXACT
     assert max(sizes) < 32_000
     assert max(sizes[-5:]) < 1.3 * max(sizes[:5])
 
@@ -298,7 +302,7 @@ def test_it_goes_on_after_a_restart() -> None:
     restored = state_codec.decode(state_codec.encode(ran), EpisodeTickets)
     for number in range(300, 600):
         for dossier in (ran, restored):
-            dossier.account(number * 60.0, 3.0)
+            dossier.expect_until(number * 60.0, 3.0)
             dossier.add(made_up(number, words=5), 90)
     assert state_codec.encode(restored) == state_codec.encode(ran)
     assert restored == ran

@@ -41,10 +41,10 @@ def add(
     rate: float = 1.0,
 ) -> None:
     """One more ticket *at*, accounted up to it as the pipeline does."""
-    it.account(at, rate)
-    if last_seen < it.since and it.dossier is not None:  # a customer not seen since it began
-        mark = it.dossier.tickets
-        it.dossier.add(TicketSummary(mark, f"T-{mark}", at, weight, (), f"customer {mark}"), 90)
+    it.expect_until(at, rate)
+    if last_seen < it.since and it.collected is not None:  # a customer not seen since it began
+        mark = it.collected.tickets
+        it.collected.add(TicketSummary(mark, f"T-{mark}", at, weight, (), f"customer {mark}"), 90)
     it.add(weight, score or Score())
 
 
@@ -52,8 +52,8 @@ def minutes_until_resolved(it: Episode, rate: float, most: int = 10_000) -> int:
     """How many minutes of silence it takes from where it stands."""
     for minute in range(1, most):
         at = it.accounted - it.accounted % 60.0 + 60.0
-        it.account(at, rate)
-        if it.look(at, SETTINGS):
+        it.expect_until(at, rate)
+        if it.pass_minute(at, SETTINGS):
             return minute
     raise AssertionError("it is never resolved")
 
@@ -102,10 +102,10 @@ def test_the_highest_score_is_kept() -> None:
 def test_time_is_accounted_once() -> None:
     """Accounting up to a time twice, or to an earlier one, changes nothing."""
     it = episode()
-    it.account(START + 600.0, 3.0)
+    it.expect_until(START + 600.0, 3.0)
     before = state_codec.encode(it)
-    it.account(START + 600.0, 3.0)
-    it.account(START + 60.0, 3.0)
+    it.expect_until(START + 600.0, 3.0)
+    it.expect_until(START + 60.0, 3.0)
     assert state_codec.encode(it) == before
 
 
@@ -115,8 +115,8 @@ def test_opened_recovering_resolved() -> None:
     phases = []
     for minute in range(1, 600):
         at = START + minute * 60.0
-        it.account(at, 2.0)
-        over = it.look(at, SETTINGS)
+        it.expect_until(at, 2.0)
+        over = it.pass_minute(at, SETTINGS)
         phases.append(it.phase)
         if over:
             break
@@ -134,12 +134,12 @@ def test_a_return_during_calm_starts_the_calm_anew() -> None:
     at = START
     while it.phase == "opened":
         at += 60.0
-        it.account(at, 2.0)
-        it.look(at, SETTINGS)
+        it.expect_until(at, 2.0)
+        it.pass_minute(at, SETTINGS)
     for _ in range(15):
         add(it, at + 1.0, rate=2.0)
-    it.account(at + 60.0, 2.0)
-    assert not it.look(at + 60.0, SETTINGS)
+    it.expect_until(at + 60.0, 2.0)
+    assert not it.pass_minute(at + 60.0, SETTINGS)
     assert (it.phase, it.calm_since) == ("opened", None)
     assert minutes_until_resolved(it, 2.0) > SETTINGS.clear_minutes
 
@@ -157,10 +157,10 @@ def test_what_goes_on_is_not_resolved() -> None:
     it = episode(observed=10.0, expected=1.0)
     for minute in range(1, 24 * 60):
         at = START + minute * 60.0
-        it.account(at, 2.0)
+        it.expect_until(at, 2.0)
         if minute % 3 == 0:  # 20 an hour, where 2 are due
             add(it, at, rate=2.0)
-        assert not it.look(at, SETTINGS)
+        assert not it.pass_minute(at, SETTINGS)
     assert it.phase == "opened"
 
 
@@ -213,7 +213,7 @@ def test_a_graver_severity_is_told_once() -> None:
     seen.append(it.severity)
     it.update()
     assert not it.next_update(SETTINGS)
-    it.account(START + 100 * 3_600.0, 5.0)
+    it.expect_until(START + 100 * 3_600.0, 5.0)
     assert not it.next_update(SETTINGS)
     seen.append(it.severity)
     assert seen == ["warning", "error", "error"]
@@ -238,7 +238,7 @@ def test_a_reopened_episode_is_the_same_with_new_evidence() -> None:
     assert (it.id, it.ordinal, it.detected_at) == ("e" * 32, 1, START)
     assert (it.sequence, it.phase, it.running) == (3, "opened", True)
     assert (it.observed, it.since, it.limit) == (20.0, back - 1_800.0, 4.5)
-    assert it.told_observed == 20.0
+    assert it.reported_observed == 20.0
     assert minutes_until_resolved(it, 1.0) > SETTINGS.clear_minutes
 
 
@@ -261,14 +261,14 @@ def test_an_episode_survives_encoding() -> None:
     """Encoded and decoded, it is equal in every field."""
     it = episode()
     add(it, START + 3.0, 0.5, score=score(value=8.0))
-    it.look(START + 60.0, SETTINGS)
+    it.pass_minute(START + 60.0, SETTINGS)
     assert state_codec.decode(state_codec.encode(it), Episode) == it
 
 
 def test_what_is_taken_back_is_told_once_it_matters() -> None:
     """Of what was told, three tenths taken back are told as an amendment; a few tickets are not."""
     it = episode(observed=20.0, customers=20)
-    it.account(START + 61.0, 0.0)
+    it.expect_until(START + 61.0, 0.0)
     told = [it.withdraw(START, 1.0) for _ in range(6)]
     assert told == [None] * 5 + ["amended"]
     assert (it.observed, it.tickets, it.customers, it.sequence) == (14.0, 14, 14, 2)
@@ -304,7 +304,7 @@ def test_a_slice_is_due_its_share() -> None:
     """An episode of a slice accounts for the slice's part of the area's rate."""
     it = episode()
     it.share = 0.25
-    it.account(START + 3_600.0, 8.0)
+    it.expect_until(START + 3_600.0, 8.0)
     assert it.expected == pytest.approx(1.0 + 2.0)
 
 
