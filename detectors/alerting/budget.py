@@ -1,9 +1,9 @@
-"""The alert budget: what each series may spend, what is expected of it, and what was spent.
+"""The alert budget: what each series may spend, what it is expected to spend, and what was spent.
 
-The budget of the tenant is split between the three kinds of series
-(`detectors.state.threshold_priors`) and, within a kind, evenly over the areas that live. Areas
-that nobody named and that are young share one reserved part, however many they are, so that
-made-up names move no other limit.
+The budget of a tenant is split between the three kinds of series
+(`detectors.state.threshold_priors`) and, within a kind, evenly between the active areas. Young
+areas that are not in the taxonomy share one reserved part, however many they are, so that invented
+names change no other threshold.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,18 +20,26 @@ from detectors.state.threshold_priors import SPLIT, Kind
 from schemas.escalation import Budget
 
 LIVE_RATE: Final = 0.005
-"""Customer-equivalents an hour below which an area takes no part of the budget."""
+"""Customer-equivalents per hour below which an area gets no part of the budget."""
 BUDGET_WEEKS: Final = 4.0
+"""Weeks over which pages are counted."""
 UNKNOWN_PART: Final = 0.1
-"""Of the budget of areas, and of slices: all unknown areas together."""
+"""Share of the budget of areas, and of slices, that all unknown areas get together."""
 
 
 def threshold_for(
     tenant: Tenant, key: str, kind: Kind, at: float, settings: Settings
 ) -> ComputedThreshold:
-    """The score that the series *key* must reach *at* (seconds) to page, and how it comes about.
+    """Return the threshold of a series now, with the terms that it is the sum of.
 
-    Learns what is old enough.
+    The threshold first learns the time that has passed without a peak.
+
+    Args:
+        tenant: Changed in place.
+        key: The area, or `TENANT_SERIES`.
+        kind: Whether the area, a slice of it, or the tenant is to page.
+        at: Now, seconds since 1970.
+        settings: Hold the alert budget.
     """
     series = tenant.series(key)
     pool, table = tenant.pool(kind, series.model.rate)
@@ -57,7 +65,7 @@ def _compute_threshold(
 
 
 def allowed_pages_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:
-    """False pages a week that *series* may spend on that kind."""
+    """Return the false pages per week that a series may spend on one kind."""
     part = settings.false_pages_per_week * SPLIT[kind]
     if kind == "tenant":
         return part
@@ -76,9 +84,16 @@ def allowed_pages_for(tenant: Tenant, series: Series, kind: Kind, settings: Sett
 def thresholds(
     tenant: Tenant, settings: Settings, areas: Iterable[str] | None = None
 ) -> Iterator[tuple[str, Kind, float, float]]:
-    """Of each series, by its key, and kind the limit as far as was learned, and false pages a week.
+    """Yield the present thresholds of a tenant; changes nothing.
 
-    Changes nothing. Of some *areas* alone it is quicker, and says nothing of their slices.
+    Args:
+        tenant: Its series are only read.
+        settings: Hold the alert budget.
+        areas: Yield the thresholds of these areas alone, without those of their slices, which is
+            quicker; None: all series.
+
+    Yields:
+        The key and the kind of a series, its threshold, and its expected false pages per week.
     """
     if tenant.clock is None:
         return
@@ -102,7 +117,7 @@ def thresholds(
 
 
 def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:
-    """Pages a week of the last four weeks, those called false, and the budget's spent share."""
+    """Return the pages per week of the last four weeks, the false ones, and pages over budget."""
     since = at - BUDGET_WEEKS * 604_800.0
     pages = [page for page in tenant.pages if page.at >= since and page.verdict != "duplicate_of"]
     wrong = [page for page in pages if page.verdict in FALSE]
@@ -111,7 +126,7 @@ def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, flo
 
 
 def budget_of_event(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
-    """The budget as an event of *episode* tells it."""
+    """Return the budget as an event of *episode* reports it."""
     rate, wrong, burn = budget_of(tenant, at, settings)
     return Budget(
         per_week=settings.false_pages_per_week,

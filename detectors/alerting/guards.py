@@ -1,4 +1,4 @@
-"""Guards that look at more than one series: silence of the source, heirs, breadth."""
+"""Guards that look at more than one series: feed gaps, inherited tickets, joint elevation."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -9,24 +9,32 @@ from detectors.models import Model
 from detectors.state.series import HEAT_HOURS, Series
 
 LEAST_GAP_HOURS: Final = 1.0
+"""A shorter time without tickets is never a feed gap."""
 LEAST_GAP_DUE: Final = 10.0
-"""Customer-equivalents that must be missing before silence is laid on the source."""
+"""Customer-equivalents that must be missing before silence is taken for a feed gap."""
 GAP_DOUBT: Final = 12.0
-"""-log of the chance of such silence that is beyond doubt."""
+"""-log of the chance of such silence, from which a gap is beyond doubt."""
 GAP_AGE_HOURS: Final = 168.0
+"""A tenant that has learned from fewer hours has no feed gaps."""
 
 HEIR_HOURS: Final = 336.0
-"""An area younger than this may have inherited from others what they lost."""
+"""An area younger than this may have inherited the tickets that other areas lost."""
 HEIR_SHARE: Final = 0.6
-"""Of its excess, that others must have lost since it was born."""
+"""Share of its excess that other areas must have lost since it was first seen."""
 LOSS_DEVIATIONS: Final = 3.0
+"""Standard deviations below expectation from which a loss is not chance."""
 
 
 def is_feed_gap(model: Model, since: float, until: float) -> bool:
-    """Whether no ticket of the whole tenant from *since* to *until* (seconds) can be no chance.
+    """Whether a time without a single ticket of the tenant is too long to be chance.
 
-    Then the source was silent, not the customers: an outage of a feed is neither calm nor, when it
-    is over, a spike. Changes nothing in *model*, the tenant's own.
+    Then the source was silent, not the customers: an outage of a feed is not calm, and its end is
+    not a spike.
+
+    Args:
+        model: The model of the tenant's own series; it is only read.
+        since: The last ticket, seconds since 1970.
+        until: The next ticket, seconds since 1970.
     """
     hours = (until - since) / 3600.0
     if hours < LEAST_GAP_HOURS or model.maturity_hours < GAP_AGE_HOURS:
@@ -39,17 +47,19 @@ def is_feed_gap(model: Model, since: float, until: float) -> bool:
 def inherited_share(
     areas: Mapping[str, Series], heir: str, at: float, excess: float
 ) -> tuple[str, float] | None:
-    """From which area a young one has inherited, and how much: renamed, retired or split ones.
+    """Return the area that a young one inherited its tickets from, and the share it took over.
+
+    Areas are renamed, retired and split; then one area rises because others fall.
 
     Args:
-        areas: All of the tenant.
-        heir: A young one whose score is over its limit.
+        areas: All areas of the tenant by name.
+        heir: The name of a young area whose score is above its threshold.
         at: Now, seconds since 1970.
-        excess: Customer-equivalents that it has more than expected since it was born.
+        excess: Its excess over the expectation since it was first seen, customer-equivalents.
 
     Returns:
-        The area that lost most since then and the share of its level it lost, if the losses beyond
-        chance of all areas explain the excess; else None.
+        The area that lost most since then and the share of its level that it lost, 0 to 1, if the
+        losses of all areas beyond chance explain the excess; else None.
     """
     young = areas[heir]
     hours = max(at / 3600.0 - young.born, 1.0)
@@ -72,10 +82,16 @@ def inherited_share(
 
 
 def breadth(areas: Collection[Series], at: float, but: Collection[Series] = ()) -> float:
-    """How far the areas of a tenant are above what is due, all but the one with most.
+    """Return the joint elevation of the areas of a tenant, without the largest contributor.
 
-    In standard deviations of the weighted count of the last quarter of an hour, or of the last two
-    hours, whichever is more. *but*: leave these out instead.
+    Args:
+        areas: The areas of the tenant.
+        at: Now, seconds since 1970.
+        but: Leave these out instead of the largest contributor.
+
+    Returns:
+        Standard deviations of the weighted count above its expectation, over the last quarter of an
+        hour or the last two hours, whichever is more.
     """
     return max(_breadth(areas, at, but, which) for which in range(len(HEAT_HOURS)))
 

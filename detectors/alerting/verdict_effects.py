@@ -1,7 +1,7 @@
-"""What the verdicts in force mean for decisions: read from the pages that they stand on.
+"""What the verdicts in force mean for decisions.
 
-Nothing is added up anywhere: a verdict is a word on its page, and each of these is computed from
-all pages whenever it is asked for. So a verdict that is replaced or withdrawn leaves no trace here.
+A verdict is an attribute of its page, and each effect is computed from all remembered pages when it
+is needed. Nothing is accumulated, so a verdict that is replaced or withdrawn leaves no trace here.
 """
 
 from datetime import datetime
@@ -14,54 +14,70 @@ from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from detectors.state.threshold_priors import Kind
 
 VERDICTS: Final = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
+"""What people may say of a page."""
 FALSE: Final = frozenset(("false_alarm", "expected_event"))
-"""What makes a page a false one in the budget."""
+"""Verdicts that make a page a false one in the budget."""
 REMEMBERED_SECONDS: Final = 91.0 * 86_400.0
 """How long a page with a verdict is remembered."""
 
 STEP: Final = 0.5
-"""By how much one false alarm raises the limit of its series: chance passes it 1.6 times as rarely.
+"""How much one false alarm raises the threshold of its series: chance passes it 1.6 times as
+rarely.
 """
 MOST_RAISED: Final = 1.5
+"""How much all false alarms of a series raise its threshold at most."""
 HALF_LIFE_SECONDS: Final = 28.0 * 86_400.0
+"""Half-life of that step."""
 TOLERANCE_HOURS: Final = 2.0
-"""How far from the hour of the week of a false alarm its like may begin."""
+"""A window resembles a false alarm if it begins within this time of the same hour of the week."""
 REACH: Final = 1.5
-"""How high its like must score, in multiples of the highest score of the false ones: about half as
-many tickets again."""
+"""A window that resembles false alarms must score this multiple of their highest score: about half
+as many tickets again.
+"""
 KEPT_SECONDS: Final = 28.0 * 86_400.0
-"""So long that bar holds whole ..."""
+"""How long the raised threshold stays at its full height ..."""
 FORGOTTEN_SECONDS: Final = 84.0 * 86_400.0
-"""... and until then it sinks in a straight line to the plain limit."""
+"""... and when, falling linearly, it reaches the plain threshold."""
 MOST_PAGES: Final = 200
+"""Pages that are remembered at most."""
 TAUGHT_SECONDS: Final = 7.0 * 86_400.0
-"""After an event all of its hours are learned, or passed over, within so long."""
+"""After this time all hours of an event are learned or excluded from learning."""
 ALIKE: Final = 0.5
-"""Of the excess, as far as its tickets are known, that must have what the false ones shared."""
+"""Share of the excess that must have the value that the false alarms shared, as far as its tickets
+are known.
+"""
 DOMINANT_SHARE: Final = 0.8
-"""Of the excess, that one value must explain to be what a page was about."""
+"""Share of the excess that one value must explain to be what a page was about."""
 HELD_SECONDS: Final = (1800.0, 4.0 * 3600.0)
-"""Bounds of how long its like is held back; within them as long as the longest false one lasted.
-After that it is dealt with: what goes on is judged by windows of its own."""
+"""Bounds of the time for which a resembling window is suppressed; within them, as long as the
+longest of the false alarms lasted. What continues after that is scored by windows of its own.
+"""
 
 
 class RaisedThreshold(NamedTuple):
-    """What a score must reach where its like was called false."""
+    """The threshold of a window that resembles earlier false alarms."""
 
     peak_score: float
+    """The score that the window must reach."""
     pages: tuple[PageRecord, ...]
-    """Those that were called so."""
+    """The false alarms that it resembles."""
     seconds: float
-    """From its begin on, after which it is dealt with."""
+    """The time from its start after which the window is dismissed."""
 
 
 def page_of(tenant: Tenant, episode_id: str) -> PageRecord | None:
-    """The page of an episode, if it is remembered."""
+    """Return the page of an episode, or None if it is not remembered."""
     return next((page for page in tenant.pages if page.episode_id == episode_id), None)
 
 
 def raised(tenant: Tenant, key: str, kind: Kind, at: float) -> float:
-    """By how much verdicts raise the limit of a series *at* (seconds), and less as time goes by.
+    """Return how much verdicts raise the threshold of a series.
+
+    Args:
+        tenant: Holds the pages.
+        key: The area, or `TENANT_SERIES`.
+        kind: The kind of the series.
+        at: Now, seconds since 1970.
 
     Example:
         >>> tenant = Tenant("acme", Settings())
@@ -79,9 +95,9 @@ def raised(tenant: Tenant, key: str, kind: Kind, at: float) -> float:
 
 
 def confirmed(tenant: Tenant, key: str, kind: Kind) -> list[float]:
-    """When pages of a series went out (hours) that were true, or another page's double.
+    """Return the times of the true pages of a series, and of duplicates, in hours since 1970.
 
-    They make it no more cautious than it was.
+    They do not raise its threshold.
     """
     return [
         page.at / 3600.0
@@ -91,9 +107,17 @@ def confirmed(tenant: Tenant, key: str, kind: Kind) -> list[float]:
 
 
 def is_expected(tenant: Tenant, key: str, since: float, at: float, settings: Settings) -> bool:
-    """Whether what began *since* and crosses *at* belongs to an event that was expected.
+    """Whether a window belongs to an event that people called expected.
 
-    Without an end that was said, its like belongs to it until the cool-down is over.
+    If the verdict named no end, windows belong to the event until the cool-down of its episode is
+    over.
+
+    Args:
+        tenant: Holds the pages.
+        key: The area, or `TENANT_SERIES`.
+        since: Start of the window, seconds since 1970.
+        at: Now, seconds since 1970.
+        settings: Hold the cool-down.
     """
     for page in tenant.pages:
         if page.verdict != "expected_event" or page.key not in (key, TENANT_SERIES):
@@ -109,10 +133,19 @@ def is_expected(tenant: Tenant, key: str, since: float, at: float, settings: Set
 def repeat_false_alarm_threshold(
     tenant: Tenant, key: str, score: Score, limit: float, at: float, settings: Settings
 ) -> RaisedThreshold | None:
-    """What a *score* must reach *at*, where its like was called false.
+    """Return the raised threshold for a score that resembles an earlier false alarm, or None.
 
-    Its like: of the same series, begun at about that hour of the week (the tenant's time zone),
-    and with the value that the false one shared, if it did. None: the *limit* alone counts.
+    Two windows resemble each other if they belong to the same series, start within
+    `TOLERANCE_HOURS` of the same hour of the week (in the tenant's time zone), and, if the false
+    alarm had a dominant value, share it.
+
+    Args:
+        tenant: Holds the pages.
+        key: The area, or `TENANT_SERIES`.
+        score: The score of the window.
+        limit: The plain threshold of the series.
+        at: Now, seconds since 1970.
+        settings: Hold the time zone and the time after which an episode counts as calm.
     """
     height, pages, seconds = limit, [], HELD_SECONDS[0]
     for page in tenant.pages:
@@ -135,7 +168,13 @@ def repeat_false_alarm_threshold(
 
 
 def forget(tenant: Tenant, at: float, weeks: float) -> None:
-    """Drop pages that nothing asks for any more: unanswered after so many *weeks*, or too old."""
+    """Drop pages that nothing needs any more.
+
+    Args:
+        tenant: Changed in place.
+        at: Now, seconds since 1970.
+        weeks: How long a page without a verdict is kept.
+    """
     before = tenant.pages
     tenant.pages = [
         page
@@ -151,7 +190,7 @@ def forget(tenant: Tenant, at: float, weeks: float) -> None:
 
 
 def remove_past_events(tenant: Tenant, at: float) -> None:
-    """Take expected events off the calendar that keep no hour from teaching any more."""
+    """Take expected events off the calendar once they no longer exclude any hour from learning."""
     for page in tenant.pages:
         if page.is_on_calendar and at > page.event_end + TAUGHT_SECONDS:
             page.is_on_calendar = False
@@ -159,7 +198,7 @@ def remove_past_events(tenant: Tenant, at: float) -> None:
 
 
 def _near(one: float, other: float, timezone: str) -> bool:
-    """Whether two times are close in the week."""
+    """Whether two times (seconds since 1970) are close in the week."""
     apart = abs(_hours_into_week(one, timezone) - _hours_into_week(other, timezone))
     return min(apart, 168.0 - apart) <= TOLERANCE_HOURS
 
@@ -170,7 +209,7 @@ def _hours_into_week(at: float, timezone: str) -> float:
 
 
 def _shares(tenant: Tenant, key: str, shared_value: str, score: Score) -> bool:
-    """Whether what a series has too much has the value *cause*; of the whole tenant: any."""
+    """Whether the excess of a series has a value; for a tenant-wide series always."""
     if key == TENANT_SERIES:
         return True
     notes = [note for note in tenant.areas[key].recent_tickets if note.at >= score.since]

@@ -1,16 +1,17 @@
-"""Apply a verdict when it arrives; `detectors.alerting.verdict_effects` is what it means later.
+"""Apply a verdict when it arrives; `detectors.alerting.verdict_effects` computes its later effects.
 
-- ``incident``: what is left of the step by which the page raised its series' limit is taken off.
-- ``expected_event``: the stretch until its end teaches nothing; of what runs the end alone is told;
-  what begins within pages nobody. Taken back: hours that were passed over meanwhile stay so.
-- ``false_alarm``: raises the limit of the series, fading; its like at that hour of the week must
-  score higher.
-- ``new_normal``: the level is what came since the episode began, and the episode ends. Taken back:
-  the level goes back as far as it was not learned anew; the episode stays ended, and what a slice
-  was expected to have is learned by the day.
-- ``duplicate_of``: the page counts with the other one.
+- ``incident``: removes what is left of the step by which the page raised its series' threshold.
+- ``expected_event``: the model learns nothing from the event until its end. A running episode
+  reports only its end, and what begins during the event pages nobody. After a withdrawal, hours
+  that were excluded from learning meanwhile stay excluded.
+- ``false_alarm``: raises the threshold of the series for some time; windows that resemble the page
+  must score higher.
+- ``new_normal``: the level becomes what was observed since the episode began, and the episode ends.
+  A withdrawal restores the level as far as it was not learned anew; the episode stays resolved, and
+  the expected share of a slice is learned again day by day.
+- ``duplicate_of``: the page counts together with the other one.
 
-What is not said of taking back is undone exactly.
+Everything else is undone exactly by a withdrawal.
 """
 
 from typing import Final
@@ -24,24 +25,27 @@ from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from schemas.signals import Verdict
 
 WITHDRAW: Final = "withdraw"
+"""Takes back the verdict before it."""
 MOST_FACTOR: Final = 10.0
+"""A new normal changes the level by this factor at most."""
 LEVEL_HALF_LIFE_HOURS: Final = 168.0
-"""Of how far a level that was called the new normal still rests on that, when it is taken back."""
+"""Half-life of the part of a level that still rests on a new normal, when that is withdrawn."""
 
 EFFECTS: Final = {
-    "incident": "a true page: it makes its series no more cautious than it was",
+    "incident": "a true page: it does not make its series more cautious",
     "expected_event": (
-        "on the tenant's calendar as announced: it teaches nothing, and what runs pages no more"
+        "an announced event on the tenant's calendar: nothing is learned from it, and it does not "
+        "page again"
     ),
     "false_alarm": (
-        "raises the limit of its series for some weeks; its like at that hour of the week must "
-        "score half as high again"
+        "raises the threshold of its series for some weeks; similar excess at that hour of the "
+        "week must score half as high again"
     ),
-    "new_normal": "the level is from now on what came since it began; the episode ends",
-    "duplicate_of": "counted with the other page, not by itself",
-    WITHDRAW: "takes back the verdict before it, and what that did",
+    "new_normal": "the level observed since it began is now the expected one; the episode ends",
+    "duplicate_of": "counted together with the other page, not by itself",
+    WITHDRAW: "takes back the verdict before it and its effects",
 }
-"""What each does, in words."""
+"""What each verdict does, for people."""
 
 
 def apply_verdict(context: StepContext, verdict: Verdict) -> Stage:
@@ -75,7 +79,7 @@ def apply_verdict(context: StepContext, verdict: Verdict) -> Stage:
 
 
 def running(tenant: Tenant, page: PageRecord) -> Episode | None:
-    """The episode of a page, if it runs."""
+    """Return the episode of a page if it is still running."""
     if page.key != TENANT_SERIES and page.key not in tenant.areas:
         return None
     episode = tenant.series(page.key).running
@@ -83,7 +87,7 @@ def running(tenant: Tenant, page: PageRecord) -> Episode | None:
 
 
 def _take_back(tenant: Tenant, page: PageRecord) -> None:
-    """As if nothing had been said of *page*, as far as that can be."""
+    """Undo the verdict on *page*, as far as that is possible."""
     assert tenant.clock is not None
     episode = running(tenant, page)
     if page.verdict == "expected_event" and episode is not None:
@@ -133,9 +137,14 @@ def _rebase(context: StepContext, page: PageRecord) -> Transitions:
 
 
 def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bool) -> float:
-    """How far a series is above its level since the episode began, a day at most.
+    """Return how far a series is above its level since the episode began, over a day at most.
 
-    *own*: the episode's counts are those of the series.
+    Args:
+        tenant: Holds the series.
+        key: The area, or `TENANT_SERIES`.
+        episode: The running episode.
+        clock: Now, seconds since 1970.
+        own: Whether the counts of the episode are those of the series.
     """
     expected, observed = episode.expected, episode.observed
     if not own or clock - episode.since > SECONDS_PER_DAY:
@@ -145,7 +154,7 @@ def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bo
 
 
 def _may_stand_for(tenant: Tenant, page: PageRecord, other: str) -> bool:
-    """Whether *page* can count with the page *other*: it is known, and no ring of doubles."""
+    """Whether *page* can be a duplicate of the page *other*: it is known, and there is no ring."""
     found = page_of(tenant, other)
     for _ in tenant.pages:
         if found is None or found is page:
