@@ -1,4 +1,4 @@
-"""Which customers are inside an episode: how many, of what kind, what is at stake with them."""
+"""The customers affected by an episode: how many, of which kinds, and what is at stake."""
 
 import hashlib
 from array import array
@@ -11,19 +11,19 @@ import msgspec
 from detectors.foundation.state_codec import Floats, Integers
 
 EXACT: Final = 1_000
-"""Customers that are told apart; beyond them they are estimated."""
+"""Customers that are counted exactly; beyond this number they are estimated."""
 MOST_KINDS: Final = 24
-"""Tiers, and regions, that are counted; the rest is `OTHERS`."""
+"""Tiers, and regions, that are counted by name; the others are counted as `OTHERS`."""
 OTHERS: Final = "other"
 MOST_NAMED: Final = 24
-"""Customers whose own tickets are counted."""
+"""Customers whose tickets are counted by name."""
 MOST_RENEWALS: Final = 5
 MOST_ACCOUNTS: Final = 100
-"""Customers that are named with what is known of them."""
+"""Customers that are listed with their attributes."""
 
 
 class Account(msgspec.Struct, array_like=True):
-    """What is known of one customer inside."""
+    """The attributes of one affected customer."""
 
     tickets: int
     tier: str | None
@@ -32,7 +32,7 @@ class Account(msgspec.Struct, array_like=True):
 
 
 class Renewal(msgspec.Struct, array_like=True, order=True):
-    """A contract that ends soon, of a customer inside."""
+    """A contract of an affected customer that ends soon."""
 
     at: float
     customer: str
@@ -44,15 +44,16 @@ class AffectedCustomer(msgspec.Struct, array_like=True):
 
     tickets: int
     missed: int
-    """How many of them may have been another's: the bound of the space-saving counter."""
+    """How many of them may belong to others: the error bound of the space-saving counter."""
 
 
 class AffectedCustomers(msgspec.Struct, array_like=True):
-    """Distinct customers, exact up to `EXACT`, then by the k smallest of their hashes.
+    """Distinct customers: exact up to `EXACT`, then estimated from the k smallest of their hashes.
 
-    With k = 1,000 the estimate (k - 1) / (k-th smallest hash) is off by 3.2 % on average. Tiers,
-    regions and revenue are then those of a fair sample, scaled. The customers with most tickets are
-    found by a space-saving counter: one with more than a 24th of all tickets is never missed.
+    With k = 1,000, the estimate (k - 1) / (k-th smallest hash) is off by 3.2 % on average. Tiers,
+    regions and revenue are then those of a fair sample, scaled up. The customers with most tickets
+    are found by a space-saving counter, which never misses one with more than a 24th of all
+    tickets.
 
     Source: Bar-Yossef et al. 2002, "Counting distinct elements in a data stream"; Metwally et al.
     2005, "Efficient computation of frequent and top-k elements in data streams".
@@ -68,29 +69,31 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
     """
 
     hashes: Integers = msgspec.field(default_factory=lambda: array("I"))
-    """Sorted; the next four are of the same customers, in the same order."""
+    """Sorted hashes of the customers; the next four rows describe the same customers in the same
+    order."""
     tier_of: Integers = msgspec.field(default_factory=lambda: array("B"))
-    """Place in `tiers`, from 1; 0: none is told."""
+    """Index of the tier in `tiers`, from 1; 0 if it is unknown."""
     region_of: Integers = msgspec.field(default_factory=lambda: array("B"))
     revenue_of: Floats = msgspec.field(default_factory=lambda: array("f"))
-    """A year; negative: none is told."""
+    """Annual revenue; negative if it is unknown."""
     renews: Integers = msgspec.field(default_factory=lambda: array("B"))
-    """1 where the contract ends soon."""
+    """1 if the contract ends soon, else 0."""
     most: int = 2**32
-    """Customers with a hash from here on are not told apart any more."""
+    """Customers with this hash or a larger one are no longer kept."""
     tiers: list[str] = []
     regions: list[str] = []
     nameless: int = 0
-    """Tickets without a customer: each is one of its own."""
+    """Tickets without a customer; each counts as a customer of its own."""
     renewals: list[Renewal] = []
-    """The soonest."""
+    """The contracts that end soonest."""
     members: dict[str, AffectedCustomer] = {}
     accounts: dict[str, Account] = {}
-    """The first `MOST_ACCOUNTS`; beyond them one with more revenue takes the place of the least."""
+    """The first `MOST_ACCOUNTS` customers; a customer with more revenue then replaces the one with
+    least."""
 
     @property
     def customers(self) -> int:
-        """How many different ones."""
+        """The number of distinct customers."""
         known = len(self.hashes)
         if self.most < 2**32:
             known = round((known - 1) * 2.0**32 / self.hashes[-1])
@@ -103,30 +106,30 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
 
     @property
     def scale(self) -> float:
-        """How many customers each one that is told apart stands for."""
+        """How many customers each one in the sample stands for."""
         return (self.customers - self.nameless) / max(len(self.hashes), 1)
 
     @property
     def revenue(self) -> float:
-        """A year, of all customers whose revenue is told."""
+        """Annual revenue of all customers whose revenue is known."""
         return sum(one for one in self.revenue_of if one >= 0.0) * self.scale
 
     @property
     def with_revenue(self) -> int:
-        """Customers whose revenue is told."""
+        """The number of customers whose revenue is known."""
         return round(sum(one >= 0.0 for one in self.revenue_of) * self.scale)
 
     @property
     def renewing_customers(self) -> int:
-        """Customers whose contract ends soon."""
+        """The number of customers whose contract ends soon."""
         return round(sum(self.renews) * self.scale)
 
     def by_tier(self) -> dict[str, int]:
-        """Customers by tier, where one is told; by name."""
+        """Return the number of customers of each known tier, sorted by name."""
         return self._by(self.tier_of, self.tiers)
 
     def by_region(self) -> dict[str, int]:
-        """Customers by region, where one is told; by name."""
+        """Return the number of customers of each known region, sorted by name."""
         return self._by(self.region_of, self.regions)
 
     def _by(self, kinds: Integers, names: list[str]) -> dict[str, int]:
@@ -146,7 +149,17 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
         at: float,
         renewal_seconds: float = 90 * 86_400.0,
     ) -> None:
-        """A ticket of *customer* came *at*; a renewal within so many seconds counts as soon."""
+        """Count a ticket of a customer.
+
+        Args:
+            customer: A pseudonym; None: unknown, then the ticket counts as a customer of its own.
+            tier: The customer's tier, if it is known.
+            region: The customer's region, if it is known.
+            revenue: The customer's annual revenue, if it is known.
+            renewal_at: The end of the customer's contract, seconds since 1970, if it is known.
+            at: When the ticket was created, seconds since 1970.
+            renewal_seconds: A contract that ends within this time ends soon.
+        """
         if customer is None:
             self.nameless += 1
             return
@@ -198,13 +211,13 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
 
 
 def _hash(customer: str) -> int:
-    """32 bits that look like chance, also for ids in a row, as a checksum's do not."""
+    """Return a 32-bit hash that looks random even for consecutive ids; a checksum would not."""
     digest = hashlib.blake2b(customer.encode("utf-8", "replace"), digest_size=4).digest()
     return int.from_bytes(digest, "big")
 
 
 def _place(names: list[str], name: str | None) -> int:
-    """Where *name* stands in *names*, from 1; it is added if there is room."""
+    """Return the index of *name* in *names*, from 1; the name is added if there is room."""
     if name is None:
         return 0
     if name not in names:

@@ -1,13 +1,14 @@
-"""The area of a ticket that says none: by its taxonomy's keywords, else by the words of each area.
+"""Classify tickets that name no area: by keywords of the taxonomy, else by the words of each area.
 
-The second is naive Bayes over the areas' vocabularies (`detectors.memory.reference_tickets`),
-which learn online from the tickets that came with an area or were re-tagged into one, never from
-those placed here:
+The second is naive Bayes over the term sketches of the areas
+(`detectors.memory.reference_tickets`). They learn online from tickets that named an area or were
+reclassified into one, never from tickets that were classified here:
 
     score(area) = sum over the ticket's words of log (n_word + a) / (n + 2 a)
 
-The words of a ticket are far from independent, so scores are divided by `TEMPER` times the root of
-their number before they are made into shares; then a confidence of .7 is right about that often.
+The words of a ticket are far from independent, so scores are divided by `TEMPER` times the square
+root of their number before they are turned into shares; then a confidence of 0.7 is right about
+that often.
 
 Source: McCallum and Nigam 1998, "A comparison of event models for naive Bayes text classification".
 """
@@ -25,7 +26,7 @@ ClassifiedBy = Literal["rule", "model", "unclassified"]
 
 SMOOTHING: Final = 0.2
 LEAST_LEARNED: Final = 5.0
-"""Tickets an area must have taught before it is a candidate."""
+"""Tickets that an area must have learned from before tickets are classified into it."""
 LEAST_WORDS: Final = 2
 TEMPER: Final = 0.6
 
@@ -33,7 +34,7 @@ _LOGARITHMS: Final = np.log(np.arange(256) + SMOOTHING)
 
 
 class Classification(NamedTuple):
-    """Where a ticket belongs."""
+    """The area and the issue type of a ticket, and how they were determined."""
 
     area: str
     issue_type: str | None
@@ -41,7 +42,7 @@ class Classification(NamedTuple):
 
 
 class AreaClassifier:
-    """The words of a tenant's areas, side by side. Derived: no part of the state.
+    """The words of a tenant's areas side by side. Derived from the state, and no part of it.
 
     Example:
         >>> login, billing = TermSketch(), TermSketch()
@@ -55,7 +56,7 @@ class AreaClassifier:
     """
 
     def __init__(self, areas: Mapping[str, TermSketch]) -> None:
-        """Of these *areas*."""
+        """Take the term sketches of the areas by name."""
         self._rows = {name: classify for classify, name in enumerate(sorted(areas))}
         self._names = sorted(areas)
         self._counts = np.zeros((max(len(areas), 1), 2 * WIDTH), dtype=np.uint8)
@@ -64,11 +65,11 @@ class AreaClassifier:
             self.update(name, vocabulary)
 
     def __contains__(self, area: str) -> bool:
-        """Whether *area* is one of them."""
+        """Whether tickets can be classified into *area*."""
         return area in self._rows
 
     def update(self, area: str, usual_terms: TermSketch) -> None:
-        """*area* has learned."""
+        """Use the present term sketch of *area*, which has learned."""
         classify = self._rows[area]
         if not usual_terms.counts:
             return
@@ -76,7 +77,10 @@ class AreaClassifier:
         self._tickets[classify] = usual_terms.tickets
 
     def guess(self, words: Sequence[str]) -> tuple[str, float]:
-        """The likeliest area for a ticket with these *words*, and how sure that is; "" if none."""
+        """Return the most likely area for a ticket with these words, and the confidence, 0 to 1.
+
+        The area is empty if no area has learned enough.
+        """
         able = np.flatnonzero(self._tickets >= LEAST_LEARNED)
         if len(words) < LEAST_WORDS or len(able) < 2:
             return "", 0.0
@@ -92,7 +96,14 @@ class AreaClassifier:
 def classify(
     text: str, taxonomy: Taxonomy, classifier: AreaClassifier, confidence: float
 ) -> Classification | None:
-    """Where a ticket with that *text* belongs; None where neither rules nor words tell."""
+    """Return the area of a ticket, or None if neither keywords nor words determine it.
+
+    Args:
+        text: The redacted text of the ticket.
+        taxonomy: Its keywords decide first.
+        classifier: Decides if no keyword matches.
+        confidence: The classifier's least confidence, 0 to 1.
+    """
     found = taxonomy.place(tokens(text)) if taxonomy.areas else None
     if found is not None:
         return Classification(found[0], found[1], "rule")

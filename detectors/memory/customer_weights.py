@@ -1,4 +1,4 @@
-"""Who complained lately: so that one noisy customer is not mistaken for many."""
+"""Weights of repeated tickets: one noisy customer must not look like many."""
 
 import math
 import zlib
@@ -10,12 +10,13 @@ import msgspec
 from detectors.foundation.state_codec import Integers
 
 MEMORY_SECONDS: Final = 24 * 3600
-"""The k-th ticket of a customer within this time of the first counts 2^-(k-1)."""
+"""The k-th ticket of a customer within this time of the first one counts 2^-(k-1)."""
 TWICE_SECONDS: Final = 60
-"""A customer's next ticket within this time is the same form sent twice: it counts nothing."""
+"""The next ticket of a customer within this time is the same form sent twice, and counts
+nothing."""
 SETS: Final = 40
 WAYS: Final = 4
-"""Room for 160 customers; of those that fall into one set the longest unseen is forgotten."""
+"""Customers in one set, 160 in all; a set forgets the one that was unseen for longest."""
 NEVER: Final = float("-inf")
 MOST_TIMES: Final = 60
 _WEIGHTS: Final = (1.0, *(0.5**k for k in range(MOST_TIMES)), 0.5 ** (MOST_TIMES - 1))
@@ -26,10 +27,10 @@ def _row(typecode: str) -> Integers:
 
 
 class CustomerMemory(msgspec.Struct, array_like=True):
-    """The customers of one series within a day, bounded: 2.1 kB however many there are.
+    """The customers of one series within a day, in 2.1 kB however many there are.
 
-    A forgotten customer counts as a new one. Forgotten are those longest unseen, so a noisy one is
-    remembered.
+    A forgotten customer counts as a new one. The customers unseen for longest are forgotten
+    first, so a noisy one is remembered.
 
     Example:
         >>> memory = CustomerMemory()
@@ -47,11 +48,15 @@ class CustomerMemory(msgspec.Struct, array_like=True):
     times: Integers = msgspec.field(default_factory=lambda: _row("B"))
 
     def see(self, customer: str | None, at: float) -> tuple[float, float]:
-        """A ticket of *customer* at *at*, seconds since 1970.
+        """Record a ticket of a customer.
+
+        Args:
+            customer: A pseudonym; None: unknown, then the ticket counts as a customer of its own.
+            at: Seconds since 1970.
 
         Returns:
-            Its weight in customer-equivalents, and when the customer was last seen here (`NEVER`).
-            A ticket without a customer is a customer of its own.
+            The weight of the ticket in customer-equivalents, 0 to 1, and when the customer was last
+            seen here, seconds since 1970, or `NEVER`.
         """
         if customer is None:
             return 1.0, NEVER

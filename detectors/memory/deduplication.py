@@ -1,8 +1,8 @@
-"""What came already: an event id, or a ticket's second ``created``, within 48 hours of event time.
+"""Deduplication of events and of tickets that were created twice, over 48 hours of event time.
 
-Exact, not a Bloom filter: its false positive would drop a real complaint. Bounded instead by
-forgetting the oldest: beyond `MOST` remembered hashes the memory is shorter than 48 hours. The
-hashes are kept in segments, so that a snapshot writes only the last one.
+It is exact: a false positive of a Bloom filter would drop a real complaint. It is bounded by
+forgetting the oldest hashes: a tenant with more than `MOST` of them has a shorter memory. Hashes
+are kept in segments, so that a snapshot writes only the segment that changed.
 """
 
 from array import array
@@ -20,20 +20,20 @@ MEMORY_HOURS: Final = 48
 SEGMENT: Final = 4_096
 """Hashes in one segment: 32 kB."""
 QUICK: Final = 50_000
-"""Hashes remembered whatever their age, while event time runs fast."""
+"""Hashes that are remembered whatever their age while event time runs fast."""
 MOST: Final = 1_000_000
-"""Hashes remembered of one tenant."""
+"""Hashes that are remembered of one tenant at most."""
 
 
 def fingerprint(text: str) -> int:
-    """Eight bytes of BLAKE2b; that any two of a million texts share one has a chance of 3e-8."""
+    """Return eight bytes of BLAKE2b; two of a million texts share one with a chance of 3e-8."""
     return _from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def fingerprints(ticket_id: str, event_id: str | None, source: str) -> tuple[int, ...]:
-    """What a repeat of a ticket shares with it: its id, and the event's if it has one.
+    """Return the hashes that a repetition of a ticket shares with it: of its id and its event id.
 
-    Ids are those of their *source*: two helpdesks may number their tickets alike.
+    Ids belong to their *source*, because two helpdesks may number their tickets alike.
     """
     of = source.encode() + b"\x1f"
     of_ticket = blake2b(b"t" + of + ticket_id.encode(), digest_size=8).digest()
@@ -47,7 +47,7 @@ _from_bytes = int.from_bytes
 
 
 class Segment(msgspec.Struct, array_like=True):
-    """Hashes first seen in one hour of event time. A retired one is empty, to be used again."""
+    """Hashes first seen in one hour of event time. A retired segment is empty and is used again."""
 
     serial: int
     hour: int
@@ -55,12 +55,12 @@ class Segment(msgspec.Struct, array_like=True):
 
     @property
     def retired(self) -> bool:
-        """Whether nothing in it counts any more."""
+        """Whether the segment holds nothing that is still remembered."""
         return not self.hashes
 
 
 class Deduplicator:
-    """The memory of one tenant.
+    """The ids that one tenant remembers.
 
     Example:
         >>> memory = Deduplicator()
@@ -69,37 +69,39 @@ class Deduplicator:
     """
 
     def __init__(self, segments: Iterable[Segment] = (), most: int = MOST) -> None:
-        """Start with the *segments* of an earlier life, by slot."""
+        """Restore the *segments* of a snapshot, in the order of their slots."""
         self.segments = list(segments)
         self.touched: set[int] = set()
-        """Slots changed since the owner last cleared this."""
+        """Slots that changed since the owner last cleared this set."""
         self._most = most
         self._hours: dict[int, int] = {}
         living = sorted((s.serial, slot) for slot, s in enumerate(self.segments) if not s.retired)
         self._living = deque(slot for _, slot in living)
-        """Slots that are in use, oldest first."""
+        """Slots in use, the oldest first."""
         self._free = [slot for slot, s in enumerate(self.segments) if s.retired]
-        """A heap of the others."""
+        """A heap of the other slots."""
         for slot in self._living:
             segment = self.segments[slot]
             self._hours.update(dict.fromkeys(segment.hashes, segment.hour))
         self._open = self._living[-1] if self._living else -1
 
     def __len__(self) -> int:
-        """How many hashes are remembered."""
+        """Return the number of remembered hashes."""
         return len(self._hours)
 
     def is_new(
         self, hashes: Sequence[int], hour: int, *, late: bool = False, quick: bool = False
     ) -> bool:
-        """Whether none of *hashes* was seen in the 48 hours before *hour*; if so, remember them.
+        """Remember the hashes of an event; return whether none was seen within 48 hours.
 
         Args:
-            hashes: Of one event.
-            hour: Event time.
-            late: The event lies behind the clock: it repeats whatever is still remembered.
-            quick: Event time runs fast (history, simulated): remember the last `QUICK` hashes even
-                if they are older, for a crash may send again what weeks of event time have passed.
+            hashes: All hashes of one event.
+            hour: Event time, hours since 1970.
+            late: Whether the event is behind the clock: then it is a repetition of whatever is
+                remembered.
+            quick: Whether event time runs fast (history, simulated time): then the last `QUICK`
+                hashes are remembered even if they are older, because a crash may send weeks of
+                event time again.
         """
         hours = self._hours
         for found in hashes:

@@ -1,7 +1,7 @@
-"""What is kept of the tickets inside an episode: enough to explain it, bounded.
+"""The tickets of an episode, bounded, as far as its explanation needs them.
 
-Before an episode opens nobody knows which tickets will be inside. So each area keeps
-`TicketSummary`s last few, and an episode begins its `EpisodeTickets` with those of its own window.
+Before an episode opens, nobody knows which tickets it will contain. So each area remembers
+summaries of its recent tickets, and an episode starts with those of its own window.
 """
 
 from collections import Counter
@@ -17,14 +17,14 @@ from detectors.memory.affected_customers import AffectedCustomers
 MOST_NOTES: Final = 10
 LEAST_NOTES: Final = 3
 NOTED_TICKETS: Final = 3.0
-"""Notes go back as far as so many tickets are due: a spike is remembered longer than calm."""
+"""Summaries cover the time in which this many tickets are expected."""
 NOTE_CHARACTERS: Final = 220
 MOST_VALUES: Final = 160
 MOST_PAIRS: Final = 96
 MOST_CANDIDATES: Final = 24
-"""Tickets whose text is kept: words are counted in them, examples chosen from them."""
+"""Tickets whose text is kept: words are counted in them, and examples are chosen from them."""
 TOGETHER: Final = "\x1e"
-"""Between the keys of a pair."""
+"""Separates the two keys of a pair."""
 _PREFIXES: Final = tuple(f"{name}{SEPARATOR}" for name in DIMENSIONS)
 _TIER: Final = DIMENSIONS.index("tier")
 _REGION: Final = DIMENSIONS.index("region")
@@ -43,42 +43,52 @@ class TicketSummary(msgspec.Struct, array_like=True, gc=False):
     at: float
     weight: float
     values: tuple[str | None, ...]
-    """Of `DIMENSIONS`, in that order."""
+    """The values of `DIMENSIONS`, in that order."""
     customer: str | None = None
     revenue: float | None = None
     renewal_at: float | None = None
     text: str = ""
     url: str | None = None
     guessed: bool = False
-    """Whether its area was told by its words."""
+    """Whether its area was predicted from its words."""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """``dimension + 31 + value``, of all dimensions it has."""
+        """The keys of the values that the ticket has (`DimensionValue.key`)."""
         named = zip(_PREFIXES, self.values, strict=False)
         return tuple(prefix + value for prefix, value in named if value)
 
     @property
     def tier(self) -> str | None:
-        """Of the customer."""
+        """The tier of its customer."""
         return self.values[_TIER] if len(self.values) > _TIER else None
 
     @property
     def region(self) -> str | None:
-        """Of the customer."""
+        """The region of its customer."""
         return self.values[_REGION] if len(self.values) > _REGION else None
 
 
 def horizon(at: float, rate: float) -> float:
-    """How far the notes of an area with *rate* tickets an hour go back, *at* (seconds)."""
+    """Return the age limit of summaries: tickets created before this time are forgotten.
+
+    Args:
+        at: Now, seconds since 1970.
+        rate: Expected customer-equivalents per hour of the area.
+    """
     return at - NOTED_TICKETS / max(rate, 1e-6) * 3600.0
 
 
 def remember(notes: list[TicketSummary], note: TicketSummary, rate: float) -> list[TicketSummary]:
-    """Add *note* to the *notes* of an area with *rate* tickets an hour.
+    """Add the summary of a ticket to those of its area.
+
+    Args:
+        notes: The summaries of the area, oldest first; changed in place.
+        note: The new one.
+        rate: Expected customer-equivalents per hour of the area.
 
     Returns:
-        Those that are too old to be kept.
+        The summaries that became too old and were removed.
     """
     forgotten = []
     note = _short(note)
@@ -90,7 +100,7 @@ def remember(notes: list[TicketSummary], note: TicketSummary, rate: float) -> li
 
 
 class EpisodeTickets(msgspec.Struct, array_like=True):
-    r"""All that is known of what came inside one episode.
+    r"""All that is known of the tickets of one episode.
 
     Example:
         >>> dossier = EpisodeTickets(since=0.0)
@@ -101,22 +111,28 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
     """
 
     since: float
-    """What came before, seconds since 1970, is not in it."""
+    """Tickets created before this time, seconds since 1970, are not included."""
     accounted: float = 0.0
-    """Up to when `expected` is counted."""
+    """The time up to which `expected` is counted, seconds since 1970."""
     expected: float = 0.0
-    """Customer-equivalents that were expected since then."""
+    """Customer-equivalents expected since then."""
     observed: float = 0.0
     tickets: int = 0
     values: dict[str, float] = {}
-    """Customer-equivalents by key."""
+    """Observed customer-equivalents by key."""
     pairs: dict[str, float] = {}
     affected: AffectedCustomers = msgspec.field(default_factory=AffectedCustomers)
     candidates: list[TicketSummary] = []
-    """Of the tickets with text, those with the smallest marks: a fair sample."""
+    """The tickets with text that have the smallest hashes: a fair sample."""
 
     def expect_until(self, until: float, rate: float, *, calm: bool = False) -> None:
-        """Up to *until*, *rate* an hour were due; what is *calm* again explains nothing."""
+        """Add what was expected until a time.
+
+        Args:
+            until: Seconds since 1970.
+            rate: Expected customer-equivalents per hour.
+            calm: Whether the episode is calm again; then neither tickets nor expectation are added.
+        """
         if until > self.accounted:
             if not calm:
                 self.expected += rate * (until - self.accounted) / 3600.0
@@ -131,13 +147,14 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
         calm: bool = False,
         also: tuple[str, ...] = (),
     ) -> None:
-        """One more ticket of the area.
+        """Add a ticket of the area: all of them explain an episode, those inside are affected.
 
-        *inside*: of the slice as well, where a slice paged; *calm*: it came when the area was calm
-        again; *also*: keys it has beside those of its dimensions.
-
-        What explains it is told by all tickets of the area; who is hit and what they say, by those
-        inside.
+        Args:
+            note: The summary of the ticket.
+            renewal_days: A contract that ends within this many days ends soon.
+            inside: Whether it belongs to the slice, if a slice paged.
+            calm: Whether it arrived after the area had become calm again.
+            also: Keys that it has beside those of its dimensions.
         """
         if not calm:
             self._count_values(note, also)
@@ -160,7 +177,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
                 self.candidates.remove(last)
 
     def terms(self) -> dict[str, int]:
-        """In how many of the `candidates` each word stands."""
+        """Return in how many of the `candidates` each word occurs."""
         return Counter(term for note in self.candidates for term in terms(note.text))
 
     def _count_values(self, note: TicketSummary, also: tuple[str, ...]) -> None:
@@ -175,7 +192,7 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
     def withdraw(
         self, note: TicketSummary, at: float, *, inside: bool = True, also: tuple[str, ...] = ()
     ) -> None:
-        """A ticket that counted *at* was taken back: it counts no more, and is no example."""
+        """Take back a ticket that was counted: it no longer counts, and is no example."""
         if at < self.since:
             return
         self.tickets = max(0, self.tickets - inside)

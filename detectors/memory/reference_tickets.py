@@ -1,14 +1,14 @@
-"""What the tickets of an area are like outside episodes: their words, and which values go together.
+"""What the tickets of an area are like outside episodes: their words, and which values coincide.
 
-Two small sketches, both fading with age, both the same whatever restarts in between:
+Two small sketches, which fade with age and are unaffected by restarts:
 
-- `TermSketch`: in how many of the tickets each word stood, a count-min sketch (Cormode and
-  Muthukrishnan 2005) of two rows of `WIDTH` small counters. It reads too few only of what came
-  before the counts were halved; a word that never came reads as one to three where texts are long.
-- `ValueReservoir`: the values of `DOCUMENTS` tickets, a sample by the smallest marks (Efraimidis
-and Spirakis
-  2006, "Weighted random sampling with a reservoir"), with weights that grow with time (Cormode et
-  al. 2009, "Forward decay"): each is a ticket of the last weeks, recent ones likelier.
+- `TermSketch`: in how many tickets each word occurred; a count-min sketch (Cormode and
+  Muthukrishnan 2005) of two rows of `WIDTH` small counters. It underestimates only what was counted
+  before the counts were halved; a word that never occurred may read as one to three where texts are
+  long.
+- `ValueReservoir`: the values of `DOCUMENTS` tickets, a weighted reservoir sample (Efraimidis and
+  Spirakis 2006, "Weighted random sampling with a reservoir") whose weights grow with time (Cormode
+  et al. 2009, "Forward decay"): recent tickets are more likely to be in it.
 """
 
 import math
@@ -24,15 +24,15 @@ from detectors.foundation.state_codec import Floats, Integers
 from detectors.foundation.tokens import hashed
 
 WIDTH: Final = 768
-"""Counters of a row; two rows."""
+"""Counters in one of the two rows."""
 MOST_LEARNED: Final = 128.0
-"""Tickets; then all counts are halved: what came long ago fades."""
+"""After this many tickets all counts are halved, so that old tickets fade."""
 ALL_LEARN: Final = 64.0
 EVERY: Final = 16
-"""Beyond `ALL_LEARN` tickets one of so many is learned."""
+"""Beyond `ALL_LEARN` tickets, one ticket in this many is learned."""
 DOCUMENTS: Final = 32
 VALUES: Final = 10
-"""Of a ticket that are kept: one a dimension."""
+"""Values that are kept of a ticket: one for each dimension."""
 HALF_LIFE_HOURS: Final = 168.0
 
 _GROWTH: Final = math.log(2.0) / HALF_LIFE_HOURS
@@ -41,13 +41,13 @@ Row = npt.NDArray[np.intp]
 
 
 def places(terms: Iterable[str]) -> tuple[Row, Row]:
-    """Where *terms* are counted: in the first row, and in the second."""
+    """Return the columns in which *terms* are counted, in the first and in the second row."""
     marks = np.array([hashed(term) for term in terms], dtype=np.int64)
     return (marks & 0xFFFF) % WIDTH, (marks >> 16) % WIDTH + WIDTH
 
 
 class TermSketch(msgspec.Struct, array_like=True):
-    """How many tickets held which words.
+    """How many tickets contained which words.
 
     Example:
         >>> words = TermSketch()
@@ -58,14 +58,14 @@ class TermSketch(msgspec.Struct, array_like=True):
 
     tickets: float = 0.0
     counts: Integers = msgspec.field(default_factory=lambda: array("B"))
-    """Empty until a ticket with text comes."""
+    """Empty until a ticket with text is learned."""
 
     def wants(self, ticket_hash: int) -> bool:
-        """Whether the ticket with that *mark* should be learned."""
+        """Whether the ticket with that hash should be learned."""
         return self.tickets < ALL_LEARN or ticket_hash % EVERY == 0
 
     def learn(self, terms: Iterable[str]) -> None:
-        """One ticket with these different *terms*."""
+        """Count one ticket with these distinct terms."""
         if not self.counts:
             self.counts.frombytes(bytes(2 * WIDTH))
         mine = np.frombuffer(self.counts, dtype=np.uint8)
@@ -77,7 +77,7 @@ class TermSketch(msgspec.Struct, array_like=True):
             mine[row] += mine[row] < 255  # once, also where two terms share a counter
 
     def counts_of(self, terms: Iterable[str]) -> npt.NDArray[np.uint8]:
-        """In how many of the `tickets` each of *terms* stood, at most."""
+        """Return in how many of the `tickets` each of *terms* occurred, at most."""
         first, second = places(terms)
         if not self.counts:
             return np.zeros(len(first), dtype=np.uint8)
@@ -98,27 +98,32 @@ class ValueReservoir(msgspec.Struct, array_like=True):
     """
 
     ranks: Floats = msgspec.field(default_factory=lambda: array("d"))
-    """The smallest ones stay."""
+    """The ranks of the tickets in the sample; the smallest ones stay."""
     values: Integers = msgspec.field(default_factory=lambda: array("H"))
-    """`VALUES` for each rank; 0: none."""
+    """`VALUES` hashes for each rank; 0: no value."""
 
     def __len__(self) -> int:
-        """How many tickets it holds."""
+        """Return the number of tickets in the sample."""
         return len(self.ranks)
 
     def rank(self, ticket_hash: int, hours: float) -> float:
-        """Of a ticket with that *mark* that came at *hours*: the smallest ranks stay."""
+        """Return the rank of a ticket; the smallest ranks stay in the sample.
+
+        Args:
+            ticket_hash: The fingerprint of the ticket.
+            hours: When it was created, hours since 1970.
+        """
         even = (
             (ticket_hash * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFF
         ) + 1  # 48 bits, whatever marks are
         return math.log(-math.log(even / (2.0**48 + 2.0))) - hours * _GROWTH
 
     def wants(self, rank: float) -> bool:
-        """Whether a ticket of that *rank* is kept."""
+        """Whether a ticket of that rank belongs to the sample."""
         return len(self.ranks) < DOCUMENTS or rank < max(self.ranks)
 
     def take(self, rank: float, keys: Iterable[str]) -> None:
-        """Keep a ticket that it `wants`, with these *keys*."""
+        """Add a ticket that the sample `wants`, with the keys of its values."""
         ranks = self.ranks
         if len(ranks) < DOCUMENTS:
             place = len(ranks)
@@ -133,7 +138,7 @@ class ValueReservoir(msgspec.Struct, array_like=True):
         )
 
     def count(self, *groups: Iterable[str]) -> tuple[float, ...]:
-        """How many of the tickets had all keys of each group."""
+        """Return how many tickets in the sample have all keys of each group."""
         if not self.ranks:
             return tuple(0.0 for _ in groups)
         mine = np.frombuffer(self.values, dtype=np.uint16).reshape(-1, VALUES)

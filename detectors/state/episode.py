@@ -1,8 +1,8 @@
-"""The life of one episode: opened, updated, recovering, resolved, reopened in the cool-down.
+"""The life of one episode: opened, updated, recovering, resolved, reopened within the cool-down.
 
-(Pending, the state before, belongs to the series: its score is within a factor of ten of the
-limit.) One id from first to last, made of the tenant, the series and the ordinal of the episode in
-that series: never of a clock or an offset.
+The state before, pending, belongs to the series: its score is within a factor of ten of the
+threshold. An episode keeps one id, made of the tenant, the series and the ordinal of the episode in
+that series, never of a clock or an offset.
 """
 
 import hashlib
@@ -21,18 +21,19 @@ from schemas.escalation import Reason, Severity, Suppressed, Transition
 Phase = Literal["opened", "recovering", "resolved"]
 
 FADE_HOURS: Final = (0.5, 6.0)
-"""Bounds of the time constant of the recent rate; within them half the window that opened it."""
+"""Bounds of the time constant of the recent rate; within them, half of the window that opened
+it."""
 QUIET_SECONDS: Final = 60.0
-"""No update comes sooner after the last event: one burst is one message."""
+"""No update follows sooner after the last event: one burst is one message."""
 CLEAR_RATIO: Final = (1.2, 1.5)
-"""Bounds of the ratio below which it is calm; within them a third of the way to the opening one."""
+"""Bounds of the ratio below which an episode is calm; within them, a third of its opening ratio."""
 
 AMENDED_SHARE: Final = 0.3
-"""Of what was told, that must have been taken back before it is told again."""
+"""Share of the reported count that must change by corrections before an amendment is reported."""
 
 
 def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
-    """One id everywhere: 32 hexadecimal digits.
+    """Return the id of an episode, 32 hexadecimal digits, the same everywhere.
 
     Example:
         >>> episode_id("acme", "area", "login", 1) == episode_id("acme", "area", "login", 2)
@@ -43,17 +44,17 @@ def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
 
 
 class Episode(msgspec.Struct, array_like=True):
-    """One episode of one series. Times are seconds since 1970."""
+    """One episode of one series. Times are in seconds since 1970."""
 
     id: str
     ordinal: int
     detected_at: float
     since: float
     accounted: float
-    """Up to when `expected` is counted."""
+    """The time up to which `expected` is counted."""
     limit: float
     score: Score
-    """The one with the highest value so far."""
+    """The highest score so far."""
     observed: float
     expected: float
     tickets: int
@@ -67,34 +68,34 @@ class Episode(msgspec.Struct, array_like=True):
     phase: Phase = "opened"
     sequence: int = 1
     reported_observed: float = 0.0
-    """What the last event said."""
+    """The count that the last event reported."""
     reported_at: float = 0.0
     calm_since: float | None = None
     resolved_at: float = 0.0
     suppressed: Suppressed | None = None
     reason: Reason = "area_spike"
     slice: str | None = None
-    """The key of the slice that crossed: dimension, 31, value; else it is the whole series."""
+    """The key of the slice that crossed its threshold; None if the whole series did."""
     share: float = 1.0
-    """Of the series' rate, that is expected of the slice."""
+    """The slice's expected share of its series' rate, 0 to 1."""
     areas: list[str] = []
-    """Inside, where the whole tenant is up."""
+    """The areas of a tenant-wide episode."""
     allowed: float = 1.0
-    """False pages a week that the series may spend."""
+    """False pages per week that the series may spend."""
     expected_pages: float = 0.0
-    """And that it is expected to, at its limit."""
+    """False pages per week that are expected at its threshold."""
     collected: EpisodeTickets | None = None
-    """What is known of the tickets inside; None once it is resolved."""
+    """What is known of its tickets; None once it is resolved."""
     joined_at: float = 0.0
-    """When an area last came to be inside."""
+    """When an area last joined the episode."""
     reported_areas: int = 1
     """How many areas the last event listed."""
     before: int = 0
-    """Customers of the window that opened it, from before the dossier begins."""
+    """Customers of the opening window that are not among the collected tickets."""
     too_late: int = 0
-    """Tickets inside that were heard of too late, since the last event."""
+    """Tickets of the episode that arrived too late to be scored, since the last event."""
     is_expected_event: bool = False
-    """Somebody called it an expected event: its end is told, and nothing else."""
+    """Whether a verdict called it an expected event; then only its end is reported."""
 
     @property
     def hours(self) -> float:

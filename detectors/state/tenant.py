@@ -1,4 +1,10 @@
-"""What must be decided together: one company's clock, areas, shape of the week, what came."""
+"""Mutable state of one tenant.
+
+That is its event-time clock, one series for each product area, the weekly profile, the remembered
+ticket ids, and recent pages with their verdicts.
+
+`Tenant.encode` turns it into bytes; areas and remembered ids have records of their own.
+"""
 
 from array import array
 from collections.abc import Sequence
@@ -23,10 +29,12 @@ from schemas.signals import OTHER, UNCLASSIFIED
 TENANT_SERIES = ""
 """The key of the tenant's own series; no area has it."""
 LONGEST_EVENT_SECONDS: Final = 14.0 * 86_400.0
+"""An expected event lasts this long at most."""
 MOST_PLACED: Final = 64
 GUESSES_FADE: Final = 0.998
 KNOWN_HOURS: Final = 336.0
-"""An area that nobody named is known after so long; or if the tenant was younger when it came."""
+"""An area that is not in the taxonomy counts as known after this time, or from the start if the
+tenant was younger than this when the area first appeared."""
 
 
 def _pools() -> dict[Kind, list[ThresholdPool]]:
@@ -34,9 +42,9 @@ def _pools() -> dict[Kind, list[ThresholdPool]]:
 
 
 class PageRecord(msgspec.Struct, array_like=True):
-    """A page that went out, and what people said of it: all that verdicts do follows from these.
+    """A page and the verdict on it; all effects of verdicts are computed from these records.
 
-    Times are seconds since 1970.
+    Times are in seconds since 1970.
     """
 
     at: float
@@ -44,29 +52,30 @@ class PageRecord(msgspec.Struct, array_like=True):
     verdict: str = ""
     """What people said of it; empty: nothing yet."""
     key: str = TENANT_SERIES
-    """Of the series that paged."""
+    """The key of the series that paged."""
     kind: Kind = "area"
     since: float = 0.0
-    """When its window began."""
+    """Start of the window that paged."""
     ended: float = 0.0
-    """When its episode was resolved; 0 while it runs."""
+    """When its episode was resolved; 0 while it is running."""
     peak_score: float = 0.0
     """The highest score of its episode."""
     shared_value: str = ""
-    """The value (dimension, 31, value) that its tickets shared; empty: none in particular."""
+    """The key of the dominant value of its tickets; empty: there is none."""
     verdict_at: float = 0.0
-    """When the verdict was heard, by the tenant's clock."""
+    """The tenant's clock when the verdict arrived."""
     until: float = 0.0
     """When an expected event ends; 0: with its episode."""
     duplicate_of: str = ""
     rebase_factors: dict[str, float] = {}
-    """Key of a series -> factor of its level, where it was called the new normal."""
+    """By series, the factor by which a new normal changed the level."""
     suppressed_at: float = 0.0
-    """When its like was last held back."""
+    """When a window that resembles this false alarm was last suppressed."""
     dismissed_at: float = 0.0
-    """When its like was last held back, and forgotten: what begins soon after is another thing."""
+    """When such a window was last dismissed after its time; what begins soon after is scored
+    normally."""
     is_on_calendar: bool = False
-    """Whether its stretch, as an announced event, still keeps hours from teaching."""
+    """Whether, as an announced event, it still excludes hours from learning."""
 
     @property
     def event_end(self) -> float:
@@ -76,7 +85,7 @@ class PageRecord(msgspec.Struct, array_like=True):
 
 
 class ThresholdCheck(NamedTuple):
-    """One score that was held against its limit, and what came of it."""
+    """One score that was compared with its threshold, and the outcome."""
 
     key: str
     kind: Kind
@@ -84,7 +93,7 @@ class ThresholdCheck(NamedTuple):
     score: Score
     computed: ComputedThreshold
     bar: float
-    """What it had to reach: the limit, or more where its like was called false."""
+    """The score that was needed: the threshold, or more if the window resembled a false alarm."""
     outcome: Literal["below", "called_false", "announced", "one_area", "inherited", "crossed"]
 
 
@@ -116,43 +125,45 @@ class Tenant:
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
-        """A tenant nothing was heard of yet."""
+        """Create a tenant that has no tickets yet."""
         self.name = name
         self.clock: float | None = None
-        """Event time up to which everything is decided, seconds since 1970; never goes back."""
+        """Event time up to which everything is decided, seconds since 1970; it never goes back."""
         self.minute = 0
-        """The last whole minute on which time alone decided."""
+        """The last whole minute at which the passing of time alone was decided."""
         self.in_history = False
         self.simulated = False
         self.live = False
-        """Whether a live ticket ever came: from then on no simulated one may move its clock."""
+        """Whether the tenant ever had a live ticket; then no simulated one may move its clock."""
         self.born = 0
-        """The first hour."""
+        """The first hour, hours since 1970."""
         self.last_ticket = 0.0
-        """When the last one came, in any area."""
+        """The time of the last ticket in any area, seconds since 1970."""
         self.areas: dict[str, Series] = {}
         self.running: set[str] = set()
-        """Areas whose episode runs; `TENANT_SERIES` where the tenant's does."""
+        """Areas with a running episode; `TENANT_SERIES` if the tenant has one."""
         self.duplicates = Deduplicator()
         self.touched: set[str] = set()
-        """Areas changed since the owner last cleared this."""
+        """Areas that changed since the owner last cleared this set."""
         self.profile = Profile()
         self.shares = Shares()
         self.pools = _pools()
         self.pages: list[PageRecord] = []
-        """Of the last four weeks, oldest first; those with a verdict for a quarter."""
+        """The pages of the last four weeks, the oldest first; those with a verdict stay for a
+        quarter."""
         self.placed: Integers = array("Q")
-        """Marks of the last tickets whose area was told by their words."""
+        """Hashes of the last tickets that were classified by their words."""
         self.guessed = 0.0
-        """Tagged tickets whose area was guessed before it was learned from, faded ..."""
+        """Effective number of tickets with an area whose area was predicted before they were
+        learned ..."""
         self.guessed_right = 0.0
-        """... and how many of them rightly: prequential accuracy."""
+        """... and how many predictions were right: prequential accuracy."""
         self._placer: AreaClassifier | None = None
         self._settings = settings
         self._whole: Series | None = None
 
     def start(self, at: float) -> None:
-        """The first ticket came *at*."""
+        """Begin with the first ticket, created at *at* (seconds since 1970)."""
         self.clock, self.minute = at, int(at // 60)
         self.born = int(at // 3600)
         self.last_ticket = at
@@ -160,28 +171,28 @@ class Tenant:
 
     @property
     def whole(self) -> Series:
-        """The tenant as a series of its own; it makes the profile of its areas."""
+        """The tenant's own series, which also learns the weekly profile of its areas."""
         if self._whole is None:
             raise RuntimeError(f"tenant {self.name!r}: no ticket was taken in yet")
         return self._whole
 
     def series(self, key: str) -> Series:
-        """The series of the area *key*, or of the tenant as a `TENANT_SERIES`."""
+        """Return the series of an area, or the tenant's own for `TENANT_SERIES`."""
         return self.whole if key == TENANT_SERIES else self.areas[key]
 
     def admit(self, name: str, series: Series) -> None:
-        """*series* is that of the area *name* from here on."""
+        """Add *series* as that of the area *name*."""
         series.named = self._settings.taxonomy.knows(name) or name == UNCLASSIFIED
         self.areas[name] = series
 
     def change(self, settings: Settings) -> None:
-        """From here on know the areas that *settings* know."""
+        """Use the taxonomy of *settings* from now on."""
         self._settings = settings
         for name, series in self.areas.items():
             self.admit(name, series)
 
     def knows(self, series: Series) -> bool:
-        """Whether an area is more than a name that somebody made up lately."""
+        """Whether an area is in the taxonomy, or existed too long to be an invented name."""
         if series.named:
             return True
         assert self.clock is not None
@@ -189,7 +200,7 @@ class Tenant:
         return not series.shared and not (young and series.born - self.born >= KNOWN_HOURS)
 
     def context(self, area: str) -> Context:
-        """What a series of this tenant is told of the world around it."""
+        """Return the context of a series: its calendar, the weekly profile, its area."""
         return Context(
             calendar=self._calendar(area),
             profile=self.profile,
@@ -199,13 +210,13 @@ class Tenant:
         )
 
     def refresh_calendar(self, area: str) -> None:
-        """Tell the series *area* (`TENANT_SERIES`: all) what its calendar says by now."""
+        """Give a series its present calendar; `TENANT_SERIES` stands for all series."""
         self.whole.model.update_context(self.context(TENANT_SERIES))
         for name in self.areas if area == TENANT_SERIES else (area,):
             self.areas[name].model.update_context(self.context(name))
 
     def _calendar(self, area: str) -> Calendar:
-        """That of the settings, and what people called an expected event in *area*."""
+        """Return the calendar of the settings with the expected events of *area*."""
         calendar = self._settings.calendar
         said = tuple(
             Event(
@@ -223,13 +234,13 @@ class Tenant:
         return msgspec.structs.replace(calendar, events=calendar.events + said)
 
     def pool(self, kind: Kind, rate: float) -> tuple[ThresholdPool, Prior]:
-        """What series of that kind and rate have shown here, and what the table expects of them."""
+        """Return what series of a kind and rate have shown here, and what the table expects."""
         place = rate_class(rate)
         return self.pools[kind][place], TABLE[kind][place]
 
     @property
     def classifier(self) -> AreaClassifier:
-        """The words of its areas, to place tickets that say none."""
+        """The classifier of tickets that name no area."""
         if self._placer is None:
             learned = {
                 name: series.usual_terms
@@ -240,7 +251,7 @@ class Tenant:
         return self._placer
 
     def learn_words(self, area: str, words: Sequence[str], *, tested: bool) -> None:
-        """A ticket of *area* has these *words*; *tested*: guess first, to know how good that is."""
+        """Learn the words of a ticket; if *tested*, predict its area first to measure accuracy."""
         series = self.areas[area]
         if tested and area in self.classifier:
             guess, _ = self.classifier.guess(words)
@@ -255,13 +266,13 @@ class Tenant:
             self._placer = None  # made anew with it
 
     def remember_classified(self, ticket_hash: int) -> None:
-        """The ticket with that *mark* was placed by its words."""
+        """Remember that the ticket with that hash was classified by its words."""
         if len(self.placed) >= MOST_PLACED:
             del self.placed[0]
         self.placed.append(ticket_hash)
 
     def copy(self) -> "Tenant":
-        """A tenant of the same past that goes its own way."""
+        """Return an independent tenant with the same past."""
         assert self.clock is not None
         other = Tenant.restore(self.name, self.encode(), self._settings)
         for area, series in self.areas.items():
@@ -277,7 +288,7 @@ class Tenant:
         return other
 
     def encode(self) -> bytes:
-        """The tenant's own record; its areas and segments have records of their own."""
+        """Return the tenant's own record; its areas and ids have records of their own."""
         assert self.clock is not None
         return state_codec.encode(
             _Record(
@@ -301,7 +312,7 @@ class Tenant:
 
     @classmethod
     def restore(cls, name: str, data: bytes, settings: Settings) -> "Tenant":
-        """The tenant that `encode` gave *data* for, without its areas and segments."""
+        """Return the tenant that *data* encodes, without its areas and remembered ids."""
         record = state_codec.decode(data, _Record)
         self = cls(name, settings)
         self.clock, self.minute = record.clock, record.minute

@@ -1,21 +1,21 @@
-"""From the alert budget to the limit of one series: peaks over a low level of its own score.
+"""The threshold of one series, from the alert budget: peaks over a low level of its own score.
 
-A score says how rare a window is by the model; the model is not the world. Peaks above `LEVEL`
-(clusters six hours apart) come at some rate nu and exceed it by beta on average. Both are learned
-from the series itself, shrunk to what series like it have shown (`ThresholdPool`), which in turn
-is shrunk to a table simulated beforehand (`detectors.state.threshold_priors`). The limit that is
-passed as often as the budget allows is
+A score says how rare a window is according to the model, but the model is not the world. Peaks
+above `LEVEL` (clusters six hours apart) occur at some rate nu and exceed it by beta on average.
+Both are learned from the series itself, shrunk towards what similar series have shown
+(`ThresholdPool`), which in turn is shrunk towards a simulated table
+(`detectors.state.threshold_priors`). The threshold that is passed as often as the budget allows is
 
-    beta log(nu / allowed)               or, where the tail is heavier than exponential,
-    beta (1 - xi) ((nu / allowed)^xi - 1) / xi
+    beta log(nu / allowed)               or, where the tail is heavier than exponential, beta (1 -
+    xi) ((nu / allowed)^xi - 1) / xi
 
 Source: the peaks-over-threshold method (Davison and Smith 1990, "Models for exceedances over high
 thresholds") with a generalised Pareto tail whose shape xi comes from the moments (Hosking and
-Wallis 1987), shrunk to 0.
+Wallis 1987), shrunk towards 0.
 
-What was learned may still be wrong for a series. So each page raises its limit by a step that fades
-as fast as pages are allowed (Gibbs and Candes 2021, "Adaptive conformal inference"): in the long
-run a series cannot spend more than its part, whatever its tail.
+What was learned may still be wrong for a series. So each page raises its threshold by a step that
+fades as fast as pages are allowed (Gibbs and Candes 2021, "Adaptive conformal inference"): in the
+long run a series cannot spend more than its part of the budget, whatever its tail.
 """
 
 import math
@@ -27,46 +27,47 @@ import msgspec
 from detectors.state.threshold_priors import Prior
 
 LEVEL: Final = 0.0
-"""By the model's own count passed by chance once a week."""
+"""Chance passes this score once a week, by the model's own count."""
 CLUSTER_HOURS: Final = 6.0
 GUARD_HOURS: Final = 24.0
-"""A peak teaches when it is a day old."""
+"""The threshold learns a peak once it is a day old."""
 WARM_UP_HOURS: Final = 336.0
-"""Peaks of the first two weeks teach nothing: the baseline was still a guess."""
+"""Peaks of the first two weeks are not learned, because the baseline was still a guess."""
 LEAST: Final = 0.5
 OWN_WEEKS: Final = 8.0
-"""How many weeks of its own it takes for a series to count as much as its pool."""
+"""Weeks of its own after which a series counts as much as its pool."""
 OWN_PEAKS: Final = 10.0
 POOL_WEEKS: Final = 40.0
 POOL_PEAKS: Final = 30.0
-"""The same of a pool against the table."""
+"""Peaks after which a pool counts as much as the table."""
 MOST_POOLED: Final = 400.0
 SHAPE_PEAKS: Final = 30.0
-"""How many peaks it takes for the moments to count as much as an exponential tail."""
+"""Peaks after which the moments count as much as an exponential tail."""
 MOST_SHAPE: Final = 0.4
 LEAST_SHAPE: Final = 0.01
 MOST_EXCESSES: Final = 4.0
-"""A peak teaches no more than so many mean excesses: a real incident is no false alarm ..."""
+"""A peak is learned as this many mean excesses at most, because a real incident is no false alarm
+..."""
 HITS_PER_EXCESS: Final = 1.0
-"""... but peaks that keep hitting that cap are no incidents: each hit raises it by as much."""
+"""... but peaks that keep hitting that cap are no incidents: each hit raises it by this much."""
 HALF_LIFE_WEEKS: Final = 26.0
-"""Of what a series has shown."""
+"""Half-life of what a series has shown."""
 MOST_WEEKS_AT_ONCE: Final = 1.0
-"""A silence of years is no proof of health."""
+"""Weeks of silence that are learned at once, at most: a silence of years is no proof of health."""
 STEP: Final = 0.7
-"""By how much a page raises the limit, in mean excesses."""
+"""How much a page raises the threshold, in mean excesses."""
 MOST_RAISED: Final = 4.0
 
 
 class ThresholdPool(msgspec.Struct, array_like=True):
-    """What the series of one tenant and class have shown together, faded."""
+    """What the series of one tenant and one rate class have shown together, fading with age."""
 
     weeks: float = 0.0
     peaks: float = 0.0
     excess: float = 0.0
 
     def take(self, excess: float) -> None:
-        """One of them had a peak; beyond `MOST_POOLED` the older ones fade."""
+        """Learn the peak of one of the series; beyond `MOST_POOLED` peaks the older ones fade."""
         self.peaks += 1.0
         self.excess += excess
         if self.peaks > MOST_POOLED:
@@ -77,7 +78,7 @@ class ThresholdPool(msgspec.Struct, array_like=True):
             )
 
     def prior(self, table: Prior) -> Prior:
-        """What is expected of a series of this class: *table* and what was seen."""
+        """Return what is expected of a series of this class, from *table* and what was seen."""
         return Prior(
             (self.peaks + table.per_week * POOL_WEEKS) / (self.weeks + POOL_WEEKS),
             (self.excess + table.excess * POOL_PEAKS) / (self.peaks + POOL_PEAKS),
@@ -85,27 +86,27 @@ class ThresholdPool(msgspec.Struct, array_like=True):
 
 
 class ComputedThreshold(NamedTuple):
-    """How a limit comes about: ``limit`` is the sum of what follows ``shape``, `LEAST` at least."""
+    """A threshold with terms: ``limit`` is the sum of those after ``shape``, `LEAST` at least."""
 
     limit: float
     allowed: float
-    """False pages a week that the series may spend."""
+    """False pages per week that the series may spend."""
     per_week: float
-    """Peaks a week above `LEVEL`."""
+    """Peaks per week above `LEVEL`."""
     excess: float
-    """By how much they exceed it on average."""
+    """Their mean excess over `LEVEL`."""
     shape: float
-    """Of the tail; 0 is exponential."""
+    """Shape of the tail; 0 is exponential."""
     reach: float
-    """What is passed as often as allowed."""
+    """The score that is passed as often as allowed."""
     by_pages: float
-    """By how much its pages have raised it, less those that people confirmed."""
+    """How much its pages have raised it, without those that people confirmed."""
     by_verdicts: float
-    """And verdicts."""
+    """How much verdicts have raised it."""
 
 
 class SeriesThreshold(msgspec.Struct, array_like=True):
-    """The limit of one series. Times are hours since 1970.
+    """The threshold of one series. Times are in hours since 1970.
 
     Example:
         >>> limit, pool, table = SeriesThreshold(0.0), ThresholdPool(), Prior(1.0, 1.0)
@@ -115,23 +116,23 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
 
     born: float
     counted: float = 0.0
-    """Until when its time is in `weeks`; 0: not at all."""
+    """The time up to which `weeks` is counted; 0: not at all."""
     weeks: float = 0.0
     peaks: float = 0.0
     excess: float = 0.0
     squares: float = 0.0
     hits: float = 0.0
-    """Peaks that were capped, faded."""
+    """Effective number of peaks that were capped."""
     raised: float = 0.0
-    """By how much pages have raised it, as of `raised_at`; fades at the rate that is allowed."""
+    """How much pages have raised it, as of `raised_at`; fades at the rate that is allowed."""
     raised_at: float = 0.0
     recent: list[tuple[float, float]] = []
-    """Clusters that are not a day old: when they began, and their peak."""
+    """Start and peak of the clusters that are less than a day old."""
     last: float = -1e9
     """When the score was last above the level."""
 
     def note(self, at: float, score: float) -> None:
-        """*score* was seen *at*; it teaches later, if it was the peak of its cluster."""
+        """Record a score; it is learned later if it is the peak of its cluster."""
         if score < LEVEL:
             return
         if self.recent and at - self.last <= CLUSTER_HOURS:
@@ -142,23 +143,23 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         self.last = at
 
     def elapse(self, at: float, pool: ThresholdPool, table: Prior) -> None:
-        """Time has come to *at*: quiet weeks teach as well."""
+        """Learn the time until *at*: quiet weeks lower the threshold."""
         self._learn(at, pool, pool.prior(table))
 
     def at(self, at: float, per_week: float, pool: ThresholdPool, table: Prior) -> float:
-        """The limit for *per_week* false pages a week; learns what is old enough *at*.
+        """Return the threshold for a number of false pages per week, and learn what is old enough.
 
         Args:
             at: Hours since 1970.
-            per_week: Pages a week that this series may spend.
-            pool: Of its class; learns with it.
+            per_week: False pages per week that this series may spend.
+            pool: The pool of its class; learns with it.
             table: What the class is expected to show.
         """
         self._learn(at, pool, pool.prior(table))
         return self.now(at, per_week, pool, table)
 
     def now(self, at: float, per_week: float, pool: ThresholdPool, table: Prior) -> float:
-        """The same as far as was learned already; changes nothing."""
+        """Return the same as `at` without learning anything."""
         return self.reckon(at, per_week, pool, table).limit
 
     def reckon(
@@ -170,16 +171,16 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         confirmed: Sequence[float] = (),
         raised: float = 0.0,
     ) -> ComputedThreshold:
-        """The same, and how it comes about; changes nothing.
+        """Return the threshold with its terms; changes nothing.
 
         Args:
             at: Hours since 1970.
-            per_week: Pages a week that this series may spend.
-            pool: Of its class.
+            per_week: False pages per week that this series may spend.
+            pool: The pool of its class.
             table: What the class is expected to show.
-            confirmed: When pages of this series went out (hours) that were true: what is left of
+            confirmed: Times of the true pages of this series, hours since 1970: what is left of
                 their steps is taken off again.
-            raised: By verdicts.
+            raised: How much verdicts raise it.
         """
         rate, excess = self.tail(pool.prior(table))
         fades = excess * STEP * per_week / 168.0
@@ -194,7 +195,7 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         )
 
     def expected(self, limit: float, pool: ThresholdPool, table: Prior) -> float:
-        """Pages a week by chance at *limit*, by all that was learned."""
+        """Return the pages per week that chance brings at *limit*, by all that was learned."""
         rate, excess = self.tail(pool.prior(table))
         shape, over = self._shape(), max(0.0, limit - LEVEL)
         if shape <= LEAST_SHAPE:
@@ -202,20 +203,20 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         return rate * float((1.0 + shape * over / (excess * (1.0 - shape))) ** (-1.0 / shape))
 
     def paged(self, at: float, per_week: float, pool: ThresholdPool, table: Prior) -> None:
-        """A page went out *at*: the limit rises, and falls again at the rate that is allowed."""
+        """Raise the threshold because of a page; it falls again at the rate that is allowed."""
         _, excess = self.tail(pool.prior(table))
         fading = excess * STEP * per_week * max(0.0, at - self.raised_at) / 168.0
         self.raised = min(max(0.0, self.raised - fading) + STEP * excess, MOST_RAISED * excess)
         self.raised_at = at
 
     def tail(self, prior: Prior) -> tuple[float, float]:
-        """Peaks a week, and their mean excess."""
+        """Return the peaks per week and their mean excess."""
         rate = (self.peaks + prior.per_week * OWN_WEEKS) / (self.weeks + OWN_WEEKS)
         excess = (self.excess + prior.excess * OWN_PEAKS) / (self.peaks + OWN_PEAKS)
         return rate, excess
 
     def _shape(self) -> float:
-        """Of the generalised Pareto tail, by its moments; 0 is exponential."""
+        """Return the shape of the generalised Pareto tail by its moments; 0 is exponential."""
         if self.peaks <= 3.0:
             return 0.0
         mean = self.excess / self.peaks
@@ -224,7 +225,7 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         return min(shape, MOST_SHAPE)
 
     def _reach(self, odds: float, excess: float) -> float:
-        """The excess that is passed once in *odds* peaks."""
+        """Return the excess that is passed once in *odds* peaks."""
         if odds <= 1.0:
             return 0.0
         shape = self._shape()

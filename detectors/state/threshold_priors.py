@@ -1,6 +1,6 @@
-"""What healthy series show, by kind and rate: where limits start from before they have learned.
+"""What healthy series show, by kind and rate: thresholds start from it before they have learned.
 
-Simulated by ``tests/bench/calibrate.py``, which prints what it finds beside `TABLE`.
+The table is simulated by ``tests/bench/calibrate.py``, which prints its result beside `TABLE`.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -9,13 +9,14 @@ Kind = Literal["area", "slice", "tenant"]
 KINDS: Final[tuple[Kind, ...]] = ("area", "slice", "tenant")
 
 SPLIT: Final[dict[Kind, float]] = {"area": 0.6, "slice": 0.25, "tenant": 0.15}
-"""Of the alert budget. Areas find most; slices what areas cannot see; the tenant what is broad."""
+"""Shares of the alert budget. Areas find most incidents, slices find what areas cannot see, and the
+tenant finds what is broad."""
 CLASSES: Final = (0.3, 3.0, 30.0)
-"""Upper bounds, customer-equivalents an hour, of all rate classes but the last."""
+"""Upper bounds of the rate classes but the last, customer-equivalents per hour."""
 
 
 class Prior(NamedTuple):
-    """The tail of a score: how often it passes 0, and by how much on average."""
+    """The tail of a score: peaks per week above 0, and their mean excess."""
 
     per_week: float
     excess: float
@@ -29,7 +30,7 @@ TABLE: Final[dict[Kind, tuple[Prior, ...]]] = {
 
 
 def rate_class(rate: float) -> int:
-    """Which class *rate* (customer-equivalents an hour) belongs to: a place in `TABLE`.
+    """Return the class of a rate (customer-equivalents per hour), an index into `TABLE`.
 
     Example:
         >>> [rate_class(rate) for rate in (0.05, 1.0, 200.0)]
