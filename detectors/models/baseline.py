@@ -1,21 +1,21 @@
 # whole: the numbers of one expectation are learned together
-"""What would be normal: the rate of a series by hour of the week, and how far it scatters.
+"""The baseline of a series: its rate by hour of the week, and its dispersion.
 
-    rate(hour) = level x the tenant's hour-of-week profile
-                       x own (weekday|weekend x hour) x own hour of week    x announced events
+    rate(hour) = level x the tenant's hour-of-week profile x own (weekday|weekend x hour) x own hour
+                       of week    x announced events
 
-Each factor is a gamma-shrunk ratio (n + k) / (e + k) of what came to what was expected. A young
-series thus has the tenant's profile, and grows its own. An hour teaches with weight 1 / (1 +
-dispersion x mean): a hundred tickets of one noisy hour are worth 1 / dispersion tickets, not a
-hundred. A day is learned whole, when it lies a day back, and its hours winsorised at four standard
-deviations, so that a spike neither raises its own bar nor is skipped (skipping censors one side and
-underestimates).
+Each factor is a gamma-shrunk ratio (n + k) / (e + k) of observed to expected tickets. So a young
+series has the tenant's profile and develops its own. An hour counts with weight 1 / (1 + dispersion
+x mean): a hundred tickets of one noisy hour are worth 1 / dispersion tickets, not a hundred. A day
+is learned as a whole once it lies a day back, with its hours winsorised at four standard
+deviations, so that a spike neither raises its own threshold nor is skipped (skipping would censor
+one side and underestimate).
 
-The noise has two scales, both estimated by clipped moments: hours differ (averages out over hours),
-and days differ (releases, weather: does not average out within the day).
+The noise has two scales, both estimated by clipped moments: hours differ (which averages out over
+hours), and days differ (releases, weather; which does not average out within the day).
 
-Learning by the day, in rows of numbers, makes a quiet series cost next to nothing, and what is due
-by any moment one addition away.
+Learning by the day, in arrays, makes a quiet series cost next to nothing, and what is expected by
+any moment is one addition away.
 """
 
 import math
@@ -36,65 +36,72 @@ __all__ = ["Baseline", "Context", "Profile"]
 YOUNG_HOURS: Final = 336
 """Until this age days are learned as they end: a young series has more to gain than to lose."""
 NEWBORN_HOURS: Final = 72
-"""Until this age even hours are."""
+"""Until this age hours are learned as they end."""
 LONGEST_HOLD_HOURS: Final = 120
-"""What came during a slow rise that may be an incident is learned no later than this."""
+"""Tickets of a slow rise that may be an incident are learned after this time at the latest."""
 LONGEST_GAP_HOURS: Final = 1_344
-"""After eight silent weeks older silence teaches nothing more."""
+"""Silence beyond eight weeks is not learned."""
 LATE_DEVIATIONS: Final = 4.0
-"""Of a day's count: what comes late for learned hours teaches no more than a day and so much."""
+"""Late tickets for learned hours count, each day, for the day's expectation and this many standard
+deviations of it."""
 DAY_CLIP: Final = 2.25
-"""A day's squared deviation counts for no more than so many variances: holidays, incidents and
-quiet weeks are not the noise of ordinary days."""
+"""A day's squared deviation counts for this many variances at most: holidays, incidents and quiet
+weeks are not the noise of ordinary days."""
 DAY_CLIP_KEEPS: Final = 0.778
-"""What is left of a normal variance that is clipped so."""
+"""The share of a normal variance that remains after that clipping."""
 LEAST_DISPERSION: Final = 0.003
 LEAST_RATE: Final = 1e-4
-"""Tickets an hour; a series is never expected to be quieter."""
+"""Tickets per hour; no series is expected to be quieter."""
 
 _WORKDAY_FADE: Final = 1.0 - (1.0 - SEASON_DECAY) / 5.0
 _WEEKEND_FADE: Final = 1.0 - (1.0 - SEASON_DECAY) / 2.0
 _FADES: Final = np.array([_WORKDAY_FADE] * 24 + [_WEEKEND_FADE] * 24)
 _HOUR_FADE: Final = 0.999
 _DAY_FADE: Final = 0.98
-"""Of what is known of the dispersions: time constants six and seven weeks."""
+"""Fading of the dispersions: time constants of six and seven weeks."""
 _OWN_DAY: Final = 3.0
 _OWN_WEEK: Final = 50.0
 QUIET_SHARE: Final = 0.85
-"""A level is not thought to have fallen below so much of what it was over the last two months."""
+"""A level never falls below this share of its average over the last two months."""
 _LONG_DECAY: Final = 0.5 ** (1 / 840)
 SPARSE_RATE: Final = 0.25
-"""Customer-equivalents an hour below which a series has the tenant's season and none of its own."""
+"""Customer-equivalents per hour below which a series has the tenant's season and none of its
+own."""
 LEVEL_TICKETS: Final = 200.0
-"""Tickets that a level rests on at least, if they come within eight weeks."""
+"""Tickets that a level is based on at least, if they arrive within eight weeks."""
 _LEAST_IGNORANCE: Final = 0.005
 _GROWN_HOURS: Final = 2_016
-"""After twelve weeks the ignorance of youth is gone."""
+"""After twelve weeks a series is no longer young."""
 
 
 class Baseline(msgspec.Struct, array_like=True):
-    """Rate and scatter of one series. Hours are counted from 1970 UTC.
+    """Rate and dispersion of one series. Hours are counted from 1970 UTC.
 
-    Use `advance` to come to a moment, then read `due_at`; `add` what comes. Days are learned on
-    the way.
+    Call `advance` to reach an hour, then read `rate`; `add` tickets. Days are learned on the way.
+
+    Array shapes: `rates` has one entry for each of the 23 to 25 hours of the local day;
+    `day_observed` and `day_expected` have 48, the hours of a weekday and of a weekend day;
+    `week_observed` and `week_expected` have 168, the hours of the week from Monday 0:00 local time.
     """
 
     born: int
     """The first hour."""
     hour: int
-    """The hour that runs."""
+    """The current hour."""
     learned: int
-    """Hours before this one are learned; from here on they stand in `pending`."""
+    """Hours before this one are learned; the counts of later ones are in `pending`."""
     start: int = 0
-    """The first hour of `rates`: of the local day that runs."""
+    """The first hour of `rates`, which is the first of the current local day."""
     rates: Floats = msgspec.field(default_factory=lambda: zeros(0))
-    """Customer-equivalents an hour, expected in the hours of the day."""
+    """Expected customer-equivalents per hour, for the hours of the current local day."""
     expected_before: float = 0.0
-    """Expected from birth to `start`."""
+    """Customer-equivalents expected from birth to `start`."""
     squares_before: float = 0.0
-    """The same of the square of each hour's rate."""
+    """Sum of (expected rate per hour) squared from birth to `start`; needed for the variance of a
+    window."""
     observed: float = 0.3
-    """Customer-equivalents the level rests on, faded. The weak start: one an hour, or anything."""
+    """Effective number of customer-equivalents that the level is based on. It starts with little
+    weight at one per hour."""
     expected: float = 0.3
     long_observed: float = 0.3
     """Like `observed`, remembered for longer: a quiet week is not a new normal."""
@@ -109,29 +116,34 @@ class Baseline(msgspec.Struct, array_like=True):
     day_moment: float = 8.0
     day_weight: float = 400.0
     day_so_far: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Of the day that is being learned: came, due, sum of due^2."""
+    """Of the day that is being learned: observed, expected, and the sum of squared expectations."""
     today_observed: float = 0.0
-    """Of the hours of the day that are over, each bounded and weighted by what it tells."""
+    """Observed in the past hours of today, each hour bounded and weighted by its information."""
     today_hour: int = 0
-    """The first hour that is not in it."""
+    """The first hour that is not included in `today_observed`."""
     late: float = 0.0
-    """What came today for hours that were learned already."""
+    """Customer-equivalents that arrived today for hours that were learned already."""
     hour_dispersion: float = 0.05
     day_dispersion: float = 0.02
     ignorance: float = 5.0
-    """Relative variance of the rate from not knowing it better."""
+    """Relative variance of the rate because it is not known exactly."""
     gaps: list[tuple[int, int]] = []
-    """Hours in which the feed was silent: they teach nothing."""
+    """Begin and end (exclusive) of the hours without a feed; they are not learned."""
 
     @classmethod
     def starting(cls, hour: int, context: Context) -> "Baseline":
-        """A series whose first hour is *hour*."""
+        """Return the baseline of a series whose first hour is *hour*."""
         self = cls(born=hour, hour=hour, learned=hour, today_hour=hour)
         self._expect(day_of(hour, *zone(context)), context)
         return self
 
     def add(self, hour: int, weight: float) -> bool:
-        """*weight* customer-equivalents came in *hour*. False where it is learned, or too early."""
+        """Count customer-equivalents in an hour.
+
+        Returns:
+            Whether they were counted: False if the hour is learned already, or before the series
+            began.
+        """
         if hour < self.learned:
             return False
         self.pending[hour] = max(0.0, self.pending.get(hour, 0.0) + weight)
@@ -140,9 +152,16 @@ class Baseline(msgspec.Struct, array_like=True):
     def learn_late(
         self, hour: int, weight: float, context: Context, *, bounded: bool = False
     ) -> bool:
-        """A ticket of history for an hour that is learned already: raise what came.
+        """Learn a late ticket of an hour that is learned already.
 
-        By as much as has not faded since. False where the hour lies before the series was born.
+        Args:
+            hour: When it was created, hours since 1970.
+            weight: Customer-equivalents.
+            context: The context of the series.
+            bounded: Whether many late tickets in a day teach little.
+
+        Returns:
+            Whether it was learned: False if the hour is before the series began.
         """
         if hour < self.born:
             return False
@@ -160,15 +179,15 @@ class Baseline(msgspec.Struct, array_like=True):
 
     @property
     def rate(self) -> float:
-        """Customer-equivalents expected in the hour that runs."""
+        """Expected customer-equivalents in the current hour."""
         return self.rates[self.hour - self.start]
 
     def rate_at(self, hour: int) -> float:
-        """The same of any hour: of another day as of this one, for want of better."""
+        """Return the expected rate of any hour; of other days as of the current one."""
         return self.rates[(hour - self.start) % len(self.rates)]
 
     def expected_between(self, begin: int, end: int, context: Context) -> float:
-        """Expected from hour *begin* to before *end*, a week at most, each day by its season."""
+        """Return what is expected from *begin* to before *end*, a week at most."""
         total, level = 0.0, self.observed / self.expected
         end = min(end, begin + SLOTS)
         while begin < end:
@@ -180,10 +199,14 @@ class Baseline(msgspec.Struct, array_like=True):
         return total
 
     def advance(self, hour: int, context: Context, suspect: int | None = None) -> bool:
-        """Come to *hour*: learn the days that are old enough, expect the day that runs anew.
+        """Move to an hour: learn old days, and compute the rates of the current one.
 
-        What came since the hour *suspect* is learned later, if there is one: a slow rise must not
-        raise its own bar. Later, not never, and `LONGEST_HOLD_HOURS` at most.
+        Args:
+            hour: Hours since 1970.
+            context: The context of the series.
+            suspect: The hour from which a slow rise may be an incident: its tickets are learned
+                later, at most `LONGEST_HOLD_HOURS` later, so that it does not raise its own
+                threshold. None: there is no such rise.
 
         Returns:
             Whether the rates of the day were computed anew.
@@ -205,9 +228,9 @@ class Baseline(msgspec.Struct, array_like=True):
         return Totals(self.rates, self.expected_before, self.squares_before, self.hour_dispersion)
 
     def today_so_far(self, totals: Totals) -> tuple[float, float]:
-        """What came and what was due in the hours of the day that are over, weighted.
+        """Return observed and expected of the past hours of today, weighted.
 
-        For a gamma filter of today's level. Each hour counts with the weight of what it tells.
+        They are the evidence of a gamma filter of today's level.
         """
         hour = self.hour
         if hour - self.born <= NEWBORN_HOURS:
@@ -229,26 +252,26 @@ class Baseline(msgspec.Struct, array_like=True):
         return self.today_observed, totals.information[hour - self.start]
 
     def rebase(self, factor: float) -> None:
-        """The level is *factor* times what was thought: a new normal, from this hour on."""
+        """Multiply the level by *factor* from the current hour on: a new normal."""
         self.expected /= factor
         self.long_expected /= factor
         into = self.hour - self.start
         self.rates = array("f", [*self.rates[:into], *(r * factor for r in self.rates[into:])])
 
     def mature(self) -> None:
-        """As if it were old enough that nothing is laid on youth."""
+        """Drop the uncertainty of a young series."""
         self.born -= _GROWN_HOURS
         self.ignorance = _LEAST_IGNORANCE + 1.0 / self.observed
 
     def mark_gap(self, begin: int, end: int) -> None:
-        """From hour *begin* to before *end* the feed was silent: those hours teach nothing."""
+        """Exclude the hours from *begin* to before *end* from learning: there was no feed."""
         self.gaps = [*(gap for gap in self.gaps if gap[1] > self.learned), (begin, end)][-8:]
 
     def _in_gap(self, hour: int) -> bool:
         return any(begin <= hour < end for begin, end in self.gaps)
 
     def inherit(self, other: "Baseline", share: float, context: Context) -> None:
-        """This series carries on what *other* was, at *share* of its level."""
+        """Continue what another baseline has learned, at *share* (0 to 1) of its level."""
         for name in _INHERITED:
             value = getattr(other, name)
             setattr(self, name, value[:] if isinstance(value, array) else value)
@@ -258,7 +281,7 @@ class Baseline(msgspec.Struct, array_like=True):
         self._expect(day_of(self.hour, *zone(context)), context)
 
     def _skip_to(self, hour: int, context: Context) -> None:
-        """Skip what is beyond eight weeks of silence: it teaches nothing more."""
+        """Skip the part of a silence that is longer than eight weeks."""
         if hour > self.hour:
             self.pending = {}
             self.day_so_far = (0.0, 0.0, 0.0)
@@ -269,14 +292,14 @@ class Baseline(msgspec.Struct, array_like=True):
             self._expect(day, context)
 
     def _close_day(self, until: int) -> None:
-        """Count what was due in the day that runs; today's level begins anew."""
+        """Add the expectation of the current day to the totals, and begin today's level anew."""
         totals = self.totals()
         self.expected_before = totals.expected[-1]
         self.squares_before = totals.squares[-1]
         self.today_observed, self.today_hour, self.late = 0.0, until, 0.0
 
     def _enter_day(self, context: Context, suspect: int | None) -> None:
-        """The next day begins: learn what is old enough, and expect its hours."""
+        """Begin the next day: learn what is old enough, and compute its rates."""
         yesterday, begin = self.start, self.start + len(self.rates)
         self._close_day(begin)
         self.hour = begin
@@ -287,7 +310,7 @@ class Baseline(msgspec.Struct, array_like=True):
         self._expect(day_of(begin, *zone(context)), context)
 
     def _expect(self, day: Day, context: Context) -> None:
-        """The rates of *day*, as far as is known now; of the hours that are over they stay."""
+        """Compute the rates of a day; those of past hours stay."""
         level = max(
             self.observed / self.expected, QUIET_SHARE * self.long_observed / self.long_expected
         )
@@ -311,7 +334,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.ignorance += 2.0 * math.exp(-tenant_age / 100.0)
 
     def _is_sparse(self, context: Context) -> bool:
-        """Whether there is too little to learn a season of its own from: the shared one will do."""
+        """Whether there are too few tickets to learn a season; then the tenant's is used."""
         return (
             self.observed < SPARSE_RATE * self.expected
             and not context.teaches
@@ -320,7 +343,7 @@ class Baseline(msgspec.Struct, array_like=True):
         )
 
     def _learn_sparse(self, day: Day, begin: int, end: int, context: Context) -> None:
-        """Learn the hours from *begin* to before *end*: the level, and how far days scatter."""
+        """Learn level and dispersion of days from the hours *begin* to before *end*."""
         factors = context.profile.of_day(day)
         season = sum(factors[begin - day.start : end - day.start])
         level = self.observed / self.expected
@@ -353,7 +376,7 @@ class Baseline(msgspec.Struct, array_like=True):
         return result
 
     def _learn_level(self, observed: float, expected: float, decay: float, hours: int) -> None:
-        """So much *came* where the season alone was *due*, in so many *hours*."""
+        """Learn the level: *observed* tickets where the season alone expects *expected*."""
         self.observed = self.observed * decay + observed
         self.expected = self.expected * decay + expected
         longer = decay if self.hour - self.born < YOUNG_HOURS else max(decay, _LONG_DECAY**hours)
@@ -361,9 +384,10 @@ class Baseline(msgspec.Struct, array_like=True):
         self.long_expected = self.long_expected * longer + expected
 
     def _level_decay(self) -> float:
-        """Of the level, an hour: half-life a quarter of the age, one day to one week.
+        """Return the decay of the level per hour: half-life a quarter of the age, a day to a week.
 
-        Longer where tickets are few, up to eight weeks: there chance hides more than drift does.
+        It is longer where tickets are few, up to eight weeks: there chance hides more than drift
+        does.
         """
         longest = min(max(168.0, LEVEL_TICKETS * self.expected / self.observed), 1_344.0)
         half_life = min(max(0.25 * (self.hour - self.born), 24.0), longest)
@@ -444,7 +468,7 @@ class Baseline(msgspec.Struct, array_like=True):
     def _learn_dispersion(
         self, counts: Row, kept: Row, means: Row, deviations: Row, *, whole: bool
     ) -> None:
-        """Moments of hours and of days, clipped, and weighted by what each can tell."""
+        """Learn the moments of hours and days, clipped and weighted by their information."""
         dispersion = self.hour_dispersion + self.day_dispersion
         reach = (2.0 + 1.5 / (1.0 + means)) * deviations
         off = np.minimum(np.maximum(counts - means, -reach), reach)
@@ -457,7 +481,14 @@ class Baseline(msgspec.Struct, array_like=True):
         self._learn_day(float(kept.sum()), float(means.sum()), squares, whole=whole)
 
     def _learn_day(self, kept: float, mean: float, squared: float, *, whole: bool) -> None:
-        """The moment of a day, once it is *whole*: what came and was due of it, and its squares."""
+        """Add hours to the current day; learn its moment once the day is complete.
+
+        Args:
+            kept: Observed customer-equivalents, winsorised.
+            mean: Expected customer-equivalents.
+            squared: Sum of the squared expectations of the hours.
+            whole: Whether the day is complete.
+        """
         observed, expected, squares = self.day_so_far
         observed, expected, squares = observed + kept, expected + mean, squares + squared
         self.day_so_far = (observed, expected, squares)

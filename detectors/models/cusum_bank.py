@@ -52,29 +52,30 @@ from detectors.models.baseline import Baseline, Context
 from detectors.models.window_score import WindowEvidence, combine_windows, evidence_of
 
 NEW_NORMAL_HOURS: Final = 48.0
-"""A window that is this long and beyond doubt is no spike any more: the level is re-based."""
+"""A window longer than this that is beyond doubt is no spike any more: the level is rebased."""
 NEW_NORMAL_RATIO: Final = 1.3
 NEW_NORMAL_DOUBT: Final = 9.0
-"""Log ratio that counts as beyond doubt."""
+"""The log ratio from which a window is beyond doubt."""
 TODAY_BOUNDS: Final = (0.7, 1.5)
-"""Today's level is taken for no more than this, or a ramp would hide in it."""
+"""Bounds of the factor of today's level; beyond them a ramp would hide in it."""
 
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0)
 LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0, 48.0)
-"""A window that is older begins anew: nothing is blamed on last month."""
+"""A longer window begins anew: nothing is attributed to last month."""
 _ALL_STARTS: Final = HOURS_PER_WEEK * len(MULTIPLES)
 FIRST_HOURS: Final = 2
-"""Of a tenant; in them no window is longer than the hour, since each hour mends the rates."""
+"""In the first hours of a tenant no window is longer than an hour, because each hour corrects the
+rates."""
 JUDGED_ABOVE: Final = 1.5
-"""A member whose CUSUM is lower adds nothing that matters."""
+"""A window whose CUSUM is lower adds nothing that matters."""
 SUSPECT: Final = 4.0
 """A slow member with a CUSUM above this may be seeing the start of an incident."""
 SHORTEST_HOURS: Final = 1.0 / 60.0
-"""A window is judged as if it were this long: many feeds know no better than the minute."""
+"""A window is scored as if it lasted at least this long: many feeds are exact to the minute."""
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
-    """What runs in one member of the bank. Times: hours since 1970."""
+    """A running window of one member of the bank. Times are in hours since 1970."""
 
     cusum: float = 0.0
     starts: float = 0.0
@@ -83,11 +84,11 @@ class Window(msgspec.Struct, array_like=True, gc=False):
     start: float = 0.0
     expected_at_start: float = 0.0
     squares_at_start: float = 0.0
-    """Running total of each hour's squared rate, less what of the first hour is not inside."""
+    """Running total of the squared rates at the start of the window."""
     tickets: int = 0
     customers: int = 0
     today_observed: float = 0.0
-    """What today had told before the window began; see `Baseline.today_so_far`."""
+    """Observed today before the window began; see `Baseline.today_so_far`."""
     today_expected: float = 0.0
 
 
@@ -95,9 +96,9 @@ class _State(msgspec.Struct, array_like=True):
     baseline: Baseline
     windows: list[Window] = msgspec.field(default_factory=lambda: [Window() for _ in MULTIPLES])
     expected: float = 0.0
-    """Expected from birth to the last ticket."""
+    """Customer-equivalents expected from birth to the last ticket."""
     at: float = 0.0
-    """When that was, in hours since 1970."""
+    """The time of the last ticket, hours since 1970."""
 
 
 class CusumBank(Model):
@@ -292,24 +293,24 @@ class CusumBank(Model):
         return self
 
     def _suspect(self) -> int | None:
-        """Since when complaints may be coming faster, slowly; None: they do not seem to."""
+        """Return the hour from which complaints may be rising slowly, or None."""
         slow = [window for window in self._state.windows[:2] if window.cusum > SUSPECT]
         return int(min(window.start for window in slow)) if slow else None
 
     def _look(self) -> None:
-        """Derive from the state what is read most."""
+        """Derive from the state what is read most often."""
         baseline = self._state.baseline
         self._totals = baseline.totals()
         self._steps = _steps(baseline)
 
     def _expected(self, at: float) -> float:
-        """Expected from birth until *at* (hours), within the hour that runs."""
+        """Return what is expected from birth until *at*, hours since 1970."""
         baseline = self._state.baseline
         into = baseline.hour - baseline.start
         return self._totals.expected[into] + self._totals.rates[into] * (at - baseline.hour)
 
     def _fold(self, at: float, weight: float, last_seen: float, until: float) -> Score:
-        """Take one more ticket into every window, and judge where it may matter."""
+        """Count a ticket in every window, and return the score where one may matter."""
         state = self._state
         expected = self._expected(at)
         step, hours = expected - state.expected, at - state.at
@@ -352,7 +353,7 @@ class CusumBank(Model):
         return self._score(at, expected) if judged else _NO_SCORE
 
     def _begin(self, at: float) -> tuple[float, float, float]:
-        """Of a window that begins *at*: squares before it, and what today had told."""
+        """Return the totals that a window needs which begins *at* (hours since 1970)."""
         baseline, totals = self._state.baseline, self._totals
         into = baseline.hour - baseline.start
         outside = totals.rates[into] * (baseline.hour + 1 - at)
@@ -436,7 +437,7 @@ def _new_normal(windows: Sequence[WindowEvidence], at: float) -> float:
 
 
 def _steps(baseline: Baseline) -> tuple[tuple[float, float], ...]:
-    """Of each member, what a ticket adds to its CUSUM, and what an expected one takes away."""
+    """Return, for each member, the CUSUM's gain per ticket and its loss per expected ticket."""
     rate = baseline.rate
     size = 1.0 / baseline.hour_dispersion
     before = rate + size

@@ -1,4 +1,4 @@
-"""What the series of a tenant share: the shape of its week, and what is known of its days."""
+"""What the series of a tenant share: the weekly profile, and the calendar."""
 
 from array import array
 from typing import Final
@@ -14,40 +14,40 @@ from detectors.foundation.state_codec import Floats
 Row = npt.NDArray[np.float64]
 
 SEASON_DECAY: Final = 0.5 ** (1 / 6)
-"""Of what a season rests on, a week: half-life six weeks."""
+"""Weekly decay of a season: half-life six weeks."""
 _PROFILE: Final = 2.0
 
 
 def zeros(length: int) -> Floats:
-    """A compact row of zeros."""
+    """Return a compact array of *length* zeros."""
     return array("f", bytes(4 * length))
 
 
 def view(row: Floats) -> npt.NDArray[np.float32]:
-    """*row* as an array that shares its memory."""
+    """Return *row* as a numpy array that shares its memory."""
     return np.frombuffer(row, dtype=np.float32)
 
 
 class Profile(msgspec.Struct, array_like=True, dict=True):
-    """Hour-of-week shape of a whole tenant: what its areas share. Mean 1 over a week, roughly."""
+    """The hour-of-week profile of a tenant; its mean over a week is about 1."""
 
     observed: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
     expected: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
 
     def at(self, slots: npt.NDArray[np.intp]) -> Row:
-        """Factors of the hours of week *slots*."""
+        """Return the factors of the hours of the week *slots* (0 to 167), one for each."""
         factors: Row = view(self.observed)[slots] / view(self.expected)[slots].astype(np.float64)
         return factors
 
     def of_day(self, day: Day) -> list[float]:
-        """The same of a whole day; kept until something is learned, since all areas ask for it."""
+        """Return the factors of a whole day; cached, because all areas need them."""
         kept: dict[int, list[float]] = self.__dict__.setdefault("days", {})
         if day.start not in kept:
             kept[day.start] = self.at(day.slots).tolist()
         return kept[day.start]
 
     def learn(self, slots: npt.NDArray[np.intp], observed: Row, expected: float) -> None:
-        """The hours *slots* are over: *came* tickets where the level alone said *due*."""
+        """Learn the hours *slots*: *observed* tickets where the level expected *expected*."""
         self.__dict__.pop("days", None)
         mine = view(self.observed)
         mine[slots] = mine[slots] * SEASON_DECAY + observed / expected
@@ -56,19 +56,19 @@ class Profile(msgspec.Struct, array_like=True, dict=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What a baseline is told about the world around its series."""
+    """What a baseline knows of its tenant."""
 
     calendar: Calendar = Calendar()
     profile: Profile
     area: str = ""
-    """For announced events; empty: the tenant as a whole."""
+    """The area, for announced events; empty: the tenant's own series."""
     tenant_born: int
     """The tenant's first hour."""
     teaches: bool = False
-    """Whether this is the tenant's own baseline, which makes the profile."""
+    """Whether this is the tenant's own baseline, which learns the profile."""
 
 
 def zone(context: Context) -> tuple[str, str, str]:
-    """Whose days: time zone, country, subdivision."""
+    """Return time zone, country and subdivision, which determine local days."""
     calendar = context.calendar
     return calendar.timezone, calendar.country, calendar.subdivision

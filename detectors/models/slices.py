@@ -1,20 +1,20 @@
 # whole: the slices of an area share their windows and their learned shares
-"""The values of an area's dimensions, each against the rest of its area.
+"""Slices: the values of an area's dimensions, each compared with the rest of its area.
 
 An incident of one app version is lost in a big area's total, but not in that version's own count. A
 slice is compared with the rest of its area, so that noise, holidays and incidents of the whole area
 cancel. Given what the rest did since the window began, the slice's count is negative binomial:
 
-    rest ~ its own mean x a factor G, G gamma with mean 1 and the variance v that the area has
-    mean = share x M x (1/v + rest) / (1/v + (1 - share) x M), or what the rest alone says, if more
-    1 / size = 1 / (1/v + rest)  +  1 / (tickets the share rests on)  +  clumping
+    rest ~ its own mean x a factor G, G gamma with mean 1 and the variance v that the area has mean
+    = share x M x (1/v + rest) / (1/v + (1 - share) x M), or what the rest alone says, if more 1 /
+    size = 1 / (1/v + rest)  +  1 / (tickets the share is based on)  +  clumping
 
 with M expected of the area. The score is that of `detectors.models.cusum_bank`, over the mean of
-the live slices. A value never seen before has the share that such values had lately (Good 1953,
-"The population frequencies of species"); a share that changes in the rest of the tenant, as that
-of a version rolled out everywhere does, is expected to change here as well.
+the live slices. A value never seen before is expected to have the share that such values had
+recently (Good 1953, "The population frequencies of species"); a share that changes in the rest of
+the tenant, as that of a version rolled out everywhere does, is expected to change here as well.
 
-Shares are learned by the day, from days that lie a day back, each value's count winsorised.
+Shares are learned by the day, from days that lie a day back, with each value's count winsorised.
 """
 
 import math
@@ -37,36 +37,37 @@ from detectors.models.tenant_shares import HALF_LIVES, MOST_USUAL, Shares, Usual
 from detectors.models.window_score import combine_windows, evidence_of
 
 MOST_VALUES: Final = 32
-"""Of the dimensions that are counted, to explain episodes, and not watched."""
+"""Values of the dimensions that are counted to explain episodes but are not watched."""
 MOST_SLICES: Final = 48
-"""Of one area; beyond it a new value takes the place of the one with the fewest tickets, of those
-whose windows do not run if there are any."""
+"""Slices of one area. Beyond this number a new value replaces the slice with the fewest tickets,
+among those without running windows if there are any."""
 TREND_TICKETS: Final = 20.0
-"""How many tickets of late it takes for a change elsewhere to count half."""
+"""Recent tickets after which a change elsewhere counts half."""
 MOST_TREND: Final = 4.0
 MULTIPLES: Final = (2.5, 6.0)
 LONGEST_HOURS: Final = 48.0
 LEAST_KNOWN: Final = 40.0
-"""Customer-equivalents an area must have learned from before its slices are judged."""
+"""Customer-equivalents that an area must have learned from before its slices are scored."""
 LEAST_AGE_HOURS: Final = 336.0
 _FADE: Final = 0.5 ** (1.0 / 28.0)
-"""Of what is known of shares, a day: half-life four weeks ..."""
+"""Daily decay of what is known of shares: half-life four weeks ..."""
 _QUICK_FADE: Final = 0.5 ** (1.0 / 3.0)
-"""... and of what the last days say, which counts for more: versions come and go."""
+"""... and of what the last days say, which counts for more, because versions come and go."""
 LONG_TICKETS: Final = 20.0
-"""How many tickets of the last days outweigh the four weeks."""
+"""Tickets of the last days that outweigh the four weeks."""
 YOUNG_HOURS: Final = 168.0
-"""A value first seen less than so long ago is expected to have the share it has elsewhere."""
+"""A value younger than this is expected to have the share that it has elsewhere."""
 OF_AN_AREA: Final = f"issue_type{SEPARATOR}"
-"""Issue types are an area's own: how they fare in other areas says nothing."""
+"""Issue types belong to one area: their shares in other areas say nothing."""
 ROUTINE: Final = f"app_version{SEPARATOR}"
 ROUTINE_SHARE: Final = 0.02
-"""New versions are no news: one never seen before is expected to have this share at least."""
+"""A new version is routine: it is expected to have at least this share."""
 BLOCK_HOURS: Final = 6.0
-"""Stretches over which the clumping of a slice is estimated."""
+"""Length of the blocks over which the clumping of a slice is estimated."""
 _CLUMP_FADE: Final = 0.995
 _CLUMP_PRIOR: Final = (0.05, 60.0)
-"""Relative variance that a share has from block to block, and how much that rests on."""
+"""Relative variance of a share from block to block, and the effective number of blocks behind
+it."""
 JUDGED_FROM: Final = 2.0
 """A window whose CUSUM is lower adds nothing that matters."""
 SHORTEST_HOURS: Final = 1.0 / 60.0
@@ -76,7 +77,7 @@ _MEMBERS: Final = tuple((m - 1.0, math.log(m), m) for m in MULTIPLES)
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
-    """What runs in one member; ``expected`` and ``seen`` are the area's, at the window's start."""
+    """A running window; ``expected`` and ``seen`` are those of the area at its start."""
 
     cusum: float = 0.0
     observed: float = 0.0
@@ -91,33 +92,33 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     """One value of one dimension."""
 
     known: float = 0.0
-    """Customer-equivalents of learned days, faded."""
+    """Customer-equivalents of learned days, fading slowly."""
     recent: float = 0.0
-    """The same, faded quickly."""
+    """Customer-equivalents of learned days, fading quickly."""
     yesterday: float = 0.0
     today: float = 0.0
     block: float = 0.0
     share: float = 0.0
-    """What it was expected to have when a ticket last came."""
+    """The share that was expected at the last ticket, 0 to 1."""
     clump: float = _CLUMP_PRIOR[0] * _CLUMP_PRIOR[1]
     clump_days: float = _CLUMP_PRIOR[1]
     born: float = 0.0
-    """When it was first seen, in hours since 1970."""
+    """When it was first seen, hours since 1970."""
     novel: bool = True
     recent_units: tuple[float, float] = (0.0, 0.0)
-    """As in `Shares`, and in its units."""
+    """Recent tickets as `Shares` counts them, in its units."""
     expected: float = 0.0
-    """The area's, when a ticket last came."""
+    """What the area expected at the last ticket."""
     rest: float = 0.0
-    """What the area's other values had seen then."""
+    """What the other values of the area had observed at the last ticket."""
     seen: float = 0.0
     """Customer-equivalents since it was first seen."""
     windows: list[Window | None] = msgspec.field(default_factory=lambda: [None] * len(MULTIPLES))
-    """As many as `MULTIPLES`; those of a single ticket are forgotten after a while."""
+    """One for each of `MULTIPLES`; None if there is none."""
 
 
 class Value(msgspec.Struct, array_like=True, gc=False):
-    """One value of a dimension that is counted only; the fields are those of `Slice`."""
+    """A value that is counted but not watched; the fields are those of `Slice`."""
 
     known: float = 0.0
     recent: float = 0.0
@@ -129,19 +130,19 @@ _NOTHING: Final = Value()
 
 
 class Area(NamedTuple):
-    """What a slice is told of its area, now."""
+    """What a slice needs to know of its area now."""
 
     expected: float
-    """Expected since birth; grows with time."""
+    """Customer-equivalents expected since the area was first seen; grows with time."""
     seen: float
-    """Came since birth; grows with each ticket."""
+    """Customer-equivalents observed since then; grows with each ticket."""
     rate: float
     variance: float
     age_hours: float
 
 
 class SliceScore(NamedTuple):
-    """The slice that scored highest."""
+    """The slice with the highest score."""
 
     score: Score
     key: str
@@ -163,21 +164,21 @@ class Slices(msgspec.Struct, array_like=True):
     of: dict[str, Slice] = {}
     day: int = 0
     known: float = 0.0
-    """Customer-equivalents of learned days, faded, of the whole area."""
+    """Customer-equivalents of learned days of the whole area, fading slowly."""
     recent: float = 0.0
     yesterday: float = 0.0
     today: float = 0.0
     block_of: int = 0
     block: float = 0.0
-    """Customer-equivalents of the block that runs."""
+    """Customer-equivalents of the current block."""
     novelties: float = 0.5
-    """How many values were new, faded as `known` is."""
+    """Effective number of new values, fading like `known`."""
     recent_units: tuple[float, float] = (0.0, 0.0)
-    """As in `Shares`, and in its units."""
+    """Recent tickets as `Shares` counts them, in its units."""
     since: float = 0.0
-    """When those units began."""
+    """When those units began, hours since 1970."""
     others: dict[str, Value] = {}
-    """By key: values that are counted and not watched."""
+    """Values that are counted but not watched, by key."""
 
     def observe(
         self,
@@ -190,19 +191,20 @@ class Slices(msgspec.Struct, array_like=True):
         *,
         teaches: bool = True,
     ) -> SliceScore | None:
-        r"""Take in one ticket of the area, whose values are *keys*.
+        r"""Count a ticket of the area in its slices, and return the highest score among them.
 
         Args:
             at: Hours since 1970.
             weight: Customer-equivalents.
-            last_seen: When its customer was last seen in the area, hours; minus infinity: never.
-            keys: One per dimension that the ticket has: ``dimension + "\x1f" + value``.
-            area: The area, this ticket included.
-            shares: Of the tenant; takes the ticket in ...
-            teaches: ... unless nobody knows the area.
+            last_seen: When its customer was last seen in the area, hours since 1970; minus
+                infinity: never.
+            keys: The keys of its watched values, one for each dimension that the ticket has.
+            area: The area, including this ticket.
+            shares: The shares of the tenant.
+            teaches: Whether the ticket counts in *shares*; False for an unknown area.
 
         Returns:
-            The most surprising slice that ends with this ticket, if one is at all.
+            The most surprising slice that the ticket belongs to, or None if none has a score.
         """
         block = int(at // BLOCK_HOURS)
         if block != self.block_of:
@@ -234,7 +236,7 @@ class Slices(msgspec.Struct, array_like=True):
         return best
 
     def withdraw(self, at: float, weight: float, keys: tuple[str, ...]) -> None:
-        """Take back a ticket that was counted *at* (hours)."""
+        """Take back a ticket with the values *keys* that was counted *at* (hours since 1970)."""
         for key in keys:
             slice_ = self.of.get(key)
             if slice_ is None:
@@ -248,7 +250,7 @@ class Slices(msgspec.Struct, array_like=True):
                     window.customers = max(0, window.customers - (weight >= 1.0))
 
     def count(self, weight: float, keys: Sequence[str]) -> None:
-        """The values of the same ticket that are not watched; after `observe`."""
+        """Count the values of a ticket that are not watched; call it after `observe`."""
         for key in keys:
             value = self.others.get(key)
             if value is None:
@@ -259,7 +261,7 @@ class Slices(msgspec.Struct, array_like=True):
             value.today += weight
 
     def usual(self, key: str) -> Usual | None:
-        """The share that a value had before today; None where the area is not known enough."""
+        """Return the share that a value had before today; None if too little is known."""
         if self.known < LEAST_KNOWN:
             return None
         one = self.of.get(key) or self.others.get(key) or _NOTHING
@@ -274,7 +276,7 @@ class Slices(msgspec.Struct, array_like=True):
         return Usual(min(share, MOST_USUAL), 1.0 / rests_on + clump)
 
     def accept(self, key: str, share: float) -> None:
-        """The value *key* is expected to have that *share* of the area from here on."""
+        """Expect a value to have *share* (0 to 1) of the area from here on."""
         slice_ = self.of.get(key)
         if slice_ is None:
             return
@@ -284,7 +286,7 @@ class Slices(msgspec.Struct, array_like=True):
         slice_.yesterday = max(slice_.yesterday, share * self.yesterday)
 
     def restart(self) -> None:
-        """Forget the windows that run."""
+        """Begin all windows anew."""
         for slice_ in self.of.values():
             slice_.windows = [None] * len(MULTIPLES)
 
@@ -310,7 +312,7 @@ class Slices(msgspec.Struct, array_like=True):
     def _share(
         self, key: str, slice_: Slice, shares: Shares, units: tuple[float, float]
     ) -> tuple[float, float]:
-        """The share of a value before this ticket, and how many tickets that rests on."""
+        """Return the expected share of a value, and the effective number of tickets behind it."""
         unseen = self.novelties / (self.known + LONG_TICKETS)
         long = (slice_.known + unseen) / (self.known + 1.0)
         own = (slice_.recent + LONG_TICKETS * long) / (self.recent + LONG_TICKETS)
@@ -418,7 +420,7 @@ class Slices(msgspec.Struct, array_like=True):
     def _expected(
         self, slice_: Slice, window: Window, share: float, rests_on: float, area: Area
     ) -> tuple[float, float]:
-        """Mean and relative variance of a slice's count in *window*, given the rest of the area."""
+        """Return mean and relative variance of a slice's count, given the rest of the area."""
         expected = max(area.expected - window.expected, area.rate / 60.0)
         rest = max(area.seen - window.seen - window.observed, 0.0)
         prior = 1.0 / area.variance
@@ -429,7 +431,7 @@ class Slices(msgspec.Struct, array_like=True):
         ) + 1.0 / rests_on + slice_.clump / slice_.clump_days
 
     def _renew(self, since: float) -> None:
-        """The units of the shares began anew *since*."""
+        """Convert the recent counts to units that began at *since*."""
         quick, slow = (2.0 ** ((self.since - since) / half_life) for half_life in HALF_LIVES)
         self.since = since
         self.recent_units = (self.recent_units[0] * quick, self.recent_units[1] * slow)
@@ -437,7 +439,7 @@ class Slices(msgspec.Struct, array_like=True):
             slice_.recent_units = (slice_.recent_units[0] * quick, slice_.recent_units[1] * slow)
 
     def _turn(self, block: int) -> None:
-        """A block is over, and perhaps a day of UTC: what lies a day back is learned."""
+        """Begin a block; with a new day of UTC, learn the day before yesterday."""
         if block == self.block_of + 1 and self.known >= LEAST_KNOWN:
             for slice_ in self.of.values():
                 self._learn_clump(slice_)
@@ -465,7 +467,7 @@ class Slices(msgspec.Struct, array_like=True):
         self.day = day
 
     def _learn_clump(self, slice_: Slice) -> None:
-        """The moment of one block: how much more a share scatters than chance makes it."""
+        """Learn the moment of one block: how much more a share varies than by chance."""
         share = slice_.share
         mean = self.block * share
         if mean < 1.0:
@@ -481,7 +483,7 @@ class Slices(msgspec.Struct, array_like=True):
         slice_.clump = max(slice_.clump, 0.01 * slice_.clump_days)
 
     def _learn(self) -> None:
-        """Yesterday is learned, winsorised; today is yesterday."""
+        """Learn yesterday, winsorised; today becomes yesterday."""
         total = self.yesterday
         mature = self.known >= LEAST_KNOWN
         forgotten = []
@@ -514,7 +516,11 @@ class Slices(msgspec.Struct, array_like=True):
 def keys_of(
     values: Sequence[str | None], watched: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    r"""The keys of a ticket's *values* of `DIMENSIONS`: those that are *watched*, and the others.
+    r"""Return the keys of a ticket's watched values, and those of its other values.
+
+    Args:
+        values: The values of `DIMENSIONS`, in that order; None where the ticket has none.
+        watched: The dimensions that are watched as slices.
 
     Example:
         >>> keys_of(("sso", "eu", None, None, None, None, None, None), ("region",))
@@ -529,7 +535,7 @@ def keys_of(
 
 @lru_cache(maxsize=64)
 def _places(watched: tuple[str, ...]) -> tuple[tuple[tuple[int, str], ...], ...]:
-    """Where the values of the *watched* dimensions stand, in their order; then of the others."""
+    """Return index and key prefix of the watched dimensions, and of the others."""
     others = [name for name in DIMENSIONS if name not in watched]
     return (
         tuple((DIMENSIONS.index(name), f"{name}{SEPARATOR}") for name in watched),

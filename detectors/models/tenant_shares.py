@@ -1,4 +1,4 @@
-"""On which values the tickets of a whole tenant fell, lately and in the last days."""
+"""The shares of values among all tickets of a tenant, recently and over the last days."""
 
 from typing import Final, NamedTuple
 
@@ -6,7 +6,7 @@ import msgspec
 
 MOST_SHARES: Final = 200
 HALF_LIVES: Final = (8.0, 72.0)
-"""Hours, of what is known of the shares in the whole tenant: lately, and in the last days."""
+"""Half-lives of the two counts, in hours: recently, and over the last days."""
 RENEWED_HOURS: Final = 96.0
 MOST_USUAL: Final = 0.98
 
@@ -17,24 +17,25 @@ class Usual(NamedTuple):
     share: float
     """Above 0, and at most `MOST_USUAL`."""
     variance: float
-    """Relative: of not knowing it better, and of its clumping."""
+    """Relative variance, from uncertainty and clumping."""
 
 
 class Shares(msgspec.Struct, array_like=True):
-    """How the tickets of a whole tenant fell on values, lately and in the last days.
+    """How the tickets of a tenant are distributed over values, recently and over the last days.
 
-    What changes everywhere is no news: a version that is rolled out or retired, a region that wakes
-    up. Counts fade with the half-lives of `HALF_LIVES`. They are kept in units that grow instead
-    (Cormode et al. 2009, "Forward decay"), so that a ticket changes only what it is about.
+    A change that happens everywhere is no incident: a version that is rolled out or retired, a
+    region that wakes up. Counts fade with the half-lives of `HALF_LIVES`. Instead they are kept in
+    units that grow (Cormode et al. 2009, "Forward decay"), so that a ticket changes only its own
+    values.
     """
 
     since: float = 0.0
-    """Hours since 1970, when the units were 1."""
+    """When the units were 1, hours since 1970."""
     total: tuple[float, float] = (0.0, 0.0)
     counts: dict[str, tuple[float, float]] = {}
 
     def units(self, at: float) -> tuple[float, float]:
-        """What a ticket *at* (hours) is worth in the units of the counts."""
+        """Return the worth of a ticket at *at* (hours since 1970) in the units of both counts."""
         gone = at - self.since
         if gone > RENEWED_HOURS:
             self._renew(at)
@@ -42,7 +43,7 @@ class Shares(msgspec.Struct, array_like=True):
         return 2.0 ** (gone / HALF_LIVES[0]), 2.0 ** (gone / HALF_LIVES[1])
 
     def add(self, lately: float, days: float, keys: list[str]) -> None:
-        """One ticket with the values *keys*, worth so much in each unit."""
+        """Count a ticket with the values *keys*, with its worth in each unit."""
         counts = self.counts
         self.total = (self.total[0] + lately, self.total[1] + days)
         for key in keys:

@@ -1,8 +1,8 @@
 """The frame around river's models: counts in buckets of a quarter of an hour, zeros included.
 
-River scores observations; tickets are points in time. A bucket's count so far is scored at each
-ticket, and learned when the bucket is over. What follows from that: no member of this family sees a
-spike that straddles two buckets whole.
+River scores observations, but tickets are points in time. The count of the current bucket is scored
+at each ticket, and learned when the bucket ends. Therefore no model of this family sees the whole
+of a spike that straddles two buckets.
 """
 
 import math
@@ -26,7 +26,7 @@ LEAST_P: Final = 1e-12
 
 
 class Bucket(msgspec.Struct, array_like=True):
-    """The bucket that runs, and the mean and variance of all before it, as river has it."""
+    """The current bucket, and mean and variance of all buckets before it, as river keeps them."""
 
     index: int
     first: int
@@ -37,11 +37,11 @@ class Bucket(msgspec.Struct, array_like=True):
     mean: float = 0.0
     squares: float = 0.0
     muted: bool = False
-    """Dealt with: what it holds does not score any more."""
+    """Whether the bucket was dealt with, so that it no longer scores."""
 
 
 class BucketedModel(Model):
-    """A model that scores the count of the bucket that runs."""
+    """A model that scores the count of the current bucket."""
 
     def __init__(self, context: Context, start: float) -> None:
         """See `Model`."""
@@ -52,19 +52,19 @@ class BucketedModel(Model):
 
     @abstractmethod
     def _chance(self, count: float) -> float:
-        """Chance of a bucket with at least *count*; 1 where what was learned says nothing."""
+        """Return the chance of a bucket with *count* tickets or more; 1 if unknown."""
 
     @abstractmethod
     def _learn(self, count: float) -> None:
-        """A bucket with *count* is over."""
+        """Learn the count of a bucket that ended."""
 
     @abstractmethod
     def _learned_numbers(self) -> list[float]:
-        """What the river model has learned, as numbers."""
+        """Return what the river model has learned, as numbers."""
 
     @abstractmethod
     def _restore_numbers(self, numbers: list[float]) -> None:
-        """Take back what `_learned_numbers` gave."""
+        """Restore what `_learned_numbers` returned."""
 
     def observe(self, x: Arrival) -> Score:
         """See `Model`."""
@@ -181,7 +181,7 @@ class BucketedModel(Model):
         return self
 
     def _close(self, count: float) -> None:
-        """Learn a bucket, winsorised at six deviations: no spike is the mean at once."""
+        """Learn a bucket, winsorised at six standard deviations: no spike becomes the mean."""
         if self._counts.mean.n >= BUCKETS_A_WEEK:
             bound = self._counts.mean.get() + 6.0 * math.sqrt(self._counts.get() + 1.0)
             count = min(count, bound)

@@ -1,6 +1,6 @@
-"""One series of a tenant: its model, limits, slices, customers and episode.
+"""One series of a tenant: its model, thresholds, slices, customers and episode.
 
-A product area is one; the tenant as a whole is another, without slices.
+Each product area is a series. The tenant as a whole is another one, without slices.
 """
 
 import math
@@ -24,14 +24,15 @@ from detectors.state.threshold import SeriesThreshold
 from detectors.state.threshold_priors import Kind
 
 PENDING_MARGIN: Final = math.log(10.0)
-"""A score this close to its limit is pending: ten times less surprising than a page."""
+"""A score this close to its threshold is pending: ten times less surprising than a page."""
 HEAT_HOURS: Final = (0.25, 2.0)
-"""Time constants of the recent counts that breadth is judged by: a burst, and a slower rise."""
+"""Time constants of the recent counts that joint elevation is computed from: a burst, and a slower
+rise."""
 COARSE_STEP: Final = 0.05
-"""Of one ticket in the share of times that tell the day alone."""
+"""Weight of one ticket in the share of timestamps with day resolution."""
 HANDLED: Final = 32
 LEAST_HANDLED: Final = 5
-"""Solved tickets whose time is remembered, and how many it takes to tell a median."""
+"""Solved tickets whose handling time is remembered, and how many of them a median needs."""
 RECENT: Final = 36
 """Tickets whose weight is remembered, so that they can be taken back."""
 
@@ -74,27 +75,27 @@ class Series:
     """Everything that is known of one area. Plain attributes; the pipeline decides."""
 
     def __init__(self, model: Model, born: float) -> None:
-        """A new series, first seen *born* (hours since 1970)."""
+        """Create a series that was first seen at *born* (hours since 1970)."""
         self.model = model
         self.born = born
         self.limit = SeriesThreshold(born)
         self.slice_threshold = SeriesThreshold(born)
-        """Of all its slices together."""
+        """The threshold of all its slices together."""
         self.slices = Slices()
         self.customers = CustomerMemory()
         self.ordinal = 0
-        """Of the last episode."""
+        """The number of its last episode."""
         self.episode: Episode | None = None
-        """The last one, running or not; the area's own or that of one of its slices."""
+        """The last episode, running or not; the area's own or that of one of its slices."""
         self.pending = False
         self.day = int(born // 24.0)
-        """Up to which its limits have learned."""
+        """The day up to which its thresholds have learned."""
         self.tickets = 0
-        """All that were ever counted."""
+        """Tickets that were ever counted."""
         self.seen = 0.0
-        """The same in customer-equivalents."""
+        """Customer-equivalents that were ever counted."""
         self.coarse = 0.0
-        """Share of the last tickets whose times tell the day alone."""
+        """Recent share of tickets whose timestamps have day resolution, 0 to 1."""
         self._heat = (0.0, 0.0)
         self._heat_at = born
         self._hour = 0
@@ -103,50 +104,54 @@ class Series:
         self._recent: Integers = array("Q")
         self._weights: Floats = array("f")
         self.recent_tickets: list[TicketSummary] = []
-        """The last tickets, in case they are inside an episode that opens with a later one."""
+        """The last tickets, which may belong to an episode that a later one opens."""
         self.usual_values = ValueReservoir()
         self.usual_terms = TermSketch()
         self._usual: bytes | None = None
-        """Mix and vocabulary, packed; None where they changed since."""
+        """The two sketches of usual tickets, packed; None if they changed since."""
         self._handled: Floats = array("f")
         self.elapsed = False
-        """Whether these are times from creation to solution, not of work."""
+        """Whether handling times are from creation to solution, rather than of work."""
         self.last_score = (0.0, 0.0)
-        """When its last ticket was scored, and how; for display, not part of the state."""
+        """Time and score of its last scored ticket; for display, not part of the state."""
         self.named = False
         """Whether the taxonomy has it; not part of the state."""
         self.shared = False
-        """Whether it takes in what has no series of its own."""
+        """Whether it counts all areas that have no series of their own."""
 
     @classmethod
     def starting(cls, name: ModelName, context: Context, at: float) -> "Series":
-        """The series of an area first seen *at*, seconds since 1970."""
+        """Return the series of an area that was first seen at *at*, seconds since 1970."""
         return cls(model_class(name)(context, at), at / 3600.0)
 
     @property
     def running(self) -> Episode | None:
-        """The episode that runs, if one does."""
+        """The running episode, or None."""
         return self.episode if self.episode is not None and self.episode.running else None
 
     @property
     def phase(self) -> Phase:
-        """Where it stands in the life of an episode."""
+        """The phase of its episode."""
         episode = self.running
         if episode is None:
             return "pending" if self.pending else "calm"
         return "recovering" if episode.phase == "recovering" else "opened"
 
     def threshold_of(self, kind: Kind) -> SeriesThreshold:
-        """The limit that scores of *kind* are held against."""
+        """Return the threshold of the scores of one kind."""
         return self.slice_threshold if kind == "slice" else self.limit
 
     def record_time_resolution(self, *, alone: bool) -> bool:
-        """One more time: whether it told the day *alone*. Whether this series' times do so."""
+        """Record whether a ticket's timestamp had day resolution only.
+
+        Returns:
+            Whether this timestamp and most recent ones had.
+        """
         self.coarse += COARSE_STEP * (alone - self.coarse)
         return alone and self.coarse > 0.5
 
     def count(self, at: float, weight: float, ticket_hash: int) -> None:
-        """One more ticket *at*, of *weight* customer-equivalents, remembered by its *mark*."""
+        """Count a ticket in the recent hours, and remember its weight by its hash."""
         self.remember(weight, ticket_hash)
         hours = at / 3600.0
         gone = self._heat_at - hours
@@ -163,7 +168,7 @@ class Series:
         self._this_hour += weight
 
     def remember(self, weight: float, ticket_hash: int) -> None:
-        """The same, but for what only areas need: the counts of the last hours."""
+        """Remember the weight of a ticket by its hash, without counting recent hours."""
         self.tickets += 1
         self.seen += weight
         if len(self._recent) >= RECENT:
@@ -172,11 +177,11 @@ class Series:
         self._weights.append(weight)
 
     def remembers(self, ticket_hash: int) -> bool:
-        """Whether the ticket with that *mark* was counted here lately."""
+        """Whether the ticket with that hash was counted here recently."""
         return ticket_hash in self._recent
 
     def forget(self, ticket_hash: int, at: float) -> float:
-        """Take back the count of the ticket with that *mark*; its weight, 0 where none is known."""
+        """Take back the count of a ticket; return its weight, 0 if it is not remembered."""
         if ticket_hash not in self._recent:
             return 0.0
         place = self._recent.index(ticket_hash)
@@ -193,7 +198,7 @@ class Series:
         return weight
 
     def record_handling_time(self, seconds: float, *, elapsed: bool) -> None:
-        """A ticket was solved after so many *seconds*: of work, or else of time *elapsed*."""
+        """Record how long a ticket took: seconds of work, or *elapsed* until its solution."""
         if elapsed and not self.elapsed and self._handled:
             return
         if self.elapsed and not elapsed:
@@ -205,13 +210,15 @@ class Series:
 
     @property
     def handling(self) -> float | None:
-        """Median seconds that the last solved tickets took; None where too few were."""
+        """Median handling time of the last solved tickets in seconds; None if there are too few."""
         return statistics.median(self._handled) if len(self._handled) >= LEAST_HANDLED else None
 
     def heat(self, at: float, which: int) -> tuple[float, float]:
-        """Excess of the last hours *at* (seconds), weighted by what it tells, and its variance.
+        """Return the recent excess, weighted by its information, and its variance.
 
-        *which*: a place in `HEAT_HOURS`.
+        Args:
+            at: Now, seconds since 1970.
+            which: Index into `HEAT_HOURS`.
         """
         worth = self.model.ticket_weight
         hours = HEAT_HOURS[which]
@@ -221,7 +228,7 @@ class Series:
         return more * worth, noise * worth * worth
 
     def elevation(self, at: float) -> float:
-        """How far the last hours are above what is due, in deviations; the greater of both."""
+        """Return how far the recent counts are above expectation, in standard deviations."""
         found = [self.heat(at, which) for which in range(len(HEAT_HOURS))]
         return max(more / math.sqrt(noise + 0.5) for more, noise in found)
 
@@ -230,14 +237,14 @@ class Series:
         return self.model.expected_and_observed(since, at)
 
     def last_hour(self, at: float) -> float:
-        """Customer-equivalents of the 60 minutes before *at*; for display, the older pro rata."""
+        """Return the customer-equivalents of the 60 minutes before *at*, for display."""
         hour, into = int(at // 3600), at % 3600 / 3600
         if hour == self._hour:
             return self._hour_before * (1.0 - into) + self._this_hour
         return self._this_hour * (1.0 - into) if hour == self._hour + 1 else 0.0
 
     def usual_changed(self) -> None:
-        """The mix or the vocabulary has learned."""
+        """Note that a sketch of usual tickets has learned."""
         self._usual = None
 
     def _packed_usual(self) -> bytes:
@@ -246,7 +253,7 @@ class Series:
         return self._usual
 
     def encode(self) -> bytes:
-        """The whole state."""
+        """Return the whole state."""
         episode, collected = self.episode, None
         if episode is not None and episode.collected is not None:
             collected = episode.collected
@@ -285,10 +292,10 @@ class Series:
 
     @classmethod
     def restore(cls, data: bytes, context: Context, name: ModelName, at: float) -> "Series":
-        """The series that `encode` gave *data* for.
+        """Return the series that *data* encodes.
 
-        Where the settings name another model than the state was made with, the model alone starts
-        anew *at*.
+        If the settings name another model than the one the state was made with, the model alone
+        starts anew at *at*.
         """
         record = state_codec.decode(data, _Record)
         chosen = model_class(name)
