@@ -1,4 +1,4 @@
-"""All that an escalation tells beyond its counts: why, in which words, at what cost, what to do."""
+"""Assemble the evidence of an episode: its explanation, terms, examples, impact and actions."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -27,16 +27,26 @@ from schemas.escalation import (
 )
 
 MOST_EXAMPLES: Final = 3
+"""Example tickets in one event."""
 EXAMPLE_CHARACTERS: Final = 200
 AREA_VARIANCE: Final = 0.05
+"""Relative variance of an area's share of its tenant's tickets."""
 LEAST_TOLD: Final = 3.0
-"""Customer-equivalents inside below which a value of a whole tenant is not looked at."""
+"""A value of a tenant-wide episode with fewer customer-equivalents is not examined."""
 
 
 def assemble_evidence(
     tenant: Tenant, key: str, episode: Episode, settings: Settings, at: float
 ) -> EscalationEvidence:
-    """What is known *at* (seconds) of the episode of the series *key*."""
+    """Return the evidence of an episode as it stands.
+
+    Args:
+        tenant: Its series are only read.
+        key: The area, or `TENANT_SERIES`.
+        episode: The episode of that series.
+        settings: Hold the taxonomy, the playbook, and what events may show.
+        at: Now, seconds since 1970.
+    """
     collected = episode.collected
     children = children_of(tenant, episode, at) if key == TENANT_SERIES else None
     product = product_of(key, children, collected, settings)
@@ -61,7 +71,7 @@ def assemble_evidence(
 
 
 def _usual(tenant: Tenant, key: str, collected: EpisodeTickets, at: float) -> dict[str, Usual]:
-    """The usual shares: of the area, or of the areas with most tickets inside by their rates."""
+    """Return the usual shares by key, of the area or of the busiest areas by their rates."""
     if key != TENANT_SERIES:
         series = tenant.areas[key]
         names = dict.fromkeys((*collected.values, *series.slices.of, *series.slices.others))
@@ -88,7 +98,7 @@ def _usual(tenant: Tenant, key: str, collected: EpisodeTickets, at: float) -> di
 
 
 def _together(tenant: Tenant, key: str) -> PairShares:
-    """By the area's own tickets; for values that all areas share, by those of others as well."""
+    """Return how often values coincide, in the area or, for shared values, in all areas."""
     own = series_inside(tenant, key)
     others = sorted(tenant.areas, key=lambda name: (-tenant.areas[name].model.rate, name))
     pool = [tenant.areas[name] for name in others[:MOST_POOLED]]
@@ -110,7 +120,7 @@ def _together(tenant: Tenant, key: str) -> PairShares:
 
 
 def _words(tenant: Tenant, key: str, collected: EpisodeTickets) -> list[DistinctiveTerm]:
-    """Against the area's own words, or those of the areas that have most tickets inside."""
+    """Return the terms that are distinctive against those of the area or busiest areas."""
     areas = tenant.areas
     if key != TENANT_SERIES:
         others = [areas[name].usual_terms for name in sorted(areas) if name != key]
@@ -155,7 +165,7 @@ def _term(one: DistinctiveTerm) -> Term:
 def _examples(
     collected: EpisodeTickets, reasons: Reasons, words: Sequence[DistinctiveTerm]
 ) -> list[Example]:
-    """Tickets with what explains the episode and with its words; of different customers first."""
+    """Return tickets that show the drivers and the terms, of different customers first."""
     telling = set(reasons.values[0].keys) if reasons.values else set()
 
     def typical(note: TicketSummary) -> tuple[int, int, int]:
@@ -184,7 +194,7 @@ def _examples(
 
 
 def _cut(text: str, characters: int) -> str:
-    """No more than so many *characters*, whole words where there are any."""
+    """Return *text* cut to a number of characters, at a space if there is one."""
     if len(text) <= characters:
         return text
     shorter = text[: characters - 4]

@@ -1,8 +1,9 @@
-"""Words that come more often inside an episode than in its area's usual tickets.
+"""Distinctive terms: words more frequent in an episode than in its area's usual tickets.
 
-The log-odds ratio of a word's share of tickets, inside against background, with an informative
-Dirichlet prior from the tenant's other areas, over its standard deviation, decides whether a word
-is told; the likelihood ratio against the area's own tickets, how soon.
+A term is reported if the log-odds ratio of its share of tickets, in the episode against the
+background, is many standard deviations above 0. The prior is an informative Dirichlet prior from
+the tenant's other areas. Reported terms are ranked by their likelihood ratio against the area's own
+tickets.
 
 Source: Monroe, Colaresi and Quinn 2008, "Fightin' Words", sections 3.3 and 3.5.
 """
@@ -16,9 +17,9 @@ from detectors.memory.episode_tickets import EpisodeTickets
 from detectors.memory.reference_tickets import TermSketch
 
 PRIOR: Final = 5.0
-"""Tickets that the other areas' usage counts for."""
+"""Weight of the usage in the other areas, in tickets."""
 FLAT: Final = 0.5
-"""Tickets with any word, and without, that nobody has seen (Jeffreys' prior)."""
+"""Tickets with and without any word that are added to the counts (Jeffreys' prior)."""
 LEAST_TICKETS: Final = 3
 LEAST_SHARE: Final = 0.1
 LEAST_DEVIATIONS: Final = 2.3
@@ -29,26 +30,32 @@ MOST_OTHERS: Final = 24
 
 
 class DistinctiveTerm(NamedTuple):
-    """A word, or two in a row."""
+    """A word, or two adjacent words."""
 
     term: str
     tickets: int
-    """Of the candidates of the dossier."""
+    """How many of the candidate tickets contain it."""
     share: float
     usual: float
-    """Of the area's usual tickets, at most."""
+    """Its share of the area's usual tickets, at most."""
     log_odds: float
     deviations: float
     gain: float
-    """The likelihood ratio by which they are ranked; natural logarithm."""
+    """The log likelihood ratio by which terms are ranked."""
     is_new: bool
-    """Whether no usual ticket that was learned had it."""
+    """Whether no usual ticket that was learned contained it."""
 
 
 def distinctive_terms(
     collected: EpisodeTickets, background: TermSketch, others: Sequence[TermSketch]
 ) -> list[DistinctiveTerm]:
-    """The most surprising words of *dossier*, at most `MOST_TERMS`."""
+    """Return the most distinctive terms of an episode, `MOST_TERMS` at most.
+
+    Args:
+        collected: The tickets of the episode.
+        background: The usual terms of its area.
+        others: The usual terms of the tenant's other areas.
+    """
     inside = float(len(collected.candidates))
     least = max(LEAST_TICKETS, LEAST_SHARE * inside)
     counts = collected.terms()
@@ -96,7 +103,7 @@ def distinctive_terms(
 
 
 def _without_echoes(found: Sequence[DistinctiveTerm]) -> list[DistinctiveTerm]:
-    """Of a pair and its words, the one that says most: a pair seldom says more than a new word."""
+    """Keep of a word pair and its words only the highest in rank."""
     kept: list[DistinctiveTerm] = []
     for one in found:
         words = set(one.term.split(" "))

@@ -1,4 +1,4 @@
-"""An episode as it stands, in the words of the escalation event."""
+"""Turn an episode and its evidence into an escalation event."""
 
 import math
 from typing import Final, NamedTuple
@@ -26,7 +26,7 @@ from schemas.escalation import (
 
 
 class EscalationEvidence(NamedTuple):
-    """What is told of one episode, as it stands."""
+    """The evidence of one episode, as an event reports it."""
 
     explanation: list[Explanation]
     not_explained_by: list[str]
@@ -39,7 +39,7 @@ class EscalationEvidence(NamedTuple):
 
 
 MOST_DAYS: Final = 1_000_000.0
-"""`once_in_days` says no more than this: rarer than anyone can know."""
+"""`once_in_days` is capped at this: nobody can know that something is rarer."""
 
 
 def to_event(
@@ -54,7 +54,19 @@ def to_event(
     budget: Budget,
     evidence: EscalationEvidence,
 ) -> EscalationEvent:
-    """The event for *transition* of *episode*, decided *at* (seconds since 1970)."""
+    """Return the event that reports a transition of an episode.
+
+    Args:
+        episode: As it stands.
+        transition: What happened to it.
+        at: When it was decided, seconds since 1970.
+        tenant: The name of its tenant.
+        area: Its area; None: the tenant as a whole.
+        model: The name of the model that scored it.
+        config_hash: The hash of the settings.
+        budget: What it costs.
+        evidence: Why it happened, and what to do.
+    """
     expected = max(episode.expected, 1e-6)
     low, high = ratio_interval(episode.observed, expected, episode.score.variance)
     days = 7.0 * math.exp(min(episode.score.value, 50.0))

@@ -1,20 +1,22 @@
-"""What explains an episode: values that its tickets share more often than the area's usually do.
+"""The drivers of an episode: values more frequent in it than in its area's usual tickets.
 
-For each value, of the tickets inside: observed o of n, usual share s. It is claimed where
+Let n tickets be in the episode, o of them with a value whose usual share is s. The value is a
+driver if
 
 - its part of the excess, (o - s x expected) / (total - expected), is at least `LEAST_SHARE`;
-- so many would be a rare chance: a beta-binomial's upper tail, with the ignorance and the clumping
-  of the share in it, times the number of values tried, is small (Bonferroni). With few
-  tickets chance alone decides and the bound is nearly reached: 5 % for 7. With many, what is not
-  known of the share decides, and the test is stricter than it says: up to `MOST_CHANCE`.
+- chance alone would rarely do this: the upper tail of a beta-binomial, whose variance holds the
+  uncertainty and the clumping of the share, times the number of values tried is small (Bonferroni).
+  With few tickets chance alone decides, and the bound is nearly reached: 5 % for 7. With many
+  tickets the uncertainty of the share decides, and the test is stricter than nominal: up to
+  `MOST_CHANCE`.
 
-Most telling first: by the likelihood ratio n (q log q/s + (1 - q) log (1 - q)/(1 - s)), q = o / n.
-Two values together are claimed instead where each tells more given the other: among the tickets
-with the one, the other has a larger share than usual there, by the same test both ways; and nearly
-all of the excess of each (`NEARLY_ALL`) is with both.
+Drivers are ranked by the likelihood ratio n (q log q/s + (1 - q) log (1 - q)/(1 - s)), q = o / n.
+Two values are one driver instead if each adds to the other: among the tickets with the one, the
+share of the other is larger than usual, by the same test both ways; and nearly all of the excess of
+each (`NEARLY_ALL`) has both.
 
-A dimension explains nothing where it could have: no value of it stands out though the tickets are
-many enough that one would.
+A dimension is reported as no factor if none of its values stands out although there are enough
+tickets that one could.
 """
 
 import math
@@ -32,52 +34,52 @@ from detectors.models.tenant_shares import MOST_USUAL, Usual
 LEAST_SHARE: Final = 0.03
 MOST_CHANCE: Final = 0.5
 PAIR_CHANCE: Final = 0.25
-"""At most, of two values together: one of them alone is the simpler claim."""
+"""Highest chance of a pair: one value alone is the simpler explanation."""
 CHANCE_A_TICKET: Final = 0.05 / 7.0
 ALIKE_CHANCE: Final = 0.2
-"""All values of a dimension must be likelier than this, corrected, to say that they are alike."""
+"""All values of a dimension must be more likely than this, corrected, for it to be no factor."""
 LEAST_TICKETS: Final = 4.0
 ALIKE_TICKETS: Final = 10.0
 ALIKE_COVERED: Final = 0.6
-"""Of the tickets that must have a value of a dimension before it is said to explain nothing."""
+"""Share of the tickets that must have a value of a dimension for it to be no factor."""
 ALIKE_VALUE: Final = 0.05
 NEARLY_ALL: Final = 0.7
 MOST_EXPLAINED: Final = 5
 MIX_PRIOR: Final = 6.0
-"""Tickets that the independence of two values counts for, against those of the sample."""
+"""Weight of the independence of two values against the sample, in tickets."""
 PAIR_VARIANCE: Final = 0.02
-"""Relative: how much a share among the tickets with another value scatters besides."""
+"""Additional relative variance of a share among the tickets with another value."""
 LEAST_MIX: Final = 8.0
 
 
 class PairShares(NamedTuple):
-    """Which values usually go together, by a sample of usual tickets."""
+    """Which values usually coincide, from a sample of usual tickets."""
 
     pair: Callable[[str, str], tuple[float, float]]
-    """How many had the one key, and how many both."""
+    """How many tickets had the first key, and how many had both."""
     alone: Callable[[str], tuple[float, float]]
-    """How many of the area's had the key, of how many."""
+    """How many of the area's tickets had the key, and how many there are."""
 
 
 class ExplainedBy(NamedTuple):
-    """What is claimed."""
+    """One driver."""
 
     keys: tuple[str, ...]
-    """One, or two that explain it together."""
+    """The key of its value, or of two values."""
     observed: float
     expected: float
     share: float
-    """Of the excess."""
+    """Its share of the excess, 0 to 1."""
     lift: float
-    """observed / what the usual share of as many tickets is."""
+    """Observed count over the usual share of as many tickets."""
     p_value: float
     """Corrected for the number of values tried."""
     gain: float
-    """The likelihood ratio; natural logarithm."""
+    """Log likelihood ratio."""
 
 
 class Drivers(NamedTuple):
-    """The claims, most telling first, and the dimensions whose values are alike."""
+    """The drivers, the strongest first, and the dimensions that are no factor."""
 
     values: tuple[ExplainedBy, ...] = ()
     not_by: tuple[str, ...] = ()
@@ -89,13 +91,13 @@ def explain(
     pair_shares: PairShares,
     known: str | None = None,
 ) -> Drivers:
-    """What explains the tickets of *collected*.
+    """Return what explains the tickets of an episode.
 
     Args:
         collected: The tickets of the episode.
-        usual: By key, for every key in the dossier, and all others that are known.
-        pair_shares: Of usual tickets.
-        known: The slice that paged, if one did: it explains its page in any case.
+        usual: The usual share of every key among the tickets, and of all others that are known.
+        pair_shares: Which values usually coincide.
+        known: The slice that paged, if one did: it is a driver in any case.
     """
     total, expected = collected.observed, min(collected.expected, collected.observed)
     excess = total - expected
@@ -140,7 +142,7 @@ def _claim(
     expected: float,
     chance: float,
 ) -> ExplainedBy:
-    """That of *total*, where *expected* were, so many have the *keys*, usually the *share*."""
+    """Return the driver *keys* with their usual *share*, of *total* observed tickets."""
     return ExplainedBy(
         keys=keys,
         observed=observed,
@@ -163,7 +165,7 @@ def _gain(observed: float, total: float, share: float) -> float:
 
 
 def _tails(total: float, counts: list[float], usual: list[Usual]) -> list[float]:
-    """The chance of at least so many of *total*, for each."""
+    """Return, for each count, the chance of at least as many among *total* tickets."""
     if not counts:
         return []
     share = np.array([one.share for one in usual])
@@ -183,7 +185,7 @@ def _together(
     usual: Mapping[str, Usual],
     pair_shares: PairShares,
 ) -> list[ExplainedBy]:
-    """The pair that explains clearly more than either of its values; at most one."""
+    """Return the pair that explains clearly more than either of its values; at most one."""
     up = {
         key: one
         for key, one in found.items()
@@ -225,7 +227,7 @@ def _given(
     usual: Mapping[str, Usual],
     pair_shares: PairShares,
 ) -> float:
-    """The chance of so many with *both* among the tickets with *one*, as those usually are."""
+    """Return the chance of so many tickets with *both* among those with *one*."""
     share, variance = _share_given(one, other, usual, pair_shares)
     return _tails(max(up[one].observed, both), [both], [Usual(share, variance)])[0]
 
@@ -233,7 +235,7 @@ def _given(
 def _share_given(
     one: str, other: str, usual: Mapping[str, Usual], pair_shares: PairShares
 ) -> Usual:
-    """The share of *other* among usual tickets with *one*."""
+    """Return the share of *other* among usual tickets with *one*."""
     with_one, both = pair_shares.pair(one, other)
     share = (both + MIX_PRIOR * usual[other].share) / (with_one + MIX_PRIOR)
     ignorance = (1.0 - share) / (share * (with_one + MIX_PRIOR))
@@ -241,7 +243,7 @@ def _share_given(
 
 
 def _customers(collected: EpisodeTickets, pair_shares: PairShares) -> list[ExplainedBy]:
-    """Single customers, by tickets: their weight would hide them."""
+    """Return single customers as drivers, by tickets, because weights would hide them."""
     members = collected.affected.members
     if not members or pair_shares.alone("")[1] < LEAST_MIX:
         return []
@@ -263,7 +265,7 @@ def _customers(collected: EpisodeTickets, pair_shares: PairShares) -> list[Expla
 def _alike(
     collected: EpisodeTickets, chances: Mapping[str, float], usual: Mapping[str, Usual]
 ) -> list[str]:
-    """Dimensions of which no value stands out, corrected for its own values alone."""
+    """Return the dimensions without an outstanding value, corrected for their own values alone."""
     tries = Counter(dimension_of(key) for key in chances)
     covered: dict[str, float] = {}
     least: dict[str, float] = {}

@@ -61,7 +61,7 @@ def impact_of(
 
 
 def _handling(inside: Iterable[Series]) -> float | None:
-    """Median seconds of a ticket, those of several areas by their rates."""
+    """Return the median seconds of work per ticket, over several areas weighted by their rates."""
     total = rates = 0.0
     for series in inside:
         if (seconds := series.handling) is not None:

@@ -13,13 +13,14 @@ from detectors.state.tenant import TENANT_SERIES
 from schemas.escalation import Actions, Child
 
 PRODUCT_SHARE: Final = 0.8
-"""Of the excess of a tenant-wide episode, that makes one product its own."""
+"""A product with this share of the excess of a tenant-wide episode is the product of the
+episode."""
 
 
 def product_of(
     key: str, children: list[Child] | None, collected: EpisodeTickets | None, settings: Settings
 ) -> str | None:
-    """Of the area; of a tenant-wide episode, the one that has nearly all of the excess."""
+    """Return the product of an area, or that of a tenant-wide episode if there is one."""
     taxonomy = settings.taxonomy
     if key != TENANT_SERIES:
         return taxonomy.product_of(key)
@@ -72,13 +73,13 @@ def actions_for(
 
 
 def _issue_type(episode: Episode, reasons: Reasons | None) -> str | None:
-    """That of the slice that paged, else the one that explains it best."""
+    """Return the issue type of the slice that paged, else of the strongest driver that has one."""
     keys = [episode.slice] if episode.slice is not None else []
     keys += [key for one in (reasons.values if reasons is not None else ()) for key in one.keys]
     return next((key[len(OF_AN_AREA) :] for key in keys if key.startswith(OF_AN_AREA)), None)
 
 
 def _issue_types(settings: Settings) -> set[str]:
-    """Those that somebody named: what strangers call theirs is not told to customers."""
+    """Return the issue types of the operator's files; other names are never shown to customers."""
     named = {one.name for area in settings.taxonomy.areas for one in area.issue_types}
     return {*named, *(name for entry in settings.playbook.entries for name in entry.issue_types)}

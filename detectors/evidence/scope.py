@@ -13,7 +13,7 @@ MOST_CHILDREN: Final = 20
 
 
 MOST_POOLED: Final = 16
-"""Areas that tell which values are usual, and which go together."""
+"""Areas whose usual tickets are compared with those of a tenant-wide episode."""
 
 
 def series_inside(tenant: Tenant, key: str) -> list[Series]:
@@ -24,19 +24,19 @@ def series_inside(tenant: Tenant, key: str) -> list[Series]:
 
 
 def busiest(tenant: Tenant, collected: EpisodeTickets) -> list[str]:
-    """Areas by tickets inside, most first, as many as are looked at."""
+    """Return the areas with most tickets in the episode, `MOST_POOLED` at most."""
     counts = by_area(tenant, collected)
     return sorted(counts, key=lambda name: (-counts[name], name))[:MOST_POOLED]
 
 
 def by_area(tenant: Tenant, collected: EpisodeTickets) -> dict[str, float]:
-    """Customer-equivalents inside, by area."""
+    """Return the customer-equivalents in the episode by area."""
     found = {name: collected.values.get(area_key(name)) for name in sorted(tenant.areas)}
     return {name: observed for name, observed in found.items() if observed is not None}
 
 
 def children_of(tenant: Tenant, episode: Episode, at: float) -> list[Child]:
-    """The areas inside, by excess; what is due in all is split by their rates."""
+    """Return the areas of a tenant-wide episode by excess, their expectations by rate."""
     collected = episode.collected
     rates = {name: series.model.rate_at(at) for name, series in sorted(tenant.areas.items())}
     total = sum(rate for name, rate in rates.items() if tenant.knows(tenant.areas[name]))

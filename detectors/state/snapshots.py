@@ -1,15 +1,15 @@
-"""Snapshots that no crash can tear: twin records and one progress record.
+"""Snapshots that no crash can tear: version pairs and one progress record.
 
-Several records have to change together (a series, its tenant, what came already), and a crash
-leaves any prefix of the changelog behind. So each record is a *twin*: its newest version and the
-one before, each with the owner and the generation that wrote it; and a progress record, written
-last, names for each owner the last generation that is complete. Recovery takes of each key the
-newest version that the progress record accepts: an exact snapshot of the whole partition at
-``next``, whatever the prefix.
+Several records have to change together (a series, its tenant, the remembered ids), and a crash
+leaves any prefix of the changelog behind. So each record holds a *pair*: its newest version and the
+one before, each with the owner and the generation that wrote it. A progress record, written last,
+names for each owner the last complete generation. Recovery takes the newest version of each key
+that the progress record accepts: an exact snapshot of the whole partition at ``next``, whatever the
+prefix.
 
-Every owner has an id of its own. What a paused former owner writes when it wakes up is accepted by
-nobody. Nor may it, through compaction, delete what was: a snapshot also writes each key again that
-was last written too long ago, well within the compaction lag of the changelog.
+Every owner has an id of its own, so that what a paused former owner writes when it wakes up is not
+accepted. Nor can compaction delete the accepted version because of it: a snapshot also rewrites
+each key that was last written too long ago, well within the compaction lag of the changelog.
 """
 
 import zlib
@@ -19,15 +19,15 @@ from typing import Final
 import msgspec
 
 FORMAT: Final = 1
-"""Of the envelope around each record."""
+"""Format of the envelope around each record."""
 MOST_OWNERS: Final = 32
-"""Beyond this many, owners that no version names any more are dropped from the progress record."""
+"""Beyond this number, owners that no version names are dropped from the progress record."""
 REWRITTEN_AT_ONCE: Final = 200
-"""Old records that one snapshot writes again, at most."""
+"""Old records that one snapshot rewrites, at most."""
 
 
 class StateError(Exception):
-    """A record of the changelog cannot be read. No worker starts with less than was known."""
+    """A record of the changelog cannot be read; then no worker starts with an incomplete state."""
 
 
 class Version(msgspec.Struct, array_like=True, frozen=True):
@@ -49,22 +49,27 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     """How far the accepted versions reach."""
 
     next: int = 0
-    """All records of the source below this offset are in them."""
+    """All records of the source below this offset are included."""
     ticked: float = 0.0
-    """The latest tick of wall-clock time among them."""
+    """The latest tick of wall-clock time that is included, seconds since 1970."""
     accepted: dict[int, int] = {}
-    """Owner -> its last complete generation; owners in the order they followed each other."""
+    """Each owner's last complete generation; owners in the order in which they followed each
+    other."""
     partition: int = -1
 
 
 def add_checksum(record: VersionPair | Progress) -> bytes:
-    """Bytes of a record: format, checksum, content."""
+    """Return a record with its format and checksum in front."""
     content = msgspec.msgpack.encode(record)
     return bytes([FORMAT]) + zlib.crc32(content).to_bytes(4, "big") + content
 
 
 def verify_checksum(data: bytes, key: bytes) -> bytes:
-    """Return the payload of a record; raise StateError if its checksum does not hold."""
+    """Return the content of a record.
+
+    Raises:
+        StateError: The checksum does not match, or the format is of a newer release.
+    """
     if len(data) < 5:
         raise StateError(f"record {key!r}: {len(data)} bytes are no record")
     if data[0] != FORMAT:
@@ -82,15 +87,15 @@ class Recovery:
     """What was read of one partition's changelog, in its order."""
 
     def __init__(self) -> None:
-        """Nothing read yet."""
+        """Start with nothing read."""
         self.progress = Progress()
         self._twins: dict[bytes, dict[int, VersionPair]] = {}
         self._kept: dict[bytes, dict[int, Version]] = {}
-        """Accepted versions that a former owner's late writes are about to hide, by their owner."""
+        """Accepted versions that late writes of a former owner are about to hide, by owner."""
         self._written: dict[bytes, float] = {}
 
     def read(self, key: bytes, data: bytes, written_at: float) -> None:
-        """One record, written *written_at* (seconds since 1970).
+        """Read one record that was written at *written_at* (seconds since 1970).
 
         Raises:
             StateError: It is damaged, or of a newer release.
@@ -114,7 +119,7 @@ class Recovery:
         self._written[key] = written_at
 
     def versions(self) -> dict[bytes, Version]:
-        """Of each key the newest version that the progress record accepts."""
+        """Return the newest version of each key that the progress record accepts."""
         turn = {owner: place for place, owner in enumerate(self.progress.accepted)}
         found = {}
         for key, by_owner in self._twins.items():
@@ -129,7 +134,7 @@ class Recovery:
         return found
 
     def _accepted(self, twin: VersionPair) -> list[Version]:
-        """The versions of *twin* that the progress record accepts, newest first."""
+        """Return the accepted versions of a pair, the newest first."""
         generations = self.progress.accepted
         return [
             version
@@ -138,7 +143,7 @@ class Recovery:
         ]
 
     def written_at(self, key: bytes) -> float:
-        """When *key* was last written."""
+        """Return when *key* was last written, seconds since 1970."""
         return self._written.get(key, 0.0)
 
 
@@ -146,11 +151,11 @@ class SnapshotWriter:
     """Makes the records of one owner's snapshots of one partition."""
 
     def __init__(self, owner: int, partition: int, recovery: Recovery | None = None) -> None:
-        """Carry on from *recovery*.
+        """Continue from *recovery*.
 
         Args:
             owner: An id that no other owner ever had: random, 62 bits.
-            partition: Its number.
+            partition: The number of the partition.
             recovery: What was read of its changelog.
         """
         recovery = recovery or Recovery()
@@ -159,7 +164,7 @@ class SnapshotWriter:
         self._versions = recovery.versions()
         by_age = sorted(self._versions, key=lambda key: (recovery.written_at(key), key))
         self._written = {key: recovery.written_at(key) for key in by_age}
-        """When each key was last written, oldest first."""
+        """When each key was last written, the oldest first."""
 
     def snapshot(
         self,
@@ -169,15 +174,14 @@ class SnapshotWriter:
         now: float,
         rewrite_seconds: float,
     ) -> list[tuple[bytes, bytes]]:
-        """The records to write, in this order: what *changed*, what is too old, progress.
+        """Return the records to write, in this order: changed ones, old ones, progress.
 
         Args:
             changed: Keys and their encoded state.
-            next_offset: All records of the source below it are in that state.
+            next_offset: All records of the source below it are included.
             ticked: See `Progress`.
-            now: Seconds since 1970, by the clock of this machine; only decides what is written
-                again.
-            rewrite_seconds: Age at which a record is written again.
+            now: Seconds since 1970 by this machine's clock; decides only what is rewritten.
+            rewrite_seconds: The age at which a record is rewritten.
         """
         self._generation += 1
         records = [(key, self._twin(key, data, now)) for key, data in changed]
