@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from stream.trial.broker.local_broker import Broker
+from tests.support.kafka_rig import Rig, stop_all
 
 settings.register_profile("ours", deadline=None)  # a busy machine is no defect
 settings.load_profile("ours")
@@ -48,6 +49,14 @@ def broker() -> Iterator[HasBootstrapServers]:
 def topic_prefix() -> str:
     """A prefix for topic and group names that no other test has."""
     return f"t-{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture
+def rig(broker: HasBootstrapServers, topic_prefix: str, tmp_path: Path) -> Iterator[Rig]:
+    """A rig on the shared broker; its processes end with the test."""
+    made = Rig(broker.bootstrap_servers, topic_prefix, tmp_path)
+    yield made
+    stop_all(made)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from schemas.topics import Topics
 from stream.config.sections import Config, Page
 from stream.page.server import Server
 from stream.page.service import PageMetrics, Service
-from tests.stream.conftest import free_port
 from tests.support.chromium import ARGUMENTS, chromium
+from tests.support.kafka_rig import free_port
 
 SECONDS: Final = 30.0
 

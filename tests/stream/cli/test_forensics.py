@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from detectors.simulation.tickets import HOUR, Incident, World, tickets
 from stream.cli import app
 from stream.kafka.ticket_sender import Pace
-from tests.stream.conftest import Rig, wait_for
+from tests.support.kafka_rig import Rig, wait_for
 
 START = 1_772_409_600.0
 AREAS = {"login": 6.0, "billing": 2.0}

@@ -12,6 +12,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream.kafka.lenient_headers import LenientRecords
+from tests.support.kafka_rig import Rig
 
 PRODUCER = """
 import asyncio, json, sys
@@ -71,7 +72,7 @@ def test_all_records_are_read() -> None:
 
 
 @pytest.mark.kafka
-def test_it_stops_no_worker(rig: Any) -> None:
+def test_it_stops_no_worker(rig: Rig) -> None:
     """On a real broker: the record is taken in like any other, and so are those after it."""
     rig.create_topics()
     rig.start("worker")

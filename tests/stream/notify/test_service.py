@@ -22,7 +22,7 @@ import pytest
 from schemas.audit import AuditEntry
 from schemas.escalation import EscalationEvent
 from stream.kafka.partitioner import partition_of
-from tests.stream.conftest import Process, Rig, free_port, wait_for
+from tests.support.kafka_rig import Process, Rig, free_port, wait_for
 from tests.support.notify_rig import Provider, Request, episode_id, escalation, life, put, webhook
 
 pytestmark = [pytest.mark.kafka]

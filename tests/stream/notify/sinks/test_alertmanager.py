@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.stream.conftest import Rig, free_port, wait_for
 from tests.stream.notify.test_service import Desk, now
+from tests.support.kafka_rig import Rig, free_port, wait_for
 from tests.support.notify_rig import Provider, episode_id, escalation, webhook
 from tests.support.programs import program
 
