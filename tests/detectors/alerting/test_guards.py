@@ -21,7 +21,7 @@ from tests.support.companies import (
     NOW,
     SETTINGS,
     WEEK,
-    Desk,
+    TenantFeed,
     arrivals,
     as_usual,
     company,
@@ -31,7 +31,7 @@ from tests.support.companies import (
 State = Callable[[Tenant], dict[str, bytes]]
 
 
-def at_ten() -> Desk:
+def at_ten() -> TenantFeed:
     """The company on a Monday morning, in the middle of its usual traffic."""
     return company(until=MORNING)
 
@@ -335,7 +335,7 @@ def test_the_backlog_of_an_outage_is_no_spike() -> None:
     desk = at_ten()
     back = MORNING + 8 * HOUR
     desk.take(Tick(back), back + 60.0)
-    maker = Desk(SETTINGS)
+    maker = TenantFeed(SETTINGS)
     maker.number = 5_000_000
     waiting = [
         maker.make(at, area) for at, area in arrivals(MORNING, back, COMPANY, in_shape, seed=7)
@@ -349,7 +349,7 @@ def test_the_backlog_of_an_outage_is_no_spike() -> None:
 
 def test_a_quiet_night_is_no_gap_of_the_feed() -> None:
     """Silence that chance brings is silence: it teaches that nights are quiet."""
-    desk = Desk(SETTINGS).grow(areas={"login": 0.5})
+    desk = TenantFeed(SETTINGS).grow(areas={"login": 0.5})
     desk.feed(NOW, NOW + 2 * WEEK, {"login": 0.5}, seed=7)
     assert "feed_gap" not in desk.guards
 
@@ -469,7 +469,7 @@ def test_a_split_area_is_no_incident_of_its_parts() -> None:
 def test_what_a_renamed_area_brings_is_named_as_inherited() -> None:
     """A busy area under a new name would be an incident, had another not lost as much."""
     areas = {"login": 15.0, "api": 15.0, "billing": 15.0}
-    desk = Desk(SETTINGS).grow(areas=areas)
+    desk = TenantFeed(SETTINGS).grow(areas=areas)
     renamed = areas | {"login": 0.0, "sign-in": 15.0}
     desk.feed(NOW, MORNING, areas, seed=6)
     desk.feed(MORNING, MORNING + 8 * HOUR, renamed, seed=7)
@@ -520,7 +520,7 @@ def test_within_the_tenants_page_an_area_is_no_page_of_its_own() -> None:
 
 # --- all of them ----------------------------------------------------------------------------------
 
-NAMED: dict[Guard, Callable[[Desk], object]] = {
+NAMED: dict[Guard, Callable[[TenantFeed], object]] = {
     "repeated_customer": lambda desk: desk.burst(MORNING, 60, 0.5, customer="noisy"),
     "duplicate": lambda desk: [desk.take(desk_ticket) for desk_ticket in [desk.make(MORNING)] * 60],
     "merged": lambda desk: _taken_back(desk, "merged"),
@@ -533,7 +533,7 @@ NAMED: dict[Guard, Callable[[Desk], object]] = {
 }
 
 
-def _taken_back(desk: Desk, kind: str) -> None:
+def _taken_back(desk: TenantFeed, kind: str) -> None:
     for number in range(60):
         ticket = desk.make(MORNING + 30.0 * number)
         desk.take(ticket)
@@ -598,7 +598,7 @@ def test_events_in_any_order_raise_nothing(
     told: list[tuple[str, int, str, float, str, str | None]],
 ) -> None:
     """Merged before it was created, moved after it was deleted: counts stay sane."""
-    for desk in (at_ten(), Desk(SETTINGS)):
+    for desk in (at_ten(), TenantFeed(SETTINGS)):
         for signal in signals(told):
             desk.take(signal)
         for series in desk.tenant.areas.values():
@@ -626,7 +626,7 @@ def test_a_copy_has_the_same_future(
         desk.take(signal)
     desk.events.clear()
     before = state_of(desk.tenant)
-    other = Desk(SETTINGS, desk.tenant.copy())
+    other = TenantFeed(SETTINGS, desk.tenant.copy())
     assert state_of(other.tenant) == before
     for signal in signals(future):
         other.take(signal)

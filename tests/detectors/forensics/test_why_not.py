@@ -4,7 +4,7 @@ from detectors.forensics.redecide import LoggedSignal
 from detectors.forensics.why_not import MOST_MORE, why_not
 from detectors.policy.settings import Settings
 from schemas.signals import Tick, Ticket
-from tests.support.companies import HOUR, MONDAY, Desk
+from tests.support.companies import HOUR, MONDAY, TenantFeed
 from tests.support.near_misses import KINDS, Story, expected, near_miss
 
 
@@ -56,7 +56,7 @@ def test_so_many_more_would_have_paged_and_one_fewer_not() -> None:
                    customer=f"m{n}", mode="simulated")
             for n in range(more)
         ]  # fmt: skip
-        desk = Desk(Settings())
+        desk = TenantFeed(Settings())
         for ticket in sorted([*signals, *added], key=lambda one: one.created_at):
             desk.take(ticket)
         return bool([page for page in desk.pages if page.time.timestamp() > at - 1000.0])
