@@ -15,7 +15,7 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo test lint types format bench schemas dashboards pictures lock clean
+.PHONY: help demo check test tests kafka-tests lint types format bench schemas dashboards pictures lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
@@ -25,11 +25,28 @@ demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
 	@echo "Running the demo"
 	@$(VENV)/bin/spikewatch demo $(ARGS)
 
-test: lint types ## all checks and all tests, those with a real Kafka included
+# The imports between the rooms are checked by the target `imports`, where there is one.
+IMPORTS := $(shell grep -qs '^imports:' $(firstword $(MAKEFILE_LIST)) && echo imports)
+UNIT := -m "not kafka and not slow" --hypothesis-profile=dev -n 2 --dist worksteal
+COMPUTING := -m "not kafka" --hypothesis-profile=ci -n 2 --dist worksteal
+WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist worksteal
+
+check: lint types $(IMPORTS) ## style, types and the quick tests, without Kafka; under two minutes
+	@echo "Running the quick tests, two at a time"
+	@$(PY) -m pytest $(UNIT) -q $(ARGS) || test $$? -eq 5
+
+test: lint types $(IMPORTS) ## all checks and all tests, those with a real Kafka included
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target tests kafka-tests
+
+# The two halves run beside each other: tests of Kafka wait more than they compute. They are
+# collected from tests/ alone, for no docstring needs a broker.
+tests: $(STAMP)
 	@echo "Running the tests without Kafka, two at a time"
-	@$(PY) -m pytest -m "not kafka" -n 2 --dist loadfile --durations=10 $(ARGS) || test $$? -eq 5
-	@echo "Running the tests with a real Kafka"
-	@$(PY) -m pytest -m kafka --durations=10 $(ARGS) || test $$? -eq 5
+	@$(PY) -m pytest $(COMPUTING) --durations=10 $(ARGS) || test $$? -eq 5
+
+kafka-tests: $(STAMP)
+	@echo "Running the tests with a real Kafka, four at a time"
+	@$(PY) -m pytest $(or $(ARGS),tests) $(WAITING) --durations=10 || test $$? -eq 5
 
 lint: $(STAMP) ## style and common mistakes
 	@echo "Checking style"

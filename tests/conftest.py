@@ -9,16 +9,16 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
-from hypothesis import settings
 
 from stream.trial.broker.local_broker import Broker
+from tests.support.examples import register_profiles
 from tests.support.kafka_rig import Rig, stop_all
 
-settings.register_profile("ours", deadline=None)  # a busy machine is no defect
-settings.load_profile("ours")
+register_profiles()
+SERVERS_VARIABLE = "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS"
 
 
 class HasBootstrapServers(Protocol):
@@ -35,10 +35,37 @@ class ForeignBroker:
     bootstrap_servers: str
 
 
+SHARED_BROKER = pytest.StashKey[Broker]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Start one broker for all workers of a run of Kafka tests, before the first worker starts.
+
+    It belongs to the process that starts the workers: a worker that is done may end while others
+    still need the broker.
+    """
+    config: pytest.Config = node.config
+    chosen = str(config.getoption("-m"))
+    if "kafka" not in chosen or "not kafka" in chosen or SERVERS_VARIABLE in os.environ:
+        return
+    if SHARED_BROKER not in config.stash:
+        config.stash[SHARED_BROKER] = Broker()
+        config.stash[SHARED_BROKER].start()
+    node.workerinput["bootstrap_servers"] = config.stash[SHARED_BROKER].bootstrap_servers
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the broker of the run."""
+    if SHARED_BROKER in config.stash:
+        config.stash[SHARED_BROKER].stop()
+
+
 @pytest.fixture(scope="session")
-def broker() -> Iterator[HasBootstrapServers]:
-    """A Kafka broker for the whole session, shared: use `topic_prefix` in all names."""
-    if servers := os.environ.get("SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS"):
+def broker(request: pytest.FixtureRequest) -> Iterator[HasBootstrapServers]:
+    """A Kafka broker for the whole run, shared: use `topic_prefix` in all names."""
+    given = getattr(request.config, "workerinput", {}).get("bootstrap_servers")
+    if servers := os.environ.get(SERVERS_VARIABLE) or given:
         yield ForeignBroker(servers)
         return
     with Broker() as ours:

@@ -274,6 +274,7 @@ def test_the_split_of_the_budget_is_whole(kind: str) -> None:
     assert sum(SPLIT.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_smaller_budget_pages_later_or_never() -> None:
     """A hundredth of the budget: the same incident takes more tickets to page."""
     counts = []

@@ -27,6 +27,7 @@ from tests.support.companies import (
     company,
     in_shape,
 )
+from tests.support.examples import examples
 
 State = Callable[[Tenant], dict[str, bytes]]
 
@@ -44,6 +45,7 @@ def moment(text: str) -> float:
 # --- one customer, one event, one ticket ----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_noisy_customer_does_not_page() -> None:
     """A hundred tickets of one customer within an hour are one complaint, loudly made."""
     desk = at_ten()
@@ -379,6 +381,7 @@ def sundays_of_germany(at: float) -> float:
     return in_shape(at)
 
 
+@pytest.mark.slow
 def test_a_holiday_dip_and_its_recovery_do_not_page() -> None:
     """Labour Day, a Friday, is as quiet as a Sunday; the days after it are as busy as ever."""
     desk = company(GERMAN)
@@ -386,6 +389,7 @@ def test_a_holiday_dip_and_its_recovery_do_not_page() -> None:
     assert desk.paged() == []
 
 
+@pytest.mark.slow
 def test_a_holiday_is_expected_to_be_quiet() -> None:
     """With the country known, the rate at noon of Labour Day is that of a Sunday."""
     noon = moment("2026-05-01 10:00")
@@ -409,6 +413,7 @@ def test_an_incident_on_a_holiday_is_found_at_the_rate_of_a_holiday() -> None:
     assert len(found[1]) <= len(found[0])
 
 
+@pytest.mark.slow
 def test_an_announced_event_is_expected_and_not_learned() -> None:
     """A launch that trebles an area for a day pages nobody, and the day after is as ever."""
     begin = NOW + DAY + 8 * HOUR
@@ -466,6 +471,7 @@ def test_a_split_area_is_no_incident_of_its_parts() -> None:
     assert desk.paged() == []
 
 
+@pytest.mark.slow
 def test_what_a_renamed_area_brings_is_named_as_inherited() -> None:
     """A busy area under a new name would be an incident, had another not lost as much."""
     areas = {"login": 15.0, "api": 15.0, "billing": 15.0}
@@ -593,7 +599,7 @@ def signals(told: list[tuple[str, int, str, float, str, str | None]]) -> list[Si
 
 
 @given(events)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_events_in_any_order_raise_nothing(
     told: list[tuple[str, int, str, float, str, str | None]],
 ) -> None:
@@ -614,7 +620,7 @@ def test_events_in_any_order_raise_nothing(
 
 
 @given(events, events)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_a_copy_has_the_same_future(
     state_of: State,
     past: list[tuple[str, int, str, float, str, str | None]],
@@ -639,7 +645,7 @@ def test_a_copy_has_the_same_future(
 
 
 @given(events)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_a_copy_after_every_signal_changes_no_byte(
     state_of: State, told: list[tuple[str, int, str, float, str, str | None]]
 ) -> None:

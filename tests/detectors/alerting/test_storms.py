@@ -249,6 +249,7 @@ def test_an_area_whose_neighbours_follow_becomes_the_tenants_page() -> None:
 PLATFORM = {f"area {number}": 0.3 * 1.14**number for number in range(20)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multiple", [3.0, 5.0, 10.0])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_twenty_areas_up_at_once_are_one_page(multiple: float, seed: int) -> None:

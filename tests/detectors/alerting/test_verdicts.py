@@ -33,6 +33,7 @@ from tests.support.companies import (
     TenantFeed,
     company,
 )
+from tests.support.examples import examples
 
 State = dict[str, bytes]
 StateOf = Callable[[Tenant], State]
@@ -344,7 +345,7 @@ said = st.tuples(
 
 
 @given(st.lists(said, max_size=8))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 def test_no_sequence_of_verdicts_breaks_anything(
     state_of: StateOf, answers: list[tuple[str, float, float | None]]
 ) -> None:

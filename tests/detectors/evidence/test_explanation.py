@@ -345,6 +345,7 @@ def test_what_seldom_goes_together_is_a_pair(areas: int) -> None:
 # --- nothing --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(8, 20), (20, 60), (60, 200)], ids=str)
 def test_the_usual_mix_explains_nothing(sizes: tuple[int, int]) -> None:
     """All are up alike, two hundred times: no more than one of twenty claims anything."""

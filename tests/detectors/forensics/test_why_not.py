@@ -1,5 +1,7 @@
 """Why nothing was sent: the true cause is named, and so many more tickets do page."""
 
+import pytest
+
 from detectors.forensics.redecide import LoggedSignal
 from detectors.forensics.why_not import MOST_MORE, why_not
 from detectors.policy.settings import Settings
@@ -8,6 +10,7 @@ from tests.support.companies import HOUR, MONDAY, TenantFeed
 from tests.support.near_misses import KINDS, Story, expected, near_miss
 
 
+@pytest.mark.slow
 def test_the_true_cause_is_named() -> None:
     """Of two near misses of each cause, one in twenty may be named otherwise."""
     found = [near_miss(number) for number in range(2 * len(KINDS))]
@@ -74,6 +77,7 @@ def test_what_no_number_of_tickets_would_have_paged_says_so() -> None:
     assert asked.more is None or asked.more > MOST_MORE / 4
 
 
+@pytest.mark.slow
 def test_simulated_time_is_asked_in_its_own_clock() -> None:
     """As it stands on the topic: years ago by its tickets, now by the broker and the ticker."""
     wall = MONDAY + 3e8

@@ -14,6 +14,7 @@ from detectors.policy.settings import Settings
 from detectors.state.tenant import PageRecord, Tenant
 from schemas.signals import OTHER, HistoryEnd, Mode, Tick, Ticket, Verdict
 from tests.support.companies import TenantFeed
+from tests.support.examples import examples
 
 State = Callable[[Tenant], dict[str, bytes]]
 HOUR = 3600.0
@@ -200,6 +201,7 @@ def test_more_areas_share_one_budget() -> None:
     assert many.events[0].data.limit > alone.events[0].data.limit + 1.0
 
 
+@pytest.mark.slow
 def test_no_page_below_the_limit() -> None:
     """Whatever the budget, an episode opens with the first score that reaches its limit."""
     found = []
@@ -635,8 +637,9 @@ def young() -> list[Ticket]:
     ]
 
 
+@pytest.mark.slow
 @given(rhythm, st.integers(0, 2**32), st.sampled_from(["live", "simulated"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_ticks_leave_no_trace(
     state_of: State,
     young: list[Ticket],

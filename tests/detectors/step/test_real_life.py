@@ -243,6 +243,7 @@ def test_growing_area() -> None:
 # --- rates ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.05, 0.3, 2.0, 15.0, 100.0])
 def test_every_rate_from_one_a_day_to_a_hundred_an_hour(rate: float) -> None:
     """An area that healthy weeks do not page, is paged when ten times as much comes for long."""

@@ -57,6 +57,7 @@ def known(desk: TenantFeed) -> list[str]:
 # --- five thousand names --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [500, 200, 40])
 def test_made_up_names_get_few_series(most: int) -> None:
     """One in ten of the room, but at least ten; all others share one."""
@@ -207,6 +208,7 @@ def test_listed_areas_have_room_in_any_case() -> None:
 # --- made-up values -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_made_up_values_do_not_grow_the_state() -> None:
     """Twenty thousand versions and regions of one area: after the first thousand it is full."""
     desk = at_ten()

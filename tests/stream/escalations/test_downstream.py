@@ -213,6 +213,7 @@ def test_a_beginning_is_a_time_or_how_long_ago(text: str, at: str) -> None:
     assert time_or_ago(text, datetime(2026, 3, 2, 9, tzinfo=UTC)).isoformat() == at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

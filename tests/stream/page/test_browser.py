@@ -17,6 +17,9 @@ from tests.stream.page.test_episode_views import entry
 from tests.support.escalations import HOSTILE, escalation
 from tests.support.page_rig import PageRig
 
+pytestmark = pytest.mark.slow
+
+
 PICTURES: Final = Path(__file__).parents[3] / "build" / "page"
 """Screenshots of each run, to be looked at."""
 PHONE: Final = {"width": 390, "height": 800}

@@ -15,6 +15,8 @@ from tests.stream.page.conftest import INCIDENT
 from tests.support.escalations import HOSTILE, escalation
 from tests.support.page_rig import PageRig
 
+pytestmark = pytest.mark.slow
+
 
 def get(
     rig: PageRig, path: str, method: str = "GET", **headers: str

@@ -25,6 +25,7 @@ from stream.notify.model.threads import (
 from stream.notify.routing.rules import DeliveryOptions, NotificationConfig, Receiver
 from stream.notify.sinks.folder import Folder, FolderOptions
 from stream.notify.sinks.pagerduty import PagerDuty
+from tests.support.examples import examples
 from tests.support.notify_rig import BEGIN, episode_id, escalation
 
 NOW = BEGIN.timestamp() + 60.0
@@ -209,7 +210,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @example(
     [  # the only member of a digest leaves it: the digest has to end all the same
         ("opened", 2, 0, "info"),
@@ -290,7 +291,7 @@ def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -
     assert office.durable == {}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(STEPS)
 def test_nobody_hears_of_an_end_before_a_beginning(steps: list[Any]) -> None:
     """In the order in which messages are sent."""
