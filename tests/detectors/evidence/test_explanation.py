@@ -303,6 +303,7 @@ def pooled(seed: int, areas: int, kind: str) -> PairShares:
     return PairShares(pair, parts[0].alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("areas", "extra"), [(1, 15), (4, 15), (4, 40), (12, 40), (12, 120)])
 @pytest.mark.parametrize(
     ("kind", "value"),

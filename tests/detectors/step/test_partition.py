@@ -194,6 +194,7 @@ def test_a_restart_at_any_point_changes_nothing(all_of: AllOf, seed: int, cuts: 
     assert all_of(life.partition) == all_of(plain.partition)
 
 
+@pytest.mark.slow
 def test_a_restart_after_every_single_signal_changes_nothing(all_of: AllOf) -> None:
     """No state hides from the snapshot: recovered after each signal, all encodes to the same."""
     for seed in (3, 4):
@@ -283,6 +284,7 @@ def test_repeats_change_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
     assert all_of(life.partition) == all_of(plain.partition)
 
 
+@pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
 def test_a_former_owners_late_write_changes_nothing(all_of: AllOf, seed: int, cuts: int) -> None:

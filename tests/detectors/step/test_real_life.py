@@ -23,6 +23,9 @@ from tests.support.companies import (
     in_shape,
 )
 
+pytestmark = pytest.mark.slow
+
+
 PLAIN = Settings(slice_dimensions=())
 QUIET = msgspec.structs.replace(PLAIN, false_pages_per_week=0.2)
 """A small budget, for weeks in which no page at all is to be seen."""
@@ -243,7 +246,6 @@ def test_growing_area() -> None:
 # --- rates ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.05, 0.3, 2.0, 15.0, 100.0])
 def test_every_rate_from_one_a_day_to_a_hundred_an_hour(rate: float) -> None:
     """An area that healthy weeks do not page, is paged when ten times as much comes for long."""
