@@ -13,6 +13,7 @@ from detectors.step.pipeline import step
 from detectors.step.result import Step
 from schemas.escalation import EscalationEvent
 from schemas.signals import HistoryEnd, Signal, Tick, Ticket
+from tests.support.warm_tenants import warm_tenant
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -176,7 +177,7 @@ def arrivals(
 
 @lru_cache(maxsize=8)
 def _grown(config: Settings, seed: int) -> Tenant:
-    return TenantFeed(config).grow(seed=seed).tenant
+    return warm_tenant(lambda: TenantFeed(config).grow(seed=seed).tenant, config, "company", seed)
 
 
 def company(config: Settings = SETTINGS, seed: int = 1, until: float = NOW) -> TenantFeed:

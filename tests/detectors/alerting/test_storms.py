@@ -12,6 +12,7 @@ from detectors.state.tenant import TENANT_SERIES, Tenant
 from schemas.escalation import EscalationEvent
 from tests.support import stories
 from tests.support.companies import HOUR, MONDAY, SETTINGS, WEEK, TenantFeed
+from tests.support.warm_tenants import warm_tenant
 
 AREAS = {f"area {number:02}": 2.0 for number in range(16)}
 NAMES = tuple(AREAS)
@@ -22,9 +23,12 @@ GAP = 45.0
 
 @lru_cache(maxsize=1)
 def _grown() -> Tenant:
-    desk = TenantFeed().grow(weeks=4, areas=AREAS)
-    desk.feed(MONDAY + 4 * WEEK, MORNING, AREAS, seed=6)
-    return desk.tenant
+    def make() -> Tenant:
+        desk = TenantFeed().grow(weeks=4, areas=AREAS)
+        desk.feed(MONDAY + 4 * WEEK, MORNING, AREAS, seed=6)
+        return desk.tenant
+
+    return warm_tenant(make, SETTINGS)
 
 
 def at_ten(pages: int, seconds: float = 600.0) -> TenantFeed:

@@ -15,6 +15,7 @@ from detectors.state.tenant import PageRecord, Tenant
 from schemas.signals import OTHER, HistoryEnd, Mode, Tick, Ticket, Verdict
 from tests.support.companies import TenantFeed
 from tests.support.examples import examples
+from tests.support.warm_tenants import warm_tenant
 
 State = Callable[[Tenant], dict[str, bytes]]
 HOUR = 3600.0
@@ -37,14 +38,17 @@ def grown(
 
 @lru_cache(maxsize=16)
 def _grown(config: Settings, mode: Mode, areas: tuple[str, ...]) -> Tenant:
-    stream = TenantFeed(config, sliced=False)
-    rng = random.Random(1)
-    spread = 600.0 if len(areas) == 1 else 3000.0  # else they would come as one burst an hour
-    for hour in range(6 * 168):
-        for area in areas:
-            stream.ticket(MONDAY + hour * HOUR + rng.random() * spread, area, mode=mode)
-    assert stream.transitions() == []
-    return stream.tenant
+    def make() -> Tenant:
+        stream = TenantFeed(config, sliced=False)
+        rng = random.Random(1)
+        spread = 600.0 if len(areas) == 1 else 3000.0  # else they would come as one burst an hour
+        for hour in range(6 * 168):
+            for area in areas:
+                stream.ticket(MONDAY + hour * HOUR + rng.random() * spread, area, mode=mode)
+        assert stream.transitions() == []
+        return stream.tenant
+
+    return warm_tenant(make, config, mode, areas)
 
 
 def burst(
