@@ -30,6 +30,7 @@ demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
 IMPORTS := $(shell grep -qs '^imports:' $(firstword $(MAKEFILE_LIST)) && echo imports)
 UNIT := -m "not kafka and not slow" --hypothesis-profile=dev -n 2 --dist worksteal
 COMPUTING := -m "not kafka" --hypothesis-profile=ci -n 2 --dist worksteal
+KAFKA_TESTS := $(shell grep -rl 'mark\.kafka' tests --include='test_*.py')
 WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist worksteal
 
 check: lint $(IMPORTS) ## style, types and the quick tests, without Kafka; under two minutes
@@ -43,15 +44,15 @@ test: lint types $(IMPORTS) ## all checks and all tests, those with a real Kafka
 	@$(MAKE) --no-print-directory -j2 tests kafka-tests
 
 # These two run beside each other, for tests of Kafka wait more than they compute; what the tests of
-# Kafka print is shown when they are done. They are collected from tests/, for no docstring needs a
-# broker.
+# Kafka print is shown when they are done. Only the files that mark such tests are collected for
+# them: each of the four workers imports all that it collects.
 tests: $(STAMP)
 	@echo "Running the tests without Kafka, two at a time"
 	@$(PY) -m pytest $(COMPUTING) --durations=10 $(ARGS) || test $$? -eq 5
 
 kafka-tests: $(STAMP)
 	@echo "Running the tests with a real Kafka, four at a time"
-	@code=0; $(PY) -m pytest $(WAITING) --durations=10 $(or $(ARGS),tests) >$(KAFKA_LOG) 2>&1 || code=$$?; \
+	@code=0; $(PY) -m pytest $(WAITING) --durations=10 $(or $(ARGS),$(KAFKA_TESTS)) >$(KAFKA_LOG) 2>&1 || code=$$?; \
 	cat $(KAFKA_LOG); test $$code -eq 0 -o $$code -eq 5
 
 lint: $(STAMP) ## style and common mistakes

@@ -28,15 +28,18 @@ from stream.analysis.replay import Replay, replay_lines
 from stream.config.loading import load
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
+from stream.errors import UserError
 from stream.kafka.reading import read_partition
 from stream.kafka.ticket_sender import Pace, Sender
-from stream.kafka.topics import create
+from stream.kafka.topics import create, verify
 from stream.worker.status import committed_offsets
 
 SLOW_WORKER: Final = Path(__file__).with_name("slow_worker.py")
 POLL_SECONDS: Final = 0.1
 SNAPSHOT_SECONDS: Final = 0.1
 """Between two snapshots of a worker of the rig; the shortest that the configuration allows."""
+TOPICS_SECONDS: Final = 30.0
+"""A busy broker answers that topics are made before it lists them."""
 RESEND_TICKS_SECONDS: Final = 1.5
 """Longer than a worker takes to commit."""
 
@@ -114,8 +117,24 @@ class Rig:
         return Topics(self.prefix)
 
     def create_topics(self) -> None:
-        """Make all topics."""
-        asyncio.run(create(self.config))
+        """Make all topics, and wait until the broker knows them.
+
+        Raises:
+            UserError: It does not know them, as they must be, within `TOPICS_SECONDS`.
+        """
+
+        async def work() -> None:
+            await create(self.config)
+            deadline = time.monotonic() + TOPICS_SECONDS
+            while True:
+                try:
+                    return await verify(self.config)
+                except UserError:
+                    if time.monotonic() > deadline:
+                        raise
+                await asyncio.sleep(POLL_SECONDS)
+
+        asyncio.run(work())
 
     def start(self, *command: str, **environ: str) -> Process:
         """``spikewatch COMMAND`` in a process of its own."""
