@@ -145,7 +145,7 @@ LONG_TEXTS = [
     pytest.param(
         case,
         letter,
-        id=f"{letter.encode('unicode_escape').decode()}-{case.name}",
+        id=f"{letter}-{case.name}",
         # Mails fold their lines, which takes seconds where each character has to be encoded.
         marks=pytest.mark.slow if case.name == "email" and letter != "x" else (),
     )
