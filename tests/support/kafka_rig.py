@@ -36,6 +36,9 @@ from stream.worker.status import committed_offsets
 
 SLOW_WORKER: Final = Path(__file__).with_name("slow_worker.py")
 POLL_SECONDS: Final = 0.1
+PATIENCE: Final = 3.0
+"""Times the seconds that a test waits at most: others run beside it. Nothing waits for longer than
+it has to."""
 SNAPSHOT_SECONDS: Final = 0.1
 """Between two snapshots of a worker of the rig; the shortest that the configuration allows."""
 TOPICS_SECONDS: Final = 30.0
@@ -170,7 +173,7 @@ class Rig:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
@@ -269,7 +272,7 @@ class Rig:
         """
 
         async def work() -> None:
-            deadline = time.monotonic() + seconds
+            deadline = time.monotonic() + seconds * PATIENCE
             producer = AIOKafkaProducer(bootstrap_servers=self.servers)
             consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
             async with producer, consumer:
@@ -281,7 +284,7 @@ class Rig:
                         if await self._lag(consumer) == 0:
                             return
             raise AssertionError(
-                f"waited {seconds} s for the backlog to be worked off\n{self.logs()}"
+                f"waited {seconds * PATIENCE} s for the backlog to be worked off\n{self.logs()}"
             )
 
         asyncio.run(work())
@@ -379,10 +382,12 @@ def whole_state(partitions: Iterable[Partition]) -> dict[str, bytes]:
 
 def wait_for(done: Callable[[], bool], seconds: float, what: str, rig: Rig | None = None) -> None:
     """Poll until *done*; fail with the logs of the processes where that takes too long."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not done():
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s for {what}\n{rig.logs() if rig else ''}")
+            raise AssertionError(
+                f"waited {seconds * PATIENCE} s for {what}\n{rig.logs() if rig else ''}"
+            )
         time.sleep(POLL_SECONDS)
 
 
