@@ -7,6 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 LOG := $(VENV)/install.log
+KAFKA_LOG := $(VENV)/kafka-tests.log
 # Which Python to use: `make test PYTHON=python3.13`; empty: the first that will do.
 PYTHON :=
 ARGS :=
@@ -15,7 +16,7 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo test lint imports types format bench schemas docs dashboards pictures lock clean
+.PHONY: help demo check quick-tests test tests kafka-tests lint imports types format bench schemas docs dashboards pictures lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
@@ -25,11 +26,32 @@ demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
 	@echo "Running the demo"
 	@$(VENV)/bin/spikewatch demo $(ARGS)
 
-test: lint imports types ## all checks and all tests, those with a real Kafka included
+UNIT := -m "not kafka and not slow" --hypothesis-profile=dev -n 2 --dist worksteal
+COMPUTING := -m "not kafka" --hypothesis-profile=ci -n 2 --dist worksteal
+KAFKA_TESTS := $(shell grep -rl 'mark\.kafka' tests --include='test_*.py')
+WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist worksteal
+
+check: lint imports ## style, types and the quick tests, without Kafka; under two minutes
+	@$(MAKE) --no-print-directory -j2 types quick-tests
+
+quick-tests: $(STAMP)
+	@echo "Running the quick tests, two at a time"
+	@$(PY) -m pytest $(UNIT) -q $(ARGS) || test $$? -eq 5
+
+test: lint types imports ## all checks and all tests, those with a real Kafka included
+	@$(MAKE) --no-print-directory -j2 tests kafka-tests
+
+# These two run beside each other, for tests of Kafka wait more than they compute; what the tests of
+# Kafka print is shown when they are done. Only the files that mark such tests are collected for
+# them: each of the four workers imports all that it collects.
+tests: $(STAMP)
 	@echo "Running the tests without Kafka, two at a time"
-	@$(PY) -m pytest -m "not kafka" -n 2 --dist loadfile --durations=10 $(ARGS) || test $$? -eq 5
-	@echo "Running the tests with a real Kafka"
-	@$(PY) -m pytest -m kafka --durations=10 $(ARGS) || test $$? -eq 5
+	@$(PY) -m pytest $(COMPUTING) --durations=10 $(ARGS) || test $$? -eq 5
+
+kafka-tests: $(STAMP)
+	@echo "Running the tests with a real Kafka, four at a time"
+	@code=0; $(PY) -m pytest $(WAITING) --durations=10 $(or $(ARGS),$(KAFKA_TESTS)) >$(KAFKA_LOG) 2>&1 || code=$$?; \
+	cat $(KAFKA_LOG); test $$code -eq 0 -o $$code -eq 5
 
 lint: $(STAMP) ## style and common mistakes
 	@echo "Checking style"

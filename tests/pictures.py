@@ -10,9 +10,8 @@ from typing import Final
 from playwright.sync_api import Browser, sync_playwright
 
 from detectors.simulation.tickets import HOUR, tickets
-from tests.stream.page.conftest import INCIDENT, WORLD
 from tests.support.chromium import ARGUMENTS, chromium
-from tests.support.page_rig import PageRig
+from tests.support.page_rig import INCIDENT, WORLD, PageRig
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "pictures"
 MOST_BYTES: Final = 200_000

@@ -51,8 +51,8 @@ from tests.bench.common import (
     quantile,
     table,
 )
-from tests.stream.conftest import free_port
 from tests.support.escalations import SINCE, escalation
+from tests.support.kafka_rig import free_port
 from tests.support.page_rig import PageRig
 from tests.support.page_rig import browser as opened
 

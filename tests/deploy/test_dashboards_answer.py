@@ -18,7 +18,6 @@ import pytest
 
 from detectors.simulation.tickets import FLAT, HOUR, Incident, World, tickets
 from stream.kafka.ticket_sender import Pace
-from tests.stream.conftest import Rig, free_port, stop_all, wait_for
 from tests.support.dashboards import (
     FILES,
     Asked,
@@ -30,6 +29,7 @@ from tests.support.dashboards import (
     several,
     variables,
 )
+from tests.support.kafka_rig import Rig, free_port, stop_all, wait_for
 from tests.support.notify_rig import Provider, webhook
 from tests.support.prometheus_server import Prometheus, QueryError
 

@@ -106,6 +106,7 @@ def test_every_alert_has_a_section_in_the_runbook() -> None:
     assert all(link.startswith("docs/reference/runbook.md#") for link in links)
 
 
+@pytest.mark.slow
 def test_every_metric_in_a_rule_is_one_of_ours() -> None:
     """Under the name that is scraped."""
     names = {
@@ -149,6 +150,7 @@ def test_the_page_of_metrics_is_what_is_declared() -> None:
     assert all(len(row[5].strip()) > 10 for row in rows)
 
 
+@pytest.mark.slow
 def test_the_endpoint_stays_small_with_five_thousand_areas() -> None:
     """Two hundred have labels: the answer has less than two megabytes."""
     settings = Settings(areas_per_tenant=6_000)

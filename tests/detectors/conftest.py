@@ -3,13 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import settings
 
 from detectors.foundation import state_codec
 from detectors.state.tenant import Tenant
-
-settings.register_profile("no deadline", deadline=None)  # a loaded machine proves nothing
-settings.load_profile("no deadline")
 
 State = dict[str, bytes]
 

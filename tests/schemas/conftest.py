@@ -1,10 +1,6 @@
 """The option that rewrites golden cases: ``pytest tests/schemas --generate``; review the diff."""
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("no deadline", deadline=None)  # a loaded machine proves nothing
-settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""Made-up companies for tests of the whole step: seeded traffic, and a desk that takes it in."""
+"""Synthetic tenants for tests of the whole step: seeded traffic, and a feed that passes it on."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +13,7 @@ from detectors.step.pipeline import step
 from detectors.step.result import Step
 from schemas.escalation import EscalationEvent
 from schemas.signals import HistoryEnd, Signal, Tick, Ticket
+from tests.support.warm_tenants import warm_tenant
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -46,11 +47,20 @@ def pick(rng: random.Random, weighted: tuple[tuple[str, int], ...]) -> str:
     return rng.choices([value for value, _ in weighted], [weight for _, weight in weighted])[0]
 
 
-class Desk:
-    """A tenant, what it is fed, and what came of it."""
+class TenantFeed:
+    """A tenant, the signals that a test passes to it, and what follows from them.
 
-    def __init__(self, config: Settings = SETTINGS, tenant: Tenant | None = None) -> None:
+    Args:
+        config: Settings of the step.
+        tenant: Go on with this tenant; a new one if not given.
+        sliced: Whether tickets have a region, a version and a channel, drawn by usual weights.
+    """
+
+    def __init__(
+        self, config: Settings = SETTINGS, tenant: Tenant | None = None, *, sliced: bool = True
+    ) -> None:
         self.config = config
+        self.sliced = sliced
         self.tenant = tenant or Tenant("acme", config)
         self.rng = random.Random(4)
         self.number = 0 if tenant is None else int(1_000 * (tenant.clock or 0.0))  # ids of its own
@@ -67,18 +77,19 @@ class Desk:
     def make(self, at: float, area: str = "login", **fields: Any) -> Ticket:
         """A ticket with an id and, by default, a customer of its own, in ordinary slices."""
         self.number += 1
-        rng = self.rng
-        told = {
-            "customer": f"c{self.number}",
-            "region": pick(rng, REGIONS),
-            "app_version": pick(rng, VERSIONS),
-            "channel": pick(rng, CHANNELS),
-        }
-        return Ticket("acme", f"{self.number}", at, area, **(told | fields))
+        usual = {"customer": f"c{self.number}"}
+        if self.sliced:
+            usual |= {
+                "region": pick(self.rng, REGIONS),
+                "app_version": pick(self.rng, VERSIONS),
+                "channel": pick(self.rng, CHANNELS),
+            }
+        return Ticket("acme", f"{self.number}", at, area, **(usual | fields))
 
     def ticket(self, at: float, area: str = "login", **fields: Any) -> Step:
-        """Such a ticket, taken in."""
-        return self.take(self.make(at, area, **fields))
+        """Pass on such a ticket; *fields* may name when it was received, too."""
+        received_at = fields.pop("received_at", None)
+        return self.take(self.make(at, area, **fields), received_at)
 
     def burst(
         self, at: float, count: int, hours: float, area: str = "login", **fields: Any
@@ -106,13 +117,17 @@ class Desk:
         areas: Mapping[str, float] | None = None,
         factor: Factor = in_shape,
         seed: int = 1,
-    ) -> "Desk":
+    ) -> "TenantFeed":
         """History from `MONDAY` on; nothing of it is told."""
         self.feed(MONDAY, MONDAY + weeks * WEEK, areas, factor, seed, mode="history")
         self.take(HistoryEnd("acme"))
         self.events.clear()
         self.guards.clear()
         return self
+
+    def transitions(self) -> list[str]:
+        """Return the transition of each event so far."""
+        return [event.transition for event in self.events]
 
     def tick(self, at: float) -> None:
         """Time has passed."""
@@ -162,12 +177,12 @@ def arrivals(
 
 @lru_cache(maxsize=8)
 def _grown(config: Settings, seed: int) -> Tenant:
-    return Desk(config).mature(seed=seed).tenant
+    return warm_tenant(lambda: TenantFeed(config).mature(seed=seed).tenant, config, "company", seed)
 
 
-def company(config: Settings = SETTINGS, seed: int = 1, until: float = NOW) -> Desk:
+def company(config: Settings = SETTINGS, seed: int = 1, until: float = NOW) -> TenantFeed:
     """`COMPANY` at eight weeks of age, and on to *until*; every caller has a copy of its own."""
-    desk = Desk(config, _grown(config, seed).copy())
+    desk = TenantFeed(config, _grown(config, seed).copy())
     if until > NOW:
         desk.feed(NOW, until, seed=seed + 1_000)
         desk.events.clear()

@@ -21,7 +21,7 @@ from tests.support.companies import (
     NOW,
     SETTINGS,
     WEEK,
-    Desk,
+    TenantFeed,
     arrivals,
     company,
     in_shape,
@@ -79,7 +79,7 @@ class Story:
         tenant = self.desk.tenant
         begin = self.at - AROUND_SECONDS
         clock = tenant.clock or begin
-        quiet = Desk(SETTINGS, tenant)
+        quiet = TenantFeed(SETTINGS, tenant)
         quiet.number, quiet.rng = self.desk.number, self.desk.rng
         areas = {name: rate for name, rate in COMPANY.items() if self.usual or name != self.area}
         if clock < begin:

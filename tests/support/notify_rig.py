@@ -6,20 +6,23 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
+from schemas.audit import AuditEntry
 from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent
 from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.kafka.partitioner import partition_of
+from tests.support.kafka_rig import Process, Rig, wait_for
 
+PAGER: Final = "pager"
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -221,4 +224,70 @@ def webhook(name: str, url: str) -> str:
     return (
         f'[[receiver]]\nname = "{name}"\nkind = "webhook"\nurl = "{url}"\n'
         'secret = { env = "WEBHOOK_SECRET" }\n'
+    )
+
+
+def now() -> datetime:
+    """Wall clock."""
+    return datetime.now(UTC)
+
+
+class NotifyProcess:
+    """The process with a provider at its other end."""
+
+    def __init__(self, rig: Rig, provider: Provider) -> None:
+        self.rig, self.provider = rig, provider
+        self.number = 0
+
+    def configure(self, plan: str = "", **environ: str) -> None:
+        """Write the receivers' file and make the topics."""
+        path = self.rig.folder / "notify.toml"
+        path.write_text(plan or standard(self.provider))
+        self.rig.extra |= {
+            "SPIKEWATCH_NOTIFY__FILE": str(path),
+            "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
+            "SPIKEWATCH_NOTIFY__HEALTH_PORT": "0",
+            "SPIKEWATCH_NOTIFY__INSTANCE_ID": "one",
+            "WEBHOOK_SECRET": "made up for a test",
+        } | environ
+        self.rig.create_topics()
+
+    def start(self, **environ: str) -> Process:
+        """Run it, and wait until it works."""
+        process = self.rig.start("notify", **environ)
+        wait_for(lambda: "working on partitions" in process.text(), 30, "notify", self.rig)
+        return process
+
+    def put(self, *events: EscalationEvent) -> None:
+        """Put events on their topic."""
+        asyncio.run(put(self.rig.config, events))
+
+    def wait(self, done: Callable[[list[Request]], bool], what: str, seconds: float = 20) -> None:
+        """Until the provider has seen it."""
+        wait_for(lambda: done(list(self.provider.requests)), seconds, what, self.rig)
+
+    def told(self) -> list[tuple[str, str]]:
+        """Action and reason of what it said yes to, in order."""
+        return [(one.action, one.reason) for one in self.provider.requests if one.accepted]
+
+    def run(self, *command: str) -> str:
+        """A command of ours; it must work."""
+        done = self.rig.run(*command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def audit(self) -> list[AuditEntry]:
+        """What stands in the audit."""
+        found = {}
+        for record in self.rig.read(self.rig.topics.audit):
+            entry = AuditEntry.model_validate_json(record.value)
+            found[entry.audit_id] = entry
+        return sorted(found.values(), key=lambda one: one.at)
+
+
+def standard(provider: Provider, *, delivery: str = "", more: str = "") -> str:
+    """All are told of everything."""
+    return (
+        f'[delivery]\nprivate_hosts = ["127.0.0.1"]\ntimeout_seconds = 1.0\n{delivery}\n'
+        f'[default]\nreceivers = ["{PAGER}"]\n{webhook(PAGER, provider.url)}\n{more}'
     )

@@ -7,10 +7,12 @@ import asyncio
 import json
 import threading
 from collections.abc import Coroutine, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Final, Self
 
+from detectors.simulation.tickets import HOUR, Incident, World
 from detectors.state.snapshots import Recovery
 from detectors.step.partition import Partition
 from schemas.audit import AuditEntry
@@ -23,10 +25,23 @@ from schemas.topics import Topics
 from stream.config.sections import Config, Page
 from stream.page.server import Server
 from stream.page.service import PageMetrics, Service
-from tests.stream.conftest import free_port
 from tests.support.chromium import ARGUMENTS, chromium
+from tests.support.kafka_rig import free_port
 
 SECONDS: Final = 30.0
+START: Final = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
+HOURS: Final = 14 * 24.0 + 10.0
+INCIDENT: Final = Incident(
+    area="login",
+    start=START + (HOURS - 1.0) * HOUR,
+    hours=1.0,
+    multiple=8.0,
+    app_version="4.2.1",
+    issue_type="sso error",
+    word="err_401_sso",
+)
+WORLD: Final = World(start=START, hours=HOURS, incidents=(INCIDENT,), seed=7)
+"""Two weeks of a company in whose last hour logins fail."""
 
 
 class PageRig:

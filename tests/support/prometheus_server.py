@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tests.stream.conftest import free_port
+from tests.support.kafka_rig import free_port
 from tests.support.programs import program
 
 SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "prometheus"

@@ -19,7 +19,7 @@ from stream.notify.sinks.safe_http import Http
 from stream.notify.sinks.slack import Slack
 from stream.notify.sinks.teams import Teams
 from stream.notify.sinks.webhook import Webhook
-from tests.support import providers
+from tests.support.providers import fakes as providers
 
 LONG_NAME = "on-call, the second floor, 東京"
 Make = Callable[[Any, str], Options]

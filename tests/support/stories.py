@@ -12,6 +12,7 @@ from detectors.step.pipeline import step
 from schemas.codec import read_ticket, to_signal
 from schemas.escalation import Escalation, EscalationEvent
 from schemas.signals import Signal, Tick, Ticket
+from tests.support.warm_tenants import warm_tenant
 
 HOUR = 3_600.0
 WEEK = 168.0 * HOUR
@@ -34,11 +35,14 @@ def signals(world: World) -> list[Ticket]:
 
 @lru_cache(maxsize=8)
 def _grown(areas: tuple[tuple[str, float], ...], seed: int, settings: Settings) -> Tenant:
-    tenant = Tenant("acme", settings)
-    world = World(start=MONDAY, hours=WEEKS * 168.0 + 9.0, areas=dict(areas), seed=seed)
-    for signal in signals(world):
-        step(tenant, signal, settings)
-    return tenant
+    def make() -> Tenant:
+        tenant = Tenant("acme", settings)
+        world = World(start=MONDAY, hours=WEEKS * 168.0 + 9.0, areas=dict(areas), seed=seed)
+        for signal in signals(world):
+            step(tenant, signal, settings)
+        return tenant
+
+    return warm_tenant(make, settings, areas, seed)
 
 
 def grown(areas: Mapping[str, float], settings: Settings, seed: int = 1) -> Tenant:

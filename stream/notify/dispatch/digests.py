@@ -52,6 +52,23 @@ class Digests:
         digest.added = now
         self._schedule(digest, now, changes)
 
+    def leave(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
+        """Take *thread* out of its digest, and close the digest if nothing is left to say in it.
+
+        A thread leaves when it is notified on its own. Without it, the digest may have no member
+        that still runs, and no later event of an episode would lead back to the digest.
+
+        Args:
+            thread: The thread; it may be in no digest, then nothing happens.
+            now: Wall clock, seconds since 1970.
+            changes: What has to be made durable; added to.
+        """
+        if not thread.digest:
+            return
+        digest = self._register.digest(thread)
+        self._register.leave_digest(thread)
+        self.settle(digest, now, changes)
+
     @property
     def _window(self) -> float:
         return self._general.storm_minutes * 60.0
@@ -129,7 +146,8 @@ class Digests:
             event = unpack(one.event)
             if event is not None:
                 named.append(clean(headline(event), NAME_CHARACTERS))
-        title, lines = self._words(digest, item, running)
+        left = digest.count > len(members)
+        title, lines = self._words(digest, item, running, left=left)
         lines += named
         if digest.count > len(named):
             lines.append(f"and {digest.count - len(named)} more")
@@ -148,12 +166,18 @@ class Digests:
             address=digest.address,
         )
 
-    def _words(self, digest: Digest, item: QueuedMessage, running: int) -> tuple[str, list[str]]:
+    def _words(
+        self, digest: Digest, item: QueuedMessage, running: int, *, left: bool
+    ) -> tuple[str, list[str]]:
         if digest.kind == "stale":
             said = "Notifications were behind: these opened and were resolved meanwhile."
             what = "an episode was" if digest.count == 1 else f"{digest.count} episodes were"
             title = f"[DIGEST] {what} over before anybody could be told"
             return title, [said]
+        if item.action == "resolve" and left:
+            return "[RESOLVED] the rest of the storm is over", [
+                "Episodes that became critical or were reopened are notified on their own."
+            ]
         if item.action == "resolve":
             return f"[RESOLVED] all {digest.count} episodes of the storm are over", []
         minutes = f"{self._general.storm_minutes:g}"

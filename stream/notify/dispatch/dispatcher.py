@@ -222,8 +222,7 @@ class Dispatcher:
         thread.ended_at = 0.0
         if event.transition == "reopened":
             thread.acknowledged_by = ""
-            if thread.digest:
-                self.register.leave_digest(thread)
+            self._digests.leave(thread, now, changes)
         self._queues.take_back_its_end(thread, now, changes)
 
     def _decide(
@@ -301,8 +300,7 @@ class Dispatcher:
             )
         if decision.action == "open":
             thread.paged_at = now
-            if thread.digest:
-                self.register.leave_digest(thread)
+            self._digests.leave(thread, now, changes)
         thread.open = decision.action != "resolve"
         thread.told = told_of(event)
         self._queues.append(

@@ -15,18 +15,18 @@ from tests.support.companies import (
     NOW,
     SETTINGS,
     WEEK,
-    Desk,
+    TenantFeed,
     company,
     in_shape,
 )
 
 
-def at_ten() -> Desk:
+def at_ten() -> TenantFeed:
     """The company on a Monday morning, in the middle of its usual traffic."""
     return company(until=MORNING)
 
 
-def platform(multiple: float = 6.0, hours: float = 2.0, until: float = 0.0) -> Desk:
+def platform(multiple: float = 6.0, hours: float = 2.0, until: float = 0.0) -> TenantFeed:
     """All areas at *multiple* times their rate for some hours, then as usual until it is over."""
     desk = at_ten()
     end = MORNING + hours * HOUR
@@ -37,7 +37,7 @@ def platform(multiple: float = 6.0, hours: float = 2.0, until: float = 0.0) -> D
     return desk
 
 
-def first(desk: Desk) -> EscalationEvent:
+def first(desk: TenantFeed) -> EscalationEvent:
     """The first page."""
     assert desk.pages, "nobody was paged"
     return desk.pages[0]
@@ -59,7 +59,7 @@ def test_what_is_up_everywhere_is_one_page_of_the_tenant(multiple: float) -> Non
 def test_many_areas_slightly_up_are_found_where_none_is_alone() -> None:
     """Twelve hours at twice the rate in fifteen quiet areas: the tenant pages, within hours."""
     areas = {f"area {number}": 0.4 for number in range(15)}
-    desk = Desk(SETTINGS).mature(areas=areas)
+    desk = TenantFeed(SETTINGS).mature(areas=areas)
     desk.feed(NOW, MORNING, areas, seed=6)
     desk.events.clear()
     desk.feed(MORNING, MORNING + 8 * HOUR, areas, lambda at: 2.5 * in_shape(at), seed=7)
@@ -143,7 +143,7 @@ def test_an_area_with_an_incident_of_its_own_after_the_tenants_pages() -> None:
 def test_a_slices_page_names_the_slice() -> None:
     """A version with a fifth of a busy area fails: the page says which, and counts it alone."""
     areas = {"login": 20.0, "api": 5.0}
-    desk = Desk(SETTINGS).mature(areas=areas)
+    desk = TenantFeed(SETTINGS).mature(areas=areas)
     desk.feed(NOW, MORNING, areas, seed=6)
     desk.events.clear()
     for number in range(30):
@@ -160,7 +160,7 @@ def test_a_slices_page_names_the_slice() -> None:
 def test_a_value_never_seen_before_is_a_new_value() -> None:
     """An error type from nowhere: the reason says so, and the issue type stands in its field."""
     config = msgspec.structs.replace(SETTINGS, slice_dimensions=("issue_type",))
-    desk = Desk(config)
+    desk = TenantFeed(config)
     desk.feed(NOW - 8 * WEEK, NOW, {"login": 10.0}, mode="history", issue_type="password")
     desk.take(HistoryEnd("acme"))
     desk.feed(NOW, MORNING, {"login": 10.0}, seed=6, issue_type="password")
@@ -199,7 +199,7 @@ def test_a_return_is_judged_by_when_its_window_began() -> None:
     desk.tick(MORNING + 3 * HOUR)
     over = next(e for e in desk.events if e.transition == "resolved").time.timestamp()
     end = over + SETTINGS.cooldown_minutes * 60.0
-    slow = Desk(SETTINGS, desk.tenant.copy())
+    slow = TenantFeed(SETTINGS, desk.tenant.copy())
     slow.feed(over, end - 900.0, {"api": 2.0}, seed=5)
     slow.events.clear()
     at = end - 900.0
@@ -209,7 +209,7 @@ def test_a_return_is_judged_by_when_its_window_began() -> None:
     assert at > end, "else this proves nothing"
     assert slow.pages[0].data.since.timestamp() <= end
     assert slow.pages[0].transition == "reopened"
-    later = Desk(SETTINGS, desk.tenant.copy())
+    later = TenantFeed(SETTINGS, desk.tenant.copy())
     later.feed(over, end + 600.0, {"api": 2.0}, seed=5)
     later.events.clear()
     later.burst(end + 600.0, 30, 0.5)
@@ -263,7 +263,7 @@ def test_suppressed_events_spend_nothing() -> None:
     """Areas inside the tenant's page, and history, are not pages."""
     desk = platform()
     assert len(desk.tenant.pages) == len({event.data.episode_id for event in desk.pages})
-    past = Desk(SETTINGS).mature()
+    past = TenantFeed(SETTINGS).mature()
     assert past.tenant.pages == []
 
 
@@ -274,6 +274,7 @@ def test_the_split_of_the_budget_is_whole(kind: str) -> None:
     assert sum(SPLIT.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_smaller_budget_pages_later_or_never() -> None:
     """A hundredth of the budget: the same incident takes more tickets to page."""
     counts = []

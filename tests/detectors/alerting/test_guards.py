@@ -21,17 +21,18 @@ from tests.support.companies import (
     NOW,
     SETTINGS,
     WEEK,
-    Desk,
+    TenantFeed,
     arrivals,
     as_usual,
     company,
     in_shape,
 )
+from tests.support.examples import examples
 
 State = Callable[[Tenant], dict[str, bytes]]
 
 
-def at_ten() -> Desk:
+def at_ten() -> TenantFeed:
     """The company on a Monday morning, in the middle of its usual traffic."""
     return company(until=MORNING)
 
@@ -44,6 +45,7 @@ def moment(text: str) -> float:
 # --- one customer, one event, one ticket ----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_noisy_customer_does_not_page() -> None:
     """A hundred tickets of one customer within an hour are one complaint, loudly made."""
     desk = at_ten()
@@ -335,7 +337,7 @@ def test_the_backlog_of_an_outage_is_no_spike() -> None:
     desk = at_ten()
     back = MORNING + 8 * HOUR
     desk.take(Tick(back), back + 60.0)
-    maker = Desk(SETTINGS)
+    maker = TenantFeed(SETTINGS)
     maker.number = 5_000_000
     waiting = [
         maker.make(at, area) for at, area in arrivals(MORNING, back, COMPANY, in_shape, seed=7)
@@ -349,7 +351,7 @@ def test_the_backlog_of_an_outage_is_no_spike() -> None:
 
 def test_a_quiet_night_is_no_gap_of_the_feed() -> None:
     """Silence that chance brings is silence: it teaches that nights are quiet."""
-    desk = Desk(SETTINGS).mature(areas={"login": 0.5})
+    desk = TenantFeed(SETTINGS).mature(areas={"login": 0.5})
     desk.feed(NOW, NOW + 2 * WEEK, {"login": 0.5}, seed=7)
     assert "feed_gap" not in desk.guards
 
@@ -379,6 +381,7 @@ def sundays_of_germany(at: float) -> float:
     return in_shape(at)
 
 
+@pytest.mark.slow
 def test_a_holiday_dip_and_its_recovery_do_not_page() -> None:
     """Labour Day, a Friday, is as quiet as a Sunday; the days after it are as busy as ever."""
     desk = company(GERMAN)
@@ -386,6 +389,7 @@ def test_a_holiday_dip_and_its_recovery_do_not_page() -> None:
     assert desk.paged() == []
 
 
+@pytest.mark.slow
 def test_a_holiday_is_expected_to_be_quiet() -> None:
     """With the country known, the rate at noon of Labour Day is that of a Sunday."""
     noon = moment("2026-05-01 10:00")
@@ -409,6 +413,7 @@ def test_an_incident_on_a_holiday_is_found_at_the_rate_of_a_holiday() -> None:
     assert len(found[1]) <= len(found[0])
 
 
+@pytest.mark.slow
 def test_an_announced_event_is_expected_and_not_learned() -> None:
     """A launch that trebles an area for a day pages nobody, and the day after is as ever."""
     begin = NOW + DAY + 8 * HOUR
@@ -466,10 +471,11 @@ def test_a_split_area_is_no_incident_of_its_parts() -> None:
     assert desk.paged() == []
 
 
+@pytest.mark.slow
 def test_what_a_renamed_area_brings_is_named_as_inherited() -> None:
     """A busy area under a new name would be an incident, had another not lost as much."""
     areas = {"login": 15.0, "api": 15.0, "billing": 15.0}
-    desk = Desk(SETTINGS).mature(areas=areas)
+    desk = TenantFeed(SETTINGS).mature(areas=areas)
     renamed = areas | {"login": 0.0, "sign-in": 15.0}
     desk.feed(NOW, MORNING, areas, seed=6)
     desk.feed(MORNING, MORNING + 8 * HOUR, renamed, seed=7)
@@ -520,7 +526,7 @@ def test_within_the_tenants_page_an_area_is_no_page_of_its_own() -> None:
 
 # --- all of them ----------------------------------------------------------------------------------
 
-NAMED: dict[Guard, Callable[[Desk], object]] = {
+NAMED: dict[Guard, Callable[[TenantFeed], object]] = {
     "repeated_customer": lambda desk: desk.burst(MORNING, 60, 0.5, customer="noisy"),
     "duplicate": lambda desk: [desk.take(desk_ticket) for desk_ticket in [desk.make(MORNING)] * 60],
     "merged": lambda desk: _taken_back(desk, "merged"),
@@ -533,7 +539,7 @@ NAMED: dict[Guard, Callable[[Desk], object]] = {
 }
 
 
-def _taken_back(desk: Desk, kind: str) -> None:
+def _taken_back(desk: TenantFeed, kind: str) -> None:
     for number in range(60):
         ticket = desk.make(MORNING + 30.0 * number)
         desk.take(ticket)
@@ -593,12 +599,12 @@ def signals(told: list[tuple[str, int, str, float, str, str | None]]) -> list[Si
 
 
 @given(events)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_events_in_any_order_raise_nothing(
     told: list[tuple[str, int, str, float, str, str | None]],
 ) -> None:
     """Merged before it was created, moved after it was deleted: counts stay sane."""
-    for desk in (at_ten(), Desk(SETTINGS)):
+    for desk in (at_ten(), TenantFeed(SETTINGS)):
         for signal in signals(told):
             desk.take(signal)
         for series in desk.tenant.areas.values():
@@ -614,7 +620,7 @@ def test_events_in_any_order_raise_nothing(
 
 
 @given(events, events)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_a_copy_has_the_same_future(
     state_of: State,
     past: list[tuple[str, int, str, float, str, str | None]],
@@ -626,7 +632,7 @@ def test_a_copy_has_the_same_future(
         desk.take(signal)
     desk.events.clear()
     before = state_of(desk.tenant)
-    other = Desk(SETTINGS, desk.tenant.copy())
+    other = TenantFeed(SETTINGS, desk.tenant.copy())
     assert state_of(other.tenant) == before
     for signal in signals(future):
         other.take(signal)
@@ -639,7 +645,7 @@ def test_a_copy_has_the_same_future(
 
 
 @given(events)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_a_copy_after_every_signal_changes_no_byte(
     state_of: State, told: list[tuple[str, int, str, float, str, str | None]]
 ) -> None:

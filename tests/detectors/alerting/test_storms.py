@@ -11,7 +11,8 @@ from detectors.simulation.tickets import Incident, World
 from detectors.state.tenant import TENANT_SERIES, Tenant
 from schemas.escalation import EscalationEvent
 from tests.support import stories
-from tests.support.companies import HOUR, MONDAY, SETTINGS, WEEK, Desk
+from tests.support.companies import HOUR, MONDAY, SETTINGS, WEEK, TenantFeed
+from tests.support.warm_tenants import warm_tenant
 
 AREAS = {f"area {number:02}": 2.0 for number in range(16)}
 NAMES = tuple(AREAS)
@@ -22,19 +23,22 @@ GAP = 45.0
 
 @lru_cache(maxsize=1)
 def _grown() -> Tenant:
-    desk = Desk().mature(weeks=4, areas=AREAS)
-    desk.feed(MONDAY + 4 * WEEK, MORNING, AREAS, seed=6)
-    return desk.tenant
+    def make() -> Tenant:
+        desk = TenantFeed().mature(weeks=4, areas=AREAS)
+        desk.feed(MONDAY + 4 * WEEK, MORNING, AREAS, seed=6)
+        return desk.tenant
+
+    return warm_tenant(make, SETTINGS)
 
 
-def at_ten(pages: int, seconds: float = 600.0) -> Desk:
+def at_ten(pages: int, seconds: float = 600.0) -> TenantFeed:
     """Sixteen areas on a Monday morning; more than so many *pages* within *seconds* are a storm."""
     config = msgspec.structs.replace(SETTINGS, storm_pages=pages, storm_seconds=seconds)
-    return Desk(config, _grown().copy())
+    return TenantFeed(config, _grown().copy())
 
 
 def trouble(
-    desk: Desk, areas: tuple[str, ...] = NAMES, begin: float = MORNING, gap: float = GAP
+    desk: TenantFeed, areas: tuple[str, ...] = NAMES, begin: float = MORNING, gap: float = GAP
 ) -> float:
     """One area after the other has seven complaints within half a minute; the end of it."""
     for number, area in enumerate(areas):
@@ -42,19 +46,19 @@ def trouble(
     return begin + gap * len(areas)
 
 
-def storm(pages: int = 2, areas: tuple[str, ...] = NAMES) -> Desk:
+def storm(pages: int = 2, areas: tuple[str, ...] = NAMES) -> TenantFeed:
     """All of it, and the hours until it is over."""
     desk = at_ten(pages)
     desk.tick(trouble(desk, areas) + 6 * HOUR)
     return desk
 
 
-def digests(desk: Desk) -> list[EscalationEvent]:
+def digests(desk: TenantFeed) -> list[EscalationEvent]:
     """What is said of the storm."""
     return [event for event in desk.events if event.data.reason == "storm"]
 
 
-def opened(desk: Desk) -> dict[str, EscalationEvent]:
+def opened(desk: TenantFeed) -> dict[str, EscalationEvent]:
     """By area, the event that its own episode began with."""
     found = {}
     for event in desk.events:
@@ -218,7 +222,7 @@ def test_a_copy_weathers_the_same_storm() -> None:
     ran = at_ten(2)
     middle = trouble(ran, NAMES[:6])
     ran.events.clear()
-    other = Desk(ran.config, ran.tenant.copy())
+    other = TenantFeed(ran.config, ran.tenant.copy())
     other.rng.setstate(ran.rng.getstate())
     other.number = ran.number
     for desk in (ran, other):
@@ -249,6 +253,7 @@ def test_an_area_whose_neighbours_follow_becomes_the_tenants_page() -> None:
 PLATFORM = {f"area {number}": 0.3 * 1.14**number for number in range(20)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multiple", [3.0, 5.0, 10.0])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_twenty_areas_up_at_once_are_one_page(multiple: float, seed: int) -> None:

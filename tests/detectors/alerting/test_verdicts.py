@@ -22,14 +22,25 @@ from detectors.state.threshold import STEP as PAGE_STEP
 from detectors.state.threshold_priors import Kind
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Verdict
-from tests.support.companies import COMPANY, DAY, HOUR, MORNING, NOW, SETTINGS, WEEK, Desk, company
+from tests.support.companies import (
+    COMPANY,
+    DAY,
+    HOUR,
+    MORNING,
+    NOW,
+    SETTINGS,
+    WEEK,
+    TenantFeed,
+    company,
+)
+from tests.support.examples import examples
 
 State = dict[str, bytes]
 StateOf = Callable[[Tenant], State]
 EPISODES = ("incident", "expected_event", "false_alarm", "new_normal")
 
 
-def paged(count: int = 40, hours: float = 0.5) -> Desk:
+def paged(count: int = 40, hours: float = 0.5) -> TenantFeed:
     """A company whose area login has paged at ten, and still runs."""
     desk = company(until=MORNING)
     desk.burst(MORNING, count, hours)
@@ -37,7 +48,7 @@ def paged(count: int = 40, hours: float = 0.5) -> Desk:
     return desk
 
 
-def say(desk: Desk, action: str, **more: object) -> list[EscalationEvent]:
+def say(desk: TenantFeed, action: str, **more: object) -> list[EscalationEvent]:
     """A verdict on the first page."""
     signal = Verdict("acme", desk.pages[0].data.episode_id, action, 0.0, **more)  # type: ignore[arg-type]  # until or duplicate_of
     done = desk.take(signal)
@@ -45,13 +56,13 @@ def say(desk: Desk, action: str, **more: object) -> list[EscalationEvent]:
     return done.escalations
 
 
-def limit_of(desk: Desk, key: str = "login", kind: Kind = "area") -> float:
+def limit_of(desk: TenantFeed, key: str = "login", kind: Kind = "area") -> float:
     """The limit now."""
     assert desk.tenant.clock is not None
     return threshold_for(desk.tenant, key, kind, desk.tenant.clock, SETTINGS).limit
 
 
-def over(desk: Desk, at: float = MORNING + 4 * HOUR) -> Desk:
+def over(desk: TenantFeed, at: float = MORNING + 4 * HOUR) -> TenantFeed:
     """The same, once it is over."""
     desk.feed(MORNING + 0.6 * HOUR, at, seed=77)
     desk.tick(at)
@@ -95,14 +106,14 @@ def test_many_false_alarms_raise_it_only_so_far() -> None:
     assert raised(desk.tenant, "login", "area", MORNING) == MOST_RAISED
 
 
-def batch(desk: Desk, at: float, count: int = 35, **fields: object) -> None:
+def batch(desk: TenantFeed, at: float, count: int = 35, **fields: object) -> None:
     """A burst of one channel, and what is usual until the evening."""
     desk.burst(at, count, 0.3, "billing", **({"channel": "batch"} | fields))
     desk.feed(at + 0.4 * HOUR, at + 8 * HOUR, seed=int(at) % 1_000)
 
 
 @pytest.fixture(scope="module")
-def weekly() -> Desk:
+def weekly() -> TenantFeed:
     """A week after a batch that was called false; the moment before the next one."""
     desk = company(until=MORNING)
     batch(desk, MORNING)
@@ -114,14 +125,14 @@ def weekly() -> Desk:
     return desk
 
 
-def copy(desk: Desk) -> Desk:
+def copy(desk: TenantFeed) -> TenantFeed:
     """The same past, another future."""
-    other = Desk(SETTINGS, desk.tenant.copy())
+    other = TenantFeed(SETTINGS, desk.tenant.copy())
     other.number = desk.number
     return other
 
 
-def test_the_like_of_a_false_alarm_does_not_page_at_its_hour(weekly: Desk) -> None:
+def test_the_like_of_a_false_alarm_does_not_page_at_its_hour(weekly: TenantFeed) -> None:
     """The same batch a week later is held back, by name."""
     desk = copy(weekly)
     batch(desk, MORNING + WEEK)
@@ -129,7 +140,7 @@ def test_the_like_of_a_false_alarm_does_not_page_at_its_hour(weekly: Desk) -> No
     assert "called_false" in desk.guards
 
 
-def test_without_the_verdict_it_pages_again(weekly: Desk) -> None:
+def test_without_the_verdict_it_pages_again(weekly: TenantFeed) -> None:
     """Taken back, the batch pages: it was the verdict that held it."""
     desk = copy(weekly)
     page = next(page for page in desk.tenant.pages if page.key == "billing")
@@ -147,7 +158,7 @@ def test_without_the_verdict_it_pages_again(weekly: Desk) -> None:
     ],
 )
 def test_what_is_not_its_like_pages_as_before(
-    weekly: Desk, what: str, later: float, fields: dict[str, object]
+    weekly: TenantFeed, what: str, later: float, fields: dict[str, object]
 ) -> None:
     """Another hour, another cause, another size: it pages."""
     desk = copy(weekly)
@@ -156,7 +167,7 @@ def test_what_is_not_its_like_pages_as_before(
     assert desk.paged("billing") != [], what
 
 
-def test_the_bar_is_forgotten(weekly: Desk) -> None:
+def test_the_bar_is_forgotten(weekly: TenantFeed) -> None:
     """Relative to how high the false one scored, whole for weeks, then sinking to nothing."""
     tenant = weekly.tenant.copy()
     page = next(page for page in tenant.pages if page.key == "billing")
@@ -228,7 +239,7 @@ def test_a_new_normal_ends_the_episode_and_does_not_page_again() -> None:
     desk.events.clear()
     desk.feed(MORNING + 3 * HOUR, MORNING + 8 * HOUR, doubled, seed=81)
     assert desk.paged("login") == []
-    say_again = Desk(SETTINGS, desk.tenant.copy())
+    say_again = TenantFeed(SETTINGS, desk.tenant.copy())
     rate = say_again.rate()
     page = next(page for page in desk.tenant.pages if page.verdict == "new_normal")
     say_again.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
@@ -334,7 +345,7 @@ said = st.tuples(
 
 
 @given(st.lists(said, max_size=8))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 def test_no_sequence_of_verdicts_breaks_anything(
     state_of: StateOf, answers: list[tuple[str, float, float | None]]
 ) -> None:

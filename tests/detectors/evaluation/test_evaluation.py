@@ -118,6 +118,7 @@ def journey() -> CompanyRun:
     return run_company(plan)
 
 
+@pytest.mark.slow
 def test_a_journey_can_be_repeated(journey: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL,

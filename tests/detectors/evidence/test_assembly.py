@@ -148,6 +148,7 @@ def _correlated(kind: str) -> Tenant:
     return tenant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["twins", "within"])
 @pytest.mark.parametrize("hours", [0.7, 2.0])
 def test_what_goes_together_in_all_areas_is_no_pair(kind: str, hours: float) -> None:
@@ -577,6 +578,7 @@ def test_a_rule_for_revenue_names_itself() -> None:
 # --- the same again -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_signals_tell_the_same_bytes() -> None:
     """Played again, and with the tenant encoded and restored every few tickets."""
     settings = Settings(playbook=Playbook(entries=ENTRIES), handling_minutes=9.0)

@@ -303,6 +303,7 @@ def pooled(seed: int, areas: int, kind: str) -> PairShares:
     return PairShares(pair, parts[0].alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("areas", "extra"), [(1, 15), (4, 15), (4, 40), (12, 40), (12, 120)])
 @pytest.mark.parametrize(
     ("kind", "value"),
@@ -345,6 +346,7 @@ def test_what_seldom_goes_together_is_a_pair(areas: int) -> None:
 # --- nothing --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(8, 20), (20, 60), (60, 200)], ids=str)
 def test_the_usual_mix_explains_nothing(sizes: tuple[int, int]) -> None:
     """All are up alike, two hundred times: no more than one of twenty claims anything."""

@@ -9,6 +9,8 @@ from schemas.codec import write_escalation
 from schemas.signals import Tick, Ticket
 from tests.bench.bench_explain import SETTINGS, came_in, live
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_decision_comes_out_the_same(seed: int) -> None:

@@ -5,7 +5,7 @@ from detectors.forensics.verdict_preview import preview
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 from schemas.signals import Ticket, Verdict
-from tests.support.companies import HOUR, MONDAY, WEEK, Desk
+from tests.support.companies import HOUR, MONDAY, WEEK, TenantFeed
 
 AT = MONDAY + 3 * WEEK + 10 * HOUR
 SETTINGS = Settings()
@@ -13,7 +13,7 @@ SETTINGS = Settings()
 
 def test_a_verdict_replaces_what_the_log_says_of_its_page() -> None:
     """Called a true page then: the like a week later paged; called false instead, it had not."""
-    desk, log = Desk(SETTINGS, Tenant("acme", SETTINGS)), list[LoggedSignal]()
+    desk, log = TenantFeed(SETTINGS, Tenant("acme", SETTINGS)), list[LoggedSignal]()
 
     def take(signal: Ticket | Verdict) -> None:
         log.append(LoggedSignal(f"{len(log)}", signal))

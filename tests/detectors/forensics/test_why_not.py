@@ -1,13 +1,16 @@
 """Why nothing was sent: the true cause is named, and so many more tickets do page."""
 
+import pytest
+
 from detectors.forensics.redecide import LoggedSignal
 from detectors.forensics.why_not import MOST_MORE, why_not
 from detectors.policy.settings import Settings
 from schemas.signals import Tick, Ticket
-from tests.support.companies import HOUR, MONDAY, Desk
+from tests.support.companies import HOUR, MONDAY, TenantFeed
 from tests.support.near_misses import KINDS, Story, expected, near_miss
 
 
+@pytest.mark.slow
 def test_the_true_cause_is_named() -> None:
     """Of two near misses of each cause, one in twenty may be named otherwise."""
     found = [near_miss(number) for number in range(2 * len(KINDS))]
@@ -56,7 +59,7 @@ def test_so_many_more_would_have_paged_and_one_fewer_not() -> None:
                    customer=f"m{n}", mode="simulated")
             for n in range(more)
         ]  # fmt: skip
-        desk = Desk(Settings())
+        desk = TenantFeed(Settings())
         for ticket in sorted([*signals, *added], key=lambda one: one.created_at):
             desk.take(ticket)
         return bool([page for page in desk.pages if page.time.timestamp() > at - 1000.0])
@@ -74,6 +77,7 @@ def test_what_no_number_of_tickets_would_have_paged_says_so() -> None:
     assert asked.more is None or asked.more > MOST_MORE / 4
 
 
+@pytest.mark.slow
 def test_simulated_time_is_asked_in_its_own_clock() -> None:
     """As it stands on the topic: years ago by its tickets, now by the broker and the ticker."""
     wall = MONDAY + 3e8

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from detectors.foundation.calendar import hour_of_week
 from detectors.foundation.local_days import day_of
+from tests.support.examples import examples
 
 ZONES = (
     "UTC",
@@ -32,7 +33,7 @@ def hour_at(text: str) -> int:
 
 
 @given(hours, zones)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_an_hour_lies_in_its_day(hour: int, zone: str) -> None:
     """The day of an hour holds it, and every hour of that day has the same one."""
     day = day_of(hour, zone)
@@ -42,7 +43,7 @@ def test_an_hour_lies_in_its_day(hour: int, zone: str) -> None:
 
 
 @given(hours, zones)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_days_leave_no_hour_out(hour: int, zone: str) -> None:
     """The next day begins where this one ends, and it is another."""
     day = day_of(hour, zone)
@@ -53,7 +54,7 @@ def test_days_leave_no_hour_out(hour: int, zone: str) -> None:
 
 
 @given(hours, zones)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_slots_are_the_local_hours_of_the_week(hour: int, zone: str) -> None:
     """Without a country the slot of each hour is that of the calendar."""
     day = day_of(hour, zone)

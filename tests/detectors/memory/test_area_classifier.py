@@ -17,7 +17,7 @@ from detectors.step.corrections import FRESH_SECONDS
 from detectors.step.partition import Partition
 from detectors.step.result import Step
 from schemas.signals import OTHER, UNCLASSIFIED, Ticket
-from tests.support.companies import HOUR, MONDAY, SETTINGS, Desk
+from tests.support.companies import HOUR, MONDAY, SETTINGS, TenantFeed
 
 ISSUES = ("an error", "a problem", "slow pages")
 AREAS = ("login", "billing", "search", "exports")
@@ -53,9 +53,9 @@ def learned(areas: Sequence[str] = AREAS, count: int = 60) -> dict[str, TermSket
     return found
 
 
-def taught(config: Settings = SETTINGS, count: int = 60, seed: int = 1) -> Desk:
+def taught(config: Settings = SETTINGS, count: int = 60, seed: int = 1) -> TenantFeed:
     """A tenant of a few days whose tickets came with their areas, in turn."""
-    desk = Desk(config)
+    desk = TenantFeed(config)
     rng = random.Random(seed)
     for number in range(count * len(AREAS)):
         area = AREAS[number % len(AREAS)]
@@ -63,24 +63,24 @@ def taught(config: Settings = SETTINGS, count: int = 60, seed: int = 1) -> Desk:
     return desk
 
 
-def now(desk: Desk) -> float:
+def now(desk: TenantFeed) -> float:
     """A minute after its last ticket."""
     assert desk.tenant.clock is not None
     return desk.tenant.clock + 61.0
 
 
-def unplaced(desk: Desk, about: str, seed: int = 5) -> Ticket:
+def unplaced(desk: TenantFeed, about: str, seed: int = 5) -> Ticket:
     """A ticket about an area that it does not name."""
     words = text(random.Random(seed), about)
     return desk.make(now(desk), UNCLASSIFIED, text=words)
 
 
-def tickets_of(desk: Desk) -> dict[str, int]:
+def tickets_of(desk: TenantFeed) -> dict[str, int]:
     """How many each area has counted."""
     return {name: series.tickets for name, series in sorted(desk.tenant.areas.items())}
 
 
-def words_of(desk: Desk) -> dict[str, float]:
+def words_of(desk: TenantFeed) -> dict[str, float]:
     """How many tickets each area's words were learned from."""
     areas = sorted(desk.tenant.areas.items())
     return {name: series.usual_terms.tickets for name, series in areas}
@@ -194,7 +194,7 @@ def test_confidence_of_one_or_more_turns_the_words_off() -> None:
 
 def test_a_rule_places_through_the_step() -> None:
     """With its issue type, into an area that had no ticket yet."""
-    desk = Desk(RULES)
+    desk = TenantFeed(RULES)
     done = desk.ticket(MONDAY, UNCLASSIFIED, text="saml is broken")
     assert done.placed == "rule"
     assert tickets_of(desk) == {"login": 1}
@@ -203,7 +203,7 @@ def test_a_rule_places_through_the_step() -> None:
 
 def test_an_alias_becomes_its_area() -> None:
     """Whatever tickets call it: of created, re-tagged, merged and solved ones alike."""
-    desk = Desk(RULES)
+    desk = TenantFeed(RULES)
     for number, name in enumerate(("login", "sign-in", "auth")):
         assert desk.ticket(MONDAY + HOUR * number, name, text="hello").placed is None
     assert tickets_of(desk) == {"login": 3}
@@ -217,7 +217,7 @@ def test_an_alias_becomes_its_area() -> None:
 
 def test_a_tagged_tickets_issue_type_comes_from_the_keywords() -> None:
     """Where it says none, and its text points to the area that it names."""
-    desk = Desk(RULES)
+    desk = TenantFeed(RULES)
     told = [
         ({"text": "kerberos fails"}, "sso error"),
         ({"text": "kerberos fails", "issue_type": "other"}, "other"),
@@ -323,7 +323,7 @@ def test_what_is_no_area_is_no_place(area: str) -> None:
 # --- corrected within the hour --------------------------------------------------------------------
 
 
-def corrected(desk: Desk, after: float) -> tuple[Ticket, Step]:
+def corrected(desk: TenantFeed, after: float) -> tuple[Ticket, Step]:
     """A ticket about exports is placed by its words, and *after* so long re-tagged as billing."""
     ticket = unplaced(desk, "exports")
     assert desk.take(ticket).placed == "model"
@@ -385,7 +385,7 @@ def test_an_incident_that_was_placed_wrongly_pages_where_it_belongs() -> None:
 def stream(seed: int) -> list[Ticket]:
     """Tickets with and without an area, and agents who correct some of them."""
     rng = random.Random(seed)
-    desk = Desk(RULES)
+    desk = TenantFeed(RULES)
     found = []
     for number in range(300):
         at = MONDAY + 600.0 * number

@@ -62,6 +62,7 @@ def test_steeper_is_sooner(model: CusumBank) -> None:
     assert delays[-1] < 0.1
 
 
+@pytest.mark.slow
 def test_chance_scores_as_rarely_as_it_says() -> None:
     """With a known rate a score of s is passed at most once in e^s weeks: s = 1 and 2.
 

@@ -142,6 +142,7 @@ def test_a_restored_model_has_the_same_future(name: ModelName, age: int) -> None
         assert len(found) > 20
 
 
+@pytest.mark.slow
 @every_model
 def test_restoring_again_and_again_changes_nothing(name: ModelName) -> None:
     """Encoded and restored after every ticket, the scores are those of the one that ran on."""

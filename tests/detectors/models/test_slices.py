@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from detectors.foundation import state_codec
 from detectors.models.slices import LEAST_AGE_HOURS, MOST_SLICES, Area, Slices, SliceScore, keys_of
 from detectors.models.tenant_shares import MOST_SHARES, Shares
+from tests.support.examples import examples
 
 WEEK = 168.0
 GROWN = 6 * WEEK
@@ -288,7 +289,7 @@ arrival = st.tuples(
 
 
 @given(st.lists(arrival, max_size=80))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_any_rhythm_keeps_the_state_sane_and_restorable(
     told: list[tuple[float, set[str], bool]],
 ) -> None:

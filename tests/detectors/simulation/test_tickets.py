@@ -85,6 +85,7 @@ def test_the_shape_follows_the_week() -> None:
     assert by_hour[13] > 3 * by_hour[3]
 
 
+@pytest.mark.slow
 def test_noise_scatters_more_than_chance() -> None:
     """Without noise hours scatter like a Poisson; with noise clearly more."""
 

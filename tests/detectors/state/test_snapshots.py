@@ -20,6 +20,7 @@ from detectors.state.snapshots import (
     VersionPair,
     add_checksum,
 )
+from tests.support.examples import examples
 
 Record = tuple[bytes, bytes]
 State = dict[bytes, bytes]
@@ -170,7 +171,7 @@ steps = st.lists(
 
 
 @given(steps, st.booleans(), st.integers(0, 2**16))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 def test_a_former_owners_late_write_is_accepted_by_nobody(
     life: list[tuple[str, int, int]], rewriting: bool, seed: int
 ) -> None:
@@ -228,7 +229,7 @@ def test_a_late_owner_that_rewrites_hides_nothing() -> None:
 
 
 @given(steps, st.integers(0, 2**16))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 def test_compaction_loses_nothing_while_old_records_are_rewritten(
     life: list[tuple[str, int, int]], seed: int
 ) -> None:

@@ -1,6 +1,7 @@
 """What comes too late to page still belongs to the episode that runs."""
 
 import msgspec
+import pytest
 
 from detectors.policy.settings import Settings
 from detectors.simulation.tickets import HOUR, Incident, World
@@ -37,6 +38,7 @@ def late(number: int, at: float) -> Ticket:
     )
 
 
+@pytest.mark.slow
 def test_many_late_tickets_of_a_running_episode_amend_it() -> None:
     """Once, when they are many of what was told; each counts."""
     settings = Settings()
@@ -59,6 +61,7 @@ def test_many_late_tickets_of_a_running_episode_amend_it() -> None:
     assert before[-1].data.tickets < amended[0].data.tickets
 
 
+@pytest.mark.slow
 def test_late_tickets_from_before_it_or_of_no_episode_tell_nothing() -> None:
     """And open none."""
     settings = Settings()

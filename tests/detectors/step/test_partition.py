@@ -23,6 +23,7 @@ from detectors.step import partition as module
 from detectors.step.partition import Partition
 from schemas.codec import write_escalation
 from schemas.signals import OTHER, HistoryEnd, Mode, Signal, Tick, Ticket
+from tests.support.examples import examples
 
 State = dict[str, bytes]
 StateOf = Callable[[Tenant], State]
@@ -37,7 +38,7 @@ SETTINGS = Settings(
 OURS = bytes([module.STATE_VERSION])
 NEWER = bytes([module.STATE_VERSION + 1])
 seeds = st.integers(0, 2**20)
-slow_cases = settings(max_examples=25, deadline=None)
+slow_cases = settings(max_examples=examples(25))
 
 
 @lru_cache(maxsize=64)
@@ -142,6 +143,7 @@ def test_the_streams_of_these_tests_say_something() -> None:
     assert {"counted", "late", "tick", "history_end"} <= outcomes
 
 
+@pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
 def test_snapshots_change_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
@@ -157,6 +159,7 @@ def test_snapshots_change_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
     assert all_of(life.partition) == all_of(plain.partition)
 
 
+@pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
 def test_what_snapshots_hold_is_the_state(all_of: AllOf, seed: int, cuts: int) -> None:
@@ -191,6 +194,7 @@ def test_a_restart_at_any_point_changes_nothing(all_of: AllOf, seed: int, cuts: 
     assert all_of(life.partition) == all_of(plain.partition)
 
 
+@pytest.mark.slow
 def test_a_restart_after_every_single_signal_changes_nothing(all_of: AllOf) -> None:
     """No state hides from the snapshot: recovered after each signal, all encodes to the same."""
     for seed in (3, 4):
@@ -206,6 +210,7 @@ def test_a_restart_after_every_single_signal_changes_nothing(all_of: AllOf) -> N
         assert life.told == plain.told
 
 
+@pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
 def test_crashes_repeat_events_and_lose_none(all_of: AllOf, seed: int, cuts: int) -> None:
@@ -279,6 +284,7 @@ def test_repeats_change_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
     assert all_of(life.partition) == all_of(plain.partition)
 
 
+@pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
 def test_a_former_owners_late_write_changes_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
@@ -317,6 +323,7 @@ def test_a_former_owners_late_write_changes_nothing(all_of: AllOf, seed: int, cu
     assert all_of(life.partition) == all_of(whole(seed)[0].partition)
 
 
+@pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
 def test_compaction_loses_nothing_while_old_records_are_rewritten(

@@ -1,7 +1,8 @@
 """One signal through one tenant: what becomes of it, and when somebody is paged."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from typing import get_args
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 from detectors.foundation.outcomes import Outcome
 from detectors.policy.settings import Settings
 from detectors.state.tenant import PageRecord, Tenant
-from detectors.step.pipeline import step
-from detectors.step.result import Step
-from schemas.escalation import EscalationEvent
-from schemas.signals import OTHER, HistoryEnd, Mode, Signal, Tick, Ticket, Verdict
+from schemas.signals import OTHER, HistoryEnd, Mode, Tick, Ticket, Verdict
+from tests.support.companies import TenantFeed
+from tests.support.examples import examples
+from tests.support.warm_tenants import warm_tenant
 
 State = Callable[[Tenant], dict[str, bytes]]
 HOUR = 3600.0
@@ -23,65 +24,39 @@ GROWN = MONDAY + 6 * 168 * HOUR
 SETTINGS = Settings()
 
 
-class Stream:
-    """A tenant and what it is fed, with ids that do not repeat."""
+def feed() -> TenantFeed:
+    """Return the feed of a new tenant whose tickets are in no slice."""
+    return TenantFeed(SETTINGS, sliced=False)
 
-    def __init__(self, config: Settings = SETTINGS) -> None:
-        self.config = config
-        self.tenant = Tenant("acme", config)
-        self.number = 0
-        self.events: list[EscalationEvent] = []
 
-    def take(self, signal: Signal, received_at: float | None = None) -> Step:
-        done = step(self.tenant, signal, self.config, received_at)
-        self.events += done.escalations
-        return done
+def grown(
+    config: Settings = SETTINGS, mode: Mode = "live", areas: tuple[str, ...] = ("login",)
+) -> TenantFeed:
+    """Return a feed after six weeks at one ticket an hour and area, slightly uneven."""
+    return TenantFeed(config, _grown(config, mode, areas).copy(), sliced=False)
 
-    def ticket(
-        self,
-        at: float,
-        area: str = "login",
-        customer: str | None = "",
-        mode: Mode = "live",
-        received_at: float | None = None,
-        created_by: str = "customer",
-        event_type: str = "created",
-    ) -> Step:
-        """A ticket with an id of its own, by default of a customer of its own."""
-        self.number += 1
-        return self.take(
-            Ticket(
-                "acme",
-                str(self.number),
-                at,
-                area,
-                customer=f"c{self.number}" if customer == "" else customer,
-                mode=mode,
-                created_by=created_by,
-                event_type=event_type,
-            ),
-            received_at,
-        )
 
-    def weeks(self, mode: Mode = "live", areas: Iterable[str] = ("login",)) -> "Stream":
-        """Six weeks at one ticket an hour and area, slightly uneven."""
+@lru_cache(maxsize=16)
+def _grown(config: Settings, mode: Mode, areas: tuple[str, ...]) -> Tenant:
+    def make() -> Tenant:
+        stream = TenantFeed(config, sliced=False)
         rng = random.Random(1)
-        areas = tuple(areas)
         spread = 600.0 if len(areas) == 1 else 3000.0  # else they would come as one burst an hour
         for hour in range(6 * 168):
             for area in areas:
-                self.ticket(MONDAY + hour * HOUR + rng.random() * spread, area, mode=mode)
-        assert self.told() == []
-        return self
+                stream.ticket(MONDAY + hour * HOUR + rng.random() * spread, area, mode=mode)
+        assert stream.transitions() == []
+        return stream.tenant
 
-    def burst(self, at: float, count: int = 12, area: str = "login", mode: Mode = "live") -> None:
-        """*count* tickets of as many customers, half a minute apart."""
-        for number in range(count):
-            self.ticket(at + 30.0 * number, area, mode=mode)
+    return warm_tenant(make, config, mode, areas)
 
-    def told(self) -> list[str]:
-        """What was said so far."""
-        return [event.transition for event in self.events]
+
+def burst(
+    stream: TenantFeed, at: float, count: int = 12, area: str = "login", mode: Mode = "live"
+) -> None:
+    """Pass on *count* tickets of as many customers, half a minute apart."""
+    for number in range(count):
+        stream.ticket(at + 30.0 * number, area, mode=mode)
 
 
 # --- what becomes of a signal ---------------------------------------------------------------------
@@ -89,7 +64,7 @@ class Stream:
 
 def test_every_outcome_comes_about() -> None:
     """Each outcome has a signal that leads to it, and there are no others."""
-    stream = Stream()
+    stream = feed()
     found: dict[str, str] = {}
     found["counted"] = stream.ticket(MONDAY + 9 * HOUR).outcome
     stream.ticket(MONDAY + 10 * HOUR)
@@ -116,7 +91,7 @@ def test_every_outcome_comes_about() -> None:
     found["withdrawn"] = stream.take(gone).outcome
     found["not_simulated"] = stream.ticket(MONDAY + 99 * HOUR, mode="simulated").outcome
     assert {name: name for name in get_args(Outcome)} == found
-    assert stream.told() == []
+    assert stream.transitions() == []
 
 
 @pytest.mark.parametrize(
@@ -125,17 +100,17 @@ def test_every_outcome_comes_about() -> None:
 )
 def test_what_no_customer_created_leaves_no_trace(fields: dict[str, str], state_of: State) -> None:
     """Agents, imports and updates never count, however many: not even the clock moves."""
-    stream = Stream().weeks()
+    stream = grown()
     before = state_of(stream.tenant)
     for number in range(100):
-        stream.ticket(GROWN + number, **fields)  # type: ignore[arg-type]  # of the right types
+        stream.ticket(GROWN + number, **fields)
     assert state_of(stream.tenant) == before
-    assert stream.told() == []
+    assert stream.transitions() == []
 
 
 def test_a_ticket_counts_once(state_of: State) -> None:
     """A ticket's second `created`, or the same event again, leaves no trace."""
-    stream = Stream()
+    stream = feed()
     first = Ticket("acme", "1", MONDAY, "login", event_id="e1")
     assert stream.take(first).outcome == "counted"
     before = state_of(stream.tenant)
@@ -151,7 +126,7 @@ def test_a_ticket_counts_once(state_of: State) -> None:
 
 def test_the_same_id_after_48_hours_is_another_ticket() -> None:
     """The memory of ids ends after 48 hours of event time."""
-    stream = Stream()
+    stream = feed()
     stream.take(Ticket("acme", "1", MONDAY))
     stream.ticket(MONDAY + 48 * HOUR)
     assert stream.take(Ticket("acme", "1", MONDAY + 48 * HOUR)).outcome == "duplicate"
@@ -164,10 +139,10 @@ def test_the_same_id_after_48_hours_is_another_ticket() -> None:
 
 def test_a_spike_opens_an_episode() -> None:
     """A burst of a dozen customers where one an hour is normal pages once, with its evidence."""
-    stream = Stream().weeks()
-    stream.burst(GROWN)
-    assert stream.told()[0] == "opened"
-    assert set(stream.told()[1:]) <= {"updated"}
+    stream = grown()
+    burst(stream, GROWN)
+    assert stream.transitions()[0] == "opened"
+    assert set(stream.transitions()[1:]) <= {"updated"}
     data = stream.events[0].data
     assert (data.tenant, data.product_area, data.suppressed) == ("acme", "login", None)
     assert data.score >= data.limit
@@ -184,38 +159,38 @@ def test_a_spike_opens_an_episode() -> None:
 
 def test_healthy_weeks_page_nobody() -> None:
     """Six weeks at a steady rate say nothing."""
-    assert Stream().weeks(areas=("login", "api", "billing")).told() == []
+    assert grown(areas=("login", "api", "billing")).transitions() == []
 
 
 def test_one_noisy_customer_pages_nobody() -> None:
     """Fifty tickets of one customer are one complaint, loudly made."""
-    stream = Stream().weeks()
+    stream = grown()
     for number in range(50):
         stream.ticket(GROWN + 20.3 * number, customer="noisy")
-    assert stream.told() == []
+    assert stream.transitions() == []
 
 
 def test_three_noisy_customers_page_nobody() -> None:
     """Evidence needs four distinct customers, however much three of them write."""
-    stream = Stream().weeks()
+    stream = grown()
     stream.take(Tick(GROWN + 300.0))
     for number in range(60):
         stream.ticket(GROWN + 300.7 + 20.3 * number, customer=f"noisy {number % 3}")
-    assert stream.told() == []
+    assert stream.transitions() == []
 
 
 def test_tickets_without_customers_can_page() -> None:
     """Where customers are not told, every ticket is evidence of its own."""
-    stream = Stream().weeks()
+    stream = grown()
     for number in range(12):
         stream.ticket(GROWN + 30.0 * number, customer=None)
-    assert stream.told()[:1] == ["opened"]
+    assert stream.transitions()[:1] == ["opened"]
 
 
 def test_a_spike_in_one_area_is_that_areas() -> None:
     """The other areas of the tenant are left alone."""
-    stream = Stream().weeks(areas=("login", "api"))
-    stream.burst(GROWN, area="api")
+    stream = grown(areas=("login", "api"))
+    burst(stream, GROWN, area="api")
     assert {event.data.product_area for event in stream.events} == {"api"}
     assert stream.tenant.running == {"api"}
 
@@ -223,19 +198,20 @@ def test_a_spike_in_one_area_is_that_areas() -> None:
 def test_more_areas_share_one_budget() -> None:
     """The budget is the tenant's: an area of many has a higher limit than an only one."""
     frugal = Settings(false_pages_per_week=0.1)
-    alone = Stream(frugal).weeks()
-    many = Stream(frugal).weeks(areas=("login", *(f"area {n}" for n in range(9))))
-    alone.burst(GROWN)
-    many.burst(GROWN)
+    alone = grown(frugal)
+    many = grown(frugal, areas=("login", *(f"area {n}" for n in range(9))))
+    burst(alone, GROWN)
+    burst(many, GROWN)
     assert many.events[0].data.limit > alone.events[0].data.limit + 1.0
 
 
+@pytest.mark.slow
 def test_no_page_below_the_limit() -> None:
     """Whatever the budget, an episode opens with the first score that reaches its limit."""
     found = []
     for exponent in range(24):
-        stream = Stream(Settings(false_pages_per_week=0.8**exponent)).weeks()
-        stream.burst(GROWN)
+        stream = grown(Settings(false_pages_per_week=0.8**exponent))
+        burst(stream, GROWN)
         data = stream.events[0].data
         found.append(data.score - data.limit)
     assert min(found) >= 0.0
@@ -244,7 +220,7 @@ def test_no_page_below_the_limit() -> None:
 
 def test_pending_comes_before_a_page() -> None:
     """A score within a factor of ten of its limit is pending; calm again when it falls."""
-    stream = Stream(Settings(false_pages_per_week=0.01)).weeks()
+    stream = grown(Settings(false_pages_per_week=0.01))
     phases = []
     for number in range(12):
         stream.ticket(GROWN + 30.0 * number)
@@ -259,33 +235,33 @@ def test_pending_comes_before_a_page() -> None:
 
 def test_up_to_the_lateness_a_ticket_counts_as_now() -> None:
     """A ticket a minute older than the clock is scored as if it came now, and may page."""
-    stream = Stream().weeks()
+    stream = grown()
     for number in range(12):
         now = GROWN + 30.0 * number
         stream.take(Tick(now))
         assert stream.ticket(now - SETTINGS.lateness_seconds).outcome == "counted"
         assert stream.tenant.clock == now
-    assert stream.told()[:1] == ["opened"]
+    assert stream.transitions()[:1] == ["opened"]
     assert stream.events[0].data.detected_at == stream.events[0].time
     assert stream.events[0].time.timestamp() >= GROWN
 
 
 def test_beyond_the_lateness_a_ticket_never_pages() -> None:
     """Older tickets are learned, and page nobody however many come at once."""
-    stream = Stream().weeks()
+    stream = grown()
     stream.take(Tick(GROWN))
     before = stream.tenant.areas["login"].tickets
     for number in range(200):
         done = stream.ticket(GROWN - SETTINGS.lateness_seconds - 0.5 - number)
         assert done.outcome == "late"
-    assert stream.told() == []
+    assert stream.transitions() == []
     assert stream.tenant.areas["login"].tickets == before + 200
     assert stream.tenant.clock == GROWN
 
 
 def test_a_late_ticket_raises_what_is_expected() -> None:
     """What comes late is learned as what comes in time is, when its hour is."""
-    stream, other = Stream().weeks(), Stream().weeks()
+    stream, other = grown(), grown()
     for each, count in ((stream, 40), (other, 0)):
         each.take(Tick(GROWN))
         for number in range(count):
@@ -297,7 +273,7 @@ def test_a_late_ticket_raises_what_is_expected() -> None:
 
 def test_late_tickets_are_told_from_too_late_ones() -> None:
     """From before the area was first seen nothing can be learned."""
-    stream = Stream()
+    stream = feed()
     stream.ticket(MONDAY + 30 * 24 * HOUR)
     before = stream.tenant.areas["login"].tickets
     assert stream.ticket(MONDAY + 29 * 24 * HOUR).outcome == "too_late"
@@ -306,7 +282,7 @@ def test_late_tickets_are_told_from_too_late_ones() -> None:
 
 def test_a_ticket_from_the_future_changes_nothing(state_of: State) -> None:
     """Live tickets far ahead of their arrival leave no trace: they can come again in their time."""
-    stream = Stream().weeks()
+    stream = grown()
     before = state_of(stream.tenant)
     ahead = Ticket("acme", "ahead", GROWN + SETTINGS.future_seconds + 1.0, "login")
     assert stream.take(ahead, GROWN).outcome == "future"
@@ -316,7 +292,7 @@ def test_a_ticket_from_the_future_changes_nothing(state_of: State) -> None:
 
 def test_a_ticket_a_little_ahead_counts_as_its_arrival() -> None:
     """A clock that is minutes fast does not move the tenant's clock ahead."""
-    stream = Stream()
+    stream = feed()
     at = MONDAY + SETTINGS.future_seconds
     assert stream.ticket(at, received_at=MONDAY).outcome == "counted"
     assert stream.tenant.clock == MONDAY
@@ -324,14 +300,14 @@ def test_a_ticket_a_little_ahead_counts_as_its_arrival() -> None:
 
 def test_simulated_time_has_no_future() -> None:
     """Simulated time is not compared with the wall clock."""
-    stream = Stream()
+    stream = feed()
     assert stream.ticket(MONDAY + 9e6, mode="simulated", received_at=MONDAY).outcome == "counted"
     assert stream.tenant.clock == MONDAY + 9e6
 
 
 def test_a_wrong_year_in_history_silences_nobody() -> None:
     """A ticket of history from the future is rejected: else nothing after it would ever page."""
-    stream = Stream()
+    stream = feed()
     stream.ticket(MONDAY, mode="history", received_at=GROWN)
     wrong = stream.ticket(GROWN + 50 * 8766 * HOUR, mode="history", received_at=GROWN)
     assert wrong.outcome == "future"
@@ -340,7 +316,7 @@ def test_a_wrong_year_in_history_silences_nobody() -> None:
 
 def test_simulated_time_does_not_reach_a_live_tenant() -> None:
     """Once a live ticket came, a simulated one is refused and moves no clock."""
-    stream = Stream()
+    stream = feed()
     stream.ticket(MONDAY)
     assert stream.ticket(GROWN, mode="simulated").outcome == "not_simulated"
     assert stream.tenant.clock == MONDAY
@@ -350,7 +326,7 @@ def test_simulated_time_does_not_reach_a_live_tenant() -> None:
 @pytest.mark.parametrize("tenant", [None, "acme"])
 def test_a_fast_ticker_silences_nobody(ahead: float, tenant: str | None) -> None:
     """Ticks count by the broker's clock: live tickets after one that is minutes fast still page."""
-    stream = Stream().weeks()
+    stream = grown()
     now = GROWN + 400.0
     stream.take(Tick(now + ahead - 60.0, tenant), now)
     for number in range(40):
@@ -361,7 +337,7 @@ def test_a_fast_ticker_silences_nobody(ahead: float, tenant: str | None) -> None
 
 def test_the_clock_never_goes_back() -> None:
     """Neither an older ticket nor an older tick moves the clock back."""
-    stream = Stream()
+    stream = feed()
     stream.ticket(MONDAY + 100.0)
     for signal in (Tick(MONDAY), Tick(MONDAY, "acme")):
         stream.take(signal)
@@ -371,7 +347,7 @@ def test_the_clock_never_goes_back() -> None:
 
 def test_a_tick_before_the_first_ticket_is_ignored() -> None:
     """A tenant's time begins with its first ticket."""
-    stream = Stream()
+    stream = feed()
     assert stream.take(Tick(MONDAY)).outcome == "tick_ignored"
     assert stream.take(HistoryEnd("acme")).outcome == "history_end"
     assert stream.tenant.clock is None
@@ -380,7 +356,7 @@ def test_a_tick_before_the_first_ticket_is_ignored() -> None:
 @pytest.mark.parametrize("tenant", [None, "acme"])
 def test_a_tick_from_the_future_is_ignored(tenant: str | None) -> None:
     """No tick, the ticker's or a sender's, can move a live tenant's clock beyond its arrival."""
-    stream = Stream()
+    stream = feed()
     stream.ticket(MONDAY)
     ahead = Tick(MONDAY + SETTINGS.future_seconds + 1.0, tenant)
     assert stream.take(ahead, MONDAY).outcome == "tick_ignored"
@@ -390,7 +366,7 @@ def test_a_tick_from_the_future_is_ignored(tenant: str | None) -> None:
 
 def test_simulated_time_is_its_senders() -> None:
     """A simulated tenant ignores wall-clock ticks; its sender's move it, however far."""
-    stream = Stream()
+    stream = feed()
     stream.ticket(MONDAY, mode="simulated")
     assert stream.take(Tick(MONDAY + 1e6), MONDAY + 1e6).outcome == "tick_ignored"
     assert stream.tenant.clock == MONDAY
@@ -402,9 +378,9 @@ def test_simulated_time_is_its_senders() -> None:
 
 def test_simulated_tickets_page() -> None:
     """A demo pages as life does."""
-    stream = Stream().weeks(mode="simulated")
-    stream.burst(GROWN, mode="simulated")
-    assert stream.told()[:1] == ["opened"]
+    stream = grown(mode="simulated")
+    burst(stream, GROWN, mode="simulated")
+    assert stream.transitions()[:1] == ["opened"]
     assert stream.events[0].data.suppressed is None
 
 
@@ -413,10 +389,10 @@ def test_simulated_tickets_page() -> None:
 
 def test_ticks_alone_resolve() -> None:
     """An area that has gone silent is resolved by passing time, on a whole minute."""
-    stream = Stream().weeks()
-    stream.burst(GROWN)
+    stream = grown()
+    burst(stream, GROWN)
     at = GROWN
-    while stream.told()[-1] != "resolved":
+    while stream.transitions()[-1] != "resolved":
         at += 5.0
         stream.take(Tick(at))
         assert at < GROWN + 24 * HOUR
@@ -430,21 +406,21 @@ def test_ticks_alone_resolve() -> None:
 
 def test_what_is_resolved_is_dealt_with() -> None:
     """The tickets of an episode that is over are no evidence for the next: one more opens none."""
-    stream = Stream().weeks()
-    stream.burst(GROWN, 30)
+    stream = grown()
+    burst(stream, GROWN, 30)
     at = GROWN
-    while stream.told()[-1] != "resolved":
+    while stream.transitions()[-1] != "resolved":
         at += 60.0
         stream.take(Tick(at))
     stream.ticket(at + 30.0)
     stream.ticket(at + 90.0)
-    assert stream.told()[-1] == "resolved"
+    assert stream.transitions()[-1] == "resolved"
 
 
 def test_an_episode_teaches_its_limit() -> None:
     """The peak that a series' limit learns from is the highest score of the whole episode."""
-    stream = Stream().weeks()
-    stream.burst(GROWN, 40)
+    stream = grown()
+    burst(stream, GROWN, 40)
     series = stream.tenant.areas["login"]
     assert series.episode is not None
     _, peak = series.limit.recent[-1]
@@ -454,33 +430,33 @@ def test_an_episode_teaches_its_limit() -> None:
 
 def test_one_late_tick_tells_the_same_as_many() -> None:
     """An outage of the ticker changes no event: not its id, not its time, not its order."""
-    many, one = Stream().weeks(), Stream().weeks()
+    many, one = grown(), grown()
     for stream in (many, one):
-        stream.burst(GROWN)
+        burst(stream, GROWN)
     for number in range(6 * 720):
         many.take(Tick(GROWN + 5.0 * number))
     one.take(Tick(GROWN + 5.0 * (6 * 720 - 1)))
     assert one.events == many.events
-    assert one.told()[-1] == "resolved"
+    assert one.transitions()[-1] == "resolved"
 
 
 def test_another_areas_tickets_resolve_too() -> None:
     """Time passes for the whole tenant, whichever area a ticket is of."""
-    stream = Stream().weeks()
-    stream.burst(GROWN)
-    assert "resolved" not in stream.told()
+    stream = grown()
+    burst(stream, GROWN)
+    assert "resolved" not in stream.transitions()
     assert stream.ticket(GROWN + 12 * HOUR, area="api").escalations[0].transition == "resolved"
 
 
 def test_within_the_cool_down_it_is_reopened() -> None:
     """A return within the cool-down is the same episode: same id, next number."""
-    stream = Stream().weeks()
-    stream.burst(GROWN)
+    stream = grown()
+    burst(stream, GROWN)
     stream.take(Tick(GROWN + 3 * HOUR))
-    assert stream.told()[-1] == "resolved"
+    assert stream.transitions()[-1] == "resolved"
     resolved = stream.events[-1].time.timestamp()
-    stream.burst(resolved + SETTINGS.cooldown_minutes * 60.0 - 600.0, 30)
-    assert "reopened" in stream.told()
+    burst(stream, resolved + SETTINGS.cooldown_minutes * 60.0 - 600.0, 30)
+    assert "reopened" in stream.transitions()
     assert len({event.data.episode_id for event in stream.events}) == 1
     assert [e.data.sequence for e in stream.events] == [*range(1, len(stream.events) + 1)]
     assert len({event.data.detected_at for event in stream.events}) == 1
@@ -488,23 +464,23 @@ def test_within_the_cool_down_it_is_reopened() -> None:
 
 def test_after_the_cool_down_it_is_a_new_episode() -> None:
     """A return later than that has an id of its own and begins at 1."""
-    stream = Stream().weeks()
-    stream.burst(GROWN)
+    stream = grown()
+    burst(stream, GROWN)
     stream.take(Tick(GROWN + 3 * HOUR))
     first = stream.events[-1]
     back = first.time.timestamp() + SETTINGS.cooldown_minutes * 60.0 + 600.0
-    stream.burst(back, 30)
+    burst(stream, back, 30)
     opened = [event for event in stream.events if event.transition == "opened"]
     assert len(opened) == 2
     assert opened[1].data.episode_id != first.data.episode_id
     assert opened[1].data.sequence == 1
-    assert "reopened" not in stream.told()
+    assert "reopened" not in stream.transitions()
 
 
 def test_a_growing_spike_is_updated_rarely() -> None:
     """Four hundred tickets in an episode lead to a handful of updates, each of more than before."""
-    stream = Stream().weeks()
-    stream.burst(GROWN, 400)
+    stream = grown()
+    burst(stream, GROWN, 400)
     updates = [event for event in stream.events if event.transition == "updated"]
     assert 2 <= len(updates) <= 8
     observed = [event.data.observed for event in stream.events]
@@ -521,13 +497,13 @@ def test_a_dying_spike_with_a_last_ticket_is_no_accident() -> None:
 
     A burst in the quiet hour before a busy morning: more is due by then than came.
     """
-    stream = Stream()
+    stream = feed()
     for day in range(28):
         for minute in range(0, 600, 5):
             stream.ticket(MONDAY + day * 24 * HOUR + 8 * HOUR + minute * 60.0)
     morning = MONDAY + 28 * 24 * HOUR + 8 * HOUR
-    stream.burst(morning - 900.0, 5)
-    assert stream.told() == ["opened"]
+    burst(stream, morning - 900.0, 5)
+    assert stream.transitions() == ["opened"]
     assert stream.ticket(morning + 40 * 60.0).outcome == "counted"
     episode = stream.tenant.areas["login"].episode
     assert episode is not None
@@ -539,12 +515,12 @@ def test_a_dying_spike_with_a_last_ticket_is_no_accident() -> None:
 
 def test_history_pages_nobody() -> None:
     """What history opens says so, and is closed by the end mark with its next number."""
-    stream = Stream().weeks(mode="history")
-    stream.burst(GROWN, mode="history")
+    stream = grown(mode="history")
+    burst(stream, GROWN, mode="history")
     assert {event.data.suppressed for event in stream.events} == {"history"}
-    assert stream.told()[0] == "opened"
+    assert stream.transitions()[0] == "opened"
     stream.take(HistoryEnd("acme"))
-    assert stream.told()[-1] == "resolved"
+    assert stream.transitions()[-1] == "resolved"
     assert stream.events[-1].data.suppressed == "history"
     assert stream.tenant.running == set()
     assert not stream.tenant.in_history
@@ -552,7 +528,7 @@ def test_history_pages_nobody() -> None:
 
 def test_wall_clock_ticks_do_not_move_history() -> None:
     """While history runs its own tickets are its clock."""
-    stream = Stream()
+    stream = feed()
     stream.ticket(MONDAY, mode="history")
     assert stream.take(Tick(GROWN)).outcome == "tick_ignored"
     assert stream.ticket(MONDAY + HOUR, mode="history").outcome == "counted"
@@ -562,11 +538,11 @@ def test_wall_clock_ticks_do_not_move_history() -> None:
 
 def test_what_lasts_beyond_history_pages() -> None:
     """An incident that runs when history ends is opened anew by live tickets, and pages."""
-    stream = Stream().weeks(mode="history")
-    stream.burst(GROWN, mode="history")
+    stream = grown(mode="history")
+    burst(stream, GROWN, mode="history")
     stream.take(HistoryEnd("acme"))
     before = stream.events[-1]
-    stream.burst(GROWN + 600.0)
+    burst(stream, GROWN + 600.0)
     live = [event for event in stream.events if event.data.suppressed is None]
     assert [event.transition for event in live][:1] == ["opened"]
     assert live[0].data.episode_id != before.data.episode_id
@@ -574,30 +550,30 @@ def test_what_lasts_beyond_history_pages() -> None:
 
 def test_history_ends_also_where_a_live_ticket_came_between() -> None:
     """A live ticket among the last of history does not keep a suppressed episode from closing."""
-    stream = Stream().weeks(mode="history")
-    stream.burst(GROWN, mode="history")
+    stream = grown(mode="history")
+    burst(stream, GROWN, mode="history")
     assert stream.tenant.running == {"login"}
     stream.ticket(GROWN + 400.0)
     assert stream.tenant.running == set()
     stream.take(HistoryEnd("acme"))
-    stream.burst(GROWN + 600.0)
+    burst(stream, GROWN + 600.0)
     assert [e.data.suppressed for e in stream.events if e.transition == "opened"][-1] is None
 
 
 def test_a_second_end_mark_does_nothing(state_of: State) -> None:
     """An end mark that is repeated, or comes in the middle of life, leaves no trace."""
-    stream = Stream().weeks(mode="history")
+    stream = grown(mode="history")
     stream.take(HistoryEnd("acme"))
-    stream.burst(GROWN)
-    assert stream.told() != []
-    before, told = state_of(stream.tenant), stream.told()
+    burst(stream, GROWN)
+    assert stream.transitions() != []
+    before, told = state_of(stream.tenant), stream.transitions()
     stream.take(HistoryEnd("acme"))
-    assert (state_of(stream.tenant), stream.told()) == (before, told)
+    assert (state_of(stream.tenant), stream.transitions()) == (before, told)
 
 
 def test_history_that_comes_after_its_time_is_learned() -> None:
     """Once the clock has passed it, history teaches the days to come, and never detects."""
-    stream = Stream()
+    stream = feed()
     stream.ticket(MONDAY)
     stream.ticket(GROWN)
     rate = stream.tenant.whole.model.rate
@@ -605,7 +581,7 @@ def test_history_that_comes_after_its_time_is_learned() -> None:
     for hour in range(6 * 168):
         outcome = stream.ticket(MONDAY + hour * HOUR + 1.0 + rng.random(), mode="history").outcome
         assert outcome == "late"
-    assert stream.told() == []
+    assert stream.transitions() == []
     stream.ticket(GROWN + 24 * HOUR)
     assert stream.tenant.whole.model.rate > 0.5 > rate
 
@@ -615,7 +591,7 @@ def test_history_that_comes_after_its_time_is_learned() -> None:
 
 def test_beyond_the_cap_areas_share_one() -> None:
     """Made-up areas beyond the cap are counted together; known ones keep their own series."""
-    stream = Stream(Settings(areas_per_tenant=5))
+    stream = TenantFeed(Settings(areas_per_tenant=5), sliced=False)
     for number in range(50):
         stream.ticket(MONDAY + number, area=f"area {number}")
     assert set(stream.tenant.areas) == {*(f"area {n}" for n in range(5)), OTHER}
@@ -626,7 +602,7 @@ def test_beyond_the_cap_areas_share_one() -> None:
 
 def test_late_areas_obey_the_cap_too() -> None:
     """A late ticket makes no area: it would only tax the budget of the others."""
-    stream = Stream(Settings(areas_per_tenant=2))
+    stream = TenantFeed(Settings(areas_per_tenant=2), sliced=False)
     stream.ticket(MONDAY)
     stream.take(Tick(GROWN))
     for number in range(10):
@@ -636,7 +612,7 @@ def test_late_areas_obey_the_cap_too() -> None:
 
 def test_an_old_ticket_does_not_make_its_area_old() -> None:
     """A live ticket of last year in an unknown area makes none: nobody knows how old it is."""
-    stream = Stream(Settings())
+    stream = TenantFeed(Settings(), sliced=False)
     stream.ticket(MONDAY)
     stream.take(Tick(GROWN))
     assert stream.ticket(GROWN - 9000 * HOUR, area="new").outcome == "too_late"
@@ -665,8 +641,9 @@ def young() -> list[Ticket]:
     ]
 
 
+@pytest.mark.slow
 @given(rhythm, st.integers(0, 2**32), st.sampled_from(["live", "simulated"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_ticks_leave_no_trace(
     state_of: State,
     young: list[Ticket],
@@ -676,7 +653,7 @@ def test_ticks_leave_no_trace(
 ) -> None:
     """However many ticks come between the tickets, and when, events and state are the same."""
     rng = random.Random(seed)
-    plain, ticked = Stream(), Stream()
+    plain, ticked = feed(), feed()
     for ticket in young:
         for stream in (plain, ticked):
             stream.take(ticket)
@@ -699,17 +676,17 @@ def test_ticks_leave_no_trace(
 
 def test_bursts_in_the_rhythm_do_page() -> None:
     """The rhythm above leads to escalations, so that its equality says something."""
-    stream = Stream().weeks()
+    stream = grown()
     for number in range(10):
-        stream.burst(GROWN + number * 9 * HOUR)
-    assert len(stream.told()) > 5
+        burst(stream, GROWN + number * 9 * HOUR)
+    assert len(stream.transitions()) > 5
 
 
 def test_the_same_signals_give_the_same_bytes(state_of: State) -> None:
     """Two runs over the same signals agree in every event and every byte of state."""
-    one, other = Stream().weeks(), Stream().weeks()
+    one, other = grown(), grown()
     for stream in (one, other):
-        stream.burst(GROWN)
+        burst(stream, GROWN)
         stream.take(Tick(GROWN + 24 * HOUR))
     assert one.events == other.events
     assert state_of(one.tenant) == state_of(other.tenant)
@@ -719,9 +696,9 @@ def test_the_same_signals_give_the_same_bytes(state_of: State) -> None:
 def test_other_models_page_as_well(model: str) -> None:
     """With another model in the settings the same step pages on a flood, and names the model."""
     config = Settings(model=model, false_pages_per_week=10.0)  # type: ignore[arg-type]  # a ModelName
-    stream = Stream(config).weeks()
-    stream.burst(GROWN, 300)
-    assert "opened" in stream.told()
+    stream = grown(config)
+    burst(stream, GROWN, 300)
+    assert "opened" in stream.transitions()
     assert {event.data.model for event in stream.events} == {model}
     stream.take(Tick(GROWN + 48 * HOUR))
-    assert stream.told()[-1] == "resolved"
+    assert stream.transitions()[-1] == "resolved"

@@ -17,20 +17,23 @@ from tests.support.companies import (
     MORNING,
     NOW,
     WEEK,
-    Desk,
+    TenantFeed,
     as_usual,
     company,
     in_shape,
 )
+
+pytestmark = pytest.mark.slow
+
 
 PLAIN = Settings(slice_dimensions=())
 QUIET = msgspec.structs.replace(PLAIN, false_pages_per_week=0.2)
 """A small budget, for weeks in which no page at all is to be seen."""
 
 
-def one(rate: float, config: Settings = PLAIN, weeks: int = 8, seed: int = 1) -> Desk:
+def one(rate: float, config: Settings = PLAIN, weeks: int = 8, seed: int = 1) -> TenantFeed:
     """A tenant of one area, in the shape of the week."""
-    return Desk(config).mature(weeks, {"login": rate}, seed=seed)
+    return TenantFeed(config).mature(weeks, {"login": rate}, seed=seed)
 
 
 def moment(text: str) -> float:
@@ -76,7 +79,7 @@ def test_time_zone_with_daylight_saving() -> None:
     steep = {"login": 8.0}
     pages = []
     for config in (BERLIN, QUIET):
-        desk = Desk(config)
+        desk = TenantFeed(config)
         desk.feed(moment("2026-01-26"), moment("2026-03-29"), steep, local_shape, mode="history")
         desk.take(HistoryEnd("acme"))
         desk.events.clear()
@@ -112,7 +115,7 @@ def test_holidays() -> None:
         date = datetime.fromtimestamp(at + HOUR, UTC).date().isoformat()
         return 0.1 if date in quiet_days else local_shape(at)
 
-    desk = Desk(config)
+    desk = TenantFeed(config)
     begin = moment("2025-10-27")
     desk.feed(begin, moment("2025-12-22"), {"login": 8.0}, factor, mode="history")
     desk.take(HistoryEnd("acme"))
@@ -143,7 +146,7 @@ def test_days_that_differ() -> None:
     def factor(at: float) -> float:
         return in_shape(at) * days[int((at - MONDAY) // DAY)]
 
-    desk = Desk(QUIET).mature(12, {"login": 8.0}, factor)
+    desk = TenantFeed(QUIET).mature(12, {"login": 8.0}, factor)
     begin = MONDAY + 12 * WEEK
     desk.feed(begin, begin + 6 * WEEK, {"login": 8.0}, factor, seed=7)
     assert len(desk.pages) <= 3, desk.paged()
@@ -202,14 +205,14 @@ def test_a_gap_hides_no_incident_after_it() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_cold_start(seed: int) -> None:
     """A tenant nobody knows: its first four weeks, live, page at most twice the budget."""
-    desk = Desk(PLAIN)
+    desk = TenantFeed(PLAIN)
     desk.feed(MONDAY, MONDAY + 4 * WEEK, seed=seed)
     assert len(desk.pages) <= 8, desk.paged()
 
 
 def test_an_incident_in_the_first_week_is_found() -> None:
     """On its fifth day a tenant with ten times the usual for hours is paged."""
-    desk = Desk(PLAIN)
+    desk = TenantFeed(PLAIN)
     desk.feed(MONDAY, MONDAY + 4.4 * DAY, seed=1)
     desk.feed(MONDAY + 4.4 * DAY, MONDAY + 4.4 * DAY + 4 * HOUR, COMPANY | {"login": 60.0}, seed=2)
     last_day = [e for e in desk.pages if e.time.timestamp() >= MONDAY + 4.4 * DAY]
@@ -264,7 +267,7 @@ def test_bursty_feed() -> None:
     """A social channel: posts bring dozens within an hour now and then; the limit learns it."""
     rng = random.Random(3)
 
-    def posts(desk: Desk, begin: float, end: float) -> None:
+    def posts(desk: TenantFeed, begin: float, end: float) -> None:
         at = begin
         while (at := at + rng.expovariate(1.0 / 20.0) * HOUR) < end:
             count = min(int(4.0 * rng.paretovariate(1.3)), 150)
@@ -272,7 +275,7 @@ def test_bursty_feed() -> None:
                 at += rng.expovariate(60.0) * HOUR
                 desk.ticket(at, "social", mode="history" if end <= NOW else "live")
 
-    desk = Desk(PLAIN)
+    desk = TenantFeed(PLAIN)
     posts(desk, MONDAY, NOW)
     desk.take(HistoryEnd("acme"))
     desk.events.clear()
@@ -361,7 +364,7 @@ def test_a_ramp_of_a_month_is_found(seed: int) -> None:
 def test_a_feed_that_knows_only_the_hour() -> None:
     """Tickets whose times are whole hours, ten at once, are no spikes."""
     rng = random.Random(4)
-    desk = Desk(QUIET)
+    desk = TenantFeed(QUIET)
     for hour in range(10 * 168):
         at = MONDAY + hour * HOUR
         mean = 6.0 * in_shape(at)
@@ -377,7 +380,7 @@ def test_a_feed_that_knows_only_the_hour() -> None:
 def test_a_feed_that_knows_only_the_day() -> None:
     """An export with dates alone: each day's tickets come at midnight; ordinary days are calm."""
     rng = random.Random(4)
-    desk = Desk(QUIET)
+    desk = TenantFeed(QUIET)
     for day in range(10 * 7):
         at = MONDAY + day * DAY
         weekend = day % 7 >= 5

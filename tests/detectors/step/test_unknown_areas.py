@@ -19,7 +19,7 @@ from tests.support.companies import (
     NOW,
     SETTINGS,
     WEEK,
-    Desk,
+    TenantFeed,
     arrivals,
     company,
     in_shape,
@@ -31,23 +31,25 @@ LISTED = msgspec.structs.replace(
 )
 
 
-def at_ten(config: Settings = SETTINGS) -> Desk:
+def at_ten(config: Settings = SETTINGS) -> TenantFeed:
     """The company on a Monday morning, two months old."""
     return company(config, until=MORNING)
 
 
-def flood(desk: Desk, count: int = 5_000, hours: float = 10.0, begin: float = MORNING) -> None:
+def flood(
+    desk: TenantFeed, count: int = 5_000, hours: float = 10.0, begin: float = MORNING
+) -> None:
     """As many tickets, each of an area that nobody has heard of."""
     for number in range(count):
         desk.ticket(begin + number * hours * HOUR / count, f"made up {number}")
 
 
-def allowed(desk: Desk, area: str, kind: Kind) -> float:
+def allowed(desk: TenantFeed, area: str, kind: Kind) -> float:
     """False pages a week that *area* may spend."""
     return allowed_pages_for(desk.tenant, desk.tenant.areas[area], kind, desk.config)
 
 
-def known(desk: Desk) -> list[str]:
+def known(desk: TenantFeed) -> list[str]:
     """The areas that are more than a name."""
     return [n for n, series in sorted(desk.tenant.areas.items()) if desk.tenant.knows(series)]
 
@@ -55,6 +57,7 @@ def known(desk: Desk) -> list[str]:
 # --- five thousand names --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [500, 200, 40])
 def test_made_up_names_get_few_series(most: int) -> None:
     """One in ten of the room, but at least ten; all others share one."""
@@ -193,7 +196,7 @@ def test_listed_areas_have_room_in_any_case() -> None:
     """Made-up names cannot take it: only those that are not listed share one series."""
     names = tuple(AreaEntry(name=f"listed {number}") for number in range(30))
     config = msgspec.structs.replace(SETTINGS, taxonomy=Taxonomy(areas=names), areas_per_tenant=12)
-    desk = Desk(config)
+    desk = TenantFeed(config)
     for number in range(20):
         desk.ticket(NOW + HOUR * number, f"made up {number}")
     for number in range(30):
@@ -205,6 +208,7 @@ def test_listed_areas_have_room_in_any_case() -> None:
 # --- made-up values -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_made_up_values_do_not_grow_the_state() -> None:
     """Twenty thousand versions and regions of one area: after the first thousand it is full."""
     desk = at_ten()
@@ -272,7 +276,7 @@ def test_an_area_is_known_after_two_weeks() -> None:
 
 def test_areas_of_a_young_tenant_are_known_at_once() -> None:
     """Whoever is new here knows no areas yet: the first two weeks' names are its own."""
-    desk = Desk()
+    desk = TenantFeed()
     for day in range(16):
         desk.ticket(NOW + day * DAY, f"area {day}")
     assert known(desk) == sorted(f"area {day}" for day in range(14))
@@ -301,5 +305,5 @@ def test_a_copy_knows_the_same_areas() -> None:
     desk = at_ten(LISTED)
     desk.ticket(MORNING + 61.0, "np")
     flood(desk, 300)
-    other = Desk(desk.config, desk.tenant.copy())
+    other = TenantFeed(desk.config, desk.tenant.copy())
     assert known(other) == known(desk)

@@ -14,6 +14,9 @@ from detectors.timelines.recent import HOUR, KEPT, STRETCH, RecentTimelines, ste
 from schemas.codec import read_ticket, to_signal
 from schemas.signals import Tick, Ticket
 
+pytestmark = pytest.mark.slow
+
+
 START = 1_709_510_400.0
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.tools import export
 from schemas.tools.compatibility import Role, breaks
+from tests.support.examples import examples
 
 RELEASED = sorted(path.name for path in export.RELEASED.iterdir())
 
@@ -261,7 +262,7 @@ VALUES = st.dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     SCHEMAS,
     SCHEMAS,

@@ -11,6 +11,9 @@ from stream.cli import app
 from stream.config.loading import load
 from stream.errors import UserError
 
+pytestmark = pytest.mark.slow
+
+
 START = 1_709_510_400.0
 HOSTILE = 'log"in\n[budget]\nfalse_pages_per_week = 99'
 RARE = {101: "export csv", 151: "export pdf", 201: "export csv"}

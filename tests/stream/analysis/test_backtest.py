@@ -22,6 +22,9 @@ from stream.errors import UserError
 from stream.inputs.label_files import read_labels
 from stream.inputs.ticket_archive import History, processes
 
+pytestmark = pytest.mark.slow
+
+
 START = 1_709_510_400.0  # Monday, 2024-03-04
 HOUR, DAY = 3600.0, 86_400.0
 AREAS = {"login": 8.0, "billing": 3.0, "exports": 0.5}

@@ -17,6 +17,9 @@ from stream.analysis.backtest_page import report
 from stream.inputs.ticket_archive import History
 from tests.support.chromium import ARGUMENTS, chromium
 
+pytestmark = pytest.mark.slow
+
+
 START = 1_709_510_400.0
 HOSTILE = (
     "It fails < script > document.title='taken' & \"> </pre><script>document.title='taken'</script>"

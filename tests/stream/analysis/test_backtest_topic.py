@@ -5,7 +5,6 @@ import json
 import math
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from stream.config.step_settings import settings_of
 from stream.inputs.ticket_archive import History
 from stream.inputs.topic_range import read_topic
 from stream.kafka.ticket_sender import Pace
+from tests.support.kafka_rig import Rig
 
 pytestmark = pytest.mark.kafka
 
@@ -36,7 +36,7 @@ def some_tickets() -> list[bytes]:
     return [line for _, line in sorted(found)]
 
 
-def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Any) -> None:
+def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Rig) -> None:
     """The same episodes at the same times as on the topic of escalations; no group is needed."""
     lines = some_tickets()
     rig.create_topics()

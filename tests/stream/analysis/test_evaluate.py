@@ -31,6 +31,7 @@ TINY = replace(
 )
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_leaves_no_trace() -> None:
     jobs = jobs_for(Settings(), TINY, ["healthy", "incidents"], ["step x10", "platform"])
     alone, together = run(jobs, 1), run(jobs, 2)
@@ -71,6 +72,7 @@ def test_the_full_run_is_as_large_as_it_must_be() -> None:
     assert QUICK.incident_seeds < FULL.incident_seeds
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_writes_results(tmp_path: Path) -> None:
     out, kept = tmp_path / "results.json", tmp_path / "figures.json"
     options = ["--reduced", "--only", "incidents", "--kind", "night", "--seeds", "1"]
@@ -83,6 +85,7 @@ def test_the_command_prints_tables_and_writes_results(tmp_path: Path) -> None:
     assert set(msgspec.json.decode(kept.read_bytes(), type=Recorded).found) <= {"night"}
 
 
+@pytest.mark.slow
 def test_two_configurations_stand_side_by_side(tmp_path: Path) -> None:
     files = [tmp_path / "few.toml", tmp_path / "many.toml"]
     for file, budget in zip(files, (0.5, 20.0), strict=True):
@@ -100,6 +103,7 @@ def test_an_unknown_part_or_class_is_told() -> None:
         assert CliRunner().invoke(app, ["evaluate", *options]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_methods_of_r_are_rivals_like_the_others() -> None:
     """Where R and its package are installed; where not, the command says so in a sentence."""
     if not surveillance.available():

@@ -39,6 +39,14 @@ def _stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "in.jsonl"
 
 
+@pytest.fixture(scope="module", name="replayed")
+def _replayed(stream: Path) -> bytes:
+    """What replay says to the whole stream, by the default configuration."""
+    assert run(stream.parent, "replay", str(stream), "--out", "all.out").returncode == 0
+    return (stream.parent / "all.out").read_bytes()
+
+
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(stream: Path, tmp_path: Path) -> None:
     """The same tickets and the same end: identical output, whatever the hash seed of Python."""
     for seed in ("1", "2"):
@@ -56,22 +64,24 @@ def test_two_runs_give_the_same_bytes(stream: Path, tmp_path: Path) -> None:
     assert billing[-1].transition == "resolved"
 
 
-def test_nothing_later_in_the_file_enters_a_decision(stream: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_nothing_later_in_the_file_enters_a_decision(
+    stream: Path, replayed: bytes, tmp_path: Path
+) -> None:
     """The output of the first lines alone is the beginning of the output of all."""
     lines = stream.read_bytes().splitlines(keepends=True)
     half = tmp_path / "half.jsonl"
     half.write_bytes(b"".join(lines[: len(lines) * 9 // 10]))
     assert run(tmp_path, "replay", str(half), "--out", "half.out").returncode == 0
-    assert run(tmp_path, "replay", str(stream), "--out", "all.out").returncode == 0
     begun = (tmp_path / "half.out").read_bytes()
     assert begun
-    assert (tmp_path / "all.out").read_bytes().startswith(begun)
+    assert replayed.startswith(begun)
 
 
-def test_sequences_have_no_gaps_and_ids_are_unique(stream: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_sequences_have_no_gaps_and_ids_are_unique(replayed: bytes) -> None:
     """Each episode counts 1, 2, 3, ...; no two events share an id; all times are UTC with Z."""
-    assert run(tmp_path, "replay", str(stream), "--out", "out.jsonl").returncode == 0
-    raw = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    raw = [json.loads(line) for line in replayed.splitlines()]
     assert len({event["id"] for event in raw}) == len(raw)
     count: dict[str, int] = {}
     for event in raw:
@@ -112,6 +122,7 @@ def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> Non
     assert "1 counted" in done.stderr
 
 
+@pytest.mark.slow
 def test_history_is_learned_and_pages_nobody(stream: Path, tmp_path: Path) -> None:
     """Escalations of the history file are marked, those of the other file are not."""
     lines = stream.read_bytes().splitlines(keepends=True)
@@ -128,6 +139,7 @@ def test_history_is_learned_and_pages_nobody(stream: Path, tmp_path: Path) -> No
         assert (event["data"]["suppressed"] == "history") == (event["data"]["detected_at"] < border)
 
 
+@pytest.mark.slow
 def test_a_csv_with_its_own_columns_is_read(stream: Path, tmp_path: Path) -> None:
     """The same tickets as CSV with other column names and local times give the same escalations."""
     kept = ("ticket_id", "event_id", "created_at", "tenant", "product_area")
@@ -156,6 +168,7 @@ def test_a_csv_with_its_own_columns_is_read(stream: Path, tmp_path: Path) -> Non
     assert (tmp_path / "csv.out").read_bytes() == (tmp_path / "jsonl.out").read_bytes()
 
 
+@pytest.mark.slow
 def test_another_model_is_chosen_by_the_configuration(stream: Path, tmp_path: Path) -> None:
     """The model's name stands in the events, and the config hash differs."""
     hashes = set()
@@ -185,6 +198,7 @@ def test_all_configuration_mistakes_are_reported_at_once(tmp_path: Path) -> None
         assert part in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -210,6 +224,7 @@ def test_the_release_is_said(tmp_path: Path) -> None:
     assert done.stdout.startswith("spikewatch 0.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from detectors.simulation.tickets import HOUR, Incident, World, tickets
 from stream.cli import app
 from stream.kafka.ticket_sender import Pace
-from tests.stream.conftest import Rig, wait_for
+from tests.support.kafka_rig import Rig, wait_for
 
 START = 1_772_409_600.0
 AREAS = {"login": 6.0, "billing": 2.0}
@@ -46,6 +46,7 @@ def ask(*words: str) -> tuple[int, str]:
     return (1 if done.exception is not None and done.exit_code != 2 else done.exit_code), text
 
 
+@pytest.mark.slow
 def test_explain_comes_to_the_same_decision(files: tuple[Path, Path, str]) -> None:
     """From the tickets alone: same bytes, exit code 0; every number as JSON."""
     source, written, episode = files
@@ -63,6 +64,7 @@ def test_explain_comes_to_the_same_decision(files: tuple[Path, Path, str]) -> No
     assert decision["decided_by"].startswith(str(source))
 
 
+@pytest.mark.slow
 def test_explain_says_what_differs(files: tuple[Path, Path, str], tmp_path: Path) -> None:
     """Another stored event, other settings, a log that begins too late: each is said."""
     source, written, episode = files
@@ -85,6 +87,7 @@ def test_explain_says_what_differs(files: tuple[Path, Path, str], tmp_path: Path
     assert code == 1
 
 
+@pytest.mark.slow
 def test_why_not_answers_in_words_and_as_json(files: tuple[Path, Path, str]) -> None:
     """A quiet area: too few came, and so many more would have paged."""
     source, _, _ = files
@@ -105,6 +108,7 @@ def test_a_verdict_is_shown_before_it_is_said(files: tuple[Path, Path, str]) -> 
     assert "without," in text
 
 
+@pytest.mark.slow
 def test_answers_in_a_file_are_heard_in_their_time(
     files: tuple[Path, Path, str], tmp_path: Path
 ) -> None:
@@ -164,6 +168,7 @@ def test_a_verdict_reaches_the_worker_and_the_topics_explain_the_page(rig: Rig) 
     assert "because:" in done.stdout
 
 
+@pytest.mark.slow
 def test_why_not_says_so_where_nothing_can_be_said(files: tuple[Path, Path, str]) -> None:
     """A typing error is no answer: exit code 1, and what is known."""
     given = ("--tenant", "acme", "--from", str(files[0]))

@@ -27,6 +27,7 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
 from stream.escalations.bug_report import CHARACTERS, MOST_HISTORY, Report, report
 from stream.escalations.bug_report_markdown import as_markdown, literal, quoted
+from tests.support.kafka_rig import Rig
 
 START = 1_772_409_600.0
 """Monday, 2 March 2026, UTC."""
@@ -400,7 +401,7 @@ def test_a_file_without_escalations_is_said_in_one_sentence(tmp_path: Path) -> N
 
 @pytest.mark.kafka
 def test_without_a_file_it_is_read_from_the_topic(
-    events: Sequence[EscalationEvent], rig: Any
+    events: Sequence[EscalationEvent], rig: Rig
 ) -> None:
     """The same as from a file; what is no escalation is skipped."""
     rig.create_topics()

@@ -23,6 +23,7 @@ from stream.config.sections import Config
 from stream.kafka.partitioner import partition_of
 from stream.kafka.ticket_sender import Pace
 from stream.kafka.topics import DAY_MS, specs
+from tests.support.kafka_rig import Rig, wait_for
 
 TOPICS_PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "architecture.md"
 HOUR = 3600.0
@@ -36,7 +37,7 @@ def event(number: int) -> EscalationEvent:
 
 
 def put(
-    rig: Any, records: Iterable[tuple[EscalationEvent, ContentMode, int, float | None]]
+    rig: Rig, records: Iterable[tuple[EscalationEvent, ContentMode, int, float | None]]
 ) -> None:
     """Produce events: each in its mode, to its partition, with its timestamp (None: now)."""
 
@@ -56,7 +57,7 @@ def put(
     asyncio.run(work())
 
 
-def told(rig: Any, *options: str) -> list[int]:
+def told(rig: Rig, *options: str) -> list[int]:
     """Sequence numbers that ``tail --json`` prints, in order of the numbers."""
     done = rig.run("tail", "--json", "--idle", "2", *options)
     assert done.returncode == 0, done.stderr
@@ -66,7 +67,7 @@ def told(rig: Any, *options: str) -> list[int]:
 @pytest.mark.kafka
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["structured", "binary"])
-def test_the_stream_says_the_same_in_both_modes(rig: Any, mode: ContentMode) -> None:
+def test_the_stream_says_the_same_in_both_modes(rig: Rig, mode: ContentMode) -> None:
     """The worker writes in the mode that is set; events, keys and source headers are the same."""
     start = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
     world = World(
@@ -106,7 +107,7 @@ def test_the_stream_says_the_same_in_both_modes(rig: Any, mode: ContentMode) -> 
 
 
 @pytest.mark.kafka
-def test_tail_reads_both_modes_on_one_topic(rig: Any) -> None:
+def test_tail_reads_both_modes_on_one_topic(rig: Rig) -> None:
     """After the setting was changed: old and new records, a repeat in the other mode only once."""
     rig.create_topics()
     put(rig, [(event(1), "structured", 0, None), (event(2), "binary", 0, None)])
@@ -118,7 +119,7 @@ def test_tail_reads_both_modes_on_one_topic(rig: Any) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("mode", ["structured", "binary"])
-def test_notify_tells_people_in_both_modes(rig: Any, mode: ContentMode) -> None:
+def test_notify_tells_people_in_both_modes(rig: Rig, mode: ContentMode) -> None:
     """Whoever is on call is told of a record in either mode, and its history shows it."""
     inbox = rig.folder / "inbox"
     plan = rig.folder / "notify.toml"
@@ -141,8 +142,7 @@ path = "{inbox}"
         "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
     }
     rig.start("notify")
-    wait_for = sys.modules[type(rig).__module__].wait_for
-    wait_for(lambda: list(inbox.glob("*.txt")), 60, "the message in the inbox", rig)
+    wait_for(lambda: any(inbox.glob("*.txt")), 60, "the message in the inbox", rig)
     (message,) = inbox.glob("*.txt")
     assert "sso error of acme" in message.read_text(encoding="utf-8")
     past = rig.run("history", opened.subject)
@@ -152,7 +152,7 @@ path = "{inbox}"
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_since_begins_at_the_first_record_at_or_after_the_time(rig: Any) -> None:
+def test_since_begins_at_the_first_record_at_or_after_the_time(rig: Rig) -> None:
     """By the records' timestamps, partition by partition; those with nothing since give nothing."""
     now = time.time()
     # Lately: what is older than the topic keeps, the broker deletes.
@@ -180,7 +180,7 @@ def test_since_begins_at_the_first_record_at_or_after_the_time(rig: Any) -> None
 
 
 @pytest.mark.kafka
-def test_since_goes_on_with_what_comes_later(rig: Any) -> None:
+def test_since_goes_on_with_what_comes_later(rig: Rig) -> None:
     """A partition that had nothing since tells what is written after the start."""
     rig.create_topics()
     put(rig, [(event(1), "structured", 3, time.time() - DAY)])
@@ -213,6 +213,7 @@ def test_a_beginning_is_a_time_or_how_long_ago(text: str, at: str) -> None:
     assert time_or_ago(text, datetime(2026, 3, 2, 9, tzinfo=UTC)).isoformat() == at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

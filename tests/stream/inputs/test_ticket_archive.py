@@ -29,6 +29,7 @@ def read(rows: list[bytes], **options: float) -> tuple[History, list[Taken]]:
         return history, [taken for _, taken in history.signals()]
 
 
+@pytest.mark.slow
 def test_what_is_in_order_stays_as_it_is() -> None:
     rows = lines()
     history, found = read(rows)
@@ -40,6 +41,7 @@ def test_what_is_in_order_stays_as_it_is() -> None:
     assert sum(history.facts.areas.values()) == len(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [100, 10_000])
 def test_newest_first_is_put_in_order(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it does not fit into memory at once; the same bytes as from a sorted file."""
@@ -50,6 +52,7 @@ def test_newest_first_is_put_in_order(part: int, monkeypatch: pytest.MonkeyPatch
     assert backwards[0].facts.disordered == len(rows) - 1
 
 
+@pytest.mark.slow
 def test_more_parts_than_files_may_be_open_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     """In groups, more than once; the same times keep the order in which they came."""
     monkeypatch.setattr("stream.inputs.ticket_archive.PART", 2)
@@ -74,6 +77,7 @@ def test_more_parts_than_files_may_be_open_are_merged(monkeypatch: pytest.Monkey
         assert [taken for _, taken in history.signals()][1:] == at_once
 
 
+@pytest.mark.slow
 def test_processes_leave_no_trace() -> None:
     rows = lines(400.0)
     with History() as alone, History() as together, processes(2) as pool:
@@ -124,6 +128,7 @@ def test_verdicts_stand_among_the_tickets() -> None:
     assert sum(isinstance(taken.signal, Verdict) for taken in found) == 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.inputs.ticket_archive.PART", 1_000)
     peaks = []

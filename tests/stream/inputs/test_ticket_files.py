@@ -383,6 +383,7 @@ def test_any_text_comes_through(cells: list[str], delimiter: str) -> None:
     assert [ticket.get("subject", "") for _, ticket in rows(out.getvalue())] == cells
 
 
+@pytest.mark.slow
 def test_a_made_up_company_as_csv_is_the_same_company(tmp_path: Path) -> None:
     """Simulate writes by the file's name; both are read as the same signals, labels as labels."""
     options = ["simulate", "--weeks", "0.3", "--incident", "login,1,2,6"]

@@ -15,7 +15,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from stream.kafka.lenient_headers import LenientRecords
 from stream.kafka.partitioner import partition_of
-from tests.stream.conftest import free_port, wait_for
+from tests.support.kafka_rig import Rig, free_port, wait_for
 from tests.support.notify_rig import escalation, put
 
 PRODUCER = """
@@ -140,7 +140,7 @@ def test_it_stops_no_other_process(rig: Any) -> None:
 
 
 @pytest.mark.kafka
-def test_it_stops_no_worker(rig: Any) -> None:
+def test_it_stops_no_worker(rig: Rig) -> None:
     """On a real broker: the record is taken in like any other, and so are those after it."""
     rig.create_topics()
     rig.start("worker")

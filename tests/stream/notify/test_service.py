@@ -1,6 +1,5 @@
 """The process `spikewatch notify` on a real Kafka: kills, answers, silences, storms, owners."""
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -12,82 +11,29 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from schemas.audit import AuditEntry
-from schemas.escalation import EscalationEvent
 from stream.kafka.partitioner import partition_of
-from tests.stream.conftest import Process, Rig, free_port, wait_for
-from tests.support.notify_rig import Provider, Request, episode_id, escalation, life, put, webhook
+from tests.support.kafka_rig import Rig, free_port, wait_for
+from tests.support.notify_rig import (
+    PAGER,
+    NotifyProcess,
+    Provider,
+    Request,
+    episode_id,
+    escalation,
+    life,
+    now,
+    standard,
+    webhook,
+)
 
 pytestmark = [pytest.mark.kafka]
-PAGER = "pager"
-
-
-class Desk:
-    """The process with a provider at its other end."""
-
-    def __init__(self, rig: Rig, provider: Provider) -> None:
-        self.rig, self.provider = rig, provider
-        self.number = 0
-
-    def configure(self, plan: str = "", **environ: str) -> None:
-        """Write the receivers' file and make the topics."""
-        path = self.rig.folder / "notify.toml"
-        path.write_text(plan or standard(self.provider))
-        self.rig.extra |= {
-            "SPIKEWATCH_NOTIFY__FILE": str(path),
-            "SPIKEWATCH_NOTIFY__METRICS_PORT": "0",
-            "SPIKEWATCH_NOTIFY__HEALTH_PORT": "0",
-            "SPIKEWATCH_NOTIFY__INSTANCE_ID": "one",
-            "WEBHOOK_SECRET": "made up for a test",
-        } | environ
-        self.rig.create_topics()
-
-    def start(self, **environ: str) -> Process:
-        """Run it, and wait until it works."""
-        process = self.rig.start("notify", **environ)
-        wait_for(lambda: "working on partitions" in process.text(), 30, "notify", self.rig)
-        return process
-
-    def put(self, *events: EscalationEvent) -> None:
-        """Put events on their topic."""
-        asyncio.run(put(self.rig.config, events))
-
-    def wait(self, done: Callable[[list[Request]], bool], what: str, seconds: float = 20) -> None:
-        """Until the provider has seen it."""
-        wait_for(lambda: done(list(self.provider.requests)), seconds, what, self.rig)
-
-    def told(self) -> list[tuple[str, str]]:
-        """Action and reason of what it said yes to, in order."""
-        return [(one.action, one.reason) for one in self.provider.requests if one.accepted]
-
-    def run(self, *command: str) -> str:
-        """A command of ours; it must work."""
-        done = self.rig.run(*command)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def audit(self) -> list[AuditEntry]:
-        """What stands in the audit."""
-        found = {}
-        for record in self.rig.read(self.rig.topics.audit):
-            entry = AuditEntry.model_validate_json(record.value)
-            found[entry.audit_id] = entry
-        return sorted(found.values(), key=lambda one: one.at)
-
-
-def standard(provider: Provider, *, delivery: str = "", more: str = "") -> str:
-    """All are told of everything."""
-    return (
-        f'[delivery]\nprivate_hosts = ["127.0.0.1"]\ntimeout_seconds = 1.0\n{delivery}\n'
-        f'[default]\nreceivers = ["{PAGER}"]\n{webhook(PAGER, provider.url)}\n{more}'
-    )
 
 
 @pytest.fixture
@@ -98,20 +44,15 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def desk(rig: Rig, provider: Provider) -> Desk:
+def desk(rig: Rig, provider: Provider) -> NotifyProcess:
     """Not configured yet."""
-    return Desk(rig, provider)
+    return NotifyProcess(rig, provider)
 
 
 def place(one: Request) -> tuple[str, int]:
     """Episode and sequence."""
     episode, sequence, _ = one.identifier.split(".")
     return episode, int(sequence)
-
-
-def now() -> datetime:
-    """Wall clock."""
-    return datetime.now(UTC)
 
 
 @pytest.mark.slow
@@ -122,7 +63,7 @@ def test_nothing_is_forgotten_or_out_of_order_when_it_is_killed(rig: Rig) -> Non
     ordered = [event for step in zip(*events, strict=True) for event in step]
     wanted = {(event.data.episode_id, event.data.sequence) for event in ordered}
     with Provider(failing=0.3, hang_seconds=2.0, seed=5) as provider:
-        desk = Desk(rig, provider)
+        desk = NotifyProcess(rig, provider)
         desk.configure(standard(provider, delivery="storm_pages = 10000"))
         parts = 6
         for number in range(parts):
@@ -153,7 +94,7 @@ def test_nothing_is_forgotten_or_out_of_order_when_it_is_killed(rig: Rig) -> Non
 def test_a_slow_receiver_delays_nobody_else(rig: Rig, provider: Provider) -> None:
     """One that takes longer than anybody waits stands beside one that is told at once."""
     with Provider(slow_seconds=60.0) as slow:
-        desk = Desk(rig, provider)
+        desk = NotifyProcess(rig, provider)
         plan = standard(provider, more=webhook("slow", slow.url))
         plan = plan.replace(f'["{PAGER}"]', f'["slow", "{PAGER}"]').replace("= 1.0", "= 90.0")
         desk.configure(plan)
@@ -165,7 +106,7 @@ def test_a_slow_receiver_delays_nobody_else(rig: Rig, provider: Provider) -> Non
         wait_for(lambda: len(slow.requests) == 8, 10, "the slow one", rig)
 
 
-def test_people_answer_and_the_history_tells(desk: Desk) -> None:
+def test_people_answer_and_the_history_tells(desk: NotifyProcess) -> None:
     """Acknowledged: only what is graver is told; who did what stands in the history."""
     desk.configure()
     desk.start()
@@ -196,7 +137,7 @@ def test_people_answer_and_the_history_tells(desk: Desk) -> None:
         assert re.search(wanted, told), (wanted, told)
 
 
-def test_a_snooze_is_kept_over_a_flap_and_its_end_is_told(desk: Desk) -> None:
+def test_a_snooze_is_kept_over_a_flap_and_its_end_is_told(desk: NotifyProcess) -> None:
     """What comes back while it is snoozed stays quiet; what still runs at its end is told."""
     desk.configure()
     desk.start()
@@ -221,7 +162,7 @@ def test_a_snooze_is_kept_over_a_flap_and_its_end_is_told(desk: Desk) -> None:
     assert [(e.sequence, e.detail) for e in held] == [(3, "by on-call")]
 
 
-def test_a_silence_holds_back_and_when_it_ends_what_still_runs_is_told(desk: Desk) -> None:
+def test_a_silence_holds_back_and_when_it_ends_what_still_runs_is_told(desk: NotifyProcess) -> None:
     """Silenced by whom until when stands in the audit; ended early, the page comes."""
     desk.configure()
     desk.start()
@@ -242,7 +183,7 @@ def test_a_silence_holds_back_and_when_it_ends_what_still_runs_is_told(desk: Des
     assert desk.told()[-1] == ("open", "hold_ended")
 
 
-def test_many_tenants_at_once_are_a_few_pages_and_one_digest(desk: Desk) -> None:
+def test_many_tenants_at_once_are_a_few_pages_and_one_digest(desk: NotifyProcess) -> None:
     """What is beyond the limit is in the digest, and each in the audit with its reason."""
     desk.configure(standard(desk.provider, delivery="storm_pages = 3\ndigest_seconds = 2.0"))
     desk.start()
@@ -261,7 +202,7 @@ def test_many_tenants_at_once_are_a_few_pages_and_one_digest(desk: Desk) -> None
     )
 
 
-def test_what_was_over_before_it_was_read_is_one_digest(desk: Desk) -> None:
+def test_what_was_over_before_it_was_read_is_one_digest(desk: NotifyProcess) -> None:
     """Hours behind: what has ended meanwhile is told together, what still runs is a page."""
     desk.configure(standard(desk.provider, delivery="digest_seconds = 1.0"))
     before = now() - timedelta(hours=3)
@@ -281,7 +222,7 @@ def test_what_was_over_before_it_was_read_is_one_digest(desk: Desk) -> None:
 
 def test_giving_up_is_told_to_somebody_else(rig: Rig, provider: Provider) -> None:
     """A receiver that refuses: the fallback hears of it, and which one could not be told."""
-    desk = Desk(rig, provider)
+    desk = NotifyProcess(rig, provider)
     broken = webhook("broken", provider.url.replace("/in", "/gone"))
     plan = standard(provider, delivery=f'fallback = ["{PAGER}"]', more=broken)
     desk.configure(plan.replace(f'receivers = ["{PAGER}"]', 'receivers = ["broken"]'))
@@ -298,7 +239,7 @@ def test_a_pager_that_cannot_reopen_hears_of_the_end_after_the_cool_down(
     rig: Rig, provider: Provider
 ) -> None:
     """What comes back in between was never resolved there."""
-    desk = Desk(rig, provider)
+    desk = NotifyProcess(rig, provider)
     pager = (
         '[[receiver]]\nname = "duty"\nkind = "pagerduty"\n'
         f'routing_key = {{ env = "ROUTING_KEY" }}\nurl = "{provider.url}"\n'
@@ -343,7 +284,7 @@ class PagerDutyEnd(Provider):
         return web.json_response({"status": "success"}, status=202)
 
 
-def test_two_processes_share_the_work(desk: Desk) -> None:
+def test_two_processes_share_the_work(desk: NotifyProcess) -> None:
     """Each page once, whoever has the partition; one goes, the other takes over."""
     desk.configure(standard(desk.provider, delivery="storm_pages = 1000"))
     first = desk.start(SPIKEWATCH_NOTIFY__INSTANCE_ID="")
@@ -357,7 +298,7 @@ def test_two_processes_share_the_work(desk: Desk) -> None:
     assert len({one.identifier for one in desk.provider.requests}) == 40
 
 
-def test_the_api_takes_answers_and_silences_with_the_token_alone(desk: Desk) -> None:
+def test_the_api_takes_answers_and_silences_with_the_token_alone(desk: NotifyProcess) -> None:
     """And Slack's buttons with Slack's signature alone."""
     port = free_port()
     desk.configure(SPIKEWATCH_NOTIFY__API_PORT=str(port), SPIKEWATCH_API_TOKEN="t" * 20,
@@ -431,7 +372,7 @@ def press(base: str, episode: str, key: str) -> int:
         return error.code
 
 
-def test_secrets_are_in_no_log(desk: Desk) -> None:
+def test_secrets_are_in_no_log(desk: NotifyProcess) -> None:
     """Nor in the audit, nor on the command line."""
     desk.configure()
     process = desk.start()

@@ -1,27 +1,13 @@
 """A browser, and a page with two weeks of a company in whose last hour logins fail."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from detectors.simulation.tickets import HOUR, Incident, World, tickets
-from tests.support.page_rig import PageRig
+from detectors.simulation.tickets import tickets
+from tests.support.page_rig import WORLD, PageRig
 from tests.support.page_rig import browser as opened
-
-START = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
-HOURS = 14 * 24.0 + 10.0
-INCIDENT = Incident(
-    area="login",
-    start=START + (HOURS - 1.0) * HOUR,
-    hours=1.0,
-    multiple=8.0,
-    app_version="4.2.1",
-    issue_type="sso error",
-    word="err_401_sso",
-)
-WORLD = World(start=START, hours=HOURS, incidents=(INCIDENT,), seed=7)
 
 
 @pytest.fixture(scope="session")

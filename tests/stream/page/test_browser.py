@@ -12,10 +12,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from detectors.simulation.tickets import HOUR
 from schemas.silence import Matcher, Silence
-from tests.stream.page.conftest import INCIDENT
-from tests.stream.page.test_episode_views import entry
+from tests.support.audit import entry
 from tests.support.escalations import HOSTILE, escalation
-from tests.support.page_rig import PageRig
+from tests.support.page_rig import INCIDENT, PageRig
+
+pytestmark = pytest.mark.slow
+
 
 PICTURES: Final = Path(__file__).parents[3] / "build" / "page"
 """Screenshots of each run, to be looked at."""

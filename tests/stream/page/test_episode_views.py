@@ -1,32 +1,16 @@
 """Stories of episodes: in whatever order their parts come, bounded, repeats left out."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.audit import AuditEntry
 from schemas.feedback import Feedback
 from stream.page import episode_views as told_by
 from stream.page.episode_views import Stories
+from tests.support.audit import AT, entry
 from tests.support.escalations import EPISODE, UNSEEN, escalation
-
-AT = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
-
-
-def entry(number: int = 1, **changes: Any) -> AuditEntry:
-    data: dict[str, Any] = {
-        "audit_id": f"a{number}",
-        "at": AT + timedelta(seconds=number),
-        "kind": "sent",
-        "tenant": "acme",
-        "episode_id": EPISODE,
-        "sequence": 1,
-        "receiver": "on-call",
-        "reason": "first",
-    }
-    return AuditEntry(**{**data, **changes})
 
 
 def answer(action: Any, **changes: Any) -> Feedback:

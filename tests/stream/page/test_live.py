@@ -10,10 +10,10 @@ from playwright.sync_api import Browser, expect
 
 from schemas.codec import write_escalation
 from stream.kafka.ticket_sender import Pace
-from tests.stream.conftest import Rig, free_port, wait_for
-from tests.stream.page.conftest import INCIDENT
-from tests.stream.page.test_episode_views import entry
+from tests.support.audit import entry
 from tests.support.escalations import escalation
+from tests.support.kafka_rig import Rig, free_port, wait_for
+from tests.support.page_rig import INCIDENT
 
 
 @pytest.mark.kafka

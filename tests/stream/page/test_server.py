@@ -11,9 +11,10 @@ import pytest
 from detectors.simulation.tickets import HOUR
 from stream.errors import UserError
 from stream.page.server import ASSETS
-from tests.stream.page.conftest import INCIDENT
 from tests.support.escalations import HOSTILE, escalation
-from tests.support.page_rig import PageRig
+from tests.support.page_rig import INCIDENT, PageRig
+
+pytestmark = pytest.mark.slow
 
 
 def get(

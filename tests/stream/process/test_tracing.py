@@ -25,8 +25,8 @@ from schemas.escalation import event_id
 from schemas.signals import Ticket
 from stream.config.sections import Config
 from stream.process.tracing import MOST_LINKS, MOST_REMEMBERED, MOST_TENANTS, Traces, context_of
-from tests.stream.conftest import Rig, wait_for
 from tests.support.escalations import EPISODE, SINCE, escalation
+from tests.support.kafka_rig import Rig, wait_for
 
 PARENT = f"00-{0xA1:032x}-{0xB2:016x}-01"
 

@@ -7,7 +7,7 @@ import pytest
 from schemas.escalation import EscalationEvent
 from schemas.signals import CANARY
 from stream.trial.canary import BURST
-from tests.stream.conftest import Rig, wait_for
+from tests.support.kafka_rig import Rig, wait_for
 
 pytestmark = [pytest.mark.kafka]
 

@@ -1,14 +1,15 @@
 """The README's first command."""
 
 import re
-from typing import Any
 
 import pytest
+
+from tests.support.kafka_rig import Rig
 
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Any) -> None:
+def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Rig) -> None:
     """``demo --once`` prints the login incident's life and exits with 0."""
     done = rig.run("demo", "--once")
     assert done.returncode == 0, done.stdout + done.stderr

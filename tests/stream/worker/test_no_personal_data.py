@@ -27,6 +27,7 @@ LEAST_DIGITS = 9
 """Shorter runs of digits come by chance in numbers and ids: they are looked for in texts alone."""
 
 
+@pytest.mark.slow
 def test_ten_thousand_planted_strings_are_nowhere(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,6 @@ import signal
 import socket
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from detectors.simulation.tickets import HOUR, Incident, World, tickets
 from schemas.escalation import EscalationEvent
 from stream.kafka.ticket_sender import Pace
+from tests.support.kafka_rig import Rig, free_port, wait_for
 
 pytestmark = pytest.mark.kafka
 
@@ -49,14 +49,7 @@ def by_tenant(events: list[bytes]) -> dict[str, list[bytes]]:
     return found
 
 
-def conftest(rig: Any) -> Any:
-    """The module of the rig, for its helpers."""
-    import sys  # noqa: PLC0415 - only here
-
-    return sys.modules[type(rig).__module__]
-
-
-def test_the_stream_says_what_replay_says(rig: Any) -> None:
+def test_the_stream_says_what_replay_says(rig: Rig) -> None:
     """Tickets sent in simulated time give the same escalations as replay, byte for byte."""
     lines = some_tickets(tenants=3, weeks=4)
     until = START + 4.2 * 168 * HOUR
@@ -72,7 +65,7 @@ def test_the_stream_says_what_replay_says(rig: Any) -> None:
     assert rig.state() == state
 
 
-def test_a_restarted_worker_goes_on_where_the_last_one_stopped(rig: Any) -> None:
+def test_a_restarted_worker_goes_on_where_the_last_one_stopped(rig: Rig) -> None:
     """Stopped by SIGTERM (exit 0) half-way and started again:
 
     the same escalations and the same state.
@@ -91,7 +84,7 @@ def test_a_restarted_worker_goes_on_where_the_last_one_stopped(rig: Any) -> None
     assert rig.state() == rig.oracle()[1]
 
 
-def test_bad_records_become_dead_letters_and_the_good_ones_flow(rig: Any) -> None:
+def test_bad_records_become_dead_letters_and_the_good_ones_flow(rig: Rig) -> None:
     """Fifteen kinds of bad records get their reason, and a ticket after each of them is counted."""
     future = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()
     now = datetime.now(UTC).isoformat()
@@ -130,7 +123,7 @@ def test_bad_records_become_dead_letters_and_the_good_ones_flow(rig: Any) -> Non
     assert f"{len(bad)} tickets in 1 areas" in status.stdout, status.stderr
 
 
-def test_a_verdict_comes_to_the_page_it_is_about(rig: Any) -> None:
+def test_a_verdict_comes_to_the_page_it_is_about(rig: Rig) -> None:
     """What is answered on the topic of feedback stands with the page, in the state of its tenant.
 
     Feedback that cannot be read is a dead letter.
@@ -150,7 +143,7 @@ def test_a_verdict_comes_to_the_page_it_is_about(rig: Any) -> None:
         "at": datetime.now(UTC).isoformat(),
     }
     rig.put(rig.topics.feedback, [(json.dumps(answer).encode(), []), (b"{", [])])
-    conftest(rig).wait_for(
+    wait_for(
         lambda: len(rig.read(rig.topics.dead)) == 1, 30, "the dead letter of the feedback", rig
     )
     rig.settle()
@@ -165,7 +158,7 @@ def test_a_verdict_comes_to_the_page_it_is_about(rig: Any) -> None:
     assert told == ["false_alarm"]
 
 
-def test_history_pages_nobody_and_live_traffic_after_it_does(rig: Any) -> None:
+def test_history_pages_nobody_and_live_traffic_after_it_does(rig: Rig) -> None:
     """Episodes of history are marked; the same spike after the end mark is not."""
     world = World(
         START,
@@ -196,7 +189,7 @@ def test_history_pages_nobody_and_live_traffic_after_it_does(rig: Any) -> None:
     assert by_tenant(rig.oracle()[0]) == by_tenant(rig.escalations())
 
 
-def test_ticks_alone_resolve_an_episode(rig: Any) -> None:
+def test_ticks_alone_resolve_an_episode(rig: Rig) -> None:
     """A live area that falls silent is resolved by the ticker, without another ticket."""
     rig.extra = {"SPIKEWATCH_EPISODE__CLEAR_MINUTES": "1", "SPIKEWATCH_TIME__TICK_SECONDS": "0.5"}
     now = time.time()
@@ -223,13 +216,11 @@ def test_ticks_alone_resolve_an_episode(rig: Any) -> None:
         found = [EscalationEvent.model_validate_json(e) for e in rig.escalations()]
         return [e.transition for e in found if e.data.suppressed is None]
 
-    conftest(rig).wait_for(
-        lambda: transitions()[-1:] == ["resolved"], 60, "the episode to be resolved", rig
-    )
+    wait_for(lambda: transitions()[-1:] == ["resolved"], 60, "the episode to be resolved", rig)
     assert transitions()[0] == "opened"
 
 
-def test_a_reply_to_header_reaches_no_topic(rig: Any) -> None:
+def test_a_reply_to_header_reaches_no_topic(rig: Rig) -> None:
     """The header by which Faust agents answer to any topic is not honoured."""
     rig.create_topics()
     rig.start("worker")
@@ -245,11 +236,11 @@ def test_a_reply_to_header_reaches_no_topic(rig: Any) -> None:
     assert len(rig.read(rig.topics.feedback)) == before
 
 
-def test_the_endpoints_answer(rig: Any) -> None:
+def test_the_endpoints_answer(rig: Rig) -> None:
     """Metrics are served, /live and /ready say 200, and nothing else listens."""
     import urllib.request  # noqa: PLC0415 - only here
 
-    metrics, health = conftest(rig).free_port(), conftest(rig).free_port()
+    metrics, health = free_port(), free_port()
     rig.create_topics()
     worker = rig.start(
         "worker", SPIKEWATCH_METRICS__PORT=str(metrics), SPIKEWATCH_HEALTH__PORT=str(health)
@@ -261,7 +252,7 @@ def test_the_endpoints_answer(rig: Any) -> None:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return str(answer.read().decode())
 
-    conftest(rig).wait_for(
+    wait_for(
         lambda: 'spikewatch_tickets_expected{product_area="login"' in get(metrics, "/metrics"),
         20,
         "the gauges",
@@ -280,7 +271,7 @@ def test_the_endpoints_answer(rig: Any) -> None:
 
 
 @pytest.mark.parametrize("command", ["worker", "ticker", "send", "tail"])
-def test_missing_topics_are_said_in_one_sentence(rig: Any, command: str) -> None:
+def test_missing_topics_are_said_in_one_sentence(rig: Rig, command: str) -> None:
     """Without topics every command that needs them says what to do, and exits with 1."""
     arguments = {"send": ["send", "-"]}.get(command, [command])
     done = rig.run(*arguments)
@@ -289,7 +280,7 @@ def test_missing_topics_are_said_in_one_sentence(rig: Any, command: str) -> None
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_partition_count_is_said_in_one_sentence(rig: Any) -> None:
+def test_a_wrong_partition_count_is_said_in_one_sentence(rig: Rig) -> None:
     """Topics made with another number of partitions: the worker names them and does not start."""
     rig.create_topics()
     done = rig.run("worker", SPIKEWATCH_KAFKA__PARTITIONS="6")
@@ -298,7 +289,7 @@ def test_a_wrong_partition_count_is_said_in_one_sentence(rig: Any) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_settings_that_state_rests_on_are_checked(rig: Any) -> None:
+def test_settings_that_state_rests_on_are_checked(rig: Rig) -> None:
     """A rewrite period that the changelog's compaction does not wait for: the worker refuses."""
     rig.create_topics()
     environ = {
@@ -311,9 +302,9 @@ def test_settings_that_state_rests_on_are_checked(rig: Any) -> None:
     assert rig.run("topics", "check").returncode == 0
 
 
-def test_no_broker_is_said_in_one_sentence(rig: Any) -> None:
+def test_no_broker_is_said_in_one_sentence(rig: Rig) -> None:
     """Where no broker answers, the worker says how to get one."""
-    port = conftest(rig).free_port()
+    port = free_port()
     done = rig.run("worker", SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS=f"127.0.0.1:{port}")
     assert done.returncode == 1
     assert f"no Kafka broker answers at 127.0.0.1:{port}" in done.stderr
@@ -321,7 +312,7 @@ def test_no_broker_is_said_in_one_sentence(rig: Any) -> None:
 
 
 @pytest.mark.parametrize("section", ["metrics", "health"])
-def test_a_port_in_use_is_said_in_one_sentence(rig: Any, section: str) -> None:
+def test_a_port_in_use_is_said_in_one_sentence(rig: Rig, section: str) -> None:
     """The worker names the key of the port, and does not start."""
     rig.create_topics()
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -332,17 +323,17 @@ def test_a_port_in_use_is_said_in_one_sentence(rig: Any, section: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_sigterm_while_working_stops_with_exit_code_0(rig: Any) -> None:
+def test_sigterm_while_working_stops_with_exit_code_0(rig: Rig) -> None:
     """SIGTERM in the middle of a backlog: exit 0, soon."""
     rig.create_topics()
     rig.send(some_tickets(tenants=2, weeks=3), Pace("simulated"))
     worker = rig.slow_worker(0.05)
-    conftest(rig).wait_for(worker.mark.exists, 30, "the first chunk", rig)
+    wait_for(worker.mark.exists, 30, "the first chunk", rig)
     worker.send(signal.SIGTERM)
     assert worker.popen.wait(20) == 0, worker.text()
 
 
-def test_aborted_tickets_do_not_count_and_markers_are_no_lag(rig: Any) -> None:
+def test_aborted_tickets_do_not_count_and_markers_are_no_lag(rig: Rig) -> None:
     """Of a transactional producer only what it committed counts; its markers stall nothing."""
     import asyncio  # noqa: PLC0415 - only here
 
@@ -363,6 +354,6 @@ def test_aborted_tickets_do_not_count_and_markers_are_no_lag(rig: Any) -> None:
     rig.create_topics()
     rig.start("worker")
     asyncio.run(work())
-    conftest(rig).wait_for(lambda: len(rig.read(rig.topics.by_tenant)) == 2, 30, "two tickets", rig)
+    wait_for(lambda: len(rig.read(rig.topics.by_tenant)) == 2, 30, "two tickets", rig)
     found = [json.loads(record.value)["ticket_id"] for record in rig.read(rig.topics.by_tenant)]
     assert found == ["a", "c"]

@@ -81,6 +81,7 @@ def an(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "area", "within"),
     [("area", "login", 60.0), ("slice", "login", 360.0), ("tenant", None, 60.0)],
@@ -100,6 +101,7 @@ def test_once_the_usual_adds_nothing_and_is_not_found(quiet: list[Taken]) -> Non
     assert found.delay == float("inf")
 
 
+@pytest.mark.slow
 def test_a_branch_without_more_tickets_is_the_trunk() -> None:
     """With an incident in the window: the copy says byte for byte what the trunk says."""
     spike = Incident("login", START + 31 * DAY, 3.0, 8.0)
@@ -138,6 +140,7 @@ def test_branches_leave_no_trace_on_the_trunk(quiet: list[Taken]) -> None:
     assert alone.outcomes == together.outcomes
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same(quiet: list[Taken]) -> None:
     planned = Injections(kinds=("area", "slice"), multiples=(5.0,), repeat=1).plan(
         [("acme", "login"), ("acme", "billing")], START + 14 * DAY, quiet[-1].at
@@ -149,6 +152,7 @@ def test_the_same_seed_gives_the_same(quiet: list[Taken]) -> None:
     assert other[0].start != planned[0].start
 
 
+@pytest.mark.slow
 def test_what_is_added_looks_like_the_area(quiet: list[Taken]) -> None:
     """Its customers, regions and versions are those of its recent tickets; its ids are new."""
     _, _, (branch,) = walked(quiet, (an(5.0),))
@@ -168,6 +172,7 @@ def test_what_is_added_looks_like_the_area(quiet: list[Taken]) -> None:
         assert {getattr(one, name) for one in seen} <= {getattr(one, name) for one in recent}
 
 
+@pytest.mark.slow
 def test_an_area_that_is_up_is_left_for_later_or_not_counted() -> None:
     spike = Incident("login", START + 31 * DAY, 6.0, 10.0)
     whole = history(5.0, (spike,))

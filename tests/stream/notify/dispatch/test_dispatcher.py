@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.audit import AuditEntry
@@ -25,6 +25,7 @@ from stream.notify.model.threads import (
 from stream.notify.routing.rules import DeliveryOptions, NotificationConfig, Receiver
 from stream.notify.sinks.folder import Folder, FolderOptions
 from stream.notify.sinks.pagerduty import PagerDuty
+from tests.support.examples import examples
 from tests.support.notify_rig import BEGIN, episode_id, escalation
 
 NOW = BEGIN.timestamp() + 60.0
@@ -209,7 +210,17 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
+@example(
+    [  # the only member of a digest leaves it: the digest has to end all the same
+        ("opened", 2, 0, "info"),
+        ("wait", 1, 0, "info"),
+        ("opened", 1, 0, "info"),
+        ("wait", 1, 0, "info"),
+        ("updated", 1, 0, "critical"),
+    ],
+    1,
+)
 @given(STEPS, st.integers(1, 3))
 def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -> None:
     """For each episode and receiver: opened before resolved, never two ends in a row, an end of all
@@ -280,7 +291,7 @@ def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -
     assert office.durable == {}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(STEPS)
 def test_nobody_hears_of_an_end_before_a_beginning(steps: list[Any]) -> None:
     """In the order in which messages are sent."""
@@ -367,6 +378,21 @@ def test_an_episode_of_a_digest_that_comes_back_or_becomes_critical_is_told() ->
     office.take(escalation("tenant-4", 1, 3, "reopened", at=stamp(office)))
     office.pass_time(1.0)
     assert sorted(reasons(office)[3:]) == ["reopened", "severity_raised"]
+
+
+def test_a_digest_ends_when_its_only_member_leaves_it() -> None:
+    """The episode runs on and is notified on its own; the digest does not say that it is over."""
+    office = storm(3)
+    office.pass_time(3_600.0)
+    (digest,) = office.desk.register.digests("storm", "folder", "")
+    office.take(escalation("tenant-2", 1, 2, "updated", severity="critical", at=stamp(office)))
+    assert digest.closed
+    (end,) = digest.pending
+    message = office.desk.message(digest, end, office.now)
+    assert message.title == "[RESOLVED] the rest of the storm is over"
+    office.pass_time(1.0)
+    assert sorted(reasons(office)[3:]) == ["severity_raised", "storm_digest"]
+    assert (digest.receiver, digest.identity) not in office.still_open()
 
 
 def test_a_stale_episode_that_comes_back_is_told() -> None:

@@ -209,6 +209,7 @@ def test_no_mistake_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "5ecret" not in told.replace("/nowhere/5ecret", "")
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_two_and_all_mistakes(tmp_path: Path) -> None:
     """``notify --check`` is what operators and their pipelines run."""
     done = run(tmp_path, "notify", "--check", file=written(tmp_path, WRONG))
@@ -218,6 +219,7 @@ def test_the_command_ends_with_two_and_all_mistakes(tmp_path: Path) -> None:
     assert "5ecret" not in done.stderr.replace("/nowhere/5ecret", "") + done.stdout
 
 
+@pytest.mark.slow
 def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
     """Each is told of by name; one that is wrong makes the exit code 1 and hides no other."""
     (tmp_path / "taken").write_text("")
@@ -411,6 +413,7 @@ def test_all_that_the_deployed_file_offers_is_right(
     assert found.general.fallback == ("mail",)
 
 
+@pytest.mark.slow
 def test_route_shows_who_and_why_and_sends_nothing(tmp_path: Path) -> None:
     """Who would be told of what, by which route, as whose owner, and what is held back."""
     people = '[[receiver]]\nname = "people"\nkind = "folder"\npath = "people"\n'

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.stream.conftest import Rig, free_port, wait_for
-from tests.stream.notify.test_service import Desk, now
-from tests.support.notify_rig import Provider, episode_id, escalation, webhook
+from tests.support.kafka_rig import Rig, free_port, wait_for
+from tests.support.notify_rig import NotifyProcess, Provider, episode_id, escalation, now, webhook
 from tests.support.programs import program
 
 pytestmark = [pytest.mark.kafka]
@@ -88,7 +87,7 @@ def plan(alertmanager: Alertmanager, provider: Provider, repeat: float) -> str:
 def test_one_alert_lives_as_long_as_its_episode(rig: Rig, alertmanager: Alertmanager) -> None:
     """Fires once, is updated in place, does not end at its endsAt, and is resolved."""
     with Provider() as provider:
-        desk = Desk(rig, provider)
+        desk = NotifyProcess(rig, provider)
         desk.configure(plan(alertmanager, provider, repeat=0.5))
         desk.start()
         desk.put(escalation("acme", 1, at=now()))
@@ -139,7 +138,7 @@ def test_what_is_silenced_there_is_silenced_here(rig: Rig, alertmanager: Alertma
         },
     )
     with Provider() as provider:
-        desk = Desk(rig, provider)
+        desk = NotifyProcess(rig, provider)
         desk.configure(plan(alertmanager, provider, repeat=60.0))
         desk.start()
         time.sleep(2.0)

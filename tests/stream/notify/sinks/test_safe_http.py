@@ -21,7 +21,7 @@ from stream.notify.sinks.safe_http import (
     seconds_to_wait,
     shown,
 )
-from tests.support.providers import HOST
+from tests.support.providers.base import HOST
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PRIVATE = (

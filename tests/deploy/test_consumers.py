@@ -19,6 +19,7 @@ from schemas.cloudevents import ContentMode, Header, encode
 from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent, Transition
 from schemas.examples import EVENT
+from tests.support.kafka_rig import Process, Rig, wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -109,7 +110,7 @@ def command(request: pytest.FixtureRequest) -> list[str]:
     return [sys.executable, str(CONSUMERS / "with_aiokafka.py")]
 
 
-def put(rig: Any, records: Sequence[Record]) -> None:
+def put(rig: Rig, records: Sequence[Record]) -> None:
     """Produce to one partition, in order."""
 
     async def work() -> None:
@@ -122,12 +123,12 @@ def put(rig: Any, records: Sequence[Record]) -> None:
     asyncio.run(work())
 
 
-def printed(process: Any) -> list[str]:
+def printed(process: Process) -> list[str]:
     """What the consumer said of events, other lines (banners, complaints) left out."""
     return [line for line in process.text().splitlines() if line.startswith("2024-")]
 
 
-def skipped(process: Any) -> list[str]:
+def skipped(process: Process) -> list[str]:
     """What it said of records that it could not read."""
     return [line for line in process.text().splitlines() if line.startswith("skipped ")]
 
@@ -135,13 +136,12 @@ def skipped(process: Any) -> list[str]:
 @pytest.mark.parametrize("mode", ["structured", "binary"])
 @pytest.mark.parametrize("command", ["aiokafka", "faust", "node"], indirect=True)
 def test_an_example_consumer_tells_each_event_once(
-    rig: Any, command: list[str], mode: ContentMode
+    rig: Rig, command: list[str], mode: ContentMode
 ) -> None:
     """One line an event in its order, repeats (in either mode) and unreadable records passed over.
 
     Started again it goes on behind what it had handled, and SIGTERM ends it in good order.
     """
-    wait_for = sys.modules[type(rig).__module__].wait_for
     environ = {
         "KAFKA_SERVERS": rig.servers,
         "TOPIC": rig.topics.escalations,
@@ -150,7 +150,7 @@ def test_an_example_consumer_tells_each_event_once(
     }
     rig.create_topics()
     put(rig, story(mode))
-    first = rig._start(command, environ)
+    first = rig.start_command(command, environ)
     wait_for(lambda: len(printed(first)) >= len(LINES), 60, "the lines of the story", rig)
     wait_for(lambda: len(skipped(first)) >= 5, 10, "the complaints", rig)
     put(rig, [encode(event(7, "opened"), mode)])
@@ -159,7 +159,7 @@ def test_an_example_consumer_tells_each_event_once(
     assert len(skipped(first)) == 5
     assert first.end() == 0, first.text()
     put(rig, [encode(event(8, "updated"), mode)])
-    second = rig._start(command, environ)
+    second = rig.start_command(command, environ)
     wait_for(lambda: bool(printed(second)), 60, "the line after the restart", rig)
     assert [line.split(": ")[1] for line in printed(second)] == ["56 tickets, 20.29 x; 1 open"]
     assert second.end() == 0, second.text()

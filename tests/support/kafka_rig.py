@@ -1,4 +1,7 @@
-"""A rig around the real broker: topics of its own, worker processes, and what came out."""
+"""A rig on a real broker: topics of its own, processes of ours, and what is on the topics.
+
+Tests get one from the fixture `rig`; it ends the processes when the test is over.
+"""
 
 import asyncio
 import json
@@ -8,12 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from detectors.foundation import state_codec
@@ -26,12 +28,23 @@ from stream.analysis.replay import Replay, replay_lines
 from stream.config.loading import load
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
+from stream.errors import UserError
 from stream.kafka.reading import read_changelog
 from stream.kafka.ticket_sender import Pace, Sender
-from stream.kafka.topics import create
+from stream.kafka.topics import create, verify
 from stream.worker.status import committed_offsets
 
-SLOW_WORKER = Path(__file__).with_name("slow_worker.py")
+SLOW_WORKER: Final = Path(__file__).with_name("slow_worker.py")
+POLL_SECONDS: Final = 0.1
+PATIENCE: Final = 3.0
+"""Times the seconds that a test waits at most: others run beside it. Nothing waits for longer than
+it has to."""
+SNAPSHOT_SECONDS: Final = 0.1
+"""Between two snapshots of a worker of the rig; the shortest that the configuration allows."""
+TOPICS_SECONDS: Final = 30.0
+"""A busy broker answers that topics are made before it lists them."""
+RESEND_TICKS_SECONDS: Final = 1.5
+"""Longer than a worker takes to commit."""
 
 
 @dataclass
@@ -92,6 +105,7 @@ class Rig:
             "SPIKEWATCH_KAFKA__TOPIC_PREFIX": self.prefix,
             "SPIKEWATCH_METRICS__PORT": "0",
             "SPIKEWATCH_HEALTH__PORT": "0",
+            "SPIKEWATCH_STATE__SNAPSHOT_SECONDS": str(SNAPSHOT_SECONDS),
             **self.extra,
         }
 
@@ -106,20 +120,37 @@ class Rig:
         return Topics(self.prefix)
 
     def create_topics(self) -> None:
-        """Make all topics."""
-        asyncio.run(create(self.config))
+        """Make all topics, and wait until the broker knows them.
+
+        Raises:
+            UserError: It does not know them, as they must be, within `TOPICS_SECONDS`.
+        """
+
+        async def work() -> None:
+            await create(self.config)
+            deadline = time.monotonic() + TOPICS_SECONDS
+            while True:
+                try:
+                    return await verify(self.config)
+                except UserError:
+                    if time.monotonic() > deadline:
+                        raise
+                await asyncio.sleep(POLL_SECONDS)
+
+        asyncio.run(work())
 
     def start(self, *command: str, **environ: str) -> Process:
         """``spikewatch COMMAND`` in a process of its own."""
-        return self._start([sys.executable, "-m", "stream.cli", *command], environ)
+        return self.start_command([sys.executable, "-m", "stream.cli", *command], environ)
 
     def slow_worker(self, seconds: float) -> Process:
         """A worker whose chunks are small and take so much longer."""
         number = len(self.processes)
         mark = self.folder / f"mark-{number}"
-        return self._start([sys.executable, str(SLOW_WORKER), str(mark), str(seconds)], {})
+        return self.start_command([sys.executable, str(SLOW_WORKER), str(mark), str(seconds)], {})
 
-    def _start(self, command: list[str], environ: dict[str, str]) -> Process:
+    def start_command(self, command: list[str], environ: dict[str, str]) -> Process:
+        """Start any command in a process of its own, with the environment of the rig."""
         number = len(self.processes)
         log = self.folder / f"process-{number}.log"
         with log.open("wb") as output:
@@ -142,7 +173,7 @@ class Rig:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
@@ -210,37 +241,62 @@ class Rig:
         return list(found.values())
 
     def lag(self) -> int:
-        """Records of all sources that are not durably worked on."""
+        """Return the number of records of all sources that are not durably worked on."""
 
         async def work() -> int:
-            committed = await committed_offsets(self.config)
             consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
             async with consumer:
-                tps = [
-                    TopicPartition(topic, p)
-                    for topic in (self.topics.tickets, self.topics.feedback, self.topics.by_tenant)
-                    for p in range(self.config.kafka.partitions)
-                ]
-                ends = await consumer.end_offsets(tps)
-            return sum(ends[tp] - committed.get(tp, 0) for tp in tps)
+                return await self._lag(consumer)
 
         return asyncio.run(work())
+
+    async def _lag(self, consumer: AIOKafkaConsumer) -> int:
+        committed = await committed_offsets(self.config)
+        tps = [
+            TopicPartition(topic, p)
+            for topic in (self.topics.tickets, self.topics.feedback, self.topics.by_tenant)
+            for p in range(self.config.kafka.partitions)
+        ]
+        ends = await consumer.end_offsets(tps)
+        return sum(ends[tp] - committed.get(tp, 0) for tp in tps)
 
     def settle(self, seconds: float = 60.0) -> None:
         """Wait until all that was sent is durably worked on.
 
-        A snapshot is made with a record that comes a second after the last one: harmless ticks of
-        1970 see to that.
+        A worker makes a snapshot with the first record that arrives `SNAPSHOT_SECONDS` after the
+        last snapshot, and commits about once a second. Ticks of 1970, which change nothing, are
+        that record; between two rounds of ticks there is time for the commit.
+
+        Args:
+            seconds: Fail with the logs of the processes after this time.
         """
 
-        def quiet() -> bool:
-            tick = signals.encode(signals.Tick(0.0))
-            for number in range(self.config.kafka.partitions):
-                self.put(self.topics.by_tenant, [(tick, [])], number)
-            time.sleep(1.5)
-            return self.lag() == 0
+        async def work() -> None:
+            deadline = time.monotonic() + seconds * PATIENCE
+            producer = AIOKafkaProducer(bootstrap_servers=self.servers)
+            consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
+            async with producer, consumer:
+                while time.monotonic() < deadline:
+                    await self._send_ticks(producer)
+                    resend_at = time.monotonic() + RESEND_TICKS_SECONDS
+                    while time.monotonic() < resend_at:
+                        await asyncio.sleep(POLL_SECONDS)
+                        if await self._lag(consumer) == 0:
+                            return
+            raise AssertionError(
+                f"waited {seconds * PATIENCE} s for the backlog to be worked off\n{self.logs()}"
+            )
 
-        wait_for(quiet, seconds, "the backlog to be worked off", self)
+        asyncio.run(work())
+
+    async def _send_ticks(self, producer: AIOKafkaProducer) -> None:
+        tick = signals.encode(signals.Tick(0.0))
+        for number in range(self.config.kafka.partitions):
+            await producer.send_and_wait(self.topics.by_tenant, tick, key=b"k", partition=number)
+
+    def logs(self) -> str:
+        """Return the last lines of what each process printed."""
+        return "\n".join(process.text()[-2000:] for process in self.processes)
 
     def oracle(self) -> tuple[list[bytes], dict[str, bytes]]:
         """The internal log, run through the step by itself:
@@ -326,26 +382,19 @@ def whole_state(partitions: Iterable[Partition]) -> dict[str, bytes]:
 
 def wait_for(done: Callable[[], bool], seconds: float, what: str, rig: Rig | None = None) -> None:
     """Poll until *done*; fail with the logs of the processes where that takes too long."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not done():
         if time.monotonic() > deadline:
-            logs = "\n".join(p.text()[-2000:] for p in rig.processes) if rig else ""
-            raise AssertionError(f"waited {seconds} s for {what}\n{logs}")
-        time.sleep(0.1)
+            raise AssertionError(
+                f"waited {seconds * PATIENCE} s for {what}\n{rig.logs() if rig else ''}"
+            )
+        time.sleep(POLL_SECONDS)
 
 
 def free_port() -> int:
     """A port on 127.0.0.1 that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-@pytest.fixture
-def rig(broker: Any, topic_prefix: str, tmp_path: Path) -> Iterator[Rig]:
-    """A rig on the shared broker; its processes end with the test."""
-    made = Rig(broker.bootstrap_servers, topic_prefix, tmp_path)
-    yield made
-    stop_all(made)
 
 
 def stop_all(rig: Rig) -> None:

@@ -1,0 +1,24 @@
+"""Entries of the audit, for tests."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from schemas.audit import AuditEntry
+from tests.support.escalations import EPISODE
+
+AT: Final = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
+
+
+def entry(number: int = 1, **changes: Any) -> AuditEntry:
+    """Return an entry that says a message was sent; *changes* replace what is usual."""
+    data: dict[str, Any] = {
+        "audit_id": f"a{number}",
+        "at": AT + timedelta(seconds=number),
+        "kind": "sent",
+        "tenant": "acme",
+        "episode_id": EPISODE,
+        "sequence": 1,
+        "receiver": "on-call",
+        "reason": "first",
+    }
+    return AuditEntry(**{**data, **changes})

@@ -1,0 +1,28 @@
+"""A folder that receives messages as files."""
+
+from pathlib import Path
+from typing import Self
+
+from tests.support.providers.base import Provider
+
+
+class Folder(Provider):
+    """A folder; *path* is where messages go."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for one in self.path.iterdir() if self.path.exists() else ():
+            self.must(one.suffix == ".txt", f"something is left over: {one.name}")
+            self.must(len(one.name.encode()) <= 255, "a name of more than 255 bytes")
+        assert not self.wrong, "\n".join(self.wrong)
+
+    def read(self) -> list[str]:
+        """All messages."""
+        self.shown = [one.read_text(encoding="utf-8") for one in sorted(self.path.iterdir())]
+        return self.shown
