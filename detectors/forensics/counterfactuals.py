@@ -1,4 +1,4 @@
-"""What tickets would have been without the one thing that kept them from counting fully."""
+"""Counterfactuals: tickets without the one thing that kept them from counting fully."""
 
 from collections.abc import Callable
 from typing import Final, Literal
@@ -8,7 +8,7 @@ import msgspec
 from schemas.signals import Ticket
 
 Counterfactual = Callable[[Ticket, int, float], Ticket | None]
-"""What a ticket would have been, by its number and the clock; None: it would not have come."""
+"""What a ticket would have been, from its number and the clock; None: it would not exist."""
 Cause = Literal[
     "late",
     "agent_created",
@@ -74,4 +74,5 @@ COUNTERFACTUALS: Final[tuple[tuple[Cause, Counterfactual, tuple[str, ...]], ...]
     ("repeated_customer", _everyone, ("repeated_customer",)),
     ("duplicate", _own, ("duplicate",)),
 )
-"""What could have kept it silent, what it would have been without, and what tells that it was."""
+"""Each possible cause of silence, the ticket without it, and the outcomes or guards that show
+it."""

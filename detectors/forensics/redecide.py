@@ -1,7 +1,7 @@
-"""A decision once more, from the log of all that came in: the same events, and what they rest on.
+"""Decide again from the log of all signals: the same events, and what they are based on.
 
-Nothing is stored for this: the step is deterministic, so the same signals under the same settings
-make the same decision, and while it is made again every number that enters it can be read.
+Nothing is stored for this. The step is deterministic, so the same signals under the same settings
+lead to the same decision, and every number that enters it can be read while it is made again.
 """
 
 from collections import deque
@@ -25,21 +25,21 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import Signal, Ticket
 
 REMEMBERED: Final = 50_000
-"""Tickets whose place in the log is known, to say where a window begins."""
+"""Tickets whose place in the log is remembered, to name the start of a window."""
 
 
 class LoggedSignal(NamedTuple):
     """One record of the log."""
 
     place: str
-    """Where it stands: a line of a file, or topic, partition and offset."""
+    """Its place: a line of a file, or topic, partition and offset."""
     signal: Signal
     received_at: float | None = None
-    """When the internal topic took it in; None: from a file."""
+    """When the internal topic received it, seconds since 1970; None: it is from a file."""
 
 
 class GuardCheck(msgspec.Struct, frozen=True):
-    """One thing that could have kept a page from going out."""
+    """One guard, and whether it held."""
 
     name: str
     held: bool
@@ -48,7 +48,7 @@ class GuardCheck(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What one event rests on. Times are seconds since 1970; numbers are not rounded."""
+    """What one event is based on. Times are in seconds since 1970; numbers are not rounded."""
 
     event_id: str
     decisions: int
@@ -61,7 +61,8 @@ class Decision(msgspec.Struct, frozen=True):
     at: float
     score: float
     bar: float
-    """What it had to reach; infinite where nothing was held against a limit (an update, an end)."""
+    """The score that was needed; infinite for a transition without a threshold (an update, an
+    end)."""
     limit: ComputedThreshold | None
     since: float
     observed: float
@@ -70,14 +71,14 @@ class Decision(msgspec.Struct, frozen=True):
     negative_log_p: float
     expectation: Expectation
     members: list[WindowShare]
-    """Windows whose sum is the score; empty where it is a slice's."""
+    """The windows whose sum is the score; empty for a slice."""
     guards: list[GuardCheck]
     pages: int
     """Pages of the tenant that are remembered."""
     decided_by: str
-    """Where the record stands that led to it ..."""
+    """The place of the record that led to it ..."""
     begins_at: str
-    """... and the first ticket of its window; empty: not known any more."""
+    """... and of the first ticket of its window; empty: it is no longer known."""
 
 
 def redecide(
@@ -85,12 +86,12 @@ def redecide(
     log: Iterable[LoggedSignal],
     wanted: Callable[[EscalationEvent], bool],
 ) -> Iterator[tuple[EscalationEvent, Decision]]:
-    """Take the *log* in again, and stop at each event that is *wanted*.
+    """Process a log again, and yield each wanted event with what it is based on.
 
     Args:
-        partition: Nothing known yet, with the settings that decided. Changed in place.
+        partition: Without a state, with the settings that decided. Changed in place.
         log: All records of its tenants, in their order.
-        wanted: Of the events that come again.
+        wanted: Selects events.
     """
     tickets: deque[tuple[float, str, str, str]] = deque(maxlen=REMEMBERED)
     for record in log:
@@ -160,7 +161,7 @@ def _decision(
 def _guards(
     tenant: Tenant, key: str, done: Step, checked: ThresholdCheck | None, at: float
 ) -> list[GuardCheck]:
-    """Each guard there is, by the numbers it went by where it has some."""
+    """Return every guard, with the numbers that it was decided by."""
     series = tenant.series(key)
     age = at / 3600.0 - series.born
     least = NEWBORN_HOURS["tenant" if key == TENANT_SERIES else "area"]
@@ -196,7 +197,7 @@ def _guards(
 def differences(
     stored: EscalationEvent, found: EscalationEvent, most: int = 5
 ) -> list[tuple[str, object, object]]:
-    """The first fields in which two events differ: path, stored, found again.
+    """Return the first fields in which two events differ: path, stored value, value found again.
 
     Example:
         >>> from schemas.examples import EVENT

@@ -1,4 +1,4 @@
-"""What a verdict would have changed: the same weeks with it and without, from one log."""
+"""What a verdict would have changed: the same weeks with it and without it, from one log."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,34 +16,34 @@ DAYS: Final = 30.0
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """Pages of the last days of a log, opened or opened again."""
+    """The pages of the last days of a log, opened or reopened."""
 
     page: EscalationEvent
-    """The one that the verdict is about."""
+    """The page that the verdict is about."""
     since: float
-    """Seconds since 1970: the later of `DAYS` before the end, and the page."""
+    """Seconds since 1970: `DAYS` before the end of the log, or the page if that is later."""
     until: float
     without: list[EscalationEvent]
     with_it: list[EscalationEvent]
     told: list[EscalationEvent]
-    """What the verdict itself leads to."""
+    """The events that the verdict itself leads to."""
 
 
 def preview(
     log: Iterable[LoggedSignal], settings: Settings, episode: str, verdict: Verdict
 ) -> Preview | None:
-    """Live through the *log*; from its page on in two copies, one of which hears the *verdict*.
+    """Process a log; from the page on in two copies, one of which receives the verdict.
 
-    That one passes over what the log itself says of the page; the other hears the log as it is.
+    That copy ignores verdicts of the log on the same page. The other processes the log as it is.
 
     Args:
-        log: All that came in, in its order.
-        settings: That decide.
-        episode: Id of the episode, or its first digits.
-        verdict: On it; its tenant and episode are filled in.
+        log: All signals, in their order.
+        settings: The settings that decide.
+        episode: The id of the episode, or its first digits.
+        verdict: The verdict; its tenant and episode are filled in.
 
     Returns:
-        What differs; None where no page of that episode went out.
+        What differs; None if that episode has no page.
     """
     log = iter(log)
     partition = Partition(0, owner=0, settings=settings)

@@ -1,10 +1,11 @@
-"""Why nothing was sent: what kept an area silent around a moment, and how little more it took.
+"""Why an area did not page around a moment, and how much more it would have needed.
 
-The log is taken in up to an hour before the moment and copied there. The hours around it are then
-lived through as they were, and again with one thing changed at a time: repeats as tickets of their
-own, agents' tickets as customers', and so on. What pages once it is changed is what kept it silent.
-Where nothing does, it was too few, and how many more would have been enough is found by adding
-tickets of new customers and trying again. Nothing is guessed from a formula.
+The log is processed up to an hour before the moment, and the state is copied. The hours around the
+moment are then processed as they were, and again with one thing changed at a time: repeated tickets
+as tickets of other customers, agents' tickets as customers', and so on. What pages once it is
+changed is the cause of the silence. If nothing does, there were too few tickets; how many more
+would have been enough is found by adding tickets of new customers and trying again. Nothing is
+guessed from a formula.
 """
 
 from collections import Counter
@@ -27,15 +28,15 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
 
 AROUND_SECONDS: Final = 3600.0
-"""Before and after the moment, that is looked at."""
+"""Time before and after the moment that is examined."""
 WITHIN_SECONDS: Final = 900.0
-"""Before the moment, in which more tickets are tried."""
+"""Time before the moment in which more tickets are tried."""
 MOST_MORE: Final = 1000
 MATURE_HOURS: Final = 336.0
-"""Before that what is not known of an area makes its pages rare."""
+"""Below this age, uncertainty about an area makes its pages rare."""
 
 GROWN_HOURS: Final = 2_016
-"""After twelve weeks nothing is laid on youth."""
+"""After twelve weeks an area is no longer young."""
 
 Because = Literal[
     "sent",
@@ -62,11 +63,11 @@ Because = Literal[
     "too_few",
     "no_tickets",
 ]
-"""What kept it silent; ``sent``: nothing did."""
+"""The cause of the silence; ``sent``: there was a page."""
 
 
 class NearMiss(msgspec.Struct, frozen=True):
-    """How near a score came to its limit."""
+    """How close a score came to its threshold."""
 
     at: float
     kind: str
@@ -78,48 +79,48 @@ class NearMiss(msgspec.Struct, frozen=True):
 
 
 class WhyNot(msgspec.Struct, frozen=True):
-    """The answer. Times are seconds since 1970."""
+    """The answer. Times are in seconds since 1970."""
 
     because: Because
     detail: str
-    """The numbers behind it, or which episode."""
+    """The numbers behind it, or the episode."""
     tenant: str
     area: str
     at: float
     nearest: NearMiss | None
-    """Within an hour; None: nothing scored at all."""
+    """The highest score within an hour; None: there was none."""
     outcomes: dict[str, int]
-    """Tickets of the area within the hour before and after, by what became of them."""
+    """Tickets of the area within the hour before and after, by outcome."""
     guards: dict[str, int]
     """What kept them from counting fully, or from a page."""
     more: int | None
-    """So many tickets of new customers, in the quarter of an hour before, would have paged; None:
-    not even `MOST_MORE`, or it was not asked."""
+    """Tickets of new customers in the quarter of an hour before that would have paged; None: not
+    even `MOST_MORE` would have, or it was not asked."""
     rate: float
-    """Customer-equivalents an hour that were due; 0: not known."""
+    """Expected customer-equivalents per hour; 0: unknown."""
     episode: str = ""
-    """That ran, or was sent."""
+    """The episode that was running or paged."""
 
 
 @dataclass
 class _Played:
-    """What came of the hours around the moment."""
+    """The result of processing the hours around the moment."""
 
     tenant: Tenant
     outcomes: Counter[str] = field(default_factory=Counter)
     guards: Counter[str] = field(default_factory=Counter)
     checked: list[ThresholdCheck] = field(default_factory=list)
     opened: str = ""
-    """Id of an episode of the area that went out."""
+    """The id of an episode of the area that paged."""
     reopened: str = ""
     suppressed: Because | None = None
-    """Why an episode that opened was no page."""
+    """Why an episode that opened did not page."""
     running: Because | None = None
-    """What ran at the moment; None: nothing did."""
+    """What was running at the moment; None: nothing."""
     episode: str = ""
-    """The one that ran, or was suppressed."""
+    """The episode that was running or suppressed."""
     in_history: bool = False
-    """At the moment."""
+    """Whether the tenant was in history at the moment."""
 
 
 def why_not(
@@ -130,15 +131,15 @@ def why_not(
     at: float,
     number: int = 0,
 ) -> WhyNot:
-    """Why *area* of *tenant* paged nobody around *at* (seconds since 1970).
+    """Return why an area did not page around a moment.
 
     Args:
-        log: All that came in, in its order; it must reach back to the tenant's first ticket.
-        settings: That decided.
-        tenant: Its name.
-        area: Its name, as in events.
-        at: The moment.
-        number: Of the partition.
+        log: All signals, in their order; it must reach back to the tenant's first ticket.
+        settings: The settings that decided.
+        tenant: The name of the tenant.
+        area: The name of the area, as in events.
+        at: The moment, seconds since 1970.
+        number: The number of the partition.
     """
     partition = Partition(number, owner=0, settings=settings)
     area = settings.taxonomy.canonical(area)
@@ -160,10 +161,10 @@ def why_not(
 
 
 def _arrived(record: LoggedSignal, *, ticking: bool) -> float | None:
-    """When a record came, as far as it tells: by the clock that its tenant goes by.
+    """Return when a record arrived by its tenant's clock, or None if it does not say.
 
-    *ticking*: that is the wall clock; ticks for all tell nothing of a tenant in history or in
-    simulated time.
+    *ticking* says whether that is the wall clock; ticks of the wall clock say nothing about a
+    tenant in history or in simulated time.
     """
     signal = record.signal
     if isinstance(signal, Ticket):
@@ -176,7 +177,7 @@ def _arrived(record: LoggedSignal, *, ticking: bool) -> float | None:
 
 
 class SilenceInvestigation:
-    """One question: a tenant as it was, and what came around the moment."""
+    """One question: the tenant as it was, and the signals around the moment."""
 
     def __init__(
         self,
@@ -191,7 +192,7 @@ class SilenceInvestigation:
         self._name, self._area, self._at = name, area, at
 
     def answer(self) -> WhyNot:
-        """Try one cause after the other, the surest first."""
+        """Try one cause after the other, the most certain first."""
         real = self._play()
         because, detail = self._because(real)
         episode = real.opened if because == "sent" else real.episode or real.reopened
@@ -246,7 +247,7 @@ class SilenceInvestigation:
         return self._too_few(real, tenant.clock / 3600.0 - series.born)
 
     def _too_few(self, real: _Played, age: float) -> tuple[Because, str]:
-        """No single thing kept it silent but what is known of the area, or how much came."""
+        """Return the answer if no single cause kept it silent."""
         counted = real.outcomes["counted"]
         if age < NEWBORN_HOURS["area"] + AROUND_SECONDS / 3600.0 and counted >= LEAST_EVIDENCE:
             return "cold_start", f"first heard of {age:.1f} h before"
@@ -271,7 +272,7 @@ class SilenceInvestigation:
     def _play(
         self, change: Counterfactual | None = None, more: int = 0, *, grown: bool = False
     ) -> _Played:
-        """Live through the hours around the moment, in a copy."""
+        """Process the hours around the moment in a copy."""
         known = self._tenant is not None and self._tenant.clock is not None
         tenant = self._tenant.copy() if known else Tenant(self._name, self._settings)  # type: ignore[union-attr]  # known says so
         if grown and known:
@@ -297,7 +298,7 @@ class SilenceInvestigation:
         return played
 
     def _look(self, played: _Played) -> None:
-        """What runs at the moment."""
+        """Record what is running at the moment."""
         tenant = played.tenant
         if tenant.clock is None:
             return
@@ -326,7 +327,7 @@ class SilenceInvestigation:
     def _records(
         self, tenant: Tenant, change: Counterfactual | None, more: int
     ) -> Iterator[LoggedSignal]:
-        """What came, each ticket of the area changed, and so many *more* mixed in."""
+        """Yield the signals, with each ticket of the area changed, and *more* tickets added."""
         added = self._added(tenant, more)
         clock = tenant.clock or 0.0
         for number, record in enumerate(self._around):
@@ -363,7 +364,7 @@ class SilenceInvestigation:
         ]
 
     def _more(self) -> int | None:
-        """How many more tickets would have paged, by halving."""
+        """Return by bisection how many more tickets would have paged."""
         if not self._play(more=MOST_MORE).opened:
             return None
         few, enough = 0, MOST_MORE
@@ -377,7 +378,7 @@ class SilenceInvestigation:
 
 
 def _grow(tenant: Tenant) -> None:
-    """As if all areas were known for as long as it takes."""
+    """Treat all areas as if they were known for long enough."""
     tenant.born -= GROWN_HOURS
     tenant.refresh_calendar(TENANT_SERIES)
     for series in (tenant.whole, *tenant.areas.values()):
@@ -386,7 +387,7 @@ def _grow(tenant: Tenant) -> None:
 
 
 def _best(checked: Sequence[ThresholdCheck]) -> ThresholdCheck | None:
-    """The one that came nearest to what it had to reach."""
+    """Return the check that came closest to the score that it needed."""
     return max(checked, key=lambda one: one.score.value - one.bar, default=None)
 
 

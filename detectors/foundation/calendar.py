@@ -1,6 +1,6 @@
-"""Local time: hours of the week, public holidays, announced events, days of a feed.
+"""Local time: hours of the week, public holidays, announced events, the resolution of timestamps.
 
-Pure: the answers depend on the arguments, and on the time zones and holidays that are installed.
+Pure: the answers depend on the arguments, and on the installed time zones and holidays.
 """
 
 import math
@@ -19,30 +19,30 @@ SATURDAY: Final = 120
 _HOUR: Final = 3600
 _DAY: Final = 86_400
 _QUARTER: Final = 900
-"""Since 1973 every offset from UTC has been a multiple of so many seconds (IANA tz database)."""
+"""Since 1973 every offset from UTC has been a multiple of this many seconds (IANA tz database)."""
 _SUNDAY: Final = 6
 _TOUCHED: Final = math.nextafter(1.0, 2.0)
-"""Stands for a factor of exactly 1, so that an hour of an event can be told from any other."""
+"""Replaces a factor of exactly 1, so that an hour of an event differs from any other."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """Something announced that brings more tickets (or fewer): a release, a campaign, a migration.
+    """An announced event that changes the number of tickets: a release, a campaign, a migration.
 
-    What comes meanwhile is expected to be *factor* times the usual, and teaches nothing.
+    During the event *factor* times the usual rate is expected, and nothing is learned.
     """
 
     name: str
     start: float
     """Seconds since 1970."""
     end: float
-    """Seconds since 1970; the first moment after it."""
+    """Seconds since 1970, exclusive."""
     factor: float = 2.0
     areas: tuple[str, ...] = ()
-    """Empty: all."""
+    """The areas that it affects; empty: all."""
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """What one knows of a day before its first ticket.
+    """What is known of a day before its first ticket.
 
     Example:
         >>> Calendar(country="DE").slots(20_089)[12]  # New Year's Day of 2025, a Wednesday
@@ -58,24 +58,24 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     events: tuple[Event, ...] = ()
 
     def slots(self, day: int) -> tuple[int, ...]:
-        """The slots of the hours of a day: see `day_slots`."""
+        """Return the slots of the hours of a day; see `day_slots`."""
         return day_slots(day, self.timezone, self.country, self.subdivision)
 
     def factors(self, day: int, area: str) -> tuple[float, ...] | None:
-        """What events make of the hours of a day: see `day_factors`."""
+        """Return the factors of the events on a day; see `day_factors`."""
         return day_factors(day, self.events, area)
 
     def is_masked(self, hour: int, area: str) -> bool:
-        """Whether an hour of an area teaches nothing: see `is_masked`."""
+        """Whether nothing is learned from an hour of an area; see `is_masked`."""
         return is_masked(hour, self.events, area)
 
 
 @lru_cache(maxsize=65_536)
 def hour_of_week(hour: int, timezone: str) -> int:
-    """The slot of the hour that begins *hour* hours after 1970 UTC, in local time.
+    """Return the slot, in local time, of the hour that begins *hour* hours after 1970 UTC.
 
-    Daylight saving is followed: the hour that is skipped has no slot, the one that is repeated has
-    the same twice.
+    Daylight saving time is followed: the skipped hour has no slot, and the repeated one has the
+    same slot twice.
 
     Example:
         >>> hour_of_week(0, "UTC")  # 1970 began on a Thursday
@@ -89,18 +89,18 @@ def hour_of_week(hour: int, timezone: str) -> int:
 
 @lru_cache(maxsize=16_384)
 def day_slots(day: int, timezone: str, country: str = "", subdivision: str = "") -> tuple[int, ...]:
-    """The slots of the 24 hours of UTC of a day, public holidays taken for days of rest.
+    """Return the slots of the 24 hours of UTC of a day; public holidays count as days of rest.
 
     An hour whose local date is a public holiday and no weekend has the slot of the same local hour
     on the last day of the weekend: Sunday nearly everywhere, Saturday where the weekend is Friday
-    and Saturday. What the package `holidays` knows counts, substitute days included, bank and
-    school holidays not.
+    and Saturday. The holidays are those of the package `holidays`, with substitute days, without
+    bank and school holidays.
 
     Args:
         day: Days since 1970, UTC.
         timezone: IANA name.
         country: ISO 3166 code that the package `holidays` knows; empty: no holidays.
-        subdivision: Its code of a state or province; empty: what holds in the whole country.
+        subdivision: Its code of a state or province; empty: holidays of the whole country.
 
     Example:
         >>> day_slots(20_089, "UTC")[:3]  # 1 January 2025, a Wednesday
@@ -123,7 +123,7 @@ def day_slots(day: int, timezone: str, country: str = "", subdivision: str = "")
 
 @lru_cache(maxsize=1024)
 def _rest_days(country: str, subdivision: str, year: int) -> dict[date, int]:
-    """The public holidays of a year that are no weekend, and the weekday whose hours they have."""
+    """Return the public holidays of a year that are no weekend, and the day they count as."""
     from holidays import country_holidays  # noqa: PLC0415  (0.2 s that most do not need)
 
     # A country's object takes in further years when it is asked for their days: asked once, here.
@@ -138,19 +138,19 @@ def _rest_days(country: str, subdivision: str, year: int) -> dict[date, int]:
 
 
 def day_factors(day: int, events: tuple[Event, ...], area: str) -> tuple[float, ...] | None:
-    """What is expected of the 24 hours of UTC of a day, in multiples of the usual.
+    """Return the factors of announced events for the 24 hours of UTC of a day.
 
-    An event counts for an hour by the share of it that it covers; several multiply. The factor of
-    an hour that an event touches is never exactly 1, that of any other always is.
+    An event counts for an hour by the share of the hour that it covers; several events multiply.
+    The factor of an hour with an event is never exactly 1, and that of any other hour always is.
 
     Args:
         day: Days since 1970, UTC.
-        events: All there are.
-        area: Its name as `schemas.codec.area_name` has it; empty for the tenant as a whole, which
-            only events of all areas touch.
+        events: All announced events.
+        area: The name as `schemas.codec.area_name` returns it; empty for the tenant as a whole,
+            which only events of all areas affect.
 
     Returns:
-        24 factors; None if no event touches that day and area.
+        24 factors; None if no event affects that day and area.
 
     Example:
         >>> launch = Event(name="launch", start=9.5 * 3600, end=11 * 3600, factor=3)
@@ -166,7 +166,7 @@ def day_factors(day: int, events: tuple[Event, ...], area: str) -> tuple[float, 
 
 @lru_cache(maxsize=4096)
 def _touching(day: int, events: tuple[Event, ...]) -> tuple[Event, ...]:
-    """Those events that have a part in that day."""
+    """Return the events that overlap a day."""
     return tuple(one for one in events if one.start < (day + 1) * _DAY and one.end > day * _DAY)
 
 
@@ -185,16 +185,16 @@ def _factors(day: int, touching: tuple[Event, ...], area: str) -> tuple[float, .
 
 
 def _covered(event: Event, begin: int) -> float:
-    """The share of the hour from *begin* on that the event covers."""
+    """Return the share of the hour from *begin* on that the event covers, 0 to 1."""
     return max(min(event.end, begin + _HOUR) - max(event.start, begin), 0.0) / _HOUR
 
 
 def is_masked(hour: int, events: tuple[Event, ...], area: str) -> bool:
-    """Whether an event touches that hour of that area: then it teaches nothing.
+    """Whether an event affects an hour of an area, so that nothing is learned from it.
 
     Args:
         hour: Hours since 1970, UTC.
-        events: All there are.
+        events: All announced events.
         area: As in `day_factors`.
 
     Example:
@@ -209,14 +209,15 @@ def is_masked(hour: int, events: tuple[Event, ...], area: str) -> bool:
 
 
 def resolution(at: float, timezone: str) -> int:
-    """The coarsest step of the local clock that a time may have been rounded to.
+    """Return the coarsest step of the local clock to which a time may have been rounded.
 
     Args:
         at: Seconds since 1970.
         timezone: IANA name.
 
     Returns:
-        86400 for the first moment of a local date, 3600 for the first of another local hour, else
+        86400 for the first moment of a local date, 3600 for the first moment of another local hour,
+        else
         0: seconds.
 
     Example:

@@ -1,4 +1,4 @@
-"""Tails and intervals of counts."""
+"""Tails, likelihood ratios and intervals of counts."""
 
 import math
 from typing import Final
@@ -10,16 +10,17 @@ LEAST_TAIL: Final = 1e-290
 
 
 def negative_log_tail(count: float, mean: float, size: float) -> float:
-    """-log P(N >= count) for a negative binomial N.
+    """Return -log P(N >= count) for a negative binomial N.
 
     Args:
         count: Where the tail begins, above 0; between whole numbers the tail is interpolated.
         mean: Mean of N, above 0.
-        size: Size (the inverse of the dispersion) of N, above 0; variance is mean + mean^2 / size.
+        size: Size (the inverse of the dispersion) of N, above 0; its variance is mean + mean^2 /
+            size.
 
     Returns:
-        Natural logarithm, 0 where *count* is not above the mean. Beyond 1e-290, where the tail
-        cannot be told from 0, Chernoff's bound.
+        Natural logarithm; 0 if *count* is not above the mean. Beyond 1e-290, where the tail cannot
+        be distinguished from 0, it is Chernoff's bound.
 
     Source: the tail is a regularised incomplete beta function, DLMF 8.17.
 
@@ -40,12 +41,12 @@ def negative_log_tail(count: float, mean: float, size: float) -> float:
 
 
 def log_likelihood_ratio(count: float, mean: float, size: float, multiple: float) -> float:
-    """Log of how much likelier *count* is at *multiple* times the mean than at the mean.
+    """Return the log likelihood ratio of *count* at a multiple of the mean against the mean.
 
     Args:
-        count: Seen.
-        mean: Expected of a negative binomial, above 0.
-        size: Its size (the inverse of the dispersion), above 0; the same under both.
+        count: Observed.
+        mean: Mean of a negative binomial, above 0.
+        size: Its size (the inverse of the dispersion), above 0; the same under both hypotheses.
         multiple: Above 1.
 
     Example:
@@ -60,23 +61,24 @@ def log_likelihood_ratio(count: float, mean: float, size: float, multiple: float
 
 
 EARLIER: Final = (0.25, 6.0)
-"""How much earlier a window is tried: part of its length, and at most so many hours."""
+"""How much earlier a window is tried: a share of its length, and a number of hours at most."""
 
 
 def hours_of_starts(
     count: float, mean: float, size: float, multiple: float, ratio: float, hours: float
 ) -> float:
-    """How many hours of starts are about as likely as the one that a window has.
+    """Return how many hours of starts are about as likely as the start of a window.
 
-    By how the log likelihood ratio falls if the window began earlier, with what is due before it:
-    the same for a sum over all starts (Shiryaev-Roberts) as Laplace's method is for an integral.
+    The answer follows from how the log likelihood ratio falls if the window began earlier, with the
+    expectation of that time. It is to a sum over all starts (Shiryaev-Roberts) what Laplace's
+    method is to an integral.
 
     Args:
-        count: In the window.
+        count: Observed in the window.
         mean: Expected in it.
         size: As in `log_likelihood_ratio`.
-        multiple: As there.
-        ratio: What that gave.
+        multiple: As in `log_likelihood_ratio`.
+        ratio: The log likelihood ratio of the window.
         hours: Length of the window.
 
     Example:
@@ -90,15 +92,16 @@ def hours_of_starts(
 
 
 def ratio_interval(observed: float, expected: float, variance: float) -> tuple[float, float]:
-    """A 90 % interval of the true rate over the expected one.
+    """Return a 90 % interval of the true rate over the expected rate.
 
     Args:
         observed: Customer-equivalents counted.
-        expected: Their mean, were nothing wrong; above 0.
-        variance: Relative variance of that mean (dispersion and ignorance), 0 for a plain Poisson.
+        expected: Their mean if nothing were wrong, above 0.
+        variance: Relative variance of that mean (dispersion and uncertainty); 0 for a plain
+            Poisson.
 
     Returns:
-        Low and high end. With no variance, the exact interval of Garwood 1936 for a Poisson mean;
+        Low and high end. Without variance, the exact interval of Garwood 1936 for a Poisson mean;
         else a gamma interval with as many degrees of freedom as the count is worth.
 
     Example:

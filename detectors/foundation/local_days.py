@@ -1,4 +1,4 @@
-"""Local days: the blocks in which a baseline learns and looks ahead."""
+"""Local days: the blocks in which a baseline learns and predicts."""
 
 from functools import lru_cache
 from typing import Final
@@ -13,25 +13,25 @@ _SUNDAY: Final = 144
 
 
 class Day:
-    """One local day, 23 to 25 hours long; where clocks go back at midnight, in two parts.
+    """One local day, 23 to 25 hours long; in two parts where clocks go back at midnight.
 
     Hours are counted from 1970 UTC.
     """
 
     def __init__(self, start: int, local: list[int], slots: list[int]) -> None:
-        """The day that begins with hour *start*; its *slots* with holidays counted as Sundays."""
+        """Make the day that begins with hour *start*; in *slots* holidays count as Sundays."""
         self.start = start
         self.end = start + len(slots)
         """The first hour of the next day."""
         self.slots: Indices = np.array(slots, dtype=np.intp)
-        """Hour of the week (0 to 167) of each hour."""
+        """The hour of the week (0 to 167) of each hour."""
         self.shapes: Indices = self.slots % 24 + 24 * (self.slots >= SATURDAY)
-        """Hour of the day, 24 more at weekends."""
+        """The hour of the day (0 to 23) of each hour, plus 24 at weekends."""
         self.holiday = local != slots
 
 
 def day_of(hour: int, timezone: str, country: str = "", subdivision: str = "") -> Day:
-    """The local day that *hour* belongs to.
+    """Return the local day of an hour.
 
     Example:
         >>> day = day_of(20, "Europe/Berlin")  # 21:00 on 1 January 1970, a Thursday
@@ -43,7 +43,7 @@ def day_of(hour: int, timezone: str, country: str = "", subdivision: str = "") -
 
 @lru_cache(maxsize=262_144)
 def _start(hour: int, timezone: str) -> int:
-    """The first hour of the local day: at most 25 hours back, where the hour of the day falls."""
+    """Return the first hour of the local day, at most 25 hours back."""
     here = _clock(hour, timezone)
     while (before := _clock(hour - 1, timezone)) < here or (before == here and before != 0):
         hour, here = hour - 1, before

@@ -1,4 +1,4 @@
-"""What must not page, each by its name: a closed list."""
+"""Closed vocabularies of a step: outcomes of signals, and guards."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ Guard = Literal[
     "announced",
     "called_false",
 ]
-"""Why something counted less than it seems to, or was no page of its own."""
+"""Why a signal counted less than fully, or led to no page of its own."""
 
 
 Outcome = Literal[
@@ -42,7 +42,7 @@ Outcome = Literal[
     "verdict",
     "verdict_ignored",
 ]
-"""What became of a signal. Only ``future`` is a dead letter; ``not_simulated`` is a ticket of
-simulated time for a tenant that had a live one; ``verdict_ignored`` is an answer to a page that is
-not one of the last four weeks, or no verdict; ``withdrawn`` one that was merged or deleted and
-``moved`` one that was re-tagged into another area; ``solved`` told how long its area takes."""
+"""The outcome of a signal. Only ``future`` is a dead letter. ``not_simulated``: a ticket in
+simulated time for a tenant that had a live one. ``verdict_ignored``: no verdict, or not on a
+page of the last four weeks. ``withdrawn``: merged or deleted. ``moved``: reclassified into
+another area. ``solved``: its area learned how long it took."""

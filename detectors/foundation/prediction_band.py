@@ -1,4 +1,4 @@
-"""What usual stretches of time stay within: for display, never for a decision."""
+"""The normal range of counts, for display; no decision reads it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,20 +7,20 @@ import numpy as np
 from scipy.stats import nbinom
 
 TAIL: Final = 0.01
-"""Of usual stretches, this part lies above the band, and as much below."""
+"""Share of normal buckets above the band, and below it."""
 
 
 def prediction_band(
     means: Sequence[float], variances: Sequence[float]
 ) -> tuple[list[float], list[float]]:
-    """Lower and upper ends: quantiles of a negative binomial, by mean and relative variance.
+    """Return the normal range: quantiles of a negative binomial by mean and relative variance.
 
     Args:
-        means: Customer-equivalents due in each stretch.
+        means: Customer-equivalents expected in each bucket.
         variances: Relative variance of each, beyond that of chance; see `Model.variance`.
 
     Returns:
-        What 99 of 100 usual stretches reach, and what they stay below.
+        Lower ends, which 99 of 100 normal buckets reach, and upper ends, which as many stay below.
 
     Example:
         >>> prediction_band([10.0], [0.05])

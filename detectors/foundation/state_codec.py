@@ -1,6 +1,6 @@
-"""State to bytes, field by field.
+"""State as bytes, field by field.
 
-MessagePack arrays in the order of the fields; number arrays as raw little-endian bytes.
+MessagePack arrays in the order of the fields; arrays of numbers as raw little-endian bytes.
 """
 
 import sys
@@ -44,15 +44,15 @@ _decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}
 
 
 def encode(value: object) -> bytes:
-    """*value* (a msgspec struct) as bytes; the same value gives the same bytes."""
+    """Return a msgspec struct as bytes; the same value gives the same bytes."""
     return _encoder.encode(value)
 
 
 def decode(data: bytes, kind: type[T]) -> T:
-    """The *kind* that `encode` made *data* of.
+    """Return the *kind* that `encode` returned *data* for.
 
     Raises:
-        msgspec.MsgspecError: *data* is not one.
+        msgspec.MsgspecError: *data* is something else.
     """
     if kind not in _decoders:
         _decoders[kind] = msgspec.msgpack.Decoder(kind, dec_hook=_from_wire)
@@ -61,16 +61,16 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 
 def pack(value: object) -> bytes:
-    """`encode`, compressed: for text and for rows that are mostly zeros."""
+    """Return `encode` compressed: for text, and for rows that are mostly zeros."""
     return zlib.compress(encode(value), 1)
 
 
 def unpack(data: bytes, kind: type[T]) -> T:
-    """The *kind* that `pack` made *data* of.
+    """Return the *kind* that `pack` returned *data* for.
 
     Raises:
         ValueError: *data* is damaged.
-        msgspec.MsgspecError: It is something else.
+        msgspec.MsgspecError: *data* is something else.
     """
     try:
         return decode(zlib.decompress(data), kind)

@@ -1,15 +1,15 @@
-"""Times and numbers as events state them."""
+"""Times and numbers as events show them."""
 
 from datetime import UTC, datetime
 
 
 def moment(at: float) -> datetime:
-    """Seconds since 1970 as a time in UTC, to the millisecond."""
+    """Return seconds since 1970 as a time in UTC, to the millisecond."""
     return datetime.fromtimestamp(round(at, 3), UTC)
 
 
 def significant(value: float, digits: int) -> float:
-    """*value* with so many significant digits.
+    """Return *value* rounded to a number of significant digits.
 
     Example:
         >>> significant(0.00123456, 3)

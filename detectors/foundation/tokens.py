@@ -1,4 +1,4 @@
-"""The words of a ticket: what is counted of them, and how a word is found again in a sketch."""
+"""The words of a ticket: which ones count, and how a word is hashed for a sketch."""
 
 import itertools
 import re
@@ -9,15 +9,16 @@ from typing import Final
 LANGUAGES: Final = (
     "en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "norwegian", "fi", "pl", "cs", "tr", "ru",
 )  # fmt: skip
-"""Whose stop words are left out: of all at once, since a ticket seldom says its language."""
+"""Languages whose stop words are left out, all at once, because a ticket seldom names its
+language."""
 TELLING: Final = frozenset((
     "page", "full", "empty", "system", "number", "order", "bill", "fire", "call", "computer",
     "test", "web", "failing", "cannot", "down", "click", "twice", "null", "zero", "date", "close",
     "open", "save", "amount", "detail", "name", "state", "email",
 ))  # fmt: skip
-"""Words that the lists leave out and that tell what broke."""
+"""Words of those lists that say what broke and therefore count."""
 MOST_WORDS: Final = 40
-"""Different words of one ticket that count, the first ones; as many pairs beside them."""
+"""Different words of one ticket that count, the first ones, and as many pairs."""
 MOST_CHARACTERS: Final = 40
 _WORD: Final = re.compile(r"[^\W_](?:\w|[-.:/](?=\w)){0,59}")
 _PLACEHOLDER: Final = re.compile(r"\[[a-z]{2,8}\]")
@@ -25,7 +26,7 @@ _PLACEHOLDER: Final = re.compile(r"\[[a-z]{2,8}\]")
 
 @lru_cache(maxsize=1)
 def stop_words() -> frozenset[str]:
-    """Words that say nothing, of all `LANGUAGES`, but for those in `TELLING`.
+    """Return the stop words of all `LANGUAGES`, without those in `TELLING`.
 
     Source: the package stop-words.
 
@@ -39,7 +40,7 @@ def stop_words() -> frozenset[str]:
 
 
 def tokens(text: str) -> list[str]:
-    """The words of *text* in order, case-folded, error codes whole, placeholders left out.
+    """Return the words of *text* in order: case-folded, error codes whole, placeholders left out.
 
     Example:
         >>> tokens("Login fails: ERR_401_sso, see ORA-12154 of [email] at net::timeout.")
@@ -49,10 +50,10 @@ def tokens(text: str) -> list[str]:
 
 
 def terms(text: str) -> tuple[str, ...]:
-    """The different words and word pairs of *text* that may tell something.
+    """Return the different words and word pairs of *text* that may say something.
 
-    Numbers of three to five digits are words, since error codes are; others are not. A pair is two
-    words that follow each other, stop words left out.
+    Numbers of three to five digits are words, because error codes are; other numbers are not. A
+    pair is two adjacent words, stop words left out.
 
     Example:
         >>> terms("I get error 503 in the app")
@@ -78,5 +79,5 @@ def _tells(word: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def hashed(term: str) -> int:
-    """32 bits of *term*, the same in every process."""
+    """Return a 32-bit hash of *term*, the same in every process."""
     return zlib.crc32(term.encode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""What made-up customers write: sentences made of parts, the same for the same numbers."""
+"""The texts of simulated tickets: sentences made of parts, the same for the same seed."""
 
 import random
 from typing import Final
@@ -48,7 +48,7 @@ ANYTHING: Final = ("the page", "a button", "the menu", "the form")
 def write(
     rng: random.Random, area: str, issue: str, version: str, word: str | None = None
 ) -> tuple[str, str]:
-    """Subject and body of a ticket; *word*, if any, stands at a place of its own in the body.
+    """Return subject and body of a ticket; *word*, if any, has a place of its own in the body.
 
     Example:
         >>> subject, body = write(random.Random(1), "login", "sso error", "4.2.1", "err_401_sso")

@@ -1,10 +1,9 @@
-"""Seeded streams of tickets: weeks of healthy traffic with seasons and noise, and named incidents.
+"""Seeded streams of simulated tickets: healthy traffic with seasons and noise, and incidents.
 
-The only test data there is: nothing here was copied from a real company. The same seed gives the
-same bytes.
+Nothing here is copied from a real company. The same seed gives the same bytes.
 
-Healthy traffic per area: rate x hour-of-week shape x noise of the day (gamma, shared by all areas)
-x noise of the hour (gamma, per area), tickets Poisson in between; customers by a Zipf-like law, so
+Healthy traffic of an area: rate x hour-of-week shape x noise of the day (gamma, shared by all
+areas) x noise of the hour (gamma, per area), with Poisson tickets; customers by a Zipf-like law, so
 that a few write often.
 """
 
@@ -22,7 +21,7 @@ SHAPE: Final = tuple(
     (0.25 + 1.7 * math.exp(-0.5 * ((h % 24 - 13) / 4.0) ** 2)) * (0.45 if h >= 120 else 1.15)
     for h in range(168)
 )
-"""A working day that peaks at one o'clock, and quieter weekends; mean about 1."""
+"""A working day with its peak at one o'clock, and quieter weekends; its mean is about 1."""
 FLAT: Final = (1.0,) * 168
 
 COMPANY: Final = {
@@ -39,7 +38,7 @@ COMPANY: Final = {
     "api": 2.0,
     "onboarding": 1.0,
 }
-"""Tickets an hour of the areas of a made-up company."""
+"""Tickets per hour in the areas of a simulated company."""
 ISSUES: Final = {
     "login": ("password reset", "sso error", "locked out", "two-factor code"),
     "billing": ("wrong amount", "refund", "card declined"),
@@ -53,14 +52,14 @@ SEGMENTS: Final = ("retail", "health", "finance", "education", "public")
 LANGUAGES: Final = (("en", 8), ("de", 2), ("fr", 1))
 SOURCES: Final = (("helpdesk", 9), ("shop", 1))
 REVENUES: Final = {"free": 0.0, "team": 2_400.0, "enterprise": 60_000.0}
-"""A year."""
+"""Annual revenue by tier."""
 
 
 @dataclass(frozen=True)
 class Incident:
-    """Complaints of *area* come *multiple* times as fast from *start* for *hours*.
+    """An area has *multiple* times its complaints from *start* on, for *hours*.
 
-    With a version, that version's share alone is multiplied until the area as a whole has
+    With a version, the share of that version alone is multiplied until the area as a whole has
     *multiple* times its rate.
     """
 
@@ -74,17 +73,17 @@ class Incident:
     region: str | None = None
     channel: str | None = None
     share: float = 1.0
-    """Of its tickets that have those values; the others are as usual."""
+    """Share of its tickets that have those values, 0 to 1; the others are as usual."""
     word: str | None = None
-    """Stands in their text."""
+    """A word in the text of its tickets."""
 
 
 @dataclass(frozen=True)
 class World:
-    """A company and what happens to it."""
+    """A company and its incidents."""
 
     start: float
-    """Seconds since 1970; the shape's hour of the week follows UTC."""
+    """Seconds since 1970; the hour of the week follows UTC."""
     hours: float
     areas: dict[str, float] = field(default_factory=lambda: dict(COMPANY))
     incidents: Sequence[Incident] = ()
@@ -99,7 +98,7 @@ class World:
 
 
 def tickets(world: World) -> Iterator[dict[str, object]]:
-    """The ticket events of *world*, oldest first, as JSON objects.
+    """Yield the ticket events of *world*, the oldest first, as JSON objects.
 
     Example:
         >>> world = World(start=0.0, hours=24.0, seed=7)

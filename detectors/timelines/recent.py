@@ -1,7 +1,7 @@
-"""What came lately, five minutes by five minutes: for charts, never for a decision.
+"""Observed counts of the recent past in buckets of five minutes, for charts.
 
-Kept beside the state, not in it: whoever follows the signals through the step keeps it. From
-before it began to follow, there are the hours that the baseline has not learned yet.
+They are kept beside the state, not in it, by whoever follows the signals through the step. For the
+time before that, there are the hours that the baseline has not learned yet.
 """
 
 from array import array
@@ -15,32 +15,33 @@ from detectors.state.series import Series
 from detectors.state.tenant import Tenant
 
 STRETCH: Final = 300
-"""Seconds."""
+"""Seconds of one bucket."""
 KEPT: Final = 576
-"""Stretches: two days."""
+"""Buckets that are kept: two days."""
 HOUR: Final = 3600
 MOST_SERIES: Final = 12_000
-"""Followed at a time, 5 kB each; of the others there are the hours of the baseline."""
+"""Series that are followed at a time, 5 kB each; of the others there are the hours of the
+baseline."""
 STEPS: Final = (300, 600, 900, 1800, 3600)
 MOST_STRETCHES: Final = 300
 LEAST_DUE: Final = 0.5
-"""A stretch is as long as it takes for so much to be due, an hour at most."""
+"""A shown bucket is long enough that this much is expected in it, an hour at most."""
 
 
 class RecentBucket(NamedTuple):
-    """What came in one stretch of time, and what was due; customer-equivalents."""
+    """Observed and expected customer-equivalents of one bucket."""
 
     at: float
-    """Its beginning, seconds since 1970."""
+    """Its start, seconds since 1970."""
     seconds: float
     observed: float
     expected: float
     low: float
-    """What 99 of 100 usual ones reach ..."""
+    """Lower end of the normal range: 99 of 100 normal buckets reach it."""
     high: float
-    """... and stay below."""
+    """Upper end of the normal range: 99 of 100 normal buckets stay below it."""
     score: float | None
-    """The highest in it, 0 at least; None: not known."""
+    """The highest score in it, at least 0; None: unknown."""
 
 
 class _Recent:
@@ -50,22 +51,22 @@ class _Recent:
 
     def __init__(self, seen: float, at: float) -> None:
         self.seen = seen
-        """All that was counted in the series, as of the last look."""
+        """All that was counted in the series when it was last looked at."""
         self.newest = int(at // STRETCH)
         self.since = self.newest + 1
-        """The first stretch that was seen whole."""
+        """The first bucket that was followed completely."""
         self.observed: Floats = array("f", bytes(4 * KEPT))
         self.scores: Floats = array("f", bytes(4 * KEPT))
 
     def come_to(self, stretch: int) -> None:
-        """Nothing came up to *stretch*."""
+        """Move to a bucket; nothing was observed before it."""
         for passed in range(max(self.newest + 1, stretch - KEPT + 1), stretch + 1):
             self.observed[passed % KEPT] = 0.0
             self.scores[passed % KEPT] = 0.0
         self.newest = max(self.newest, stretch)
 
     def observed_between(self, begin: int, end: int) -> float:
-        """In the stretches from *begin* to before *end*."""
+        """Return what was observed in the buckets from *begin* to before *end*."""
         begin, end = max(begin, self.newest - KEPT + 1), min(end, self.newest + 1)
         return sum(self.observed[each % KEPT] for each in range(begin, end))
 
@@ -92,12 +93,12 @@ class RecentTimelines:
     """
 
     def __init__(self) -> None:
-        """Nothing was followed yet."""
+        """Start without any series."""
         self._recent: OrderedDict[tuple[str, str], _Recent] = OrderedDict()
-        """Those that changed last come last."""
+        """Ordered by the last change."""
 
     def follow(self, tenant: Tenant, keys: Iterable[str]) -> None:
-        """Those series of *tenant* have changed by what its clock has just come to."""
+        """Record that series of a tenant changed at its present clock."""
         assert tenant.clock is not None
         stretch = int(tenant.clock // STRETCH)
         for key in keys:
@@ -121,9 +122,10 @@ class RecentTimelines:
                 recent.scores[place] = max(recent.scores[place], score)
 
     def stretches(self, tenant: Tenant, key: str, since: float, until: float) -> list[RecentBucket]:
-        """What came to a series from *since* to *until* (seconds), as far as is known, in order.
+        """Return the buckets of a series between two times, as far as they are known, in order.
 
-        Hours where it was not followed yet, shorter stretches since, as short as its rate allows.
+        They are hours for the time before the series was followed, and shorter buckets since, as
+        short as its rate allows. Times are in seconds since 1970.
         """
         series = tenant.series(key)
         until = min(until, tenant.clock or 0.0)
@@ -156,7 +158,7 @@ class RecentTimelines:
         return _with_band(series, found)
 
     def hours(self, tenant: Tenant, key: str, since: int, until: int) -> dict[int, float]:
-        """What came in the hours from *since* to *until* (counted from 1970), of those known."""
+        """Return what was observed in the known hours of a time, in hours since 1970."""
         series = tenant.series(key)
         recent, followed = self._look(tenant, key)
         known = _known_hours(series, since * HOUR, (until + 1) * HOUR)
@@ -171,7 +173,7 @@ class RecentTimelines:
         return found
 
     def _look(self, tenant: Tenant, key: str) -> tuple[_Recent | None, float]:
-        """The recent past of a series, and from when on it is known in stretches."""
+        """Return the recent past of a series, and since when it is known in buckets."""
         recent, now = self._recent.get((tenant.name, key)), tenant.clock or 0.0
         if recent is None:
             return None, now
@@ -180,7 +182,7 @@ class RecentTimelines:
 
 
 def step_for(span: float, rate: float) -> int:
-    """How many seconds a stretch takes, where *rate* an hour is due over *span* seconds.
+    """Return the seconds of a shown bucket for a *span* in seconds and a *rate* per hour.
 
     Example:
         >>> step_for(86_400.0, 60.0), step_for(86_400.0, 0.1), step_for(172_800.0, 60.0)
@@ -192,7 +194,7 @@ def step_for(span: float, rate: float) -> int:
 
 
 def _known_hours(series: Series, since: float, until: float) -> range:
-    """Whole hours of that time that the baseline still holds; what came before is learned."""
+    """Return the whole hours of a time that the baseline still holds; earlier ones are learned."""
     if series.model.name != "cusum_bank":
         return range(0)  # keeps no hours
     first = int(series.born) + int(series.model.maturity_hours)

@@ -1,4 +1,4 @@
-"""An area's time, stretch by stretch: what came, what was due, the score and its limit.
+"""The timeline of an area over a whole run: observed, expected, score and threshold.
 
 A pure collector beside the step: it reads the series and changes nothing.
 """
@@ -15,53 +15,53 @@ from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 
 MOST_STRETCHES: Final = 400
-"""Of one timeline; where time goes on, each becomes twice as long."""
+"""Buckets of one timeline; when there are more, each becomes twice as long."""
 
 
 @dataclass
 class BacktestBucket:
-    """What is known of one stretch of an area's time; counts are of the whole stretch."""
+    """One bucket of an area's timeline; counts are those of the whole bucket."""
 
     at: float
-    """Its beginning, seconds since 1970."""
+    """Its start, seconds since 1970."""
     seconds: float
     observed: float
-    """Customer-equivalents that came."""
+    """Observed customer-equivalents."""
     expected: float
-    """Customer-equivalents that were due, as was known when it began."""
+    """Expected customer-equivalents, as known when it began."""
     variance: float
-    """Relative, of what was due."""
+    """Relative variance of what was expected."""
     score: float = 0.0
-    """The highest in it; chance brings 0 once a week."""
+    """The highest score in it; chance reaches 0 once a week."""
     limit: float | None = None
-    """What the score had to reach when it began; None: not known yet."""
+    """The threshold when it began; None: not known yet."""
 
 
 class BacktestTimelines:
-    """Timelines of some areas of some tenants, in stretches of whole hours.
+    """The timelines of some areas of some tenants, in buckets of whole hours.
 
-    Call `look` before a signal of a tenant is taken in at a time, and `scored` after it.
+    Call `look` before a signal of a tenant is processed, and `scored` after it.
     """
 
     def __init__(self, areas: Collection[tuple[str, str]], hours: int = 1) -> None:
-        """Nothing came yet.
+        """Start without any bucket.
 
         Args:
-            areas: Tenant and area of those to follow; an empty tenant: that area of every one.
-            hours: Of a stretch at first.
+            areas: Tenant and area of the timelines; an empty tenant stands for every tenant.
+            hours: Hours of a bucket at first.
         """
         self._areas: dict[str, set[str]] = {}
         for tenant, area in areas:
             self._areas.setdefault(tenant, set()).add(area)
         self.seconds = hours * SECONDS_PER_HOUR
-        """Of a stretch."""
+        """Seconds of a bucket."""
         self._next: dict[str, float] = {}
         self._seen: dict[tuple[str, str], float] = {}
         self.stretches: dict[tuple[str, str], list[BacktestBucket]] = {}
-        """By tenant and area, in order."""
+        """The buckets by tenant and area, in order."""
 
     def look(self, tenant: Tenant, at: float, settings: Settings) -> None:
-        """Time comes to *at* (seconds since 1970): begin the stretches up to there."""
+        """Begin all buckets until *at* (seconds since 1970)."""
         if at < self._next.get(tenant.name, -math.inf) or tenant.clock is None:
             return
         followed = self._followed(tenant)
@@ -85,7 +85,7 @@ class BacktestTimelines:
                 begin = self._next[tenant.name]
 
     def scored(self, tenant: Tenant) -> None:
-        """A signal was taken in: note the scores of the areas it touched."""
+        """Record the scores of the areas that the last signal changed."""
         for area in tenant.touched:
             found = self.stretches.get((tenant.name, area))
             if found:
@@ -93,7 +93,7 @@ class BacktestTimelines:
         tenant.touched.clear()
 
     def finish(self, tenants: Iterable[Tenant]) -> None:
-        """No more comes: count what came in the last stretches."""
+        """Complete the last buckets; there are no more signals."""
         for tenant in tenants:
             for area in self._followed(tenant):
                 self._count(tenant, area)
@@ -117,7 +117,7 @@ class BacktestTimelines:
         self.stretches.setdefault((tenant.name, area), []).append(stretch)
 
     def _count(self, tenant: Tenant, area: str) -> None:
-        """What came since the last stretch of *area* began belongs to it."""
+        """Add what was observed since the last bucket of *area* began to that bucket."""
         series = tenant.areas.get(area)
         if series is None:
             return
@@ -136,7 +136,7 @@ class BacktestTimelines:
 
 
 def bands(stretches: list[BacktestBucket]) -> list[tuple[float, float]]:
-    """Of each stretch, the counts that usual ones stay within.
+    """Return the normal range of each bucket.
 
     Example:
         >>> bands([BacktestBucket(0.0, 3600.0, 5.0, 4.0, 0.05)])
