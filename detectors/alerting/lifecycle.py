@@ -199,7 +199,7 @@ def _reason(series: Series, kind: Kind, slice_score: SliceScore | None) -> Reaso
 
 
 def continue_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
-    """Count one more ticket in the running episode of its area; yield an update if it is due."""
+    """Count one more ticket in the running episode of its area; yield an update when needed."""
     tenant = context.tenant
     series = tenant.areas[scored.area]
     episode = series.episode
@@ -226,7 +226,7 @@ def continue_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
 
 
 def continue_tenant_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
-    """Count one more ticket in the tenant's running episode; yield an update if it is due."""
+    """Count one more ticket in the tenant's running episode; yield an update when needed."""
     tenant = context.tenant
     whole = tenant.whole
     episode = whole.episode

@@ -75,8 +75,8 @@ def _usual(tenant: Tenant, key: str, collected: EpisodeTickets, at: float) -> di
     if key != TENANT_SERIES:
         series = tenant.areas[key]
         names = dict.fromkeys((*collected.values, *series.slices.of, *series.slices.others))
-        told = {name: series.slices.usual(name) for name in names}
-        return {name: usual for name, usual in told.items() if usual is not None}
+        shares = {name: series.slices.usual(name) for name in names}
+        return {name: usual for name, usual in shares.items() if usual is not None}
     rates = {name: max(s.model.rate_at(at), 1e-6) for name, s in sorted(tenant.areas.items())}
     total = sum(rates.values())
     inside = [(rates[name], tenant.areas[name].slices) for name in busiest(tenant, collected)]

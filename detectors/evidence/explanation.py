@@ -111,8 +111,8 @@ def explain(
     chances = _tails(total, counts, [usual[key] for key in tried])
     found = {}
     for key, observed, chance in zip(tried, counts, chances, strict=True):
-        told = _claim((key,), observed, usual[key].share, total, expected, chance * len(tried))
-        found[key] = told
+        claim = _claim((key,), observed, usual[key].share, total, expected, chance * len(tried))
+        found[key] = claim
     singles = [one for key, one in found.items() if _holds(one, total) or key == known]
     pairs = _together(collected, found, usual, pair_shares)
     inside = {key for pair in pairs for key in pair.keys}
@@ -211,11 +211,11 @@ def _together(
         )
         share = usual[keys[0]].share * _share_given(keys[0], keys[1], usual, pair_shares)[0]
         expected = min(collected.expected, collected.observed)
-        told = _claim(keys, observed, share, collected.observed, expected, chance)
+        claim = _claim(keys, observed, share, collected.observed, expected, chance)
         nearly_all = NEARLY_ALL * max(up[key].share for key in keys)
-        clear = told.p_value <= PAIR_CHANCE and _holds(told, collected.observed)
-        if clear and told.share >= nearly_all and (best is None or told.gain > best.gain):
-            best = told
+        clear = claim.p_value <= PAIR_CHANCE and _holds(claim, collected.observed)
+        if clear and claim.share >= nearly_all and (best is None or claim.gain > best.gain):
+            best = claim
     return [] if best is None else [best]
 
 

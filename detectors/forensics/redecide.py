@@ -101,9 +101,9 @@ def redecide(
             tickets.append((signal.created_at, signal.tenant, signal.area, record.place))
         for event in done.escalations:
             if wanted(event):
-                told = partition.tenants[event.data.tenant]
-                begins = _begins(tickets, event, told)
-                yield event, _decision(told, event, done, record.place, begins)
+                tenant = partition.tenants[event.data.tenant]
+                begins = _begins(tickets, event, tenant)
+                yield event, _decision(tenant, event, done, record.place, begins)
 
 
 def _begins(

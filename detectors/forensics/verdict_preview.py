@@ -25,7 +25,7 @@ class Preview(msgspec.Struct, frozen=True):
     until: float
     without: list[EscalationEvent]
     with_it: list[EscalationEvent]
-    told: list[EscalationEvent]
+    effects: list[EscalationEvent]
     """The events that the verdict itself leads to."""
 
 
@@ -54,7 +54,7 @@ def preview(
     plain = partition.tenants[name]
     twin = plain.copy()
     answer = msgspec.structs.replace(verdict, tenant=name, episode_id=page.data.episode_id)
-    told = step(twin, answer, settings).escalations
+    effects = step(twin, answer, settings).escalations
     found: tuple[list[EscalationEvent], list[EscalationEvent]] = ([], [])
     for record in log:
         signal = record.signal
@@ -69,7 +69,7 @@ def preview(
         [event for event in events if _pages(event) and event.time.timestamp() >= since]
         for events in found
     )
-    return Preview(page, since, until, without, with_it, told)
+    return Preview(page, since, until, without, with_it, effects)
 
 
 def _find(

@@ -220,9 +220,9 @@ class SilenceInvestigation:
         if series is None:
             return "unknown_area", f"it had {', '.join(sorted(tenant.areas)) or 'none'}"
         if real.in_history:
-            return "history", "what came was sent as history, which pages nobody"
+            return "history", "its tickets were sent as history, which pages nobody"
         if real.reopened:
-            return "cooldown", "it came back within the cool-down: told as the same episode again"
+            return "cooldown", "it was reopened within the cool-down, as the same episode"
         if real.running is not None:
             return real.running, "an episode of this area ran already"
         if real.opened:

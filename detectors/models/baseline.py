@@ -238,7 +238,7 @@ class Baseline(msgspec.Struct, array_like=True):
         if self.today_hour < hour:
             pending = self.pending
             for over in range(max(self.today_hour, self.start), hour):
-                if self.gaps and self._in_gap(over):  # as if what was due had come
+                if self.gaps and self._in_gap(over):  # as if the expected count had been observed
                     rate = self.rates[over - self.start]
                     self.today_observed += rate / (1.0 + self.hour_dispersion * rate)
                 elif over in pending:

@@ -144,7 +144,7 @@ class CusumBank(Model):
         baseline = self._state.baseline
         if hour > baseline.hour:
             has_new_rates = baseline.advance(hour, self._context, self._suspect())
-            if hour - self._context.tenant_born <= FIRST_HOURS:  # what was due was a guess
+            if hour - self._context.tenant_born <= FIRST_HOURS:  # the expectation was a guess
                 self.restart()
             if has_new_rates:
                 self._look()
@@ -348,7 +348,7 @@ class CusumBank(Model):
                 window.customers += 1
             if cusum > JUDGED_ABOVE and window.customers >= LEAST_EVIDENCE:
                 judged = True
-        if until > at:  # it may have come at any time of the day: all of the day is due
+        if until > at:  # created at any time of the day: all of the day counts
             at, expected = until, max(expected, self._totals.expected[-1])
         return self._score(at, expected) if judged else _NO_SCORE
 

@@ -212,8 +212,8 @@ class Slices(msgspec.Struct, array_like=True):
         units = shares.units(at)
         if self.since != shares.since:
             self._renew(shares.since)
-        told = weight if teaches else 0.0
-        lately, days = told * units[0], told * units[1]
+        taught = weight if teaches else 0.0
+        lately, days = taught * units[0], taught * units[1]
         self.today += weight
         self.block += weight
         judged = self.known >= LEAST_KNOWN and area.age_hours >= LEAST_AGE_HOURS
@@ -475,11 +475,11 @@ class Slices(msgspec.Struct, array_like=True):
         clump = slice_.clump / slice_.clump_days
         scatter = mean * (1.0 - share)
         off = slice_.block - mean
-        told = min(2.0, 0.5 / (1.0 / mean + clump) ** 2)
+        information = min(2.0, 0.5 / (1.0 / mean + clump) ** 2)
         bound = DAY_CLIP * (scatter + clump * mean * mean)
         moment = (min(off * off, bound) / DAY_CLIP_KEEPS - scatter) / (mean * mean)
-        slice_.clump = max(slice_.clump * _CLUMP_FADE + told * moment, 0.0)
-        slice_.clump_days = slice_.clump_days * _CLUMP_FADE + told
+        slice_.clump = max(slice_.clump * _CLUMP_FADE + information * moment, 0.0)
+        slice_.clump_days = slice_.clump_days * _CLUMP_FADE + information
         slice_.clump = max(slice_.clump, 0.01 * slice_.clump_days)
 
     def _learn(self) -> None:

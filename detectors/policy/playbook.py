@@ -1,6 +1,6 @@
-"""What to do about an escalation: who takes it, by which runbook, and what customers are told.
+"""The playbook: who handles an escalation, by which runbook, and what customers may be told.
 
-Pure. Who reads the file is `stream.config.policy_files.playbook`.
+`stream.config.policy_files.playbook` reads the file.
 """
 
 import re
@@ -12,39 +12,39 @@ import msgspec
 from schemas.escalation import SEVERITIES, Severity
 
 WHOLE_TENANT: Final = "*tenant*"
-"""The area that an entry names to be for the whole tenant."""
+"""The area of an entry for tenant-wide escalations."""
 FIELDS: Final = ("area", "since", "customers", "product", "issue", "status")
-"""What a text for customers may name, in braces."""
+"""Placeholders in a text for customers, in braces."""
 MOST_STEPS: Final = 3
-"""Who is woken up reads no more."""
+"""Somebody who was just woken up reads no more steps than this."""
 
 _FIELD: Final = re.compile(r"\{(" + "|".join(FIELDS) + r")\}")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """What to do about one kind of escalation; what it leaves empty may be anything."""
+    """What to do about one kind of escalation; an empty criterion matches everything."""
 
     name: str
     areas: tuple[str, ...] = ()
-    """As in tickets; `WHOLE_TENANT` for an escalation of all areas together."""
+    """Names as in tickets; `WHOLE_TENANT` for a tenant-wide escalation."""
     issue_types: tuple[str, ...] = ()
     severity: Severity = "info"
-    """The least that it is for."""
+    """The least severity that it matches."""
     products: tuple[str, ...] = ()
     team: str
-    """Who takes it."""
+    """The responsible team."""
     runbook: str = ""
     """URL or relative path; empty: none."""
     steps: tuple[str, ...] = ()
     """What to do first, at most `MOST_STEPS`."""
     tell: tuple[str, ...] = ()
-    """Who else is told."""
+    """Who else is to be notified."""
     customer_text: str = ""
     """What customers may be told, with `FIELDS` in braces; empty: nothing."""
 
     @property
     def specificity(self) -> tuple[bool, bool, bool, int]:
-        """Greater for an entry that is for less."""
+        """How specific its criteria are; greater for an entry that matches less."""
         grade = SEVERITIES.index(self.severity)
         return bool(self.issue_types), bool(self.areas), bool(self.products), grade
 

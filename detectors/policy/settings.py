@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     renewal_days: int = 90
     """A contract that ends within so many days ends soon."""
     handling_minutes: float = 0.0
-    """Work of one ticket where its area has not told yet; 0: not known."""
+    """Work per ticket, in minutes, for areas that have not learned it yet; 0: unknown."""
     areas_per_tenant: int = 500
     """Areas with a model of their own; what comes after them shares one."""
     tenants_per_partition: int = 10_000
@@ -85,8 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=16)
 def _hash(settings: Settings) -> str:
-    told = msgspec.json.encode([DECISIONS, msgspec.to_builtins(settings)])
-    return hashlib.sha256(told).hexdigest()[:16]
+    encoded = msgspec.json.encode([DECISIONS, msgspec.to_builtins(settings)])
+    return hashlib.sha256(encoded).hexdigest()[:16]
 
 
 @lru_cache(maxsize=256)

@@ -29,18 +29,18 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """As it stands in the event."""
-        told = []
+        conditions = []
         if self.customers:
-            told.append(f"customers >= {self.customers}")
+            conditions.append(f"customers >= {self.customers}")
         if self.ratio:
-            told.append(f"ratio >= {self.ratio:g}")
+            conditions.append(f"ratio >= {self.ratio:g}")
         if self.excess_per_hour:
-            told.append(f"excess >= {self.excess_per_hour:g}/h")
+            conditions.append(f"excess >= {self.excess_per_hour:g}/h")
         if self.tier:
-            told.append(f"{self.tier} customers >= {self.tier_customers}")
+            conditions.append(f"{self.tier} customers >= {self.tier_customers}")
         if self.revenue:
-            told.append(f"revenue >= {self.revenue:g}")
-        bounds = ", ".join(told) or "nothing graver holds"
+            conditions.append(f"revenue >= {self.revenue:g}")
+        bounds = ", ".join(conditions) or "nothing graver holds"
         return f"{self.name}: {bounds}" if self.name else bounds
 
 

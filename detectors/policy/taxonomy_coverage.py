@@ -195,9 +195,9 @@ class Points:
     def leaders(self, terms: Sequence[str]) -> dict[str, list[str]]:
         """Those with most points: one, or several that tie, or none."""
         keywords = self.of(terms)
-        points = {area: sum(len(k.split()) for k in told) for area, told in keywords.items()}
+        points = {area: sum(len(k.split()) for k in words) for area, words in keywords.items()}
         most = max(points.values(), default=0)
-        return {area: told for area, told in keywords.items() if points[area] == most}
+        return {area: words for area, words in keywords.items() if points[area] == most}
 
 
 class Check:

@@ -39,8 +39,8 @@ def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
         >>> episode_id("acme", "area", "login", 1) == episode_id("acme", "area", "login", 2)
         False
     """
-    told = "\x1f".join((tenant, kind, series, str(ordinal)))
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    parts = "\x1f".join((tenant, kind, series, str(ordinal)))
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 
 class Episode(msgspec.Struct, array_like=True):
@@ -99,7 +99,7 @@ class Episode(msgspec.Struct, array_like=True):
 
     @property
     def hours(self) -> float:
-        """How long it lasted, up to now or to its end."""
+        """Hours from the start of its window to its end, or until now."""
         return (max(self.accounted, self.resolved_at) - self.since) / 3600.0
 
     @property
@@ -109,11 +109,11 @@ class Episode(msgspec.Struct, array_like=True):
 
     @property
     def calm(self) -> bool:
-        """Whether it seems to be over: what comes now is as usual."""
+        """Whether it is recovering: the rate is normal again."""
         return self.phase != "opened"
 
     def add(self, weight: float, score: Score) -> None:
-        """One more ticket, which is in the dossier already. Account up to it first."""
+        """Count a ticket that is among the collected ones; call `expect_until` first."""
         self.observed += weight
         self.recent_observed += weight
         self.tickets += 1
@@ -123,7 +123,7 @@ class Episode(msgspec.Struct, array_like=True):
             self.score = score
 
     def begin(self, collected: EpisodeTickets, rules: Sequence[Rule]) -> None:
-        """*dossier* holds what is still known of the window that opened it."""
+        """Start with the collected tickets of the opening window."""
         self.collected = collected
         self.before = max(0, self.customers - collected.affected.customers)
         self.customers = self.before + collected.affected.customers
@@ -131,11 +131,11 @@ class Episode(msgspec.Struct, array_like=True):
         self.severity, self.severity_rule = rule.severity, rule.words
 
     def inside(self, note: TicketSummary) -> bool:
-        """Whether a ticket of the series is one of what the episode is about."""
+        """Whether a ticket belongs to it: to its slice, if a slice paged."""
         return self.slice is None or self.slice in note.keys
 
     def grade(self, rules: Sequence[Rule]) -> Rule:
-        """How bad it is by now."""
+        """Set the severity by the rules."""
         affected = self.collected.affected if self.collected is not None else None
         if not any(rule.tier or rule.revenue for rule in rules):
             affected = None  # what they ask for takes a while
@@ -150,7 +150,7 @@ class Episode(msgspec.Struct, array_like=True):
         )
 
     def expect_until(self, until: float, rate: float) -> None:
-        """Nothing came up to *until*, where the series was due *rate* an hour."""
+        """Add what was expected until *until* (seconds since 1970) at *rate* per hour."""
         hours = (until - self.accounted) / 3600.0
         if hours <= 0.0:
             return
@@ -162,7 +162,7 @@ class Episode(msgspec.Struct, array_like=True):
         self.recent_expected = self.recent_expected * fade + rate * hours
 
     def next_update(self, settings: Settings) -> bool:
-        """Whether something is worth telling: a graver severity, or a change beyond both bounds."""
+        """Whether an update is worth an event: a graver severity, or growth beyond both bounds."""
         if self.is_expected_event or self.accounted - self.reported_at < QUIET_SECONDS:
             return False
         rule = self.grade(settings.severity_rules)
@@ -176,7 +176,7 @@ class Episode(msgspec.Struct, array_like=True):
         )
 
     def pass_minute(self, minute: float, settings: Settings) -> bool:
-        """On the grid of whole minutes: whether it has been calm for long enough to be resolved."""
+        """Whether, at a whole minute, it has been calm for long enough to be resolved."""
         recent = (self.recent_observed + 1.0) / (self.recent_expected + 1.0)
         if recent >= self.clear_ratio:
             self.phase, self.calm_since = "opened", None
@@ -186,16 +186,16 @@ class Episode(msgspec.Struct, array_like=True):
         return minute - self.calm_since >= settings.clear_minutes * 60.0
 
     def resolve(self, at: float) -> Transition:
-        """It is over; what it was about can be told once more, then `close` it."""
+        """Resolve it; the event may still need its tickets, so call `close` after that."""
         self.phase, self.calm_since, self.resolved_at = "resolved", None, at
         return self._told("resolved")
 
     def close(self) -> None:
-        """Nothing more is to be told: forget the tickets."""
+        """Forget its tickets."""
         self.collected = None
 
     def withdraw(self, at: float, weight: float) -> Transition | None:
-        """A ticket counted *at* is taken back; told where it was a good part of what was told."""
+        """Take back a ticket; return a transition if the reported count changed enough."""
         if at < self.since or not self.running:
             return None
         self.observed = max(0.0, self.observed - weight)
@@ -213,7 +213,7 @@ class Episode(msgspec.Struct, array_like=True):
         return self._told("amended")
 
     def amend(self, at: float, settings: Settings) -> Transition | None:
-        """One more ticket, of *at*, was heard of too late; told where such are many."""
+        """Count a late ticket; return a transition if there are enough of them."""
         if at < self.since or not self.running:
             return None
         self.observed += 1.0
@@ -231,7 +231,7 @@ class Episode(msgspec.Struct, array_like=True):
         return self._told("amended")
 
     def become_tenant_wide(self, at: float, score: Score, limit: float, areas: list[str]) -> None:
-        """It was an area's; now it is the whole tenant's, under the same id."""
+        """Turn the episode of an area into the tenant's, under the same id."""
         fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
         for name in _EVIDENCE:
             setattr(self, name, getattr(fresh, name))
@@ -239,7 +239,7 @@ class Episode(msgspec.Struct, array_like=True):
         self.phase, self.calm_since = "opened", None
 
     def reopen(self, at: float, score: Score, limit: float) -> Transition:
-        """It is back within the cool-down: the same episode, with the new window as evidence."""
+        """Continue within the cool-down, with the new window as evidence."""
         fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
         for name in _EVIDENCE:
             setattr(self, name, getattr(fresh, name))
@@ -247,10 +247,11 @@ class Episode(msgspec.Struct, array_like=True):
         return self._told("reopened")
 
     def update(self) -> Transition:
-        """What changed is told."""
+        """Report the present state."""
         return self._told("updated")
 
     def _told(self, transition: Transition) -> Transition:
+        """Record that an event reports the present state."""
         self.sequence += 1
         self.reported_observed, self.reported_at = self.observed, self.accounted
         self.too_late = 0
@@ -284,7 +285,16 @@ def opened(
     limit: float,
     suppressed: Suppressed | None,
 ) -> Episode:
-    """The episode that *score* opens at *at*; `Episode.begin` says how bad it is."""
+    """Return the episode that a score opens; `Episode.begin` sets its severity.
+
+    Args:
+        identity: Its id.
+        ordinal: Its number in its series.
+        at: When it opens, seconds since 1970.
+        score: The score that crossed.
+        limit: The threshold that it crossed.
+        suppressed: Why it does not page, or None.
+    """
     hours = max(at - score.since, 0.0) / 3600.0
     ratio = score.observed / max(score.expected, 1e-9)
     return Episode(

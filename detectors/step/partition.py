@@ -108,7 +108,7 @@ class Partition:
         for tenant in self.tenants.values():
             before, wide = tenant.clock, TENANT_SERIES in tenant.running
             events += step(tenant, tick, self.settings, received_at).escalations
-            # A new tick is told by the progress record; an old one only to those it was news to.
+            # The progress record holds a new tick; an old one matters only where a clock moved.
             if tenant.touched or wide or (repeated and tenant.clock != before):
                 self._touched.add(tenant.name)
         # Not the order the tenants were met in: a restart changes that one.
