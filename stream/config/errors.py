@@ -14,24 +14,26 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from stream.errors import ConfigError
+
+__all__ = [
+    "MASK",
+    "ConfigError",
+    "Disagreement",
+    "Sources",
+    "allowed",
+    "disagree",
+    "find_mistakes",
+    "found",
+    "line_of",
+    "nearest",
+]
+
 MASK = "********"
 _SHOWN = 80
 _HEADER = re.compile(r"\s*\[+([^\]]+)\]")
 _KEY = re.compile(r"\s*([\w.\"' -]+?)\s*=")
 _CROSS = "keys_disagree"
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be used; its text has one mistake a line.
-
-    Attributes:
-        mistakes: the lines, each ``where: section.key: what is wrong and what is allowed``.
-    """
-
-    def __init__(self, mistakes: Iterable[str]) -> None:
-        """Keep the mistakes in the order in which they are to be read."""
-        self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(self.mistakes))
 
 
 @dataclass(frozen=True)

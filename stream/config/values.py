@@ -19,6 +19,26 @@ _LAST_PORT = 65535
 _SERVER = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
 
+_DURATION = re.compile(r"(\d{1,9})\s*(s|min|m|h|d|w)")
+_UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def duration_seconds(text: str) -> float:
+    """Return the seconds of a duration: a whole number with s, m or min, h, d or w.
+
+    Raises:
+        ValueError: The text is not a duration.
+
+    Example:
+        >>> [duration_seconds(text) for text in ("90s", "45min", "2h", "1w")]
+        [90.0, 2700.0, 7200.0, 604800.0]
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration such as 90s, 30m, 2h, 3d or 1w")
+    return float(int(match[1]) * _UNIT_SECONDS[match[2]])
+
+
 def is_ip(text: str, version: int | None = None) -> bool:
     """Whether it is an IP address (of that version, 4 or 6)."""
     try:
