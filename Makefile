@@ -38,7 +38,7 @@ lint: $(STAMP) ## style and common mistakes
 
 imports: $(STAMP) ## what may import what, by the contracts in pyproject.toml
 	@echo "Checking imports between rooms"
-	@$(VENV)/bin/lint-imports --no-logo --no-timings >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
+	@$(VENV)/bin/lint-imports --no-logo >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
 
 types: $(STAMP) ## static types
 	@echo "Checking types"

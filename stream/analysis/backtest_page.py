@@ -65,7 +65,7 @@ def report(found: Backtest, labels: Sequence[Label] = ()) -> str:
         labels: Known incidents, to be marked in the timelines.
     """
     parts: list[str | Html] = [
-        element("h1", "What spikewatch would have done with this history"),
+        element("h1", "What spikewatch would have paged in this history"),
         _list(summary(found)),
     ]
     if told := notes(found):
@@ -74,15 +74,15 @@ def report(found: Backtest, labels: Sequence[Label] = ()) -> str:
     for table in tables(found):
         parts.append(_table(table))
     if found.injected:
-        parts += [element("h2", "How fast incidents would be seen"), _list(sentences(found))]
+        parts += [element("h2", "How fast injected incidents page"), _list(sentences(found))]
         parts.append(_delays(found))
-    parts.append(element("h2", "Each area's time"))
+    parts.append(element("h2", "Timelines of the areas"))
     parts.append(
         element(
             "p",
-            "Bars: what came an hour, in customer-equivalents. Line: what was due. Band: what 98 "
-            "of 100 usual stretches stay within. Below: the score, and dashed the limit that it "
-            "must reach to page. Shaded: episodes that paged (red) and known incidents (green).",
+            "Counts are customer-equivalents per hour: repeated tickets of a customer count less. "
+            "98 of 100 normal stretches are inside the normal range. An area pages when its score "
+            "reaches the threshold. Shaded: episodes that paged (red), known incidents (green).",
         )
     )
     parts += _timelines(found, labels)
@@ -97,7 +97,7 @@ def report(found: Backtest, labels: Sequence[Label] = ()) -> str:
             Html('<meta charset="utf-8">'),
             Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
             Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            element("title", "spikewatch: a backtest"),
+            element("title", "spikewatch: backtest"),
             element("style", Html(_STYLE)),
         )
     )
@@ -134,7 +134,7 @@ def _budget(found: Backtest) -> Html:
         Curve("pages", [(number + 1.0, float(pages)) for number, pages in enumerate(weeks)]),
         Curve("budget of false pages", [(1.0, budget), (float(max(len(weeks), 2)), budget)]),
     ]
-    drawn = curves(lines, "week after the warm-up", "pages a week", height=160)
+    drawn = curves(lines, "week after the warm-up", "pages per week", height=160)
     return _figure(
         drawn,
         f"{found.weeks.per_week:.2f} pages a week, real ones included, against "
