@@ -179,10 +179,7 @@ def _comparison(answer: Explained) -> Iterator[str]:
         yield f"  NOT the stored decision ({answer.compared} events are equal):"
         yield from (f"    {line}" for line in answer.wrong)
     elif answer.compared:
-        yield (
-            f"  the same decision: {answer.compared} of {answer.compared} events are equal "
-            "byte for byte"
-        )
+        yield f"  the same decision: {answer.compared} of {answer.compared} events, byte for byte"
     else:
         yield "  not compared: give the stored events with --events"
 
@@ -190,12 +187,12 @@ def _comparison(answer: Explained) -> Iterator[str]:
 def _expected(decision: Decision) -> Iterator[str]:
     known = decision.expectation
     yield (
-        f"  baseline: {known.rate:.4g} per hour = level {known.level:.4g} x season of this hour "
-        f"{known.season:.3f}; based on {known.weeks:.1f} weeks, {known.rests_on:.4g} tickets"
+        f"  baseline: {known.rate:.4g} per hour = level {known.level:.4g} x seasonality of this "
+        f"hour {known.season:.3f}; based on {known.weeks:.1f} weeks, {known.rests_on:.4g} tickets"
     )
     yield (
         f"    dispersion: hours {known.hour_dispersion:.4f}, days {known.day_dispersion:.4f}, "
-        f"uncertainty {known.ignorance:.4f} (relative variances)"
+        f"rate uncertainty {known.ignorance:.4f} (relative variances)"
     )
 
 
@@ -203,9 +200,12 @@ def _score(decision: Decision) -> Iterator[str]:
     if math.isinf(decision.bar):
         yield "  no threshold applies: this is an update, or the end, of an open episode"
         return
-    yield f"  score {decision.score:.4f} against a threshold of {decision.bar:.4f}"
+    yield f"  score {decision.score:.4f}, threshold {decision.bar:.4f}"
     if decision.members:
-        yield f"    of {len(decision.members)} windows, each with the multiple it looks for:"
+        yield (
+            f"    of {len(decision.members)} windows, by the multiple of the rate that each looks "
+            "for:"
+        )
     for member in decision.members:
         yield f"    {_member(member)}"
 

@@ -29,8 +29,8 @@ IN_WORDS: Final = {
     "withdrawn": "tickets were merged or deleted",
     "reclassified": "tickets were re-tagged into it",
     "raised_limit": "its threshold was raised",
-    "too_few": "too few tickets arrived",
-    "no_tickets": "no ticket arrived",
+    "too_few": "too few tickets",
+    "no_tickets": "no tickets",
 }
 """Each cause in words."""
 
@@ -64,7 +64,7 @@ def as_text(answer: WhyNot, decisions: list[str] | None = None) -> Iterator[str]
         guards = ", ".join(f"{name} {count}" for name, count in answer.guards.items())
         yield f"  guards: {guards}"
     if answer.rate:
-        yield f"  expected at that time: {answer.rate:.3g} per hour"
+        yield f"  expected then: {answer.rate:.3g} per hour"
     if answer.because in ("too_few", "no_tickets", "raised_limit"):
         if answer.more is None:
             yield f"  {MOST_MORE} more tickets of new customers would not have paged either"

@@ -1,4 +1,4 @@
-"""The configuration as commented TOML."""
+"""Printing of the configuration as commented TOML."""
 
 import json
 

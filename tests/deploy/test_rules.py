@@ -141,7 +141,7 @@ def test_labels_hold_no_ids_and_no_text_of_strangers() -> None:
 
 
 def test_the_page_of_metrics_is_what_is_declared() -> None:
-    """Each once, with kind and meaning; `make schemas` writes it."""
+    """Each once, with kind and meaning; `make generate` writes it."""
     rows = [line.split("|") for line in page().splitlines() if line.startswith("| `")]
     names = [row[1].strip() for row in rows]
     assert len(names) == len(set(names))

@@ -77,9 +77,9 @@ def book(path: Path) -> Iterator[History]:
 def test_pages_labels_and_budget(own: Path) -> None:
     told = said("backtest", own, "--labels", own.with_name("labels.csv"), "--processes", "1")
     assert "warm-up: 11.6 days" in told
-    assert "budget of 1 false" in told
-    assert "known incidents: 1 of 2 were paged" in told
-    assert "1 of 2 pages belong to one" in told
+    assert "budget of 1 false page" in told
+    assert "known incidents: 1 of 2 paged" in told
+    assert "1 of 2 pages belong to a known incident" in told
     row = next(
         line for line in told.splitlines() if line.startswith("billing ") and "-03-21" in line
     )
@@ -150,7 +150,7 @@ def test_answers_reach_the_step_at_their_times(own: Path, tmp_path: Path) -> Non
     for hours, fit in ((1.0, 1), (-1.0, 0)):
         answer(hours)
         told = said("backtest", own, "--feedback", feedback, "--processes", "1")
-        assert f"answers to pages: 1, of which {fit} fit a page" in told
+        assert f"verdicts: 1, of which {fit} belong to a page" in told
     answer(0.01)
     said("replay", own, "--out", tmp_path / "with.jsonl", "--feedback", feedback)
     said("replay", own, "--out", tmp_path / "without.jsonl")
@@ -179,7 +179,7 @@ def test_a_csv_newest_first_in_another_zone(tmp_path: Path) -> None:
         "--timezone", "Europe/Berlin", "--processes", "1",
     )  # fmt: skip
     assert "from 2024-03-04 00:" in told
-    assert "stood behind later ones and were put in order" in told
+    assert "were out of order and were sorted" in told
     assert "pages:" in told
 
 
@@ -196,13 +196,13 @@ def test_gaps_one_area_and_ten_tickets(tmp_path: Path) -> None:
         html = tmp_path / f"{name}.html"
         told = said("backtest", path, "--html", html, "--processes", "1")
         assert f"{len(found):,} tickets in" in told
-        assert ("was silent 1 times" in told) == (name == "gap")
+        assert ("has 1 gap longer than chance" in told) == (name == "gap")
         assert html.read_text().endswith("</html>\n")
     told = said(
         "backtest", tmp_path / "one.jsonl", "--inject", "--kind", "area", "--size", "10",
         "--repeat", "1", "--processes", "1",
     )  # fmt: skip
-    assert "10 times the tickets of login would be seen after" in told
+    assert "10 times the tickets of login would page after" in told
 
 
 @pytest.mark.parametrize(("year", "options"), [("1971", "--since"), ("2031", "--until")])
