@@ -47,7 +47,7 @@ def weigh(
     order: Order,
     budgets: Sequence[float] = BUDGETS,
     pool: Pool | None = None,
-    tell: Callable[[float], None] = lambda _share: None,
+    report_progress: Callable[[float], None] = lambda _share: None,
 ) -> Advised:
     """Play a history under each budget, with the same injected incidents.
 
@@ -72,7 +72,7 @@ def weigh(
     found = []
     for number, wait in enumerate(waiting, 1):
         found.append(wait())
-        tell(number / len(waiting))
+        report_progress(number / len(waiting))
     points = [
         Point.of(budget, one.weeks.per_week, one.injected)
         for budget, one in zip(budgets, found, strict=True)

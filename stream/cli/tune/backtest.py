@@ -149,7 +149,7 @@ def _play_two(source: Source, configs: tuple[Path, Path], order: Order, processe
     with pool_of(processes) as pool, open_history(source, loaded[0], pool) as history:
         for name, each in zip(names, orders, strict=True):
             with progress(name) as report_progress:
-                results.append(play(history, each, tell=report_progress))
+                results.append(play(history, each, report_progress=report_progress))
     for name, result in zip(names, results, strict=True):
         say(f"{name}:")
         for line in (*summary(result), *notes(result)):
