@@ -16,7 +16,7 @@ UV := uv==0.13.9
 # Runs a command in silence; shows what it said only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
-.PHONY: help demo check quick-tests test tests kafka-tests lint imports types format bench schemas docs dashboards pictures lock clean
+.PHONY: help demo check quick-tests test tests kafka-tests lint imports types format bench generate schemas docs dashboards pictures lock clean
 
 help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
@@ -76,10 +76,11 @@ bench: $(STAMP) ## run the benchmarks
 	  echo "Running $$file"; $(PY) "$$file"; \
 	done
 
-schemas: $(STAMP) ## write the JSON Schemas, AsyncAPI, and the page of metrics, anew
+generate: $(STAMP) ## write the JSON Schemas, AsyncAPI, reference pages and example configuration
 	@$(PY) -m schemas.tools.export
-	@$(PY) -m stream.docsgen.metrics_page
-	@$(PY) -m stream.docsgen.receivers_page
+	@$(PY) -m stream.docsgen
+
+schemas: generate
 
 docs: $(STAMP) ## build the documentation site into build/site; every warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict

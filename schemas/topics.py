@@ -16,48 +16,48 @@ class Topics:
 
     @property
     def tickets(self) -> str:
-        """Ticket events as the world writes them; only one key per tenant keeps its order."""
+        """Ticket events as your systems write them; key: the tenant, which keeps its order."""
         return f"{self.prefix}tickets"
 
     @property
     def by_tenant(self) -> str:
-        """Validated signals, partitioned by tenant; written by intake and ticker alone."""
+        """Validated signals; key: the tenant. Written only by workers and the ticker."""
         return f"{self.prefix}tickets.by-tenant"
 
     @property
     def dead(self) -> str:
-        """Dead letters."""
+        """Dead letters: records that cannot be read, with the reason."""
         return f"{self.prefix}tickets.dead"
 
     @property
     def escalations(self) -> str:
-        """Escalation events; key: tenant."""
+        """Escalation events; key: the tenant."""
         return f"{self.prefix}escalations"
 
     @property
     def feedback(self) -> str:
-        """What people answer."""
+        """Responses and verdicts of people; key: the tenant."""
         return f"{self.prefix}escalations.feedback"
 
     @property
     def audit(self) -> str:
-        """Who was told what and why, and what people did; key: episode."""
+        """Notification decisions, results and responses; key: the episode."""
         return f"{self.prefix}escalations.audit"
 
     @property
     def notified(self) -> str:
-        """What each receiver was told of each episode; written by notify alone."""
+        """State of notify: what each receiver knows of each episode. Written only by notify."""
         return f"{self.prefix}escalations.notified"
 
     @property
     def silences(self) -> str:
-        """Silences; key: the silence."""
+        """Silences; key: the id of the silence."""
         return f"{self.prefix}escalations.silences"
 
     def group(self, name: str) -> str:
-        """The consumer group, which is also the Faust application id."""
+        """Return the consumer group, which is also the Faust application id."""
         return f"{self.prefix}{name}"
 
     def changelog(self, name: str) -> str:
-        """The state of the group *name*: snapshots and progress."""
+        """State of the workers: snapshots of all series and the offsets they include."""
         return f"{self.group(name)}-state-changelog"

@@ -26,7 +26,7 @@ def backtest_report(browser: Browser, file: Path) -> None:
             "--incident", "billing,40.4,5,4", "--out", "export.csv", "--labels", "known.csv",
         )  # fmt: skip
         _spikewatch(
-            folder, "evaluate", "export.csv", "--labels", "known.csv", "--inject", "--repeat", "1",
+            folder, "backtest", "export.csv", "--labels", "known.csv", "--inject", "--repeat", "1",
             "--kind", "area", "--html", "report.html",
         )  # fmt: skip
         page = browser.new_page(viewport={"width": 900, "height": 700})

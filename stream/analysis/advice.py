@@ -1,4 +1,4 @@
-"""Advice from somebody's own history: the same incidents at several budgets; words and TOML."""
+"""`spikewatch advise`: one history under several budgets, as a table, sentences and TOML."""
 
 import json
 import math
@@ -16,28 +16,29 @@ from detectors.evaluation.tables import Table
 from schemas.codec import clean
 from stream.analysis.backtest import Backtest, Order, run
 from stream.analysis.backtest_tables import span
+from stream.escalations.phrases import percent
 from stream.inputs.ticket_archive import History
 
 BUDGETS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 INJECTIONS: Final = Injections(kinds=("area",), multiples=(3.0, 10.0), repeat=2)
 NAMELESS: Final = 0.02
-"""Share of the tickets; if more name no area, a taxonomy is worth its work."""
+"""Share of tickets without an area from which a taxonomy is recommended."""
 MOST_NAMED: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Advised:
-    """What came of a history at several budgets."""
+    """The results of a history under several budgets."""
 
     points: tuple[Point, ...]
     chosen: Point
     backtest: Backtest
-    """Under the budget that was chosen."""
+    """The run under the proposed budget."""
     advice: Advice
 
     @property
     def nameless(self) -> float:
-        """Share of the tickets that name no area."""
+        """Return the share of tickets without an area."""
         return self.backtest.facts.nameless / self.backtest.facts.tickets
 
 
@@ -46,9 +47,9 @@ def weigh(
     order: Order,
     budgets: Sequence[float] = BUDGETS,
     pool: Pool | None = None,
-    tell: Callable[[float], None] = lambda _share: None,
+    report_progress: Callable[[float], None] = lambda _share: None,
 ) -> Advised:
-    """Play *history* at each of *budgets*, with the same incidents.
+    """Play a history under each budget, with the same injected incidents.
 
     Raises:
         UserError: It is too short for incidents.
@@ -71,7 +72,7 @@ def weigh(
     found = []
     for number, wait in enumerate(waiting, 1):
         found.append(wait())
-        tell(number / len(waiting))
+        report_progress(number / len(waiting))
     points = [
         Point.of(budget, one.weeks.per_week, one.injected)
         for budget, one in zip(budgets, found, strict=True)
@@ -87,12 +88,12 @@ def weigh(
 
 
 def budget_table(found: Advised) -> Table:
-    """Pages a week against delay."""
+    """Return pages per week, incidents found and delay of each budget."""
     rows = [
         (
             f"{one.budget:g}" + (" (proposed)" if one == found.chosen else ""),
             f"{one.pages_a_week:.2f}",
-            f"{one.found:.0%}",
+            percent(one.found),
             span(one.median) if math.isfinite(one.median) else "more than half not found",
         )
         for one in found.points
@@ -103,68 +104,73 @@ def budget_table(found: Advised) -> Table:
         "incidents of "
         + " and ".join(f"{multiple:g}" for multiple in injections.multiples)
         + f" times the usual tickets, within {injections.seconds / 3600.0:g} hours; pages are "
-        "those of the history itself, real ones included"
+        "those of the history itself, including real incidents"
     )
-    heads = ("false pages a week", "pages a week", "incidents found", "median delay of all")
-    return Table("What a budget buys", heads, tuple(rows), (note,))
+    heads = ("false pages per week", "pages per week", "incidents found", "median delay of all")
+    return Table("Budgets compared", heads, tuple(rows), (note,))
 
 
 def advice_lines(found: Advised) -> list[str]:
-    """What to do about areas, a sentence each."""
+    """Return what to change about areas, one sentence each."""
     advice, lines = found.advice, []
     if advice.quiet:
         lines.append(
-            f"too quiet to be watched alone (less than one a week): {_names(advice.quiet)}"
+            f"too few tickets to watch alone (less than one per week): {_names(advice.quiet)}"
         )
     for group in advice.merge:
         together = sum(one.rate for one in group) * 168.0
         lines.append(
-            f"merge, since their names begin alike: {_names(group)} ({together:.2g} a week)"
+            f"merge these areas, whose names begin alike: {_names(group)} "
+            f"({together:.2g} tickets per week)"
         )
     if advice.blind:
         lines.append(
-            "not even the largest incident was always found within its time: "
-            f"{_names(advice.blind)}; merge those that break together"
+            "even the largest incident was not always found in these areas: "
+            f"{_names(advice.blind)}; merge those that fail together"
         )
     if advice.coarse:
         lines.append(
-            f"times tell the day alone, so nothing is seen before the next day: "
-            f"{_names(advice.coarse)}; export created_at with its time"
+            f"created_at has no time of day, so incidents are found only on the next day: "
+            f"{_names(advice.coarse)}; export created_at with its time of day"
         )
     for one in advice.split:
-        parts = ", ".join(f"{clean(name, 64)} {share:.0%}" for name, share in one.issue_types)
-        lines.append(f"split {clean(one.area, 64)}, most of all tickets are its: {parts}")
+        parts = ", ".join(f"{clean(name, 64)} {percent(share)}" for name, share in one.issue_types)
+        lines.append(f"split {clean(one.area, 64)}, which has most of all tickets: {parts}")
     share = found.nameless
     if share > 0.0:
-        told = f"{share:.1%} of the tickets name no area"
+        line = f"{percent(share)} of the tickets have no area"
         if share > NAMELESS:
-            told += ": give them rules in a taxonomy, see `spikewatch taxonomy check`"
-        lines.append(told)
-    return lines or ["nothing speaks against the areas as they are"]
+            line += ": write rules for them in a taxonomy; see spikewatch taxonomy check"
+        lines.append(line)
+    return lines or ["the areas are fine as they are"]
 
 
 def starting_config(found: Advised) -> str:
-    """A configuration to start from, as TOML with comments; `spikewatch config check` takes it."""
+    """Return a configuration to start from, as TOML with comments."""
     settings, chosen = found.backtest.settings, found.chosen
     lines = [
-        f"# From a history of {found.backtest.facts.tickets:,} tickets.",
-        "# false pages a week: pages a week, incidents found, median delay of all incidents",
+        f"# Proposed from a history of {found.backtest.facts.tickets:,} tickets.",
+        "# False pages per week: pages per week, incidents found, median delay of all incidents",
     ]
     for one in found.points:
-        told = span(one.median) if math.isfinite(one.median) else "more than half not found"
-        lines.append(f"#   {one.budget:g}: {one.pages_a_week:.2f}, {one.found:.0%}, {told}")
+        delay = span(one.median) if math.isfinite(one.median) else "more than half not found"
+        lines.append(f"#   {one.budget:g}: {one.pages_a_week:.2f}, {percent(one.found)}, {delay}")
     lines += ["", "[budget]", f"false_pages_per_week = {float(chosen.budget)!r}"]
-    lines += ["", "[time]", "# Whose hours of the week: name yours, such as Europe/Berlin."]
+    lines += [
+        "",
+        "[time]",
+        "# Time zone in which your days and weeks repeat, such as Europe/Berlin.",
+    ]
     lines.append(f'timezone = "{settings.timezone}"')
     lines += [
         "",
         "[calendar]",
-        "# Whose public holidays count as Sundays, such as DE; empty: none.",
+        "# Country whose public holidays count as Sundays, such as DE; empty: none.",
     ]
     lines.append(f'country = "{settings.country}"')
-    tellable = [name for name in settings.slice_dimensions if name in found.advice.dimensions]
-    lines += ["", "[slices]", "# Those that the tickets tell."]
-    lines.append(f"dimensions = {json.dumps(tellable)}")
+    dimensions = [name for name in settings.slice_dimensions if name in found.advice.dimensions]
+    lines += ["", "[slices]", "# The dimensions that your tickets have."]
+    lines.append(f"dimensions = {json.dumps(dimensions)}")
     lines += ["", *(f"# {line}" for line in advice_lines(found)), ""]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""A backtest: what the production step would have done with a history, and would have found.
+"""Backtest: play a history through the production step, with known and injected incidents.
 
 What is measured is in `detectors.evaluation`; here are processes, progress and the texts of pages.
 """
@@ -24,31 +24,31 @@ from stream.escalations.plain_text import render
 from stream.inputs.ticket_archive import Facts, History, signals
 
 WARM_UP: Final = 14.0 * 86_400.0
-"""Two weeks: so long a series is cautious. Of a shorter history a third is taken."""
+"""Two weeks, as long as a series is cautious; a third of a shorter history."""
 MOST_AREAS: Final = 40
-"""The busiest are followed and get incidents."""
+"""Number of areas, the busiest ones, with a timeline and injected incidents."""
 MOST_PAGES: Final = 200
-"""The last ones are kept as on-call would have read them."""
+"""Number of pages whose text is kept, the last ones."""
 BRANCHES_UNDER_WAY: Final = 4
-"""That were given to processes: each holds a tenant."""
+"""Injected incidents that are with processes at a time; each holds a tenant."""
 TOLD_EVERY: Final = 2_000
-"""Signals between two words about progress."""
+"""Signals between two reports of progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is asked of a history."""
+    """What to do with a history."""
 
     settings: Settings
     warm_up: float | None = None
-    """Seconds; None: `WARM_UP`, or a third of what is shorter."""
+    """Seconds; None: `WARM_UP`, or a third of a shorter history."""
     injections: Injections | None = None
     labels: Sequence[Label] = ()
 
 
 @dataclass(kw_only=True)
 class Backtest:
-    """What came of it."""
+    """Results of a backtest."""
 
     settings: Settings
     facts: Facts
@@ -60,20 +60,20 @@ class Backtest:
     injections: Injections | None
     injected: list[Injected]
     left_out: int
-    """Areas that got no incident and no timeline, for others are busier."""
+    """Number of areas without timeline and injected incidents, because others are busier."""
     pages: list[tuple[float, str]]
-    """When on-call was paged, and the text; the last `MOST_PAGES` after the warm-up."""
+    """Time and text of each page; the last `MOST_PAGES` after the warm-up."""
     silence: tuple[float, float]
-    """The longest time without a ticket, from and to."""
+    """Start and end of the longest time without a ticket, seconds since 1970."""
 
     @property
     def runs(self) -> list[PagedEpisode]:
-        """Each page that counts, with how long its episode ran."""
+        """Return the episodes that paged after the warm-up."""
         return [run for run in self.walked.runs if run.opened >= self.begin]
 
     @property
     def sizes(self) -> list[Size]:
-        """What became of the incidents, by area, kind and size."""
+        """Return the results of injected incidents by area, kind and size."""
         return sizes(self.injected)
 
 
@@ -81,20 +81,20 @@ def backtest(
     history: History,
     order: Order,
     pool: Pool | None = None,
-    tell: Callable[[float], None] = lambda _share: None,
+    report_progress: Callable[[float], None] = lambda _share: None,
 ) -> Backtest:
-    """Play *history*.
+    """Play a history.
 
     Args:
-        history: Its book is closed.
-        order: What is asked.
-        pool: Processes for the incidents; None: all in this one. It leaves no trace.
-        tell: Hears which share is done.
+        history: The history, sorted.
+        order: What to do with it.
+        pool: Processes for the injected incidents; None: this process. Results are the same.
+        report_progress: Called with the share that is done, from 0 to 1.
 
     Raises:
         UserError: There is nothing to play, or too little for incidents.
     """
-    return run(history.path, history.facts, order, pool, tell)
+    return run(history.path, history.facts, order, pool, report_progress)
 
 
 def run(
@@ -102,9 +102,9 @@ def run(
     facts: Facts,
     order: Order,
     pool: Pool | None = None,
-    tell: Callable[[float], None] = lambda _share: None,
+    report_progress: Callable[[float], None] = lambda _share: None,
 ) -> Backtest:
-    """The same from the file of a `History`; also in another process."""
+    """Play the file of a `History`, in any process; see `backtest` for the arguments."""
     if not facts.tickets:
         raise UserError("there is no ticket that can be read: nothing to play")
     begin = facts.begin + warm_up_of(facts, order)
@@ -130,21 +130,18 @@ def run(
         if event.transition in ("opened", "reopened") and not event.data.suppressed and at >= begin:
             pages.append((at, render(event)))
 
-    latest, silence = facts.begin, (facts.begin, facts.begin)
+    silence = _LongestSilence(facts.begin)
     walk = Walk(course, branches.begin, hear)
     size = path.stat().st_size
     for number, (place, taken) in enumerate(signals(path)):
         walk.take(place, taken)
         if isinstance(taken.signal, Ticket):
-            at = taken.signal.created_at
-            if at - latest > silence[1] - silence[0]:
-                silence = (latest, at)
-            latest = max(latest, at)
+            silence.add(taken.signal.created_at)
         if number % TOLD_EVERY == 0:
-            tell(place / size)
+            report_progress(place / size)
     walked = walk.finish()
     injected = undisturbed(branches.finish(walked), walked.runs)
-    tell(1.0)
+    report_progress(1.0)
     judged = judge_labels(order.labels, walked.runs, begin, facts.end) if order.labels else None
     return Backtest(
         settings=settings,
@@ -157,18 +154,32 @@ def run(
         injected=injected,
         left_out=max(0, len(areas) - len(followed)),
         pages=list(pages),
-        silence=silence,
+        silence=silence.span,
     )
 
 
+class _LongestSilence:
+    """The longest time between two tickets."""
+
+    def __init__(self, begin: float) -> None:
+        self._latest = begin
+        self.span = (begin, begin)
+
+    def add(self, at: float) -> None:
+        """Add a ticket by its time, seconds since 1970."""
+        if at - self._latest > self.span[1] - self.span[0]:
+            self.span = (self._latest, at)
+        self._latest = max(self._latest, at)
+
+
 def warm_up_of(facts: Facts, order: Order) -> float:
-    """Seconds of the history that are learned from and not counted."""
+    """Return the length of the warm-up, in seconds."""
     span = facts.end - facts.begin
     return min(WARM_UP, span / 3.0) if order.warm_up is None else min(order.warm_up, span)
 
 
 class _Branches:
-    """Incidents under way, in this process or in others."""
+    """Injected incidents in progress, in this process or in others."""
 
     def __init__(self, path: Path, settings: Settings, pool: Pool | None) -> None:
         self._path, self._settings, self._pool = path, settings, pool
@@ -185,7 +196,7 @@ class _Branches:
         self._under_way.append(self._pool.apply_async(_play, arguments))
 
     def finish(self, walked: Walked) -> list[Injected]:
-        """All, in the order of their beginnings."""
+        """Wait for all injected incidents and return them in order of their starts."""
         self._found += [one.get() for one in self._under_way]
         found = [one for one in self._found if one is not None]
         if missing := len(self._found) - len(found):
@@ -198,7 +209,7 @@ def _play(branch: Branch, path: Path, place: int, settings: Settings) -> Injecte
 
 
 def _areas(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
-    """Tenants and areas, those with most tickets first, by the names that count."""
+    """Return tenants and areas under canonical names, those with the most tickets first."""
     found: dict[tuple[str, str], int] = {}
     for (tenant, area), count in facts.areas.items():
         key = tenant, settings.taxonomy.canonical(area)
@@ -210,13 +221,13 @@ def _too_short(facts: Facts, begin: float, seconds: float) -> str:
     days = (facts.end - facts.begin) / 86_400.0
     left = max(0.0, facts.end - begin) / 86_400.0
     return (
-        f"the history is too short for incidents: of its {days:.1f} days {left:.1f} are left after "
-        f"the warm-up, and each incident is given {seconds / 86_400.0:.1f}; choose a shorter "
+        f"the history is too short for incidents: {left:.1f} of its {days:.1f} days are left after "
+        f"the warm-up, and each incident needs {seconds / 86_400.0:.1f}; choose a shorter "
         "--warm-up or --inject-hours, or a longer history"
     )
 
 
 def median_delay(backtest: Backtest) -> float:
-    """Minutes that half of all incidents waited; infinite if half of them were not found."""
+    """Return the median delay in minutes; infinite if half of the incidents were not found."""
     delays = sorted(one.delay for one in backtest.injected if not one.disturbed)
     return delays[len(delays) // 2] if delays else math.nan

@@ -18,13 +18,13 @@ from stream.charts.html import Html, element, join
 from stream.charts.vega import FAINT, INK, OBSERVED, Curve, curves, svg
 
 MOST_TIMELINES: Final = 24
-"""Areas that are drawn, those with pages or labels first, then the busiest."""
+"""Areas that are drawn: those with pages or labels first, then the busiest."""
 MOST_CURVES: Final = 4
-"""Lines in one chart of delays: so many colours are told apart."""
+"""Lines per chart of delays; more colours are hard to tell apart."""
 MOST_DELAYS: Final = 4
-"""Such charts, of the tenant as a whole and the busiest areas."""
+"""Charts of delays: of the whole tenant and of the busiest areas."""
 MOST_TEXTS: Final = 50
-"""Pages that are shown as on-call would have read them, the last ones."""
+"""Pages whose text is shown, the last ones."""
 
 _STYLE: Final = (
     f"""
@@ -54,35 +54,35 @@ pre { border: 1px solid var(--faint); border-radius: 4px; font-size: 12px; paddi
 """
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""The browser holds the file to it, whatever might stand in a ticket."""
+"""The browser enforces this policy, whatever a ticket contains."""
 
 
 def report(found: Backtest, labels: Sequence[Label] = ()) -> str:
-    """The whole file.
+    """Return the report as the text of an HTML file.
 
     Args:
-        found: What a backtest gave.
-        labels: Known incidents, to be marked in the timelines.
+        found: The backtest.
+        labels: Known incidents to mark in the timelines.
     """
     parts: list[str | Html] = [
-        element("h1", "What spikewatch would have done with this history"),
+        element("h1", "What spikewatch would have paged in this history"),
         _list(summary(found)),
     ]
-    if told := notes(found):
-        parts += [element("h2", "About the history"), _list(told)]
+    if about := notes(found):
+        parts += [element("h2", "About the history"), _list(about)]
     parts += [element("h2", "Pages against the budget"), _budget(found)]
     for table in tables(found):
         parts.append(_table(table))
     if found.injected:
-        parts += [element("h2", "How fast incidents would be seen"), _list(sentences(found))]
+        parts += [element("h2", "How fast injected incidents page"), _list(sentences(found))]
         parts.append(_delays(found))
-    parts.append(element("h2", "Each area's time"))
+    parts.append(element("h2", "Timelines of the areas"))
     parts.append(
         element(
             "p",
-            "Bars: what came an hour, in customer-equivalents. Line: what was due. Band: what 98 "
-            "of 100 usual stretches stay within. Below: the score, and dashed the limit that it "
-            "must reach to page. Shaded: episodes that paged (red) and known incidents (green).",
+            "Counts are customer-equivalents per hour: repeated tickets of a customer count less. "
+            "98 of 100 normal stretches are inside the normal range. An area pages when its score "
+            "reaches the threshold. Shaded: episodes that paged (red), known incidents (green).",
         )
     )
     parts += _timelines(found, labels)
@@ -97,7 +97,7 @@ def report(found: Backtest, labels: Sequence[Label] = ()) -> str:
             Html('<meta charset="utf-8">'),
             Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
             Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            element("title", "spikewatch: a backtest"),
+            element("title", "spikewatch: backtest"),
             element("style", Html(_STYLE)),
         )
     )
@@ -134,16 +134,16 @@ def _budget(found: Backtest) -> Html:
         Curve("pages", [(number + 1.0, float(pages)) for number, pages in enumerate(weeks)]),
         Curve("budget of false pages", [(1.0, budget), (float(max(len(weeks), 2)), budget)]),
     ]
-    drawn = curves(lines, "week after the warm-up", "pages a week", height=160)
+    drawn = curves(lines, "week after the warm-up", "pages per week", height=160)
     return _figure(
         drawn,
-        f"{found.weeks.per_week:.2f} pages a week, real ones included, against "
-        f"{budget:g} false ones that the budget allows",
+        f"{found.weeks.per_week:.2f} pages per week, including real ones, against a budget of "
+        f"{budget:g} false pages per week",
     )
 
 
 def _delays(found: Backtest) -> Html:
-    """Delay over size: of the busiest areas, and of the tenant as a whole."""
+    """Return charts of the delay over the size of incidents, by area."""
     busiest = [area.area for area in sorted(found.walked.areas, key=lambda one: -one.tickets)]
     wanted = {area: place for place, area in enumerate(busiest)}
     groups: dict[tuple[str, str | None], list[tuple[float, float]]] = {}
@@ -153,7 +153,7 @@ def _delays(found: Backtest) -> Html:
             groups.setdefault((one.tenant, one.area), []).append(point)
     chosen = sorted(groups, key=lambda key: (key[1] is not None, wanted.get(key[1] or "", 0), key))
     if not chosen:
-        return element("p", "None of them was found.")
+        return element("p", "No injected incident was found.")
     figures = []
     for first in range(0, min(len(chosen), MOST_CURVES * MOST_DELAYS), MOST_CURVES):
         keys = chosen[first : first + MOST_CURVES]

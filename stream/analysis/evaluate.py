@@ -1,4 +1,4 @@
-"""Running the evaluation: processes, progress, sizes. What is measured: `detectors.evaluation`."""
+"""Runner of `detectors.evaluation`: sizes, jobs and processes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -46,33 +46,33 @@ PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards", "steady", "r
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is played."""
+    """How much is simulated."""
 
     incident_seeds: int = 30
     per_class: int = 7
-    """Incidents of each class on each seed."""
+    """Incidents of each class per seed."""
     shifts: int = 7
-    """Level shifts on each seed: each takes 18 days."""
+    """Level shifts per seed; each takes 18 days."""
     warm_weeks: int = 8
     weeks: int = 6
     healthy_seeds: int = 20
     healthy_weeks: int = 26
     cells: tuple[tuple[int, float], ...] = ((10, 60.0), (50, 20.0))
-    """Areas of a tenant, and the rate of the busiest."""
+    """Number of areas of a tenant, and tickets per hour of the busiest one."""
     budgets: tuple[float, ...] = (0.2, 1.0, 5.0)
     guard_seeds: int = 20
     guard_weeks: int = 3
     per_guard: int = 10
-    """Of each guard on each seed; new tenants a fifth of it."""
+    """Benign events of each guard per seed; a fifth of that for new tenants."""
     spikes: int = 15
-    """Real ones with a noisy customer, on each seed."""
+    """Real spikes beside a noisy customer, per seed."""
     steady_seeds: int = 6
     steady_weeks: int = 32
     steady_rates: tuple[float, ...] = RATES
     steady_days: float = 5.0
-    """Between the incidents that branch off."""
+    """Days between the injected incidents."""
     surveillance: bool = True
-    """Whether R's methods are rivals too: two minutes more for each company."""
+    """Whether methods of R are compared too, which takes two more minutes per company."""
     first_seed: int = 1
 
 
@@ -116,7 +116,7 @@ REDUCED: Final = Size(
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One piece of work for one process."""
+    """A unit of work for one process."""
 
     part: Part
     spec: Spec
@@ -127,7 +127,7 @@ class Job:
 
     @property
     def cost(self) -> float:
-        """About how many millions of tickets go through the step."""
+        """Return roughly how many million tickets the job processes."""
         spec, size = self.spec, self.size
         if self.steady is not None:
             weeks = size.steady_seeds * (WARM_WEEKS + 1.5 * size.steady_weeks)
@@ -143,7 +143,7 @@ class Job:
 
 @dataclass
 class Results:
-    """All that was measured with one configuration."""
+    """All measurements under one configuration."""
 
     travelled: list[CompanyRun] = field(default_factory=list)
     healthy: list[Healthy] = field(default_factory=list)
@@ -153,13 +153,13 @@ class Results:
     seconds: float = 0.0
 
     def record(self) -> Recorded:
-        """The figures that a later run is held against."""
+        """Return the figures with which a later run is compared."""
         played = [one for each in self.travelled for one in each.played]
         healthy = [*self.healthy, *(each.healthy for each in self.travelled)]
         return record(played, healthy, self.patrolled)
 
     def tables(self) -> list[Table]:
-        """What there is to show."""
+        """Return the tables of all parts that were run."""
         found = []
         if self.healthy:
             found.append(healthy_table(self.healthy))
@@ -184,7 +184,7 @@ class Results:
 def jobs_for(
     settings: Settings, size: Size, parts: Sequence[Part], kinds: Sequence[str] = KINDS
 ) -> list[Job]:
-    """The work, dearest first, so that no process is left with a long one at the end."""
+    """Return the jobs, the most expensive first, so that no process is left with a long one."""
     seeds = range(
         size.first_seed,
         size.first_seed + max(size.incident_seeds, size.healthy_seeds, size.guard_seeds),
@@ -222,7 +222,7 @@ Found = CompanyRun | Comparison | BenignRun | SteadyCell | list[Healthy]
 
 
 def work(job: Job) -> Found:
-    """Do one job; in whatever process."""
+    """Run one job, in any process."""
     size = job.size
     if job.part == "healthy":
         budgets = [
@@ -260,21 +260,27 @@ def work(job: Job) -> Found:
 
 
 def run(
-    jobs: Sequence[Job], processes: int, tell: Callable[[float], None] = lambda _: None
+    jobs: Sequence[Job], processes: int, report_progress: Callable[[float], None] = lambda _: None
 ) -> Results:
-    """Do all *jobs*; *tell* hears the cost of each that is done. The order leaves no trace."""
+    """Run all jobs; the results do not depend on the number of processes.
+
+    Args:
+        jobs: The jobs.
+        processes: Number of processes.
+        report_progress: Called with the cost of each finished job.
+    """
     begin = time.perf_counter()
     results = Results()
     done: list[tuple[int, Found]] = []
     if processes == 1:
         for place, job in enumerate(jobs):
             done.append((place, work(job)))
-            tell(job.cost)
+            report_progress(job.cost)
     else:
         with get_context("spawn").Pool(processes) as pool:
             for place, found in pool.imap_unordered(_numbered, list(enumerate(jobs))):
                 done.append((place, found))
-                tell(jobs[place].cost)
+                report_progress(jobs[place].cost)
     for _, found in sorted(done, key=lambda one: one[0]):
         if isinstance(found, CompanyRun):
             results.travelled.append(found)
@@ -298,13 +304,13 @@ def _numbered(job: tuple[int, Job]) -> tuple[int, Found]:
 def _job(
     part: Part, spec: Spec, settings: Settings, size: Size, kinds: tuple[str, ...] = KINDS
 ) -> Job:
-    """With the settings that the operator of such a company would have: its zone, its holidays."""
+    """Return a job with the time zone and the holidays of its company."""
     own = msgspec.structs.replace(settings, timezone=spec.timezone, country=spec.country)
     return Job(part=part, spec=spec, settings=own, size=size, kinds=kinds)
 
 
 def _one_a_quarter(settings: Settings) -> Settings:
-    """One false page a quarter for one series; an ended episode is over: each page is its own."""
+    """Return settings with one false page per quarter for one series, and without reopening."""
     return msgspec.structs.replace(
         settings,
         false_pages_per_week=1.0 / QUARTER_WEEKS,

@@ -1,4 +1,4 @@
-"""``spikewatch explain``: a decision made again, held against the one that was stored."""
+"""``spikewatch explain``: repeat a decision and compare it with the stored one."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,19 +21,19 @@ from stream.escalations.plain_text import clock, headline, rounded
 
 @dataclass
 class Explained:
-    """An episode made again."""
+    """A repeated decision."""
 
     event: EscalationEvent
-    """The one that is explained."""
+    """The event that is explained."""
     decision: Decision
     found: list[EscalationEvent]
-    """All events of the episode that came again."""
+    """All events of the episode that the repetition produced."""
     wrong: list[str] = field(default_factory=list)
-    """What differs from what was stored, in sentences."""
+    """Differences from the stored events, in sentences."""
     compared: int = 0
-    """Events that are the same, byte for byte."""
+    """Number of events that are equal byte for byte."""
     source: str = ""
-    """Where the stored event's headers say that it comes from; empty: not known."""
+    """Topic, partition and offset that the stored event's headers name; empty: not known."""
 
 
 def explain(
@@ -44,18 +44,18 @@ def explain(
     stored: Sequence[EscalationEvent] | None = None,
     number: int = 0,
 ) -> Explained:
-    """Decide again what the *log* led to, up to the last event of *episode*.
+    """Repeat the decisions of a log, up to the last event of an episode.
 
     Args:
-        log: All that came in.
-        settings: That are in force now; the config hash says whether they decided then.
-        episode: Its id, or the first digits.
-        sequence: Which of its events to explain.
-        stored: Its events as they were written; None: there is nothing to compare with.
-        number: Of the partition.
+        log: All signals, in order.
+        settings: The settings in force now; the config hash shows whether they have changed.
+        episode: Id of the episode, or its first digits.
+        sequence: Number of the event to explain.
+        stored: Events of the episode as they were written; None: compare with nothing.
+        number: Number of the partition.
 
     Raises:
-        UserError: The event did not come again; with what is known of why.
+        UserError: The repetition did not produce the event; the text says why, if known.
     """
     found: dict[int, tuple[EscalationEvent, Decision]] = {}
     last = max((event.data.sequence for event in stored or ()), default=0)
@@ -69,13 +69,13 @@ def explain(
         if stored and event.data.sequence >= last:
             break
     if sequence not in found:
-        raise UserError(_did_not_come(episode, sequence, found, stored, settings))
+        raise UserError(_not_repeated(episode, sequence, found, stored, settings))
     event, decision = found[sequence]
     answer = Explained(event, decision, [one for one, _ in found.values()])
     for before in stored or ():
         again = found.get(before.data.sequence)
         if again is None:
-            answer.wrong.append(f"#{before.data.sequence} {before.transition} did not come again")
+            answer.wrong.append(f"#{before.data.sequence} {before.transition} was not repeated")
         elif write_escalation(before) == write_escalation(again[0]):
             answer.compared += 1
         else:
@@ -83,41 +83,39 @@ def explain(
     return answer
 
 
-def _did_not_come(
+def _not_repeated(
     episode: str,
     sequence: int,
     found: dict[int, tuple[EscalationEvent, Decision]],
     stored: Sequence[EscalationEvent] | None,
     settings: Settings,
 ) -> str:
-    said = f"event #{sequence} of episode {episode[:12]} did not come again"
+    text = f"event #{sequence} of episode {episode[:12]} was not repeated"
     if found:
         numbers = ", ".join(str(number) for number in sorted(found))
-        return f"{said}; those that did are {numbers}: choose one with --sequence"
+        return f"{text}; those that were are {numbers}: choose one with --sequence"
     then = {event.data.config_hash for event in stored or ()} - {settings.config_hash}
     if then:
         return (
-            f"{said}: it was decided under config hash {', '.join(sorted(then))}, in force is "
-            f"{settings.config_hash}; give the configuration of then with --config"
+            f"{text}: it was decided under config hash {', '.join(sorted(then))}, now it is "
+            f"{settings.config_hash}; give the earlier configuration with --config"
         )
-    return (
-        f"{said}: the log does not reach back to the tenant's first ticket, or is of other tickets"
-    )
+    return f"{text}: the log does not reach back to the tenant's first ticket, or has other tickets"
 
 
 def _differ(stored: EscalationEvent, found: EscalationEvent) -> Iterator[str]:
     where = f"#{stored.data.sequence} {stored.transition}"
     if stored.data.config_hash != found.data.config_hash:
         yield (
-            f"{where}: decided under config hash {stored.data.config_hash}, made again under "
-            f"{found.data.config_hash}: give the configuration of then with --config"
+            f"{where}: decided under config hash {stored.data.config_hash}, repeated under "
+            f"{found.data.config_hash}: give the earlier configuration with --config"
         )
     for path, one, other in differences(stored, found):
-        yield f"{where}: {path} was {one!r}, is {other!r} when made again"
+        yield f"{where}: {path} was {one!r}, is {other!r} when repeated"
 
 
 def as_json(answer: Explained) -> dict[str, Any]:
-    """Everything, for programs; an infinite bar is null."""
+    """Return all of it as JSON values; an infinite threshold (``bar``) is null."""
     decision = msgspec.to_builtins(answer.decision)
     limit = answer.decision.limit
     decision["limit"] = limit._asdict() if limit is not None else None
@@ -136,7 +134,7 @@ def as_json(answer: Explained) -> dict[str, Any]:
 
 
 def as_text(answer: Explained) -> Iterator[str]:
-    """What a person reads."""
+    """Yield the explanation, line by line."""
     event, decision = answer.event, answer.decision
     data = event.data
     yield f"{_clock(decision.at)}  {headline(event)}"
@@ -146,7 +144,7 @@ def as_text(answer: Explained) -> Iterator[str]:
         f"config hash {decision.config_hash}"
     )
     yield f"  decided by {decision.decided_by}; its window begins at " + (
-        decision.begins_at or "a ticket that is not remembered"
+        decision.begins_at or "a ticket that is no longer in memory"
     )
     if answer.source:
         agrees = "as" if answer.source == decision.decided_by else "NOT as"
@@ -162,15 +160,15 @@ def as_text(answer: Explained) -> Iterator[str]:
     )
     if data.budget is not None:
         yield (
-            f"  budget: {rounded(data.budget.per_week)} a week; to this series "
-            f"{rounded(data.budget.allowed)}, expected {rounded(data.budget.expected)}; pages a "
-            f"week {rounded(data.budget.pages)}, called false {rounded(data.budget.false_pages)}"
+            f"  budget: {rounded(data.budget.per_week)} false pages per week; of this series "
+            f"{rounded(data.budget.allowed)}, expected {rounded(data.budget.expected)}; pages per "
+            f"week {rounded(data.budget.pages)}, false alarms {rounded(data.budget.false_pages)}"
         )
-    held = [guard for guard in decision.guards if guard.held]
-    yield f"  guards that held: {', '.join(guard.name for guard in held) or 'none'}"
+    suppressing = [guard for guard in decision.guards if guard.held]
+    yield f"  guards that suppressed it: {', '.join(guard.name for guard in suppressing) or 'none'}"
     for guard in decision.guards:
         if guard.why:
-            yield f"    {guard.name}: {guard.why}" + (" (held)" if guard.held else "")
+            yield f"    {guard.name}: {guard.why}" + (" (suppressed it)" if guard.held else "")
     others = [guard.name for guard in decision.guards if not guard.held and not guard.why]
     yield f"    did not apply: {', '.join(others)}"
     yield from _comparison(answer)
@@ -178,40 +176,43 @@ def as_text(answer: Explained) -> Iterator[str]:
 
 def _comparison(answer: Explained) -> Iterator[str]:
     if answer.wrong:
-        yield f"  NOT the same decision as was stored ({answer.compared} events are the same):"
+        yield f"  NOT the stored decision ({answer.compared} events are equal):"
         yield from (f"    {line}" for line in answer.wrong)
     elif answer.compared:
         yield f"  the same decision: {answer.compared} of {answer.compared} events, byte for byte"
     else:
-        yield "  not compared: name what was written with --events"
+        yield "  not compared: give the stored events with --events"
 
 
 def _expected(decision: Decision) -> Iterator[str]:
     known = decision.expectation
     yield (
-        f"  baseline: {known.rate:.4g} an hour = level {known.level:.4g} x season of this hour "
-        f"{known.season:.3f}; rests on {known.weeks:.1f} weeks, {known.rests_on:.4g} tickets"
+        f"  baseline: {known.rate:.4g} per hour = level {known.level:.4g} x seasonality of this "
+        f"hour {known.season:.3f}; based on {known.weeks:.1f} weeks, {known.rests_on:.4g} tickets"
     )
     yield (
-        f"    scatter: hours {known.hour_dispersion:.4f}, days {known.day_dispersion:.4f}, not "
-        f"known {known.ignorance:.4f} (relative variances)"
+        f"    dispersion: hours {known.hour_dispersion:.4f}, days {known.day_dispersion:.4f}, "
+        f"rate uncertainty {known.ignorance:.4f} (relative variances)"
     )
 
 
 def _score(decision: Decision) -> Iterator[str]:
     if math.isinf(decision.bar):
-        yield "  no limit was asked: an update, or an end, of what runs"
+        yield "  no threshold applies: this is an update, or the end, of an open episode"
         return
-    yield f"  score {decision.score:.4f} against {decision.bar:.4f}"
+    yield f"  score {decision.score:.4f}, threshold {decision.bar:.4f}"
     if decision.members:
-        yield f"    of {len(decision.members)} windows, by the multiple of the rate they look for:"
+        yield (
+            f"    of {len(decision.members)} windows, by the multiple of the rate that each looks "
+            "for:"
+        )
     for member in decision.members:
         yield f"    {_member(member)}"
 
 
 def _member(member: WindowShare) -> str:
     return (
-        f"x{member.multiple:g} since {_clock(member.since)}: {member.observed:.4g} came, "
+        f"x{member.multiple:g} since {_clock(member.since)}: {member.observed:.4g} observed, "
         f"{member.expected:.4g} expected, log ratio {member.log_ratio:.3f}, hours of starts "
         f"{member.hours_of_starts:.3g}, {100.0 * member.share:.1f}% of the sum"
     )
@@ -222,15 +223,16 @@ def _limit(decision: Decision) -> Iterator[str]:
     if limit is None:
         return
     yield (
-        f"  limit {limit.limit:.4f} = {limit.reach:.4f} for {limit.allowed:.4g} false pages a week "
-        f"+ {limit.by_pages:.4f} by its pages + {limit.by_verdicts:.4f} by verdicts, 0.5 at least"
+        f"  threshold {limit.limit:.4f} = {limit.reach:.4f} for {limit.allowed:.4g} false pages "
+        f"per week + {limit.by_pages:.4f} for its pages + {limit.by_verdicts:.4f} for verdicts; "
+        "at least 0.5"
     )
     yield (
-        f"    its score passes 0 {limit.per_week:.3f} times a week (nu), by {limit.excess:.3f} on "
-        f"average (beta), shape {limit.shape:.3f} (xi)"
+        f"    its score exceeds 0 {limit.per_week:.3f} times per week (nu), by {limit.excess:.3f} "
+        f"on average (beta), shape {limit.shape:.3f} (xi)"
     )
     if decision.bar > limit.limit:
-        yield f"    raised to {decision.bar:.4f}: its like was called false"
+        yield f"    raised to {decision.bar:.4f}, because similar episodes were false alarms"
 
 
 def _clock(at: float) -> str:

@@ -1,8 +1,8 @@
-"""The other shell around the same core: tickets in a file in, escalations in a file out, no Kafka.
+"""Replay of a file of tickets through the production step, without Kafka.
 
-Time is taken from the tickets. The same input and ``--until`` give the same bytes; the same tickets
-sent in simulated mode give the same escalations. Nothing later in the file enters a decision.
-Memory does not grow with the file.
+Time is taken from the tickets. The same input and ``--until`` give the same bytes, and the same
+tickets sent in simulated mode give the same escalations. A decision depends on nothing later in the
+file. Memory does not grow with the file.
 """
 
 from collections import Counter, deque
@@ -19,7 +19,7 @@ from schemas.signals import HistoryEnd, Mode, Tick, Verdict
 
 
 class Replay:
-    """One run over tickets.
+    """One replay of tickets.
 
     Example:
         >>> replay = Replay(Settings())
@@ -38,27 +38,27 @@ class Replay:
         verdicts: Iterable[Verdict] = (),
         lines: BacktestTimelines | None = None,
     ) -> None:
-        """Start with nothing known.
+        """Start with empty state.
 
         Args:
-            settings: How to decide.
-            until: A ticket created later (seconds since 1970) is rejected as ``future``.
-            max_bytes: A longer ticket is rejected unread.
-            verdicts: What people answered, in order; each is fed before the first later ticket.
-            lines: Follows some areas.
+            settings: Settings of the step.
+            until: Tickets created later (seconds since 1970) are rejected as ``future``.
+            max_bytes: Longer tickets are rejected unread.
+            verdicts: Verdicts in order of time; each takes effect before the first later ticket.
+            lines: Collects the timelines of some areas.
         """
         self.counts: Counter[str] = Counter()
-        """Tickets by what became of them; rejected ones as ``dead``."""
+        """Number of tickets by outcome; rejected ones as ``dead``."""
         self._partition = Partition(0, owner=0, settings=settings)
         self._until, self._max_bytes = until, max_bytes
         self._settings, self._lines = settings, lines
         self._verdicts = deque(verdicts)
 
     def take(self, line: bytes, mode: Mode = "simulated") -> list[EscalationEvent]:
-        """One ticket event.
+        """Process one ticket event and return its escalations.
 
         Raises:
-            Rejected: It cannot be taken in; the next one can.
+            Rejected: The ticket is invalid; the replay can go on with the next one.
         """
         try:
             if len(line) > self._max_bytes:
@@ -81,7 +81,7 @@ class Replay:
         return done.escalations
 
     def end_history(self) -> list[EscalationEvent]:
-        """What came so far was history: from here on it pages."""
+        """End the history: tickets from here on can page."""
         return [
             event
             for tenant in sorted(self._partition.tenants)
@@ -89,7 +89,7 @@ class Replay:
         ]
 
     def finish(self) -> list[EscalationEvent]:
-        """Move every tenant's clock to the end, where one was given."""
+        """Move every tenant's clock to the end of the replay, if one was given."""
         while self._verdicts:
             self._partition.take(self._verdicts.popleft())
         if self._lines:
@@ -111,9 +111,15 @@ def replay_lines(
     bury: Callable[[DeadLetter], None],
     mode: Mode = "simulated",
 ) -> None:
-    """Take all *lines* (with their numbers) of the file *name*.
+    """Process all lines of a file.
 
-    Escalations go to *write*, what is rejected to *bury*.
+    Args:
+        replay: The replay.
+        lines: Numbered lines.
+        name: Name of the file, for dead letters.
+        write: Called with each escalation.
+        bury: Called with each dead letter.
+        mode: Mode of the tickets.
     """
     for number, line in lines:
         try:
@@ -124,7 +130,7 @@ def replay_lines(
 
 
 def to_file(file: BinaryIO) -> Callable[[EscalationEvent], None]:
-    """Write events to *file*, one a line, exactly as on the topic."""
+    """Return a function that writes events to a file, one per line, exactly as on the topic."""
 
     def write(event: EscalationEvent) -> None:
         file.write(write_escalation(event) + b"\n")
@@ -135,7 +141,7 @@ def to_file(file: BinaryIO) -> Callable[[EscalationEvent], None]:
 def dead_to_file(
     file: BinaryIO | None, counts: Counter[DeadReason]
 ) -> Callable[[DeadLetter], None]:
-    """Count dead letters by reason, and write them to *file*, one a line, where there is one."""
+    """Return a function that counts dead letters by reason and writes them to a file, if any."""
 
     def bury(letter: DeadLetter) -> None:
         counts[letter.reason] += 1

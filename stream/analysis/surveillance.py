@@ -1,4 +1,4 @@
-"""Methods of the R package surveillance as rivals, where R and the package are installed.
+"""Comparison with the methods of the R package surveillance, if it is installed.
 
 EARS C1 and C2 and Farrington flexible look at the last 24 hours, as if a day ended with each hour;
 glrnb at hourly counts under a season learned before. What they are given, and give, is described in
@@ -33,11 +33,11 @@ ABSENT: Final = (
 )
 
 Scores = dict[str, dict[str, dict[int, float]]]
-"""By method, by area, by how many hours of the trunk had passed."""
+"""Key: method, area, and hours since the start of the run."""
 
 
 def available() -> bool:
-    """Whether R and the package are there."""
+    """Return whether R and the package are installed."""
     program = shutil.which("Rscript")
     if program is None:
         return False
@@ -46,7 +46,7 @@ def available() -> bool:
 
 
 def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
-    """*contested* with the methods of R as further rivals; without its counts."""
+    """Return a comparison with the methods of R added and its counts removed."""
     lines = [
         f"T\t{area}\t{warm_weeks * HOURS_PER_WEEK}\t{_counts(counts)}"
         for area, counts in contested.counts.items()
@@ -56,7 +56,7 @@ def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
         for area, counts in one.counts.items():
             lines.append(f"B\t{number}\t{area}\t{first}\t{_counts(counts)}")
     program = shutil.which("Rscript") or "Rscript"
-    told = subprocess.run(
+    completed = subprocess.run(
         [program, str(SCRIPT)],
         input="\n".join(lines) + "\n",
         capture_output=True,
@@ -65,7 +65,7 @@ def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
     ).stdout
     trunks: Scores = defaultdict(lambda: defaultdict(dict))
     branches: dict[int, Scores] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
-    for line in told.splitlines():
+    for line in completed.splitlines():
         kind, *names, method, hour, score = line.split("\t")
         if kind == "T":
             trunks[method][names[0]][int(hour)] = float(score)
@@ -92,7 +92,7 @@ def _peaks(scores: dict[str, dict[int, float]], warm_weeks: int, weeks: int) -> 
 
 
 def _met(one: IncidentOutcome, trunks: Scores, branch: Scores, spec: Spec) -> IncidentOutcome:
-    """One incident with what R says of it."""
+    """Return an incident with the results of the methods of R."""
     before, highs = list(one.before), list(one.highs)
     first = int(one.start // SECONDS_PER_HOUR) - spec.first_hour
     for method in METHODS:

@@ -1,4 +1,4 @@
-"""Timelines as charts: what the collector of a backtest saw, for `stream.charts.vega`."""
+"""Charts of the timelines that a backtest or a replay has collected."""
 
 import re
 from collections.abc import Sequence
@@ -15,16 +15,19 @@ from stream.charts.vega import Moment, Span, png, svg, timeline
 from stream.errors import UserError
 
 SUFFIXES: Final = (".svg", ".png")
-SHOWN_LIMITS: Final = 4.0
-"""Scores above so many times the highest limit are drawn as that."""
+SHOWN_THRESHOLDS: Final = 4.0
+"""Higher scores are drawn at this multiple of the highest threshold."""
 MOST_SPANS: Final = 60
-"""Episodes and labels that are marked in one chart, the last ones."""
+"""Episodes and known incidents that are marked in one chart: the last ones."""
 
 
 def moments(stretches: Sequence[BacktestBucket]) -> list[Moment]:
-    """Of one area, per hour; the score from 0 up to some limits, or a spike would hide the rest."""
+    """Return the moments of one area.
+
+    The score is cut off at a few thresholds, since a spike would otherwise hide the rest.
+    """
     found = []
-    highest = SHOWN_LIMITS * max((one.limit or 0.0 for one in stretches), default=0.0)
+    highest = SHOWN_THRESHOLDS * max((one.limit or 0.0 for one in stretches), default=0.0)
     for one, (low, high) in zip(stretches, bands(list(stretches)), strict=True):
         hours = one.seconds / SECONDS_PER_HOUR
         found.append(
@@ -36,7 +39,7 @@ def moments(stretches: Sequence[BacktestBucket]) -> list[Moment]:
                 low=round(low / hours, 3),
                 high=round(high / hours, 3),
                 score=round(min(max(one.score, 0.0), highest or one.score), 2),
-                limit=None if one.limit is None else round(one.limit, 2),
+                threshold=None if one.limit is None else round(one.limit, 2),
             )
         )
     return found
@@ -45,7 +48,7 @@ def moments(stretches: Sequence[BacktestBucket]) -> list[Moment]:
 def spans(
     runs: Sequence[PagedEpisode], labels: Sequence[Label], tenant: str, area: str
 ) -> list[Span]:
-    """What to mark in the timeline of *area*: its episodes, and known incidents."""
+    """Return the stretches to mark for an area: its episodes, and known incidents."""
     found = [
         Span(run.opened, run.ended, "all" if run.area is None else _sliced(run))
         for run in runs
@@ -54,7 +57,7 @@ def spans(
     for label in labels:
         if label.tenant in ("", tenant) and label.area in (None, area):
             paged = any(label.fits(run) is not None for run in runs)
-            # Beside the word on its page there is no room for another.
+            # The label of the page is at the same place: there is no room for two.
             found.append(Span(label.start, label.end, "" if paged else "known", "label"))
     return sorted(found, key=lambda one: one.begin)[-MOST_SPANS:]
 
@@ -62,46 +65,51 @@ def spans(
 def chart(
     stretches: Sequence[BacktestBucket], marked: Sequence[Span], zone: str, width: int = 720
 ) -> dict[str, Any]:
-    """The timeline of one area, as `stream.charts.vega` takes it."""
+    """Return the chart of one area's timeline."""
     return timeline(moments(stretches), marked, zone=zone, width=width, height=160)
 
 
 class Plot:
-    """One area's time in a file, collected while a replay runs."""
+    """The timeline of one area, collected while a replay runs and drawn into a file."""
 
     def __init__(self, named: str, path: Path) -> None:
         """Follow the area *named* ("area", or "tenant/area"), and write to *path*.
 
         Raises:
-            UserError: *path* is neither .svg nor .png.
+            UserError: *path* does not end in .svg or .png.
         """
         if path.suffix.lower() not in SUFFIXES:
-            raise UserError(f"{path}: a plot is written as .svg or .png; name it so")
+            raise UserError(f"{path}: the name of a plot must end in .svg or .png")
         tenant, _, area = named.rpartition("/")
         self._named, self._path = named, path
-        self._diary = PageLog()
+        self._page_log = PageLog()
         self.lines = BacktestTimelines([(tenant, area_name(area))])
 
     def hear(self, event: EscalationEvent) -> None:
-        """Take in an escalation."""
-        self._diary.hear((event,))
+        """Add an escalation."""
+        self._page_log.hear((event,))
 
     def write(self, zone: str) -> None:
-        """Write the file, its axis in *zone*.
+        """Write the file.
+
+        Args:
+            zone: IANA zone of the time axis.
 
         Raises:
-            UserError: There is no such area, or there are several; or the file cannot be written.
+            UserError: There is no such area, there are several, or the file cannot be written.
         """
         found = self.lines.stretches
         if not found:
             raise UserError(
-                f"--plot {self._named}: no ticket of such an area, or less than an hour"
+                f"--plot {self._named}: no ticket of such an area, or less than an hour of them"
             )
         if len(found) > 1:
             names = ", ".join(f"{tenant}/{area}" for tenant, area in sorted(found)[:8])
-            raise UserError(f"--plot {self._named}: several tenants have it; say which: {names}")
+            raise UserError(
+                f"--plot {self._named}: several tenants have this area; name one of: {names}"
+            )
         [((tenant, area), stretches)] = found.items()
-        drawn = chart(stretches, spans(self._diary.runs, (), tenant, area), zone)
+        drawn = chart(stretches, spans(self._page_log.runs, (), tenant, area), zone)
         try:
             if self._path.suffix.lower() == ".svg":
                 self._path.write_text(svg(drawn), encoding="utf-8")
@@ -112,9 +120,10 @@ class Plot:
 
 
 def slim(drawn: str) -> str:
-    """An SVG of `stream.charts.vega` at a third of its size: one path of bars, without words.
+    """Return an SVG of `stream.charts.vega` at a third of its size.
 
-    It is to stand in a figure that says in words what it shows.
+    Bars become one path, and descriptions for screen readers are removed: the figure around the
+    chart has to describe it.
     """
     drawn = _NEEDLESS.sub("", drawn)
     drawn = _DIGITS.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), drawn)

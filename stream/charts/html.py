@@ -1,27 +1,27 @@
-"""HTML as a tree of calls: every text and attribute is escaped, unless it is HTML already."""
+"""HTML written as a tree of calls; text and attributes that are not HTML already are escaped."""
 
 import html
 from collections.abc import Iterable
 
 
 class Html(str):
-    """Text that is HTML: what `element` made, or a chart of our own."""
+    """Text that is HTML: a result of `element`, or a chart."""
 
 
 def element(name: str, *children: "str | Html", **attributes: str) -> Html:
-    """One element around *children*; a trailing ``_`` in the name of an attribute is dropped.
+    """Return an element with its children; a trailing ``_`` of an attribute's name is dropped.
 
     Example:
         >>> element("p", "1 < 2", element("b", "&"), class_="a")
         '<p class="a">1 &lt; 2<b>&amp;</b></p>'
     """
-    told = "".join(
+    written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
         for key, value in attributes.items()
     )
-    return Html(f"<{name}{told}>{join(children)}</{name}>")
+    return Html(f"<{name}{written}>{join(children)}</{name}>")
 
 
 def join(parts: "Iterable[str | Html]") -> Html:
-    """*parts* one after the other, escaped where they are plain text."""
+    """Return the parts as one HTML text; plain text is escaped."""
     return Html("".join(part if isinstance(part, Html) else html.escape(part) for part in parts))

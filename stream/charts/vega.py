@@ -1,7 +1,8 @@
-"""Charts: the timeline of one area, and curves; for the page and for reports.
+"""Charts of an area's timeline and of curves, for reports and `replay --plot`.
 
-Drawn by Vega-Lite through vl-convert, without a browser and without a request to any host: SVG that
-stands by itself, or PNG. Colours are those of Okabe and Ito, which the colour-blind tell apart.
+Vega-Lite draws them through vl-convert, without a browser and without a request to any host, as
+self-contained SVG or as PNG. The colours are those of Okabe and Ito, which colour-blind people can
+tell apart.
 
 Source: Vega-Lite documentation, "View composition" and "Config"; M. Okabe, K. Ito, "Color Universal
 Design", 2008.
@@ -18,40 +19,42 @@ Theme = Literal["light", "dark"]
 VEGALITE: Final = "6.1"
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
+BAND: Final = "#F0C66B"
+"""Of the normal range: a lighter orange than that of the expected line."""
 INK: Final[dict[Theme, str]] = {"light": "#1f2328", "dark": "#e6edf3"}
 FAINT: Final[dict[Theme, str]] = {"light": "#d0d7de", "dark": "#30363d"}
 OBSERVED: Final[dict[Theme, str]] = {"light": BLUE, "dark": "#56B4E9"}
 PNG_SCALE: Final = 2.0
+LABEL_HEIGHT: Final = 14
+"""Of the strip above a plot, in pixels."""
 CLOCK: Final = (
     "utcFormat(datum.value,"
     " utchours(datum.value) || utcminutes(datum.value) ? '%H:%M' : '%a %d %b')"
 )
-"""A tick of the time axis: the time, and the day at midnight."""
+"""Label of a tick of the time axis: the time, or the day at midnight."""
 
 
 class Moment(NamedTuple):
-    """What is known of one stretch of an area's time."""
+    """One stretch of an area's time; counts are customer-equivalents per hour."""
 
     at: float
     """Its beginning, seconds since 1970."""
     seconds: float
-    """Its length; counts below are per hour, so that stretches of all lengths compare."""
+    """Its length; since counts are per hour, stretches of all lengths compare."""
     observed: float
-    """Customer-equivalents an hour that came."""
     expected: float
-    """Customer-equivalents an hour that were due."""
     low: float
-    """What 99 of 100 usual stretches reach ..."""
+    """Lower end of the normal range: 99 of 100 normal stretches are above it."""
     high: float
-    """... and stay below, an hour."""
+    """Upper end of the normal range: 99 of 100 normal stretches are below it."""
     score: float | None = None
-    """Highest score in it; None: not known."""
-    limit: float | None = None
-    """What the score has to reach to page."""
+    """Highest score within the stretch; None: not known."""
+    threshold: float | None = None
+    """Score from which the area pages."""
 
 
 class Span(NamedTuple):
-    """A stretch to mark, with a word on it: an episode, or an incident of a label."""
+    """A stretch to mark, with a label above it: an episode, or a known incident."""
 
     begin: float
     end: float
@@ -60,7 +63,7 @@ class Span(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One line of a chart of curves: its name, and its points."""
+    """One named line of a chart of curves."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -75,16 +78,19 @@ def timeline(
     width: int = 720,
     height: int = 200,
 ) -> dict[str, Any]:
-    """One area: what came against the band of what is usual, and below its score against its limit.
+    """Return the chart of one area: tickets per hour, and below them the score.
+
+    The labels of marked stretches have a strip of their own above the plot, so that they cover no
+    bar.
 
     Args:
         moments: In order; gaps are left empty.
-        spans: What to mark.
-        zone: IANA zone of the axis. Vega-Lite draws UTC or the machine's own, so times are moved;
-            an hour that a zone has twice is drawn over itself.
+        spans: Stretches to mark.
+        zone: IANA zone of the axis. Vega-Lite draws UTC or the machine's own zone, so times are
+            moved; an hour that a zone has twice is drawn over itself.
         theme: For a light or a dark page.
-        width: Of the plot, in pixels.
-        height: Of the upper plot, in pixels.
+        width: Width of the plot, in pixels.
+        height: Height of the upper plot, in pixels.
 
     Returns:
         A Vega-Lite specification, for `svg` or `png`.
@@ -95,83 +101,113 @@ def timeline(
         True
     """
     moments = list(moments)
+    rows: list[dict[str, Any]] = [
+        {
+            **moment._asdict(),
+            "from": _wall(moment.at, zone),
+            "to": _wall(moment.at + moment.seconds, zone),
+        }
+        for moment in moments
+    ]
+    marked = _marked(moments, spans, zone)
+    views = []
+    if any(each["text"] for each in marked):
+        whole = {"from": rows[0]["from"], "to": rows[-1]["to"]}
+        views.append(_label_strip(marked, whole, theme, width))
+    views.append(_counts(marked, theme, width, height))
+    if any(moment.score is not None for moment in moments):
+        views.append(_scores(marked, theme, width, max(40, height // 3)))
+    resolve = {"scale": {"x": "shared", "color": "independent"}}
+    data = {"values": rows}
+    return _chart({"data": data, "vconcat": views, "spacing": 8, "resolve": resolve}, theme)
+
+
+def _marked(moments: Sequence[Moment], spans: Iterable[Span], zone: str) -> list[dict[str, Any]]:
+    """Return the rows of the stretches to mark, cut to the time that is drawn."""
     begin = moments[0].at if moments else 0.0
     end = moments[-1].at + moments[-1].seconds if moments else 0.0
-    rows = [
+    return [
         {
-            "from": _wall(one.at, zone),
-            "to": _wall(one.at + one.seconds, zone),
-            "observed": one.observed,
-            "expected": one.expected,
-            "low": one.low,
-            "high": one.high,
-            "score": one.score,
-            "limit": one.limit,
+            "from": _wall(max(span.begin, begin), zone),
+            "to": _wall(min(span.end, end), zone),
+            "text": span.text,
+            "kind": span.kind,
         }
-        for one in moments
+        for span in spans
+        if span.end >= begin and span.begin <= end
     ]
-    marked = [
+
+
+def _shades(marked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one layer of shaded stretches per kind."""
+    return [
         {
-            "from": _wall(max(one.begin, begin), zone),
-            "to": _wall(min(one.end, end), zone),
-            "text": one.text,
-            "kind": one.kind,
+            "data": {"values": [row for row in marked if row["kind"] == kind]},
+            "mark": {"type": "rect", "opacity": 0.18, "color": color},
+            "encoding": {"x": _time("from"), "x2": {"field": "to"}},
         }
-        for one in spans
-        if one.end >= begin and one.begin <= end
+        for kind, color in (("episode", VERMILION), ("label", GREEN))
     ]
-    shades: dict[str, Any] = {
-        "data": {"values": marked},
-        "mark": {"type": "rect", "opacity": 0.18},
-        "encoding": {
-            "x": _time("from"),
-            "x2": {"field": "to"},
-            "color": {
-                "field": "kind",
-                "scale": {"domain": ["episode", "label"], "range": [VERMILION, GREEN]},
-                "legend": None,
-            },
-        },
-    }
-    words: dict[str, Any] = {
-        "data": {"values": marked},
-        "mark": {"type": "text", "align": "left", "baseline": "top", "dx": 3, "y": 3,
-                 "limit": 200, "color": INK[theme]},
-        "encoding": {"x": _time("from"), "text": {"field": "text"}},
+
+
+def _label_strip(
+    marked: list[dict[str, Any]], whole: dict[str, float], theme: Theme, width: int
+) -> dict[str, Any]:
+    """Return the strip of labels, over the same time as the plot below it."""
+    x = _time("from")
+    x["axis"] = None
+    return {
+        "width": width,
+        "height": LABEL_HEIGHT,
+        "layer": [
+            {"data": {"values": [whole]}, "mark": {"type": "rect", "opacity": 0},
+             "encoding": {"x": x, "x2": {"field": "to"}}},
+            {"data": {"values": marked},
+             "mark": {"type": "text", "align": "left", "baseline": "middle", "limit": 200,
+                      "color": INK[theme]},
+             "encoding": {"x": x, "text": {"field": "text"}}},
+        ],
     }  # fmt: skip
-    upper = {
+
+
+def _counts(marked: list[dict[str, Any]], theme: Theme, width: int, height: int) -> dict[str, Any]:
+    """Return the upper plot: observed tickets as bars, expected as a line, the normal range."""
+    colors = {"observed": OBSERVED[theme], "expected": ORANGE, "normal range": BAND}
+    return {
         "width": width,
         "height": height,
         "layer": [
-            shades,
+            *_shades(marked),
             {
-                "mark": {"type": "rect", "color": OBSERVED[theme], "opacity": 0.8},
+                "mark": {"type": "rect", "opacity": 0.8},
                 "encoding": {"x": _time("from"), "x2": {"field": "to"},
                              "y": {"field": "observed", "type": "quantitative",
-                                   "title": "an hour: came, due, band"},
-                             "y2": {"datum": 0}},
+                                   "title": "tickets per hour"},
+                             "y2": {"datum": 0}, "color": _series("observed", colors)},
             },
             {
-                "mark": {"type": "area", "color": ORANGE, "opacity": 0.25,
-                         "interpolate": "step-after"},
+                "mark": {"type": "area", "opacity": 0.4, "interpolate": "step-after"},
                 "encoding": {"x": _time("from"),
                              "y": {"field": "low", "type": "quantitative"},
-                             "y2": {"field": "high"}},
+                             "y2": {"field": "high"}, "color": _series("normal range", colors)},
             },
-            _steps("expected", ORANGE),
-            words,
+            _steps("expected", colors),
         ],
     }  # fmt: skip
-    lower = {
+
+
+def _scores(marked: list[dict[str, Any]], theme: Theme, width: int, height: int) -> dict[str, Any]:
+    """Return the lower plot: the score, and dashed the threshold from which it pages."""
+    colors = {"score": INK[theme], "threshold": VERMILION}
+    return {
         "width": width,
-        "height": max(40, height // 3),
-        "layer": [shades, _steps("limit", VERMILION, dash=[2, 2]),
-                  _steps("score", INK[theme], title="score, limit")],
-    }  # fmt: skip
-    scored = any(one.score is not None for one in moments)
-    views = [upper, lower] if scored else [upper]
-    return _chart({"data": {"values": rows}, "vconcat": views, "spacing": 8,
-                   "resolve": {"scale": {"x": "shared"}}}, theme)  # fmt: skip
+        "height": height,
+        "layer": [
+            *_shades(marked),
+            _steps("threshold", colors, dash=[2, 2]),
+            _steps("score", colors, title="score"),
+        ],
+    }
 
 
 def curves(
@@ -185,17 +221,18 @@ def curves(
     width: int = 480,
     height: int = 240,
 ) -> dict[str, Any]:
-    """Lines over numbers, such as delay over the size of an incident.
+    """Return a chart of lines over numbers, such as delay over the size of an incident.
 
     Args:
-        lines: By name.
-        x: What the horizontal axis shows, with its unit.
-        y: The same of the vertical one.
+        lines: The lines, with their names for the legend.
+        x: Title of the horizontal axis, with its unit.
+        y: Title of the vertical axis, with its unit.
         theme: For a light or a dark page.
-        logarithmic: Whether the vertical axis is; values must be above 0 then.
-        marked: Where on the horizontal axis to draw a line, such as the setting in force.
-        width: Of the plot, in pixels.
-        height: The same.
+        logarithmic: Whether the vertical axis is logarithmic; values must then be above 0.
+        marked: Value of the horizontal axis at which to draw a vertical line, such as the setting
+            in force.
+        width: Width of the plot, in pixels.
+        height: Height of the plot, in pixels.
 
     Returns:
         A Vega-Lite specification, for `svg` or `png`.
@@ -227,12 +264,12 @@ def curves(
 
 
 def svg(chart: dict[str, Any]) -> str:
-    """The chart as an SVG element that asks no host for anything."""
+    """Return the chart as a self-contained SVG element."""
     return vl_convert.vegalite_to_svg(chart, vl_version=VEGALITE)
 
 
 def png(chart: dict[str, Any]) -> bytes:
-    """The chart as a picture."""
+    """Return the chart as a PNG."""
     return vl_convert.vegalite_to_png(chart, vl_version=VEGALITE, scale=PNG_SCALE)
 
 
@@ -249,20 +286,37 @@ def _chart(views: dict[str, Any], theme: Theme) -> dict[str, Any]:
     return {"$schema": SCHEMA, **views, "config": look}
 
 
-def _steps(field: str, color: str, *, dash: list[int] | None = None, title: str = "") -> Any:
-    """A line that stays level over each stretch."""
-    mark: dict[str, Any] = {
-        "type": "line",
-        "color": color,
-        "strokeWidth": 1.5,
-        "interpolate": "step-after",
+def _series(name: str, colors: dict[str, str]) -> dict[str, Any]:
+    """Return the colour of a series; all series of a plot share one legend.
+
+    Args:
+        name: The series.
+        colors: Colour of each series of the plot, in the order of the legend.
+    """
+    return {
+        "datum": name,
+        "scale": {"domain": list(colors), "range": list(colors.values())},
+        "legend": {
+            "title": None,
+            "orient": "bottom",
+            "direction": "horizontal",
+            "symbolType": "stroke",
+            "symbolStrokeWidth": 6,
+        },
     }
+
+
+def _steps(
+    field: str, colors: dict[str, str], *, dash: list[int] | None = None, title: str = ""
+) -> dict[str, Any]:
+    """Return a line that stays level over each stretch."""
+    mark: dict[str, Any] = {"type": "line", "strokeWidth": 1.5, "interpolate": "step-after"}
     if dash:
         mark["strokeDash"] = dash
     y: dict[str, Any] = {"field": field, "type": "quantitative"}
     if title:
         y["title"] = title
-    return {"mark": mark, "encoding": {"x": _time("from"), "y": y}}
+    return {"mark": mark, "encoding": {"x": _time("from"), "y": y, "color": _series(field, colors)}}
 
 
 def _time(field: str) -> dict[str, Any]:
@@ -281,6 +335,6 @@ def _time(field: str) -> dict[str, Any]:
 
 
 def _wall(at: float, zone: str) -> float:
-    """Milliseconds that read in UTC as a clock in *zone* reads then."""
+    """Return the milliseconds that read in UTC as a clock in *zone* reads at that time."""
     offset = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone)).utcoffset()
     return 1000.0 * (at + (offset.total_seconds() if offset else 0.0))

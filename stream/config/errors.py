@@ -1,7 +1,7 @@
-"""Finding every mistake of a configuration at once, and saying it so that it can be put right.
+"""Finds every mistake of a configuration at once and describes how to correct it.
 
-Works on any pydantic model whose fields are sections and whose sections hold plain keys. It never
-shows the value of a secret, nor that of an unknown key, which may be a secret with a typing error.
+It works on any pydantic model whose fields are sections and whose sections hold plain keys. It
+never shows the value of a secret, nor that of an unknown key, which may be a misspelt secret.
 """
 
 import difflib
@@ -14,6 +14,21 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from stream.errors import ConfigError
+
+__all__ = [
+    "MASK",
+    "ConfigError",
+    "Disagreement",
+    "Sources",
+    "allowed",
+    "disagree",
+    "find_mistakes",
+    "found",
+    "line_of",
+    "nearest",
+]
+
 MASK = "********"
 _SHOWN = 80
 _HEADER = re.compile(r"\s*\[+([^\]]+)\]")
@@ -21,27 +36,14 @@ _KEY = re.compile(r"\s*([\w.\"' -]+?)\s*=")
 _CROSS = "keys_disagree"
 
 
-class ConfigError(Exception):
-    """A configuration that cannot be used; its text has one mistake a line.
-
-    Attributes:
-        mistakes: the lines, each ``where: section.key: what is wrong and what is allowed``.
-    """
-
-    def __init__(self, mistakes: Iterable[str]) -> None:
-        """Keep the mistakes in the order in which they are to be read."""
-        self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(self.mistakes))
-
-
 @dataclass(frozen=True)
 class Disagreement:
-    """Keys that are right one by one and wrong together.
+    """Keys that are each valid, but not together.
 
     Attributes:
-        key: the one to blame, ``section.key``.
-        others: the rest of those that the rule reads, ``section.key`` too.
-        text: what is wrong and what to do.
+        key: The key to correct, ``section.key``.
+        others: The other keys that the rule reads, ``section.key``.
+        text: What is wrong and what to do.
     """
 
     key: str
@@ -62,7 +64,7 @@ def disagree(found: list[Disagreement]) -> None:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the keys of a merged configuration came from.
+    """Sources of the keys of a merged configuration.
 
     Attributes:
         path: the TOML file, if one was read.
@@ -75,7 +77,7 @@ class Sources:
     variables: Mapping[str, str]
 
     def where(self, key: str) -> str:
-        """The variable's name, else ``file:line``, else the file, else ``defaults``."""
+        """Return the variable that sets a key, else ``file:line``, the file, or ``defaults``."""
         if key in self.variables:
             return self.variables[key]
         if self.path is None:
@@ -85,9 +87,9 @@ class Sources:
 
 
 def line_of(text: str, key: str) -> int | None:
-    """The line (from 1) that sets ``section.key`` in a TOML text, else that of its section.
+    """Return the line (from 1) that sets ``section.key`` in TOML, else that of its section.
 
-    A plain search, good enough to lead the eye: it does not know multi-line strings.
+    This is a plain search that does not know multi-line strings.
     """
     section, table, fallback = key.partition(".")[0], "", None
     for number, line in enumerate(text.split("\n"), 1):
@@ -105,7 +107,7 @@ def line_of(text: str, key: str) -> int | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A sentence end for an unknown name: the one that was probably meant, else all there are."""
+    """Return the end of a sentence about an unknown name: the nearest name, else all names."""
     names = sorted(known)
     close = difflib.get_close_matches(word.lower(), names, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
@@ -114,16 +116,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def find_mistakes(
     model: type[BaseModel], data: Mapping[str, Any], sources: Sources, *, whole: bool = True
 ) -> list[str]:
-    """All mistakes in ``data``, each as one line.
+    """Return all mistakes in ``data``, each as one line.
 
-    pydantic looks at rules between keys only once every key is right by itself. So each wrong key
-    is noted, taken out and the rest looked at again; a rule that reads a key already noted says
-    nothing, since it would judge a default that nobody chose.
+    pydantic checks rules between keys only once every key is valid by itself. So each wrong key is
+    noted and removed, and the rest is validated again. A rule that reads a removed key is skipped,
+    because it would judge a default that nobody chose.
 
     Args:
         model: the model of sections to check against.
         data: the merged configuration, ``{section: {key: value}}``.
-        sources: where the keys came from.
+        sources: the sources of the keys.
         whole: False if a part of the configuration could not be read; then rules between keys are
             left out, for the missing key may be in that part.
 
@@ -151,7 +153,7 @@ def find_mistakes(
                     keys |= read
             else:
                 key = ".".join(str(part) for part in one["loc"][:2])
-                # One that was taken out is missing where it is required: said already.
+                # A required key that was removed is missing now; its mistake has been noted.
                 if key not in keys | noted:
                     lines.append(f"{sources.where(key)}: {key}: {_describe(model, one)}")
                 keys.add(key)
@@ -201,7 +203,7 @@ def _kind(value: object) -> str:
 
 
 def found(value: object) -> str:
-    """A value for a message: quoted, short, printable; before an ``@`` may be a password."""
+    """Return a value for a message: quoted, short, printable; text before an ``@`` is masked."""
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
@@ -211,7 +213,7 @@ def found(value: object) -> str:
 
 
 def allowed(schema: Mapping[str, Any]) -> str:
-    """What a key may hold, in words, from its JSON Schema."""
+    """Return what a key may hold, in words, from its JSON Schema."""
     if "enum" in schema:
         return "one of " + ", ".join(f'"{value}"' for value in schema["enum"])
     kind = schema.get("type")

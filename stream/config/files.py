@@ -1,4 +1,4 @@
-"""Reading TOML files: their text, their data, and in a sentence why they cannot be read."""
+"""Reader of TOML files that describes in a sentence why a file cannot be read."""
 
 import re
 import tomllib
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any], list[str]]:
-    """The file's text, its data and why it could not be read: one mistake, or none.
+    """Return the text of a file, its data, and why it could not be read: at most one mistake.
 
     Args:
         path: the file.
-        what: what it is to the reader, such as "configuration file".
+        what: the kind of file, for the message, such as "configuration file".
     """
     text = ""
     try:

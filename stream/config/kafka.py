@@ -1,4 +1,4 @@
-"""The configuration's section ``[kafka]`` and the rules between its keys."""
+"""Section ``[kafka]`` of the configuration, and the rules between its keys."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -18,67 +18,89 @@ def _rule(key: str, text: str, *others: str) -> Disagreement:
 
 
 class Kafka(Section):
-    """Brokers, topics and the way to talk to them."""
+    """Brokers, topics, and the connection to them."""
 
     bootstrap_servers: Annotated[str, AfterValidator(servers)] = Field(
-        default="127.0.0.1:9092", description="brokers to ask first, host:port with commas between"
+        default="127.0.0.1:9092",
+        description="Brokers to connect to first: host:port, separated by commas.",
     )
     topic_prefix: Annotated[str, AfterValidator(kafka_name(0, 200))] = Field(
-        default="", description="put in front of each topic name, as written"
+        default="", description="Text that is put before every topic name as it stands."
     )
     partitions: int = Field(
-        default=4, ge=1, le=1000, description="partitions of each topic, when it is made"
+        default=4,
+        ge=1,
+        le=1000,
+        description="Number of partitions of each topic that is created.",
     )
     replication_factor: int = Field(
-        default=1, ge=1, le=100, description="copies of each topic; 3 in use"
+        default=1,
+        ge=1,
+        le=100,
+        description="Number of replicas of each topic that is created; use 3 in production.",
     )
     content_mode: ContentMode = Field(
         default="structured",
-        description="escalations as whole CloudEvents (structured), or attributes in headers and "
-        "data in the value (binary)",
+        description="CloudEvents mode of escalations: structured puts the whole event into the "
+        "value, binary puts its attributes into headers.",
     )
     group: Annotated[str, AfterValidator(kafka_name(1, 100))] = Field(
         default="spikewatch",
-        description="app id: consumer group and start of the state topic's name",
+        description="Consumer group of the workers, and the beginning of the state topic's name.",
     )
     instance_id: Annotated[str, AfterValidator(kafka_name(0, 200))] = Field(
-        default="", description="name of this worker, for static membership; empty: none"
+        default="", description="Name of this worker for static group membership; empty: none."
     )
     session_timeout_seconds: int = Field(
-        default=10, ge=1, le=1800, description="silence that means death; brokers want 6 or more"
+        default=10,
+        ge=1,
+        le=1800,
+        description="A worker that is silent for this many seconds loses its partitions; brokers "
+        "require 6 or more by default.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+        default="PLAINTEXT",
+        description="Security protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
     )
     allow_plaintext: bool = Field(
-        default=False, description="talk unencrypted to other hosts than this"
+        default=False,
+        description="Whether to connect without encryption to hosts other than this one.",
     )
     ssl_cafile: str = Field(
-        default="", description="PEM file of the authorities; empty: the system's"
+        default="",
+        description="PEM file of the certificate authorities; empty: those of the system.",
     )
     ssl_certfile: str = Field(
-        default="", description="PEM file of our certificate, if brokers ask for it"
+        default="", description="PEM file of the client certificate, if brokers ask for one."
     )
-    ssl_keyfile: str = Field(default="", description="PEM file of its key; may be the same file")
+    ssl_keyfile: str = Field(
+        default="",
+        description="PEM file of the client certificate's key; it may be the same file.",
+    )
     ssl_keyfile_password: SecretStr = Field(
-        default=_UNSET, description="password of that key; empty: none"
+        default=_UNSET, description="Password of that key; empty: none."
     )
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+        default="",
+        description="SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty: none.",
     )
-    sasl_username: str = Field(default="", description="user name, for SASL")
+    sasl_username: str = Field(default="", description="User name for SASL.")
     sasl_password: SecretStr = Field(
-        default=_UNSET, description="password, for SASL; better in SPIKEWATCH_KAFKA__SASL_PASSWORD"
+        default=_UNSET,
+        description="Password for SASL; better set in SPIKEWATCH_KAFKA__SASL_PASSWORD.",
     )
 
     @property
     def encrypted(self) -> bool:
-        """Whether ``security_protocol`` runs over TLS."""
+        """Return whether ``security_protocol`` runs over TLS."""
         return self.security_protocol in {"SSL", "SASL_SSL"}
 
     @property
     def loopback_only(self) -> bool:
-        """Whether every bootstrap server is this host; where those send us is not known here."""
+        """Return whether every bootstrap server is this host.
+
+        Brokers may still redirect clients to other hosts.
+        """
         hosts = [server.rpartition(":")[0].strip("[]") for server in self._servers]
         return all(h == "localhost" or (is_ip(h) and ip_address(h).is_loopback) for h in hosts)
 

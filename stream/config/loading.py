@@ -1,4 +1,4 @@
-"""Loading of the configuration: one optional TOML file, each key overridable by a variable.
+"""Loader of the configuration: one optional TOML file, each key overridable by a variable.
 
 The file is the path given, else that in ``SPIKEWATCH_CONFIG``, else ``./spikewatch.toml`` if there
 is one, else none. ``SPIKEWATCH_<SECTION>__<KEY>`` wins over the file, for instance
@@ -29,16 +29,16 @@ _DEFAULT_FILE = "spikewatch.toml"
 
 
 class _Environment(Config, BaseSettings):
-    """Only tells the library which variables there are; Config itself never reads any."""
+    """Tells the library which variables exist; Config itself never reads any."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__")
 
 
 class _Variables(EnvSettingsSource):
-    """The environment, in which a list that is no JSON is a mistake like any other."""
+    """The environment, in which a list that is not JSON is a mistake like any other."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """What the JSON text stands for, else the text itself, to be refused by its key."""
+        """Return the value of JSON text, else the text itself, which its key then rejects."""
         try:
             return super().decode_complex_value(field_name, field, value)
         except json.JSONDecodeError:
@@ -73,7 +73,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     mistakes += unknown
     for section, values in overrides.items():
         below = data.setdefault(section, {})
-        # A section that is no table is a mistake to report, not to paper over.
+        # A section that is not a table is reported as a mistake below.
         if isinstance(below, dict):
             below.update(values)
     mistakes += find_mistakes(Config, data, Sources(path, text, variables), whole=readable)
@@ -85,7 +85,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 
 
 def _files(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What stands in the files that the configuration names, and what is wrong there."""
+    """Read the files that the configuration names; returns their contents and mistakes."""
     context: dict[str, Any] = {}
     mistakes: list[str] = []
     if path := _named(data, "calendar", "file"):
@@ -96,14 +96,14 @@ def _files(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         context["taxonomy"], wrong = taxonomy, bool(found)
         mistakes += found
     if path := _named(data, "text", "playbook"):
-        # Areas of a taxonomy that could not be read are not known: nothing is said of them.
+        # The areas of a taxonomy that could not be read are unknown, so they are not checked.
         context["playbook"], found = read_playbook(path, None if wrong else taxonomy)
         mistakes += found
     return context, mistakes
 
 
 def read_again(config: Config) -> tuple[Taxonomy, Playbook]:
-    """What stands now in the files that *config* names for areas and for what to do.
+    """Read again the files of product areas and of the playbook that a configuration names.
 
     Raises:
         ConfigError: with all mistakes of both, one a line.
@@ -116,7 +116,7 @@ def read_again(config: Config) -> tuple[Taxonomy, Playbook]:
 
 
 def _named(data: Mapping[str, Any], section: str, key: str) -> Path | None:
-    """The file that ``section.key`` names, if it does."""
+    """Return the file that ``section.key`` names, if any."""
     values = data.get(section)
     named = values.get(key) if isinstance(values, Mapping) else None
     return Path(named) if isinstance(named, str) and named else None
@@ -125,7 +125,7 @@ def _named(data: Mapping[str, Any], section: str, key: str) -> Path | None:
 def _overrides(
     environ: Mapping[str, str],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[str]]:
-    """The values in the environment, which variable sets which key, and unknown sections."""
+    """Return the values in the environment, the variable of each key, and mistakes."""
     ours: dict[str, str | None] = {}
     variables: dict[str, str] = {}
     mistakes: list[str] = []
@@ -137,7 +137,7 @@ def _overrides(
             word = section.partition("_")[0]
             if word in Config.model_fields and section != "config":
                 fix = f"{_PREFIX}{word.upper()}__{section[len(word) + 1 :].upper()}"
-                mistakes.append(f"{name}: two underscores stand between section and key: {fix}")
+                mistakes.append(f"{name}: write two underscores between section and key: {fix}")
             continue
         if section in Config.model_fields:
             ours[name.lower()] = value

@@ -1,4 +1,4 @@
-"""The configuration as commented TOML."""
+"""Printing of the configuration as commented TOML."""
 
 import json
 
@@ -9,9 +9,9 @@ from stream.config.sections import Config
 
 
 def show(config: Config) -> str:
-    """The configuration as TOML, each key with its meaning; a secret that is set as ``********``.
+    """Return the configuration as TOML, each key with its description and secrets masked.
 
-    What it returns can be loaded again and gives an equal configuration, secrets apart.
+    Loading the text again gives an equal configuration, except for secrets.
     """
     lines: list[str] = []
     for name in Config.model_fields:
@@ -19,12 +19,13 @@ def show(config: Config) -> str:
         about = " ".join((type(section).__doc__ or "").split())
         lines += [f"# {about}", f"[{name}]"]
         for key, known in type(section).model_fields.items():
-            lines += [f"# {known.description}", f"{key} = {_toml(getattr(section, key))}"]
+            lines += [f"# {known.description}", f"{key} = {toml_value(getattr(section, key))}"]
         lines.append("")
     return "\n".join(lines)
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """Return a value as TOML; a secret that is set as ``********``."""
     if isinstance(value, SecretStr):
         value = MASK if value.get_secret_value() else ""
     # JSON text is TOML text, but for DEL, which only TOML wants escaped.

@@ -1,4 +1,4 @@
-"""Secrets of receivers: named in the file, kept in the environment or in a file of their own."""
+"""Secrets of receivers: named in the file, kept in the environment or in separate files."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, SecretStr, WithJsonSchema
 
 HOW: Final = (
-    '{ env = "NAME" } or { file = "/run/secrets/name" }, so that it stands in no configuration'
+    '{ env = "NAME" } or { file = "/run/secrets/name" }, so that it is not in the configuration'
 )
 MOST_BYTES: Final = 65_536
 
 
 def _resolve(value: object) -> SecretStr:
-    """What the variable or the file holds, without white space around it."""
+    """Return the content of the variable or the file, without surrounding white space."""
     if isinstance(value, SecretStr):
         return value
     if not isinstance(value, dict) or len(value) != 1:
@@ -41,4 +41,4 @@ Secret = Annotated[
     BeforeValidator(_resolve),
     WithJsonSchema({"type": "object", "writeOnly": True}),
 ]
-"""A key of a receiver's options; its value is never shown."""
+"""Type of a secret option of a receiver; its value is never shown."""

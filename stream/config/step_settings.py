@@ -1,4 +1,4 @@
-"""From the configuration to the settings of the step: the only place that knows both."""
+"""Mapping of the configuration to the settings of the step; no other module knows both."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,13 @@ import msgspec
 from detectors.policy.settings import Settings
 from detectors.policy.severity_rules import Rule
 from schemas.escalation import Severity as Grade
-from stream.config.errors import ConfigError
 from stream.config.loading import read_again
 from stream.config.sections import Config, Severity
+from stream.errors import ConfigError
 
 
 def settings_of(config: Config) -> Settings:
-    """What `detectors.step.pipeline.step` reads of *config*."""
+    """Return the settings that `detectors.step.pipeline.step` reads."""
     return Settings(
         false_pages_per_week=config.budget.false_pages_per_week,
         timezone=config.time.timezone,
@@ -42,21 +42,25 @@ def settings_of(config: Config) -> Settings:
     )
 
 
-def reloaded(config: Config, settings: Settings) -> Settings | None:
-    """*settings* with taxonomy and playbook as their files stand now; None: they are wrong.
+def reloaded(config: Config, settings: Settings) -> Settings | ConfigError:
+    """Read taxonomy and playbook again.
 
-    What is wrong with them is said.
+    Args:
+        config: Names their files.
+        settings: The settings in force.
+
+    Returns:
+        The settings with the files as they are now; the mistakes of the files if they have any.
     """
     try:
         taxonomy, playbook = read_again(config)
     except ConfigError as error:
-        print(f"taxonomy and playbook stay as they were:\n{error}", flush=True)
-        return None
+        return error
     return msgspec.structs.replace(settings, taxonomy=taxonomy, playbook=playbook)
 
 
 def _rules(bounds: Severity) -> Iterator[Rule]:
-    """From the gravest down; of each severity the counts first."""
+    """Yield the rules, the most severe first; for each severity the rule by counts first."""
     yield Rule(
         severity="critical",
         name="by counts",
@@ -64,7 +68,9 @@ def _rules(bounds: Severity) -> Iterator[Rule]:
         ratio=bounds.critical_ratio,
         excess_per_hour=bounds.critical_excess_per_hour,
     )
-    yield from _alone("critical", bounds, bounds.critical_tier_customers, bounds.critical_revenue)
+    yield from _rules_beside_counts(
+        "critical", bounds, bounds.critical_tier_customers, bounds.critical_revenue
+    )
     yield Rule(
         severity="error",
         name="by counts",
@@ -72,7 +78,9 @@ def _rules(bounds: Severity) -> Iterator[Rule]:
         ratio=bounds.error_ratio,
         excess_per_hour=bounds.error_excess_per_hour,
     )
-    yield from _alone("error", bounds, bounds.error_tier_customers, bounds.error_revenue)
+    yield from _rules_beside_counts(
+        "error", bounds, bounds.error_tier_customers, bounds.error_revenue
+    )
     yield Rule(
         severity="warning",
         name="by counts",
@@ -82,10 +90,10 @@ def _rules(bounds: Severity) -> Iterator[Rule]:
     )
 
 
-def _alone(
+def _rules_beside_counts(
     severity: Grade, bounds: Severity, tier_customers: int, revenue: float
 ) -> Iterator[Rule]:
-    """What is so grave by itself, whatever the counts."""
+    """Yield the rules by tier and by revenue, which hold whatever the counts."""
     if tier_customers:
         yield Rule(
             severity=severity, name="by tier", tier=bounds.tier, tier_customers=tier_customers

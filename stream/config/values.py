@@ -1,4 +1,7 @@
-"""What sections share, and checks of single values: a ValueError's text says what is allowed."""
+"""Base class of the sections, and checks of single values.
+
+The text of a ValueError says which values are allowed.
+"""
 
 import difflib
 import ipaddress
@@ -19,8 +22,28 @@ _LAST_PORT = 65535
 _SERVER = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
 
+_DURATION = re.compile(r"(\d{1,9})\s*(s|min|m|h|d|w)")
+_UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def duration_seconds(text: str) -> float:
+    """Return the seconds of a duration: a whole number with s, m or min, h, d or w.
+
+    Raises:
+        ValueError: The text is not a duration.
+
+    Example:
+        >>> [duration_seconds(text) for text in ("90s", "45min", "2h", "1w")]
+        [90.0, 2700.0, 7200.0, 604800.0]
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration such as 90s, 30m, 2h, 3d or 1w")
+    return float(int(match[1]) * _UNIT_SECONDS[match[2]])
+
+
 def is_ip(text: str, version: int | None = None) -> bool:
-    """Whether it is an IP address (of that version, 4 or 6)."""
+    """Return whether a text is an IP address (of that version, 4 or 6)."""
     try:
         return ipaddress.ip_address(text).version in ((version,) if version else (4, 6))
     except ValueError:
@@ -28,7 +51,7 @@ def is_ip(text: str, version: int | None = None) -> bool:
 
 
 def servers(text: str) -> str:
-    """A comma-separated list of ``host:port``, without spaces; ``[::1]:9092`` for IPv6."""
+    """Check a comma-separated list of ``host:port``; ``[::1]:9092`` for IPv6."""
     parts = [part.strip() for part in text.split(",")]
     for server in parts:
         match = _SERVER.fullmatch(server)
@@ -45,14 +68,14 @@ def servers(text: str) -> str:
 
 
 def host(text: str) -> str:
-    """A host name or IP address to listen on."""
+    """Check a host name or IP address to listen on."""
     if not (is_ip(text) or _HOST.fullmatch(text)):
         raise ValueError("a host name or an IP address without port and brackets")
     return text
 
 
 def web_address(text: str) -> str:
-    """An address by http or https; or nothing."""
+    """Check an http or https address; empty is allowed."""
     if not text:
         return ""
     try:
@@ -67,13 +90,13 @@ def web_address(text: str) -> str:
 
 
 def page_url(text: str) -> str:
-    """The same, with a slash at its end."""
+    """Check an address of the page, and end it with a slash; empty is allowed."""
     text = web_address(text)
     return f"{text}/" if text and not text.endswith("/") else text
 
 
 def kafka_name(least: int, most: int) -> Callable[[str], str]:
-    """A check for ``least`` to ``most`` of the characters that Kafka takes in a topic name."""
+    """Return a check for ``least`` to ``most`` characters that Kafka accepts in a topic name."""
 
     def check(text: str) -> str:
         if not (least <= len(text) <= most and _NAME.fullmatch(text)):
@@ -84,7 +107,7 @@ def kafka_name(least: int, most: int) -> Callable[[str], str]:
 
 
 def one_line(most: int) -> Callable[[str], str]:
-    """A check for a name in one line, of at most so many characters."""
+    """Return a check for a name in one line, of at most so many characters."""
 
     def check(text: str) -> str:
         if not (text.strip() and text.isprintable() and len(text) <= most):
@@ -95,7 +118,7 @@ def one_line(most: int) -> Callable[[str], str]:
 
 
 def folded_names(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The names under which tickets know areas, products or issue types, each once."""
+    """Fold names of areas, products or issue types as tickets are folded; each once."""
     folded = [value_name(text) for text in texts]
     if not all(folded):
         raise ValueError('names, as in ["login", "billing"]')
@@ -103,12 +126,12 @@ def folded_names(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def zone(name: str) -> str:
-    """A time zone that this system knows."""
+    """Check a time zone against those that this system knows."""
     known = zoneinfo.available_timezones()
     if name == "UTC" or name in known:
         return name
     if not known:
-        raise ValueError('only "UTC", for this system has no time zone data (package tzdata)')
+        raise ValueError('only "UTC", because this system has no time zone data (package tzdata)')
     names = {part.lower(): one for one in sorted(known) for part in (one.split("/")[-1], one)}
     close = difflib.get_close_matches(name.lower().replace(" ", "_"), names, n=3, cutoff=0.7)
     meant = f"; did you mean {', '.join(dict.fromkeys(names[c] for c in close))}?" if close else ""
@@ -116,7 +139,7 @@ def zone(name: str) -> str:
 
 
 class Section(BaseModel):
-    """What all sections have in common: they cannot be changed and take no unknown keys."""
+    """Base class of all sections: immutable, without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
@@ -127,10 +150,10 @@ class Section(BaseModel):
     def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
         field = cls.model_fields[info.field_name or ""]
         if isinstance(value, bool) and field.annotation is not bool:
-            raise PydanticCustomError("true_is_no_number", "true and false are no numbers")
+            raise PydanticCustomError("true_is_no_number", "true and false are not numbers")
         return value
 
 
 def plain(value: object) -> Any:
-    """The value itself, unwrapped if it is a secret: for use, never for show."""
+    """Return a value, unwrapped if it is a secret; never print the result."""
     return value.get_secret_value() if isinstance(value, SecretStr) else value

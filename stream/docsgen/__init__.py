@@ -1,1 +1,1 @@
-"""Generators of the reference pages."""
+"""Generators of the reference pages and of the example configuration."""

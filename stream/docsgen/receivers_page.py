@@ -1,35 +1,31 @@
-"""Write the reference of all keys of the file of receivers, from where they are declared.
-
-``python -m stream.docsgen.receivers_page``, or ``make schemas``, writes ``deploy/RECEIVERS.md``.
-"""
+"""The reference page of the file of receivers, from the models of its tables."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel
 
+from stream.docsgen.markdown import GENERATED, table
 from stream.notify.routing.rules import AccountOwnerRoute, Default, DeliveryOptions, Route
 from stream.notify.sinks import SINKS
 
-PAGE: Final = Path(__file__).parent.parent.parent / "deploy" / "RECEIVERS.md"
-
 
 def page() -> str:
-    """The page, as Markdown."""
+    """Return the page as Markdown."""
     lines = [
         "# Receivers and routes",
         "",
-        "Keys of the file that `[notify] file` names; written by `make schemas` from where "
-        "they are declared. `deploy/config/notify.toml` is one to begin with. Paths are as seen "
-        "from the "
-        'file. A secret is `{ env = "NAME" }` or `{ file = "/run/secrets/name" }`.',
+        GENERATED,
+        "",
+        "The keys of the file that `[notify] file` names. Start from `deploy/config/notify.toml`. "
+        "Paths are relative to the file. A secret is written as "
+        '`{ env = "NAME" }` or `{ file = "/run/secrets/name" }`.',
     ]
     tables: list[tuple[str, type[BaseModel]]] = [
         ("`[delivery]`", DeliveryOptions),
-        ("`[default]`: who is told where no route matches", Default),
-        ("`[[route]]`: the first that matches decides", Route),
-        ("`[[audience]]`: owners of customers, of the file in `[owners] file`", AccountOwnerRoute),
+        ("`[default]`: receivers of what no route matches", Default),
+        ("`[[route]]`: the first route that matches decides", Route),
+        ("`[[audience]]`: account owners, from the file in `[owners] file`", AccountOwnerRoute),
     ]
     for title, model in tables:
         lines += ["", f"## {title}", "", *_table(model)]
@@ -41,26 +37,17 @@ def page() -> str:
 
 
 def _table(model: type[BaseModel]) -> Iterator[str]:
-    yield "| key | default | meaning |"
-    yield "|---|---|---|"
+    rows = []
     for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else _shown(field.default)
-        yield f"| `{name}` | {default} | {field.description} |"
+        default = "required" if field.is_required() else _default(field.default)
+        rows.append((f"`{name}`", default, str(field.description)))
+    yield from table(("key", "default", "meaning"), rows)
 
 
-def _shown(value: Any) -> str:
-    """A default as TOML has it."""
+def _default(value: Any) -> str:
+    """Return a default as TOML."""
     if value in (None, "", ()):
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"
-
-
-def main() -> None:
-    """Write it."""
-    PAGE.write_text(page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

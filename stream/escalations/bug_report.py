@@ -29,6 +29,7 @@ from schemas.escalation import (
     Term,
 )
 from schemas.privacy.redaction import safe_link
+from stream.escalations.phrases import format_number, percent
 
 CHARACTERS: Final = 2_048
 """Of any text of strangers."""
@@ -416,17 +417,3 @@ def _history(ordered: Sequence[EscalationEvent]) -> list[Past]:
 def clock(at: datetime) -> str:
     """Return a time as text, in UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def percent(share: float) -> str:
-    """In whole per cent, but not all or nothing where it is neither."""
-    if 0.0 < share < 0.005:
-        return "under 1 %"
-    if 0.995 <= share < 1.0:
-        return "over 99 %"
-    return f"{100.0 * max(share, 0.0):.0f} %"
-
-
-def format_number(number: float) -> str:
-    """Return a number with the precision that a reader needs."""
-    return f"{number:,.0f}" if number >= 100 or number == round(number) else f"{number:.3g}"

@@ -13,14 +13,13 @@ from stream.escalations.bug_report import (
     Report,
     Style,
     clock,
-    format_number,
     one_line,
-    percent,
     reproduction,
     suspicion,
     title,
     together,
 )
+from stream.escalations.phrases import format_number, percent
 
 
 def as_markdown(report: Report) -> str:

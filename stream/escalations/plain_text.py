@@ -10,6 +10,7 @@ from typing import Final
 
 from schemas.codec import clean
 from schemas.escalation import Actions, Escalation, EscalationEvent, Explanation, Impact
+from stream.escalations.phrases import rounded as rounded  # for those who import it from here
 
 MOST_AREAS: Final = 8
 """Areas of a tenant-wide page that are named."""
@@ -194,13 +195,6 @@ def _duration(end: datetime, start: datetime) -> str:
     minutes = max(0, round((end - start).total_seconds() / 60))
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def rounded(number: float, digits: int = 3) -> str:
-    """A figure as people read it: no more digits than it is good for, no powers of ten."""
-    if number >= 100:
-        return f"{number:.0f}"
-    return f"{number:.{digits}g}" if number >= 0.001 or number == 0.0 else "less than 0.001"
 
 
 def _days(days: float) -> str:

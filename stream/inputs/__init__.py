@@ -1,1 +1,1 @@
-"""Files and topics of tickets that a user has, as ticket events."""
+"""Readers of the files and topics that a user has: tickets, verdicts, labels, histories."""

@@ -1,4 +1,4 @@
-"""What people answered, from a file of `Feedback`: fed in between tickets, by their times."""
+"""Verdicts from a file of `Feedback`, merged into a log of signals by their times."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +12,9 @@ from stream.inputs.ticket_files import TicketFile
 
 
 def read_verdicts(name: str | Path) -> list[Verdict]:
-    """All answers in a file, one `Feedback` a line, by their times; what is no verdict included.
+    """Return the responses in a file, one `Feedback` per line, in order of time.
+
+    Responses other than verdicts are included.
 
     Raises:
         UserError: A line cannot be read, or the file.
@@ -23,14 +25,16 @@ def read_verdicts(name: str | Path) -> list[Verdict]:
             try:
                 found.append(read_feedback(line))
             except Rejected as why:
-                raise UserError(f"{name}, line {number}: {why}; a line is one Feedback") from None
+                raise UserError(
+                    f"{name}, line {number}: {why}; each line must be one Feedback"
+                ) from None
     return sorted(found, key=lambda verdict: verdict.at)
 
 
 def with_verdicts(
     log: Iterable[LoggedSignal], verdicts: Sequence[Verdict]
 ) -> Iterator[LoggedSignal]:
-    """The *log* with *verdicts* (by their times) before the first record of a later time.
+    """Merge verdicts into a log, each before the first record of a later time.
 
     Example:
         >>> first, second = Ticket("acme", "1", 0.0), Ticket("acme", "2", 9.0)

@@ -1,4 +1,4 @@
-"""Known incidents as people keep them: a CSV with columns area, start, end, perhaps tenant."""
+"""Known incidents from a CSV with the columns area, start, end and, optionally, tenant."""
 
 import csv
 from datetime import datetime
@@ -11,12 +11,12 @@ from schemas.codec import area_name, clean
 from stream.errors import UserError
 
 WHOLE: Final = "*tenant*"
-"""In the column area, as is an empty one: the whole tenant."""
+"""Value of the column area for the whole tenant; an empty cell means the same."""
 NEEDED: Final = ("area", "start", "end")
 
 
 def read_labels(path: Path, timezone: str | None = None) -> list[Label]:
-    """The labels of the file at *path*, in the order of their starts.
+    """Return the labels of a file in order of their starts.
 
     Args:
         path: CSV in UTF-8 with a line of heads; columns in any order, others are passed over.
@@ -28,7 +28,7 @@ def read_labels(path: Path, timezone: str | None = None) -> list[Label]:
     try:
         zone = ZoneInfo(timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UserError(f'"{timezone}" is no IANA time zone such as Europe/Berlin') from None
+        raise UserError(f'"{timezone}" is not an IANA time zone such as Europe/Berlin') from None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
@@ -45,7 +45,7 @@ def read_labels(path: Path, timezone: str | None = None) -> list[Label]:
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8: save it as UTF-8") from None
     except csv.Error as error:
-        raise UserError(f"{path} is no CSV: {error}") from None
+        raise UserError(f"{path} is not a valid CSV: {error}") from None
     return sorted(found, key=lambda label: (label.start, label.end, label.area or ""))
 
 
@@ -56,7 +56,7 @@ def _label(
     start = _time(path, line, "start", cell["start"], zone)
     end = _time(path, line, "end", cell["end"], zone)
     if end < start:
-        raise UserError(f"{path}, line {line}: the end lies before the start")
+        raise UserError(f"{path}, line {line}: the end is before the start")
     area = None if cell["area"] in ("", WHOLE) else area_name(cell["area"])
     tenant = clean(cell.get("tenant", ""), 128) or ANY
     return Label(start=start, end=end, area=area, tenant=tenant)
@@ -67,7 +67,7 @@ def _time(path: Path, line: int, name: str, text: str, zone: ZoneInfo) -> float:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise UserError(
-            f"{path}, line {line}: {name} is {text!r}, which is no time such as "
+            f"{path}, line {line}: {name} is {text!r}, which is not a time such as "
             "2026-03-02T09:00:00Z"
         ) from None
     return (at.replace(tzinfo=zone) if at.tzinfo is None else at).timestamp()

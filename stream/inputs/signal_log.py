@@ -1,4 +1,4 @@
-"""All that came in, once more: from files of tickets, or from the topic that holds it."""
+"""The log of signals to replay: from files of tickets, or from the topic."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ def from_files(
     verdicts: Sequence[Verdict] = (),
     until: float | None = None,
 ) -> Iterator[LoggedSignal]:
-    """Tickets as `spikewatch replay` takes them in; what it would reject is left out.
+    """Yield tickets as `spikewatch replay` processes them; those that it would reject are left out.
 
     Args:
         lines: Of the file *name*, with their numbers.
@@ -64,21 +64,21 @@ def _read(lines: Lines, name: str, mode: Mode) -> Iterator[LoggedSignal]:
 
 @dataclass
 class OnTopics:
-    """What the topics hold of one tenant."""
+    """Records of one tenant on the topics."""
 
     log: list[LoggedSignal] = field(default_factory=list)
     stored: list[EscalationEvent] = field(default_factory=list)
-    """Escalations, repeats left out."""
+    """Escalations without duplicates."""
     sources: dict[str, str] = field(default_factory=dict)
-    """Id of an escalation -> where the record stands that its headers name."""
+    """Id of an escalation -> topic, partition and offset of the record that its headers name."""
     begins: int = 0
-    """The first offset that the log still has; above 0: what came before is gone."""
+    """First offset that the log still has; above 0: retention has deleted earlier records."""
     place: str = ""
-    """Of the log: topic and partition."""
+    """Topic and partition of the log."""
 
 
 async def from_topics(config: Config, tenant: str) -> OnTopics:
-    """Read the log and the escalations of *tenant*, up to their ends as of now.
+    """Read the log and the escalations of a tenant, up to their ends as of now.
 
     Raises:
         UserError: No broker, or the topics are not as they must be.
@@ -102,10 +102,10 @@ async def from_topics(config: Config, tenant: str) -> OnTopics:
             with contextlib.suppress(EventError):
                 event = decode(record.headers, record.value)
                 if event.data.tenant == tenant and event.id not in found.sources:
-                    told = header_text(record.headers)
+                    headers = header_text(record.headers)
                     found.sources[event.id] = (
-                        f"{topics.by_tenant}[{told.get('source-partition', '?')}]"
-                        f"@{told.get('source-offset', '?')}"
+                        f"{topics.by_tenant}[{headers.get('source-partition', '?')}]"
+                        f"@{headers.get('source-offset', '?')}"
                     )
                     found.stored.append(event)
     return found

@@ -1,4 +1,4 @@
-"""A history at rest: what a backtest plays, read once, checked, put in order, kept in a file.
+"""The history that a backtest plays: read once, validated, sorted, and kept in a file.
 
 Tickets are read and checked once, by several processes, and kept as internal records (without
 personal data, as on the topic) in a temporary file that only this user can read; each way through
@@ -27,16 +27,16 @@ from schemas.dead_letter import DeadReason, Rejected
 from schemas.signals import OTHER, UNCLASSIFIED, Ticket, Verdict
 
 CHUNK: Final = 1_000
-"""Tickets that a process reads at a time."""
+"""Tickets per chunk that a process parses."""
 PART: Final = 50_000
-"""Signals that are sorted in memory."""
+"""Signals that are sorted in memory at a time."""
 MERGED: Final = 100
-"""Parts that are merged at a time: each is an open file, of which a process may have few."""
+"""Parts that are merged at a time; each is an open file, and a process may have only a few."""
 
 MOST_NAMES: Final = 10_000
-"""Areas that are counted apart: names that anyone made up may be many."""
+"""Areas that are counted one by one; input may contain any number of names."""
 UNDER_WAY: Final = 6
-"""Chunks that were given to processes and not yet taken back."""
+"""Chunks that are with processes at a time."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Taken).decode
@@ -44,25 +44,25 @@ _decode = msgspec.json.Decoder(Taken).decode
 
 @dataclass
 class Facts:
-    """What a history is, as far as reading it tells."""
+    """Facts about a history, counted while it is read."""
 
     tickets: int = 0
-    """That can be read."""
+    """Tickets that can be read."""
     begin: float = 0.0
     """When the first ticket was created, seconds since 1970."""
     end: float = 0.0
     areas: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Tickets by tenant and area, as they name it."""
     nameless: int = 0
-    """Tickets that name no area."""
+    """Tickets without an area."""
     dead: Counter[DeadReason] = field(default_factory=Counter)
-    """What cannot be read, by reason."""
+    """Tickets that cannot be read, by reason."""
     disordered: int = 0
-    """Tickets that stood behind later ones."""
+    """Tickets that were out of order."""
     verdicts: int = 0
 
     def add(self, at: float, tenant: str, area: str) -> None:
-        """One more ticket, created *at*."""
+        """Count a ticket that was created at a time, seconds since 1970."""
         self.begin = min(self.begin, at) if self.tickets else at
         self.end = max(self.end, at) if self.tickets else at
         self.tickets += 1
@@ -74,7 +74,7 @@ class Facts:
 
 
 class History:
-    """Signals in a file of their own, in order, to be read as often as one likes.
+    """Signals sorted into a temporary file, which can be read any number of times.
 
     Example:
         >>> at = b'"created_at": "2026-03-02T09:00:00Z"'
@@ -86,18 +86,18 @@ class History:
     """
 
     def __init__(self) -> None:
-        """Empty; the file goes with the ``with``."""
+        """Start empty. The file is deleted at the end of the ``with``."""
         self.facts = Facts()
         self._folder = tempfile.TemporaryDirectory(prefix="spikewatch-")
         self.path = Path(self._folder.name) / "history"
         self._file = self.path.open("wb")
         self._part: list[tuple[float, bytes]] = []
         self._parts: list[tuple[int, int, float, float]] = []
-        """Of each part its first and last byte and time."""
+        """First and last byte, and the times, of each part."""
         self._latest = 0.0
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -118,14 +118,14 @@ class History:
         since: float = -math.inf,
         until: float = math.inf,
     ) -> None:
-        """Take in the ticket events of a file.
+        """Add the ticket events of a file.
 
         Args:
-            lines: With their numbers.
-            max_bytes: A longer one is rejected unread.
-            pool: Processes to read in; None: this one alone.
-            since: What was created before (seconds since 1970) is left out ...
-            until: ... and what was created after.
+            lines: Numbered lines.
+            max_bytes: Longer lines are rejected unread.
+            pool: Processes to parse in; None: this process alone.
+            since: Earliest created_at to keep, seconds since 1970.
+            until: Latest created_at to keep, seconds since 1970.
         """
         for found, dead in _read_all(iter(lines), max_bytes, pool):
             self.facts.dead.update(dead)
@@ -135,7 +135,7 @@ class History:
                     self._add(at, line, ticket=True)
 
     def add(self, taken: Taken) -> None:
-        """One more signal, wherever it belongs."""
+        """Add a signal; its place is sorted out later."""
         signal = taken.signal
         if isinstance(signal, Ticket):
             self.facts.add(signal.created_at, signal.tenant, signal.area)
@@ -151,7 +151,7 @@ class History:
             self._write_part()
 
     def close_book(self) -> None:
-        """Nothing more comes: put all in order, the same times in the order in which they came."""
+        """Sort all signals by time, equal times in order of arrival; nothing may be added later."""
         self._write_part()
         self._file.close()
         ends = [(first, last) for _, _, first, last in self._parts]
@@ -161,7 +161,7 @@ class History:
             self._merge()
 
     def signals(self, begin: int = 0) -> Iterator[tuple[int, Taken]]:
-        """All from the one that stands at *begin* on, with the place of each."""
+        """Yield the signals from a byte position on, each with its position."""
         return signals(self.path, begin)
 
     def _write_part(self) -> None:
@@ -174,7 +174,7 @@ class History:
         self._part.clear()
 
     def _merge(self) -> None:
-        """Make one part of each group of neighbours."""
+        """Merge each group of neighbouring parts into one."""
         merged = []
         path = self.path.with_suffix(".sorted")
         with path.open("wb") as file:
@@ -198,7 +198,7 @@ class History:
 
 
 def signals(path: Path, begin: int = 0) -> Iterator[tuple[int, Taken]]:
-    """What stands in the file of a `History`, from *begin* on; also in another process."""
+    """Yield the signals in the file of a `History` from a byte position on, in any process."""
     with path.open("rb") as file:
         file.seek(begin)
         for line in file:
@@ -207,13 +207,13 @@ def signals(path: Path, begin: int = 0) -> Iterator[tuple[int, Taken]]:
 
 
 Chunk = tuple[list[tuple[float, str, str, float, bytes]], Counter[DeadReason]]
-"""Of each ticket when it was created, its tenant, area, place in time and record; what is dead."""
+"""For each ticket: created_at, tenant, area, sort time and record; and counts of rejected ones."""
 
 
 def _read_all(
     lines: Iterator[tuple[int, bytes]], max_bytes: int, pool: Pool | None
 ) -> Iterator[Chunk]:
-    """Chunk by chunk in their order; only a few are under way, so that memory does not grow."""
+    """Yield the results chunk by chunk, in order, with a bounded number of chunks in progress."""
     waiting: deque[AsyncResult[Chunk]] = deque()
     while chunk := [line for _, line in islice(lines, CHUNK)]:
         if pool is None:
@@ -244,5 +244,5 @@ def _read_chunk(lines: list[bytes], max_bytes: int) -> Chunk:
 
 
 def processes(count: int) -> Pool:
-    """A pool of so many, each a fresh Python."""
+    """Start a pool of processes, each a fresh Python."""
     return get_context("spawn").Pool(count)

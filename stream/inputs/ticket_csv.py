@@ -1,4 +1,4 @@
-"""CSV rows as ticket events: which column is which field, and what its cells mean."""
+"""Conversion of CSV rows to ticket events: which column is which field, and how cells are read."""
 
 import csv
 import difflib
@@ -13,7 +13,7 @@ from schemas.ticket import Customer, TicketEvent
 from stream.errors import UserError
 
 MAX_LINE_BYTES = 1_000_000
-"""Longer JSONL lines are cut to one byte more: above any ``[limits] ticket_bytes``, too long."""
+"""Longer lines are cut to one byte more than this, which exceeds any ``[limits] ticket_bytes``."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
@@ -22,11 +22,11 @@ _AREA_OR_TEXT = ("product_area", "subject", "body")
 
 
 class TicketFileError(UserError):
-    """A file of tickets cannot be used; its text is one sentence that says why and what to do."""
+    """A file of tickets that cannot be used; the text says why and what to do."""
 
 
 def _kinds() -> dict[str, str]:
-    """Our fields, dotted inside the customer, and whether each is text, number, time or list."""
+    """Return the fields of a ticket, dotted inside the customer, with the kind of each."""
     kinds = {}
     for prefix, model in (("", TicketEvent), ("customer.", Customer)):
         for name, schema in model.model_json_schema()["properties"].items():
@@ -40,7 +40,7 @@ _KINDS = _kinds()
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """The mapping in a ``--map`` option: our fields and their columns.
+    """Parse the mapping of a ``--map`` option: fields of a ticket and their columns.
 
     Args:
         text: ``field=Column`` pairs with commas between. A column with a comma in its name is
@@ -57,7 +57,9 @@ def parse_mapping(text: str) -> dict[str, str]:
     for pair in re.split(r"(?<!\\),", text):
         field, equals, column = (part.strip() for part in pair.partition("="))
         if not (field and equals and column):
-            raise TicketFileError(f'"{pair.strip()}" is no mapping such as created_at=Created At.')
+            raise TicketFileError(
+                f'"{pair.strip()}" is not a mapping such as created_at=Created At.'
+            )
         if field in mapping:
             raise TicketFileError(f"{field} is mapped twice.")
         mapping[field] = column.replace("\\,", ",")
@@ -70,7 +72,7 @@ def _check_fields(mapping: Iterable[str]) -> None:
         if field not in _KINDS:
             close = difflib.get_close_matches(field, _KINDS, n=1)
             hint = f"did you mean {close[0]}?" if close else f"fields are {', '.join(_KINDS)}."
-            raise TicketFileError(f"{field} is no field of a ticket; {hint}")
+            raise TicketFileError(f"{field} is not a field of a ticket; {hint}")
 
 
 def read_rows(
@@ -81,7 +83,7 @@ def read_rows(
     zone: tzinfo | None,
     time_format: str | None,
 ) -> Iterator[tuple[int, bytes]]:
-    """The rows of a CSV file as ticket events, in order.
+    """Yield the rows of a CSV file as ticket events, in order.
 
     Empty cells are left out, and rows of nothing else. Tags are split at commas, semicolons and
     bars. A customer without id is left out, the ticket is not.
@@ -97,7 +99,7 @@ def read_rows(
         The line on which the row begins, from 1, and its JSON.
 
     Raises:
-        TicketFileError: no header, missing columns, bytes that are no UTF-8, or broken quoting.
+        TicketFileError: no header, missing columns, bytes that are not UTF-8, or broken quoting.
     """
     text = _decoded(lines, name)
     header = next(text, "")
@@ -132,7 +134,7 @@ def _decoded(lines: Iterator[bytes], name: str) -> Iterator[str]:
         try:
             yield line.decode()
         except UnicodeDecodeError as error:
-            text = f"byte {error.start + 1} is no UTF-8; save the file as CSV UTF-8"
+            text = f"byte {error.start + 1} is not UTF-8; save the file as CSV UTF-8"
             raise TicketFileError(f"{name}, line {number}: {text}.") from error
 
 
@@ -142,7 +144,7 @@ def _delimiter(header: str) -> str:
 
 
 def _columns(header: list[str], mapping: Mapping[str, str], name: str) -> dict[str, int]:
-    """Our fields and the column numbers of those that the file has."""
+    """Return the fields that the file has, with their column numbers."""
     _check_fields(mapping)
     wanted = {field: mapping.get(field, field) for field in _KINDS}
     there = f"its columns are {', '.join(column for column in header if column)}"
@@ -189,7 +191,7 @@ def _value(cell: str, kind: str, zone: tzinfo | None, time_format: str | None) -
 
 
 def read_time(text: str, zone: tzinfo | None = None, time_format: str | None = None) -> str:
-    """A time as RFC 3339 where that can be had without guessing, else the text as it is.
+    """Return a time as RFC 3339 if that is possible without guessing, else the text unchanged.
 
     Days come first or last by custom, so ``01/03/2026`` is never guessed: it takes a pattern.
     Nor is an hour made up for a mere date, for a day's tickets would all come at midnight.
@@ -227,7 +229,7 @@ def read_time(text: str, zone: tzinfo | None = None, time_format: str | None = N
 
 
 def csv_lines(tickets: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
-    """Ticket events as lines of a CSV, a column for each field of the first one.
+    """Yield ticket events as lines of a CSV, with a column for each field of the first event.
 
     Example:
         >>> list(csv_lines([{"ticket_id": "1", "customer": {"id": "a, b"}}]))

@@ -1,4 +1,4 @@
-"""Reading the tickets that a user has: JSONL or CSV, plain or gzipped, from a file or a pipe.
+"""Reader of ticket files: JSONL or CSV, plain or gzipped, from a file or a pipe.
 
 Streams in constant memory. JSONL goes on as it is, for the intake to judge; a CSV row becomes the
 JSON of a ticket event, its columns found by our field names or by a mapping.
@@ -36,7 +36,7 @@ def read_tickets(
     assume_timezone: str | None = None,
     time_format: str | None = None,
 ) -> Iterator[tuple[int, bytes]]:
-    """All tickets of a file, in order; see ``TicketFile``, which also tells how far it is.
+    """Yield all tickets of a file in order; `TicketFile` also reports progress.
 
     Yields:
         The line on which the ticket begins, from 1, and its JSON.
@@ -108,17 +108,17 @@ class TicketFile:
             raise TicketFileError(f"{self.name}: {text}.")
         self._raw = _Counted(_open(path_or_stdin, self.name))
         self.size = _size(self._raw.file)
-        """Bytes of the file on disk, or None for a pipe."""
+        """Return the size of the file on disk in bytes, or None for a pipe."""
         whole = io.BufferedReader(self._raw, 1 << 16)
         self._file: BinaryIO = gzip.GzipFile(fileobj=whole) if zipped else whole  # type: ignore[assignment]
 
     @property
     def position(self) -> int:
-        """Bytes of the file on disk read so far: of ``size``, for a progress bar."""
+        """Return how many of the ``size`` bytes on disk have been read."""
         return self._raw.count
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """The tickets with the line on which each begins.
+        """Yield the tickets, each with the number of its first line.
 
         Raises:
             TicketFileError: the file is broken, or no CSV with the columns that we need.
@@ -139,7 +139,7 @@ class TicketFile:
                 yield number, line.rstrip(b"\r\n")
 
     def _lines(self) -> Iterator[bytes]:
-        """Lines with their ends, without BOM; one too long is cut, its rest read and dropped."""
+        """Yield lines with their ends, without BOM; a line that is too long is cut."""
         first = True
         try:
             while line := self._file.readline(MAX_LINE_BYTES + 1):
@@ -151,7 +151,7 @@ class TicketFile:
                 yield line.removeprefix(_BOM) if first else line
                 first = False
         except (OSError, EOFError, zlib.error) as error:
-            raise TicketFileError(f"{self.name} cannot be read on: {error}.") from error
+            raise TicketFileError(f"{self.name} cannot be read further: {error}.") from error
 
     def close(self) -> None:
         """Close the file, unless it was given open."""
@@ -159,7 +159,7 @@ class TicketFile:
             self._raw.file.close()
 
     def __enter__(self) -> Self:
-        """The file itself."""
+        """Return the file."""
         return self
 
     def __exit__(
@@ -168,12 +168,12 @@ class TicketFile:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the file."""
         self.close()
 
 
 class _Counted(io.RawIOBase):
-    """Counts what is read from a file; does not own it."""
+    """A file whose reads are counted; it does not own the file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -217,7 +217,7 @@ def _zone(name: str | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        text = f'"{name}" is no IANA time zone such as Europe/Berlin'
+        text = f'"{name}" is not an IANA time zone such as Europe/Berlin'
         raise TicketFileError(f"{text}.") from error
 
 
@@ -228,5 +228,5 @@ def _check_pattern(time_format: str | None) -> None:
     try:
         datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007  (a trial)
     except (ValueError, re.error) as error:
-        text = f'"{time_format}" is no time pattern such as %d/%m/%Y %H:%M'
+        text = f'"{time_format}" is not a time pattern such as %d/%m/%Y %H:%M'
         raise TicketFileError(f"{text}.") from error

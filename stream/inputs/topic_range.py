@@ -1,4 +1,4 @@
-"""A history from Kafka: a range of the topic ``tickets.by-tenant``, in the workers' own order."""
+"""Reader of a history from Kafka: a range of the topic ``tickets.by-tenant``, in its order."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from stream.kafka.topics import verify
 async def read_topic(
     config: Config, since: float, until: float, take: Callable[[Taken], None]
 ) -> int:
-    """Give all signals that the topic took in from *since* to *until* to *take*.
+    """Pass the signals that were written within a time range to a function.
 
     Times are the broker's, in seconds since 1970; infinite ones mean all that is there now. Without
     a consumer group: nobody else's offsets move. What the canary made up is left out.

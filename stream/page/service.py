@@ -21,7 +21,7 @@ from schemas.silence import Silence
 from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.config.step_settings import reloaded, settings_of
-from stream.errors import UserError
+from stream.errors import ConfigError, UserError
 from stream.kafka.reading import Reader, partitions_of, read_changelog, seek_to_time
 from stream.kafka.topics import verify
 from stream.page import json_views
@@ -255,7 +255,9 @@ async def serve(config: Config, say: Say) -> None:
 def _reload(service: Service, config: Config) -> None:
     """Read taxonomy and playbook again, as workers do at the same signal."""
     settings = reloaded(config, service.follower.settings)
-    if settings is not None:
+    if isinstance(settings, ConfigError):
+        print(f"taxonomy and playbook stay as they were:\n{settings}", flush=True)
+    else:
         service.follower.change(settings)
 
 

@@ -1,8 +1,8 @@
-"""``spikewatch canary``: shows from end to end that a spike becomes an escalation, and how fast.
+"""``spikewatch canary``: an end-to-end check that a spike becomes an escalation, and how fast.
 
-A made-up tenant of its own lives in simulated time. Every so often time passes for it with the
-usual tickets, then twelve customers complain within two minutes, and the escalation has to come
-back on its topic. Notify tells nobody of tenants whose name begins with `CANARY`.
+A simulated tenant lives in simulated time. At intervals its clock advances with tickets at the
+expected rate, then twelve customers complain within two minutes, and the escalation has to be
+published. Notify sends nothing about tenants whose name begins with `CANARY`.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ from stream.process import metrics_http
 START: Final = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 WARM_UP_HOURS: Final = 14 * 24.0
 HOURS_BETWEEN: Final = 6.0
-"""Of its time, from one burst to the next: the last episode is over by then."""
+"""Simulated hours between two spikes; by then the last episode has resolved."""
 USUAL_SECONDS: Final = 1_800.0
-"""Between two usual tickets."""
+"""Simulated seconds between two tickets at the expected rate."""
 BURST: Final = 12
 BURST_SECONDS: Final = 120.0
 SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
 class CanaryMetrics:
-    """The metrics of the process."""
+    """Metrics of the canary."""
 
     def __init__(self) -> None:
-        """All at zero."""
+        """Create them; counters start at 0."""
         self.registry = registry = CollectorRegistry()
         self.seconds = Histogram(
             "spikewatch_canary_seconds",
@@ -48,13 +48,13 @@ class CanaryMetrics:
         )
         self.runs = Counter(
             "spikewatch_canary_runs",
-            "Runs of the canary, by whether the escalation came back in time.",
+            "Runs of the canary, by whether the escalation was published in time.",
             ["outcome"],
             registry=registry,
         )
         self.succeeded_at = Gauge(
             "spikewatch_canary_last_success_timestamp_seconds",
-            "When an escalation last came back in time; 0: none did since the start.",
+            "When an escalation was last published in time; 0: not since the start.",
             registry=registry,
         )
         for outcome in ("back", "missing"):
@@ -62,10 +62,10 @@ class CanaryMetrics:
 
 
 class Canary:
-    """One tenant, and where its time stands."""
+    """The simulated tenant and its clock."""
 
     def __init__(self, config: Config, metrics: CanaryMetrics, born: float) -> None:
-        """A new tenant, named by when the process began (seconds since 1970)."""
+        """Create a tenant, named after the start of the process (seconds since 1970)."""
         self.tenant = f"{CANARY}-{int(born):x}"
         self._config, self._metrics = config, metrics
         self._at = START
@@ -95,11 +95,11 @@ class Canary:
             yield self._ticket(self._at, f"burst-{self._number}-{number}")
 
     async def warm_up(self, sender: Sender) -> None:
-        """Two quiet weeks."""
+        """Send two weeks of tickets at the expected rate."""
         await sender.send(self._usual(WARM_UP_HOURS))
 
     async def run(self, sender: Sender, heard: "asyncio.Queue[EscalationEvent]") -> float | None:
-        """One burst; the seconds until its escalation came back, None: it did not in time."""
+        """Send a spike; returns the seconds until its escalation, or None if it was too late."""
         await sender.send(self._usual(HOURS_BETWEEN))
         while not heard.empty():
             heard.get_nowait()
@@ -127,7 +127,7 @@ class Canary:
 
 
 async def serve(config: Config, *, once: bool) -> bool:
-    """Run until SIGTERM or SIGINT, or one time; whether the last escalation came back.
+    """Run until SIGTERM or SIGINT, or once; returns whether the last spike was detected.
 
     Raises:
         UserError: No broker, or the topics are not as they must be.

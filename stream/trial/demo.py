@@ -1,6 +1,7 @@
-"""The whole way once.
+"""``spikewatch demo``: one incident from its first ticket to its resolution.
 
-A real Kafka, two workers, six weeks of a made-up company, and a morning on which logins fail.
+It runs a real Kafka, two workers, the page and notify, with six weeks of a simulated company and a
+morning on which logins fail.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ from stream.kafka.topics import create
 from stream.trial.broker.local_broker import Broker
 
 START: Final = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
-"""A Monday, in the past of any machine: history may not lie in the future."""
+"""A Monday in the past, because history must not be in the future."""
 HISTORY_HOURS: Final = 6 * 168.0
 LIVE_HOURS: Final = 5.5
 INCIDENT: Final = Incident(
@@ -47,7 +48,7 @@ INCIDENT: Final = Incident(
 )
 EXAMPLES: Final = Path(__file__).parents[2] / "deploy" / "config"
 SPEED: Final = 240.0
-"""Times faster than life: an hour takes 15 seconds."""
+"""Times faster than real time: an hour takes 15 seconds."""
 WORKERS: Final = 2
 PAGE_PORT: Final = 9470
 INBOX: Final = "demo-inbox"
@@ -62,7 +63,7 @@ Say = Callable[[str], None]
 
 
 def run(path: Path | None, *, once: bool, say: Say) -> int:
-    """Run the demo; its exit code.
+    """Run the demo and return its exit code.
 
     Args:
         path: The configuration file, if one was named. Where it, or the environment, names Kafka
@@ -79,9 +80,9 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
         given = load(path).kafka
         if "bootstrap_servers" in given.model_fields_set:
             servers = given.bootstrap_servers
-            say(f"1/5  using the Kafka at {servers}; the demo's topics stay there")
+            say(f"1/5  using the Kafka at {servers}; the topics of the demo stay there")
         else:
-            say("1/5  starting a Kafka of its own (the first time its jars are fetched, 45 MB)")
+            say("1/5  starting a local Kafka (the first time its jars are downloaded, 45 MB)")
             servers = stack.enter_context(
                 Broker(say=lambda text: say(f"     {text}"))
             ).bootstrap_servers
@@ -96,7 +97,7 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
             environ["SPIKEWATCH_TEXT__PLAYBOOK"] = str(EXAMPLES / "playbook.toml")
             environ["SPIKEWATCH_IMPACT__HANDLING_MINUTES"] = "20"
         config = load(None, {**os.environ, **environ})
-        say(f"2/5  making the topics with the prefix {config.kafka.topic_prefix}")
+        say(f"2/5  creating the topics with the prefix {config.kafka.topic_prefix}")
         asyncio.run(create(config))
         say(f"3/5  starting {WORKERS} workers and a ticker")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spikewatch-demo-")))
@@ -116,7 +117,7 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
         inbox = Path.cwd() / INBOX
         stack.enter_context(_process("notify", {**environ, **render, **_receivers(folder, inbox)},
                                      folder / "notify.log"))  # fmt: skip
-        say(f"     notify: the messages that would go out are files in {INBOX}/")
+        say(f"     notify: the messages that would be sent are files in {INBOX}/")
         story = _story(config, render["SPIKEWATCH_PAGE__URL"], environ, once=once, say=say)
         done = asyncio.run(story)
         _show_inbox(inbox, say)
@@ -131,13 +132,13 @@ async def _story(
     resolved = asyncio.Event()
     watcher = asyncio.create_task(_watch(config, page_url, resolved, say))
     try:
-        say("4/5  loading six weeks of history: learned from, nobody is paged")
+        say("4/5  loading six weeks of history: models learn, nobody is paged")
         async with Sender(config, Pace("history")) as sender:
             first_live = await _load_history(sender, stream, history_end)
         say(
-            f"5/5  live traffic, {SPEED:.0f} times faster than life; at "
+            f"5/5  live traffic, {SPEED:.0f} times faster than real time; at "
             f"{datetime.fromtimestamp(INCIDENT.start, UTC):%H:%M} version {INCIDENT.app_version} "
-            "begins to fail logins"
+            "begins to break logins"
         )
         live = [first_live, *(json.dumps(ticket).encode() for ticket in stream)]
         async with Sender(config, Pace("simulated", speed=SPEED)) as sender:
@@ -158,10 +159,10 @@ async def _story(
         say("The episode is resolved.")
         if once:
             return 0
-        say(f"Everything still runs; Ctrl-C ends it. The page, with all that happened: {page_url}")
-        say("For the commands that the page shows, say this in another terminal first:")
+        say(f"Everything is still running; stop it with Ctrl-C. The page: {page_url}")
+        say("To run the commands that the page shows, first run this in another terminal:")
         say("  export " + " ".join(f"{key}={shlex.quote(value)}" for key, value in environ.items()))
-        say("Then, for example: .venv/bin/spikewatch tail --status")
+        say("Then, for example: .venv/bin/spikewatch status")
         await watcher
         return 0
     except TimeoutError:
@@ -175,12 +176,12 @@ async def _story(
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - as a signal's handler has it
-    """End as Ctrl-C does: whoever is told to stop stops what it has started."""
+    """End as Ctrl-C does, so that the processes that were started are stopped."""
     raise KeyboardInterrupt
 
 
 async def _load_history(sender: Sender, stream: Iterator[dict[str, object]], until: float) -> bytes:
-    """Send what lies before *until*; the first ticket that does not."""
+    """Send the tickets before a time; returns the first ticket after it."""
     columns = (TextColumn("     history"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     first_live = b""
     total = (until - START) / HOUR
@@ -204,7 +205,7 @@ async def _load_history(sender: Sender, stream: Iterator[dict[str, object]], unt
 
 
 async def _watch(config: Config, page_url: str, resolved: asyncio.Event, say: Say) -> None:
-    """Print escalations, and where the page tells of them; those of history are only counted."""
+    """Print escalations with links to the page; those of the history are only counted."""
     of_history = 0
     identity = None
     async for event in follow(config, from_start=True):
@@ -212,7 +213,7 @@ async def _watch(config: Config, page_url: str, resolved: asyncio.Event, say: Sa
             of_history += event.transition == "opened"
             continue
         if of_history:
-            say(f"     ({of_history} episode(s) in the history, not paged)")
+            say(f"     ({of_history} suppressed episodes in the history)")
             of_history = 0
         say("")
         say(render(event))
@@ -228,7 +229,7 @@ def _is_the_incident(event: EscalationEvent) -> bool:
 
 
 def _receivers(folder: Path, inbox: Path) -> dict[str, str]:
-    """Who is told in the demo: a pager, a channel, and the owners of the customers inside."""
+    """Write the receivers of the demo: a pager, a channel, and owners of affected customers."""
     for old in inbox.glob("*.txt"):
         old.unlink()
     owners = [f"customer-{n},{OWNERS[n % len(OWNERS)]}" for n in range(CUSTOMERS)]
@@ -249,7 +250,7 @@ def _receivers(folder: Path, inbox: Path) -> dict[str, str]:
 
 
 def _page() -> dict[str, str]:
-    """The page's port, its own if that is free, and the address that messages link to."""
+    """Return the port of the page, the default one if it is free, and its address."""
     try:
         socket.create_server(("127.0.0.1", PAGE_PORT)).close()
         port = PAGE_PORT
@@ -263,19 +264,19 @@ def _page() -> dict[str, str]:
 
 
 def _show_inbox(inbox: Path, say: Say) -> None:
-    """Which messages there are, once the last has come."""
+    """List the messages once the last one has been written."""
     end = time.monotonic() + INBOX_SECONDS
     while time.monotonic() < end and not list(inbox.glob("on-call-*.resolved.txt")):
         time.sleep(0.2)
     messages = sorted(inbox.glob("*.txt"), key=lambda path: path.stat().st_mtime)
-    say(f"\n{len(messages)} messages would have gone out; they are in {INBOX}/:")
+    say(f"\n{len(messages)} messages would have been sent; they are in {INBOX}/:")
     for path in messages:
         say(f"  {path.name}")
 
 
 @contextlib.contextmanager
 def _process(command: str, environ: dict[str, str], log: Path) -> Iterator[None]:
-    """One of our own processes for the time of a ``with``; where it dies, its log is shown."""
+    """Run one of our processes for the time of a ``with``; if it fails, print its log."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "stream.cli", command],

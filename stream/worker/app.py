@@ -22,7 +22,7 @@ from stream.config.step_settings import reloaded, settings_of
 from stream.engine.assignment import Assignment, Position
 from stream.engine.faust_binding import ChunkSchema, LedgerApp
 from stream.engine.recovery import AssignmentTable, FullTableManager
-from stream.errors import UserError
+from stream.errors import ConfigError, UserError
 from stream.kafka import lenient_headers, log_throttle
 from stream.kafka.clients import faust_credentials
 from stream.kafka.topics import verify
@@ -153,7 +153,8 @@ def listen(app: LedgerApp, config: Config) -> None:
 def reload(app: LedgerApp, config: Config) -> None:
     """Go on with the files as they stand now; where they are wrong, with those from before."""
     settings = reloaded(config, app.ledger.settings)
-    if settings is None:
+    if isinstance(settings, ConfigError):
+        print(f"taxonomy and playbook stay as they were:\n{settings}", flush=True)
         return
     app.ledger.change(settings)
     print(f"taxonomy and playbook were read again: config {settings.config_hash}", flush=True)

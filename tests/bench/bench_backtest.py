@@ -1,6 +1,6 @@
 """How long a backtest takes, how much memory, and how large and quick its report is.
 
-Plays made-up histories by `spikewatch evaluate` as a user would, each in a process of its own, with
+Plays made-up histories by `spikewatch backtest` as a user would, each in a process of its own, with
 one incident in each area, and opens the report in Chromium. The longer history is four times the
 shorter one: memory must not follow.
 """
@@ -43,7 +43,7 @@ def measure(history: Path, html: Path, processes: int) -> None:
     begin = time.perf_counter()
     arguments = ["--inject", "--kind", "area", "--size", "5", "--repeat", "1", "--html", str(html)]
     subprocess.run(
-        [sys.executable, "-m", "stream.cli", "evaluate", str(history), *arguments,
+        [sys.executable, "-m", "stream.cli", "backtest", str(history), *arguments,
          "--processes", str(processes)],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The configuration's section ``[calendar]``: whose public holidays, and the file of events."""
+"""Section ``[calendar]`` of the configuration: public holidays and the file of events."""
 
 import difflib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _EXAMPLE = 'an ISO 3166 code such as "DE" or "US", or "" for none'
 
 @cache
 def _countries() -> dict[str, str]:
-    """Codes and other names of countries, folded, to the code of two letters."""
+    """Map codes and names of countries, folded, to the code of two letters."""
     from holidays.registry import COUNTRIES  # noqa: PLC0415  (slow, not always needed)
 
     # (name in one word, code of two letters, other codes) by the name in lower case
@@ -26,7 +26,7 @@ def _countries() -> dict[str, str]:
 
 
 def _country(text: str) -> str:
-    """The ISO 3166 code of a country whose public holidays are known; empty: none."""
+    """Return the ISO 3166 code of a country whose public holidays are known; empty: none."""
     code = text.strip().upper()
     if code and code not in _countries().values():
         known = _countries()
@@ -41,7 +41,7 @@ def _country(text: str) -> str:
 
 @cache
 def _subdivisions(country: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The codes of a country's subdivisions by themselves and by their names, folded."""
+    """Return the codes of a country's subdivisions by folded code, and by folded name."""
     from holidays import country_holidays  # noqa: PLC0415  (slow, not always needed)
 
     known = country_holidays(country)
@@ -51,29 +51,32 @@ def _subdivisions(country: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 class Calendar(Section):
-    """Days that are known not to be as usual: public holidays and announced events."""
+    """Public holidays and announced events, on which other rates are expected."""
 
     country: Annotated[str, AfterValidator(_country)] = Field(
         default="",
-        description="whose public holidays count as Sundays, such as DE or US; empty: none",
+        description="ISO 3166 code of the country whose public holidays count as Sundays, such as "
+        "DE or US; empty: none.",
     )
     subdivision: str = Field(
-        default="", description="its state or province with holidays of its own, such as BY"
+        default="",
+        description="Code of the state or province of that country with holidays of its own, such "
+        "as BY; empty: none.",
     )
     file: str = Field(
         default="",
-        description="TOML file of announced events, [[event]] with name, start, end, factor and "
-        "areas; empty: none",
+        description="TOML file of announced events, each an [[event]] with name, start, end, "
+        "factor and areas; empty: none.",
     )
     _events: tuple[Event, ...] = PrivateAttr(default=())
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """What was in the file when the configuration was loaded, in its order."""
+        """Return the events of the file as they were read when the configuration was loaded."""
         return self._events
 
     def model_post_init(self, context: Any) -> None:
-        """Take the events over that were read from the file, if whoever validates read it."""
+        """Keep the events that the validation context holds, if it holds any."""
         self._events = (context or {}).get("events", ())
 
     @model_validator(mode="after")

@@ -1,6 +1,5 @@
 """What people answer, made into what stands on the topics. Pure but for the ids."""
 
-import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,32 +10,31 @@ from detectors.foundation.dimensions import DIMENSIONS
 from schemas.feedback import Action, Feedback
 from schemas.silence import MATCHED, Matcher, Silence
 from stream.config.errors import nearest
+from stream.config.values import duration_seconds
 from stream.errors import UserError
 
-_DURATION: Final = re.compile(r"(\d+)\s*(m|min|h|d|w)")
-_SECONDS: Final = {"m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 LABELS: Final = frozenset((*MATCHED, *DIMENSIONS, "customer", "alertname"))
 """Of pages; see `stream.notify.model.message.labels_of`."""
 LONGEST: Final = timedelta(days=366)
 
 
 def duration(text: str) -> timedelta:
-    """From ``30m``, ``2h``, ``3d`` or ``1w``.
+    """Return a duration such as ``30m``, ``2h``, ``3d`` or ``1w``.
 
     Raises:
-        UserError: It is none of them, or longer than a year.
+        UserError: It is not a duration, or not between a second and a year.
 
     Example:
         >>> duration("90m")
         datetime.timedelta(seconds=5400)
     """
-    found = _DURATION.fullmatch(text.strip().lower())
-    if found is None or len(found[1]) > 6:
-        raise UserError(f"{text!r} is no duration such as 30m, 2h, 3d or 1w")
-    length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
-    if not timedelta(0) < length <= LONGEST:
-        raise UserError(f"{text!r} is not between a minute and a year")
-    return length
+    try:
+        seconds = duration_seconds(text)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if not 0.0 < seconds <= LONGEST.total_seconds():
+        raise UserError(f"{text!r} is not between a second and a year")
+    return timedelta(seconds=seconds)
 
 
 def answer(

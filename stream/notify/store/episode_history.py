@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -17,10 +18,22 @@ from stream.kafka.partitioner import partition_of
 from stream.kafka.reading import read_all, read_records
 
 
-async def lines(config: Config, episode: str, tenant: str) -> list[str]:
-    """One line for each thing, by time; repeats (same id) are left out.
+class EpisodeState(NamedTuple):
+    """The last event of an episode, and who has acknowledged it."""
 
-    The transitions carry event time, everything else the wall clock.
+    event: EscalationEvent
+    acknowledged_by: str | None
+
+
+async def lines(config: Config, episode: str, tenant: str) -> list[str]:
+    """Return one line for each entry of `history_entries`."""
+    return [text for _, text in await history_entries(config, episode, tenant)]
+
+
+async def history_entries(config: Config, episode: str, tenant: str) -> list[tuple[float, str]]:
+    """Return time (seconds since 1970) and text of everything that happened, in order of time.
+
+    Transitions carry event time, everything else the wall clock. Repeats (same id) are left out.
     """
     topics = Topics(config.kafka.topic_prefix)
     partition = partition_of(tenant, config.kafka.partitions)
@@ -40,13 +53,13 @@ async def lines(config: Config, episode: str, tenant: str) -> list[str]:
             continue
         order += 1
         found.setdefault(entry.audit_id, (entry.at.timestamp(), order, _line(entry)))
-    return [text for _, _, text in sorted(found.values(), key=lambda one: one[:2])]
+    return [(at, text) for at, _, text in sorted(found.values(), key=lambda one: one[:2])]
 
 
-async def overview(config: Config, *, every: bool) -> list[str]:
-    """One line for each episode that runs (of *every* one: also those that are over), newest last.
+async def episode_states(config: Config, *, every: bool) -> list[EpisodeState]:
+    """Return the open episodes, newest last; with *every* also the resolved ones.
 
-    What is suppressed is left out: nobody was told of it.
+    Suppressed episodes are left out: nobody was notified about them.
     """
     topics = Topics(config.kafka.topic_prefix)
     last: dict[str, EscalationEvent] = {}
@@ -71,12 +84,9 @@ async def overview(config: Config, *, every: bool) -> list[str]:
         if event.data.suppressed is None and (every or event.transition != "resolved")
     ]
     return [
-        f"{event.data.episode_id[:12]}  since {event.data.since:%Y-%m-%d %H:%M}Z  "
-        + headline(event)
-        + (f"; acknowledged by {clean(by, 60)}"
-           if (by := acknowledged.get(event.data.episode_id)) else "")
+        EpisodeState(event, acknowledged.get(event.data.episode_id))
         for event in sorted(shown, key=lambda one: (one.data.since, one.data.episode_id))
-    ]  # fmt: skip
+    ]
 
 
 async def _events(

@@ -1,4 +1,4 @@
-// Backtests: reports that `spikewatch evaluate --html` has written.
+// Backtests: reports that `spikewatch backtest --html` has written.
 import { h } from "./dom.js";
 import { ask } from "./store.js";
 import { moment } from "./words.js";

@@ -1,4 +1,4 @@
-"""A real single-node Apache Kafka on this machine, for the demo, for trying out and for tests.
+"""A real single-node Apache Kafka on this machine, for the demo, for trials and for tests.
 
 It listens on 127.0.0.1 only, and its process ends with the one that started it, however that ends.
 """
@@ -35,7 +35,7 @@ _GUARD: Final = Path(__file__).with_name("process_guard.py")
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """How a local broker is to be run.
+    """Settings of a local broker.
 
     Attributes:
         data_directory: Where it keeps its log and ``broker.log``; a temporary one, removed with
@@ -68,7 +68,7 @@ class Broker:
 
         Args:
             settings: How to run it.
-            say: Is told what is about to be done.
+            say: Called with what is about to be done.
         """
         self._settings = settings or BrokerSettings()
         self._say: Say = say or (lambda _: None)
@@ -130,7 +130,7 @@ class Broker:
         return self._running().wait(timeout)
 
     def last_words(self) -> str:
-        """Return the last lines of the broker's log that say something, on one line."""
+        """Return the last lines of the broker's log that carry information, on one line."""
         if self._directory is None:
             return ""
         with contextlib.suppress(OSError):
@@ -179,7 +179,7 @@ class Broker:
         if not (directory / "log" / "meta.properties").exists():
             self._say("formatting its data directory")
             if not format_directory(command, properties):
-                raise BrokerError(f"Kafka refused its settings; it says: {self.last_words()}")
+                raise BrokerError(f"Kafka refused its settings; its log says: {self.last_words()}")
         self._say(f"starting Apache Kafka {KAFKA_VERSION} on {HOST}:{self._port}")
         self._spawn([*command, "kafka.Kafka", str(properties)])
         self._wait_until_ready(deadline)

@@ -29,7 +29,7 @@ _COORDINATES: Final = (
 _JARS_DIGEST: Final = "761379bf49cac30792df08bc54e3d687614b0854f7d91cad732afe590164cb7b"
 
 Say: TypeAlias = Callable[[str], None]
-"""Is told, in a few words, what is about to be done."""
+"""Called with a few words on what is about to be done."""
 
 
 class BrokerError(UserError):

@@ -1,4 +1,4 @@
-"""`spikewatch evaluate IN` and `replay --plot` as a user calls them."""
+"""`spikewatch backtest FILE` and `replay --plot` as a user calls them."""
 
 import json
 import re
@@ -78,11 +78,11 @@ def book(path: Path) -> Iterator[History]:
 
 
 def test_pages_labels_and_budget(own: Path) -> None:
-    told = said("evaluate", own, "--labels", own.with_name("labels.csv"), "--processes", "1")
+    told = said("backtest", own, "--labels", own.with_name("labels.csv"), "--processes", "1")
     assert "warm-up: 11.6 days" in told
-    assert "budget of 1 false" in told
-    assert "known incidents: 1 of 2 were paged" in told
-    assert "1 of 2 pages belong to one" in told
+    assert "budget of 1 false page" in told
+    assert "known incidents: 1 of 2 paged" in told
+    assert "1 of 2 pages belong to a known incident" in told
     row = next(
         line for line in told.splitlines() if line.startswith("billing ") and "-03-21" in line
     )
@@ -127,11 +127,11 @@ def test_two_configurations_page_by_page(own: Path, tmp_path: Path) -> None:
     a, b = tmp_path / "a.toml", tmp_path / "b.toml"
     a.write_text("[budget]\nfalse_pages_per_week = 0.05\n")
     b.write_text("[budget]\nfalse_pages_per_week = 20.0\n")
-    told = said("evaluate", own, "--compare", a, b, "--processes", "1")
+    told = said("backtest", own, "--compare", a, b, "--processes", "1")
     assert re.search(r"both: [1-9]\d*; only a\.toml: 0; only b\.toml: [1-9]", told)
     assert "only b.toml" in told
     assert re.search(r"login +2024-04-03 09:\d\d +2024-04-03 09:\d\d", told)
-    same = said("evaluate", own, "--compare", a, a, "--processes", "1")
+    same = said("backtest", own, "--compare", a, a, "--processes", "1")
     assert "at the same time" in same
 
 
@@ -152,8 +152,8 @@ def test_answers_reach_the_step_at_their_times(own: Path, tmp_path: Path) -> Non
 
     for hours, fit in ((1.0, 1), (-1.0, 0)):
         answer(hours)
-        told = said("evaluate", own, "--feedback", feedback, "--processes", "1")
-        assert f"answers to pages: 1, of which {fit} fit a page" in told
+        told = said("backtest", own, "--feedback", feedback, "--processes", "1")
+        assert f"verdicts: 1, of which {fit} belong to a page" in told
     answer(0.01)
     said("replay", own, "--out", tmp_path / "with.jsonl", "--feedback", feedback)
     said("replay", own, "--out", tmp_path / "without.jsonl")
@@ -178,11 +178,11 @@ def test_a_csv_newest_first_in_another_zone(tmp_path: Path) -> None:
         lines.append(f"{row['ticket_id']},{at:%Y-%m-%d %H:%M:%S},{row['product_area']}")
     path.write_text("\n".join(lines))
     told = said(
-        "evaluate", path, "--map", "ticket_id=Id,created_at=Opened,product_area=Component",
+        "backtest", path, "--map", "ticket_id=Id,created_at=Opened,product_area=Component",
         "--timezone", "Europe/Berlin", "--processes", "1",
     )  # fmt: skip
     assert "from 2024-03-04 00:" in told
-    assert "stood behind later ones and were put in order" in told
+    assert "were out of order and were sorted" in told
     assert "pages:" in told
 
 
@@ -197,15 +197,15 @@ def test_gaps_one_area_and_ten_tickets(tmp_path: Path) -> None:
     for name, found in (("gap", gap), ("one", one_area), ("ten", whole[:10])):
         path = write(tmp_path / f"{name}.jsonl", found)
         html = tmp_path / f"{name}.html"
-        told = said("evaluate", path, "--html", html, "--processes", "1")
+        told = said("backtest", path, "--html", html, "--processes", "1")
         assert f"{len(found):,} tickets in" in told
-        assert ("was silent 1 times" in told) == (name == "gap")
+        assert ("has 1 gap longer than chance" in told) == (name == "gap")
         assert html.read_text().endswith("</html>\n")
     told = said(
-        "evaluate", tmp_path / "one.jsonl", "--inject", "--kind", "area", "--size", "10",
+        "backtest", tmp_path / "one.jsonl", "--inject", "--kind", "area", "--size", "10",
         "--repeat", "1", "--processes", "1",
     )  # fmt: skip
-    assert "10 times the tickets of login would be seen after" in told
+    assert "10 times the tickets of login would page after" in told
 
 
 @pytest.mark.parametrize(("year", "options"), [("1971", "--since"), ("2031", "--until")])
@@ -216,25 +216,25 @@ def test_a_wrong_year_is_pointed_at_and_can_be_cut_off(
     wrong = {**found[50], "created_at": f"{year}-03-05T00:00:00Z", "ticket_id": "wrong"}
     path = write(tmp_path / "wrong.jsonl", [wrong, *found])
     html = tmp_path / "wrong.html"
-    told = said("evaluate", path, "--processes", "1", "--html", html)
+    told = said("backtest", path, "--processes", "1", "--html", html)
     assert re.search(rf"no ticket from .*{year}-03-05.*--since or --until", told)
     cut = {"--since": "2024-01-01", "--until": "2025-01-01"}[options]
-    told = said("evaluate", path, "--processes", "1", options, cut)
+    told = said("backtest", path, "--processes", "1", options, cut)
     assert "no ticket from" not in told
     assert f"{len(found):,} tickets" in told
 
 
 def test_what_cannot_be_played_is_told_in_a_sentence(tmp_path: Path) -> None:
     empty = write(tmp_path / "empty.jsonl", [])
-    assert refused("evaluate", empty, "--processes", "1") == "there is no ticket that can be read"
+    assert refused("backtest", empty, "--processes", "1") == "there is no ticket that can be read"
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"a": 1}\n{\n')
-    assert "1 missing_field, 1 undecodable" in refused("evaluate", broken, "--processes", "1")
+    assert "1 missing_field, 1 undecodable" in refused("backtest", broken, "--processes", "1")
     ten = write(tmp_path / "ten.jsonl", rows(1.0)[:10])
-    told = refused("evaluate", ten, "--inject", "--processes", "1")
+    told = refused("backtest", ten, "--inject", "--processes", "1")
     assert "too short for incidents" in told
     assert "--warm-up" in told
-    assert "cannot be opened" in refused("evaluate", tmp_path / "none.jsonl", "--processes", "1")
+    assert "cannot be opened" in refused("backtest", tmp_path / "none.jsonl", "--processes", "1")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_what_cannot_be_played_is_told_in_a_sentence(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_do_not_go_together(arguments: tuple[str, ...]) -> None:
-    assert call("evaluate", *arguments).exit_code == 2
+    assert call("backtest", *arguments).exit_code == 2
 
 
 def test_a_report_of_two_configurations_is_refused(own: Path, tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_report_of_two_configurations_is_refused(own: Path, tmp_path: Path) ->
     config = tmp_path / "c.toml"
     config.write_text("[budget]\nfalse_pages_per_week = 2.0\n")
     html = tmp_path / "report.html"
-    done = call("evaluate", own, "--compare", config, config, "--html", html)
+    done = call("backtest", own, "--compare", config, config, "--html", html)
     assert done.exit_code == 2
     assert "--compare and --html exclude each other" in done.output
 

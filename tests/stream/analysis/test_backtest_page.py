@@ -99,7 +99,7 @@ def test_hostile_text_is_shown_as_text(page: Path, browser: Browser) -> None:
     tab.on("request", lambda request: asked.append(request))
     tab.on("console", lambda message: errors.append(message.text))
     tab.goto(page.as_uri())
-    assert tab.title() == "spikewatch: a backtest"
+    assert tab.title() == "spikewatch: backtest"
     shown = tab.inner_text("main")
     read = "".join(tab.locator("pre").all_inner_texts())
     assert AREA in read

@@ -58,13 +58,13 @@ def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Rig) -> None:
         found = backtest(history, Order(settings=settings_of(rig.config)))
     assert sorted((run.opened, run.episode_id) for run in found.walked.runs) == paged
 
-    done = rig.run("evaluate", "--from-topic", "--since", "1h", "--processes", "1")
+    done = rig.run("backtest", "--from-topic", "--since", "1h", "--processes", "1")
     assert done.returncode == 0, done.stderr
     assert "tickets that cannot be read: 2 undecodable" in done.stdout
     assert f"{len(lines):,} tickets in 4 areas of 2 tenants" in done.stdout
     later: list[Taken] = []
     asyncio.run(read_topic(rig.config, time.time() + 60.0, math.inf, later.append))
     assert later == []
-    early = rig.run("evaluate", "--from-topic", "--until", "2024-01-01T00:00:00Z")
+    early = rig.run("backtest", "--from-topic", "--until", "2024-01-01T00:00:00Z")
     assert early.returncode == 1
     assert "there is no ticket" in early.stderr

@@ -76,7 +76,7 @@ def test_the_full_run_is_as_large_as_it_must_be() -> None:
 def test_the_command_prints_tables_and_writes_results(tmp_path: Path) -> None:
     out, kept = tmp_path / "results.json", tmp_path / "figures.json"
     options = ["--reduced", "--only", "incidents", "--kind", "night", "--seeds", "1"]
-    options += ["--per-class", "1", "--processes", "1", "--json", str(out), "--record", str(kept)]
+    options += ["--per-class", "1", "--processes", "1", "--out", str(out), "--record", str(kept)]
     result = CliRunner().invoke(app, ["evaluate", *options])
     assert result.exit_code == 0, result.output
     assert "delay/bound" in result.stdout

@@ -229,7 +229,7 @@ def test_the_release_is_said(tmp_path: Path) -> None:
     "command",
     [
         *("demo", "broker", "worker", "ticker", "send", "simulate", "tail", "replay"),
-        *("evaluate", "report", "taxonomy check"),
+        *("backtest", "evaluate", "report", "taxonomy check"),
         *("config check", "config show", "topics create", "topics check"),
     ],
 )

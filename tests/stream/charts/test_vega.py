@@ -59,3 +59,19 @@ def test_a_chart_asks_no_host_for_anything(theme: Theme) -> None:
 def test_nothing_to_draw_is_drawn() -> None:
     assert svg(timeline([])).startswith("<svg")
     assert svg(curves([], "x", "y")).startswith("<svg")
+
+
+def test_the_legend_names_every_series() -> None:
+    shown = words(svg(timeline(MOMENTS)))
+    for name in ("tickets per hour", "observed", "expected", "normal range", "score", "threshold"):
+        assert name in shown
+
+
+def test_labels_are_above_the_plot() -> None:
+    """They cover no bar: their strip ends where the plot begins."""
+    chart = timeline(MOMENTS, [Span(START + 600.0, START + 1_200.0, "inside")])
+    strip, counts, _ = chart["vconcat"]
+    texts = [layer for layer in strip["layer"] if layer["mark"]["type"] == "text"]
+    assert [row["text"] for row in texts[0]["data"]["values"]] == ["inside"]
+    assert "text" not in [layer["mark"]["type"] for layer in counts["layer"]]
+    assert len(timeline(MOMENTS)["vconcat"]) == 2

@@ -79,7 +79,7 @@ def test_explain_says_what_differs(files: tuple[Path, Path, str], tmp_path: Path
         "explain", episode, "--from", str(source), "--events", str(written), "--config", str(other)
     )
     assert code == 1
-    assert "config hash" in text or "did not come again" in text
+    assert "config hash" in text or "was not repeated" in text
     late = tmp_path / "late.jsonl"
     lines = source.read_bytes().splitlines(keepends=True)
     late.write_bytes(b"".join(lines[len(lines) // 2 :]))
@@ -95,7 +95,7 @@ def test_why_not_answers_in_words_and_as_json(files: tuple[Path, Path, str]) -> 
     words = ("why-not", "billing", moment, "--tenant", "acme", "--from", str(source))
     code, text = ask(*words)
     assert code == 0, text
-    assert "more tickets of as many new customers" in text
+    assert "more tickets, each of another new customer" in text
     code, text = ask(*words, "--json")
     assert json.loads(text)["because"] in ("too_few", "no_tickets")
 
@@ -105,7 +105,7 @@ def test_a_verdict_is_shown_before_it_is_said(files: tuple[Path, Path, str]) -> 
     source, _, episode = files
     code, text = ask("verdict", episode, "false_alarm", "--preview", "--history", str(source))
     assert code == 0, text
-    assert "without," in text
+    assert "without the verdict, " in text
 
 
 @pytest.mark.slow
@@ -174,9 +174,9 @@ def test_why_not_says_so_where_nothing_can_be_said(files: tuple[Path, Path, str]
     given = ("--tenant", "acme", "--from", str(files[0]))
     code, said = ask("why-not", "login", "2031-04-01T09:40:00Z", *given)
     assert code == 1
-    assert "what is known goes from" in said
+    assert "the records cover" in said
     at = datetime.fromtimestamp(START + 400.0 * HOUR, UTC).isoformat()
     code, said = ask("why-not", "nope", at, *given)
     assert code == 1
-    assert "nope of acme was not known then" in said
+    assert "nope of acme was not known at that time" in said
     assert ask("why-not", "login", at, *given)[0] == 0

@@ -90,10 +90,10 @@ def test_it_works_without_tickets(folder: Path) -> None:
     done = run(folder, "areas.toml")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode().splitlines() == [
-        "areas.toml is right",
-        "0 products, 3 areas, 1 aliases, 0 issue types, 4 keywords",
+        "areas.toml is valid",
+        "0 products, 3 areas, 1 alias, 0 issue types, 4 keywords",
         "",
-        "keywords that cannot tell two areas apart:",
+        "keywords that two areas share:",
         "  billing, checkout: payment",
     ]
 
@@ -104,14 +104,14 @@ def test_tickets_say_how_well_it_fits(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = done.stdout.decode()
     for line in (
-        "6 tickets; 1 other events left out; lines that cannot be read: 2 "
+        "6 tickets; 1 other event left out; lines that cannot be read: 2 "
         "(1 missing_field, 1 undecodable)",
-        "area named: 1 known, 1 by an alias, 1 unknown",
-        "no area named: 1 placed by rules, 1 ambiguous, 1 unplaced",
-        "areas that never fire: billing, checkout",
-        "  billing, checkout: 1 tickets; payment",
-        "  the same 1, another 1, none 0",
-        "login        2       1      1       100%     50%",
+        "tickets with an area: 1 known, 1 by an alias, 1 unknown",
+        "tickets without an area: 1 classified by rules, 1 ambiguous, 1 unclassified",
+        "areas without a ticket: billing, checkout",
+        "  billing, checkout: 1 ticket; payment",
+        "  same area 1, another area 1, no area 0",
+        "login        2           1        1      100 %    50 %",
     ):
         assert line in text.splitlines()
     assert "coupon (2)" in text
@@ -144,7 +144,7 @@ def test_a_csv_with_its_own_columns_is_read(folder: Path) -> None:
         *("areas.toml", "--tickets", "in.csv", "--map", columns, "--timezone", "Europe/Berlin"),
     )
     assert done.returncode == 0, done.stderr
-    assert b"area named: 0 known, 1 by an alias, 0 unknown" in done.stdout
+    assert b"tickets with an area: 0 known, 1 by an alias, 0 unknown" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -185,4 +185,4 @@ def test_the_command_has_help(tmp_path: Path) -> None:
     """--help says what it does."""
     done = run(tmp_path, "--help")
     assert done.returncode == 0
-    assert b"All mistakes at once" in done.stdout
+    assert b"all mistakes at once" in done.stdout

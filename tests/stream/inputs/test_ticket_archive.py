@@ -194,7 +194,7 @@ def test_wrong_labels_are_told_in_a_sentence(tmp_path: Path, text: str, wrong: s
 
 
 def test_wrong_zones_and_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no IANA time zone"):
+    with pytest.raises(UserError, match="not an IANA time zone"):
         read_labels(write(tmp_path, "area,start,end\n"), "Mars/Olympus")
     with pytest.raises(UserError, match="cannot be read"):
         read_labels(tmp_path / "none.csv")

@@ -246,12 +246,12 @@ def test_mapping_with_a_comma() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", '"" is no mapping such as created_at=Created At.'),
+        ("", '"" is not a mapping such as created_at=Created At.'),
         ("subject", '"subject" is no mapping'),
         ("subject=", '"subject=" is no mapping'),
         ("subject=a,subject=b", "subject is mapped twice"),
-        ("create_at=a", "create_at is no field of a ticket; did you mean created_at?"),
-        ("zzz=a", "zzz is no field of a ticket; fields are schema_version, ticket_id,"),
+        ("create_at=a", "create_at is not a field of a ticket; did you mean created_at?"),
+        ("zzz=a", "zzz is not a field of a ticket; fields are schema_version, ticket_id,"),
     ],
 )
 def test_refused_mappings(text: str, said: str) -> None:
@@ -294,15 +294,15 @@ def test_no_zone_no_guess() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"assume_timezone": "Berlin"}, '"Berlin" is no IANA time zone such as Europe/Berlin.'),
-        ({"assume_timezone": "../x"}, '"../x" is no IANA time zone such as Europe/Berlin.'),
-        ({"time_format": "%d/%Q"}, '"%d/%Q" is no time pattern such as %d/%m/%Y %H:%M.'),
+        ({"assume_timezone": "Berlin"}, '"Berlin" is not an IANA time zone such as Europe/Berlin.'),
+        ({"assume_timezone": "../x"}, '"../x" is not an IANA time zone such as Europe/Berlin.'),
+        ({"time_format": "%d/%Q"}, '"%d/%Q" is not a time pattern such as %d/%m/%Y %H:%M.'),
         (
             {"mapping": {"subject": "Title"}},
             "standard input has no column Title; its columns are ticket_id, created_at, "
             "product_area.",
         ),
-        ({"mapping": {"subjct": "x"}}, "subjct is no field of a ticket; did you mean subject?"),
+        ({"mapping": {"subjct": "x"}}, "subjct is not a field of a ticket; did you mean subject?"),
         (
             {"format": "jsonl", "mapping": {"subject": "x"}},
             "standard input: columns and times can be mapped in CSV only; JSONL is taken as it is.",
@@ -322,7 +322,10 @@ def test_refused_options(options: Mapping[str, Any], said: str) -> None:
         ("Id,When\n", "has no column ticket_id and no created_at and no product_area or subject"),
         ("ticket_id,created_at,x\n", "its columns are ticket_id, created_at, x; say which column"),
         (f"{HEADER},ticket_id\n", "has more than one column ticket_id"),
-        (f"{HEADER}\n1,t,caf".encode() + b"\xe9\n", "line 2: byte 8 is no UTF-8; save the file as"),
+        (
+            f"{HEADER}\n1,t,caf".encode() + b"\xe9\n",
+            "line 2: byte 8 is not UTF-8; save the file as",
+        ),
         (HEADER.encode("utf-16"), "is UTF-16: save it as UTF-8."),
         (f'{HEADER}\n1,t,"a\n2,t,b\n', "line 2: broken CSV (unexpected end of data)."),
         (f"{HEADER}\n1,t,{'x' * 1_000_001}\n", "line 2 is longer than 1,000,000 bytes"),

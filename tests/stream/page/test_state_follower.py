@@ -92,7 +92,7 @@ def test_limits_are_worked_out_anew_after_a_while() -> None:
     first = follower.limits_of(tenant, ["login", "nowhere"])
     assert list(first) == ["login"]
     moments = json_views.moments_of_area(follower, tenant, "login", 0.0, 3_000.0)
-    assert moments[-1].limit == first["login"]
+    assert moments[-1].threshold == first["login"]
     known = follower._limits["acme"]["login"]
     follower._limits["acme"]["login"] = (known[0] - 100.0, 99.0)
     assert follower.limits_of(tenant, ["login"]) == first

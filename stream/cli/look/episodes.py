@@ -1,0 +1,80 @@
+"""The commands ``spikewatch episodes`` and ``spikewatch history``."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from schemas.codec import clean
+from stream.cli.look.escalation_events import find_episode
+from stream.cli.options import AsJson, ConfigPath, EpisodeId
+from stream.cli.output import say, say_json
+from stream.config.loading import load
+from stream.config.sections import Config
+from stream.escalations.plain_text import headline
+from stream.kafka.topics import verify
+from stream.notify.store.episode_history import EpisodeState, episode_states, history_entries
+
+
+def episodes(
+    every: Annotated[bool, typer.Option("--all", help="List resolved episodes as well.")] = False,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """List the open episodes.
+
+    Each line says since when, how severe, and who acknowledged. Suppressed episodes, about which
+    nobody was notified, are left out.
+    """
+    states = asyncio.run(_read_states(load(config), every=every))
+    if as_json:
+        say_json([_as_json(state) for state in states])
+        return
+    for state in states:
+        say(_as_text(state))
+    if not states:
+        say("there was no episode yet" if every else "no episode is open")
+
+
+async def _read_states(config: Config, *, every: bool) -> list[EpisodeState]:
+    await verify(config)
+    return await episode_states(config, every=every)
+
+
+def _as_text(state: EpisodeState) -> str:
+    data = state.event.data
+    text = f"{data.episode_id[:12]}  since {data.since:%Y-%m-%d %H:%M}Z  {headline(state.event)}"
+    if state.acknowledged_by:
+        text += f"; acknowledged by {clean(state.acknowledged_by, 60)}"
+    return text
+
+
+def _as_json(state: EpisodeState) -> dict[str, object]:
+    data = state.event.data
+    return {
+        "episode_id": data.episode_id,
+        "tenant": data.tenant,
+        "product_area": data.product_area,
+        "since": data.since.isoformat(),
+        "severity": data.severity,
+        "transition": state.event.transition,
+        "tickets": data.tickets,
+        "customers": data.customers,
+        "acknowledged_by": state.acknowledged_by,
+        "summary": headline(state.event),
+    }
+
+
+def history(episode: EpisodeId, as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """Show everything that happened to an episode.
+
+    Its transitions, who was notified or not and why, and who responded what.
+    """
+    loaded = load(config)
+    identity, tenant = find_episode(loaded, episode)
+    entries = asyncio.run(history_entries(loaded, identity, tenant))
+    if as_json:
+        say_json([{"at": at, "text": text} for at, text in entries])
+        return
+    for _, text in entries:
+        say(text)

@@ -1,0 +1,98 @@
+"""Finding the events of an episode by the first digits of its id, on the topic or in a file."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from schemas.escalation import EscalationEvent
+from stream.config.sections import Config
+from stream.errors import UserError
+from stream.escalations.follow import follow
+from stream.inputs.ticket_files import TicketFile
+
+LEAST_DIGITS = 6
+MOST_NAMED = 5
+IDLE_SECONDS = 3.0
+_EPISODE = re.compile(rf"[0-9a-f]{{{LEAST_DIGITS},32}}")
+
+
+def events_of(config: Config | None, episode: str, source: str | None) -> list[EscalationEvent]:
+    """Return all events of one episode, or of all episodes if none is named.
+
+    Args:
+        config: Where the topic is; not needed with *source*.
+        episode: Its id or the first digits of it; empty: all episodes.
+        source: A file of escalations, as replay writes it; None: the topic.
+
+    Raises:
+        UserError: There is no such episode, or several ids begin with those digits.
+    """
+    digits = episode.strip().lower()
+    if digits and _EPISODE.fullmatch(digits) is None:
+        raise UserError(
+            f"{episode!r} is not the id of an episode: give the id, or at least the first "
+            f"{LEAST_DIGITS} of its 32 hexadecimal digits"
+        )
+    if source is None:
+        if config is None:
+            raise ValueError("without a file, the topic is needed")
+        events = asyncio.run(_on_topic(config, digits))
+        place, invalid = "the topic of escalations", 0
+    else:
+        events, invalid = _in_file(source, digits)
+        place = "standard input" if source == "-" else source
+    return _of_one_episode(events, digits, place, invalid) if digits else events
+
+
+def find_episode(config: Config, episode: str) -> tuple[str, str]:
+    """Return the whole id of an episode on the topic, and its tenant.
+
+    Raises:
+        UserError: There is no such episode, or several ids begin with those digits.
+    """
+    event = events_of(config, episode, None)[-1]
+    return event.data.episode_id, event.data.tenant
+
+
+async def _on_topic(config: Config, digits: str) -> list[EscalationEvent]:
+    followed = follow(config, from_start=True, idle_seconds=IDLE_SECONDS)
+    return [event async for event in followed if event.data.episode_id.startswith(digits)]
+
+
+def _in_file(source: str, digits: str) -> tuple[list[EscalationEvent], int]:
+    """Return the events, and how many lines with those digits are not escalations."""
+    events: list[EscalationEvent] = []
+    invalid = 0
+    with TicketFile(source, format="jsonl") as file:
+        for _, line in file:
+            # Most lines belong to other episodes, and parsing all of them takes long.
+            if digits.encode() not in line:
+                continue
+            try:
+                event = EscalationEvent.model_validate_json(line)
+            except ValidationError:
+                invalid += 1
+                continue
+            if event.data.episode_id.startswith(digits):
+                events.append(event)
+    return events, invalid
+
+
+def _of_one_episode(
+    events: Iterable[EscalationEvent], digits: str, place: str, invalid: int
+) -> list[EscalationEvent]:
+    by_episode: dict[str, list[EscalationEvent]] = {}
+    for event in events:
+        by_episode.setdefault(event.data.episode_id, []).append(event)
+    if not by_episode:
+        hint = f"; lines with these digits that are not escalations of this release: {invalid}"
+        raise UserError(
+            f"{place} has no episode whose id begins with {digits}{hint if invalid else ''}"
+        )
+    if len(by_episode) > 1:
+        named = ", ".join(sorted(by_episode)[:MOST_NAMED])
+        more = ", ..." if len(by_episode) > MOST_NAMED else ""
+        raise UserError(f"the ids of several episodes begin with {digits}: {named}{more}")
+    return next(iter(by_episode.values()))

@@ -1,0 +1,86 @@
+"""The command ``spikewatch explain``."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from schemas.escalation import EscalationEvent
+from stream.analysis import explain as explanations
+from stream.cli.look.decision_log import (
+    FromFile,
+    HistoryFile,
+    LogFeedbackFile,
+    signals_of_files,
+)
+from stream.cli.look.escalation_events import events_of
+from stream.cli.options import AsJson, ConfigPath, EpisodeId
+from stream.cli.output import say
+from stream.config.loading import load
+from stream.config.sections import Config
+from stream.config.step_settings import settings_of
+from stream.errors import UserError
+from stream.inputs.signal_log import from_topics
+from stream.kafka.partitioner import partition_of
+
+
+def explain(
+    episode: EpisodeId,
+    source: FromFile = None,
+    history: HistoryFile = None,
+    events: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="With --from: file of the escalations to compare with."),
+    ] = None,
+    feedback: LogFeedbackFile = None,
+    sequence: Annotated[
+        int, typer.Option(min=1, help="Number of the event within the episode.")
+    ] = 1,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Repeat the decision behind an episode and show every number.
+
+    Ends with exit code 1 if the repeated decision differs from the stored one.
+    """
+    loaded = load(config)
+    if source is None:
+        if history or feedback or events:
+            raise typer.BadParameter("--history, --feedback and --events need --from")
+        stored = events_of(loaded, episode, None)
+        answer = _from_topics(loaded, stored, sequence)
+    else:
+        digits = episode.strip().lower()
+        known = events_of(None, episode, events) if events else None
+        until = max(event.time.timestamp() for event in known) if known else None
+        with signals_of_files(source, history, feedback, until) as log:
+            answer = explanations.explain(log, settings_of(loaded), digits, sequence, known)
+    if as_json:
+        say(json.dumps(explanations.as_json(answer)))
+    else:
+        for line in explanations.as_text(answer):
+            say(line)
+    if answer.wrong:
+        raise UserError("the repeated decision differs from the stored one: see above")
+
+
+def _from_topics(
+    config: Config, stored: list[EscalationEvent], sequence: int
+) -> explanations.Explained:
+    data = stored[-1].data
+    topics = asyncio.run(from_topics(config, data.tenant))
+    number = partition_of(data.tenant, config.kafka.partitions)
+    try:
+        answer = explanations.explain(
+            topics.log, settings_of(config), data.episode_id, sequence, stored, number
+        )
+    except UserError as error:
+        if topics.begins:
+            raise UserError(
+                f"{error}; {topics.place} begins at offset {topics.begins}: its retention has "
+                "deleted what was before"
+            ) from None
+        raise
+    answer.source = topics.sources.get(answer.event.id, "")
+    return answer

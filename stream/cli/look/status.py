@@ -1,0 +1,56 @@
+"""The command ``spikewatch status``."""
+
+import asyncio
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from stream.cli.options import AsJson, ConfigPath
+from stream.cli.output import say, say_json
+from stream.config.loading import load
+from stream.worker import status as worker_status
+from stream.worker.status import AreaStatus, Status
+
+MOST_CLOCKS = 20
+
+
+def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """Show tickets, areas, clocks, lag and warm-up of the workers.
+
+    The figures are those of the workers' last snapshots.
+    """
+    known = asyncio.run(worker_status.status(load(config)))
+    if as_json:
+        say_json(asdict(known))
+    else:
+        _print_text(known)
+
+
+def _print_text(known: Status) -> None:
+    say(f"{known.tickets} tickets in {len(known.areas)} areas, as of the last snapshots")
+    for topic, lag in known.lag.items():
+        say(f"lag of {topic}: {lag} records not yet in a snapshot (a few ticks are normal)")
+    clocks = sorted(known.clocks.items())
+    if len(clocks) > MOST_CLOCKS:
+        say(f"clocks of the first {MOST_CLOCKS} of {len(clocks)} tenants:")
+    for tenant, clock in clocks[:MOST_CLOCKS]:
+        say(f"clock of {tenant}: {datetime.fromtimestamp(clock, UTC):%Y-%m-%d %H:%M:%S}Z")
+    table = Table("tenant", "area", "phase", "tickets", "last hour", "expected/h", "warm-up left")
+    for area in known.areas:
+        table.add_row(*_row(area))
+    if known.areas:
+        Console().print(table)
+
+
+def _row(area: AreaStatus) -> tuple[str, ...]:
+    return (
+        area.tenant,
+        area.area,
+        area.phase,
+        str(area.tickets),
+        f"{area.last_hour:.1f}",
+        f"{area.expected:.2f}",
+        f"{area.warm_up_hours:.0f} h" if area.warm_up_hours else "none",
+    )

@@ -1,0 +1,126 @@
+"""The command ``spikewatch why-not``."""
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+import typer
+
+from detectors.forensics import why_not as counterfactuals
+from detectors.forensics.redecide import LoggedSignal
+from schemas.signals import Tick, Ticket
+from stream.analysis.why_not import as_text
+from stream.cli.look.decision_log import (
+    FromFile,
+    HistoryFile,
+    LogFeedbackFile,
+    signals_of_files,
+)
+from stream.cli.options import AsJson, ConfigPath, time
+from stream.cli.output import say
+from stream.config.loading import load
+from stream.config.sections import Config
+from stream.config.step_settings import settings_of
+from stream.errors import UserError
+from stream.inputs.signal_log import from_topics
+from stream.kafka.partitioner import partition_of
+from stream.notify.store.episode_history import lines
+
+SECONDS_PER_HOUR = 3600.0
+_NOT_NOTIFIED = re.compile(r"decided +do not ")
+
+
+def why_not(
+    area: Annotated[str, typer.Argument(help="Product area, as events name it.")],
+    moment: Annotated[
+        datetime,
+        typer.Argument(parser=time, metavar="TIME", help="Time at which nothing was sent."),
+    ],
+    tenant: Annotated[str, typer.Option(help="Tenant of the area.")] = "default",
+    source: FromFile = None,
+    history: HistoryFile = None,
+    feedback: LogFeedbackFile = None,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Show why nothing was sent, and what it would have taken.
+
+    The tickets are processed again several times, each time with one thing changed.
+    """
+    loaded = load(config)
+    settings, at = settings_of(loaded), moment.timestamp()
+    decisions: list[str] = []
+    span = _LogSpan(tenant)
+    if source is None:
+        if history or feedback:
+            raise typer.BadParameter("--history and --feedback need --from")
+        topics = asyncio.run(from_topics(loaded, tenant))
+        number = partition_of(tenant, loaded.kafka.partitions)
+        answer = counterfactuals.why_not(span.watch(topics.log), settings, tenant, area, at, number)
+        span.require(at)
+        decisions = _not_notified(loaded, answer.episode, tenant) if answer.episode else []
+        if topics.begins:
+            decisions.append(
+                f"{topics.place} begins at offset {topics.begins}: what was learned before that "
+                "is missing here"
+            )
+    else:
+        with signals_of_files(source, history, feedback) as log:
+            answer = counterfactuals.why_not(span.watch(log), settings, tenant, area, at)
+            span.require(at)
+    if as_json:
+        say(json.dumps(msgspec.to_builtins(answer) | {"decisions": decisions}))
+        return
+    for line in as_text(answer, decisions):
+        say(line)
+    if answer.because in ("unknown_tenant", "unknown_area"):
+        raise UserError(f"{area} of {tenant} was not known at that time: see above")
+
+
+class _LogSpan:
+    """The time range that a log of signals covers for one tenant."""
+
+    def __init__(self, tenant: str) -> None:
+        self._tenant, self._live = tenant, False
+        self._first, self._last = math.inf, -math.inf
+
+    def watch(self, log: Iterable[LoggedSignal]) -> Iterator[LoggedSignal]:
+        """Yield the log and note the first and the last time of the tenant."""
+        for record in log:
+            signal = record.signal
+            if isinstance(signal, Ticket) and signal.tenant == self._tenant:
+                at = signal.created_at
+                self._first, self._last = min(self._first, at), max(self._last, at)
+                self._live = signal.mode == "live"
+            elif isinstance(signal, Tick) and (self._live or signal.tenant == self._tenant):
+                self._last = max(self._last, signal.now)
+            yield record
+
+    def require(self, at: float) -> None:
+        """Check that the log covers a time, give or take an hour.
+
+        Args:
+            at: Seconds since 1970.
+
+        Raises:
+            UserError: It does not.
+        """
+        if self._last < self._first:
+            raise UserError(f"there are no tickets of {self._tenant}, so there is no answer")
+        if not self._first - SECONDS_PER_HOUR <= at <= self._last + SECONDS_PER_HOUR:
+            first, last = (datetime.fromtimestamp(t, UTC) for t in (self._first, self._last))
+            raise UserError(
+                f"that time is outside what is known of {self._tenant}: the records cover "
+                f"{first:%Y-%m-%d %H:%M}Z to {last:%Y-%m-%d %H:%M}Z"
+            )
+
+
+def _not_notified(config: Config, episode: str, tenant: str) -> list[str]:
+    """Return the decisions not to notify about an episode: silences, snoozes, quiet hours."""
+    history = asyncio.run(lines(config, episode, tenant))
+    return [line for line in history if _NOT_NOTIFIED.search(line)]

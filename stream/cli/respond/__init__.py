@@ -1,0 +1,1 @@
+"""Commands to respond to episodes: ack, snooze, silence, verdict, note."""

@@ -1,0 +1,104 @@
+"""The command ``spikewatch send``."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+
+import typer
+
+from stream.cli.options import ConfigPath, TicketFileArgument, time
+from stream.cli.output import say
+from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
+from stream.config.loading import load
+from stream.config.sections import Config
+from stream.escalations.phrases import plural
+from stream.kafka.ticket_sender import Pace, Sender, Sent
+
+
+@with_ticket_format
+def send(
+    source: TicketFileArgument,
+    ticket_format: TicketFormat,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="Send as past tickets: models learn, nobody is paged."),
+    ] = False,
+    speed: Annotated[
+        str | None,
+        typer.Option(help="Send in simulated time, so many times faster than real time; or max."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=time,
+            metavar="TIME",
+            help="With --speed: move the clock to this time after the last ticket.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Maximum number of tickets per second.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Send tickets from a file to Kafka.
+
+    Tickets are sent as live tickets, as history with --history, or in simulated time with --speed.
+    """
+    if history and speed is not None:
+        raise typer.BadParameter("--history and --speed exclude each other")
+    if until is not None and speed is None:
+        raise typer.BadParameter("--until needs --speed")
+    pace = Pace(
+        mode="history" if history else "simulated" if speed else "live",
+        rate=rate,
+        speed=parse_speed(speed),
+        until=None if until is None else until.timestamp(),
+    )
+    loaded = load(config)
+    with open_tickets(source, ticket_format) as lines:
+        sent = send_tickets(loaded, pace, (line for _, line in lines), waits=source == "-")
+    text = f"sent {plural(sent.tickets, 'ticket')} of {plural(len(sent.tenants), 'tenant')}"
+    if sent.unreadable:
+        text += f"; {sent.unreadable} of them cannot be read and will become dead letters"
+    say(text)
+
+
+def send_tickets(
+    config: Config, pace: Pace, lines: Iterable[bytes], *, waits: bool = False
+) -> Sent:
+    """Send tickets to Kafka and return what was sent.
+
+    Args:
+        config: Where Kafka is.
+        pace: How fast, and in which mode.
+        lines: One ticket each, as JSON.
+        waits: Whether the next line may take long, as on a pipe; earlier ones are sent meanwhile.
+
+    Raises:
+        UserError: There is no broker, or the topics are wrong.
+    """
+
+    async def work() -> Sent:
+        async with Sender(config, pace) as sender:
+            await sender.send(lines, waits=waits)
+        return sender.sent
+
+    return asyncio.run(work())
+
+
+def parse_speed(text: str | None) -> float | Literal["max"]:
+    """Parse a speed: a number above 0 or ``max``; None is ``max``.
+
+    Raises:
+        typer.BadParameter: It is neither.
+    """
+    if text is None or text == "max":
+        return "max"
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.0 < speed < float("inf"):
+        raise typer.BadParameter("--speed is a number above 0, or max")
+    return speed

@@ -1,0 +1,1 @@
+"""Commands to try spikewatch with: demo, simulate, replay, broker."""

@@ -1,0 +1,130 @@
+"""The command ``spikewatch replay``."""
+
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.dead_letter import DeadReason
+from schemas.escalation import EscalationEvent
+from stream.analysis.replay import Replay, dead_to_file, replay_lines, to_file
+from stream.charts.backtest_charts import Plot
+from stream.cli.options import ConfigPath, FeedbackFile, TicketFileArgument, time
+from stream.cli.output import output_file
+from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
+from stream.config.loading import load
+from stream.config.step_settings import settings_of
+from stream.errors import UserError
+from stream.escalations.phrases import plural
+from stream.inputs.feedback_files import read_verdicts
+
+LATE_SHARE = 0.05
+"""Share of late tickets above which the file is probably not in order."""
+LEAST_LATE = 20
+
+
+@with_ticket_format
+def replay(  # whole: one parameter per option, and the steps of one run in their order
+    source: TicketFileArgument,
+    ticket_format: TicketFormat,
+    out: Annotated[
+        str,
+        typer.Option("--out", metavar="FILE", help="File for the escalations; - for stdout."),
+    ],
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=time,
+            metavar="TIME",
+            help="Move the clock to this time after the last ticket; reject later tickets.",
+        ),
+    ] = None,
+    dead: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="File for tickets that cannot be read, with reasons."),
+    ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="File of earlier tickets to learn from without paging."),
+    ] = None,
+    feedback: FeedbackFile = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(metavar="AREA", help="Area to draw; TENANT/AREA if there are several."),
+    ] = None,
+    plot_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --plot: the file to draw into, .svg or .png."),
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Detect spikes in a file of tickets, without Kafka.
+
+    Writes the escalations that the workers would have published. Time is taken from the tickets:
+    the same file and the same options give the same bytes.
+    """
+    loaded = load(config)
+    end = None if until is None else until.timestamp()
+    if (plot is None) != (plot_file is None):
+        raise typer.BadParameter("--plot AREA and --plot-file FILE are given together")
+    picture = None if plot is None or plot_file is None else Plot(plot, plot_file)
+    run = Replay(
+        settings_of(loaded),
+        end,
+        loaded.limits.ticket_bytes,
+        read_verdicts(feedback) if feedback else (),
+        picture.lines if picture else None,
+    )
+    reasons: Counter[DeadReason] = Counter()
+    written = 0
+    _refuse_the_same_file_twice(source, history, out, dead)
+    with ExitStack() as stack:
+        past = history and stack.enter_context(open_tickets(history, ticket_format))
+        lines = stack.enter_context(open_tickets(source, ticket_format))
+        to_out = to_file(stack.enter_context(output_file(out)))
+
+        def write(event: EscalationEvent) -> None:
+            nonlocal written
+            written += 1
+            to_out(event)
+            if picture:
+                picture.hear(event)
+
+        bury = dead_to_file(stack.enter_context(output_file(dead)) if dead else None, reasons)
+        if past:
+            replay_lines(run, past, str(history), write, bury, "history")
+            for event in run.end_history():
+                write(event)
+        replay_lines(run, lines, source, write, bury)
+        for event in run.finish():
+            write(event)
+    if picture:
+        picture.write(loaded.time.timezone)
+    _summarise(run.counts, written, reasons)
+
+
+def _refuse_the_same_file_twice(*names: str | None) -> None:
+    files = [name for name in names if name is not None and name != "-"]
+    if len({Path(name).resolve() for name in files}) < len(files):
+        raise UserError("a file was named twice: tickets, --history, --out and --dead must differ")
+
+
+def _summarise(outcomes: Counter[str], written: int, reasons: Counter[DeadReason]) -> None:
+    """Write to standard error what became of the tickets, and what to do about rejected ones."""
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    sys.stderr.write(f"tickets: {counts or 'none'}; {plural(written, 'escalation')}\n")
+    if reasons:
+        rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        sys.stderr.write(f"dead letters by reason: {rejected}\n")
+    late = outcomes["late"] + outcomes["too_late"]
+    if late > LEAST_LATE and late > LATE_SHARE * sum(outcomes.values()):
+        sys.stderr.write(
+            f"{late} tickets were older than tickets before them in the file and were not judged: "
+            "sort the file by created_at, oldest first\n"
+        )
+    if reasons["no_offset"]:
+        sys.stderr.write("times without an offset: name their time zone with --timezone\n")

@@ -1,0 +1,1 @@
+"""Commands to measure and configure detection."""

@@ -1,0 +1,68 @@
+"""The command ``spikewatch advise``."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from stream.analysis.advice import BUDGETS, advice_lines, budget_table, starting_config, weigh
+from stream.analysis.backtest import Order
+from stream.analysis.backtest_tables import notes, summary
+from stream.cli.options import ConfigPath, Processes, TicketFileArgument, duration
+from stream.cli.output import progress, say, show, write_text
+from stream.cli.ticket_files import TicketFormat, with_ticket_format
+from stream.cli.tune.histories import Source, WarmUp, open_history, pool_of
+from stream.config.loading import load
+from stream.config.step_settings import settings_of
+
+
+@with_ticket_format
+def advise(
+    source: TicketFileArgument,
+    ticket_format: TicketFormat,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="TOML file to write the configuration to."),
+    ] = None,
+    budget: Annotated[
+        list[float] | None,
+        typer.Option(min=0.01, help="False pages per week to try; default: 0.2 0.5 1 2 5."),
+    ] = None,
+    warm_up: WarmUp = None,
+    processes: Processes = None,
+    config: ConfigPath = None,
+) -> None:
+    """Propose a budget and a configuration from your own history.
+
+    Plays the history under several budgets, with injected incidents, and names areas to add or
+    to merge.
+    """
+    loaded = load(config)
+    order = Order(
+        settings=settings_of(loaded), warm_up=None if warm_up is None else duration(warm_up)
+    )
+    if ticket_format.timezone is not None:  # the seasons follow the hours of that zone as well
+        settings = msgspec.structs.replace(order.settings, timezone=ticket_format.timezone)
+        order = replace(order, settings=settings)
+    history_source = Source(path=source, ticket_format=ticket_format)
+    with (
+        pool_of(processes or os.cpu_count() or 1) as pool,
+        open_history(history_source, loaded, pool) as history,
+        progress("advice") as report_progress,
+    ):
+        advice = weigh(history, order, sorted(set(budget or BUDGETS)), pool, report_progress)
+    for line in (*summary(advice.backtest), *notes(advice.backtest)):
+        say(line)
+    say("")
+    show(budget_table(advice))
+    for line in advice_lines(advice):
+        say(line)
+    say("")
+    if out is None:
+        say(starting_config(advice))
+        return
+    write_text(out, starting_config(advice))
+    say(f"{out} is a configuration to start from: read it, then run spikewatch config check")

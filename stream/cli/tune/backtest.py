@@ -1,0 +1,159 @@
+"""The command ``spikewatch backtest``."""
+
+import os
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detectors.evaluation.history.backtest import Injections
+from detectors.evaluation.history.injection import KINDS, Kind
+from detectors.evaluation.history.page_log import differences
+from stream.analysis.backtest import Order
+from stream.analysis.backtest import backtest as play
+from stream.analysis.backtest_page import report
+from stream.analysis.backtest_tables import difference_table, notes, sentences, summary, tables
+from stream.cli.options import ConfigPath, FeedbackFile, Processes, duration, time_or_ago
+from stream.cli.output import progress, say, show, write_text
+from stream.cli.ticket_files import TicketFormat, with_ticket_format
+from stream.cli.tune.histories import Source, WarmUp, open_history, pool_of
+from stream.config.loading import load
+from stream.config.step_settings import settings_of
+from stream.inputs.label_files import read_labels
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@with_ticket_format
+def backtest(  # whole: one parameter per option, and a body of a few lines
+    ticket_format: TicketFormat,
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="Your history, a file of tickets as for replay."),
+    ] = None,
+    from_topic: Annotated[
+        bool, typer.Option("--from-topic", help="Read the history from Kafka instead of a file.")
+    ] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(parser=time_or_ago, metavar="TIME", help="Use it from this time on, or 90d."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(parser=time_or_ago, metavar="TIME", help="Use it up to this time."),
+    ] = None,
+    warm_up: WarmUp = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV of known incidents: area, start, end, and tenant."),
+    ] = None,
+    feedback: FeedbackFile = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="HTML file to write a report to.")
+    ] = None,
+    inject: Annotated[
+        bool,
+        typer.Option("--inject", help="Also inject incidents and measure how fast each pages."),
+    ] = False,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Kind of injected incident: {', '.join(KINDS)}. May be repeated."),
+    ] = None,
+    sizes: Annotated[
+        list[float] | None,
+        typer.Option("--size", min=1.0, help="Multiple of the usual tickets; default: 2 3 5 10."),
+    ] = None,
+    repeat: Annotated[
+        int, typer.Option(min=1, help="Incidents of each kind and size in each area.")
+    ] = 3,
+    inject_hours: Annotated[
+        float, typer.Option(min=0.5, help="Length of each injected incident, in hours.")
+    ] = 24.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the injected incidents.")] = 1,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Two configuration files: show how their pages differ."),
+    ] = None,
+    processes: Processes = None,
+    config: ConfigPath = None,
+) -> None:
+    """Show what would have been paged in your own history.
+
+    Plays a file of tickets, or the topic, through the production code: the pages, which known
+    incidents were found and how fast, and how fast injected incidents would have been.
+    """
+    if (source is None) != from_topic:
+        raise typer.BadParameter("give either a file of tickets or --from-topic")
+    if compare is not None and html is not None:
+        raise typer.BadParameter("--compare and --html exclude each other: a report is of one run")
+    history = Source(
+        path=source, since=since, until=until, ticket_format=ticket_format, feedback=feedback
+    )
+    injections = Injections(kinds=_checked_kinds(kind), repeat=repeat,
+                            seconds=inject_hours * SECONDS_PER_HOUR, seed=seed)  # fmt: skip
+    if sizes:
+        injections = replace(injections, multiples=tuple(sorted(set(sizes))))
+    order = Order(
+        settings=settings_of(load(config if compare is None else compare[0])),
+        warm_up=None if warm_up is None else duration(warm_up),
+        injections=injections if inject else None,
+        labels=read_labels(labels, ticket_format.timezone) if labels else (),
+    )
+    count = processes or os.cpu_count() or 1
+    if compare is None:
+        _play_one(history, config, order, count, html)
+    else:
+        _play_two(history, compare, order, count)
+
+
+def _checked_kinds(kinds: list[str] | None) -> tuple[Kind, ...]:
+    if unknown := set(kinds or ()) - set(KINDS):
+        raise typer.BadParameter(
+            f"--kind {', '.join(sorted(unknown))}: the kinds are {', '.join(KINDS)}"
+        )
+    return tuple(kind for kind in KINDS if kind in (kinds or KINDS))
+
+
+def _play_one(
+    source: Source, config: Path | None, order: Order, processes: int, html: Path | None
+) -> None:
+    """Play a history under one configuration and print the result; *html*: also as a report."""
+    with (
+        pool_of(processes) as pool,
+        open_history(source, load(config), pool) as history,
+        progress("backtest") as report_progress,
+    ):
+        result = play(history, order, pool, report_progress)
+    for line in (*summary(result), *notes(result)):
+        say(line)
+    say("")
+    for table in tables(result):
+        show(table)
+    for line in sentences(result):
+        say(line)
+    if html is not None:
+        write_text(html, report(result, order.labels))
+        say(f"the report is in {html}: open it in a browser")
+
+
+def _play_two(source: Source, configs: tuple[Path, Path], order: Order, processes: int) -> None:
+    """Play a history under two configurations and print how their pages differ."""
+    loaded = [load(path) for path in configs]
+    names = (configs[0].name, configs[1].name)
+    if names[0] == names[1]:
+        names = (str(configs[0]), str(configs[1]))
+    orders = [replace(order, settings=settings_of(each), injections=None) for each in loaded]
+    results = []
+    with pool_of(processes) as pool, open_history(source, loaded[0], pool) as history:
+        for name, each in zip(names, orders, strict=True):
+            with progress(name) as report_progress:
+                results.append(play(history, each, report_progress=report_progress))
+    for name, result in zip(names, results, strict=True):
+        say(f"{name}:")
+        for line in (*summary(result), *notes(result)):
+            say(f"  {line}")
+    say("")
+    pages = differences(results[0].runs, results[1].runs)
+    show(difference_table(pages, names, orders[0].settings.timezone))

@@ -1,0 +1,84 @@
+"""Reading one's own history for `backtest` and `advise`: from a file, or from the topic."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from multiprocessing.pool import Pool
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detectors.evaluation.history.injection import Taken
+from stream.cli.ticket_files import TicketFormat, open_tickets
+from stream.config.sections import Config
+from stream.errors import UserError
+from stream.inputs.feedback_files import read_verdicts
+from stream.inputs.ticket_archive import History, processes
+from stream.inputs.topic_range import read_topic
+
+WarmUp = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="Part of the history to learn from before pages count, such as 10d; default: two "
+        "weeks, or a third of a shorter history.",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a history comes from."""
+
+    path: str | None
+    """File of tickets; None: the topic."""
+    since: datetime | None = None
+    until: datetime | None = None
+    ticket_format: TicketFormat = field(default_factory=TicketFormat)
+    feedback: Path | None = None
+
+
+@contextmanager
+def open_history(source: Source, config: Config, pool: Pool | None) -> Iterator[History]:
+    """Read a history and sort it.
+
+    Args:
+        source: Where it comes from.
+        config: Limits, and where the topic is.
+        pool: Processes to parse tickets in; None: this process alone.
+
+    Raises:
+        UserError: It has no ticket that can be read.
+    """
+    since = float("-inf") if source.since is None else source.since.timestamp()
+    until = float("inf") if source.until is None else source.until.timestamp()
+    with History() as history:
+        if source.path is None:
+            undecodable = asyncio.run(read_topic(config, since, until, history.add))
+            if undecodable:
+                history.facts.dead["undecodable"] = undecodable
+        else:
+            with open_tickets(source.path, source.ticket_format) as lines:
+                history.read(lines, config.limits.ticket_bytes, pool, since, until)
+        for verdict in read_verdicts(source.feedback) if source.feedback else ():
+            history.add(Taken(verdict.at, verdict))
+        if not history.facts.tickets:
+            dead = ", ".join(f"{n} {why}" for why, n in sorted(history.facts.dead.items()))
+            raise UserError(
+                "there is no ticket that can be read" + (f"; rejected: {dead}" if dead else "")
+            )
+        history.close_book()
+        yield history
+
+
+@contextmanager
+def pool_of(count: int) -> Iterator[Pool | None]:
+    """Start so many processes; None if one is enough, which is this one."""
+    if count == 1:
+        yield None
+        return
+    with processes(count) as pool:
+        yield pool

@@ -1,0 +1,167 @@
+"""The command ``spikewatch taxonomy check``."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from detectors.policy.taxonomy_coverage import Check, Findings, Fit, Frequent, OnTickets, findings
+from schemas.codec import clean, read_ticket, to_signal
+from schemas.dead_letter import Rejected
+from stream.cli.options import AsJson, ConfigPath
+from stream.cli.output import aligned, say, say_json
+from stream.cli.ticket_files import Lines, TicketFormat, open_tickets, with_ticket_format
+from stream.config.loading import load
+from stream.config.policy_files.taxonomy import read_taxonomy
+from stream.errors import ConfigError, UserError
+from stream.escalations.phrases import percent, plural
+
+MOST_LISTED = 20
+"""Areas, or pairs of areas, in one list of the text; --json has all of them."""
+MOST_CHARACTERS = 100
+
+taxonomy_app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Check a file of product areas.",
+)
+
+
+@taxonomy_app.callback()
+def _group() -> None:
+    """Check a file of product areas."""
+
+
+@taxonomy_app.command("check")
+@with_ticket_format
+def taxonomy_check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="TOML file of product areas.")],
+    ticket_format: TicketFormat,
+    tickets: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of tickets, .jsonl or .csv, also .gz; - for stdin. May be repeated.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Check a file of product areas, and how well it fits your tickets.
+
+    Names all mistakes at once and ends with exit code 2 if there are any.
+    """
+    taxonomy, mistakes = read_taxonomy(file)
+    if mistakes:
+        raise ConfigError(mistakes)
+    known, rejected = findings(taxonomy), Counter[str]()
+    if tickets:
+        names = [name if name == "-" else str(Path(name).resolve()) for name in tickets]
+        if len(set(names)) < len(names):
+            raise UserError("a file of tickets was named twice")
+        check, max_bytes = Check(taxonomy), load(config).limits.ticket_bytes
+        for name in tickets:
+            with open_tickets(name, ticket_format) as lines:
+                _add(check, lines, max_bytes, rejected)
+        known = check.findings()
+    if as_json:
+        say_json({"file": str(file), **msgspec.to_builtins(known), "rejected": dict(rejected)})
+    else:
+        for line in _text(file, known, rejected):
+            say(line)
+
+
+def _add(check: Check, lines: Lines, max_bytes: int, rejected: Counter[str]) -> None:
+    """Add all tickets to the check; count those that cannot be read by their reason."""
+    for _, line in lines:
+        try:
+            if len(line) > max_bytes:
+                raise Rejected("oversized", f"at most {max_bytes} bytes are read")
+            ticket = to_signal(read_ticket(line))
+        except Rejected as why:
+            rejected[why.reason] += 1
+            continue
+        if ticket.event_type == "created":
+            check.add(ticket.area, ticket.text)
+        else:
+            check.leave_out()
+
+
+def _text(file: Path, known: Findings, rejected: Counter[str]) -> Iterator[str]:
+    size = known.size
+    yield f"{file} is valid"
+    yield ", ".join(
+        (
+            plural(size.products, "product"),
+            plural(size.areas, "area"),
+            plural(size.aliases, "alias", "aliases"),
+            plural(size.issue_types, "issue type"),
+            plural(size.keywords, "keyword"),
+        )
+    )
+    if known.overlaps:
+        yield from ("", "keywords that two areas share:")
+        for overlap in known.overlaps[:MOST_LISTED]:
+            yield f"  {overlap.one}, {overlap.other}: {', '.join(overlap.keywords)}"
+        yield from _more(len(known.overlaps))
+    if known.on_tickets is not None:
+        yield ""
+        yield from _text_on_tickets(known.on_tickets, rejected)
+
+
+def _text_on_tickets(on: OnTickets, rejected: Counter[str]) -> Iterator[str]:
+    counts = [plural(on.tickets, "ticket")]
+    counts += [f"{plural(on.left_out, 'other event')} left out"] if on.left_out else []
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()))
+    if rejected:
+        counts.append(f"lines that cannot be read: {sum(rejected.values())} ({reasons})")
+    yield "; ".join(counts)
+    yield f"tickets with an area: {on.known} known, {on.alias} by an alias, {on.unknown} unknown"
+    if on.unknown_names:
+        yield f"  most frequent unknown areas: {_frequent(on.unknown_names)}"
+    yield (
+        f"tickets without an area: {on.by_rules} classified by rules, {on.ambiguous} ambiguous, "
+        f"{on.unplaced} unclassified"
+    )
+    if on.missing_terms:
+        yield f"  most frequent terms of unclassified tickets: {_frequent(on.missing_terms)}"
+    if on.never and on.tickets:
+        yield f"areas without a ticket: {', '.join(on.never[:MOST_LISTED])}"
+        yield from _more(len(on.never))
+    if on.ties:
+        yield from ("", "areas that tie in the same ticket:")
+        for tie in on.ties[:MOST_LISTED]:
+            tickets, keywords = plural(tie.tickets, "ticket"), ", ".join(tie.keywords)
+            yield f"  {tie.one}, {tie.other}: {tickets}; {keywords}"
+    if on.fits:
+        yield from ("", "tickets with an area, classified by the rules nevertheless:")
+        yield f"  same area {on.agree}, another area {on.differ}, no area {on.undecided}"
+        yield ""
+        yield from _table(on.fits)
+
+
+def _frequent(names: Sequence[Frequent]) -> str:
+    return ", ".join(f"{clean(each.name, MOST_CHARACTERS)} ({each.tickets})" for each in names)
+
+
+def _more(count: int) -> Iterator[str]:
+    if count > MOST_LISTED:
+        yield f"  and {count - MOST_LISTED} more"
+
+
+def _table(fits: Sequence[Fit]) -> Iterator[str]:
+    """Yield precision and recall of each area, worst first."""
+    rows = [
+        (
+            fit.area,
+            *(str(count) for count in (fit.named, fit.placed, fit.right)),
+            *("-" if share is None else percent(share) for share in (fit.precision, fit.recall)),
+        )
+        for fit in fits
+    ]
+    heads = ("area", "named", "classified", "correct", "precision", "recall")
+    yield from aligned((heads, *rows))

@@ -1,0 +1,52 @@
+"""Numbers, percentages and plurals as all output writes them."""
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """Return a count with its noun in the right number.
+
+    Args:
+        count: How many.
+        noun: The singular.
+        nouns: The plural; default: the singular with an s.
+
+    Example:
+        >>> plural(1, "ticket"), plural(1200, "ticket"), plural(2, "entry", "entries")
+        ('1 ticket', '1,200 tickets', '2 entries')
+    """
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def format_number(number: float) -> str:
+    """Return a number with three significant digits, or all digits of a whole number.
+
+    Example:
+        >>> format_number(12345.6), format_number(3.14159), format_number(7.0)
+        ('12,346', '3.14', '7')
+    """
+    return f"{number:,.0f}" if number >= 100 or number == round(number) else f"{number:.3g}"
+
+
+def rounded(number: float, digits: int = 3) -> str:
+    """Return a non-negative figure with at most so many significant digits, never an exponent.
+
+    Example:
+        >>> rounded(1234.5), rounded(0.125), rounded(0.0001)
+        ('1234', '0.125', 'less than 0.001')
+    """
+    if number >= 100:
+        return f"{number:.0f}"
+    return f"{number:.{digits}g}" if number >= 0.001 or number == 0.0 else "less than 0.001"
+
+
+def percent(share: float) -> str:
+    """Return a share from 0 to 1 as a percentage that says 0 % and 100 % only of all or nothing.
+
+    Example:
+        >>> percent(0.256), percent(0.999), percent(0.001), percent(0.0)
+        ('26 %', 'over 99 %', 'under 1 %', '0 %')
+    """
+    if 0.0 < share < 0.005:
+        return "under 1 %"
+    if 0.995 <= share < 1.0:
+        return "over 99 %"
+    return f"{100.0 * max(share, 0.0):.0f} %"
