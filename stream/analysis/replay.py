@@ -69,8 +69,7 @@ class Replay:
         except Rejected:
             self.counts["dead"] += 1
             raise
-        while self._verdicts and self._verdicts[0].at <= signal.created_at:
-            self._partition.take(self._verdicts.popleft())
+        events = self._apply_verdicts(signal.created_at)
         tenant = self._partition.tenants.get(signal.tenant) if self._lines else None
         if self._lines and tenant is not None:
             self._lines.look(tenant, signal.created_at, self._settings)
@@ -78,7 +77,14 @@ class Replay:
         if self._lines and tenant is not None:
             self._lines.scored(tenant)
         self.counts[done.outcome] += 1
-        return done.escalations
+        return events + done.escalations
+
+    def _apply_verdicts(self, until: float) -> list[EscalationEvent]:
+        """Apply the verdicts up to a time (seconds since 1970), and return their escalations."""
+        events: list[EscalationEvent] = []
+        while self._verdicts and self._verdicts[0].at <= until:
+            events += self._partition.take(self._verdicts.popleft()).escalations
+        return events
 
     def end_history(self) -> list[EscalationEvent]:
         """End the history: tickets from here on can page."""
@@ -90,13 +96,12 @@ class Replay:
 
     def finish(self) -> list[EscalationEvent]:
         """Move every tenant's clock to the end of the replay, if one was given."""
-        while self._verdicts:
-            self._partition.take(self._verdicts.popleft())
+        events = self._apply_verdicts(float("inf"))
         if self._lines:
             self._lines.finish(self._partition.tenants.values())
         if self._until is None:
-            return []
-        return [
+            return events
+        return events + [
             event
             for tenant in sorted(self._partition.tenants)
             for event in self._partition.take(Tick(self._until, tenant)).escalations

@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from schemas.escalation import EscalationEvent
+from schemas.feedback import Feedback
 
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -79,6 +81,38 @@ def test_nothing_later_in_the_file_enters_a_decision(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_what_a_verdict_leads_to_is_in_the_output(
+    stream: Path, replayed: bytes, tmp_path: Path
+) -> None:
+    """A new normal resolves its episode at once, as it does on the stream."""
+    events = [EscalationEvent.model_validate_json(line) for line in replayed.splitlines()]
+    opened = next(event for event in events if event.data.suppressed is None)
+    at = opened.time + timedelta(minutes=10)
+    feedback = Feedback.model_validate(
+        {
+            "feedback_id": "1", "episode_id": opened.subject, "action": "new_normal", "by": "lead",
+            "tenant": opened.data.tenant, "at": at,
+        }
+    )  # fmt: skip
+    (tmp_path / "feedback.jsonl").write_text(feedback.model_dump_json() + "\n")
+    done = run(
+        tmp_path,
+        *("replay", str(stream), "--feedback", "feedback.jsonl", "--out", "all.out"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = [
+        EscalationEvent.model_validate_json(line)
+        for line in (tmp_path / "all.out").read_bytes().splitlines()
+    ]
+    ends = [one for one in found if (one.subject, one.transition) == (opened.subject, "resolved")]
+    assert ends
+    assert ends[0].time - at < timedelta(minutes=30)
+    assert [one.data.sequence for one in found if one.subject == opened.subject] == list(
+        range(1, 1 + sum(one.subject == opened.subject for one in found))
+    )
+
+
 def test_sequences_have_no_gaps_and_ids_are_unique(replayed: bytes) -> None:
     """Each episode counts 1, 2, 3, ...; no two events share an id; all times are UTC with Z."""
     raw = [json.loads(line) for line in replayed.splitlines()]
