@@ -356,7 +356,7 @@ class Slices(msgspec.Struct, array_like=True):
     ) -> Score | None:
         """Count a ticket in the windows of a slice; return their score if they have evidence."""
         candidates = self._count_in_windows(slice_, at, weight, last_seen, share, area)
-        if not judged or not candidates:
+        if not judged or candidates is None:
             return None
         found = []
         for window, drift, multiple in candidates:
@@ -379,11 +379,12 @@ class Slices(msgspec.Struct, array_like=True):
         last_seen: float,
         share: float,
         area: Area,
-    ) -> list[tuple[Window, float, float]]:
+    ) -> list[tuple[Window, float, float]] | None:
         """Count a ticket in the windows of a slice.
 
         Returns:
-            The windows that may matter, each with the drift and the multiple of its member.
+            The windows that may matter, each with the drift and the multiple of its member; None if
+            there are none, which saves a list for nearly every ticket.
         """
         slice_.seen += weight
         rest = area.seen - slice_.seen
@@ -391,7 +392,7 @@ class Slices(msgspec.Struct, array_like=True):
         expected = expected if expected > seen else seen
         step = share * expected if expected > 0.0 else 0.0
         slice_.expected, slice_.rest = area.expected, rest
-        candidates = []
+        candidates: list[tuple[Window, float, float]] | None = None
         windows = slice_.windows
         for place, (drift, gain, multiple) in enumerate(_MEMBERS):
             window = windows[place]
@@ -414,6 +415,8 @@ class Slices(msgspec.Struct, array_like=True):
                 and window.observed >= LEAST_EVIDENCE
                 and window.customers >= LEAST_EVIDENCE
             ):
+                if candidates is None:
+                    candidates = []
                 candidates.append((window, drift, multiple))
         return candidates
 

@@ -53,7 +53,8 @@ def count_ticket(
     tenant.last_ticket = at
     tenant.whole.model.advance(at)
     area, series = _series_for(context, ticket.area, at)
-    yield from _resolve_history(context, area, at)
+    if series.running is not None or tenant.whole.running is not None:
+        yield from _resolve_history(context, area, at)
     weight, last_seen = series.customers.see(ticket.customer, at)
     if weight < 1.0:
         context.guards.append("repeated_customer")
@@ -63,8 +64,8 @@ def count_ticket(
     arrival = Arrival(at, weight, last_seen, until)
     score = series.model.observe(arrival)
     series.last_score = (at, score.value)
-    slice_score = _score_slices(context, series, arrival, ticket)
     values = values_of(ticket)
+    slice_score = _score_slices(context, series, arrival, values)
     summary = summarize(ticket, at, weight, ticket_hash, values, guessed=is_classified_by_model)
     _learn_usual_tickets(tenant, area, summary)
     tenant_score, tenant_weight = _score_tenant(tenant, series, ticket, arrival, ticket_hash)
@@ -85,11 +86,11 @@ def _resolve_history(context: StepContext, area: str, at: float) -> Transitions:
 
 
 def _score_slices(
-    context: StepContext, series: Series, arrival: Arrival, ticket: Ticket
+    context: StepContext, series: Series, arrival: Arrival, values: tuple[str | None, ...]
 ) -> SliceScore | None:
     """Count a ticket in its slices; return the highest score among those that are watched."""
     tenant = context.tenant
-    watched, others = keys_of(values_of(ticket), context.settings.slice_dimensions)
+    watched, others = keys_of(values, context.settings.slice_dimensions)
     found = None
     if watched:
         model, hours = series.model, arrival.at / SECONDS_PER_HOUR

@@ -26,6 +26,7 @@ import msgspec
 from detectors.alerting.context import Stage, StepContext
 from detectors.alerting.verdict_handling import apply_verdict
 from detectors.foundation.calendar import resolution
+from detectors.foundation.outcomes import Outcome
 from detectors.foundation.tokens import tokens
 from detectors.foundation.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from detectors.memory.area_classifier import ClassifiedBy, classify
@@ -93,12 +94,18 @@ def step(
 def _handle(context: StepContext, signal: Signal, classified_by: ClassifiedBy | None) -> Stage:
     """Dispatch a signal to the stages of its kind."""
     if isinstance(signal, Ticket):
-        return (yield from _ticket(context, signal, classified_by))
+        return _ticket(context, signal, classified_by)
     if isinstance(signal, Tick):
-        return (yield from apply_tick(context, signal))
+        return apply_tick(context, signal)
     if isinstance(signal, Verdict):
-        return (yield from apply_verdict(context, signal))
-    return (yield from end_history(context))
+        return apply_verdict(context, signal)
+    return end_history(context)
+
+
+def _only(outcome: Outcome) -> Stage:
+    """Return a stage that decides nothing and has this outcome."""
+    yield from ()
+    return outcome
 
 
 def _classify(
@@ -127,23 +134,23 @@ def _ticket(context: StepContext, ticket: Ticket, classified_by: ClassifiedBy | 
     at = ticket.created_at
     if ticket.mode == "simulated":
         if context.tenant.live:
-            return "not_simulated"
+            return _only("not_simulated")
     elif context.received_at is not None:
         if at > context.received_at + context.settings.future_seconds:
-            return "future"
+            return _only("future")
         at = min(at, context.received_at)
     if ticket.event_type in ("merged", "deleted"):
-        return (yield from withdraw(context, ticket, at))
+        return withdraw(context, ticket, at)
     if ticket.event_type == "reclassified":
-        return (yield from reclassify(context, ticket, at))
+        return reclassify(context, ticket, at)
     if ticket.event_type == "solved":
-        return record_resolution_time(context, ticket)
+        return _only(record_resolution_time(context, ticket))
     if ticket.event_type != "created":
-        return "not_created"
+        return _only("not_created")
     if ticket.created_by != "customer":
         context.guards.append("agent_created" if ticket.created_by == "agent" else "imported")
-        return "not_by_customer"
-    return (yield from _count(context, ticket, at, classified_by))
+        return _only("not_by_customer")
+    return _count(context, ticket, at, classified_by)
 
 
 def _count(
@@ -167,7 +174,8 @@ def _count(
         return (yield from learn_late(context, ticket, at, hashes[0]))
     tenant.in_history = ticket.mode == "history"
     tenant.simulated = ticket.mode == "simulated"
-    yield from advance_clock(context, clock)
+    if clock != before:
+        yield from advance_clock(context, clock)
     is_coarse = tenant.whole.record_time_resolution(alone=has_day_only) and at == clock
     until = at + SECONDS_PER_DAY if is_coarse else 0.0
     if classified_by in ("rule", "model"):
