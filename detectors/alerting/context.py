@@ -6,8 +6,9 @@ yielded, while the tenant is still in the state that the transition describes.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from detectors.foundation.outcomes import Guard, Outcome
 from detectors.policy.settings import Settings
@@ -31,8 +32,7 @@ Stage: TypeAlias = Generator[EpisodeTransition, None, Outcome]
 """What handles one signal: it yields transitions like a decision, and returns the outcome."""
 
 
-@dataclass(slots=True)
-class StepContext:
+class StepContext(msgspec.Struct):
     """One step: the tenant and the settings that decide, and what the step found on its way.
 
     Attributes:
@@ -47,5 +47,5 @@ class StepContext:
     tenant: Tenant
     settings: Settings
     received_at: float | None = None
-    guards: list[Guard] = field(default_factory=list)
-    checks: list[ThresholdCheck] = field(default_factory=list)
+    guards: list[Guard] = []
+    checks: list[ThresholdCheck] = []

@@ -49,7 +49,7 @@ from detectors.models.base import (
     WindowShare,
 )
 from detectors.models.baseline import Baseline, Context
-from detectors.models.window_score import WindowEvidence, combine_windows, evidence_of
+from detectors.models.window_score import WindowEvidence, combine_windows
 
 NEW_NORMAL_HOURS: Final = 48.0
 """A window longer than this that is beyond doubt is no spike any more: the level is rebased."""
@@ -417,7 +417,7 @@ class CusumBank(Model):
                 continue
             starts = hours_of_starts(observed, mean, size, multiple, ratio, length)
             starts = max(window.starts, starts)
-            found.append(evidence_of(window, multiple, mean, variance, ratio, starts))
+            found.append(WindowEvidence(window, multiple, mean, variance, ratio, starts))
         return found
 
 

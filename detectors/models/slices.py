@@ -34,7 +34,7 @@ from detectors.models import Score
 from detectors.models.base import LEAST_EVIDENCE
 from detectors.models.baseline import DAY_CLIP, DAY_CLIP_KEEPS
 from detectors.models.tenant_shares import HALF_LIVES, MOST_USUAL, Shares, Usual
-from detectors.models.window_score import combine_windows, evidence_of
+from detectors.models.window_score import WindowEvidence, combine_windows
 
 MOST_VALUES: Final = 32
 """Values of the dimensions that are counted to explain episodes but are not watched."""
@@ -227,7 +227,10 @@ class Slices(msgspec.Struct, array_like=True):
             slice_.today += weight
             slice_.block += weight
             slice_.recent_units = (slice_.recent_units[0] + lately, slice_.recent_units[1] + days)
-            found = self._score_slice(slice_, at, weight, last_seen, share, rests_on, area, judged)
+            candidates = self._count_in_windows(slice_, at, weight, last_seen, share, area)
+            if candidates is None or not judged:
+                continue
+            found = self._score_candidates(slice_, candidates, at, share, rests_on, area)
             if found is not None and (best is None or found.value > best.score.value):
                 best = SliceScore(found, key, share, slice_.novel and slice_.known < LEAST_EVIDENCE)
         self.recent_units = (self.recent_units[0] + lately, self.recent_units[1] + days)
@@ -343,21 +346,16 @@ class Slices(msgspec.Struct, array_like=True):
             own, rests_on = yesterday, slice_.yesterday + 0.5
         return own if own < 0.95 else 0.95, rests_on
 
-    def _score_slice(
+    def _score_candidates(
         self,
         slice_: Slice,
+        candidates: list[tuple[Window, float, float]],
         at: float,
-        weight: float,
-        last_seen: float,
         share: float,
         rests_on: float,
         area: Area,
-        judged: bool,
     ) -> Score | None:
-        """Count a ticket in the windows of a slice; return their score if they have evidence."""
-        candidates = self._count_in_windows(slice_, at, weight, last_seen, share, area)
-        if not judged or candidates is None:
-            return None
+        """Return the score of the windows of a slice that may have evidence, or None."""
         found = []
         for window, drift, multiple in candidates:
             mean, variance = self._expected(slice_, window, share, rests_on, area)
@@ -368,7 +366,7 @@ class Slices(msgspec.Struct, array_like=True):
                 1.0 / (drift * share * area.rate),
                 hours_of_starts(window.observed, mean, size, multiple, ratio, length),
             )
-            found.append(evidence_of(window, multiple, mean, variance, ratio, starts))
+            found.append(WindowEvidence(window, multiple, mean, variance, ratio, starts))
         return combine_windows(found, HOURS_PER_WEEK * len(MULTIPLES) * len(self.of))
 
     def _count_in_windows(

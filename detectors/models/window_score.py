@@ -39,21 +39,11 @@ class WindowEvidence(NamedTuple):
     """Log likelihood ratio of that multiple against the expected rate."""
     hours_of_starts: float
     """How many hours of possible starts are about as likely as this one."""
-    value: float
-    """Its part of the sum that the score is made of."""
 
-
-def evidence_of(
-    window: RunningWindow,
-    multiple: float,
-    expected: float,
-    variance: float,
-    log_ratio: float,
-    starts: float,
-) -> WindowEvidence:
-    """Return the evidence of one window, with its part of the sum."""
-    value = starts * math.exp(min(log_ratio, MOST_LOG_RATIO))
-    return WindowEvidence(window, multiple, expected, variance, log_ratio, starts, value)
+    @property
+    def value(self) -> float:
+        """Its part of the sum that the score is made of."""
+        return self.hours_of_starts * math.exp(min(self.log_ratio, MOST_LOG_RATIO))
 
 
 def combine_windows(windows: Sequence[WindowEvidence], chances: float) -> Score | None:
@@ -66,12 +56,13 @@ def combine_windows(windows: Sequence[WindowEvidence], chances: float) -> Score 
     Returns:
         The score, or None if chance would bring as much once a week or more often.
     """
-    total = 0.0
+    total = best_value = 0.0
     best: WindowEvidence | None = None
     for evidence in windows:
-        total += evidence.value
-        if evidence.value > (0.0 if best is None else best.value):
-            best = evidence
+        value = evidence.value
+        total += value
+        if value > best_value:
+            best_value, best = value, evidence
     if best is None or total < chances:
         return None
     window = best.window
