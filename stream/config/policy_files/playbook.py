@@ -118,7 +118,7 @@ def read_playbook(path: Path, taxonomy: Taxonomy | None = None) -> tuple[Playboo
 
     Args:
         path: the TOML file.
-        taxonomy: the areas and products there are; aliases become the areas they stand for. None:
+        taxonomy: the known areas and products; aliases become their areas. None:
             any name will do.
 
     Returns:
