@@ -56,7 +56,7 @@ def summary(found: Backtest) -> list[str]:
     days = (facts.end - facts.begin) / DAY
     tenants = len({tenant for tenant, _ in facts.areas})
     lines = [
-        f"{facts.tickets:,} tickets in {len(facts.areas)} areas"
+        f"{plural(facts.tickets, 'ticket')} in {plural(len(facts.areas), 'area')}"
         + (f" of {tenants} tenants" if tenants > 1 else "")
         + f" from {clock(facts.begin, zone)} to {clock(facts.end, zone)} ({zone}), {days:.1f} days",
         f"warm-up: {(found.begin - facts.begin) / DAY:.1f} days, in which pages do not count; "

@@ -1,7 +1,6 @@
 """The application: options of ``spikewatch`` itself, and errors as sentences."""
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -45,6 +44,8 @@ def _complain(text: str) -> None:
 
 def _show_version(requested: bool) -> None:
     if requested:
+        from importlib.metadata import version  # noqa: PLC0415 - it takes as long as the whole help
+
         typer.echo(f"spikewatch {version('spikewatch')}")
         raise typer.Exit
 

@@ -37,7 +37,8 @@ Author = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Processes = Annotated[
-    int | None, typer.Option(min=1, help="Processes to use; default: one per processor.")
+    int | None,
+    typer.Option(metavar="N", min=1, help="Processes to use; default: one per processor."),
 ]
 
 

@@ -7,8 +7,9 @@ import msgspec
 from detectors.policy.settings import Settings
 from detectors.policy.severity_rules import Rule
 from schemas.escalation import Severity as Grade
+from stream.config.detection_sections import Severity
 from stream.config.loading import read_again
-from stream.config.sections import Config, Severity
+from stream.config.sections import Config
 from stream.errors import ConfigError
 
 

@@ -194,7 +194,7 @@ def read_time(text: str, zone: tzinfo | None = None, time_format: str | None = N
     """Return a time as RFC 3339 if that is possible without guessing, else the text unchanged.
 
     Days come first or last by custom, so ``01/03/2026`` is never guessed: it takes a pattern.
-    Nor is an hour made up for a mere date, for a day's tickets would all come at midnight.
+    A date without a time gets no hour, because all tickets of a day would then be at midnight.
 
     Args:
         text: what the cell holds.

@@ -18,7 +18,7 @@ async def read_topic(
     """Pass the signals that were written within a time range to a function.
 
     Times are the broker's, in seconds since 1970; infinite ones mean all that is there now. Without
-    a consumer group: nobody else's offsets move. What the canary made up is left out.
+    a consumer group: no committed offset changes. Tickets of the canary are left out.
 
     Returns:
         How many records cannot be read; they are passed over, as by the workers.

@@ -22,7 +22,8 @@ from schemas.feedback import Feedback
 from schemas.signals import Signal, encode
 from schemas.silence import Silence
 from schemas.topics import Topics
-from stream.config.sections import Config, Page
+from stream.config.process_sections import Page
+from stream.config.sections import Config
 from stream.page.server import Server
 from stream.page.service import PageMetrics, Service
 from tests.support.chromium import ARGUMENTS, chromium

@@ -10,6 +10,7 @@ from rich.table import Table
 from stream.cli.options import AsJson, ConfigPath
 from stream.cli.output import say, say_json
 from stream.config.loading import load
+from stream.escalations.phrases import plural
 from stream.worker import status as worker_status
 from stream.worker.status import AreaStatus, Status
 
@@ -29,7 +30,10 @@ def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
 
 
 def _print_text(known: Status) -> None:
-    say(f"{known.tickets} tickets in {len(known.areas)} areas, as of the last snapshots")
+    say(
+        f"{plural(known.tickets, 'ticket')} in {plural(len(known.areas), 'area')}, "
+        "as of the last snapshots"
+    )
     for topic, lag in known.lag.items():
         say(f"lag of {topic}: {lag} records not yet in a snapshot (a few ticks are normal)")
     clocks = sorted(known.clocks.items())

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from schemas.codec import write_escalation
-from stream.cli.look.status import status
 from stream.cli.options import ConfigPath, time_or_ago
 from stream.cli.output import say
 from stream.config.loading import load
@@ -43,6 +42,8 @@ def tail(
     if from_start and since is not None:
         raise typer.BadParameter("--since and --from-start name two places to begin: give one")
     if show_status:
+        from stream.cli.look.status import status  # noqa: PLC0415 - it loads all models
+
         status(as_json=as_json, config=config)
         return
     loaded = load(config)

@@ -31,7 +31,7 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
     ticket_format: TicketFormat,
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="Your history, a file of tickets as for replay."),
+        typer.Argument(metavar="FILE", help="Your history, a file of tickets as for replay."),
     ] = None,
     from_topic: Annotated[
         bool, typer.Option("--from-topic", help="Read the history from Kafka instead of a file.")
@@ -59,19 +59,28 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
     ] = False,
     kind: Annotated[
         list[str] | None,
-        typer.Option(help=f"Kind of injected incident: {', '.join(KINDS)}. May be repeated."),
+        typer.Option(
+            metavar="KIND", help=f"Kind of injected incident: {', '.join(KINDS)}. May be repeated."
+        ),
     ] = None,
     sizes: Annotated[
         list[float] | None,
-        typer.Option("--size", min=1.0, help="Multiple of the usual tickets; default: 2 3 5 10."),
+        typer.Option(
+            "--size",
+            metavar="TIMES",
+            min=1.0,
+            help="Multiple of the usual tickets; default: 2 3 5 10.",
+        ),
     ] = None,
     repeat: Annotated[
-        int, typer.Option(min=1, help="Incidents of each kind and size in each area.")
+        int, typer.Option(metavar="N", min=1, help="Incidents of each kind and size in each area.")
     ] = 3,
     inject_hours: Annotated[
-        float, typer.Option(min=0.5, help="Length of each injected incident, in hours.")
+        float, typer.Option(metavar="HOURS", min=0.5, help="Length of each injected incident.")
     ] = 24.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the injected incidents.")] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Seed of the injected incidents.")
+    ] = 1,
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option(metavar="A B", help="Two configuration files: show how their pages differ."),

@@ -21,7 +21,7 @@ def route(
     episode: Annotated[
         str,
         typer.Argument(
-            metavar="[EPISODE]",
+            metavar="EPISODE",
             help="Id of an episode or its first digits; or a file, as --from.",
         ),
     ] = "",

@@ -1,1 +1,1 @@
-"""The operator's files: taxonomy, playbook, calendar of events."""
+"""Readers of the operator's files: taxonomy, playbook, announced events."""

@@ -1,4 +1,4 @@
-"""The file of announced events: a TOML file with a table ``[[event]]`` for each."""
+"""Reader of the file of announced events: TOML with a table ``[[event]]`` for each."""
 
 import re
 from datetime import UTC, datetime
@@ -14,13 +14,13 @@ from stream.config.files import read_toml
 from stream.config.values import Section
 
 MOST_EVENTS: Final = 1000
-"""Each day of each area looks through all of them once."""
+"""Every day of every area looks through all events once."""
 _HEADER = re.compile(r"(?m)^[ \t]*\[\[[ \t]*[\"']?event[\"']?[ \t]*\]\]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _moment(value: object) -> float:
-    """Seconds since 1970 of a time that says its offset."""
+    """Return a time that has an offset as seconds since 1970."""
     example = "a time with its offset, as in 2026-03-02T09:00:00+01:00"
     if isinstance(value, str):
         try:
@@ -42,7 +42,7 @@ def _name(text: str) -> str:
 
 
 def _areas(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names under which tickets know the areas, each once."""
+    """Fold the names of areas as tickets are folded; each once."""
     if not all(name.strip() for name in names):
         raise ValueError('names of areas, as in ["login", "billing"]')
     return tuple(dict.fromkeys(area_name(name) for name in names))
@@ -75,7 +75,7 @@ class _File(BaseModel):
 
 
 def read_events(path: Path) -> tuple[tuple[Event, ...], list[str]]:
-    """The events of a file, in its order, and everything that is wrong with it.
+    """Return the events of a file, in its order, and all its mistakes.
 
     Args:
         path: the TOML file.
@@ -114,7 +114,7 @@ def _event(entry: dict[str, Any]) -> Event:
 
 
 def _places(path: Path, text: str, count: int) -> list[Sources]:
-    """Where the keys of each event stand.
+    """Return where the keys of each event are.
 
     That is its own part of the text, all else blank so that lines keep their numbers; if it is not
     written as one ``[[event]]`` after the other, only which one it is.

@@ -1,4 +1,4 @@
-"""The playbook's file: TOML with a table ``[[entry]]`` for each kind of escalation."""
+"""Reader of the playbook: TOML with a table ``[[entry]]`` for each kind of escalation."""
 
 import difflib
 import re
@@ -20,13 +20,13 @@ from stream.config.policy_files.toml_tables import Part, numbered, parts_of, tab
 from stream.config.values import Section, folded_names, one_line
 
 MOST_ENTRIES: Final = 2000
-"""Each escalation looks through all of them once."""
+"""Every escalation looks through all entries once."""
 NAME_CHARACTERS: Final = 200
 TEXT_CHARACTERS: Final = 2000
 
 _BRACES: Final = re.compile(r"\{([^{}]*)\}")
 _ALWAYS_THERE: Final = (WHOLE_TENANT, UNCLASSIFIED, OTHER)
-"""Areas that no taxonomy names."""
+"""Areas that are in no taxonomy."""
 
 
 _name = one_line(NAME_CHARACTERS)
@@ -64,7 +64,7 @@ def _customer_text(text: str) -> str:
 
 
 def _runbook(text: str) -> str:
-    """A URL of a web page, or a path below where the reader knows to look."""
+    """Check the URL of a web page, or a relative path."""
     example = (
         'a URL such as "https://runbooks.example.com/login", or a relative path, '
         f"up to {TEXT_CHARACTERS} characters in one line"
@@ -114,11 +114,11 @@ class _File(BaseModel):
 
 
 def read_playbook(path: Path, taxonomy: Taxonomy | None = None) -> tuple[Playbook, list[str]]:
-    """The entries of a file, in its order, and everything that is wrong with it.
+    """Return the entries of a file, in its order, and all its mistakes.
 
     Args:
         path: the TOML file.
-        taxonomy: the areas and products there are; aliases become the areas they stand for. None:
+        taxonomy: the known areas and products; aliases become their areas. None:
             any name will do.
 
     Returns:
@@ -148,7 +148,7 @@ def read_playbook(path: Path, taxonomy: Taxonomy | None = None) -> tuple[Playboo
 
 
 def _matches(entry: Entry) -> tuple[object, ...]:
-    """Equal for entries that are for the same escalations."""
+    """Return a key that is equal for entries that match the same escalations."""
     names = (entry.areas, entry.issue_types, entry.products)
     return (*map(frozenset, names), entry.severity)
 
@@ -172,7 +172,7 @@ def _entry(made: _Entry, taxonomy: Taxonomy | None) -> Entry:
 
 
 def _unknown(table: dict[str, Any], place: Part, taxonomy: Taxonomy) -> list[str]:
-    """Areas and products that the taxonomy does not know."""
+    """Return the mistakes about areas and products that are not in the taxonomy."""
     areas = [area.name for area in taxonomy.areas]
     aliases = [alias for area in taxonomy.areas for alias in area.aliases]
     known = {"areas": [*areas, *aliases, *_ALWAYS_THERE], "products": list(taxonomy.products)}

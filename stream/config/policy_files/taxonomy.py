@@ -1,7 +1,6 @@
-"""The file of product areas: TOML with tables ``[[product]]``, ``[[area]]``, its issue types below.
+"""Reader of the file of product areas: TOML with ``[[product]]``, ``[[area]]`` and issue types.
 
-How tables are found with the lines that they stand on is shared with
-`stream.config.policy_files.playbook`.
+`stream.config.policy_files.toml_tables` finds the tables and their lines.
 """
 
 import unicodedata
@@ -21,16 +20,16 @@ from stream.config.values import Section
 
 MOST_AREAS: Final = 2000
 MOST_KEYWORDS: Final = 200
-"""Of an area, those of its issue types included."""
+"""Keywords of an area, including those of its issue types."""
 KEYWORD_CHARACTERS: Final = 100
 RESERVED: Final = (UNCLASSIFIED, OTHER, WHOLE_TENANT)
-"""Names that stand for something else."""
+"""Names with a meaning of their own."""
 
 _ABSENT: Any = None
 
 
 def keyword(text: str) -> str:
-    """A keyword as it is looked for: NFKC, case-folded, with single spaces."""
+    """Return a keyword as it is matched: NFKC, case-folded, with single spaces."""
     for _ in range(2):  # folding may denormalise
         text = unicodedata.normalize("NFKC", text.casefold())
     return " ".join(text.split())
@@ -46,7 +45,7 @@ def _name(text: str) -> str:
 def _area(text: str) -> str:
     name = _name(text)
     if name in RESERVED:
-        raise ValueError(f"any other name: {', '.join(RESERVED)} stand for something else")
+        raise ValueError(f"any other name: {', '.join(RESERVED)} are reserved")
     return name
 
 
@@ -93,7 +92,7 @@ class _Area(Section):
 
 
 class _File(BaseModel):
-    """One of the three at a time."""
+    """One table at a time."""
 
     product: _Product = _ABSENT
     area: _Area = _ABSENT
@@ -102,13 +101,13 @@ class _File(BaseModel):
 
 class _Known(NamedTuple):
     products: set[str] | None
-    """None: any product will do."""
+    """None: products are not checked."""
     owners: dict[str, str]
-    """Each name and alias, folded, to its area as it is written in the file."""
+    """Folded name or alias -> area as it is written in the file."""
 
 
 def read_taxonomy(path: Path) -> tuple[Taxonomy, list[str]]:
-    """The product areas of a file, in its order, and everything that is wrong with it.
+    """Return the taxonomy of a file, in its order, and all its mistakes.
 
     Args:
         path: the TOML file.
@@ -143,7 +142,7 @@ def read_taxonomy(path: Path) -> tuple[Taxonomy, list[str]]:
 def _areas_in(
     path: Path, parts: list[tuple[str, Part]], count: int
 ) -> list[tuple[Part, list[Part]]]:
-    """Each area's own part, and those of the issue types between it and the next."""
+    """Return the part of each area, and those of its issue types."""
     places: list[tuple[Part, list[Part]]] = []
     for name, part in parts:
         if name == "area":
@@ -204,7 +203,7 @@ def _read_area(
 
 
 def _claim_names(table: dict[str, Any], place: Part, known: _Known) -> list[str]:
-    """Which names of an area other areas have already; the rest are its own from now on."""
+    """Return the mistakes about names that other areas have, and record the others."""
     aliases = table.get("aliases")
     given = [("name", table.get("name"))]
     given += [("aliases", alias) for alias in aliases] if isinstance(aliases, list) else []

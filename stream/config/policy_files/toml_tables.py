@@ -13,7 +13,7 @@ _HEADER: Final = re.compile(r"(?m)^[ \t]*\[\[([^\]\n]+)\]\]")
 
 @dataclass(frozen=True)
 class Part(Sources):
-    """One table of a file, which says of its keys where they stand in the file.
+    """One table of a file, which knows the lines of its keys.
 
     Attributes:
         above: how many lines of the file are above its text.
@@ -22,17 +22,17 @@ class Part(Sources):
     above: int = 0
 
     def where(self, key: str) -> str:
-        """``file:line``, else the file."""
+        """Return ``file:line`` of a key, else the file."""
         line = line_of(self.text, key)
         return f"{self.path}:{self.above + line}" if line else str(self.path)
 
     def mistake(self, key: str, text: str) -> str:
-        """The line that says what is wrong with a key."""
+        """Return a mistake about a key, with its place."""
         return f"{self.where(key)}: {key}: {text}"
 
 
 def parts_of(path: Path, text: str, names: Sequence[str]) -> list[tuple[str, Part]]:
-    """The tables of those names that are written as ``[[name]]``, in order.
+    """Return the tables that are written as ``[[name]]``, in order.
 
     Each goes as far as the next that is not within it. One within another has only its own name at
     the head of its text, so that its keys are found as ``issue_type.name``.
@@ -50,7 +50,7 @@ def parts_of(path: Path, text: str, names: Sequence[str]) -> list[tuple[str, Par
 
 
 def numbered(parts: list[Part], count: int, where: str, name: str) -> list[Part]:
-    """The parts if there are so many, else stand-ins that only know which one they are."""
+    """Return the parts if their number fits, else placeholders that know only their number."""
     if len(parts) == count:
         return parts
     return [Part(Path(f"{where}, {name} {i}"), "", {}) for i in range(1, count + 1)]
@@ -59,7 +59,7 @@ def numbered(parts: list[Part], count: int, where: str, name: str) -> list[Part]
 def tables_of(
     data: dict[str, Any], key: str, where: str, shown: str, most: int
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """The list of tables under a key, taken out of *data*, and what is wrong with it as a whole."""
+    """Remove the list of tables under a key from *data*; returns it and mistakes about the list."""
     name = shown.strip("[]")
     tables = data.pop(key, [])
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):

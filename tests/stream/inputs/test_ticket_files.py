@@ -133,7 +133,7 @@ def test_broken_gzip(tmp_path: Path, harm: str) -> None:
         "garbled": packed[:99] + b"\0" * 99 + packed[198:],
     }
     path.write_bytes(broken[harm])
-    with pytest.raises(TicketFileError, match="cannot be read on"):
+    with pytest.raises(TicketFileError, match="cannot be read further"):
         list(read_tickets(path))
 
 
@@ -247,8 +247,8 @@ def test_mapping_with_a_comma() -> None:
     ("text", "said"),
     [
         ("", '"" is not a mapping such as created_at=Created At.'),
-        ("subject", '"subject" is no mapping'),
-        ("subject=", '"subject=" is no mapping'),
+        ("subject", '"subject" is not a mapping'),
+        ("subject=", '"subject=" is not a mapping'),
         ("subject=a,subject=b", "subject is mapped twice"),
         ("create_at=a", "create_at is not a field of a ticket; did you mean created_at?"),
         ("zzz=a", "zzz is not a field of a ticket; fields are schema_version, ticket_id,"),

@@ -120,7 +120,7 @@ def test_bad_records_become_dead_letters_and_the_good_ones_flow(rig: Rig) -> Non
     letters = [json.loads(record.value) for record in rig.read(rig.topics.dead)]
     assert sorted(letter["reason"] for letter in letters) == sorted(reason for reason, _, _ in bad)
     status = rig.run("tail", "--status")
-    assert f"{len(bad)} tickets in 1 areas" in status.stdout, status.stderr
+    assert f"{len(bad)} tickets in 1 area," in status.stdout, status.stderr
 
 
 def test_a_verdict_comes_to_the_page_it_is_about(rig: Rig) -> None:

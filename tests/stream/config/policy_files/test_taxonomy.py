@@ -143,7 +143,7 @@ name = "slow"
 [[area.issue_type]]
 name = "Slow"
 """
-    names = "any other name: unclassified, __other__, *tenant* stand for something else"
+    names = "any other name: unclassified, __other__, *tenant* are reserved"
     missing = "is missing: what tickets call it, in quotes"
     assert wrong_areas(tmp_path, text) == [
         "given.toml:1: titel: no such key; known are area, product",

@@ -1,0 +1,239 @@
+"""Sections of the configuration that decide what is detected and how it is described."""
+
+from typing import Annotated, Self, get_args
+
+from pydantic import AfterValidator, Field, model_validator
+
+from detectors.policy.settings import Dimension, ModelName
+from schemas.codec import value_name
+from stream.config.errors import Disagreement, disagree
+from stream.config.values import Section, zone
+
+
+class Budget(Section):
+    """How many false pages on-call accepts."""
+
+    false_pages_per_week: float = Field(
+        default=1.0,
+        ge=0.001,
+        le=1000,
+        description="Expected number of false pages per week over all areas of a tenant. A lower "
+        "number pages later and with more certainty.",
+    )
+
+
+class Time(Section):
+    """Time zone and event time."""
+
+    timezone: Annotated[str, AfterValidator(zone)] = Field(
+        default="UTC",
+        description="IANA time zone in which daily and weekly seasons repeat, such as "
+        "Europe/Berlin.",
+    )
+    lateness_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        description="A ticket older than the tenant's clock by more than this many seconds is "
+        "counted but never pages.",
+    )
+    tick_seconds: float = Field(
+        default=5.0, ge=0.1, le=60, description="Interval between two clock ticks, in seconds."
+    )
+    future_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=86400,
+        description="A live ticket whose created_at is later than its arrival by more than this "
+        "many seconds is a dead letter.",
+    )
+
+
+class Model(Section):
+    """The detection model of an area."""
+
+    name: ModelName = Field(
+        default="cusum_bank", description=f"Name of the model: {', '.join(get_args(ModelName))}."
+    )
+
+
+def _unique(names: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("each name once")
+    return names
+
+
+class Slices(Section):
+    """Slices that are watched within each area, beside its total."""
+
+    dimensions: Annotated[tuple[Dimension, ...], AfterValidator(_unique)] = Field(
+        default=("issue_type", "region", "app_version", "channel"),
+        description="Dimensions whose values are watched one by one: issue_type, region, "
+        "app_version, channel.",
+    )
+
+
+class Episode(Section):
+    """When an episode is resolved, reopened and updated."""
+
+    clear_minutes: int = Field(
+        default=30,
+        ge=1,
+        le=10080,
+        description="An episode is resolved after this many minutes at the normal rate.",
+    )
+    cooldown_minutes: int = Field(
+        default=360,
+        ge=0,
+        le=43200,
+        description="A spike within this many minutes of the resolution reopens the episode.",
+    )
+    update_percent: int = Field(
+        default=100,
+        ge=1,
+        le=10000,
+        description="An update is published when the observed count has grown by more than "
+        "this percentage since the last event, and by more than update_tickets.",
+    )
+    update_tickets: int = Field(
+        default=10,
+        ge=1,
+        le=1_000_000,
+        description="An update is published when the observed count has grown by more than "
+        "this many customer-equivalents since the last event, and by more than update_percent.",
+    )
+
+
+class Storm(Section):
+    """When many pages become one digest."""
+
+    pages: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="A tenant has at most this many pages within the period; further episodes "
+        "are reported in one digest.",
+    )
+    minutes: int = Field(
+        default=10, ge=1, le=1440, description="Length of that period, in minutes."
+    )
+
+
+class Severity(Section):
+    """How severe an episode is: the highest severity whose three bounds are all reached.
+
+    Independently of these bounds, the number of affected customers of one tier, or their revenue,
+    can make an episode an error or critical.
+    """
+
+    critical_customers: int = Field(
+        default=50, ge=0, description="Critical: least number of distinct customers."
+    )
+    critical_ratio: float = Field(
+        default=4.0, ge=0, description="Critical: least ratio of the observed to the expected rate."
+    )
+    critical_excess_per_hour: float = Field(
+        default=20.0,
+        ge=0,
+        description="Critical: least excess over the expected rate, in customer-equivalents per "
+        "hour.",
+    )
+    error_customers: int = Field(
+        default=15, ge=0, description="Error: least number of distinct customers."
+    )
+    error_ratio: float = Field(
+        default=3.0, ge=0, description="Error: least ratio of the observed to the expected rate."
+    )
+    error_excess_per_hour: float = Field(
+        default=5.0,
+        ge=0,
+        description="Error: least excess over the expected rate, in customer-equivalents per hour.",
+    )
+    warning_customers: int = Field(
+        default=4, ge=0, description="Warning: least number of distinct customers."
+    )
+    warning_ratio: float = Field(
+        default=2.0, ge=0, description="Warning: least ratio of the observed to the expected rate."
+    )
+    warning_excess_per_hour: float = Field(
+        default=0.5,
+        ge=0,
+        description="Warning: least excess over the expected rate, in customer-equivalents per "
+        "hour.",
+    )
+    tier: Annotated[str, AfterValidator(lambda text: value_name(text) or "")] = Field(
+        default="",
+        description="Customer tier that critical_tier_customers and error_tier_customers count; "
+        "empty: none.",
+    )
+    critical_tier_customers: int = Field(
+        default=0,
+        ge=0,
+        description="An episode with this many customers of that tier is critical; 0: never.",
+    )
+    error_tier_customers: int = Field(
+        default=0,
+        ge=0,
+        description="An episode with this many customers of that tier is at least an error; "
+        "0: never.",
+    )
+    critical_revenue: float = Field(
+        default=0.0,
+        ge=0,
+        description="An episode whose affected customers have this much annual revenue is "
+        "critical; 0: never.",
+    )
+    error_revenue: float = Field(
+        default=0.0,
+        ge=0,
+        description="An episode whose affected customers have this much annual revenue is at "
+        "least an error; 0: never.",
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if not self.tier and (self.critical_tier_customers or self.error_tier_customers):
+            text = "is empty: name the tier whose customers count"
+            keys = ("severity.critical_tier_customers", "severity.error_tier_customers")
+            disagree([Disagreement("severity.tier", keys, text)])
+        return self
+
+
+class Text(Section):
+    """Product areas, the playbook, and the classification of tickets without an area."""
+
+    taxonomy: str = Field(
+        default="",
+        description="TOML file of products, areas, aliases, keywords and issue types; empty: none.",
+    )
+    playbook: str = Field(
+        default="",
+        description="TOML file that says who does what about which escalation; empty: none.",
+    )
+    placing_confidence: float = Field(
+        default=0.7,
+        ge=0.5,
+        le=1.0,
+        description="Least probability at which the classifier gives a ticket without an area its "
+        "area; 1: it never does.",
+    )
+    examples: bool = Field(
+        default=True, description="Whether events quote the text of three tickets."
+    )
+
+
+class Impact(Section):
+    """How the impact of an episode is estimated."""
+
+    renewal_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="A contract that ends within this many days counts as one that renews soon.",
+    )
+    handling_minutes: float = Field(
+        default=0.0,
+        ge=0,
+        le=100_000,
+        description="Minutes of work per ticket in areas without solved tickets; 0: not known.",
+    )
