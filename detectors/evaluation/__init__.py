@@ -1,5 +1,4 @@
-"""How good detection is: made-up traffic, incidents, guards, rivals, and the tables about them.
+"""Measure detection: simulated traffic, incidents, benign events, competing methods, tables.
 
-Pure and seeded, like the rest of `detectors`: what runs it in parallel is
-``stream/analysis/evaluate.py``.
+Pure and seeded, like the rest of `detectors`; ``stream/analysis/evaluate.py`` runs it in parallel.
 """

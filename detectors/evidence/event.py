@@ -42,7 +42,7 @@ MOST_DAYS: Final = 1_000_000.0
 """`once_in_days` is capped at this: nobody can know that something is rarer."""
 
 
-def to_event(
+def to_event(  # whole: the fields of one event in their order
     episode: Episode,
     transition: Transition,
     at: float,

@@ -3,9 +3,8 @@
 The log is processed up to an hour before the moment, and the state is copied. The hours around the
 moment are then processed as they were, and again with one thing changed at a time: repeated tickets
 as tickets of other customers, agents' tickets as customers', and so on. What pages once it is
-changed is the cause of the silence. If nothing does, there were too few tickets; how many more
-would have been enough is found by adding tickets of new customers and trying again. Nothing is
-guessed from a formula.
+changed is the cause of the silence. If nothing does, there were too few tickets: tickets of new
+customers are added until there are enough.
 """
 
 from collections import Counter
@@ -67,7 +66,7 @@ Because = Literal[
 
 
 class NearMiss(msgspec.Struct, frozen=True):
-    """How close a score came to its threshold."""
+    """The score that was closest to its threshold."""
 
     at: float
     kind: str
@@ -387,7 +386,7 @@ def _grow(tenant: Tenant) -> None:
 
 
 def _best(checked: Sequence[ThresholdCheck]) -> ThresholdCheck | None:
-    """Return the check that came closest to the score that it needed."""
+    """Return the check whose score was closest to what it needed."""
     return max(checked, key=lambda one: one.score.value - one.bar, default=None)
 
 

@@ -237,7 +237,7 @@ class Check:
         """Take in a new ticket.
 
         Args:
-            area: The name it came with, folded; `UNCLASSIFIED`: none.
+            area: The name on the ticket, folded; `UNCLASSIFIED`: none.
             text: Subject and body.
         """
         self._counts["tickets"] += 1

@@ -1,4 +1,4 @@
-"""Playing the guards: a warm tenant that goes live, and what arrives there."""
+"""Benign events on a mature simulated tenant: what they must not page."""
 
 import math
 from collections.abc import Sequence
@@ -38,20 +38,21 @@ from detectors.step.pipeline import step
 from schemas.signals import Tick, Ticket
 
 SEASONS: Final = (5, 35, 43)
-"""Weeks from which on three hold Easter and a clock change, the other change, Christmas."""
+"""First weeks of stretches that hold Easter and a clock change, the other clock change, and
+Christmas."""
 SUNDAY: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenignResult:
-    """What one guard led to."""
+    """What one benign event led to."""
 
     name: str
     seed: int
     number: int
     pages: int
     pages_without: int
-    """In the same hours without it; known only where it is paired with them, and paged."""
+    """Pages in the same hours without it; known only for paired runs that paged."""
     hours: float
     whole_tenant: bool
 
@@ -64,25 +65,25 @@ class Hidden:
     number: int
     possible: bool
     alone: float
-    """Delay in minutes; infinite if it was not found."""
+    """Delay in minutes without the noisy customer; infinite if it was not found."""
     together: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenignRun:
-    """What the guards of one company gave."""
+    """The results of the benign events of one company."""
 
     seed: int
     guarded: tuple[BenignResult, ...]
     hidden: tuple[Hidden, ...]
     healthy: Healthy
-    """Of the trunk, warm-up included."""
+    """Pages of the healthy weeks, warm-up included."""
 
 
 def run_benign_events(
     plan: Plan, each: int, spikes: int, names: Sequence[str] = tuple(GUARDS)
 ) -> BenignRun:
-    """Play each guard *each* times on one company, and so many *spikes* with a noisy customer."""
+    """Play each benign event *each* times on one company, and spikes with a noisy customer."""
     world = World(plan.spec)
     guarded: list[BenignResult] = []
     hidden: list[Hidden] = []
@@ -126,7 +127,7 @@ def _any_time(plan: Plan, rng: np.random.Generator) -> float:
 def _start(
     guard: Guard, world: World, plan: Plan, rng: np.random.Generator, number: int
 ) -> float | None:
-    """When it begins; None if those weeks have no such day."""
+    """Return when an event begins; None if those weeks have no such day."""
     if guard.name not in ("holiday and day after", "daylight saving") and not guard.lead_hours:
         return _any_time(plan, rng)
     first = plan.spec.first_hour + HOURS_PER_WEEK * plan.warm_weeks
@@ -222,7 +223,7 @@ def _pages(
 
 
 def arrive(tenant: Tenant, arrivals: list[Arrival], settings: Settings) -> PageRecorder:
-    """Take live *arrivals* in by the time of their arrival, with ticks on the minute of the hour.
+    """Process live tickets by the time of their arrival, with a tick at every minute.
 
     Args:
         tenant: Changed in place.
@@ -230,7 +231,7 @@ def arrive(tenant: Tenant, arrivals: list[Arrival], settings: Settings) -> PageR
         settings: Of the step.
 
     Returns:
-        What came of it.
+        The escalations that they led to.
     """
     watch = PageRecorder()
     now = int(arrivals[0][0] // SECONDS_PER_HOUR) if arrivals else 0
@@ -256,7 +257,7 @@ def _spike(
     settings: Settings,
     found: list[Hidden],
 ) -> Visit:
-    """A real spike twice: alone, and with a customer who is noisy from an hour before it on."""
+    """Play a real spike twice: alone, and with a customer who is noisy from an hour before it."""
 
     def visit(tenant: Tenant, watch: PageRecorder, recent: Sequence[Ticket]) -> None:
         place = incident.surge.area or 0

@@ -1,8 +1,8 @@
-"""One company's way: weeks of warm-up, then healthy weeks from which incidents branch off.
+"""The run of one company: weeks of warm-up, then healthy weeks from which incidents branch off.
 
-The trunk stays healthy for ever. At random moments the warm tenant is copied, and the copy lives
-through an incident in a continuation of its own; so that hundreds of incidents need a few dozen
-warm-ups only, and each meets a tenant in another state.
+The baseline run stays healthy. At random moments the mature tenant is copied, and the copy lives
+through an incident. So hundreds of incidents need only a few dozen warm-ups, and each meets a
+tenant in a different state.
 """
 
 import math
@@ -24,32 +24,32 @@ from schemas.signals import Tick, Ticket
 
 TENANT: Final = "acme"
 QUIET_BEFORE: Final = 6.5 * SECONDS_PER_HOUR
-"""An incident is only played where its area had no episode for so long."""
+"""An incident is only played if its area had no episode for this time, in seconds."""
 POSTPONED: Final = 45.0 * SECONDS_PER_HOUR
-"""So much later it is drawn anew where it had."""
+"""An incident that could not be played is drawn again this much later, in seconds."""
 MOST_ATTEMPTS: Final = 4
 
 
 REMEMBERED: Final = 3_000
-"""Of the trunk's last tickets, so that they can come again."""
+"""The last tickets of the baseline run that are remembered, so that they can be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one company is to live through."""
+    """What one company is to go through."""
 
     spec: Spec
     settings: Settings
     warm_weeks: int = 8
     weeks: int = 6
-    """After the warm-up; incidents begin within them."""
+    """Weeks after the warm-up; incidents begin within them."""
     incidents: dict[str, int] = field(default_factory=dict)
-    """How many of each class."""
+    """The number of incidents of each class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """What became of one incident. Times in minutes from its start."""
+    """The outcome of one incident. Times are in minutes from its start."""
 
     kind: str
     seed: int
@@ -59,15 +59,15 @@ class Played:
     bound: float
     lasted: float
     delay: float
-    """Infinite if nobody was paged in time."""
+    """Infinite if there was no page in time."""
     pages: int
     later_pages: int
-    """After the first page; for level shifts those of the two weeks that follow."""
+    """Pages after the first one; for level shifts, those of the two weeks that follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Healthy:
-    """Pages of healthy weeks, the age of the tenant in weeks by place in the lists."""
+    """Pages of healthy weeks; the index in the lists is the age of the tenant in weeks."""
 
     seed: int
     areas: int
@@ -75,39 +75,41 @@ class Healthy:
     opened: tuple[int, ...]
     reopened: tuple[int, ...]
     by_kind: tuple[int, int, int]
-    """Opened ones that were an area's, a slice's, the tenant's."""
+    """Opened pages of areas, of slices, and of the tenant."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompanyRun:
-    """What one company gave."""
+    """The results of one company."""
 
     seed: int
     played: tuple[Played, ...]
     healthy: Healthy
-    """Of the trunk, warm-up included."""
+    """Of the baseline run, warm-up included."""
     skipped: int
-    """Incidents that were not played, for their area had an episode each time."""
+    """Incidents that were not played, because their area had an episode each time."""
 
 
 Visit = Callable[[Tenant, PageRecorder, Sequence[Ticket]], None]
-"""Called with the trunk's tenant (to be forked, not changed), what it said, its last tickets."""
+"""Called with the tenant of the baseline run (to be copied, not changed), its recorder, its last
+tickets."""
 
 
 PlayOne = Callable[[Tenant, int, Incident], None]
-"""Called with the trunk's tenant (to be forked), the number of an incident, and the incident."""
+"""Called with the tenant of the baseline run (to be copied), the number of an incident, and the
+incident."""
 Listen = Callable[[int, Sequence[Ticket]], None]
-"""Hears an hour, counted from 1970, and its tickets."""
+"""Called with an hour, counted from 1970, and its tickets."""
 
 
 class Agenda:
-    """When incidents are played in a trunk: those that are due, and those that had to wait."""
+    """When incidents branch off a baseline run: planned ones, and those that had to wait."""
 
     def __init__(self, plan: Plan, world: World, play_one: PlayOne) -> None:
-        """Draw all incidents of *plan*; each is given to *play_one* when its hour comes."""
+        """Draw all incidents of *plan*; *play_one* is called with each when its hour comes."""
         self.visits: dict[int, list[Visit]] = {}
         self.skipped = 0
-        """Incidents that were not played at all, for their area had an episode each time."""
+        """Incidents that were not played, because their area had an episode each time."""
         self._plan, self._world, self._play = plan, world, play_one
         first = plan.spec.first_hour + HOURS_PER_WEEK * plan.warm_weeks
         self._end = (first + HOURS_PER_WEEK * plan.weeks - 24.0) * SECONDS_PER_HOUR
@@ -142,7 +144,7 @@ class Agenda:
 
 
 def run_company(plan: Plan) -> CompanyRun:
-    """Live through the incidents of *plan*."""
+    """Play the incidents of *plan*."""
     spec, settings = plan.spec, plan.settings
     world = World(spec)
     played: list[Played] = []
@@ -162,9 +164,9 @@ def walk(
     visits: Mapping[int, Sequence[Visit]],
     listen: Listen = lambda _hour, _tickets: None,
 ) -> PageRecorder:
-    """Live through the healthy weeks of *plan*; before an hour begins its *visits* are made.
+    """Run the healthy weeks of *plan*; the *visits* of an hour are made before it begins.
 
-    *listen* hears each hour's tickets.
+    *listen* receives the tickets of each hour.
     """
     settings = plan.settings
     tenant, watch, trunk = Tenant(TENANT, settings), PageRecorder(), Feed(world, [0])
@@ -189,7 +191,7 @@ def play(
     number: int,
     listen: Listen = lambda _hour, _tickets: None,
 ) -> Played:
-    """One incident, in a copy of the tenant that is used up; *listen* hears the tickets too."""
+    """Play one incident in a copy of the tenant; *listen* receives the tickets."""
     watch = PageRecorder()
     branch = Feed(world, [1, KINDS.index(incident.kind), number])
     for hour in range(
@@ -217,7 +219,7 @@ def play(
 
 
 def summary(watch: PageRecorder, spec: Spec, settings: Settings, weeks: int) -> Healthy:
-    """What *watch* heard in healthy weeks."""
+    """Return the pages of healthy weeks."""
     opened, reopened, kinds = [0] * weeks, [0] * weeks, [0, 0, 0]
     for page in watch.pages:
         week = min(int((page.at / SECONDS_PER_HOUR - spec.first_hour) // HOURS_PER_WEEK), weeks - 1)
@@ -236,7 +238,7 @@ def summary(watch: PageRecorder, spec: Spec, settings: Settings, weeks: int) -> 
 
 
 def healthy_weeks(spec: Spec, variants: Sequence[Settings], weeks: int) -> list[Healthy]:
-    """The same healthy weeks under each of several settings."""
+    """Run the same healthy weeks under each of several settings."""
     trunk = Feed(World(spec), [0])
     tenants = [Tenant(TENANT, settings) for settings in variants]
     watches = [PageRecorder() for _ in variants]
@@ -253,5 +255,5 @@ def healthy_weeks(spec: Spec, variants: Sequence[Settings], weeks: int) -> list[
 
 
 def area_of(world: World, incident: Incident) -> str | None:
-    """The name of the area it is in; None: all are."""
+    """Return the area of an incident; None: all areas."""
     return None if incident.surge.area is None else world.names[incident.surge.area]

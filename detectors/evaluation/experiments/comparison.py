@@ -1,8 +1,9 @@
-"""Ours and the rivals on the same tickets, compared at the same false pages.
+"""Compare the product with other methods on the same tickets, at the same number of false pages.
 
-The rivals go along with the trunk of a company and with each of its branches. What is kept of them
-needs no threshold: peaks of the score in healthy weeks, record highs in incidents. The judge then
-sets each rival's threshold so that it has as many false pages as ours, over all companies.
+The other methods see the baseline run of a company and each of its branches. What is kept of them
+needs no
+threshold: peaks of the score in healthy weeks, record highs in incidents. The threshold of each
+method is then set so that it has as many false pages as the product, over all companies.
 """
 
 import copy
@@ -33,44 +34,44 @@ from detectors.state.tenant import Tenant
 from schemas.signals import Ticket
 
 QUIET_HOURS: Final = 6
-"""So long a score stays below the threshold before the next page."""
+"""Hours for which a score must stay below the threshold before the next page."""
 PEAKS_A_WEEK: Final = 8.0
-"""How many peaks of the healthy weeks are kept; more false pages than that are not asked for."""
+"""Peaks of the healthy weeks that are kept; more false pages than that are never needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentOutcome:
-    """One incident as all saw it."""
+    """One incident as all methods saw it."""
 
     ours: Played
     before: tuple[float, ...]
-    """By rival, the highest score of the six hours before the start."""
+    """By method, the highest score of the six hours before the start."""
     highs: tuple[tuple[tuple[float, float], ...], ...]
-    """By rival, record highs from start to end: minutes from the start, and score."""
+    """By method, record highs from start to end: minutes from the start, and score."""
     start: float
     end: float
     """Seconds since 1970."""
     counts: dict[str, tuple[int, ...]]
-    """By area it is about, the tickets of each hour from the one it starts in."""
+    """By area of the incident, the tickets of each hour from its start."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What one company gave."""
+    """The results of one company."""
 
     travelled: CompanyRun
     met: tuple[IncidentOutcome, ...]
     peaks: tuple[tuple[float, ...], ...]
-    """By rival, the highest of the healthy weeks after the warm-up."""
+    """By method, the highest scores of the healthy weeks after the warm-up."""
     false_pages: int
-    """Of ours, in the same weeks."""
+    """False pages of the product in the same weeks."""
     names: tuple[str, ...] = RIVALS
     counts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """By area, the healthy tickets of each hour."""
 
 
 class _Field:
-    """The rivals of all areas of a company, or of those that a branch is about."""
+    """The methods for all areas of a company, or for those of a branch."""
 
     def __init__(self, world: World, hour: int, names: Sequence[str]) -> None:
         self._world = world
@@ -99,7 +100,7 @@ class _Field:
 
 
 def compare_methods(plan: Plan) -> Comparison:
-    """Live through the incidents of *plan*, ours and the rivals side by side."""
+    """Play the incidents of *plan* with the product and the other methods side by side."""
     spec, settings = plan.spec, plan.settings
     world = World(spec)
     first = spec.first_hour
@@ -183,7 +184,7 @@ class _Record:
 
 
 def thresholds(contested: Sequence[Comparison]) -> list[float]:
-    """By rival: where it has as many false pages as ours, over all companies."""
+    """Return by method the threshold at which it has as many false pages as the product."""
     wanted = max(1, sum(each.false_pages for each in contested))
     found = []
     for place in range(len(contested[0].peaks)):
@@ -193,7 +194,7 @@ def thresholds(contested: Sequence[Comparison]) -> list[float]:
 
 
 def rival_tables(contested: Sequence[Comparison]) -> list[Table]:
-    """Share found and median delay, a row for each class; at the same false pages."""
+    """Return the share found and the median delay by class, at the same number of false pages."""
     limits, names = thresholds(contested), contested[0].names
     met = [one for each in contested for one in each.met]
     rows = []
@@ -223,7 +224,7 @@ def rival_tables(contested: Sequence[Comparison]) -> list[Table]:
 
 
 def _delays(met: Sequence[IncidentOutcome], place: int, limit: float) -> list[float]:
-    """Of one rival; where it was over its limit just before, that is a page of before, not one."""
+    """Return the delays of one method; a score that was high before the start does not count."""
     return [
         next((at for at, score in one.highs[place] if score >= limit), math.inf)
         for one in met

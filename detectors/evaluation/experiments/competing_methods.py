@@ -1,9 +1,9 @@
-"""Other ways to find a spike in one area's tickets, behind one interface.
+"""Other methods to find a spike in one area's tickets, behind one interface.
 
-Each gives a score at each ticket; a page is a score over a threshold, after six quiet hours. There
-is one threshold for all areas of a rival, and it is found by the judge: such that the rival's
-false pages in the same healthy weeks are as many as ours. They see customer-equivalents, as ours
-does, and need the same least evidence.
+Each gives a score at each ticket; a page is a score above a threshold after six quiet hours. There
+is one threshold for all areas of a method, set so that its false pages in the same healthy weeks
+are as many as the product's. The methods see customer-equivalents, as the product does, and need
+the same least evidence.
 """
 
 import math
@@ -28,14 +28,14 @@ LONGEST: Final = 25
 
 
 class View:
-    """What all rivals of one area look at: a learned season, and counts of late.
+    """What all methods of one area look at: a learned season, and recent counts.
 
-    The season is the mean of the hour of the week over some weeks that fade, drawn towards the mean
-    of that hour of the day on workdays or at weekends as long as there is little.
+    The season is the mean of the hour of the week over some weeks, fading, drawn towards the mean
+    of that hour of the day on workdays or at weekends as long as there are few weeks.
     """
 
     def __init__(self, hour: int) -> None:
-        """Nothing came before *hour*, counted from 1970."""
+        """Start at *hour*, counted from 1970, without tickets."""
         self.hour = hour
         self.at = float(hour)
         """Hours since 1970."""
@@ -140,7 +140,7 @@ class CompetingMethod(ABC):
 
     @abstractmethod
     def score(self, view: View) -> float:
-        """How odd it is, with the ticket that just came; `NOTHING` without enough evidence."""
+        """Return how unusual the last ticket is; `NOTHING` without enough evidence."""
 
     def end_hour(self, view: View) -> None:
         """Before *view* learns the hour that is over."""
@@ -203,7 +203,7 @@ class Ears(CompetingMethod):
     """EARS C2 on the last 24 hours: against the mean and deviation of seven days, two days ago."""
 
     def __init__(self) -> None:
-        """Nothing came yet."""
+        """Start without tickets."""
         self._hours: list[float] = []
 
     def score(self, view: View) -> float:
@@ -230,7 +230,7 @@ class _Buckets(CompetingMethod):
     """
 
     def __init__(self) -> None:
-        """Nothing came yet."""
+        """Start without tickets."""
         self._counts = stats.Var()
         self._bucket = 0
         self._count = 0.0
@@ -288,7 +288,7 @@ class HalfSpace(_Buckets):
     """
 
     def __init__(self) -> None:
-        """Nothing came yet."""
+        """Start without tickets."""
         super().__init__()
         self._trees = anomaly.HalfSpaceTrees(
             n_trees=5, height=4, window_size=96, limits={"count": (0.0, 1.0)}, seed=1
@@ -329,10 +329,10 @@ RIVALS: Final = tuple(_MAKE)
 
 
 class AreaRivals:
-    """All rivals of one area."""
+    """All methods of one area."""
 
     def __init__(self, hour: int) -> None:
-        """Nothing came before *hour*."""
+        """Start at *hour* without tickets."""
         self.view = View(hour)
         self.rivals = [make() for make in _MAKE.values()]
         self._customers = CustomerMemory()

@@ -1,9 +1,9 @@
 """The oracle: a CUSUM that knows the rate, the multiple and the noise; many series at once.
 
-Its increments are those of the exact likelihood. Without noise: log m per ticket, less (m - 1) per
+Its increments are those of the exact likelihood. Without noise: log m per ticket, minus (m - 1) per
 expected ticket. With gamma noise between hours (variance phi, r = 1 / phi), after n tickets and x
 expected ones in the hour, the likelihood ratio of the hour so far is m^n ((r + x) / (r + m x))^(r +
-n), and its changes are what is summed up.
+n), and the increments are its changes.
 """
 
 import math
@@ -96,7 +96,7 @@ class Cusums:
             threshold: What is an alarm.
 
         Returns:
-            For each series when the first alarm came, as part of the hour; infinite: none.
+            The time of the first alarm of each series, as a share of the hour; infinite: none.
         """
         steady, rng, m = self._steady, self._rng, self._multiple
         count = len(self.level)
@@ -140,9 +140,9 @@ class Cusums:
             self.level -= (m - 1.0) * rate * (here - last)
         over = self.level <= 0.0
         if not math.isinf(self.keep):
-            told = over & (self.peak > self.keep)
-            if told.any():
-                self.ended.append(self.peak[told])
+            kept = over & (self.peak > self.keep)
+            if kept.any():
+                self.ended.append(self.peak[kept])
         self.peak[over] = 0.0
         self.level[over] = 0.0
 

@@ -1,4 +1,4 @@
-"""Listening to the production step: which pages came, and which episodes run."""
+"""Record what the step produces: which pages there were, and which episodes are running."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,35 +12,35 @@ from schemas.signals import Signal
 
 @dataclass(frozen=True)
 class Page:
-    """Somebody was called (or told that a page reaches further). Times: seconds since 1970."""
+    """One page, or an update that widens one. Times are in seconds since 1970."""
 
     at: float
     area: str | None
     """None: the whole tenant."""
     areas: tuple[str, ...] = ()
-    """Inside, if it is the whole tenant; empty: all."""
+    """The areas of a tenant-wide page; empty: all."""
     transition: str = "opened"
     reason: str = "area_spike"
     slice: tuple[str, str] | None = None
 
     def includes(self, area: str | None) -> bool:
-        """Whether it is about *area*; None: any will do."""
+        """Whether it is about *area*; None matches every page."""
         if area is None:
             return True
         return self.area == area or (self.area is None and (not self.areas or area in self.areas))
 
 
 class PageRecorder:
-    """What the step said so far about one tenant."""
+    """The pages of one tenant so far."""
 
     def __init__(self) -> None:
-        """Nothing was said yet."""
+        """Start without pages."""
         self.pages: list[Page] = []
-        """Opened and reopened ones that page, and updates of tenant-wide ones."""
+        """Opened and reopened episodes that page, and updates of tenant-wide ones."""
         self._last: dict[str, tuple[Page, float | None]] = {}
 
     def hear(self, events: Iterable[EscalationEvent]) -> None:
-        """Take in what a step led to."""
+        """Record the escalations of a step."""
         for event in events:
             data = event.data
             if data.suppressed is not None:
@@ -66,10 +66,7 @@ class PageRecorder:
                 self._last[event.subject] = page, None
 
     def quiet(self, area: str | None, since: float) -> bool:
-        """Whether no episode about *area* runs, or ran later than *since*.
-
-        None: no episode of the tenant as a whole.
-        """
+        """Whether no episode about *area* (None: any) is running or ended after *since*."""
         return not any(
             (ended is None or ended > since)
             and (page.area is None if area is None else page.includes(area))
@@ -77,7 +74,7 @@ class PageRecorder:
         )
 
     def opened(self, begin: float, end: float, area: str | None = None) -> list[Page]:
-        """Pages opened from *begin* to *end* that include *area* (None: any)."""
+        """Return the pages opened from *begin* to *end* that include *area* (None: any)."""
         return [
             page
             for page in self.pages
@@ -85,7 +82,7 @@ class PageRecorder:
         ]
 
     def first(self, begin: float, end: float, area: str | None = None) -> float | None:
-        """When somebody was first told about *area* from *begin* to *end*."""
+        """Return when the first page about *area* went out between *begin* and *end*."""
         return min(
             (page.at for page in self.pages if begin <= page.at <= end and page.includes(area)),
             default=None,
@@ -93,7 +90,7 @@ class PageRecorder:
 
 
 def fork(tenant: Tenant) -> Tenant:
-    """A copy that goes its own way."""
+    """Return an independent copy."""
     return tenant.copy()
 
 
@@ -104,7 +101,7 @@ def run_signals(
     watch: PageRecorder,
     received_at: float | None = None,
 ) -> None:
-    """Take *signals* in, and hear what comes of it."""
+    """Process signals and record what they lead to."""
     for signal in signals:
         events = step(tenant, signal, settings, received_at).escalations
         if events:

@@ -1,6 +1,6 @@
 """Whether detection became worse than a recorded run: shares and false pages, never times.
 
-A recorded figure comes with its confidence; a new one is a regression where it lies outside on the
+A recorded figure has a confidence interval; a new figure is a regression if it lies outside on the
 bad side. The same seeds are played, so that most of the chance is the same in both.
 """
 
@@ -71,12 +71,12 @@ def regressions(now: Recorded, before: Recorded) -> list[str]:
         ramp: found 5 of 10 possible, at least 5.96 were to be expected (9 of 10 before)
         all: 12 false pages in 20 weeks, at most 10.2 were to be expected (4 in 20 before)
     """
-    told = []
+    sentences = []
     for kind, (hits, of) in before.found.items():
         new, new_of = now.found.get(kind, (0, 0))
         least = Share(hits, of).bounds[0] * new_of
         if new < least:
-            told.append(
+            sentences.append(
                 f"{kind}: found {new} of {new_of} possible, at least {least:.3g} were to be "
                 f"expected ({hits} of {of} before)"
             )
@@ -89,8 +89,8 @@ def regressions(now: Recorded, before: Recorded) -> list[str]:
             tail = 1.0 - (1.0 - CONFIDENCE) / 2.0
             most = float(stats.gamma.ppf(tail, pages + 1)) / weeks * new_weeks
             if new > most:
-                told.append(
+                sentences.append(
                     f"{cell}: {new} {what} in {new_weeks} {among}, at most {most:.3g} were to be "
                     f"expected ({pages} in {weeks} before)"
                 )
-    return told
+    return sentences

@@ -1,4 +1,4 @@
-"""From what was played to tables: shares with their confidence, delays, pages."""
+"""From played incidents to tables: shares with confidence intervals, delays, pages."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -28,17 +28,18 @@ TARGETS: Final = {
     "platform": 0.95,
     "level shift": 0.9,
 }
-"""Share of the possible ones that is to be found before the end."""
+"""Share of the possible incidents that is to be found before the end, by class."""
 MOST_PAGES: Final = {"platform": 1.3}
 MOST_LATER_PAGES: Final = {"level shift": 0.25}
 MOST_BUDGETS: Final = {True: 2.0, False: 1.5}
-"""Realised false pages over the budget: in the first four weeks, and later."""
+"""Highest false pages over the budget, in the first four weeks and later."""
 LEAST_BUDGETS: Final = 0.4
 YOUNG_WEEKS: Final = 4
 MOST_WRONG_IN_100: Final = {True: 1.0, False: 10.0}
-"""Wrong pages: of structural guards, and of healthy life."""
+"""Highest number of wrong pages in 100 benign events: structural ones, and those of healthy
+life."""
 LEAST_UNHIDDEN: Final = 0.95
-"""Of the spikes that are found alone, found with a noisy customer beside them."""
+"""Share of the spikes found alone that must be found with a noisy customer beside them."""
 
 
 @dataclass(frozen=True)

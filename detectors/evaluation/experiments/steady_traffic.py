@@ -1,9 +1,9 @@
-"""Steady traffic: how far the production step is from an oracle, at the same false alarms.
+"""Steady traffic: how far the product is from an oracle, at the same number of false alarms.
 
 One area of one tenant around the clock, Poisson or with gamma noise between hours. Long healthy
-trunks say how often it really pages; from them branch off incidents that last until they are found
-(or for four times Lorden's figure). The oracle's threshold is set to the false alarms that ours
-really had.
+runs say how often it really pages; incidents branch off them and last until they are found (or for
+four times Lorden's figure). The oracle's threshold is set to the product's real number of false
+alarms.
 """
 
 import math
@@ -38,13 +38,13 @@ ORACLE_SERIES: Final = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class SteadyCell:
-    """One kind of traffic, and what came of it."""
+    """One kind of traffic, and the results."""
 
     rate: float
     dispersion: float
     pages: int
     weeks: float
-    """Healthy ones, after the warm-up, in which those pages came."""
+    """Healthy weeks after the warm-up, in which those pages occurred."""
     delays: tuple[tuple[float, ...], ...]
     """Minutes, by multiple; infinite where it was not found."""
     oracle: tuple[tuple[float, ...], ...]
@@ -79,14 +79,14 @@ def play_cell(
     weeks: int,
     every_days: float,
 ) -> SteadyCell:
-    """Trunks of so many *weeks* after the warm-up, an incident of each multiple *every_days*.
+    """Run healthy weeks, and branch off an incident of each multiple every few days.
 
     Args:
-        settings: With a budget of one false page a quarter, episodes without a cool-down.
+        settings: With a budget of one false page per quarter, episodes without a cool-down.
         steady: The traffic.
-        seeds: One trunk each.
-        weeks: Of each trunk.
-        every_days: Between the branches of a trunk.
+        seeds: One healthy run each.
+        weeks: Weeks of each run after the warm-up.
+        every_days: Days between the branches of a run.
     """
     quiet_hours = QUARTER_WEEKS * HOURS_PER_WEEK
     delays: list[list[float]] = [[] for _ in MULTIPLES]
@@ -111,10 +111,9 @@ def play_cell(
                         delays[place].append(delay)
             run_signals(tenant, trunk.hour(hour), settings, watch)
             run_signals(tenant, (Tick((hour + 1) * SECONDS_PER_HOUR, "t"),), settings, watch)
-        pages += sum(
-            page.transition == "opened" and page.at >= warm * SECONDS_PER_HOUR
-            for page in watch.pages
-        )
+        counted_from = warm * SECONDS_PER_HOUR
+        opened = [page for page in watch.pages if page.transition == "opened"]
+        pages += sum(page.at >= counted_from for page in opened)
     total = float(weeks * len(seeds))
     realised_hours = total * HOURS_PER_WEEK / max(pages, 0.5)
     rng = np.random.default_rng([7, round(steady.rate * 10), round(steady.dispersion * 1000)])

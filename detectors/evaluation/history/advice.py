@@ -1,4 +1,4 @@
-"""What a history advises: how many pages buy how much delay, and which areas to cut otherwise."""
+"""Advice from a history: how many pages buy how much delay, and which areas to redefine."""
 
 import math
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from detectors.evaluation.tables import quantile
 from schemas.signals import OTHER, UNCLASSIFIED
 
 QUIET_A_WEEK: Final = 1.0
-"""Customer-equivalents a week: with fewer, even ten times as many are few in a day."""
+"""Customer-equivalents per week below which even ten times the rate is little in a day."""
 LARGE_SHARE: Final = 0.4
-"""Of all tickets: an area with more hides what breaks inside of it."""
+"""Share of all tickets above which an area hides what breaks inside it."""
 PART_SHARE: Final = 0.15
-"""Of an area's tickets: an issue type with more could be an area."""
+"""Share of an area's tickets above which an issue type could be an area."""
 WORTH_FOUND: Final = 0.05
-"""Of all incidents: so many more found are worth twice the budget ..."""
+"""Share of all incidents that must be found in addition to be worth twice the budget ..."""
 WORTH_DELAY: Final = 0.85
-"""... or a delay of so much of the one before."""
+"""... or the highest share of the former delay."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def advise(areas: Sequence[AreaFacts], injected: Sequence[Injected]) -> Advice:
             and counts[one.tenant] > 1
             and sum(share >= PART_SHARE for _, share in one.issue_types) >= 2
         ),
-        dimensions=tuple(dict.fromkeys(name for one in areas for name in one.told)),
+        dimensions=tuple(dict.fromkeys(name for one in areas for name in one.known_dimensions)),
     )
 
 

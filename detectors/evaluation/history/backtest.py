@@ -1,4 +1,4 @@
-"""Playing somebody's own history through the production step, and branching incidents off it."""
+"""Play a company's own history through the step, and branch injected incidents off it."""
 
 import heapq
 from collections import Counter, deque
@@ -25,7 +25,7 @@ MOST_ISSUES: Final = 5
 TOLD: Final = 0.1
 """Of the recent tickets: a dimension that fewer tell is not worth watching."""
 LEAST_RECENT: Final = 10
-"""An area with fewer has told too little of what its tickets are like."""
+"""An area with fewer recent tickets is not characterised."""
 
 BranchOff = Callable[[Branch, int], None]
 """Called with a branch, and the place in the history of the first signal that it is to get."""
@@ -109,7 +109,7 @@ class AreaFacts:
     mature_hours: float
     issue_types: tuple[tuple[str, float], ...] = ()
     """The most frequent of its recent tickets, and their shares."""
-    told: tuple[str, ...] = ()
+    known_dimensions: tuple[str, ...] = ()
     """Dimensions that at least a tenth of its recent tickets tell."""
 
 
@@ -137,7 +137,7 @@ class Walk:
         branch_off: BranchOff = lambda _branch, _place: None,
         hear: Callable[[EscalationEvent], None] = lambda _event: None,
     ) -> None:
-        """Nothing came yet.
+        """Start without signals.
 
         Args:
             course: What it is played for.
@@ -270,7 +270,7 @@ def _facts(tenant: Tenant, recents: Mapping[tuple[str, str], Sequence[Ticket]]) 
                 issue_types=tuple(
                     (name, count / len(recent)) for name, count in issues.most_common(MOST_ISSUES)
                 ),
-                told=tuple(
+                known_dimensions=tuple(
                     name
                     for name in get_args(Dimension)
                     if sum(getattr(one, name) is not None for one in recent) > TOLD * len(recent)

@@ -1,11 +1,12 @@
-"""Known incidents in somebody's own history: what would have been found, and how fast.
+"""Injected incidents in a company's own history: what would have been found, and how fast.
 
-A warm tenant is copied before the incident begins. The copy gets the real tickets that follow in
-the history, and more of them: so many as are due (in customer-equivalents) times (multiple - 1),
-made of the area's own recent tickets, so that customers, regions, versions and words are like them.
-What breaks strikes customers, not tickets: each customer of the recent tickets is as likely as any
-other, however often they write. The copy is dropped when somebody is paged, or when the window
-ends. Without more tickets it lives through what the history itself did.
+A mature tenant is copied before the incident begins. The copy receives the real tickets that follow
+in the history, and additional ones: (multiple - 1) times the expected customer-equivalents, made of
+the area's own recent tickets, so that customers, regions, versions and words are realistic. An
+incident strikes customers, not
+tickets: each customer of the recent tickets is equally likely, however often they write. The copy
+is dropped at the first page, or when the window ends. Without additional tickets it repeats what
+the history itself did.
 """
 
 import math
@@ -161,7 +162,7 @@ def merged(
         yield taken, False
     else:
         return
-    # The history goes on behind the window; what was added before its end is still due.
+    # The history goes on after the window; added tickets before its end still have to be played.
     assert isinstance(signal, Ticket)
     while extra is not None:
         yield _beside(extra, taken, signal), True

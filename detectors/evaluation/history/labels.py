@@ -1,4 +1,4 @@
-"""Known incidents of a history, and how they and its pages fit."""
+"""Labelled incidents of a history, and how they match its pages."""
 
 import math
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ ANY: Final = ""
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """One incident as people wrote it down. Times: seconds since 1970."""
+    """One incident as people recorded it. Times are in seconds since 1970."""
 
     start: float
     end: float
     area: str | None = None
-    """None: the whole tenant, that is, a page about any of its areas will do."""
+    """None: the whole tenant; then a page about any of its areas matches."""
     tenant: str = ANY
 
     def fits(self, run: PagedEpisode) -> float | None:
-        """When *run* told of this incident; None: it did not.
+        """Return when an episode reported this incident; None: it did not.
 
-        Pages up to an hour after the end belong to it (`incidents.LINGER`).
+        Pages up to an hour after the end match (`incidents.LINGER`).
         """
         about = run.about(self.area)
         if about is None or (self.tenant != ANY and run.tenant != self.tenant):
@@ -36,18 +36,19 @@ class Label:
 
 @dataclass(frozen=True)
 class Met:
-    """What became of a label."""
+    """The outcome of a label."""
 
     label: Label
     delay: float
-    """Minutes from its start to the page; 0 if its page was out before; infinite: none came."""
+    """Minutes from its start to the page; 0 if the page was there before; infinite: there was none.
+    """
     before: bool = False
-    """Whether the page was out before the start: an episode that ran already."""
+    """Whether the page was there before the start, from an episode that was running already."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Labels against pages."""
+    """Labels compared with pages."""
 
     met: tuple[Met, ...]
     right: tuple[bool, ...]

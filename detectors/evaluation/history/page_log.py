@@ -1,4 +1,4 @@
-"""What was paged in a history: each time that an episode ran, from its page to its end."""
+"""The pages of a history: each run of an episode, from its page to its end."""
 
 import math
 from collections import Counter
@@ -15,27 +15,28 @@ MATCHED_SECONDS: Final = 6.0 * 3600.0
 
 @dataclass(kw_only=True)
 class PagedEpisode:
-    """One time that an episode ran and somebody was paged. Times: seconds since 1970."""
+    """One run of an episode that paged. Times are in seconds since 1970."""
 
     tenant: str
     episode_id: str
     opened: float
     """When on-call was paged."""
     scopes: list[tuple[float, str | None, tuple[str, ...]]]
-    """From when on it was about which area (None: the whole tenant) and which areas inside."""
+    """From when on it was about which area (None: the whole tenant), and which areas it
+    included."""
     slice: tuple[str, str] | None = None
     again: bool = False
-    """Whether the episode was reopened: no page of its own in the budget."""
+    """Whether the episode was reopened, which is no page of its own in the budget."""
     severity: str = "info"
     ended: float = math.inf
 
     @property
     def area(self) -> str | None:
-        """What it was about when it was paged; None: the whole tenant."""
+        """Return what it was about when it paged; None: the whole tenant."""
         return self.scopes[0][1]
 
     def about(self, area: str | None) -> float | None:
-        """From when on it was about *area* (None: anything of the tenant); None: never."""
+        """Return from when on it was about *area* (None: any); None: never."""
         for at, whole, inside in self.scopes:
             if area is None or whole == area or (whole is None and (not inside or area in inside)):
                 return at
@@ -43,19 +44,19 @@ class PagedEpisode:
 
 
 class PageLog:
-    """All runs that were paged; what is suppressed is none.
+    """All runs that paged; suppressed episodes are left out.
 
     It grows with the pages, not with the tickets.
     """
 
     def __init__(self) -> None:
-        """Nothing was paged yet."""
+        """Start without pages."""
         self.runs: list[PagedEpisode] = []
         """In the order of their pages."""
         self._running: dict[str, PagedEpisode] = {}
 
     def hear(self, events: Iterable[EscalationEvent]) -> list[PagedEpisode]:
-        """Take in what a step led to; the runs that began with it."""
+        """Record the escalations of a step, and return the runs that began with them."""
         begun = []
         for event in events:
             data, at = event.data, event.time.timestamp()
@@ -141,22 +142,22 @@ class Difference:
 
     @property
     def later(self) -> float:
-        """Seconds that the right one came after the left; not a number where one is missing."""
+        """Return how many seconds the right one is later; not a number if one is missing."""
         if self.left is None or self.right is None:
             return math.nan
         return self.right.opened - self.left.opened
 
     @property
     def at(self) -> float:
-        """When the first of them came."""
+        """Return the time of the earlier one."""
         return min(run.opened for run in (self.left, self.right) if run is not None)
 
 
 def differences(left: Sequence[PagedEpisode], right: Sequence[PagedEpisode]) -> list[Difference]:
-    """Page by page, in the order of time: the same ones side by side, and those of one alone.
+    """Return the pages of two runs side by side, in the order of time.
 
-    Two are the same if they are about the same (an area in both, or in the tenant's page) and run
-    at the same time or begin within `MATCHED_SECONDS`; of several, the nearest in time.
+    Two are the same if they are about the same area (or one of them is about the tenant) and run at
+    the same time or begin within `MATCHED_SECONDS`; of several, the nearest in time.
     """
     pairs = sorted(
         (abs(a.opened - b.opened), i, j)

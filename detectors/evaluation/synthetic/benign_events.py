@@ -1,9 +1,9 @@
-"""What must not page: each kind by name, as a change of what arrives at a warm, live tenant.
+"""Benign events: what must not page, each kind as a change of the tickets of a live tenant.
 
-The *structural* ones are noise of systems and of single people, the others are life: healthy
-traffic that looks unusual. *Paired* ones are played twice, the same hours with and without it, and
-each page more is a wrong one; against the pages of the others is set what such weeks page by chance
-anyway.
+*Structural* events are noise of systems and of single people; the others are life: healthy traffic
+that looks unusual. *Paired* events are played twice, the same hours with and without them, and each
+additional page is a wrong one. The pages of the others are compared with what such weeks page by
+chance.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,8 +1,8 @@
-"""A made-up company: how many tickets are due in each area and hour, and what they are about.
+"""A simulated company: how many tickets each area receives per hour, and what they are about.
 
-Everything here is a function of the seed and the hour alone, so that two continuations of the same
+Everything here is a function of the seed and the hour alone. So two continuations of the same
 history (the healthy one, and one with an incident) share seasons, days, releases and shares, and
-differ only in what chance brings within the hour.
+differ only by chance within the hour.
 """
 
 import math
@@ -121,7 +121,7 @@ class World:
         return datetime.fromtimestamp(hour * SECONDS_PER_HOUR, self._zone)
 
     def means(self, hour: int) -> Numbers:
-        """Tickets due in *hour* by area, before any noise. Not to be changed."""
+        """Return the expected tickets of an hour by area, before any noise; not to be changed."""
         found = self._means.get(hour)
         if found is None:
             found = self._means[hour] = self._compute(hour)

@@ -1,9 +1,9 @@
-"""Incidents of every class, drawn from a seed, and how soon each could be found at all.
+"""Incidents of every class, drawn from a seed, and how soon each of them could be found.
 
 *Lorden's figure* of an incident is the first-order bound for a detector that knows the rate and the
-multiple: the time after which the information, rate x KL summed up, reaches log(ARL), with
-KL = m log m - m + 1 and ARL the expected tickets of that series between two false pages, where the
-series has its equal part of the tenant's budget. An incident is *possible* if it lasts longer.
+multiple: the time after which the information, the sum of rate x KL, reaches log(ARL), with KL = m
+log m - m + 1 and ARL the expected tickets of that series between two false pages, where the series
+has its equal part of the tenant's budget. An incident is *possible* if it lasts longer.
 """
 
 import math

@@ -1,8 +1,4 @@
-"""Tickets of a made-up company, hour by hour; healthy, or with surges on top.
-
-A `Feed` has a random generator of its own: two feeds of the same world are two ways in which the
-same hours could have gone.
-"""
+"""The tickets of a simulated company, hour by hour; healthy, or with surges on top."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +24,7 @@ CLUMP_MEAN: Final = 2.5
 
 @dataclass(frozen=True, kw_only=True)
 class Surge:
-    """More complaints than due: in an area, in one value of a dimension there, or everywhere."""
+    """Excess complaints: in an area, in one value of a dimension there, or everywhere."""
 
     start: float
     """Seconds since 1970."""
@@ -45,7 +41,7 @@ class Surge:
     """Of the area's rate, that the slice has; for a value never seen, what the multiple is of."""
 
     def multiple_at(self, at: float) -> float:
-        """Times the due rate, at a time in seconds."""
+        """Return the multiple of the expected rate at a time, seconds since 1970."""
         if not self.start <= at < self.end:
             return 1.0
         if self.growing_until is None or at >= self.growing_until:
@@ -83,7 +79,7 @@ class Feed:
     def __init__(
         self, world: World, key: Sequence[int], tenant: str = "acme", mode: Mode = "simulated"
     ) -> None:
-        """Nothing came yet; *key* is the seed, and in front of the tickets' ids."""
+        """Start without tickets; *key* is the seed, and the prefix of the ids of tickets."""
         self.world = world
         self.tenant = tenant
         self.mode: Mode = mode
@@ -109,7 +105,7 @@ class Feed:
         Args:
             hour: Each only once, and in order.
             surges: What comes on top; those that do not fall into the hour are passed over.
-            scale: Factor of what is due healthily, or one for each area.
+            scale: Factor of the healthy rate, or one for each area.
         """
         world, rng = self.world, self._rng
         expected = world.means(hour) * world.day_factors(hour) * scale

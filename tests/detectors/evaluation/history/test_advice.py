@@ -15,7 +15,7 @@ def area(
     rate: float = 1.0,
     coarse: bool = False,
     issues: tuple[tuple[str, float], ...] = (),
-    told: tuple[str, ...] = (),
+    known_dimensions: tuple[str, ...] = (),
 ) -> AreaFacts:
     return AreaFacts(
         tenant="acme",
@@ -25,7 +25,7 @@ def area(
         coarse=coarse,
         mature_hours=900.0,
         issue_types=issues,
-        told=told,
+        known_dimensions=known_dimensions,
     )
 
 
@@ -81,7 +81,13 @@ def test_what_has_no_name_of_its_own_is_left_out() -> None:
 
 
 def test_dimensions_are_those_that_any_area_tells() -> None:
-    found = advise([area("login", told=("region",)), area("api", told=("channel", "region"))], [])
+    found = advise(
+        [
+            area("login", known_dimensions=("region",)),
+            area("api", known_dimensions=("channel", "region")),
+        ],
+        [],
+    )
     assert found.dimensions == ("region", "channel")
 
 
