@@ -23,7 +23,7 @@ SentReason = Literal[
 ]
 """Why something is sent."""
 HeldReason = Literal["silenced", "snoozed", "quiet_hours"]
-"""Why something waits: it is decided again when that ends."""
+"""Why a notification is muted: it is decided again when that ends."""
 DroppedReason = Literal[
     "suppressed",
     "in_storm_digest",
@@ -55,7 +55,7 @@ class AuditEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     audit_id: str = Field(
-        min_length=1, max_length=64, description="The same id again says the same again."
+        min_length=1, max_length=64, description="The id; a repetition is the same entry."
     )
     at: AwareDatetime = Field(description="Wall-clock time.")
     kind: Kind = Field(
@@ -64,18 +64,22 @@ class AuditEntry(BaseModel):
     )
     tenant: str
     episode_id: str = Field(description="The episode, or the digest.")
-    sequence: int = Field(ge=0, description="Of the escalation event; 0: none.")
-    transition: str = Field(default="", description="Of the escalation event; empty: none.")
-    receiver: str = Field(default="", description="By its name; empty: all.")
-    address: str = Field(default="", description="Of an owner of accounts; empty: the receiver's.")
-    reason: Reason | None = Field(default=None, description="From a closed list.")
-    detail: str = Field(default="", max_length=1000, description="More of it, in words.")
+    sequence: int = Field(ge=0, description="Sequence of the escalation event; 0: none.")
+    transition: str = Field(
+        default="", description="Transition of the escalation event; empty: none."
+    )
+    receiver: str = Field(default="", description="Name of the receiver; empty: all.")
+    address: str = Field(
+        default="", description="Address of an account owner; empty: the receiver's own."
+    )
+    reason: Reason | None = Field(default=None, description="The reason, from a closed list.")
+    detail: str = Field(default="", max_length=1000, description="More about it, in words.")
     by: str = Field(default="", max_length=256, description="The person, or the route.")
-    send: bool = Field(default=False, description="Of a decision: whether it is sent.")
+    send: bool = Field(default=False, description="Whether a decision is to send.")
 
 
 def audit_id(*parts: object) -> str:
-    """An id that the same parts always have.
+    """Return the id of an entry: the same parts always give the same id.
 
     Example:
         >>> audit_id("e", 1) == audit_id("e", 1), len(audit_id("e", 1))

@@ -1,4 +1,4 @@
-"""The dead letter: a record that could not be taken in, kept with its reason."""
+"""The dead letter: a record that could not be processed, kept with its reason."""
 
 import base64
 import hashlib
@@ -19,11 +19,11 @@ DeadReason = Literal[
 WHOLE_BYTES: Final = 65_536
 """Raw bytes up to this length are kept whole."""
 HEAD_BYTES: Final = 1_024
-"""Of longer ones only so many, and their digest."""
+"""Raw bytes that are kept of a longer record, with its digest."""
 
 
 class Rejected(Exception):  # noqa: N818 - an outcome with a name, not a fault of the program
-    """A record that cannot be taken in.
+    """A record that cannot be processed.
 
     Args:
         reason: One of the closed list `DeadReason`.
@@ -37,7 +37,7 @@ class Rejected(Exception):  # noqa: N818 - an outcome with a name, not a fault o
 
 
 class DeadLetter(BaseModel):
-    """A rejected record: why, what it was, and where it came from.
+    """A rejected record: the reason, its content, and its origin.
 
     Example:
         >>> letter = DeadLetter.of(Rejected("undecodable", "not JSON"), b"{", "tickets", 0, 7)
@@ -48,15 +48,15 @@ class DeadLetter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reason: DeadReason
-    detail: str = Field(description="What was wrong, in words.")
-    origin: str = Field(description="Topic, or name of the file.")
+    detail: str = Field(description="What is wrong, in words.")
+    origin: str = Field(description="The topic, or the name of the file.")
     partition: int = Field(ge=0, description="Partition; 0 for a file.")
     offset: int = Field(ge=0, description="Offset in the partition, or line number in the file.")
     raw: str = Field(
         description=f"The bytes in base64; of more than {WHOLE_BYTES} the first {HEAD_BYTES}."
     )
-    raw_bytes: int = Field(ge=0, description="How many bytes there were.")
-    sha256: str | None = Field(None, description="Digest of all bytes, where raw was cut.")
+    raw_bytes: int = Field(ge=0, description="The number of bytes.")
+    sha256: str | None = Field(None, description="Digest of all bytes, if raw was cut.")
 
     @classmethod
     def of(cls, why: Rejected, raw: bytes, origin: str, partition: int, offset: int) -> Self:

@@ -1,4 +1,4 @@
-"""The escalation event: what spikewatch says on the topic ``escalations``, as a CloudEvent."""
+"""The escalation event on the topic ``escalations``, a CloudEvent."""
 
 import hashlib
 from typing import Final, Literal
@@ -20,78 +20,91 @@ Suppressed = Literal["history", "inside_tenant", "same_slice", "storm"]
 
 EVENT_TYPE_PREFIX: Final = "com.spikewatch.escalation."
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
-"""Mildest first."""
+"""The mildest first."""
 
 
 class Slice(BaseModel):
-    """The one value of one dimension that spiked, where a slice paged."""
+    """One value of one dimension: the slice that paged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dimension: str = Field(description="Such as app_version.")
-    value: str = Field(description="Such as 4.2.1.")
+    dimension: str = Field(description="The dimension, such as app_version.")
+    value: str = Field(description="The value, such as 4.2.1.")
 
 
 class Budget(BaseModel):
-    """What false pages may cost, and what they do cost. All but `burn` in pages a week."""
+    """The alert budget, and what was spent of it. All but `burn` are in pages per week."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    per_week: float = Field(gt=0, description="What the operator allows for the whole tenant.")
-    allowed: float = Field(gt=0, description="The part of it that this series may spend.")
+    per_week: float = Field(
+        gt=0, description="False pages that the operator accepts for the whole tenant."
+    )
+    allowed: float = Field(gt=0, description="The part of per_week that this series may spend.")
     expected: float = Field(
-        ge=0, description="False pages a week of this series, by its own scores, at this limit."
+        ge=0,
+        description="False pages expected of this series at this threshold, from its past scores.",
     )
-    pages: float = Field(ge=0, description="Pages of the tenant a week, over four weeks.")
+    pages: float = Field(ge=0, description="Pages of the tenant, over the last four weeks.")
     false_pages: float = Field(
-        ge=0, description="Those of them that people called a false alarm or an expected event."
+        ge=0, description="Pages with the verdict false alarm or expected event, over four weeks."
     )
-    burn: float = Field(ge=0, description="pages / per_week: at most so much of it is spent.")
+    burn: float = Field(
+        ge=0, description="pages / per_week: the share of the budget that is spent, at most."
+    )
 
 
 class Explanation(BaseModel):
-    """A value (or two together) that the tickets inside share more often than usual ones do.
+    """A driver: a value, or two together, more frequent in the episode than in usual tickets.
 
     All counts are customer-equivalents, but those of a single customer: they are tickets.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dimension: str = Field(description="Such as app_version; customer: a single one.")
-    value: str = Field(description="Such as 4.2.1.")
-    also: Slice | None = Field(None, description="The other value, where both explain it together.")
-    observed: float = Field(ge=0, description="Inside, with it.")
-    expected: float = Field(ge=0, description="The same, as usual.")
-    share: float = Field(le=1, description="Of the excess of the whole episode.")
-    lift: float = Field(ge=0, description="Its share of the tickets inside / of usual ones.")
+    dimension: str = Field(
+        description="The dimension, such as app_version; customer for a single customer."
+    )
+    value: str = Field(description="The value, such as 4.2.1.")
+    also: Slice | None = Field(None, description="The other value, if two values are one driver.")
+    observed: float = Field(ge=0, description="Customer-equivalents in the episode with the value.")
+    expected: float = Field(ge=0, description="Customer-equivalents expected with the value.")
+    share: float = Field(le=1, description="Share of the excess of the whole episode.")
+    lift: float = Field(
+        ge=0, description="Its share of the tickets in the episode over its usual share."
+    )
     p_value: float = Field(
-        ge=0, le=1, description="Chance of so many, times the number of values tried."
+        ge=0, le=1, description="Chance of at least as many, times the number of values tried."
     )
 
 
 class Term(BaseModel):
-    """A word, or two in a row, that comes more often inside than in the area's usual tickets."""
+    """A distinctive term: more frequent in the episode than in the area's usual tickets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    term: str = Field(description="Case-folded; text of strangers.")
+    term: str = Field(description="A word or two adjacent words, case-folded; text of strangers.")
     tickets: int = Field(
-        ge=0, description="Tickets with it, of the at most 24 inside that were looked at."
+        ge=0, description="Examined tickets with the term; at most 24 are examined."
     )
-    share: float = Field(ge=0, le=1, description="Of those that were looked at.")
-    usual_share: float = Field(ge=0, le=1, description="Of the area's usual tickets, at most.")
+    share: float = Field(ge=0, le=1, description="Share of the examined tickets.")
+    usual_share: float = Field(
+        ge=0, le=1, description="Share of the area's usual tickets, at most."
+    )
     log_odds: float = Field(description="Log-odds ratio, with a prior; natural logarithm.")
-    new: bool = Field(description="Whether none of the usual tickets looked at had it.")
+    new: bool = Field(description="Whether none of the examined usual tickets had it.")
 
 
 class Example(BaseModel):
-    """A ticket that is typical of those inside."""
+    """A typical ticket of the episode."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ticket_id: str = Field(description="In its helpdesk.")
-    created_at: AwareDatetime = Field(description="As it counted.")
-    text: str = Field(max_length=200, description="Its beginning, without personal data.")
+    ticket_id: str = Field(description="The id of the ticket in its helpdesk.")
+    created_at: AwareDatetime = Field(description="The time at which the ticket counted.")
+    text: str = Field(
+        max_length=200, description="The beginning of its text, without personal data."
+    )
     customer: str | None = Field(None, description="Id of the account.")
     url: str | None = Field(None, description="Link to the ticket, as far as it is safe to show.")
 
@@ -103,7 +116,7 @@ class Renewal(BaseModel):
 
     customer: str = Field(description="Id of the account.")
     renewal_at: AwareDatetime = Field(description="When the contract is renewed.")
-    revenue: float = Field(ge=0, description="A year; 0 where it is not told.")
+    revenue: float = Field(ge=0, description="Annual revenue; 0 if it is unknown.")
 
 
 class Account(BaseModel):
@@ -112,70 +125,81 @@ class Account(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     customer: str = Field(description="Id of the account.")
-    tickets: int = Field(ge=1, description="Inside.")
-    tier: str | None = Field(None, description="If told.")
-    region: str | None = Field(None, description="If told.")
-    revenue: float | None = Field(None, ge=0, description="A year, if told.")
+    tickets: int = Field(ge=1, description="Tickets of this customer in the episode.")
+    tier: str | None = Field(None, description="Tier of the customer, if known.")
+    region: str | None = Field(None, description="Region of the customer, if known.")
+    revenue: float | None = Field(None, ge=0, description="Annual revenue, if known.")
 
 
 class Impact(BaseModel):
-    """What it costs, as far as the tickets tell."""
+    """What an episode costs, as far as the tickets say."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     excess: float = Field(ge=0, description="Customer-equivalents above expectation.")
-    customers: int = Field(ge=0, description="Distinct customers inside.")
-    customers_estimated: bool = Field(description="Above 1,000: within some 3 %.")
-    by_tier: dict[str, int] = Field(description="Customers, where a tier is told.")
-    by_region: dict[str, int] = Field(description="Customers, where a region is told.")
-    revenue: float | None = Field(ge=0, description="Annual, of the affected customers; if told.")
-    revenue_customers: int = Field(ge=0, description="Customers whose revenue is told.")
+    customers: int = Field(ge=0, description="Distinct affected customers.")
+    customers_estimated: bool = Field(
+        description="Whether customers is an estimate: above 1,000 it is within about 3 %."
+    )
+    by_tier: dict[str, int] = Field(description="Affected customers by tier, where it is known.")
+    by_region: dict[str, int] = Field(
+        description="Affected customers by region, where it is known."
+    )
+    revenue: float | None = Field(
+        ge=0, description="Annual revenue of the affected customers, as far as it is known."
+    )
+    revenue_customers: int = Field(ge=0, description="Affected customers whose revenue is known.")
     renewals_soon: int = Field(ge=0, description="Affected customers whose contract ends soon.")
-    renewals: list[Renewal] = Field(description="The soonest of them.")
+    renewals: list[Renewal] = Field(description="The contracts that end soonest.")
     accounts: list[Account] = Field(
-        [], description="Affected customers, those with most revenue first, at most 100."
+        [], description="Affected customers, those with most revenue first; at most 100."
     )
     handling_hours: float | None = Field(
-        ge=0, description="Extra work: excess x median time of the area's solved tickets."
+        ge=0,
+        description="Hours of extra work: excess times the median time of solved tickets.",
     )
     handling_basis: Literal["work", "time_to_solve", "configured"] | None = Field(
-        description="What that rests on: minutes of work of solved tickets, their time from "
+        description="What handling_hours is based on: the work on solved tickets, their time from "
         "creation to solution (an upper bound of the work), or the configured minutes."
     )
 
 
 class Actions(BaseModel):
-    """What to do, by the playbook."""
+    """What to do, according to the playbook."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    entry: str | None = Field(description="The entry that matched; null: no entry matches.")
-    team: str | None = Field(default=None, description="Who takes it.")
-    runbook: str | None = Field(default=None, description="URL or path of what to do in full.")
+    entry: str | None = Field(description="The entry that matches; null if none does.")
+    team: str | None = Field(default=None, description="The responsible team.")
+    runbook: str | None = Field(default=None, description="URL or path of the runbook.")
     steps: list[str] = Field(default=[], description="What to do first, at most three.")
     tell: list[str] = Field(default=[], description="Who else should know.")
     customer_text: str | None = Field(default=None, description="What to tell customers.")
 
 
 class Child(BaseModel):
-    """An area inside a page of the whole tenant."""
+    """An area in a tenant-wide episode."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     product_area: str
-    episode_id: str | None = Field(description="Of its own suppressed episode, if it has one.")
-    observed: float = Field(ge=0, description="Customer-equivalents inside.")
-    expected: float = Field(ge=0, description="Customer-equivalents expected there meanwhile.")
+    episode_id: str | None = Field(
+        description="The id of the area's own suppressed episode, if it has one."
+    )
+    observed: float = Field(ge=0, description="Customer-equivalents of the area in the episode.")
+    expected: float = Field(
+        ge=0, description="Customer-equivalents expected in the area meanwhile."
+    )
 
 
 class Escalation(BaseModel):
     """One transition of one episode, with the evidence as it stood at that moment.
 
     ``observed`` is in customer-equivalents and comparable with ``expected``: the k-th ticket of one
-    customer within 24 hours counts 2^-(k-1), one within a minute of the last nothing. ``tickets``
-    counts all that count anything alike. Where a slice
-    paged, all of them count that slice alone. Where the whole tenant did, a ticket of a busy and
-    noisy area counts less, in both ``observed`` and ``expected``.
+    customer within 24 hours counts 2^-(k-1), and one within a minute of the last counts nothing.
+    ``tickets`` counts all tickets that count anything, each as 1. If a slice paged, all counts are
+    those of the slice. In a tenant-wide episode, a ticket of a busy and noisy area counts less, in
+    both ``observed`` and ``expected``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -183,18 +207,21 @@ class Escalation(BaseModel):
     episode_id: str = Field(pattern="^[0-9a-f]{32}$", description="One id for the whole episode.")
     sequence: int = Field(ge=1, description="1, 2, 3, ... within the episode, without gaps.")
     tenant: str
-    product_area: str | None = Field(description="Null when the whole tenant is up.")
-    product: str | None = Field(None, description="By the taxonomy; null where none is told.")
-    areas: list[str] | None = Field(None, description="Areas inside, when the whole tenant is up.")
-    children: list[Child] | None = Field(
-        None, description="The same, those with most excess first, at most 20."
+    product_area: str | None = Field(description="Null in a tenant-wide episode.")
+    product: str | None = Field(
+        None, description="The product of the area by the taxonomy; null if it has none."
     )
-    issue_type: str | None = Field(None, description="Null unless that slice paged.")
+    areas: list[str] | None = Field(None, description="The areas of a tenant-wide episode.")
+    children: list[Child] | None = Field(
+        None,
+        description="The areas of a tenant-wide episode, those with most excess first; at most 20.",
+    )
+    issue_type: str | None = Field(None, description="The issue type, if a slice of one paged.")
     slice: Slice | None = Field(None, description="The slice that paged, if one did.")
-    reason: Reason = Field(description="What kind of series crossed its limit.")
+    reason: Reason = Field(description="What kind of series crossed its threshold.")
     severity: Severity
-    severity_rule: str = Field(description="The rule that gave the severity, in words.")
-    since: AwareDatetime = Field(description="When the complaints began to come faster.")
+    severity_rule: str = Field(description="The rule that determined the severity.")
+    since: AwareDatetime = Field(description="When complaints began to exceed the expectation.")
     detected_at: AwareDatetime = Field(description="Event time of the decision that opened it.")
     observed: float = Field(ge=0, description="Customer-equivalents since `since`.")
     expected: float = Field(ge=0, description="Customer-equivalents expected since `since`.")
@@ -202,29 +229,36 @@ class Escalation(BaseModel):
     ratio_low: float = Field(ge=0, description="Lower end of the 90 % interval of the ratio.")
     ratio_high: float = Field(ge=0, description="Upper end of the 90 % interval of the ratio.")
     p_value: float = Field(
-        ge=0, le=1, description="Chance of so many in such a window, at its peak."
+        ge=0,
+        le=1,
+        description="Chance of at least as many complaints in such a window, at its peak.",
     )
     once_in_days: float = Field(
-        gt=0, description="By chance once in so many days in this series; 1,000,000 means or more."
+        gt=0,
+        description="Chance alone would do this about once in so many days; capped at 1,000,000.",
     )
     tickets: int = Field(ge=0, description="Tickets since `since`.")
     customers: int = Field(ge=0, description="Distinct customers since `since`.")
-    score: float = Field(description="Highest -log(chance windows a week), natural logarithm.")
-    limit: float = Field(description="The score that had to be reached when the episode opened.")
+    score: float = Field(
+        description="Highest score: -log (natural) of how often chance does this per week."
+    )
+    limit: float = Field(description="The threshold of the score when the episode opened.")
     model: str = Field(description="Name of the model that scored.")
-    config_hash: str = Field(description="Of the settings that the step reads, and nothing else.")
+    config_hash: str = Field(description="Hash of the settings that the decision depends on.")
     budget: Budget | None = Field(None, description="False pages: allowed, expected, spent.")
-    suppressed: Suppressed | None = Field(
-        None, description="Why nobody is to be paged; null: page."
+    suppressed: Suppressed | None = Field(None, description="Why nobody is paged; null: page.")
+    explanation: list[Explanation] = Field(
+        [], description="The drivers, the strongest first; at most five."
     )
-    explanation: list[Explanation] = Field([], description="Most telling first, at most five.")
     not_explained_by: list[str] = Field(
-        [], description="Dimensions whose values are alike inside and as usual."
+        [], description="Dimensions that are not a factor: their values are distributed as usual."
     )
-    terms: list[Term] = Field([], description="Most surprising first, at most five.")
-    examples: list[Example] = Field([], description="At most three tickets.")
+    terms: list[Term] = Field(
+        [], description="Distinctive terms, the strongest first; at most five."
+    )
+    examples: list[Example] = Field([], description="Example tickets; at most three.")
     impact: Impact | None = Field(None, description="Customers, revenue, work.")
-    actions: Actions | None = Field(None, description="Null where there is no playbook.")
+    actions: Actions | None = Field(None, description="What to do; null without a playbook.")
 
 
 class EscalationEvent(BaseModel):
@@ -256,5 +290,5 @@ class EscalationEvent(BaseModel):
 
 
 def event_id(episode: str, sequence: int) -> str:
-    """Consumers drop repeats by it: 32 hexadecimal digits of episode and sequence."""
+    """Return the id of an event, 32 hexadecimal digits, by which consumers drop repeats."""
     return hashlib.sha256(f"{episode}\x1f{sequence}".encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""What people answer to an escalation: verdicts, acknowledgements, snoozes."""
+"""Responses of people to an escalation: verdicts, acknowledgements, snoozes."""
 
 from typing import Literal
 
@@ -16,11 +16,11 @@ Action = Literal[
     "withdraw",
     "note",
 ]
-"""``withdraw`` takes the verdict on an episode back."""
+"""``withdraw`` takes back the verdict on an episode."""
 
 
 class Feedback(BaseModel):
-    """One answer of one person to one episode.
+    """One response of one person to one episode.
 
     Example:
         >>> Feedback.model_validate_json(
@@ -34,15 +34,15 @@ class Feedback(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     feedback_id: str = Field(
-        min_length=1, max_length=256, description="The same id again is ignored."
+        min_length=1, max_length=256, description="The id; a repetition is ignored."
     )
     tenant: str = Field(min_length=1, max_length=128)
-    episode_id: str = Field(pattern="^[0-9a-f]{32}$", description="The episode that is answered.")
+    episode_id: str = Field(pattern="^[0-9a-f]{32}$", description="The episode that it is about.")
     action: Action
-    by: str = Field(min_length=1, max_length=256, description="Who answered.")
+    by: str = Field(min_length=1, max_length=256, description="Who responded.")
     at: AwareDatetime
     until: AwareDatetime | None = Field(None, description="End of a snooze or an expected event.")
     duplicate_of: str | None = Field(
-        None, pattern="^[0-9a-f]{32}$", description="The other episode."
+        None, pattern="^[0-9a-f]{32}$", description="The episode that this one duplicates."
     )
     note: str | None = Field(None, max_length=4096)

@@ -1,4 +1,4 @@
-"""Silences: what nobody is to be told of for a while, whichever episode it is of."""
+"""Silences: notifications that are muted for a while, of whichever episode."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -7,7 +7,7 @@ import re2
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 MATCHED = ("tenant", "product", "product_area", "issue_type", "severity", "team", "reason")
-"""What a matcher may name, besides a dimension such as ``app_version`` or ``alertname``."""
+"""Labels that a matcher may name beside dimensions, such as ``app_version``, and ``alertname``."""
 
 
 _QUIETLY = re2.Options()
@@ -15,7 +15,7 @@ _QUIETLY.log_errors = False  # it would write to standard error
 
 
 class Matcher(BaseModel):
-    """One condition on a label; a label that is not there is the empty text.
+    """One condition on a label; a missing label counts as the empty text.
 
     Regular expressions are RE2's, as in Alertmanager: none takes longer than its text is long.
 
@@ -28,10 +28,10 @@ class Matcher(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str = Field(min_length=1, max_length=128, description="Of a label.")
-    value: str = Field(max_length=1024, description="Text, or a regular expression.")
-    is_regex: bool = Field(default=False, description="Whether the value is one.")
-    is_equal: bool = Field(default=True, description="False: what does not match.")
+    name: str = Field(min_length=1, max_length=128, description="Name of the label.")
+    value: str = Field(max_length=1024, description="The text, or the regular expression.")
+    is_regex: bool = Field(default=False, description="Whether the value is a regular expression.")
+    is_equal: bool = Field(default=True, description="False: the label must not match.")
 
     @model_validator(mode="after")
     def _compiles(self) -> "Matcher":
@@ -60,7 +60,7 @@ class Matcher(BaseModel):
         return cls(name=name, value=value, is_regex="~" in operator, is_equal="!" not in operator)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether *labels* fulfil it; a regular expression has to match all of the value."""
+        """Whether labels satisfy it; a regular expression must match the whole value."""
         there = labels.get(self.name, "")
         same = (
             re2.fullmatch(self.value, there, _QUIETLY) is not None
@@ -70,7 +70,7 @@ class Matcher(BaseModel):
         return same is self.is_equal
 
     def __str__(self) -> str:
-        """As `parse` reads it."""
+        """Return the text that `parse` reads."""
         operator = {
             (False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"
         }[self.is_regex, self.is_equal]  # fmt: skip
@@ -78,24 +78,26 @@ class Matcher(BaseModel):
 
 
 class Silence(BaseModel):
-    """Nobody is told of what all *matchers* match, from *starts_at* until *ends_at*."""
+    """Mutes the notifications of whatever all *matchers* match, between two times."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    silence_id: str = Field(min_length=1, max_length=64, description="The same id replaces it.")
-    matchers: tuple[Matcher, ...] = Field(
-        min_length=1, max_length=20, description="All of them must match."
+    silence_id: str = Field(
+        min_length=1, max_length=64, description="The id; a silence with the same id replaces it."
     )
-    starts_at: AwareDatetime = Field(description="Not before.")
-    ends_at: AwareDatetime = Field(description="An earlier time than now ends it.")
+    matchers: tuple[Matcher, ...] = Field(
+        min_length=1, max_length=20, description="The conditions; all of them must match."
+    )
+    starts_at: AwareDatetime = Field(description="When it begins.")
+    ends_at: AwareDatetime = Field(description="When it ends; a past time ends it at once.")
     by: str = Field(min_length=1, max_length=256, description="Who set it.")
-    comment: str = Field(default="", max_length=1000, description="Why.")
+    comment: str = Field(default="", max_length=1000, description="Why it was set.")
     origin: Literal["spikewatch", "alertmanager"] = Field(
-        default="spikewatch", description="Who keeps it."
+        default="spikewatch", description="The program that keeps it."
     )
 
     def matches(self, labels: Mapping[str, str], now: float) -> bool:
-        """Whether it holds *now* (seconds since 1970) for what has these *labels*."""
+        """Whether it is active at *now* (seconds since 1970) for these labels."""
         return self.starts_at.timestamp() <= now < self.ends_at.timestamp() and all(
             matcher.matches(labels) for matcher in self.matchers
         )

@@ -1,4 +1,4 @@
-"""Passing time as a message in the log (see snuba's Tick): a quiet area still closes its hours."""
+"""Passing time as a record in the log, so that quiet areas close their hours too (as snuba does)."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Tick(BaseModel):
-    """The clock may move on to ``now``.
+    """The clock may advance to ``now``.
 
     A live tick has no tenant and moves every tenant of its partition. A tick of simulated time
     names the tenant whose sender sent it. An end mark closes a tenant's history.
@@ -18,8 +18,8 @@ class Tick(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    type: Literal["tick", "history_end"] = Field("tick", description="What the mark means.")
+    type: Literal["tick", "history_end"] = Field("tick", description="What the record means.")
     now: AwareDatetime = Field(
-        description="Event time that has passed: the sender's now less lateness."
+        description="Event time that has passed: the sender's present minus the lateness."
     )
     tenant: str | None = Field(None, min_length=1, max_length=128, description="Only this tenant.")

@@ -1,4 +1,4 @@
-"""The ticket event: what a helpdesk, a file or a webhook tells spikewatch, one JSON object each."""
+"""The ticket event, as a helpdesk, a file or a webhook sends it: one JSON object each."""
 
 from typing import Annotated, Final
 
@@ -61,12 +61,12 @@ class TicketEvent(BaseModel):
 
     schema_version: int = Field(TICKET_SCHEMA_VERSION, ge=1, description="Version of this format.")
     ticket_id: Identifier = Field(description="Id of the ticket in its helpdesk.")
-    created_at: Moment = Field(description="When the ticket was created: RFC 3339, offset.")
+    created_at: Moment = Field(description="When the ticket was created: RFC 3339 with an offset.")
     event_id: Identifier | None = Field(
         None, description="Id of this event; the same id again is ignored for 48 hours."
     )
     occurred_at: Moment | None = Field(
-        None, description="When this event happened; created_at where absent."
+        None, description="When this event happened; created_at if it is absent."
     )
     event_type: str = Field(
         "created",
@@ -74,7 +74,9 @@ class TicketEvent(BaseModel):
         max_length=64,
         description="created, updated, reclassified, merged, deleted, solved, rated, ...",
     )
-    tenant: str = Field("default", min_length=1, max_length=128, description="The company watched.")
+    tenant: str = Field(
+        "default", min_length=1, max_length=128, description="The company that is watched."
+    )
     product_area: Label | None = Field(
         None, description="Part of the product; compared case-folded, at most 64 characters kept."
     )
@@ -84,7 +86,7 @@ class TicketEvent(BaseModel):
     customer: Customer | Identifier | None = Field(
         None, description="The account; a bare string is its id."
     )
-    requester: Label | None = Field(None, description="The person who wrote.")
+    requester: Label | None = Field(None, description="The person who wrote it.")
     channel: Label | None = Field(None, description="email, web, chat, phone, social, ...")
     priority: Label | None = Field(None, description="Priority in the helpdesk.")
     tags: list[Label] | None = Field(None, max_length=256, description="Tags in the helpdesk.")
@@ -92,10 +94,10 @@ class TicketEvent(BaseModel):
     language: Label | None = Field(None, description="Language of the text, BCP 47.")
     csat: float | None = Field(None, description="Customer satisfaction rating.")
     nps: float | None = Field(None, description="Net promoter score given.")
-    first_replied_at: Moment | None = Field(None, description="When it was first answered.")
+    first_replied_at: Moment | None = Field(None, description="When it was first replied to.")
     solved_at: Moment | None = Field(None, description="When it was solved.")
     handling_minutes: float | None = Field(
-        None, ge=0, description="Minutes that agents worked on it, on a solved event."
+        None, ge=0, description="Minutes that agents worked on it; on a solved event."
     )
     merged_into: Identifier | None = Field(
         None, description="On a merged event: the ticket that stays."
@@ -104,23 +106,23 @@ class TicketEvent(BaseModel):
         "customer", max_length=64, description="customer, agent or import; only customers complain."
     )
     source: Label | None = Field(
-        None, description="Helpdesk or feed it came from; ids are unique within it."
+        None, description="Helpdesk or feed that sent it; ids are unique within it."
     )
     url: str | None = Field(
-        None, description="Link to the ticket; one of more than 2,048 characters is left out."
+        None, description="Link to the ticket; a link of more than 2,048 characters is dropped."
     )
 
     @property
     def customer_id(self) -> str | None:
-        """Id of the account, however it was written."""
+        """The id of the account, in either form."""
         return self.customer.id if isinstance(self.customer, Customer) else self.customer
 
     @property
     def account(self) -> Customer | None:
-        """What is told of the account beyond its id."""
+        """The attributes of the account beside its id."""
         return self.customer if isinstance(self.customer, Customer) else None
 
     @property
     def has_text(self) -> bool:
-        """Whether there is text to classify where no area is given."""
+        """Whether there is text to classify a ticket without an area by."""
         return bool((self.subject or "").strip() or (self.body or "").strip())
