@@ -1,4 +1,4 @@
-"""Passing time as a record in the log, so that quiet areas close their hours too (as snuba does)."""
+"""Passing time as a record in the log, so that quiet areas close their hours (as snuba does)."""
 
 from typing import Literal
 
