@@ -76,3 +76,19 @@ def test_no_page_is_longer_than_one_sitting() -> None:
         if page.name in {"cli.md", "configuration.md", "receivers.md", "metrics.md", "events.md"}:
             continue  # generated: as long as what it describes
         assert len(page.read_text(encoding="utf-8").splitlines()) <= 250, page.name
+
+
+_PATH: Final = re.compile(r"`((?:stream|detectors|schemas|tests|deploy|docs)/[\w./-]+)`")
+_WRITTEN_BY_THE_READER: Final = {"detectors/models/ewma.py", "stream/notify/sinks/console.py"}
+
+
+def test_paths_that_pages_name_are_there() -> None:
+    """A page that names a file or a folder of the repository is right about it."""
+    pages = [README, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    missing = {
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in pages
+        for path in _PATH.findall(page.read_text(encoding="utf-8"))
+        if path not in _WRITTEN_BY_THE_READER and not (ROOT / path).exists()
+    }
+    assert missing == set()
