@@ -71,7 +71,7 @@ async def _drill(plan: "NotificationConfig", name: str) -> None:
     from schemas.escalation import EVENT_TYPE_PREFIX  # noqa: PLC0415 - the same
     from schemas.examples import EVENT  # noqa: PLC0415 - the same
     from stream.notify.model.errors import RefusedError, TryAgainError  # noqa: PLC0415 - as above
-    from stream.notify.model.message import of_event  # noqa: PLC0415 - as above
+    from stream.notify.model.message import MessageContext, of_event  # noqa: PLC0415 - as above
     from stream.notify.sinks.safe_http import Http  # noqa: PLC0415 - as above
 
     receiver = plan.receivers.get(name)
@@ -86,11 +86,13 @@ async def _drill(plan: "NotificationConfig", name: str) -> None:
         for number, (event, action) in enumerate(steps, 1):
             message = of_event(
                 event,
-                action=action,
-                reason="first",
-                identity=identity,
-                number=f"{identity}.{number}.drill",
-                note="This is a drill: nothing broke.",
+                action,
+                "first",
+                MessageContext(
+                    identity=identity,
+                    number=f"{identity}.{number}.drill",
+                    note="This is a drill: nothing broke.",
+                ),
             )
             message = dataclasses.replace(
                 message, title=f"[DRILL] {message.title}", answerable=False

@@ -29,7 +29,8 @@ from stream.kafka.topics import verify
 from stream.notify.delivery.channel import Channel
 from stream.notify.delivery.metrics import NotifyMetrics
 from stream.notify.delivery.sender import Sender
-from stream.notify.dispatch.dispatcher import Dispatcher, over_in
+from stream.notify.dispatch.dispatcher import Dispatcher
+from stream.notify.dispatch.policy import resolved_episodes
 from stream.notify.dispatch.silences import Silences, of_alertmanager
 from stream.notify.dispatch.thread_index import PendingWrites
 from stream.notify.model.errors import RefusedError, TryAgainError
@@ -207,7 +208,7 @@ class Service:
             for record in records
             if (event := _event_in(record)) is not None
         ]
-        over = over_in([event for event, _, _ in read])
+        over = resolved_episodes([event for event, _, _ in read])
         changes = PendingWrites()
         for event, arrived, partition in read:
             ended = event.data.episode_id in over

@@ -67,10 +67,12 @@ class Sender:
     def repeat(self) -> None:
         """Tell again whoever has to hear again of what runs."""
         now = time.time()
-        for thread in self._desk.to_repeat(now):
+        for thread in self._desk.repeats.take_due(now):
             if thread.key not in self._tasks:
                 channel = self._channels[thread.receiver]
-                self._begin(thread.key, channel.once(self._desk.again(thread, now), thread.handle))
+                self._begin(
+                    thread.key, channel.once(self._desk.messages.repeat(thread, now), thread.handle)
+                )
 
     async def stop(self, keys: Iterable[str]) -> None:
         """Break off what is under way for these threads."""
@@ -98,7 +100,7 @@ class Sender:
 
     async def _deliver(self, one: NotificationState) -> None:
         """Send what is due of one thread or digest, one after the other."""
-        while self._desk.knows(one) and (item := next_due(one, time.time())) is not None:
+        while self._desk.register.has(one) and (item := next_due(one, time.time())) is not None:
             while (saving := self._unsaved.get(one.key)) is not None:
                 await asyncio.wait([saving])
             if item not in one.pending:
@@ -120,7 +122,7 @@ class Sender:
                 arrived=item.arrived,
                 now=time.time(),
             )
-            changes = self._desk.sent(
+            changes = self._desk.outcomes.record_result(
                 one,
                 item,
                 time.time(),
@@ -137,10 +139,12 @@ class Sender:
 
         async def failed(attempt: int, why: str) -> None:
             self._metrics.attempt_failed(one.receiver)
-            await self.save(self._desk.failed(one, item, attempt, why, time.time()))
+            await self.save(
+                self._desk.outcomes.record_failure(one, item, attempt, why, time.time())
+            )
 
         return await channel.deliver(
-            self._desk.message(one, item, time.time()),
+            self._desk.messages.build(one, item, time.time()),
             handle,
             max(item.since, item.due, self._started),
             failed,

@@ -170,21 +170,21 @@ class Digests:
         self, digest: Digest, item: QueuedMessage, running: int, *, left: bool
     ) -> tuple[str, list[str]]:
         if digest.kind == "stale":
-            said = "Notifications were behind: these opened and were resolved meanwhile."
-            what = "an episode was" if digest.count == 1 else f"{digest.count} episodes were"
-            title = f"[DIGEST] {what} over before anybody could be told"
+            said = "Notifications were delayed: these episodes opened and resolved in the meantime."
+            what = "1 episode" if digest.count == 1 else f"{digest.count} episodes"
+            title = f"[DIGEST] {what} resolved before a notification could be sent"
             return title, [said]
         if item.action == "resolve" and left:
-            return "[RESOLVED] the rest of the storm is over", [
-                "Episodes that became critical or were reopened are notified on their own."
+            return "[RESOLVED] the remaining episodes of the storm are resolved", [
+                "Episodes that became critical or were reopened have their own messages."
             ]
         if item.action == "resolve":
-            return f"[RESOLVED] all {digest.count} episodes of the storm are over", []
+            return f"[RESOLVED] all {digest.count} episodes of the storm are resolved", []
         minutes = f"{self._general.storm_minutes:g}"
         return (
-            f"[STORM] {digest.count} more episodes, {running} of them run",
+            f"[STORM] {digest.count} more episodes, {running} of them open",
             [
-                f"More than {self._general.storm_pages} pages in {minutes} minutes: those after "
-                "are here, and each is in the audit as in_storm_digest."
+                f"More than {self._general.storm_pages} pages in {minutes} minutes: this digest "
+                "lists the later ones. The audit trail records each as in_storm_digest."
             ],
         )

@@ -60,7 +60,7 @@ class Fallback:
         if item.reason == "fallback" or item.action not in ("open", "update", "resolve"):
             return
         who = f"{one.receiver} ({one.address})" if one.address else one.receiver
-        text = f"{who} could not be told: {why}"
+        text = f"{who} could not be notified: {why}"
         event = unpack(item.event)
         for name in self._plan.general.fallback or self._plan.default:
             if name == one.receiver:

@@ -29,7 +29,7 @@ class Queues:
         """It is back, or goes on: an end that waits to be told never was one."""
         ends = [p for p in thread.pending if p.action == "resolve" and p.due > now]
         thread.open = thread.open or bool(ends)
-        self.leave_out(thread, ends, "it is back", now, changes)
+        self.leave_out(thread, ends, "the episode was reopened or goes on", now, changes)
 
     def leave_out(
         self,
@@ -93,7 +93,7 @@ class Queues:
             later[:1],
         )
         left_out = [gone] if gone is not None else pair
-        self.leave_out(thread, left_out, "too many messages wait", now, changes)
+        self.leave_out(thread, left_out, "too many messages are queued", now, changes)
 
     def hush(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         """What waits to be told of a snoozed episode is not told; the first may be on its way."""

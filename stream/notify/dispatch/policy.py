@@ -7,13 +7,16 @@ what became critical), silence, quiet hours; and of what would be told as someth
 is stale or one page too many.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, cast
 
 from schemas.audit import Reason
+from schemas.codec import clean
 from schemas.escalation import SEVERITIES, EscalationEvent, Severity
-from stream.notify.model.message import Action
+from stream.notify.dispatch.silences import Silences
+from stream.notify.model.message import Action, labels_of
 from stream.notify.model.threads import LastNotified, ReceiverThread, told_of
+from stream.notify.routing.router import Chosen, quiet_until
 from stream.notify.routing.rules import DeliveryOptions
 
 LOUD: Final = frozenset(("severity_raised", "became_tenant_wide", "resolved", "reopened"))
@@ -99,10 +102,31 @@ def decide(
         return Decision(False, hold.reason, action, hold.detail, hold.until)
     if action == "open":
         if around.over and around.age > around.general.stale_minutes * 60.0:
-            return Decision(False, "stale", action, f"it is over, and {around.age:.0f} s old")
+            return Decision(False, "stale", action, f"already resolved, and {around.age:.0f} s old")
         if around.storm():
             return Decision(False, "in_storm_digest", action)
     return Decision(True, reason, action, _change(thread.told, event, reason))
+
+
+def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: float) -> Mute | None:
+    """Return the silence or the quiet hours that mute *event* for a receiver; None: none do.
+
+    Args:
+        event: The escalation.
+        chosen: The receiver and the route that chose it.
+        silences: All silences.
+        now: Wall clock, seconds since 1970.
+    """
+    silence = silences.holding(labels_of(event), now)
+    if silence is not None:
+        until = silence.ends_at
+        detail = f"by {silence.by} ({silence.origin}) until {until:%Y-%m-%d %H:%M} UTC"
+        detail += f": {silence.comment}" if silence.comment else ""
+        return Mute("silenced", until.timestamp(), clean(detail, 500))
+    end = quiet_until(chosen.quiet, event.data.severity, now)
+    if end is not None:
+        return Mute("quiet_hours", end, f"quiet hours of {chosen.route}")
+    return None
 
 
 def _change(told: LastNotified | None, event: EscalationEvent, reason: Reason) -> str:
@@ -111,9 +135,9 @@ def _change(told: LastNotified | None, event: EscalationEvent, reason: Reason) -
         return ""
     now = told_of(event)
     if reason in ("grew", "amended"):
-        return f"{told.tickets} tickets became {now.tickets}"
+        return f"the count changed from {told.tickets} to {now.tickets} tickets"
     if reason in ("severity_raised", "severity_lowered"):
-        return f"{told.severity} became {now.severity}"
+        return f"the severity changed from {told.severity} to {now.severity}"
     return ""
 
 
@@ -168,3 +192,13 @@ def worth_telling(
 
 def _grade(severity: str) -> int:
     return SEVERITIES.index(cast("Severity", severity))
+
+
+def resolved_episodes(events: Iterable[EscalationEvent]) -> set[str]:
+    """Return the ids of episodes whose last event among *events* resolves them.
+
+    Args:
+        events: Events of any episodes, those of one episode in their order.
+    """
+    last = {event.data.episode_id: event.transition for event in events}
+    return {episode for episode, transition in last.items() if transition == "resolved"}

@@ -95,6 +95,10 @@ class ThreadIndex:
         _forget(self._members, thread.digest, thread.key)
         thread.digest = ""
 
+    def has(self, one: NotificationState) -> bool:
+        """Return whether *one* is still in the index, so its partition is still assigned."""
+        return self.all.get(one.key) is one
+
     def keys_of(self, partition: int) -> list[str]:
         """Everything of one partition."""
         return [key for key, number in self.partition_of.items() if number == partition]

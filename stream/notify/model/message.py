@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from detectors.foundation.units import SECONDS_PER_DAY
 from schemas.codec import clean
 from schemas.escalation import Account, EscalationEvent, Severity
-from stream.escalations.plain_text import for_accounts, headline, render, rounded
+from stream.escalations.plain_text import BUDGET_LINE, for_accounts, headline, render, rounded
 
 Action = Literal["open", "update", "resolve", "acknowledge", "answer"]
 TITLE_CHARACTERS: Final = 300
@@ -22,15 +22,15 @@ LINK_FIELDS: Final = ("{tenant}", "{episode}")
 EPISODE_LINK: Final = "Open the episode"
 """What the link to the episode's page is called."""
 WHY: Final[Mapping[str, str]] = {
-    "reopened": "it is back",
-    "severity_raised": "it became graver",
-    "severity_lowered": "it became milder",
-    "became_tenant_wide": "it is no longer one area alone",
-    "new_explanation": "something else explains it now",
-    "grew": "it grew",
-    "amended": "tickets that came late, moved or were taken back changed the picture",
-    "hold_ended": "it was held back and still runs",
-    "fallback": "another receiver could not be told",
+    "reopened": "the episode was reopened",
+    "severity_raised": "the severity went up",
+    "severity_lowered": "the severity went down",
+    "became_tenant_wide": "the episode is no longer limited to one area",
+    "new_explanation": "the main driver changed",
+    "grew": "the episode grew",
+    "amended": "late, moved or withdrawn tickets changed the counts",
+    "hold_ended": "the notification was muted and the episode is still open",
+    "fallback": "another receiver could not be notified",
 }
 
 
@@ -116,58 +116,50 @@ def labels_of(event: EscalationEvent) -> dict[str, str]:
     return {name: value for name, value in cleaned.items() if value}
 
 
+@dataclass(frozen=True)
+class MessageContext:
+    """What a message about an event contains besides the event.
+
+    Attributes:
+        link: template of a page's URL, with ``{tenant}`` and ``{episode}``; empty: no link.
+        address: of the account owner it is for; empty: it is for the receiver itself.
+        accounts: those of the owner's customers that are affected.
+        identity: what providers know the episode by; empty: its id, and the address.
+        number: identifies this message alone; empty: it is derived from the event and the reason.
+        now: wall clock, seconds since 1970, to say how old the episode is; None: do not say it.
+        note: what to say first, such as which receiver could not be notified.
+        by: who answered.
+        peak: the highest ratio of observed to expected rate in the whole episode.
+    """
+
+    link: str = ""
+    address: str = ""
+    accounts: Sequence[Account] = ()
+    identity: str = ""
+    number: str = ""
+    now: float | None = None
+    note: str = ""
+    by: str = ""
+    peak: float = 0.0
+
+
 def of_event(
-    event: EscalationEvent,
-    *,
-    action: Action,
-    reason: str,
-    link: str = "",
-    address: str = "",
-    accounts: Sequence[Account] = (),
-    identity: str = "",
-    number: str = "",
-    now: float | None = None,
-    note: str = "",
-    by: str = "",
-    peak: float = 0.0,
+    event: EscalationEvent, action: Action, reason: str, context: MessageContext
 ) -> Message:
-    """The message that tells of *event*.
+    """Return the message about *event*.
 
     Args:
         event: The escalation.
-        action: See `Message`.
-        reason: See `Message`.
-        link: Template of a page's URL, with ``{tenant}`` and ``{episode}``; empty: none.
-        address: Of the owner it is for.
-        accounts: Those of the owner's customers that are inside.
-        identity: What providers know the episode by; empty: its id, and the address.
-        number: Of this message alone; empty: made of the event and the reason.
-        now: Wall-clock time, to say how old it is; None: do not.
-        note: Something to say first, such as who could not be told.
-        by: Who answered.
-        peak: The highest ratio of the whole episode.
+        action: What the message does to the receiver's view of the episode.
+        reason: Why it is sent, from the closed list of `schemas.audit`.
+        context: What else it contains.
     """
-    data = event.data
-    said = for_accounts(event) if address else render(event).split("\n")[1:]
-    lines = [note] if note else []
-    if reason in WHY and (action != "open" or reason == "reopened"):
-        lines = [f"Why you are told: {note or WHY[reason]}."]
-    if accounts:
-        named = ""
-        if data.impact is not None and data.impact.customers > len(data.impact.accounts):
-            named = f" (the event names {len(data.impact.accounts)} of {data.impact.customers})"
-        lines.append(f"Your customers in it: {len(accounts)}{named}")
-        lines += [f"- {one}" for one in _accounts(accounts)]
-    if now is not None and action == "open":
-        age = now - data.detected_at.timestamp()
-        if 1_800.0 <= age < 30.0 * SECONDS_PER_DAY:
-            lines.append(f"It opened {age / 3600.0:.1f} hours ago and still runs.")
-    lines += [line.strip() for line in said if not line.lstrip().startswith("budget: ")]
-    if event.transition == "resolved" and peak > 0.0:
-        lines.append(f"At its worst: {rounded(peak)} times the expected rate.")
+    data, address = event.data, context.address
+    number = context.number or f"{data.episode_id}.{data.sequence}.{reason}"
+    lines = list(_lines(event, action, reason, context))
     return Message(
-        key=identity or (f"{data.episode_id}/{address}" if address else data.episode_id),
-        id=(number or f"{data.episode_id}.{data.sequence}.{reason}") + _mark(address),
+        key=context.identity or (f"{data.episode_id}/{address}" if address else data.episode_id),
+        id=number + _mark(address),
         action=action,
         reason=reason,
         title=clean(headline(event), TITLE_CHARACTERS),
@@ -175,14 +167,42 @@ def of_event(
         severity=data.severity,
         labels=labels_of(event),
         since=data.since,
-        links=tuple(_links(event, link, examples=not address)),
+        links=tuple(_links(event, context.link, examples=not address)),
         answerable=not address,
         address=address,
         event=event,
-        accounts=tuple(accounts),
-        by=by,
+        accounts=tuple(context.accounts),
+        by=context.by,
         facts=tuple(_facts(event)),
     )
+
+
+def _lines(
+    event: EscalationEvent, action: Action, reason: str, context: MessageContext
+) -> Iterable[str]:
+    """Yield the lines of a message about *event*, uncut."""
+    data = event.data
+    if reason in WHY and (action != "open" or reason == "reopened"):
+        yield f"Reason for this message: {context.note or WHY[reason]}."
+    elif context.note:
+        yield context.note
+    if context.accounts:
+        named = ""
+        if data.impact is not None and data.impact.customers > len(data.impact.accounts):
+            named = f" (the event names {len(data.impact.accounts)} of {data.impact.customers})"
+        yield f"Your affected customers: {len(context.accounts)}{named}"
+        for account in _accounts(context.accounts):
+            yield f"- {account}"
+    if context.now is not None and action == "open":
+        age = context.now - data.detected_at.timestamp()
+        if 1_800.0 <= age < 30.0 * SECONDS_PER_DAY:
+            yield f"It opened {age / 3600.0:.1f} hours ago and is still open."
+    text = for_accounts(event) if context.address else render(event).split("\n")[1:]
+    for line in text:
+        if not line.lstrip().startswith(BUDGET_LINE):
+            yield line.strip()
+    if event.transition == "resolved" and context.peak > 0.0:
+        yield f"At its peak: {rounded(context.peak)} times the expected rate."
 
 
 def notice(
@@ -201,7 +221,7 @@ def notice(
         id=number + _mark(address),
         action=action,
         reason=reason,
-        title=clean(f"[NOTICE] {text or 'an episode of which this release can read no more'}",
+        title=clean(f"[NOTICE] {text or 'an episode whose details this release cannot read'}",
                     TITLE_CHARACTERS),
         lines=(f"Episode or digest {key} of {clean(tenant, 128) or 'several tenants'}",),
         severity="error",
@@ -222,7 +242,7 @@ def _facts(event: EscalationEvent) -> Iterable[tuple[str, str]]:
     yield "Tickets", f"{data.tickets} ({rounded(data.expected)} expected)"
     yield "Customers", str(data.customers)
     yield "Since", f"{data.since:%Y-%m-%d %H:%M} UTC"
-    yield "Times the usual rate", rounded(data.ratio)
+    yield "Times the expected rate", rounded(data.ratio)
     if data.actions is not None and data.actions.team:
         yield "Team", clean(data.actions.team, 100)
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.escalation import SEVERITIES, Account, Escalation, EscalationEvent, Severity
 from stream.notify.model.message import labels_of
+from stream.notify.model.threads import ReceiverThread
 from stream.notify.routing.rules import (
     WEEKDAYS,
     AccountOwnerRoute,
@@ -41,6 +42,25 @@ def route(event: EscalationEvent, plan: NotificationConfig) -> list[Chosen]:
     for one in (*_by_routes(event, plan), *_by_accounts(event, plan)):
         chosen.setdefault((one.receiver, one.address), one)
     return list(chosen.values())
+
+
+def chosen_for(thread: ReceiverThread, event: EscalationEvent, plan: NotificationConfig) -> Chosen:
+    """Return the routing result for the receiver of *thread*.
+
+    Args:
+        thread: What one receiver knows of the episode.
+        event: An event of that episode.
+        plan: The notification file.
+
+    Returns:
+        The current result. If the routes no longer choose that receiver, the route that chose it
+        first, without quiet hours.
+    """
+    chosen = {(one.receiver, one.address): one for one in route(event, plan)}
+    return chosen.get(
+        (thread.receiver, thread.address),
+        Chosen(thread.receiver, thread.address, thread.route, None),
+    )
 
 
 def _by_routes(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Chosen]:

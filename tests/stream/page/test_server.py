@@ -72,7 +72,7 @@ def test_the_story_of_an_episode_is_whole(page_rig: PageRig) -> None:
     story = read(page_rig, f"/api/episodes/{one['id']}")
     assert story["data"]["explanation"][0]["value"] == "sso error"
     assert story["transitions"][0]["transition"] == "opened"
-    assert "explained by: issue type sso error" in story["page"]
+    assert "driver: issue type sso error" in story["page"]
     assert read(page_rig, f"/api/episodes/{one['id'][:12]}")["id"] == one["id"]
     for path in (
         f"/api/episodes/{one['id']}/timeline.svg?theme=dark&zone=Europe/Berlin&width=900",

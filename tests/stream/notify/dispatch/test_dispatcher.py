@@ -11,7 +11,8 @@ from schemas.audit import AuditEntry
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from schemas.silence import Matcher, Silence
-from stream.notify.dispatch.dispatcher import Dispatcher, over_in
+from stream.notify.dispatch.dispatcher import Dispatcher
+from stream.notify.dispatch.policy import resolved_episodes
 from stream.notify.dispatch.silences import Silences
 from stream.notify.dispatch.thread_index import PendingWrites
 from stream.notify.model.threads import (
@@ -59,7 +60,7 @@ class Office:
 
     def take(self, *events: EscalationEvent) -> None:
         """As one batch of the topic."""
-        over = over_in(list(events))
+        over = resolved_episodes(list(events))
         for event in events:
             ended = event.data.episode_id in over
             self.keep(self.desk.take(event, 0, self.now, over=ended))
@@ -103,14 +104,14 @@ class Office:
             for one in due:
                 item = next_due(one, self.now)
                 assert item is not None
-                message = self.desk.message(one, item, self.now)
+                message = self.desk.messages.build(one, item, self.now)
                 if works:
                     self.told.append((one.receiver, message.action, message.reason, item.sequence))
                     self.heard.append((one.receiver, message.key, message.action))
                     assert (one.receiver, message.id) not in self.ids
                     self.ids.add((one.receiver, message.id))
                 self.keep(
-                    self.desk.sent(
+                    self.desk.outcomes.record_result(
                         one, item, self.now, delivered=works, handle={"h": "1"}, attempts=1,
                         why="" if works else "it is down",
                     )
@@ -388,8 +389,8 @@ def test_a_digest_ends_when_its_only_member_leaves_it() -> None:
     office.take(escalation("tenant-2", 1, 2, "updated", severity="critical", at=stamp(office)))
     assert digest.closed
     (end,) = digest.pending
-    message = office.desk.message(digest, end, office.now)
-    assert message.title == "[RESOLVED] the rest of the storm is over"
+    message = office.desk.messages.build(digest, end, office.now)
+    assert message.title == "[RESOLVED] the remaining episodes of the storm are resolved"
     office.pass_time(1.0)
     assert sorted(reasons(office)[3:]) == ["severity_raised", "storm_digest"]
     assert (digest.receiver, digest.identity) not in office.still_open()
@@ -543,7 +544,7 @@ def test_a_fallback_hears_of_the_end_as_an_end() -> None:
     office.take(escalation(sequence=2, transition="resolved"))
     item = page.pending[0]
     office.keep(
-        office.desk.sent(
+        office.desk.outcomes.record_result(
             page, item, office.now, delivered=False, handle={}, attempts=9, why="it is down"
         )
     )
@@ -565,7 +566,9 @@ def test_a_fallback_hears_early_and_the_rest_is_tried_on() -> None:
     (page,) = office.desk.due(office.now)
     for minutes in (1, 6, 7):
         office.keep(
-            office.desk.failed(page, page.pending[0], minutes, "500", office.now + 60.0 * minutes)
+            office.desk.outcomes.record_failure(
+                page, page.pending[0], minutes, "500", office.now + 60.0 * minutes
+            )
         )
     others = office.desk.register.threads_of(episode_id("acme", 1))
     assert [len(one.pending) for one in others if one.receiver == "other"] == [1]
@@ -610,5 +613,5 @@ def test_it_takes_no_longer_with_many_threads() -> None:
     office.desk.register.of = counted  # type: ignore[method-assign]  # only counts
     office.desk.tick(office.now)
     office.desk.due(office.now)
-    office.desk.to_repeat(office.now)
+    office.desk.repeats.take_due(office.now)
     assert looked == 0
