@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from stream.config.errors import key_of
 from stream.notify.routing.rules import AccountOwnerRoute, Default, DeliveryOptions, Route
 from stream.notify.sinks import SINKS
 
@@ -45,7 +46,7 @@ def _table(model: type[BaseModel]) -> Iterator[str]:
     yield "|---|---|---|"
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else _shown(field.default)
-        yield f"| `{name}` | {default} | {field.description} |"
+        yield f"| `{key_of(name, field)}` | {default} | {field.description} |"
 
 
 def _shown(value: Any) -> str:

@@ -14,11 +14,11 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import parse_qs
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from schemas.audit import audit_id
 from schemas.feedback import Action
@@ -27,6 +27,7 @@ from stream.config.sections import Config
 from stream.errors import UserError
 from stream.notify.dispatch.silences import Silences
 from stream.notify.responses import responses
+from stream.notify.responses.openapi import AnswerRequest, SilenceRequest, openapi
 from stream.notify.store.notify_topics import NotifyTopics
 from stream.process.http_listener import listen
 
@@ -41,33 +42,6 @@ BUTTONS: Final[dict[str, Action]] = {
     "false_alarm": "false_alarm",
     "new_normal": "new_normal",
 }
-
-
-class AnswerRequest(BaseModel):
-    """What somebody did about an episode."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    tenant: str = Field(min_length=1, max_length=128)
-    action: Action
-    by: str = Field(min_length=1, max_length=256, description="Who.")
-    until: AwareDatetime | None = Field(None, description="End of a snooze or expected event.")
-    duration: str | None = Field(None, description="Instead of until: 30m, 2h, 3d, 1w.")
-    note: str | None = Field(None, max_length=4096)
-    duplicate_of: str | None = Field(None, pattern="^[0-9a-f]{32}$")
-
-
-class SilenceRequest(BaseModel):
-    """What nobody is to be told of for a while."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    matchers: list[str] = Field(
-        min_length=1, max_length=20, description="Such as product_area=login or severity!=critical."
-    )
-    duration: str = Field(description="30m, 2h, 3d, 1w.")
-    by: str = Field(min_length=1, max_length=256, description="Who.")
-    comment: str = Field("", max_length=1000)
 
 
 class Api:
@@ -86,8 +60,9 @@ class Api:
         self._slack = secret(self._config.slack_signing_secret_file, SLACK_VARIABLE)
         if len(self._token) < LEAST_TOKEN:
             raise UserError(
-                f"the API needs a token of {LEAST_TOKEN} characters or more: put it into "
-                f"{TOKEN_VARIABLE}, or into the file that [notify] api_token_file names"
+                f"the API needs a token of at least {LEAST_TOKEN} characters: set "
+                f"{TOKEN_VARIABLE}, or "
+                "write it to the file that [notify] api_token_file names"
             )
 
     async def __aenter__(self) -> Self:
@@ -108,7 +83,7 @@ class Api:
             self._config.api_host,
             self._config.api_port,
             "the API cannot listen on",
-            "set another [notify] api_port, or 0 for none",
+            "set another [notify] api_port, or 0 to switch the API off",
         )
         return self
 
@@ -183,7 +158,7 @@ class Api:
             None,
         )
         if found is None:
-            return _wrong(404, "no silence of ours has that id")
+            return _wrong(404, "spikewatch has no silence with that id")
         ended: Silence = responses.ended(found, request.query.get("by", "api"), datetime.now(UTC))
         await self._ledger.silence(ended)
         return web.json_response(ended.model_dump(mode="json"))
@@ -197,14 +172,14 @@ class Api:
             body,
             time.time(),
         ):
-            return _wrong(401, "not signed by Slack, or too old")
+            return _wrong(401, "the signature of Slack is missing, wrong or too old")
         try:
             form = parse_qs(body.decode("utf-8", "replace"))
             pressed = json.loads(form.get("payload", ["{}"])[0])
             actions = [one for one in pressed.get("actions") or [] if isinstance(one, dict)]
             user = pressed.get("user") if isinstance(pressed.get("user"), dict) else {}
         except (ValueError, AttributeError, TypeError, RecursionError):
-            return _wrong(422, "no interaction that can be read")
+            return _wrong(422, "the interaction cannot be read")
         for action in actions:
             name = BUTTONS.get(str(action.get("action_id")))
             episode, _, tenant = str(action.get("value", "")).partition("|")
@@ -261,101 +236,3 @@ def _wrong(status: int, text: str) -> web.Response:
 
 async def _openapi(_: web.Request) -> web.Response:
     return web.json_response(openapi())
-
-
-def openapi() -> dict[str, Any]:
-    """The description of the API."""
-    schemas: dict[str, Any] = {}
-    for model in (AnswerRequest, SilenceRequest, Silence):
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schema.pop("$defs", {})
-        schemas[model.__name__] = schema
-    wrong = {"description": "What was wrong, as error."}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "spikewatch notify",
-            "version": "1",
-            "description": "Answers to escalations, and silences.",
-        },
-        "security": [{"token": []}],
-        "paths": {
-            "/v1/episodes/{episode}/answers": {
-                "post": {
-                    "operationId": "answer",
-                    "summary": "Acknowledge, snooze, judge or note.",
-                    "parameters": [_in_path("episode", "^[0-9a-f]{32}$")],
-                    "requestBody": _body("AnswerRequest"),
-                    "responses": {"202": _of("It is on its topic."), "401": wrong, "422": wrong},
-                }
-            },
-            "/v1/silences": {
-                "get": {
-                    "operationId": "listSilences",
-                    "summary": "Those that hold, Alertmanager's included.",
-                    "responses": {"200": _of("A list.", list_of="Silence"), "401": wrong},
-                },
-                "post": {
-                    "operationId": "silence",
-                    "summary": "Begin a silence.",
-                    "requestBody": _body("SilenceRequest"),
-                    "responses": {"201": _of("It.", one="Silence"), "401": wrong, "422": wrong},
-                },
-            },
-            "/v1/silences/{silence}": {
-                "delete": {
-                    "operationId": "endSilence",
-                    "summary": "End a silence now.",
-                    "parameters": [
-                        _in_path("silence", "^.{1,64}$"),
-                        {"name": "by", "in": "query", "schema": {"type": "string"}},
-                    ],
-                    "responses": {"200": _of("It.", one="Silence"), "401": wrong, "404": wrong},
-                }
-            },
-            "/slack/interactions": {
-                "post": {
-                    "operationId": "slackInteraction",
-                    "summary": "What Slack sends when a button is pressed; its signature is "
-                    "checked instead of the token.",
-                    "security": [],
-                    "requestBody": {
-                        "required": True,
-                        "content": {
-                            "application/x-www-form-urlencoded": {
-                                "schema": {
-                                    "type": "object",
-                                    "properties": {"payload": {"type": "string"}},
-                                    "required": ["payload"],
-                                }
-                            }
-                        },
-                    },
-                    "responses": {"200": {"description": "It is on its topic."}, "401": wrong},
-                }
-            },
-        },
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-    }
-
-
-def _in_path(name: str, pattern: str) -> dict[str, Any]:
-    schema = {"type": "string", "pattern": pattern}
-    return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _body(name: str) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{name}"}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _of(description: str, *, one: str = "", list_of: str = "") -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object"}
-    if name := one or list_of:
-        schema = {"$ref": f"#/components/schemas/{name}"}
-    if list_of:
-        schema = {"type": "array", "items": schema}
-    return {"description": description, "content": {"application/json": {"schema": schema}}}

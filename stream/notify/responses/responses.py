@@ -59,9 +59,9 @@ def answer(
         UserError: Something of it cannot be.
     """
     if duplicate_of == episode:
-        raise UserError("an episode is no duplicate of itself")
+        raise UserError("an episode cannot be a duplicate of itself")
     if until is not None and until <= now:
-        raise UserError("until lies in the past")
+        raise UserError("until is in the past")
     try:
         return Feedback(
             feedback_id=identity or secrets.token_hex(16),
@@ -87,13 +87,13 @@ def silence(
         UserError: A matcher cannot be read, or the end lies in the past.
     """
     if ends_at <= now:
-        raise UserError("the end lies in the past")
+        raise UserError("the end is in the past")
     try:
         parsed = tuple(Matcher.parse(text) for text in matchers)
         for one in parsed:
             if one.name not in LABELS:
                 raise UserError(
-                    f"{one.name}: no page has such a label; {nearest(one.name, LABELS)}"
+                    f"{one.name}: pages have no such label; {nearest(one.name, LABELS)}"
                 )
         return Silence(
             silence_id=secrets.token_hex(8),

@@ -1,6 +1,6 @@
-"""The file that says who is told what: receivers, routes, a default, and the account team's part.
+"""Read the notification file: receivers, routes, the default and the audiences of account owners.
 
-Pure but for reading the files. All mistakes of all tables are found at once, with their lines.
+Pure but for reading the files. All mistakes in all tables are reported at once, with their lines.
 """
 
 import csv
@@ -42,12 +42,14 @@ CUSTOMER: Final = "customer"
 
 
 class _Receiver(Section):
-    name: Name = Field(description="what to call it, in quotes")
-    kind: str = Field(description=f"one of {', '.join(SINKS)}")
+    name: Name = Field(description="Routes and audiences refer to the receiver by this name.")
+    kind: str = Field(description=f"The receiver is of this kind: {', '.join(SINKS)}.")
 
 
 class _Owners(Section):
-    file: str = Field(min_length=1, description="CSV with the column customer and one per role")
+    file: str = Field(
+        min_length=1, description="This CSV file has the column customer and one column per role."
+    )
 
 
 class _OneRoute(BaseModel):
@@ -86,8 +88,8 @@ def read_plan(path: Path) -> NotificationConfig:
     known = {key: value for key, value in data.items() if key in _Tables.model_fields}
     if "default" not in known:
         mistakes.append(
-            f"{path}: default: is missing: [default] with receivers = [...], who is told where no "
-            "route matches"
+            f"{path}: default: is missing: add [default] with receivers = [...] for escalations "
+            "that no route matches"
         )
     else:
         mistakes += find_mistakes(_Tables, known, Sources(path, text, {}))
@@ -147,7 +149,7 @@ def _read_receivers(
             continue
         name = name_of(table["name"])
         if name in made:
-            mistakes.append(place.mistake("receiver.name", f"{found(name)} is there already"))
+            mistakes.append(place.mistake("receiver.name", f"{found(name)} is defined twice"))
         options = {k: v for k, v in table.items() if k not in ("name", "kind")}
         made[name] = Receiver(name, sink, sink.options.model_validate(options).at(folder))
     return made, mistakes
@@ -165,7 +167,7 @@ def _read_owners(
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        return {}, None, [f"{file}: the file of owners cannot be read: {reason}"]
+        return {}, None, [f"{file}: the owners file cannot be read: {reason}"]
     rows = csv.DictReader(io.StringIO(text), strict=True)
     owners: dict[str, dict[str, str]] = {}
     mistakes = []
@@ -180,7 +182,7 @@ def _read_owners(
             if not named_so:
                 mistakes.append(f"{file}:{rows.line_num}: the customer is missing")
             elif customer in owners:
-                mistakes.append(f"{file}:{rows.line_num}: {found(named_so)} is there already")
+                mistakes.append(f"{file}:{rows.line_num}: {found(named_so)} is listed twice")
             if len(owners) >= OWNER_ROWS:
                 return {}, None, [f"{file}: more than {OWNER_ROWS:,} customers"]
             owners[customer] = {
@@ -264,18 +266,21 @@ def _in_vain(
         for table, place in zip(many[key], places[key], strict=True):
             name = str(table.get("name", "")).strip()
             if name in names:
-                mistakes.append(place.mistake(f"{key}.name", f"{found(name)} is there already"))
+                mistakes.append(place.mistake(f"{key}.name", f"{found(name)} is defined twice"))
             names.add(name)
     conditions = {"tenants", "products", "areas", "issue_types", "teams", "tiers"}
     catches_all = None
     for table, place in zip(many["route"], places["route"], strict=True):
         if catches_all is not None:
-            said = f"never counts: {found(catches_all)} before it takes everything; go_on = true?"
-            mistakes.append(place.mistake("route.name", said))
+            problem = (
+                f"is never reached: {found(catches_all)} before it matches everything; set "
+                "continue = true there"
+            )
+            mistakes.append(place.mistake("route.name", problem))
         elif not (
             any(table.get(key) for key in conditions)
             or table.get("severity", "info") != "info"
-            or table.get("go_on")
+            or table.get("continue", table.get("go_on"))
         ):
             catches_all = str(table.get("name", ""))
     return mistakes
@@ -310,8 +315,10 @@ def _has_own(receiver: Receiver | None) -> bool:
 
 
 def _nobody(name: str) -> str:
-    return f"{found(name)} has nobody of its own to tell: only an audience can use it as it is"
+    return f"{found(name)} has no address of its own: only an audience can use it"
 
 
 def _no_receiver(name: str, names: set[str]) -> str:
-    return f"no receiver {found(name)}; {nearest(name, names) if names else 'there is none'}"
+    return (
+        f"no receiver {found(name)}; {nearest(name, names) if names else 'there are no receivers'}"
+    )

@@ -70,7 +70,7 @@ def _by_routes(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Cho
             matched = True
             for name in one.receivers:
                 yield Chosen(name, "", one.name, one)
-            if not one.go_on:
+            if not one.continue_:
                 return
     if not matched:
         for name in plan.default:

@@ -27,14 +27,20 @@ TEXT_CHARACTERS: Final = 8_000
 class AlertmanagerOptions(Options):
     """One Alertmanager, or one of a cluster."""
 
-    url: Url = Field(description="where it listens, such as https://alertmanager.example.com")
+    url: Url = Field(
+        description="Alertmanager listens at this URL, such as https://alertmanager.example.com."
+    )
     repeat_seconds: float = Field(
         default=60.0,
         ge=0.5,
         le=600,
-        description="how often a firing alert is sent again; it ends by itself after five of them",
+        description="A firing alert is sent again at this interval, in seconds; Alertmanager "
+        "resolves it by itself after five missed intervals.",
     )
-    token: Secret | None = Field(default=None, description="bearer token, if it wants one")
+    token: Secret | None = Field(
+        default=None,
+        description="This bearer token is sent with every request; without one, none is.",
+    )
 
 
 class Alertmanager(Sink):
@@ -107,7 +113,7 @@ class Alertmanager(Sink):
         info = answer.json().get("versionInfo")
         version = info.get("version") if isinstance(info, dict) else None
         if not isinstance(version, str):
-            raise RefusedError("what answers there is no Alertmanager")
+            raise RefusedError("the server that answers is not an Alertmanager")
         return f"Alertmanager {version} answers"
 
 

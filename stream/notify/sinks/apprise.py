@@ -33,7 +33,9 @@ TYPE: Final[dict[Severity, apprise.NotifyType]] = {
 class AppriseOptions(Options):
     """One URL of Apprise's."""
 
-    url: Secret = Field(description="Apprise URL, such as ntfy://topic; it holds secrets")
+    url: Secret = Field(
+        description="Messages go to this Apprise URL, such as ntfy://topic; it contains secrets."
+    )
 
 
 class Apprise(Sink):
@@ -72,9 +74,10 @@ class Apprise(Sink):
         """Whether Apprise knows the URL's service."""
         if not self._known:
             raise RefusedError(
-                "Apprise does not know the service of this URL, or a part is missing"
+                "Apprise does not know the service of this URL, or the URL is incomplete"
             )
-        return f"Apprise will send by {self._apprise[0].service_name}; it was not tried"
+        service = self._apprise[0].service_name
+        return f"Apprise will send through {service}; nothing was sent to check it"
 
 
 def _unmeaning(text: str) -> str:

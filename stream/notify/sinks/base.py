@@ -123,7 +123,7 @@ class Sink(ABC):
             TryAgainError: It could not be found out now.
             RefusedError: It is wrong.
         """
-        return "cannot be tried without sending; the settings are complete"
+        return "the settings are complete; they cannot be checked without sending a message"
 
 
 def secrets_of(options: Options) -> set[str]:
@@ -166,7 +166,9 @@ def form_of_url(text: str) -> str:
     except RefusedError:
         # Which hosts may be private stands elsewhere in the file: here only the form is looked at.
         if not text.startswith(("https://", "http://")) or "@" in text.partition("//")[2][:200]:
-            raise ValueError("a URL such as https://hooks.example.com/in, without user") from None
+            raise ValueError(
+                "a URL such as https://hooks.example.com/in, without a user name"
+            ) from None
     return text
 
 

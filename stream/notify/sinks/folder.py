@@ -18,7 +18,9 @@ class FolderOptions(Options):
     """Where to."""
 
     path: str = Field(
-        min_length=1, description="the folder, as seen from this file; made if it is not there"
+        min_length=1,
+        description="Messages are written to this folder, relative to the notification file; it is "
+        "created if it does not exist.",
     )
 
     def at(self, folder: Path) -> Self:
@@ -52,10 +54,10 @@ class Folder(Sink):
             part.write_bytes(text.encode("utf-8", "replace"))
             part.replace(self._folder / f"{name}.txt")
         except OSError as error:
-            said = f"{self._folder} cannot be written: {error.strerror}"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # somebody will make room
-                raise TryAgainError(said) from None
-            raise RefusedError(said) from None
+            problem = f"{self._folder} cannot be written: {error.strerror}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # space may become free
+                raise TryAgainError(problem) from None
+            raise RefusedError(problem) from None
         finally:
             with contextlib.suppress(OSError):
                 (self._folder / f".{name}.part").unlink(missing_ok=True)
@@ -63,9 +65,9 @@ class Folder(Sink):
 
     async def check(self) -> str:
         """Whether it can be written, or made; nothing is made yet."""
-        there = self._folder
-        while not there.exists() and there != there.parent:
-            there = there.parent
-        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-            raise RefusedError(f"{self._folder} cannot be made: {there} is not ours to write to")
-        return f"messages go to {self._folder.absolute()}"
+        existing = self._folder
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+            raise RefusedError(f"{self._folder} cannot be created: {existing} is not writable")
+        return f"messages are written to {self._folder.absolute()}"

@@ -7,12 +7,13 @@ followed, answers are read up to 64 KB, proxies of the environment are not used.
 Source of the risks: OWASP, "Server-Side Request Forgery Prevention Cheat Sheet".
 """
 
+import contextlib
 import email.utils
 import ipaddress
 import json
 import socket
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
@@ -58,7 +59,7 @@ class Answer(NamedTuple):
         """
         found = self._parsed()
         if not isinstance(found, list):
-            raise TryAgainError("the answer is no list that can be read")
+            raise TryAgainError("the answer is not a JSON list")
         return found
 
     def _parsed(self) -> object:
@@ -104,8 +105,8 @@ def check_address(address: str, host: str) -> None:
     public = found.is_global and not found.is_multicast and not any(found in n for n in _NOWHERE)
     if not public or (inner is not None and not inner.is_global):
         raise RefusedError(
-            f"{host} is at {address}, which is no public address: if it is meant, name the host in "
-            "private_hosts"
+            f"{host} has the address {address}, which is not public: if this is intended, "
+            "add the host to private_hosts"
         )
 
 
@@ -156,11 +157,11 @@ class Http:
         private = host in self.private_hosts
         if found.scheme != "https" and not (found.scheme == "http" and private):
             raise RefusedError(
-                f"{host or 'the URL'} is not asked by https: if that is meant, name the host in "
+                f"{host or 'the URL'} does not use https: if this is intended, add the host to "
                 "private_hosts"
             )
         if not host or not port or found.user is not None or found.password is not None:
-            raise RefusedError("the URL needs a host, and neither user nor password")
+            raise RefusedError("the URL needs a host and must not contain a user name or password")
         if not private:
             try:
                 ipaddress.ip_address(host.strip("[]"))
@@ -182,21 +183,24 @@ class Http:
         hide: Collection[str] = (),
         most: int = ANSWER_BYTES,
     ) -> Answer:
-        """Ask once.
+        """Send one request; follow no redirects.
 
         Args:
-            method: Such as POST.
-            url: Whole.
+            method: The HTTP method, such as POST.
+            url: The full URL.
             body: Sent as JSON, unless *data* is given.
             data: Sent as it is.
-            headers: Besides our own.
-            accept: Statuses from 400 on that are an answer like any other.
-            most: Bytes of the answer that are read.
-            hide: Secrets; where the provider repeats them, they are left out of what is told.
+            headers: Sent besides the client's own.
+            accept: Statuses from 400 on that are not errors.
+            most: Most bytes of the answer that are read.
+            hide: Secrets that are masked in error messages, in case the provider repeats them.
+
+        Returns:
+            The answer.
 
         Raises:
-            TryAgainError: No answer, 408, 425, 429 or 5xx.
-            RefusedError: Another status, or a URL that may not be asked.
+            TryAgainError: There was no answer, or status 408, 425, 429 or 5xx.
+            RefusedError: Any other status, or a URL that is not allowed.
         """
         if self._session is None:
             raise RuntimeError("the client is not open")
@@ -206,32 +210,49 @@ class Http:
             data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
             sent.setdefault("Content-Type", "application/json")
         if not all(value.isprintable() for value in sent.values()):
-            raise RefusedError("a secret for a header has to be one line")
-        try:
+            raise RefusedError("a secret that is sent in a header must be one line")
+        with _our_errors(str(target.host)):
             async with self._session.request(
                 method, target, data=data, headers=sent, allow_redirects=False
             ) as answer:
                 read = await _beginning(answer.content, most)
                 status, after = answer.status, answer.headers.get("Retry-After")
-        except TimeoutError:
-            raise TryAgainError(f"{target.host} did not answer in time") from None
-        except (aiohttp.InvalidURL, UnicodeError):  # such as a label of more than 63 characters
-            raise RefusedError("the URL's host is no name of a host") from None
-        except (aiohttp.ClientError, OSError) as error:
-            refusal = _refusal_in(error)
-            if refusal is not None:
-                raise refusal from None
-            raise TryAgainError(
-                f"{target.host} cannot be reached: {type(error).__name__}"
-            ) from None
         if status < MULTIPLE_CHOICES or status in accept:
             return Answer(status, read)
-        said = f"{target.host} answered {status}: {shown(read, hide)}"
-        if status in (TOO_MANY, REQUEST_TIMEOUT, TOO_EARLY) or status >= SERVER_ERROR:
-            raise TryAgainError(said, seconds_to_wait(after, time.time()))
-        if status < CLIENT_ERROR:
-            raise RefusedError(f"{target.host} answered {status}; redirects are not followed")
-        raise RefusedError(said)
+        raise _error_of(status, after, str(target.host), shown(read, hide))
+
+
+@contextlib.contextmanager
+def _our_errors(host: str) -> Iterator[None]:
+    """Turn the errors of a request to *host* into `TryAgainError` or `RefusedError`."""
+    try:
+        yield
+    except TimeoutError:
+        raise TryAgainError(f"{host} did not answer in time") from None
+    except (aiohttp.InvalidURL, UnicodeError):  # such as a label of more than 63 characters
+        raise RefusedError("the host of the URL is not a valid host name") from None
+    except (aiohttp.ClientError, OSError) as error:
+        refusal = _refusal_in(error)
+        if refusal is not None:
+            raise refusal from None
+        raise TryAgainError(f"{host} cannot be reached: {type(error).__name__}") from None
+
+
+def _error_of(status: int, after: str | None, host: str, body: str) -> Exception:
+    """Return the error for a status from 300 on.
+
+    Args:
+        status: The HTTP status.
+        after: The header ``Retry-After``, if there is one.
+        host: The host that answered.
+        body: The beginning of the answer, without secrets.
+    """
+    text = f"{host} answered {status}: {body}"
+    if status in (TOO_MANY, REQUEST_TIMEOUT, TOO_EARLY) or status >= SERVER_ERROR:
+        return TryAgainError(text, seconds_to_wait(after, time.time()))
+    if status < CLIENT_ERROR:
+        return RefusedError(f"{host} answered {status}; redirects are not followed")
+    return RefusedError(text)
 
 
 def _refusal_in(error: BaseException | None) -> RefusedError | None:

@@ -51,11 +51,19 @@ GONE: Final = frozenset(("message_not_found", "cant_update_message", "edit_windo
 class SlackOptions(Options):
     """A bot in a workspace, or one incoming webhook."""
 
-    token: Secret | None = Field(default=None, description="bot token, xoxb-..., scope chat:write")
-    channel: str = Field(default="", description="id of the channel, such as C0123456789")
-    webhook_url: Secret | None = Field(default=None, description="URL of an incoming webhook")
+    token: Secret | None = Field(
+        default=None,
+        description="The bot uses this token (xoxb-...); it needs the scope chat:write.",
+    )
+    channel: str = Field(
+        default="", description="Messages go to the channel with this id, such as C0123456789."
+    )
+    webhook_url: Secret | None = Field(
+        default=None, description="Messages go to this incoming webhook instead of a bot."
+    )
     url: Url = Field(
-        default="https://slack.com/api", description="where its methods are; not of a webhook"
+        default="https://slack.com/api",
+        description="Methods of the Slack API are under this URL; a webhook does not use it.",
     )
 
     @model_validator(mode="after")
@@ -66,7 +74,7 @@ class SlackOptions(Options):
                 Disagreement(
                     "receiver.token",
                     ("receiver.webhook_url",),
-                    "either token and channel, or webhook_url",
+                    "set either token and channel, or webhook_url",
                 )
             )
         if self.token is not None and not self.channel:
@@ -110,7 +118,7 @@ class Slack(Sink):
                 "chat.postMessage", {"channel": channel} | self._body(message)
             )
             if not (answer.get("channel") and answer.get("ts")):
-                raise RefusedError("Slack chat.postMessage: the answer does not say where it is")
+                raise RefusedError("Slack chat.postMessage: the answer has no channel or timestamp")
             return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
         where = {"channel": handle["channel"], "ts": handle["ts"]}
         if message.action not in ("acknowledge", "answer"):
@@ -182,7 +190,7 @@ class Slack(Sink):
         said = answer.json()
         if said.get("ok") is True:
             return said
-        error = str(said.get("error", "no answer that can be read"))
+        error = str(said.get("error", "the answer cannot be read"))
         if error in PASSING or "error" not in said:
             raise TryAgainError(f"Slack {method}: {error}")
         raise RefusedError(f"Slack {method}: {error}")

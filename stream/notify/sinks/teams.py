@@ -33,7 +33,7 @@ COLOUR: Final[dict[Severity, str]] = {
 class TeamsOptions(Options):
     """One workflow."""
 
-    webhook_url: Secret = Field(description="URL that the workflow shows")
+    webhook_url: Secret = Field(description="Messages go to the URL that the workflow shows.")
 
 
 class Teams(Sink):

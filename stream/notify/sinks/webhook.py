@@ -33,8 +33,10 @@ PREFIX: Final = "whsec_"
 class WebhookOptions(Options):
     """One endpoint."""
 
-    url: Url = Field(description="where to post to")
-    secret: Secret = Field(description="shared secret; whsec_ and base64, or any text")
+    url: Url = Field(description="Events are posted to this URL.")
+    secret: Secret = Field(
+        description="Events are signed with this shared secret: whsec_ and base64, or any text."
+    )
 
 
 class Webhook(Sink):
