@@ -57,8 +57,9 @@ def render(event: EscalationEvent) -> str:
         ]
     if data.budget is not None and event.transition == "opened":
         lines.append(
-            f"  {BUDGET_LINE}{rounded(data.budget.per_week)} false pages a week; in the last four "
-            f"weeks: {rounded(data.budget.pages * 4)} pages, "
+            f"  {BUDGET_LINE}{_plural(data.budget.per_week, 'false page')} a week; in the "
+            "last four "
+            f"weeks: {_plural(data.budget.pages * 4, 'page')}, "
             f"{rounded(data.budget.false_pages * 4)} of them marked as false alarms"
         )
     lines += [f"  {line}" for line in _details(data)]
@@ -180,6 +181,10 @@ def _tickets(count: int) -> str:
 
 def _customers(count: int) -> str:
     return f"{count} customer" if count == 1 else f"{count} customers"
+
+
+def _plural(count: float, noun: str) -> str:
+    return f"{rounded(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def _impact(impact: Impact) -> Iterator[str]:

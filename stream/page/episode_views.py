@@ -30,7 +30,7 @@ class Transition:
     transition: str
     at: float
     severity: str
-    words: str
+    text: str
     tickets: int
     customers: int
     observed: float
@@ -38,26 +38,26 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notification:
     """One line of the audit, or one answer of a person."""
 
     at: float
     kind: str
     receiver: str
     reason: str
-    words: str
+    text: str
     by: str
     send: bool
 
 
 @dataclass(slots=True)
-class Story:
+class EpisodeView:
     """Everything about one episode."""
 
     event: EscalationEvent
     """The last one."""
     transitions: list[Transition] = field(default_factory=list)
-    told: dict[str, Told] = field(default_factory=dict)
+    notifications: dict[str, Notification] = field(default_factory=dict)
     """By the id of the entry: the same again is no news."""
     acknowledged_by: str = ""
     snoozed_until: float | None = None
@@ -69,22 +69,22 @@ class Story:
         return self.event.transition != "resolved"
 
 
-class Stories:
+class EpisodeViews:
     """All episodes that are remembered, by id.
 
     Example:
-        >>> stories = Stories()
+        >>> stories = EpisodeViews()
         >>> stories.running()
         {}
     """
 
     def __init__(self) -> None:
         """None yet."""
-        self.stories: dict[str, Story] = {}
+        self.stories: dict[str, EpisodeView] = {}
         self.silences: dict[str, Silence] = {}
         self.forgotten = 0
         """How many episodes there was no room for."""
-        self._early: dict[str, dict[str, Told]] = {}
+        self._early: dict[str, dict[str, Notification]] = {}
         """What was told of episodes whose events come later: topics are read side by side."""
         self._answers: dict[str, dict[str, Feedback]] = {}
 
@@ -94,8 +94,8 @@ class Stories:
         story = self.stories.get(data.episode_id)
         if story is None:
             self._make_room()
-            story = self.stories[data.episode_id] = Story(event)
-            story.told.update(self._early.pop(data.episode_id, {}))
+            story = self.stories[data.episode_id] = EpisodeView(event)
+            story.notifications.update(self._early.pop(data.episode_id, {}))
             for answer in self._answers.pop(data.episode_id, {}).values():
                 _apply(story, answer)
         elif any(one.sequence == data.sequence for one in story.transitions):
@@ -117,7 +117,7 @@ class Stories:
 
     def take_audit(self, entry: AuditEntry) -> bool:
         """One line of the trail; whether it is news."""
-        line = Told(
+        line = Notification(
             entry.at.timestamp(),
             entry.kind,
             clean(entry.receiver + (f" to {entry.address}" if entry.address else ""), WORDS),
@@ -127,7 +127,11 @@ class Stories:
             entry.send,
         )
         story = self.stories.get(entry.episode_id)
-        lines = story.told if story is not None else self._early.setdefault(entry.episode_id, {})
+        lines = (
+            story.notifications
+            if story is not None
+            else self._early.setdefault(entry.episode_id, {})
+        )
         if entry.audit_id in lines:
             return False
         lines[entry.audit_id] = line
@@ -157,9 +161,9 @@ class Stories:
         if len(self.silences) > MOST_STORIES:
             del self.silences[next(iter(self.silences))]
 
-    def running(self) -> dict[tuple[str, str], Story]:
+    def running(self) -> dict[tuple[str, str], EpisodeView]:
         """The episode that runs, by tenant and area; one that paged before one that did not."""
-        found: dict[tuple[str, str], Story] = {}
+        found: dict[tuple[str, str], EpisodeView] = {}
         for story in self.stories.values():
             data = story.event.data
             if story.running:
@@ -176,7 +180,7 @@ class Stories:
         self.forgotten += 1
 
 
-def _apply(story: Story, answer: Feedback) -> None:
+def _apply(story: EpisodeView, answer: Feedback) -> None:
     by = clean(answer.by, WORDS)
     if answer.action == "acknowledge":
         story.acknowledged_by = by

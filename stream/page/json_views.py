@@ -13,8 +13,9 @@ from schemas.escalation import Escalation
 from stream.charts.vega import Moment, Span
 from stream.escalations.follow import MATURE_HOURS
 from stream.escalations.plain_text import explained, headline, render
+from stream.escalations.severity_text import severity_in_words
 from stream.notify.model.message import is_web
-from stream.page.episode_views import Stories, Story
+from stream.page.episode_views import EpisodeView, EpisodeViews
 from stream.page.state_follower import Follower
 
 SCORED_SECONDS: Final = 3600.0
@@ -167,18 +168,18 @@ def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, 
             continue
         clock, series = tenant.clock or 0.0, tenant.areas[key[1]]
         hour = int(clock // SECONDS_PER_HOUR)
-        came = follower.timelines.hours(tenant, key[1], hour - SPARK_HOURS + 1, hour)
+        observed = follower.timelines.hours(tenant, key[1], hour - SPARK_HOURS + 1, hour)
         hours = range(hour - SPARK_HOURS + 1, hour + 1)
         found[str(number)] = {
-            "came": [round(came[each], 1) if each in came else None for each in hours],
-            "due": [
+            "observed": [round(observed[each], 1) if each in observed else None for each in hours],
+            "expected": [
                 significant(series.model.rate_at(each * SECONDS_PER_HOUR), 3) for each in hours
             ],
         }
     return found
 
 
-def summary(story: Story) -> dict[str, Any]:
+def summary(story: EpisodeView) -> dict[str, Any]:
     """One episode in a list."""
     event, data = story.event, story.event.data
     return {
@@ -186,7 +187,7 @@ def summary(story: Story) -> dict[str, Any]:
         "tenant": data.tenant,
         "area": data.product_area,
         "product": data.product,
-        "words": headline(event),
+        "headline": headline(event),
         "severity": data.severity,
         "transition": event.transition,
         "running": story.running,
@@ -200,14 +201,14 @@ def summary(story: Story) -> dict[str, Any]:
         "ratio": data.ratio,
         "revenue": data.impact.revenue if data.impact is not None else None,
         "team": data.actions.team if data.actions is not None else None,
-        "explained": explained(data.explanation[0]) if data.explanation else None,
+        "driver": explained(data.explanation[0]) if data.explanation else None,
         "acknowledged": story.acknowledged_by,
         "snoozed": story.snoozed_until,
         "verdict": story.verdict,
     }
 
 
-def silences(stories: Stories) -> list[dict[str, Any]]:
+def silences(stories: EpisodeViews) -> list[dict[str, Any]]:
     """What nobody is told of, and until when; also what is over or begins later."""
     return [
         {
@@ -221,22 +222,23 @@ def silences(stories: Stories) -> list[dict[str, Any]]:
     ]
 
 
-def summaries(stories: Stories) -> list[dict[str, Any]]:
+def summaries(stories: EpisodeViews) -> list[dict[str, Any]]:
     """All episodes, those that run first, the newest first."""
     found = [summary(story) for story in stories.stories.values()]
     return sorted(found, key=lambda one: (not one["running"], -one["since"], one["id"]))
 
 
-def story(found: Story) -> dict[str, Any]:
+def story(found: EpisodeView) -> dict[str, Any]:
     """One episode in full."""
     event, data = found.event, found.event.data
     return {
         **summary(found),
         "data": _shown(data),
         "page": render(event),
-        "claims": [explained(one) for one in data.explanation],
+        "drivers": [explained(driver) for driver in data.explanation],
+        "severity_in_words": severity_in_words(data.severity, data.severity_rule).capitalize(),
         "transitions": found.transitions,
-        "told": sorted(found.told.values(), key=lambda one: one.at),
+        "notifications": sorted(found.notifications.values(), key=lambda one: one.at),
     }
 
 
@@ -272,28 +274,34 @@ def moments_of_area(
     ]
 
 
-def moments_of_events(found: Story) -> list[Moment]:
+def moments_of_events(found: EpisodeView) -> list[Moment]:
     """What came between one event and the next: where the area's own time is forgotten already."""
     since = found.event.data.since.timestamp()
     points = [(since, 0.0, 0.0)]
     points += [(one.at, one.observed, one.expected) for one in found.transitions]
     moments = []
-    for (begin, came, due), (end, came_by, due_by) in pairwise(points):
+    for (begin, observed_before, expected_before), (end, observed_by, expected_by) in pairwise(
+        points
+    ):
         seconds = end - begin
         if seconds <= 0.0:
             continue
         an_hour = SECONDS_PER_HOUR / seconds
-        expected = max(0.0, due_by - due) * an_hour
-        observed = max(0.0, came_by - came) * an_hour
+        expected = max(0.0, expected_by - expected_before) * an_hour
+        observed = max(0.0, observed_by - observed_before) * an_hour
         moments.append(Moment(begin, seconds, observed, expected, expected, expected))
     return moments
 
 
-def spans(stories: Stories, tenant: str, area: str | None, until: float) -> Iterator[Span]:
+def spans(stories: EpisodeViews, tenant: str, area: str | None, until: float) -> Iterator[Span]:
     """The episodes of an area (None: of the whole tenant), as stretches to mark."""
     for one in stories.stories.values():
         data = one.event.data
         if data.tenant == tenant and data.product_area == area:
             end = until if one.running else one.event.time.timestamp()
-            words = "" if data.suppressed is None else f" ({data.suppressed})"
-            yield Span(data.since.timestamp(), end, data.episode_id[:8] + words)
+            label = (
+                ""
+                if data.suppressed is None
+                else f" (suppressed: {data.suppressed.replace('_', ' ')})"
+            )
+            yield Span(data.since.timestamp(), end, data.episode_id[:8] + label)

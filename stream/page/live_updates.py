@@ -28,7 +28,7 @@ class Feed:
         self.heard_at = time.time()
         """When Kafka last had something new, wall clock."""
         self._viewers: set[asyncio.Queue[bytes]] = set()
-        self.told = 0
+        self.sent_count = 0
         """How often something was told, whoever heard it."""
 
     @property
@@ -42,7 +42,7 @@ class Feed:
 
     def tell(self, kind: str, value: Any) -> None:
         """All who watch hear of *value*."""
-        self.told += 1
+        self.sent_count += 1
         if not self._viewers:
             return
         encoded = message(kind, value)
@@ -62,10 +62,10 @@ class Feed:
             yield message("ping", self.standing())
             while True:
                 try:
-                    told = await asyncio.wait_for(waiting.get(), PING_SECONDS)
+                    event = await asyncio.wait_for(waiting.get(), PING_SECONDS)
                 except TimeoutError:
-                    told = message("ping", self.standing())
-                yield told
+                    event = message("ping", self.standing())
+                yield event
         finally:
             self._viewers.discard(waiting)
 

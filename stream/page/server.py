@@ -27,7 +27,7 @@ from stream.charts.vega import Theme, svg, timeline
 from stream.config.sections import Config
 from stream.config.values import zone as known_zone
 from stream.page import json_views
-from stream.page.episode_views import Stories, Story
+from stream.page.episode_views import EpisodeView, EpisodeViews
 from stream.page.live_updates import MOST_VIEWERS, Feed
 from stream.page.state_follower import Follower
 from stream.process.http_listener import listen
@@ -69,7 +69,7 @@ class Server:
         self,
         config: Config,
         follower: Follower,
-        stories: Stories,
+        stories: EpisodeViews,
         rows: json_views.Rows,
         feed: Feed,
     ) -> None:
@@ -159,11 +159,11 @@ class Server:
     async def _now(self, _: web.Request) -> web.StreamResponse:
         """Everything that the first look needs; made once for all who ask about then."""
         async with self._looking:
-            at, told, body = self._seen
-            if told != self._feed.told or time.monotonic() - at > NOW_SECONDS:
-                at, told = time.monotonic(), self._feed.told
+            at, sent, body = self._seen
+            if sent != self._feed.sent_count or time.monotonic() - at > NOW_SECONDS:
+                at, sent = time.monotonic(), self._feed.sent_count
                 body = msgspec.json.encode(await self._look())
-                self._seen = (at, told, body)
+                self._seen = (at, sent, body)
         return web.Response(body=body, content_type="application/json")
 
     async def _look(self) -> dict[str, Any]:
@@ -191,7 +191,7 @@ class Server:
     async def _episode(self, request: web.Request) -> web.StreamResponse:
         return _json(json_views.story(self._found(request)))
 
-    def _found(self, request: web.Request) -> Story:
+    def _found(self, request: web.Request) -> EpisodeView:
         """The episode that is asked for, by its id or the beginning of it."""
         asked = request.match_info["episode"]
         story = self._stories.stories.get(asked)

@@ -25,7 +25,7 @@ from stream.errors import UserError
 from stream.kafka.reading import Reader, partitions_of, read_changelog, seek_to_time
 from stream.kafka.topics import verify
 from stream.page import json_views
-from stream.page.episode_views import Stories
+from stream.page.episode_views import EpisodeViews
 from stream.page.live_updates import Feed
 from stream.page.server import Server
 from stream.page.state_follower import Follower
@@ -69,7 +69,7 @@ class Service:
         self._config, self._metrics = config, metrics
         self._topics = Topics(config.kafka.topic_prefix)
         self.follower = Follower(settings_of(config))
-        self.stories = Stories()
+        self.stories = EpisodeViews()
         self.rows = json_views.Rows(config.page.areas)
         self.feed = Feed()
         self._shown: dict[int, json_views.Row] = {}

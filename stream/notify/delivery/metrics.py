@@ -26,31 +26,32 @@ class NotifyMetrics:
         self.registry = registry = CollectorRegistry()
         self._decisions = Counter(
             "spikewatch_notification_decisions",
-            "Decisions whether a receiver is told of a transition, by named reason.",
+            "Decisions whether to notify a receiver of a transition, by reason.",
             ["receiver", "reason", "send"],
             registry=registry,
         )
         self._notifications = Counter(
             "spikewatch_notifications",
-            "Messages by what became of them: sent, or given_up.",
+            "Messages by outcome: sent or given_up.",
             ["receiver", "outcome", "reason"],
             registry=registry,
         )
         self._failures = Counter(
             "spikewatch_notification_failures",
-            "Attempts that did not work and are repeated.",
+            "Failed attempts that are repeated.",
             ["receiver"],
             registry=registry,
         )
         self._pending = Gauge(
             "spikewatch_notifications_pending",
-            "Messages that are to be sent, those that wait for a cool-down included.",
+            "Messages that are not sent yet, including those that wait for a cool-down.",
             ["receiver"],
             registry=registry,
         )
         self._seconds = Histogram(
             "spikewatch_notification_seconds",
-            "From the escalation's append to its topic to the provider's yes.",
+            "Time from the append of the escalation to its topic until the provider "
+            "accepted the message.",
             ["receiver"],
             buckets=SECONDS,
             registry=registry,

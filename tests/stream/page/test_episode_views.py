@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.feedback import Feedback
-from stream.page import episode_views as told_by
-from stream.page.episode_views import Stories
+from stream.page import episode_views
+from stream.page.episode_views import EpisodeViews
 from tests.support.audit import AT, entry
 from tests.support.escalations import EPISODE, UNSEEN, escalation
 
@@ -27,7 +27,7 @@ def answer(action: Any, **changes: Any) -> Feedback:
 
 @given(st.permutations(["event", "entry", "answer", "later"]))
 def test_the_order_of_topics_leaves_no_trace(order: list[str]) -> None:
-    stories = Stories()
+    stories = EpisodeViews()
     take = {
         "event": lambda: stories.take_event(escalation("opened")),
         "later": lambda: stories.take_event(escalation("updated", sequence=2, tickets=20)),
@@ -39,13 +39,13 @@ def test_the_order_of_topics_leaves_no_trace(order: list[str]) -> None:
     (story,) = stories.stories.values()
     assert story.event.data.tickets == 20
     assert [one.sequence for one in story.transitions] == [1, 2]
-    assert [one.receiver for one in story.told.values()] == ["on-call"]
+    assert [one.receiver for one in story.notifications.values()] == ["on-call"]
     assert story.acknowledged_by == "somebody"
     assert list(stories.running()) == [("acme", "login")]
 
 
 def test_repeats_are_no_news() -> None:
-    stories = Stories()
+    stories = EpisodeViews()
     assert stories.take_event(escalation("opened"))
     assert not stories.take_event(escalation("opened"))
     assert stories.take_audit(entry())
@@ -54,7 +54,7 @@ def test_repeats_are_no_news() -> None:
 
 
 def test_what_reopens_is_not_acknowledged_any_more() -> None:
-    stories = Stories()
+    stories = EpisodeViews()
     stories.take_event(escalation("opened"))
     stories.take_answer(answer("acknowledge"))
     stories.take_event(escalation("resolved", sequence=2))
@@ -64,7 +64,7 @@ def test_what_reopens_is_not_acknowledged_any_more() -> None:
 
 
 def test_verdict_and_snooze_are_shown_and_end() -> None:
-    stories = Stories()
+    stories = EpisodeViews()
     stories.take_event(escalation("opened"))
     stories.take_answer(answer("snooze", until=AT + timedelta(hours=2)))
     stories.take_answer(answer("false_alarm"))
@@ -79,9 +79,9 @@ def test_verdict_and_snooze_are_shown_and_end() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: Any) -> None:
-    monkeypatch.setattr(told_by, "MOST_STORIES", 20)
-    monkeypatch.setattr(told_by, "MOST_LINES", 10)
-    stories = Stories()
+    monkeypatch.setattr(episode_views, "MOST_STORIES", 20)
+    monkeypatch.setattr(episode_views, "MOST_LINES", 10)
+    stories = EpisodeViews()
     stories.take_event(escalation("opened", episode_id=f"{1:032x}"))
     for number in range(2, 100):
         stories.take_event(escalation("resolved", episode_id=f"{number:032x}"))
@@ -94,7 +94,7 @@ def test_memory_is_bounded(monkeypatch: Any) -> None:
         stories.take_audit(entry(number, episode_id=f"{1:032x}"))
         stories.take_event(escalation("updated", episode_id=f"{1:032x}", sequence=number + 2))
     story = stories.stories[f"{1:032x}"]
-    assert len(story.told) <= 10
+    assert len(story.notifications) <= 10
     assert len(story.transitions) <= 10
     assert story.transitions[0].sequence == 1
     assert story.transitions[-1].sequence == 101
@@ -103,16 +103,16 @@ def test_memory_is_bounded(monkeypatch: Any) -> None:
 
 
 def test_what_has_no_shape_is_left_out() -> None:
-    stories = Stories()
+    stories = EpisodeViews()
     stories.take_event(escalation("opened"))
     stories.take_audit(entry(detail=f"why{UNSEEN}", by=f"who{UNSEEN}"))
-    (line,) = stories.stories[EPISODE].told.values()
-    assert (line.words + line.by).isprintable()
+    (line,) = stories.stories[EPISODE].notifications.values()
+    assert (line.text + line.by).isprintable()
 
 
 def test_answers_to_what_nobody_knows_are_bounded(monkeypatch: Any) -> None:
-    monkeypatch.setattr(told_by, "MOST_LINES", 10)
-    stories = Stories()
+    monkeypatch.setattr(episode_views, "MOST_LINES", 10)
+    stories = EpisodeViews()
     for number in range(100):
         stories.take_answer(answer("note", feedback_id=f"f{number}"))
         stories.take_answer(answer("note", feedback_id="again"))

@@ -64,7 +64,7 @@ def test_areas_now_are_those_of_the_step(page_rig: PageRig) -> None:
     assert now["tenants"][0]["clock"] == tenant.clock
     sparks = read(page_rig, f"/api/sparks?of={rows['login'][0]},999,x,-1")
     assert list(sparks) == [str(rows["login"][0])]
-    assert len(sparks[str(rows["login"][0])]["came"]) == 24
+    assert len(sparks[str(rows["login"][0])]["observed"]) == 24
 
 
 def test_the_story_of_an_episode_is_whole(page_rig: PageRig) -> None:
