@@ -1,8 +1,8 @@
-"""``spikewatch notify``: reads escalations and answers, decides, makes it durable, sends.
+"""``spikewatch notify``: read escalations and answers, decide, make the decisions durable, send.
 
-The order is the promise: decisions are on the topic ``escalations.notified`` before the offset of
-what they are about is committed, and before anything is sent; what came of it is written after.
-A crash anywhere sends again under the same key, and forgets nothing.
+Decisions are on the topic ``escalations.notified`` before the offset of their event is committed
+and before anything is sent. Outcomes are written after. So a crash at any point leads to the same
+message again, under the same key, and never to a lost one.
 """
 
 import asyncio
@@ -44,7 +44,8 @@ from stream.process.tracing import Traces
 
 POLL_MS: Final = 100
 AHEAD_RECORDS: Final = 5_000
-"""Read before the first of them is decided, where there is a backlog: which is over already?"""
+"""With a backlog, this many records are read before the first decision, to find resolved
+episodes."""
 TICK_SECONDS: Final = 0.25
 ALERTMANAGER_SECONDS: Final = 15.0
 SILENCES_BYTES: Final = 16_000_000
@@ -52,18 +53,18 @@ BEAT_SECONDS: Final = 1.0
 
 
 class Service:
-    """One process; several share the partitions."""
+    """One process of notify; several share the partitions."""
 
     def __init__(
         self, config: Config, plan: NotificationConfig, http: Http, ledger: NotifyTopics
     ) -> None:
-        """Nothing runs before `run`.
+        """Create the service; nothing runs before `run`.
 
         Args:
-            config: Where to read from.
-            plan: Who is told what.
-            http: Open.
-            ledger: Open.
+            config: The configuration.
+            plan: The notification file.
+            http: An open client.
+            ledger: The open topics of notify.
         """
         self.config = config
         self.plan = plan
@@ -80,15 +81,15 @@ class Service:
         self.traces = Traces(config, "notify")
         self.post = Sender(self.desk, ledger, channels, self.metrics, self.traces)
         self.owned: set[int] = set()
-        """Partitions of which everything is known."""
+        """Assigned partitions whose records are loaded."""
         self._http = http
         self._ledger = ledger
         self._stopping = asyncio.Event()
         self._done: dict[TopicPartition, int] = {}
-        """Offsets up to which everything is decided."""
+        """Offsets below which every record is decided."""
 
     async def run(self) -> None:
-        """Until `stop`."""
+        """Run until `stop` is called."""
         consumer = AIOKafkaConsumer(
             **kafka_client_options(self.config),
             group_id=self._ledger.topics.group(f"{self.config.kafka.group}-notify"),
@@ -128,19 +129,19 @@ class Service:
                 task.cancel()
 
     def stop(self) -> None:
-        """End `run`; what is not sent yet is sent by whoever runs next."""
+        """End `run`; the next owner sends the pending messages."""
         self._stopping.set()
 
     # Partitions come and go.
 
     async def own(self, partition: int) -> None:
-        """Take over a partition: everything that is known of it."""
+        """Take over a partition: load its threads and digests."""
         found = await self._ledger.load(partition)
         await self.post.save(self.desk.own(partition, found, time.time()))
         self.owned.add(partition)
 
     async def disown(self, partition: int) -> None:
-        """Give a partition away; once this is through, nothing of ours is written there."""
+        """Give up a partition; when this returns, this process writes nothing more there."""
         self.owned.discard(partition)
         self.progress.partitions.clear()
         self._done = {tp: at for tp, at in self._done.items() if tp.partition != partition}
@@ -172,7 +173,7 @@ class Service:
             self.post.send_what_is_due()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
-        """What there is; with a backlog, as much of it as tells what is over already."""
+        """Return new records; with a backlog, enough of them to find episodes resolved already."""
         found: dict[TopicPartition, list[Any]] = defaultdict(list)
         more = await consumer.getmany(timeout_ms=POLL_MS)
         while more:
@@ -216,7 +217,7 @@ class Service:
         return changes
 
     def _answers(self, batch: dict[int, list[Any]], changes: PendingWrites) -> list[Feedback]:
-        """Take answers in; those that stand in a wrong partition are returned."""
+        """Apply answers, and return those that were written to a wrong partition."""
         strays = []
         for partition, records in batch.items():
             for record in records:
@@ -248,7 +249,7 @@ class Service:
                 self.silences.forget_ended(time.time())
 
     async def _beat(self, consumer: AIOKafkaConsumer) -> None:
-        """Say that the loop runs and where each partition stands."""
+        """Report that the loop runs, and the position of each partition."""
         while True:
             now = time.monotonic()
             self.progress.loop_beat = now
@@ -264,13 +265,13 @@ class Service:
     # Silences.
 
     async def _know_silences(self, reader: AIOKafkaConsumer) -> None:
-        """All that hold already, before the first page is decided."""
+        """Load all silences before the first decision."""
         async for record in read_to_end(reader, TopicPartition(self._ledger.topics.silences, 0)):
             self._heard(record)
         await self._ask_alertmanager()
 
     async def _follow_silences(self, reader: AIOKafkaConsumer) -> None:
-        """What comes after those."""
+        """Apply new records of the topic of silences."""
         while True:
             for records in (await reader.getmany(timeout_ms=1_000)).values():
                 for record in records:
@@ -303,7 +304,7 @@ class Service:
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Brings the desk in line with the partitions that are ours."""
+    """Keeps the dispatcher in step with the assigned partitions."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -334,7 +335,7 @@ def _event_in(record: Any) -> EscalationEvent | None:
 
 
 async def serve(config: Config, plan: NotificationConfig) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run notify until SIGTERM or SIGINT.
 
     Raises:
         UserError: It cannot start.

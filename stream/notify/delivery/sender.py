@@ -1,4 +1,4 @@
-"""The post office: makes changes durable, then sends what is due, each thread's in its order."""
+"""Make changes durable, then send the due messages of each thread in their order."""
 
 import asyncio
 import time
@@ -15,11 +15,11 @@ from stream.process.fail_fast import fatal
 from stream.process.tracing import Traces
 
 DRAIN_SECONDS: Final = 3.0
-"""What is on its way at the end may come to its end."""
+"""At shutdown, requests under way get this long to finish."""
 
 
 class Sender:
-    """Sends through the receivers' channels; nothing that is not durable is sent."""
+    """Sends through the channels of the receivers; only what is durable is sent."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Sender:
         metrics: NotifyMetrics,
         traces: Traces,
     ) -> None:
-        """Nothing is under way."""
+        """Create the sender; nothing is sent yet."""
         self._traces = traces
         self._desk = desk
         self._ledger = ledger
@@ -40,7 +40,7 @@ class Sender:
         self._started = time.time()
 
     async def save(self, changes: PendingWrites) -> None:
-        """Make *changes* durable; until that is done nothing that changed is sent."""
+        """Make *changes* durable; nothing that changed is sent before that."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         keys = [key for found in changes.threads.values() for key in found]
         self._unsaved.update(dict.fromkeys(keys, done))
@@ -59,13 +59,13 @@ class Sender:
                     del self._unsaved[key]
 
     def send_what_is_due(self) -> None:
-        """Begin to send, where it is not begun yet."""
+        """Start to send due messages of threads that have no request under way."""
         for one in self._desk.due(time.time()):
             if one.key not in self._tasks:
                 self._begin(one.key, self._deliver(one))
 
     def repeat(self) -> None:
-        """Tell again whoever has to hear again of what runs."""
+        """Send the current state again to receivers that need repetitions."""
         now = time.time()
         for thread in self._desk.repeats.take_due(now):
             if thread.key not in self._tasks:
@@ -75,14 +75,14 @@ class Sender:
                 )
 
     async def stop(self, keys: Iterable[str]) -> None:
-        """Break off what is under way for these threads."""
+        """Cancel the requests under way for the threads with these *keys*."""
         tasks = [self._tasks.pop(key) for key in list(keys) if key in self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Let what is under way come to its end, for a while; what waits is sent by who is next."""
+        """Wait `DRAIN_SECONDS` for requests under way; the next owner sends what is left."""
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=DRAIN_SECONDS)
         await self.stop(self._tasks)
@@ -99,7 +99,7 @@ class Sender:
             fatal(f"sending {key!r}: {error!r}")
 
     async def _deliver(self, one: NotificationState) -> None:
-        """Send what is due of one thread or digest, one after the other."""
+        """Send the due messages of one thread or digest, one after the other."""
         while self._desk.register.has(one) and (item := next_due(one, time.time())) is not None:
             while (saving := self._unsaved.get(one.key)) is not None:
                 await asyncio.wait([saving])

@@ -1,7 +1,7 @@
-"""The desk where every escalation and answer is looked at, and turned into messages to be sent.
+"""Turn escalations, answers and the passing of time into queued messages for receivers.
 
-Pure but for what it remembers: no IO, no clock; each method says what it changed, and what is to be
-written into the audit. Who calls it makes that durable, and then sends.
+Pure apart from its memory: no IO and no clock. Each method returns what has to be made durable,
+audit entries included. The caller makes it durable, and then sends.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,14 +41,14 @@ from stream.notify.routing.router import Chosen, chosen_for, route
 from stream.notify.routing.rules import NotificationConfig
 
 KEPT_SECONDS: Final = 7 * 86_400.0
-"""After its end: what is answered or reopened then still finds its thread."""
+"""A thread is kept this long after its end, so that late answers and reopenings still find it."""
 SWEEP_SECONDS: Final = 60.0
 MOST_EARLY: Final = 1_000
-"""Answers that came before their episode, which are remembered."""
+"""Most episodes whose answers are kept although no event of them was read yet."""
 
 
 class Dispatcher:
-    """Everything that is known in the partitions that are ours."""
+    """The threads and digests of the assigned partitions, and the decisions about them."""
 
     def __init__(
         self,
@@ -57,13 +57,13 @@ class Dispatcher:
         silences: Silences,
         log: Callable[[str], None],
     ) -> None:
-        """Nothing is known yet.
+        """Create a dispatcher without any partition.
 
         Args:
-            plan: Who is told what.
-            cooldown_seconds: Within which an episode may come back.
-            silences: Those that hold.
-            log: Told of what went wrong.
+            plan: The notification file.
+            cooldown_seconds: Time after the end of an episode within which it may be reopened.
+            silences: All silences.
+            log: Called with a line for the log when a message is given up.
         """
         self.plan = plan
         self.register = ThreadIndex(plan)
@@ -79,7 +79,7 @@ class Dispatcher:
         self._silences = silences
         self._swept = 0.0
         self._looked_at = -1
-        """The state of the silences that held threads were last looked at with."""
+        """Version of the silences at the last check of all muted threads."""
         self._early: dict[str, list[Feedback]] = {}
 
     # Partitions come and go.
@@ -113,7 +113,7 @@ class Dispatcher:
         return changes
 
     def disown(self, partition: int) -> list[str]:
-        """A partition is another's; the keys of what it held."""
+        """Give up a partition and return the keys of its threads and digests."""
         keys = self.register.keys_of(partition)
         for key in keys:
             self.register.drop(key)
@@ -130,14 +130,17 @@ class Dispatcher:
         over: bool = False,
         arrived: float = 0.0,
     ) -> PendingWrites:
-        """A transition of an episode came.
+        """Decide, for every receiver concerned, whether to notify it of an event.
 
         Args:
-            event: It.
-            partition: Where it stands.
+            event: The escalation.
+            partition: The partition that the event was read from.
             now: Wall clock, seconds since 1970.
-            over: Whether a later transition, read already, ends the episode.
-            arrived: When it was appended to its topic.
+            over: Whether a later event, read already, resolves the episode.
+            arrived: When the event was appended to its topic, seconds since 1970.
+
+        Returns:
+            What has to be made durable.
         """
         changes = PendingWrites()
         packed = b""  # once for all receivers, where one needs it
@@ -160,7 +163,7 @@ class Dispatcher:
         return changes
 
     def _concerned(self, event: EscalationEvent) -> list[Chosen]:
-        """Who is concerned now, and who was told before; nobody of the canary's made-up spikes."""
+        """Return the receivers chosen now or before; none for tenants of the canary."""
         if event.data.tenant.startswith(CANARY):
             return []
         chosen = {(one.receiver, one.address): one for one in route(event, self.plan)}
@@ -193,7 +196,7 @@ class Dispatcher:
     def _look_at(
         self, thread: ReceiverThread, event: EscalationEvent, now: float, changes: PendingWrites
     ) -> None:
-        """What *event* says of the episode, whatever is decided about it."""
+        """Update *thread* with the state of the episode, whatever is decided about the event."""
         thread.seen = event.data.sequence
         thread.running = event.transition != "resolved"
         thread.peak = max(thread.peak, event.data.ratio)
@@ -288,7 +291,16 @@ class Dispatcher:
     # What people answer.
 
     def answer(self, feedback: Feedback, partition: int, now: float) -> PendingWrites:
-        """Somebody answered; the same answer again changes nothing."""
+        """Apply a person's answer to the threads of the episode; repeats change nothing.
+
+        Args:
+            feedback: The answer.
+            partition: The partition that the answer was read from.
+            now: Wall clock, seconds since 1970.
+
+        Returns:
+            What has to be made durable.
+        """
         changes = PendingWrites()
         until = snooze_end(feedback, now)
         words = feedback_in_words(feedback, until)
@@ -324,7 +336,14 @@ class Dispatcher:
     # What time brings.
 
     def tick(self, now: float) -> PendingWrites:
-        """Look again at what was held, and forget what nothing will come of any more."""
+        """Decide again about muted threads, end snoozes, and forget finished threads.
+
+        Args:
+            now: Wall clock, seconds since 1970.
+
+        Returns:
+            What has to be made durable.
+        """
         changes = PendingWrites()
         look_at_all = self._silences.version != self._looked_at
         self._looked_at = self._silences.version
@@ -360,7 +379,7 @@ class Dispatcher:
             self._decide(thread, event, chosen, now, changes)
 
     def _end_snooze(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Say that it is over, unless there is nothing to say any more; it may have to wait."""
+        """Notify the receiver that the snooze ended, unless it is muted or resolved."""
         event = unpack(thread.event)
         if event is None or not thread.running or thread.digest:
             thread.notice_owed = False

@@ -1,4 +1,4 @@
-"""Somebody else hears that somebody could not be told: a failure to tell is itself an alert."""
+"""Notify other receivers when one cannot be reached: a failed notification is itself an alert."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ Begin = Callable[[EscalationEvent, Chosen, int, float], ReceiverThread]
 
 
 class Fallback:
-    """Tells the receivers in ``[delivery] fallback``, else those of the default."""
+    """Notifies the receivers in ``[delivery] fallback``, or else those of the default."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class Fallback:
         digests: Digests,
         begin: Begin,
     ) -> None:
-        """Ready.
+        """Create the fallback.
 
         Args:
-            register: Where threads are.
-            plan: Who is told instead.
-            queues: Of the threads.
-            digests: For more pages than a receiver is to get.
-            begin: Makes a thread for one who was not concerned before.
+            register: All threads and digests of the assigned partitions.
+            plan: The notification file.
+            queues: The queues of the threads.
+            digests: Used when the fallback receiver itself gets too many pages.
+            begin: Creates the thread of a receiver that was not concerned before.
         """
         self._register = register
         self._plan = plan
@@ -56,7 +56,15 @@ class Fallback:
         now: float,
         changes: PendingWrites,
     ) -> None:
-        """Somebody else hears that somebody could not be told."""
+        """Notify the fallback receivers that the receiver of *one* was not notified.
+
+        Args:
+            one: The thread or digest that failed.
+            item: The queued message that failed.
+            why: The error.
+            now: Wall clock, seconds since 1970.
+            changes: What has to be made durable; added to.
+        """
         if item.reason == "fallback" or item.action not in ("open", "update", "resolve"):
             return
         who = f"{one.receiver} ({one.address})" if one.address else one.receiver

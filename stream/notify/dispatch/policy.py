@@ -1,10 +1,10 @@
-"""Whether a receiver is told of a transition, and why. Pure; each decision has a named reason.
+"""Decide whether a receiver is notified of a transition, and why. Pure; every reason has a name.
 
-In this order: what nobody is to be paged for is not sent; an end is told to who was told of a
-beginning; what a digest tells is not told again, unless it became critical; only what is worth
-reading goes on; who has acknowledged is told of what is graver alone; then holds: snooze (but for
-what became critical), silence, quiet hours; and of what would be told as something new, whether it
-is stale or one page too many.
+The checks, in this order: suppressed events are not sent. An end goes only to receivers that were
+notified of the opening. Episodes in a digest get no message of their own, unless they became
+critical. Changes too small to read are dropped. Receivers that acknowledged get only what is more
+severe. Then mutes apply: snooze (except when it became critical), silence, quiet hours. An opening
+is last checked for being stale and for a storm of pages.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,38 +20,38 @@ from stream.notify.routing.router import Chosen, quiet_until
 from stream.notify.routing.rules import DeliveryOptions
 
 LOUD: Final = frozenset(("severity_raised", "became_tenant_wide", "resolved", "reopened"))
-"""Sent to who has acknowledged as well."""
+"""Reasons that are sent to receivers that acknowledged as well."""
 
 
 class Mute(NamedTuple):
-    """Something that holds messages back."""
+    """A snooze, a silence or quiet hours that mute notifications."""
 
     reason: Reason
     until: float
-    """Seconds since 1970."""
+    """End of the mute, seconds since 1970."""
     detail: str
 
 
 class Decision(NamedTuple):
-    """What is done about one transition for one receiver."""
+    """The decision about one transition for one receiver."""
 
     send: bool
     reason: Reason
     action: Action = "update"
     detail: str = ""
     held_until: float = 0.0
-    """Above 0: it is decided again then."""
+    """When to decide again, seconds since 1970; 0: never."""
 
 
 class DecisionContext(NamedTuple):
-    """What else counts, at the moment of a decision.
+    """The circumstances of a decision.
 
     Attributes:
-        general: bounds.
-        hold: what silences or quiet hours hold; None: nothing.
-        over: whether the episode is known to be over already, further down the topic.
+        general: bounds of the notification file.
+        hold: what mutes the receiver; None: nothing.
+        over: whether a later event, read already, resolves the episode.
         age: seconds since the event's own time.
-        storm: whether the receiver had its share of pages; asked only where it matters.
+        storm: whether the receiver had too many pages; called only where it matters.
     """
 
     general: DeliveryOptions
@@ -64,13 +64,13 @@ class DecisionContext(NamedTuple):
 def decide(
     thread: ReceiverThread, event: EscalationEvent, now: float, around: DecisionContext
 ) -> Decision:
-    """What is done about *event*, which is the next one of its episode for *thread*.
+    """Decide about the next event of an episode for one receiver.
 
     Args:
         thread: What the receiver knows; not changed.
-        event: A transition.
+        event: The event.
         now: Wall clock, seconds since 1970.
-        around: What else counts.
+        around: The circumstances.
     """
     data = event.data
     if event.transition == "resolved":
@@ -130,7 +130,7 @@ def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: flo
 
 
 def _change(told: LastNotified | None, event: EscalationEvent, reason: Reason) -> str:
-    """What changed since the receiver was told, in words."""
+    """Return what changed since the last notification, in words; empty if it has no words."""
     if told is None:
         return ""
     now = told_of(event)
@@ -154,7 +154,7 @@ def _end(thread: ReceiverThread, suppressed: str | None) -> Decision:
 def _graver_than_its_digest(
     thread: ReceiverThread, event: EscalationEvent, around: DecisionContext
 ) -> Reason | None:
-    """A reason to tell of one episode of a digest by itself: it became critical since."""
+    """Return the reason to notify of a digest's episode alone: it became critical."""
     if event.data.severity != "critical" or thread.told is None:
         return None
     reason = worth_telling(event, thread.told, around.general)
@@ -164,10 +164,16 @@ def _graver_than_its_digest(
 def worth_telling(
     event: EscalationEvent, told: LastNotified, general: DeliveryOptions
 ) -> Reason | None:
-    """What makes *event* worth reading for who knows what was *told*; None: nothing does.
+    """Return the reason why *event* is worth a notification; None: it is not.
 
-    Growth counts from ``update_percent`` of what was told and ``update_tickets`` tickets on, both;
-    an amendment from ``update_tickets`` and half of what was told on.
+    Growth counts if it reaches both ``update_percent`` of the last notified count and
+    ``update_tickets`` tickets; an amendment if it changes the count by ``update_tickets`` and by
+    half.
+
+    Args:
+        event: The event.
+        told: What the receiver was last notified of.
+        general: Bounds of the notification file.
     """
     now = told_of(event)
     if event.transition == "reopened":

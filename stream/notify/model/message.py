@@ -1,4 +1,4 @@
-"""What a receiver is told, in the form that all sinks render from."""
+"""The message to a receiver, in the form that all sinks render from."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ MOST_LINES: Final = 60
 MOST_ACCOUNTS: Final = 20
 LINK_FIELDS: Final = ("{tenant}", "{episode}")
 EPISODE_LINK: Final = "Open the episode"
-"""What the link to the episode's page is called."""
+"""Text of the link to the episode's page."""
 WHY: Final[Mapping[str, str]] = {
     "reopened": "the episode was reopened",
     "severity_raised": "the severity went up",
@@ -36,23 +36,25 @@ WHY: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Message:
-    """One thing to tell one receiver. All text is plain and literal; sinks escape it.
+    """One message to one receiver. All text is plain and literal; sinks escape it.
 
     Attributes:
-        key: the same for all messages of an episode to a receiver: what providers deduplicate by.
-        id: of this message alone, the same when it is sent again.
+        key: the same for all messages of an episode to a receiver; providers deduplicate by it.
+        id: identifies this message; the same when it is sent again.
         action: what it does to the receiver's view of the episode.
         reason: why it is sent, from the closed list of `schemas.audit`.
         title: one line.
-        lines: the rest, each one line.
-        severity: of the episode now.
+        lines: the text after the title, each one line.
+        severity: current severity of the episode.
         labels: tenant, product_area, ... as silences and routes match them.
-        links: text and https or http URL.
-        since: when the complaints began to come faster.
-        answerable: whether people can acknowledge or judge it.
-        address: the person it is for, where not the receiver's own.
-        event: what it is about; None for digests.
-        accounts: the customers it is for, where it is for the account team.
+        links: pairs of text and http or https URL.
+        since: start of the episode.
+        answerable: whether people can acknowledge the episode or give a verdict.
+        address: the person it is for; empty: the receiver itself.
+        event: the escalation; None for digests and notices.
+        accounts: the affected customers of an account owner.
+        by: who answered.
+        facts: names and values of key figures.
     """
 
     key: str
@@ -74,26 +76,26 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Title and lines."""
+        """The title and the lines."""
         return "\n".join((self.title, *self.lines))
 
     @property
     def page(self) -> str | None:
-        """URL of the episode's page, if it has one."""
+        """URL of the episode's page; None: there is none."""
         return next((url for text, url in self.links if text == EPISODE_LINK), None)
 
     def links_within(self, characters: int, most: int) -> list[tuple[str, str]]:
-        """Of the first *most* links those whose URL a provider takes: one that is cut is of no use.
+        """Return those of the first *most* links whose URL is short enough: a cut one is useless.
 
         Args:
-            characters: Of a URL, at most.
-            most: Links that are looked at.
+            characters: Most characters of a URL.
+            most: Number of links that are considered.
         """
         return [link for link in self.links[:most] if len(link[1]) <= characters]
 
 
 def labels_of(event: EscalationEvent) -> dict[str, str]:
-    """What routes and silences match; what is not known is left out."""
+    """Return the labels that routes and silences match; unknown ones are left out."""
     data = event.data
     found = {
         "alertname": "TicketSpike",
@@ -215,7 +217,7 @@ def notice(
     since: datetime,
     address: str = "",
 ) -> Message:
-    """A message about no event that can be read: only what is known."""
+    """Return a message without an event that can be read: it says only what is known."""
     return Message(
         key=key,
         id=number + _mark(address),
@@ -232,12 +234,12 @@ def notice(
 
 
 def _mark(address: str) -> str:
-    """What tells messages to several owners apart, fit for a header."""
+    """Return a suffix that tells messages to several owners apart, fit for a header."""
     return f".{hashlib.sha256(address.encode()).hexdigest()[:12]}" if address else ""
 
 
 def _facts(event: EscalationEvent) -> Iterable[tuple[str, str]]:
-    """The few figures that stand out, for sinks that have fields."""
+    """Yield the key figures, for sinks that have fields."""
     data = event.data
     yield "Tickets", f"{data.tickets} ({rounded(data.expected)} expected)"
     yield "Customers", str(data.customers)
@@ -262,7 +264,7 @@ def _links(event: EscalationEvent, link: str, *, examples: bool) -> Iterable[tup
 
 
 def is_web(url: str | None) -> bool:
-    """Whether it is a link to a page."""
+    """Return whether *url* is an http or https URL."""
     try:
         parts = urlsplit(url or "")
         if not (url or "").isprintable() or " " in (url or ""):

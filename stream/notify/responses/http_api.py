@@ -1,6 +1,6 @@
 """A small REST API for answers and silences, and the endpoint that Slack's buttons call.
 
-Everything needs the bearer token, but for ``/openapi.json``, which holds nothing of yours, and
+Every path needs the bearer token, except ``/openapi.json``, which contains nothing private, and
 ``/slack/interactions``, which checks Slack's signature instead.
 
 Source: OpenAPI 3.1; Slack, "Verifying requests from Slack" and "Handling user interaction".
@@ -45,13 +45,13 @@ BUTTONS: Final[dict[str, Action]] = {
 
 
 class Api:
-    """The server, for the time of an ``async with``."""
+    """The server of the API; it listens inside an ``async with``."""
 
     def __init__(self, config: Config, ledger: NotifyTopics, silences: Silences) -> None:
         """Read the secrets; nothing listens yet.
 
         Raises:
-            UserError: The token is missing or too short to be one.
+            UserError: The token is missing or too short.
         """
         self._config = config.notify
         self._ledger = ledger
@@ -66,10 +66,10 @@ class Api:
             )
 
     async def __aenter__(self) -> Self:
-        """Listen.
+        """Start to listen.
 
         Raises:
-            UserError: The port cannot be had.
+            UserError: The port cannot be bound.
         """
         app = web.Application(client_max_size=BODY_BYTES, middlewares=[self._guard])
         app.router.add_get("/openapi.json", _openapi)
@@ -97,7 +97,7 @@ class Api:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Let in who has the token; say what was wrong as JSON."""
+        """Check the token, and return errors as JSON."""
         if request.path.startswith("/v1/"):
             given = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), self._token.encode()):
@@ -200,7 +200,7 @@ class Api:
 def signed_by_slack(
     signing_secret: str, timestamp: str, given: str, body: bytes, now: float
 ) -> bool:
-    """Whether Slack sent it within the last five minutes.
+    """Return whether Slack signed the request within the last five minutes.
 
     Example:
         >>> signed_by_slack("", "0", "v0=", b"", 0.0)  # without a secret nothing is
@@ -216,7 +216,7 @@ def signed_by_slack(
 
 
 def secret(file: str, variable: str) -> str:
-    """From the file, if one is named, else from the variable.
+    """Return the secret from the file, if one is named, or else from the environment variable.
 
     Raises:
         UserError: The file cannot be read.

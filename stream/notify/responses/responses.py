@@ -1,4 +1,4 @@
-"""What people answer, made into what stands on the topics. Pure but for the ids."""
+"""Build records from people's answers and silences. Pure apart from random ids."""
 
 import re
 import secrets
@@ -16,15 +16,15 @@ from stream.errors import UserError
 _DURATION: Final = re.compile(r"(\d+)\s*(m|min|h|d|w)")
 _SECONDS: Final = {"m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 LABELS: Final = frozenset((*MATCHED, *DIMENSIONS, "customer", "alertname"))
-"""Of pages; see `stream.notify.model.message.labels_of`."""
+"""Labels of pages; see `stream.notify.model.message.labels_of`."""
 LONGEST: Final = timedelta(days=366)
 
 
 def duration(text: str) -> timedelta:
-    """From ``30m``, ``2h``, ``3d`` or ``1w``.
+    """Return the length of ``30m``, ``2h``, ``3d`` or ``1w``.
 
     Raises:
-        UserError: It is none of them, or longer than a year.
+        UserError: The text has another form, or is longer than a year.
 
     Example:
         >>> duration("90m")
@@ -51,12 +51,12 @@ def answer(
     duplicate_of: str | None = None,
     identity: str = "",
 ) -> Feedback:
-    """What *by* did about an episode.
+    """Return a person's answer to an episode.
 
-    The same *identity* again is the same answer; without one it is a new one.
+    The same *identity* makes the same answer; without one the answer is new.
 
     Raises:
-        UserError: Something of it cannot be.
+        UserError: A value is not valid.
     """
     if duplicate_of == episode:
         raise UserError("an episode cannot be a duplicate of itself")
@@ -81,10 +81,10 @@ def answer(
 def silence(
     matchers: list[str], by: str, comment: str, *, now: datetime, ends_at: datetime
 ) -> Silence:
-    """A silence that begins now.
+    """Return a silence that starts now.
 
     Raises:
-        UserError: A matcher cannot be read, or the end lies in the past.
+        UserError: A matcher cannot be read, or the end is in the past.
     """
     if ends_at <= now:
         raise UserError("the end is in the past")
@@ -110,13 +110,13 @@ def silence(
 
 
 def ended(found: Silence, by: str, now: datetime) -> Silence:
-    """The same silence, over now."""
+    """Return the silence, ended at *now*."""
     comment = f"{found.comment} (ended by {by})".strip()[:1000]
     return found.model_copy(update={"ends_at": now.astimezone(UTC), "comment": comment})
 
 
 def in_words(error: ValidationError) -> str:
-    """The first thing that is wrong, and where."""
+    """Return the first problem of a validation error and its place."""
     one = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in one["loc"])
     said = one["msg"].removeprefix("Value error, ")

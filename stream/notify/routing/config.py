@@ -67,10 +67,10 @@ class _Tables(BaseModel):
 
 
 def read_plan(path: Path) -> NotificationConfig:
-    """What stands in *path*, and in the file of owners that it names.
+    """Read the notification file and the owners file that it names.
 
     Raises:
-        ConfigError: with all mistakes, one a line.
+        ConfigError: The files have mistakes; the text has one line for each.
     """
     text, data, mistakes = read_toml(path, "file of receivers and routes")
     if mistakes:
@@ -158,7 +158,7 @@ def _read_receivers(
 def _read_owners(
     path: Path, table: object
 ) -> tuple[dict[str, dict[str, str]], list[str] | None, list[str]]:
-    """Customer -> column -> address; the columns, None if they cannot be known; what is wrong."""
+    """Return addresses by customer and column, the columns (None: unknown), and the mistakes."""
     named = table.get("file") if isinstance(table, Mapping) else None
     if not isinstance(named, str) or not named:
         return {}, [] if table is None else None, []
@@ -202,7 +202,7 @@ def _unknown(
     columns: list[str] | None,
     receivers: Mapping[str, Receiver],
 ) -> list[str]:
-    """Receivers and columns that nobody defined."""
+    """Return mistakes: receivers and columns that do not exist."""
     mistakes = []
     for table, place in zip(many["route"], places["route"], strict=True):
         listed = table.get("receivers")
@@ -238,7 +238,7 @@ def _bad_addresses(
     receivers: Mapping[str, Receiver],
     owners: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
-    """Owners that mails would go to, and that are no address; the first few."""
+    """Return mistakes: owners of an e-mail audience that are not addresses; the first few."""
     mistakes = []
     for table in audiences:
         receiver = receivers.get(str(table.get("receiver", "")).strip())
@@ -259,7 +259,7 @@ def _bad_addresses(
 def _in_vain(
     many: Mapping[str, list[dict[str, Any]]], places: Mapping[str, list[Part]]
 ) -> list[str]:
-    """Names that are there already, and routes that never count."""
+    """Return mistakes: duplicate names, and routes that are never reached."""
     mistakes = []
     for key in ("route", "audience"):
         names: set[str] = set()
@@ -305,12 +305,12 @@ def _unknown_in(
 
 
 def _addressable(receiver: Receiver | None) -> bool:
-    """Whether it takes addresses; of one that is wrong itself nothing is said."""
+    """Return whether a receiver takes addresses; True if it is invalid."""
     return receiver is None or receiver.sink.writes_to_people(receiver.options)
 
 
 def _has_own(receiver: Receiver | None) -> bool:
-    """Whether it says itself whom it tells; of one that is wrong itself nothing is said."""
+    """Return whether a receiver has recipients of its own; True if it is invalid."""
     return receiver is None or receiver.sink.tells_its_own(receiver.options)
 
 

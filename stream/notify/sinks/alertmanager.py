@@ -1,7 +1,8 @@
 """Prometheus Alertmanager, API v2.
 
-An alert is its label set: nothing that changes within an episode is a label. It has to be sent
-again for as long as it fires, else it ends by itself, and for a while after it was resolved.
+An alert is its label set, so nothing that changes within an episode is a label. Alertmanager
+resolves an alert that is not sent again, so a firing alert is repeated, and for a while a resolved
+one too.
 
 Source: prometheus/alertmanager, api/v2/openapi.yaml and docs/alerts_api.md.
 """
@@ -19,7 +20,8 @@ from stream.notify.model.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
 
 REPEATS_MISSED: Final = 5
-"""An alert ends by itself after so many: with 60 s, an outage of ours of four minutes is no end."""
+"""Alertmanager resolves an alert after so many missed repeats; with 60 s, an outage of spikewatch
+of four minutes resolves nothing."""
 LABEL_CHARACTERS: Final = 200
 TEXT_CHARACTERS: Final = 8_000
 
@@ -59,11 +61,11 @@ class Alertmanager(Sink):
 
     @classmethod
     def repeats(cls, options: Options) -> float | None:
-        """Before the alert would end by itself."""
+        """Return the interval of repeats in seconds, short enough that the alert stays firing."""
         return options.repeat_seconds if isinstance(options, AlertmanagerOptions) else None
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Post the alert; its labels are those of the first time."""
+        """Post the alert, always with the labels of the first message."""
         known = handle or self._labels(message)
         now = datetime.now(UTC)
         resolved = message.action == "resolve"
@@ -108,7 +110,7 @@ class Alertmanager(Sink):
         return found
 
     async def check(self) -> str:
-        """Ask for its status."""
+        """Ask for the status of the Alertmanager."""
         answer = await self.ask("GET", f"{self._url}/api/v2/status", headers=self._headers)
         info = answer.json().get("versionInfo")
         version = info.get("version") if isinstance(info, dict) else None

@@ -32,18 +32,22 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(
     rf"(?=[^@]{{1,64}}@[^@]{{1,253}}$){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
 )
-"""A dot-atom at a domain (RFC 5322, 3.4.1): what needs quotes is nobody's address."""
+"""A dot-atom at a domain (RFC 5322, 3.4.1); addresses that need quotes are not accepted."""
 
 
 def address(text: str) -> str:
-    """An e-mail address and nothing else."""
+    """Check that *text* is an e-mail address.
+
+    Raises:
+        ValueError: It is not.
+    """
     if not _ADDRESS.fullmatch(text) or not text.isascii():
         raise ValueError('an e-mail address such as "on-call@example.com"')
     return text
 
 
 def is_address(text: str) -> bool:
-    """Whether a mail can go there."""
+    """Return whether *text* is an e-mail address."""
     try:
         address(text)
     except ValueError:
@@ -56,7 +60,7 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class MailOptions(Options):
-    """A mail server, and who gets what."""
+    """A mail server and its recipients."""
 
     host: Annotated[str, AfterValidator(host_name)] = Field(
         description="Mail is sent through this server."
@@ -119,11 +123,11 @@ class Email(Sink):
 
     @classmethod
     def tells_its_own(cls, options: Options) -> bool:
-        """Whether there is an address in it."""
+        """Return whether *options* have recipients."""
         return isinstance(options, MailOptions) and bool(options.to)
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Send one mail, to the owner it is for or to the receiver's own addresses."""
+        """Send one mail to the account owner or to the receiver's own recipients."""
         recipients = [message.address] if message.address else list(self._options.to)
         if not recipients:
             raise RefusedError("the receiver has no addresses: to is empty")
@@ -175,7 +179,7 @@ class Email(Sink):
         return server
 
     async def check(self) -> str:
-        """Connect, and log in if there is a password."""
+        """Connect to the mail server, and log in if there is a password."""
 
         def knock() -> None:
             with _in_our_words(), self._connect() as server:
@@ -188,7 +192,7 @@ class Email(Sink):
 
 @contextlib.contextmanager
 def _in_our_words() -> Iterator[None]:
-    """What a mail server or the way to it says no with."""
+    """Turn errors of the mail server or the connection into `TryAgainError` or `RefusedError`."""
     try:
         yield
     except smtplib.SMTPRecipientsRefused as error:
@@ -211,7 +215,7 @@ def _in_our_words() -> Iterator[None]:
 
 
 def _encodable(text: str) -> str:
-    """*text* without halves of surrogate pairs, which no charset has."""
+    """Return *text* without halves of surrogate pairs, which no charset can encode."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""A folder on this machine: one text file for each message. For the demo, and for trying routes."""
+"""A folder with one text file per message: for the demo and for trying out routes."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ from stream.notify.sinks.base import Handle, Options, Sink, cut_bytes
 
 
 class FolderOptions(Options):
-    """Where to."""
+    """A folder for messages."""
 
     path: str = Field(
         min_length=1,
@@ -24,7 +24,7 @@ class FolderOptions(Options):
     )
 
     def at(self, folder: Path) -> Self:
-        """The same, as seen from the *folder* of the file that it stands in."""
+        """Return the options with the path relative to *folder*, that of the file."""
         return self.model_copy(update={"path": str(folder / self.path)})
 
 
@@ -41,7 +41,7 @@ class Folder(Sink):
         self._folder = Path(options.path)
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Write the file; the same message again replaces it."""
+        """Write the file; sending the message again replaces it."""
         number = int(handle.get("number", "0")) + 1
         parts = (cut_bytes(self.name, 80), message.id, cut_bytes(message.address, 60))
         name = re.sub(r"[^\w.-]+", "-", "-".join(parts)).strip("-")
@@ -64,7 +64,7 @@ class Folder(Sink):
         return {"number": str(number)}
 
     async def check(self) -> str:
-        """Whether it can be written, or made; nothing is made yet."""
+        """Check that the folder can be written or created; nothing is created yet."""
         existing = self._folder
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent

@@ -28,34 +28,34 @@ TIMEOUT_SECONDS: Final = 10.0
 ANSWER_BYTES: Final = 65_536
 SHOWN_CHARACTERS: Final = 200
 MOST_WAIT_SECONDS: Final = 3_600.0
-"""What a provider may ask us to wait."""
+"""Longest wait that a provider may ask for."""
 TOO_MANY: Final = 429
 MULTIPLE_CHOICES, CLIENT_ERROR, SERVER_ERROR = 300, 400, 500
 REQUEST_TIMEOUT, TOO_EARLY = 408, 425
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-"""Its last 32 bits are the address that a translator asks: RFC 6052."""
+"""The last 32 bits are the IPv4 address behind the translator: RFC 6052."""
 _NOWHERE: Final = tuple(
     ipaddress.ip_network(text) for text in ("::/96", "64:ff9b:1::/48", "fec0::/10")
 )
-"""IPv4-compatible, local translation, site-local: not every Python calls them private."""
+"""IPv4-compatible, local translation, site-local: some Python versions do not call them private."""
 
 
 class Answer(NamedTuple):
-    """What a provider said, with a status below 300."""
+    """The answer of a provider."""
 
     status: int
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """Its object; empty where it is none."""
+        """Return its JSON object; empty if it is not one."""
         found = self._parsed()
         return found if isinstance(found, dict) else {}
 
     def json_list(self) -> list[Any]:
-        """Its list.
+        """Return its JSON list.
 
         Raises:
-            TryAgainError: It is none: cut off, or from something else that answers there.
+            TryAgainError: It is not a list: it was cut off, or another server answered.
         """
         found = self._parsed()
         if not isinstance(found, list):
@@ -70,7 +70,7 @@ class Answer(NamedTuple):
 
 
 class _Refusing(AbstractResolver):
-    """Resolves names, and leaves out no bad address quietly: one of them refuses the name."""
+    """Resolves names and refuses a name if any of its addresses is not allowed."""
 
     def __init__(self, private_hosts: Collection[str]) -> None:
         self._private = private_hosts
@@ -90,7 +90,7 @@ class _Refusing(AbstractResolver):
 
 
 def check_address(address: str, host: str) -> None:
-    """Refuse what is not a public address.
+    """Refuse an address that is not public.
 
     Raises:
         RefusedError: It is private, link-local, loopback, metadata, multicast or reserved.
@@ -111,18 +111,18 @@ def check_address(address: str, host: str) -> None:
 
 
 class Http:
-    """One client for all sinks."""
+    """The HTTP client of all sinks."""
 
     def __init__(
         self, private_hosts: Collection[str] = (), timeout: float = TIMEOUT_SECONDS
     ) -> None:
-        """Nothing is opened before ``async with``."""
+        """Create the client; nothing is opened before ``async with``."""
         self.private_hosts = frozenset(host.casefold() for host in private_hosts)
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Make the connections' pool."""
+        """Open the pool of connections."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=_Refusing(self.private_hosts),
@@ -143,7 +143,7 @@ class Http:
             await self._session.close()
 
     def check(self, url: str) -> URL:
-        """The URL, if it may be asked at all; names are looked up later.
+        """Return the URL if it is allowed; the addresses of its host are checked at the connection.
 
         Raises:
             RefusedError: Its scheme, host or form is not allowed.
@@ -256,7 +256,7 @@ def _error_of(status: int, after: str | None, host: str, body: str) -> Exception
 
 
 def _refusal_in(error: BaseException | None) -> RefusedError | None:
-    """What our resolver said, in whatever it was wrapped."""
+    """Return the `RefusedError` of the resolver inside *error*, however it was wrapped."""
     while error is not None:
         if isinstance(error, RefusedError):
             return error
@@ -265,7 +265,7 @@ def _refusal_in(error: BaseException | None) -> RefusedError | None:
 
 
 async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
-    """At most so many bytes of it, in however many pieces it comes."""
+    """Return at most *most* bytes of an answer, in however many pieces it arrives."""
     pieces, left = [], most
     while left > 0 and (piece := await content.read(left)):
         pieces.append(piece)
@@ -274,7 +274,7 @@ async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
 
 
 def shown(body: bytes, hide: Collection[str] = ()) -> str:
-    """The beginning of an answer in one line, for logs, with nothing in it that is to be hidden."""
+    """Return the beginning of an answer on one line, for logs, with secrets masked."""
     text = body.decode("utf-8", "replace")
     for secret in sorted(hide, key=len, reverse=True):
         text = text.replace(secret, MASK)
@@ -283,7 +283,9 @@ def shown(body: bytes, hide: Collection[str] = ()) -> str:
 
 
 def seconds_to_wait(header: str | None, now: float) -> float | None:
-    """What ``Retry-After`` asks for: seconds, or an HTTP date (RFC 9110, 10.2.3).
+    """Return the seconds that ``Retry-After`` asks for.
+
+    It is a number of seconds or an HTTP date (RFC 9110, 10.2.3).
 
     Example:
         >>> seconds_to_wait("120", 0.0), seconds_to_wait("Thu, 01 Jan 1970 00:01:00 GMT", 30.0)

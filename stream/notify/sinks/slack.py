@@ -1,11 +1,11 @@
-"""Slack: one message for each episode, edited in place, what changes in its thread.
+"""Slack: one message per episode, edited in place, with its changes in the thread.
 
-With a bot token; or by an incoming webhook, which can only post anew. Text of tickets stands in
-``plain_text`` objects, where nothing is markup, and in the fallback text with the three characters
-escaped that begin markup.
+It works with a bot token, or with an incoming webhook, which can only post new messages. Text from
+tickets is in ``plain_text`` objects, where nothing is markup, and in the fallback text with the
+three characters escaped that start markup.
 
 Source: Slack API reference: chat.postMessage, chat.update, Block Kit (header, section, context,
-actions, button), "Formatting message text", "Sending messages using incoming webhooks".
+    actions, button), "Formatting message text", "Sending messages using incoming webhooks".
 """
 
 import re
@@ -41,10 +41,10 @@ PASSING: Final = frozenset(
     ("ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable",
      "request_timeout", "team_added_to_org")
 )  # fmt: skip
-"""Errors of Slack's that go away."""
+"""Errors of Slack that go away."""
 _HALF: Final = re.compile(r"&[a-z]{0,3}…$")
 ONLY_POSTED: Final = ("mrkdwn", "unfurl_links", "unfurl_media")
-"""Arguments that chat.update does not have."""
+"""Arguments of chat.postMessage that chat.update does not have."""
 GONE: Final = frozenset(("message_not_found", "cant_update_message", "edit_window_closed"))
 
 
@@ -100,11 +100,11 @@ class Slack(Sink):
 
     @classmethod
     def writes_to_people(cls, options: Options) -> bool:
-        """By a bot; a webhook is of one channel, where all would read of one owner's customers."""
+        """Return whether it uses a bot; a webhook would show one owner's customers to all."""
         return isinstance(options, SlackOptions) and options.token is not None
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Post, or edit and say in the thread what changed."""
+        """Post the message, or edit it and post the change to its thread."""
         if self._webhook:
             if message.action in ("acknowledge", "answer"):
                 return handle
@@ -196,7 +196,7 @@ class Slack(Sink):
         raise RefusedError(f"Slack {method}: {error}")
 
     async def check(self) -> str:
-        """Ask who we are."""
+        """Ask Slack for the name of the bot."""
         if self._webhook:
             self.http.check(self._webhook)
             return await super().check()
@@ -205,7 +205,7 @@ class Slack(Sink):
 
 
 def _literal(text: str) -> dict[str, Any]:
-    """Top-level text that is shown as it is and unfolds nothing."""
+    """Return top-level text that Slack shows as it is, without previews."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return {
         "text": _HALF.sub("…", cut(escaped, TEXT_CHARACTERS)),
@@ -229,7 +229,7 @@ def _button(text: str, action: str, *, url: str = "", value: str = "") -> dict[s
 
 
 def _sections(lines: tuple[str, ...]) -> list[str]:
-    """The lines in as few texts as their limit allows, at most `TEXT_SECTIONS`."""
+    """Return the lines joined into as few texts as the limit allows, at most `TEXT_SECTIONS`."""
     texts = [""]
     for line in lines:
         if len(texts[-1]) + len(line) + 1 > SECTION_CHARACTERS:

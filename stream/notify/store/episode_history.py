@@ -1,4 +1,4 @@
-"""The history of one episode, from the topics: what happened, who was told, who did what."""
+"""The history of one episode from the topics: transitions, notifications and answers."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,9 +18,10 @@ from stream.kafka.reading import read_all, read_records
 
 
 async def lines(config: Config, episode: str, tenant: str) -> list[str]:
-    """One line for each thing, by time; repeats (same id) are left out.
+    """Yield one line per transition, notification and answer, in order of time; repeats are left
+    out.
 
-    The transitions carry event time, everything else the wall clock.
+    Transitions have event time, everything else has wall-clock time.
     """
     topics = Topics(config.kafka.topic_prefix)
     partition = partition_of(tenant, config.kafka.partitions)
@@ -44,9 +45,9 @@ async def lines(config: Config, episode: str, tenant: str) -> list[str]:
 
 
 async def overview(config: Config, *, every: bool) -> list[str]:
-    """One line for each episode that runs (of *every* one: also those that are over), newest last.
+    """Yield one line per open episode, the newest last; with *every*, resolved ones too.
 
-    What is suppressed is left out: nobody was told of it.
+    Suppressed episodes are left out, since nobody was notified of them.
     """
     topics = Topics(config.kafka.topic_prefix)
     last: dict[str, EscalationEvent] = {}
@@ -82,7 +83,7 @@ async def overview(config: Config, *, every: bool) -> list[str]:
 async def _events(
     config: Config, partition: int, mentioning: str = ""
 ) -> AsyncIterator[EscalationEvent]:
-    """Escalations of a partition whose data hold that text; what cannot be read is left out."""
+    """Return the readable escalations of a partition whose data contain that text."""
     topic = Topics(config.kafka.topic_prefix).escalations
     async for record in read_records(config, topic, partition):
         if mentioning.encode() not in (record.value or b""):
