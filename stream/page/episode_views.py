@@ -1,6 +1,6 @@
-"""What happened, who was told, and what people did: of each episode, in memory. No IO.
+"""Transitions, notifications and answers of each episode, in memory. No IO.
 
-Bounded: the oldest that are over are forgotten first.
+Bounded: the oldest resolved episodes are forgotten first.
 """
 
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ from stream.escalations.plain_text import headline
 
 MOST_STORIES: Final = 2_000
 MOST_LINES: Final = 300
-"""Of the audit, and of events, that are kept of one episode: the first and the last."""
+"""Most audit entries and events kept per episode; the first and the last are kept."""
 WORDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One event of an episode, as the story tells it. Times are seconds since 1970."""
+    """One event of an episode. Times are seconds since 1970."""
 
     sequence: int
     transition: str
@@ -39,7 +39,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One line of the audit, or one answer of a person."""
+    """One entry of the audit trail, or one answer of a person."""
 
     at: float
     kind: str
@@ -52,25 +52,25 @@ class Notification:
 
 @dataclass(slots=True)
 class EpisodeView:
-    """Everything about one episode."""
+    """All that the page shows of one episode."""
 
     event: EscalationEvent
-    """The last one."""
+    """The last event."""
     transitions: list[Transition] = field(default_factory=list)
     notifications: dict[str, Notification] = field(default_factory=dict)
-    """By the id of the entry: the same again is no news."""
+    """Entries by their id, so that repeats change nothing."""
     acknowledged_by: str = ""
     snoozed_until: float | None = None
     verdict: str = ""
 
     @property
     def running(self) -> bool:
-        """Whether it is not resolved."""
+        """Whether the episode is open."""
         return self.event.transition != "resolved"
 
 
 class EpisodeViews:
-    """All episodes that are remembered, by id.
+    """All remembered episodes, by id.
 
     Example:
         >>> stories = EpisodeViews()
@@ -79,17 +79,17 @@ class EpisodeViews:
     """
 
     def __init__(self) -> None:
-        """None yet."""
+        """Create it without any episode."""
         self.stories: dict[str, EpisodeView] = {}
         self.silences: dict[str, Silence] = {}
         self.forgotten = 0
-        """How many episodes there was no room for."""
+        """Number of episodes that were forgotten."""
         self._early: dict[str, dict[str, Notification]] = {}
-        """What was told of episodes whose events come later: topics are read side by side."""
+        """Notifications of episodes whose events are not read yet: topics are read side by side."""
         self._answers: dict[str, dict[str, Feedback]] = {}
 
     def take_event(self, event: EscalationEvent) -> bool:
-        """One escalation; whether it is news."""
+        """Add an escalation; return whether it is new."""
         data = event.data
         story = self.stories.get(data.episode_id)
         if story is None:
@@ -116,7 +116,7 @@ class EpisodeViews:
         return True
 
     def take_audit(self, entry: AuditEntry) -> bool:
-        """One line of the trail; whether it is news."""
+        """Add an entry of the audit trail; return whether it is new."""
         line = Notification(
             entry.at.timestamp(),
             entry.kind,
@@ -142,7 +142,7 @@ class EpisodeViews:
         return story is not None
 
     def take_answer(self, answer: Feedback) -> bool:
-        """What a person did; whether it is about an episode that is known."""
+        """Apply a person's answer; return whether its episode is known."""
         story = self.stories.get(answer.episode_id)
         if story is None:
             early = self._answers.setdefault(answer.episode_id, {})
@@ -156,13 +156,13 @@ class EpisodeViews:
         return True
 
     def take_silence(self, silence: Silence) -> None:
-        """What nobody is told of for a while, begun, changed or ended."""
+        """Add a new, changed or ended silence."""
         self.silences[silence.silence_id] = silence
         if len(self.silences) > MOST_STORIES:
             del self.silences[next(iter(self.silences))]
 
     def running(self) -> dict[tuple[str, str], EpisodeView]:
-        """The episode that runs, by tenant and area; one that paged before one that did not."""
+        """Return the open episode of each tenant and area, rather one that paged."""
         found: dict[tuple[str, str], EpisodeView] = {}
         for story in self.stories.values():
             data = story.event.data

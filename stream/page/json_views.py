@@ -1,4 +1,4 @@
-"""What the browser is told, as plain values: rows of areas, summaries and stories of episodes."""
+"""JSON for the browser: rows of areas, summaries and details of episodes."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,41 +19,41 @@ from stream.page.episode_views import EpisodeView, EpisodeViews
 from stream.page.state_follower import Follower
 
 SCORED_SECONDS: Final = 3600.0
-"""A score that is older is no score of now."""
+"""An older score is not shown."""
 SPARK_HOURS: Final = 24
 BEFORE: Final = 12 * SECONDS_PER_HOUR
-"""So much of an area's time is shown before an episode began ..."""
+"""The chart of an episode starts this many seconds before it."""
 AFTER: Final = SECONDS_PER_HOUR
-"""... and after its end."""
+"""The chart of an episode ends this many seconds after it."""
 MOST_SPARKS: Final = 200
 AT_ONCE: Final = 200
-"""Rows made before anybody else has a turn."""
+"""Rows that are built before other tasks run."""
 
 Row = tuple[Any, ...]
 
 
 class Rows:
-    """Areas as rows, each with a number that stays the same; bounded.
+    """Areas as rows, each with a stable number; bounded.
 
-    A row is: number, tenant, area, phase, customer-equivalents of the last hour, those due in an
-    hour, score of the last ticket (null: none within the hour, or since an episode), its limit,
-    tickets ever, hours of warm-up left.
+    A row holds: number, tenant, area, phase, customer-equivalents observed in the last hour,
+    customer-equivalents expected per hour, score of the last ticket (null: none within the hour, or
+    since an episode), threshold, tickets in total, hours of warm-up left.
     """
 
     def __init__(self, most: int) -> None:
-        """At most so many areas."""
+        """Allow at most *most* areas."""
         self._most = most
         self.numbers: dict[tuple[str, str], int] = {}
         self._keys: list[tuple[str, str]] = []
         self.omitted = 0
-        """Areas there was no number for."""
+        """Number of areas without a row."""
 
     def key(self, number: int) -> tuple[str, str] | None:
-        """Tenant and area of a number."""
+        """Return tenant and area of a number; None: it is not in use."""
         return self._keys[number] if 0 <= number < len(self._keys) else None
 
     def admit(self, tenant: str, area: str) -> int | None:
-        """The number of an area; None where there are too many."""
+        """Return the number of an area; None: there are too many areas."""
         key = (tenant, area)
         number = self.numbers.get(key)
         if number is None and len(self._keys) < self._most:
@@ -62,10 +62,10 @@ class Rows:
         return number
 
     def choose(self, follower: Follower) -> list[tuple[str, str]]:
-        """Admit what is there; the busiest, where that is too much: the others give up their place.
+        """Give numbers to all areas, or to the busiest if there are too many.
 
         Returns:
-            What has come to have a number.
+            The areas that got a number.
         """
         sizes = {
             (tenant.name, area): series.tickets
@@ -88,7 +88,7 @@ class Rows:
         return come
 
     def of(self, follower: Follower, keys: Iterable[tuple[str, str]]) -> list[Row]:
-        """The rows of those areas that have a number."""
+        """Return the rows of those areas that have a number."""
         by_tenant: dict[str, list[str]] = {}
         for tenant_name, area in keys:
             if self.admit(tenant_name, area) is not None:
@@ -105,7 +105,7 @@ class Rows:
         return found
 
     def in_parts(self, follower: Follower, keys: Sequence[tuple[str, str]]) -> Iterator[list[Row]]:
-        """The same in parts that take no time: between two of them others can have a turn."""
+        """Yield the rows in short parts, so that other tasks can run in between."""
         for begin in range(0, len(keys), AT_ONCE):
             yield self.of(follower, keys[begin : begin + AT_ONCE])
 
@@ -131,7 +131,7 @@ def _row(number: int, tenant: Tenant, area: str, limit: float) -> Row:
 
 
 def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """Clock and budget of each tenant, or of those with these *names*."""
+    """Return clock and alert budget of each tenant, or of those with these *names*."""
     found = []
     chosen = follower.tenants() if names is None else map(follower.tenant, sorted(names))
     for tenant in chosen:
@@ -156,9 +156,9 @@ def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict
 
 
 def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, Any]:
-    """By number of an area its last day: what came in each hour and what was due.
+    """Return the last day of areas by their number: observed and expected counts per hour.
 
-    What came is null where that is not known any more.
+    An observed count is null if it is no longer known.
     """
     found = {}
     for number in list(numbers)[:MOST_SPARKS]:
@@ -180,7 +180,7 @@ def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, 
 
 
 def summary(story: EpisodeView) -> dict[str, Any]:
-    """One episode in a list."""
+    """Return one episode for a list."""
     event, data = story.event, story.event.data
     return {
         "id": data.episode_id,
@@ -209,7 +209,7 @@ def summary(story: EpisodeView) -> dict[str, Any]:
 
 
 def silences(stories: EpisodeViews) -> list[dict[str, Any]]:
-    """What nobody is told of, and until when; also what is over or begins later."""
+    """Return all silences, also ended ones and those that start later."""
     return [
         {
             "matchers": [str(matcher) for matcher in one.matchers],
@@ -223,13 +223,13 @@ def silences(stories: EpisodeViews) -> list[dict[str, Any]]:
 
 
 def summaries(stories: EpisodeViews) -> list[dict[str, Any]]:
-    """All episodes, those that run first, the newest first."""
+    """Return all episodes, open ones first, then the newest first."""
     found = [summary(story) for story in stories.stories.values()]
     return sorted(found, key=lambda one: (not one["running"], -one["since"], one["id"]))
 
 
 def story(found: EpisodeView) -> dict[str, Any]:
-    """One episode in full."""
+    """Return the details of one episode."""
     event, data = found.event, found.event.data
     return {
         **summary(found),
@@ -243,7 +243,7 @@ def story(found: EpisodeView) -> dict[str, Any]:
 
 
 def _shown(data: Escalation) -> dict[str, Any]:
-    """The event's data; links that are none are left out."""
+    """Return the data of an event, without links that are not http or https."""
     found: dict[str, Any] = data.model_dump(mode="json")
     for example in found["examples"]:
         if not is_web(example["url"]):
@@ -257,7 +257,7 @@ def _shown(data: Escalation) -> dict[str, Any]:
 def moments_of_area(
     follower: Follower, tenant: Tenant, area: str, since: float, until: float
 ) -> list[Moment]:
-    """What came to an area (or to a tenant as a `WHOLE`), for a chart; counts per hour."""
+    """Return the time series of an area or a whole tenant for a chart, in counts per hour."""
     limit = follower.limits_of(tenant, [area]).get(area)  # a tenant as a whole shows none
     return [
         Moment(
@@ -275,7 +275,7 @@ def moments_of_area(
 
 
 def moments_of_events(found: EpisodeView) -> list[Moment]:
-    """What came between one event and the next: where the area's own time is forgotten already."""
+    """Return a time series from the events alone, where that of the area is forgotten."""
     since = found.event.data.since.timestamp()
     points = [(since, 0.0, 0.0)]
     points += [(one.at, one.observed, one.expected) for one in found.transitions]
@@ -294,7 +294,7 @@ def moments_of_events(found: EpisodeView) -> list[Moment]:
 
 
 def spans(stories: EpisodeViews, tenant: str, area: str | None, until: float) -> Iterator[Span]:
-    """The episodes of an area (None: of the whole tenant), as stretches to mark."""
+    """Yield the episodes of an area as spans to mark; *area* None: tenant-wide episodes."""
     for one in stories.stories.values():
         data = one.event.data
         if data.tenant == tenant and data.product_area == area:

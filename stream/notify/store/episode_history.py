@@ -18,8 +18,7 @@ from stream.kafka.reading import read_all, read_records
 
 
 async def lines(config: Config, episode: str, tenant: str) -> list[str]:
-    """Yield one line per transition, notification and answer, in order of time; repeats are left
-    out.
+    """Yield one line per transition, notification and answer, in order of time, without repeats.
 
     Transitions have event time, everything else has wall-clock time.
     """
