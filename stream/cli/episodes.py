@@ -252,7 +252,7 @@ async def _silences(config: "Config") -> "list[Silence]":
     known = Silences()
     topic = Topics(config.kafka.topic_prefix).silences
     async for key, value in read_all(config, topic, 0):
-        known.hear(key, value)
+        known.apply_record(key, value)
     return known.listed(datetime.now(UTC).timestamp())
 
 

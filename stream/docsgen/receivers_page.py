@@ -28,9 +28,12 @@ def page() -> str:
     ]
     tables: list[tuple[str, type[BaseModel]]] = [
         ("`[delivery]`", DeliveryOptions),
-        ("`[default]`: who is told where no route matches", Default),
-        ("`[[route]]`: the first that matches decides", Route),
-        ("`[[audience]]`: owners of customers, of the file in `[owners] file`", AccountOwnerRoute),
+        ("`[default]`: receivers of escalations that no route matches", Default),
+        ("`[[route]]`: the first route that matches decides", Route),
+        (
+            "`[[audience]]`: account owners, from the file that `[owners]` names",
+            AccountOwnerRoute,
+        ),
     ]
     for title, model in tables:
         lines += ["", f"## {title}", "", *_table(model)]

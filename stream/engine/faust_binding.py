@@ -183,7 +183,8 @@ class ChunkConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield one message per partition and chunk.
 
-        Its value is the list of records, its offset that of the last record."""
+        Its value is the list of records, its offset that of the last record.
+        """
         records, active = await self._wait_next_records(timeout)
         if records is None or self.should_stop:
             return

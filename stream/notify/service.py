@@ -72,18 +72,18 @@ class Service:
         self.metrics = NotifyMetrics()
         self.progress = Progress()
         cooldown = config.episode.cooldown_minutes * 60.0
-        self.desk = Dispatcher(plan, cooldown, self.silences, complain)
+        self.dispatcher = Dispatcher(plan, cooldown, self.silences, complain)
         channels = {
             name: Channel(one.sink(name, one.options, http), plan.general.give_up_minutes * 60.0)
             for name, one in plan.receivers.items()
         }
         self.metrics.know(plan.receivers)
         self.traces = Traces(config, "notify")
-        self.post = Sender(self.desk, ledger, channels, self.metrics, self.traces)
+        self.sender = Sender(self.dispatcher, ledger, channels, self.metrics, self.traces)
         self.owned: set[int] = set()
         """Assigned partitions whose records are loaded."""
         self._http = http
-        self._ledger = ledger
+        self._store = ledger
         self._stopping = asyncio.Event()
         self._done: dict[TopicPartition, int] = {}
         """Offsets below which every record is decided."""
@@ -92,7 +92,7 @@ class Service:
         """Run until `stop` is called."""
         consumer = AIOKafkaConsumer(
             **kafka_client_options(self.config),
-            group_id=self._ledger.topics.group(f"{self.config.kafka.group}-notify"),
+            group_id=self._store.topics.group(f"{self.config.kafka.group}-notify"),
             group_instance_id=self.config.notify.instance_id or None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -107,13 +107,13 @@ class Service:
             try:
                 await self._work(consumer, silences)
             finally:
-                await self.post.close()
+                await self.sender.close()
                 await asyncio.shield(consumer.stop())
                 self.traces.close()
 
     async def _work(self, consumer: AIOKafkaConsumer, silences: AIOKafkaConsumer) -> None:
         consumer.subscribe(
-            [self._ledger.topics.escalations, self._ledger.topics.feedback],
+            [self._store.topics.escalations, self._store.topics.feedback],
             listener=_Assignment(self),
         )
         async with asyncio.TaskGroup() as group:
@@ -132,12 +132,12 @@ class Service:
         """End `run`; the next owner sends the pending messages."""
         self._stopping.set()
 
-    # Partitions come and go.
+    # Assignment of partitions.
 
     async def own(self, partition: int) -> None:
         """Take over a partition: load its threads and digests."""
-        found = await self._ledger.load(partition)
-        await self.post.save(self.desk.own(partition, found, time.time()))
+        found = await self._store.load(partition)
+        await self.sender.save(self.dispatcher.assign(partition, found, time.time()))
         self.owned.add(partition)
 
     async def disown(self, partition: int) -> None:
@@ -145,13 +145,13 @@ class Service:
         self.owned.discard(partition)
         self.progress.partitions.clear()
         self._done = {tp: at for tp, at in self._done.items() if tp.partition != partition}
-        await self.post.stop(self.desk.disown(partition))
-        await self._ledger.drained(partition)
+        await self.sender.stop(self.dispatcher.revoke(partition))
+        await self._store.drained(partition)
 
-    # What comes in.
+    # Escalations and answers.
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        escalations = self._ledger.topics.escalations
+        escalations = self._store.topics.escalations
         while True:
             batch = await self._poll(consumer)
             if not batch:
@@ -161,16 +161,16 @@ class Service:
             }
             changes = self._take({tp: r for tp, r in batch.items() if tp.topic == escalations})
             strays = self._answers(answers, changes)
-            await asyncio.shield(self.post.save(changes))
+            await asyncio.shield(self.sender.save(changes))
             for feedback in strays:
-                await self._ledger.answer(feedback)  # whoever has its episodes reads it there
+                await self._store.answer(feedback)  # the owner of its partition reads it there
             ends = {tp: records[-1].offset + 1 for tp, records in batch.items()}
             self._done |= {tp: at for tp, at in ends.items() if tp.partition in self.owned}
             try:
                 await consumer.commit(ends)
             except (CommitFailedError, IllegalStateError) as error:
-                complain(f"another instance has the partition now: {error}")
-            self.post.send_what_is_due()
+                complain(f"another instance owns the partition now: {error}")
+            self.sender.send_what_is_due()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
         """Return new records; with a backlog, enough of them to find episodes resolved already."""
@@ -213,7 +213,11 @@ class Service:
         changes = PendingWrites()
         for event, arrived, partition in read:
             ended = event.data.episode_id in over
-            changes.add(self.desk.take(event, partition, time.time(), over=ended, arrived=arrived))
+            changes.add(
+                self.dispatcher.handle_event(
+                    event, partition, time.time(), over=ended, arrived=arrived
+                )
+            )
         return changes
 
     def _answers(self, batch: dict[int, list[Any]], changes: PendingWrites) -> list[Feedback]:
@@ -224,28 +228,28 @@ class Service:
                 try:
                     feedback = Feedback.model_validate_json(record.value or b"")
                 except ValidationError:
-                    continue  # intake tells why, on the topic of dead letters
+                    continue  # intake writes the reason to the topic of dead letters
                 if partition_of(feedback.tenant, self.config.kafka.partitions) != partition:
                     strays.append(feedback)
                     continue
                 try:
-                    changes.add(self.desk.answer(feedback, partition, time.time()))
-                except (ValueError, OverflowError) as error:  # strangers may write there
-                    complain(f"an answer is passed over: {type(error).__name__}")
+                    changes.add(self.dispatcher.handle_feedback(feedback, partition, time.time()))
+                except (ValueError, OverflowError) as error:  # anybody may write to that topic
+                    complain(f"an answer is skipped: {type(error).__name__}")
         return strays
 
-    # What time brings.
+    # Passing time.
 
     async def _pass_time(self) -> None:
         looked = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            await asyncio.shield(self.post.save(self.desk.tick(time.time())))
-            self.post.send_what_is_due()
-            self.post.repeat()
+            await asyncio.shield(self.sender.save(self.dispatcher.tick(time.time())))
+            self.sender.send_what_is_due()
+            self.sender.repeat()
             if time.monotonic() - looked >= BEAT_SECONDS:
                 looked = time.monotonic()
-                self.metrics.look(self.desk.register)
+                self.metrics.look(self.dispatcher.register)
                 self.silences.forget_ended(time.time())
 
     async def _beat(self, consumer: AIOKafkaConsumer) -> None:
@@ -255,7 +259,7 @@ class Service:
             self.progress.loop_beat = now
             self.progress.ready = bool(self.owned)
             for tp in [tp for tp in consumer.assignment() if tp.partition in self.owned]:
-                with contextlib.suppress(IllegalStateError):  # it has just been taken away
+                with contextlib.suppress(IllegalStateError):  # the partition was just revoked
                     end = consumer.highwater(tp)
                     done = self._done.setdefault(tp, await consumer.position(tp))
                     if end is not None:
@@ -266,7 +270,7 @@ class Service:
 
     async def _know_silences(self, reader: AIOKafkaConsumer) -> None:
         """Load all silences before the first decision."""
-        async for record in read_to_end(reader, TopicPartition(self._ledger.topics.silences, 0)):
+        async for record in read_to_end(reader, TopicPartition(self._store.topics.silences, 0)):
             self._heard(record)
         await self._ask_alertmanager()
 
@@ -278,8 +282,8 @@ class Service:
                     self._heard(record)
 
     def _heard(self, record: Any) -> None:
-        if not self.silences.hear(key_of(record), record.value):
-            complain(f"a silence cannot be read and does not hold: {key_of(record)[:64]!r}")
+        if not self.silences.apply_record(key_of(record), record.value):
+            complain(f"a silence cannot be read and is ignored: {key_of(record)[:64]!r}")
 
     async def _follow_alertmanager(self) -> None:
         while True:
@@ -297,10 +301,10 @@ class Service:
             found, strange = of_alertmanager(answer.json_list())
             self.silences.replace_alertmanagers(found)
             if strange:
-                complain(f"silences of Alertmanager that cannot be read: {strange}")
+                complain(f"Alertmanager returned {strange} silences that cannot be read")
         except (TryAgainError, RefusedError) as error:
-            # What was silenced stays so until its own end; what is new is not known.
-            complain(f"silences of Alertmanager: {error}")
+            # Known silences stay until their own end; new ones are not known yet.
+            complain(f"cannot read the silences of Alertmanager: {error}")
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -318,7 +322,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             try:
                 await self._service.own(partition)
             except (KafkaError, UserError) as error:
-                fatal(f"partition {partition} cannot be taken over: {error}")
+                fatal(f"cannot take over partition {partition}: {error}")
         names = ", ".join(str(number) for number in sorted(self._service.owned)) or "none"
         print(f"notify: working on partitions: {names}", flush=True)
 
@@ -328,8 +332,7 @@ def _event_in(record: Any) -> EscalationEvent | None:
         return decode(record.headers, record.value)
     except EventError as error:
         complain(
-            f"{record.topic}[{record.partition}] offset {record.offset}: nobody is told of it: "
-            f"{error}"
+            f"{record.topic}[{record.partition}] offset {record.offset}: it is skipped: {error}"
         )
         return None
 

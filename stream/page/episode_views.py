@@ -88,7 +88,7 @@ class EpisodeViews:
         """Notifications of episodes whose events are not read yet: topics are read side by side."""
         self._answers: dict[str, dict[str, Feedback]] = {}
 
-    def take_event(self, event: EscalationEvent) -> bool:
+    def add_event(self, event: EscalationEvent) -> bool:
         """Add an escalation; return whether it is new."""
         data = event.data
         story = self.stories.get(data.episode_id)
@@ -115,7 +115,7 @@ class EpisodeViews:
             del story.transitions[MOST_LINES // 2]
         return True
 
-    def take_audit(self, entry: AuditEntry) -> bool:
+    def add_audit_entry(self, entry: AuditEntry) -> bool:
         """Add an entry of the audit trail; return whether it is new."""
         line = Notification(
             entry.at.timestamp(),
@@ -141,7 +141,7 @@ class EpisodeViews:
             del self._early[next(iter(self._early))]
         return story is not None
 
-    def take_answer(self, answer: Feedback) -> bool:
+    def apply_feedback(self, answer: Feedback) -> bool:
         """Apply a person's answer; return whether its episode is known."""
         story = self.stories.get(answer.episode_id)
         if story is None:
@@ -155,7 +155,7 @@ class EpisodeViews:
         _apply(story, answer)
         return True
 
-    def take_silence(self, silence: Silence) -> None:
+    def add_silence(self, silence: Silence) -> None:
         """Add a new, changed or ended silence."""
         self.silences[silence.silence_id] = silence
         if len(self.silences) > MOST_STORIES:

@@ -25,7 +25,7 @@ class Feed:
 
     def __init__(self) -> None:
         """Create it without viewers."""
-        self.heard_at = time.time()
+        self.last_record_at = time.time()
         """When Kafka last had a new record, wall clock, seconds since 1970."""
         self._viewers: set[asyncio.Queue[bytes]] = set()
         self.sent_count = 0
@@ -38,7 +38,7 @@ class Feed:
 
     def standing(self) -> dict[str, float]:
         """Return the seconds without a new record; with a ticker, many mean a lost broker."""
-        return {"idle_seconds": round(max(0.0, time.time() - self.heard_at), 1)}
+        return {"idle_seconds": round(max(0.0, time.time() - self.last_record_at), 1)}
 
     def tell(self, kind: str, value: Any) -> None:
         """Push *value* to all viewers."""

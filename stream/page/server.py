@@ -284,8 +284,8 @@ class Server:
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
             async with contextlib.aclosing(self._feed.watch()) as watching:
-                async for told in watching:
-                    await response.write(told)
+                async for event in watching:
+                    await response.write(event)
         return response
 
     async def _live(self, _: web.Request) -> web.StreamResponse:

@@ -91,7 +91,7 @@ class Service:
                     found = await self._read(reader)
                     for tp, records in found.items():
                         self.take(tp.topic, tp.partition, records)
-                    self.tell_stories()
+                    self.push_episodes()
                     if ends and await _reached(reader, ends):
                         ends = {}
                         server.ready = True
@@ -148,8 +148,8 @@ class Service:
         """Process the next records of a partition."""
         topics = self._topics
         self._metrics.records.labels(topic).inc(len(records))
-        self.feed.heard_at = time.time()
-        self._metrics.heard.set(self.feed.heard_at)
+        self.feed.last_record_at = time.time()
+        self._metrics.heard.set(self.feed.last_record_at)
         for record in records:
             value = record.value or b""
             if topic == topics.by_tenant:
@@ -158,26 +158,26 @@ class Service:
                 self._take_event(record)
             elif topic == topics.silences:
                 with contextlib.suppress(ValidationError):
-                    self.stories.take_silence(Silence.model_validate_json(value))
+                    self.stories.add_silence(Silence.model_validate_json(value))
                     self._silences_changed = True
             elif topic == topics.audit:
                 with contextlib.suppress(ValidationError):
                     entry = AuditEntry.model_validate_json(value)
-                    if self.stories.take_audit(entry):
+                    if self.stories.add_audit_entry(entry):
                         self._changed_stories.add(entry.episode_id)
             else:
                 with contextlib.suppress(ValidationError):
                     answer = Feedback.model_validate_json(value)
-                    if self.stories.take_answer(answer):
+                    if self.stories.apply_feedback(answer):
                         self._changed_stories.add(answer.episode_id)
 
     def _take_event(self, record: Any) -> None:
         with contextlib.suppress(EventError):  # somebody else's, or of a later release
             event = decode(record.headers, record.value)
-            if self.stories.take_event(event):
+            if self.stories.add_event(event):
                 self._changed_stories.add(event.data.episode_id)
 
-    def tell_stories(self) -> None:
+    def push_episodes(self) -> None:
         """Push changed episodes at once."""
         for key in self._changed_stories:
             story = self.stories.stories.get(key)

@@ -119,7 +119,7 @@ def _add_agents(app: LedgerApp, config: Config, metrics: Metrics, traces: Traces
 def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
     async def beat() -> None:
         looked = 0.0
-        told: set[int] | None = None
+        printed: set[int] | None = None
         while not app.should_stop:
             now = time.monotonic()
             progress.loop_beat = now
@@ -127,7 +127,7 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
             _note_progress(app, progress, now)
             if began is not None and progress.recovering_since is None:
                 metrics.record_recovery(now - began)
-            told = _tell_assignment(app, told)
+            printed = _print_assignment(app, printed)
             if now - looked >= LOOK_SECONDS:
                 metrics.update_state(app.ledger.partitions.values(), time.time())
                 metrics.update_progress(ready=progress.ready, lag=_lag(progress))
@@ -156,12 +156,12 @@ def reload(app: LedgerApp, config: Config) -> None:
     print(f"taxonomy and playbook were read again: config {settings.config_hash}", flush=True)
 
 
-def _tell_assignment(app: LedgerApp, told: set[int] | None) -> set[int] | None:
+def _print_assignment(app: LedgerApp, printed: set[int] | None) -> set[int] | None:
     """Print the assigned partitions when they changed; return what was printed last."""
     if not app.ledger.open:
-        return told
+        return printed
     owned = set(app.ledger.partitions)
-    if owned != told:
+    if owned != printed:
         names = ", ".join(str(number) for number in sorted(owned)) or "none"
         print(f"working on partitions: {names}", flush=True)
     return owned

@@ -23,7 +23,7 @@ class Sender:
 
     def __init__(
         self,
-        desk: Dispatcher,
+        dispatcher: Dispatcher,
         ledger: NotifyTopics,
         channels: Mapping[str, Channel],
         metrics: NotifyMetrics,
@@ -31,8 +31,8 @@ class Sender:
     ) -> None:
         """Create the sender; nothing is sent yet."""
         self._traces = traces
-        self._desk = desk
-        self._ledger = ledger
+        self._dispatcher = dispatcher
+        self._store = ledger
         self._channels = channels
         self._metrics = metrics
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -49,9 +49,9 @@ class Sender:
                 entries = changes.entries[partition]
                 for entry in entries:
                     self._metrics.audited(entry)
-                await self._ledger.save(partition, changes.threads[partition].values(), entries)
+                await self._store.save(partition, changes.threads[partition].values(), entries)
                 if changes.forgotten[partition]:
-                    await self._ledger.forget(partition, changes.forgotten[partition])
+                    await self._store.forget(partition, changes.forgotten[partition])
         finally:
             done.set_result(None)
             for key in keys:
@@ -60,18 +60,19 @@ class Sender:
 
     def send_what_is_due(self) -> None:
         """Start to send due messages of threads that have no request under way."""
-        for one in self._desk.due(time.time()):
+        for one in self._dispatcher.due(time.time()):
             if one.key not in self._tasks:
                 self._begin(one.key, self._deliver(one))
 
     def repeat(self) -> None:
         """Send the current state again to receivers that need repetitions."""
         now = time.time()
-        for thread in self._desk.repeats.take_due(now):
+        for thread in self._dispatcher.repeats.take_due(now):
             if thread.key not in self._tasks:
                 channel = self._channels[thread.receiver]
                 self._begin(
-                    thread.key, channel.once(self._desk.messages.repeat(thread, now), thread.handle)
+                    thread.key,
+                    channel.once(self._dispatcher.messages.repeat(thread, now), thread.handle),
                 )
 
     async def stop(self, keys: Iterable[str]) -> None:
@@ -100,7 +101,9 @@ class Sender:
 
     async def _deliver(self, one: NotificationState) -> None:
         """Send the due messages of one thread or digest, one after the other."""
-        while self._desk.register.has(one) and (item := next_due(one, time.time())) is not None:
+        while (
+            self._dispatcher.register.has(one) and (item := next_due(one, time.time())) is not None
+        ):
             while (saving := self._unsaved.get(one.key)) is not None:
                 await asyncio.wait([saving])
             if item not in one.pending:
@@ -122,7 +125,7 @@ class Sender:
                 arrived=item.arrived,
                 now=time.time(),
             )
-            changes = self._desk.outcomes.record_result(
+            changes = self._dispatcher.outcomes.record_result(
                 one,
                 item,
                 time.time(),
@@ -140,11 +143,11 @@ class Sender:
         async def failed(attempt: int, why: str) -> None:
             self._metrics.attempt_failed(one.receiver)
             await self.save(
-                self._desk.outcomes.record_failure(one, item, attempt, why, time.time())
+                self._dispatcher.outcomes.record_failure(one, item, attempt, why, time.time())
             )
 
         return await channel.deliver(
-            self._desk.messages.build(one, item, time.time()),
+            self._dispatcher.messages.build(one, item, time.time()),
             handle,
             max(item.since, item.due, self._started),
             failed,

@@ -24,7 +24,7 @@ def decided(
     """Return the entry of a decision whether to notify a receiver of a transition."""
     return AuditEntry(
         audit_id=audit_id(
-            "decided", thread.key, event.data.sequence, decision.reason, decision.held_until
+            "decided", thread.key, event.data.sequence, decision.reason, decision.muted_until
         ),
         at=moment(now),
         kind="decided",

@@ -93,11 +93,11 @@ class Digests:
         """Queue a message about new members: soon if they are many, else later."""
         partition = self._register.partition_of[digest.key]
         changes.threads[partition][digest.key] = digest
-        untold = digest.count - digest.told
+        untold = digest.count - digest.notified
         if untold <= 0 or any(item.action != "resolve" for item in digest.pending):
             return
         due = now + self._general.digest_seconds
-        if digest.told and digest.count < 2 * digest.told:
+        if digest.notified and digest.count < 2 * digest.notified:
             due = max(due, digest.sent_at + self._window)
         self._append(digest, "update" if digest.open else "open", now, due)
 
@@ -109,7 +109,7 @@ class Digests:
 
     def settle(self, digest: Digest | None, now: float, changes: PendingWrites) -> None:
         """Close *digest* once all its episodes are resolved and were listed."""
-        if digest is None or digest.closed or digest.pending or digest.told < digest.count:
+        if digest is None or digest.closed or digest.pending or digest.notified < digest.count:
             return
         if any(one.running for one in self._register.members(digest)):
             return
@@ -130,7 +130,7 @@ class Digests:
     ) -> None:
         """Record the outcome of a message of *digest*."""
         if item.action != "resolve":
-            digest.told = max(digest.told, item.members)
+            digest.notified = max(digest.notified, item.members)
             digest.sent_at = now
             digest.open = digest.open or delivered
             self._schedule(digest, now, changes)

@@ -32,9 +32,9 @@ from stream.notify.model.threads import (
     NotificationState,
     ReceiverThread,
     next_due,
+    notification_of,
     pack,
     thread_key,
-    told_of,
     unpack,
 )
 from stream.notify.routing.router import Chosen, chosen_for, route
@@ -82,9 +82,9 @@ class Dispatcher:
         """Version of the silences at the last check of all muted threads."""
         self._early: dict[str, list[Feedback]] = {}
 
-    # Partitions come and go.
+    # Assignment of partitions.
 
-    def own(
+    def assign(
         self, partition: int, records: Mapping[str, NotificationState], now: float
     ) -> PendingWrites:
         """Take over a partition with everything that is known of it.
@@ -112,16 +112,16 @@ class Dispatcher:
             self.outcomes.give_up_receiver(one, partition, now, changes)
         return changes
 
-    def disown(self, partition: int) -> list[str]:
+    def revoke(self, partition: int) -> list[str]:
         """Give up a partition and return the keys of its threads and digests."""
         keys = self.register.keys_of(partition)
         for key in keys:
             self.register.drop(key)
         return keys
 
-    # What comes in.
+    # Escalations.
 
-    def take(
+    def handle_event(
         self,
         event: EscalationEvent,
         partition: int,
@@ -182,14 +182,14 @@ class Dispatcher:
             address=chosen.address,
             route=chosen.route,
         )
-        for other in self.register.threads_of(thread.episode):  # what was answered holds for all
+        for other in self.register.threads_of(thread.episode):  # answers apply to all
             if other.snoozed_until > thread.snoozed_until:
                 thread.snoozed_until, thread.snoozed_by = other.snoozed_until, other.snoozed_by
             thread.acknowledged_by = thread.acknowledged_by or other.acknowledged_by
         for feedback in self._early.get(thread.episode, ()):
             if feedback.tenant == thread.tenant:
                 apply_feedback(thread, feedback, snooze_end(feedback, now))
-        thread.notice_owed = thread.snoozed_until > now
+        thread.snooze_end_pending = thread.snoozed_until > now
         self.register.add(thread, partition)
         return thread
 
@@ -231,13 +231,13 @@ class Dispatcher:
         changes.entries[partition].append(
             audit_entries.decided(thread, event, decision, chosen.route, now)
         )
-        thread.held, thread.held_until = "", decision.held_until
-        if decision.held_until > 0.0 and thread.running:
-            thread.held = decision.reason
+        thread.muted_by, thread.muted_until = "", decision.muted_until
+        if decision.muted_until > 0.0 and thread.running:
+            thread.muted_by = decision.reason
         if decision.send:
             self._queue_event(thread, event, decision, now, changes, arrived=arrived)
         elif decision.reason in ("in_storm_digest", "stale") and not thread.digest:
-            thread.told = told_of(event)
+            thread.notified = notification_of(event)
             kind: DigestKind = "stale" if decision.reason == "stale" else "storm"
             self._digests.join(thread, kind, now, changes)
         self._queues.keep(thread, changes)
@@ -273,7 +273,7 @@ class Dispatcher:
             thread.paged_at = now
             self._digests.leave(thread, now, changes)
         thread.open = decision.action != "resolve"
-        thread.told = told_of(event)
+        thread.notified = notification_of(event)
         self._queues.append(
             thread,
             decision.action,
@@ -288,9 +288,9 @@ class Dispatcher:
             arrived=arrived,
         )
 
-    # What people answer.
+    # Answers.
 
-    def answer(self, feedback: Feedback, partition: int, now: float) -> PendingWrites:
+    def handle_feedback(self, feedback: Feedback, partition: int, now: float) -> PendingWrites:
         """Apply a person's answer to the threads of the episode; repeats change nothing.
 
         Args:
@@ -322,7 +322,7 @@ class Dispatcher:
             thread.answers = [*thread.answers, feedback.feedback_id][-MOST_ANSWERS:]
             apply_feedback(thread, feedback, until)
             if feedback.action == "snooze":
-                thread.notice_owed = thread.running and until > now
+                thread.snooze_end_pending = thread.running and until > now
                 self._queues.hush(thread, now, changes)
             if thread.open or thread.handle:
                 action: Action = "acknowledge" if feedback.action == "acknowledge" else "answer"
@@ -333,7 +333,7 @@ class Dispatcher:
             self._queues.keep(thread, changes)
         return changes
 
-    # What time brings.
+    # Passing time.
 
     def tick(self, now: float) -> PendingWrites:
         """Decide again about muted threads, end snoozes, and forget finished threads.
@@ -347,8 +347,8 @@ class Dispatcher:
         changes = PendingWrites()
         look_at_all = self._silences.version != self._looked_at
         self._looked_at = self._silences.version
-        for one in self.register.of(self.register.held):
-            if isinstance(one, ReceiverThread) and (now >= one.held_until or look_at_all):
+        for one in self.register.of(self.register.muted):
+            if isinstance(one, ReceiverThread) and (now >= one.muted_until or look_at_all):
                 self._decide_again(one, now, changes)
         for one in self.register.of(self.register.snoozed):
             if isinstance(one, ReceiverThread) and now >= one.snoozed_until:
@@ -370,28 +370,28 @@ class Dispatcher:
     def _decide_again(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         event = unpack(thread.event)
         if event is None:
-            thread.held = ""
+            thread.muted_by = ""
             self._queues.keep(thread, changes)
             return
         chosen = chosen_for(thread, event, self.plan)
         hold = mute_of(event, chosen, self._silences, now)
-        if hold is None or now >= thread.held_until:
+        if hold is None or now >= thread.muted_until:
             self._decide(thread, event, chosen, now, changes)
 
     def _end_snooze(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         """Notify the receiver that the snooze ended, unless it is muted or resolved."""
         event = unpack(thread.event)
         if event is None or not thread.running or thread.digest:
-            thread.notice_owed = False
+            thread.snooze_end_pending = False
             self._queues.keep(thread, changes)
             return
         chosen = chosen_for(thread, event, self.plan)
         if not thread.open:
-            thread.notice_owed = False
-            thread.held = thread.held or "snoozed"
+            thread.snooze_end_pending = False
+            thread.muted_by = thread.muted_by or "snoozed"
             self._decide(thread, event, chosen, now, changes)
         elif mute_of(event, chosen, self._silences, now) is None:
-            thread.notice_owed, thread.acknowledged_by = False, ""
+            thread.snooze_end_pending, thread.acknowledged_by = False, ""
             detail = f"the snooze by {thread.snoozed_by} ended"
             decision = Decision(True, "hold_ended", "update", detail)
             partition = self.register.partition_of[thread.key]

@@ -12,8 +12,8 @@ from stream.notify.model.threads import (
     NotificationState,
     QueuedMessage,
     ReceiverThread,
+    notification_of,
     thread_key,
-    told_of,
     unpack,
 )
 from stream.notify.routing.router import Chosen
@@ -48,7 +48,7 @@ class Fallback:
         self._digests = digests
         self._begin = begin
 
-    def tell(
+    def notify(
         self,
         one: NotificationState,
         item: QueuedMessage,
@@ -74,11 +74,11 @@ class Fallback:
             if name == one.receiver:
                 continue
             if isinstance(one, Digest) or event is None:
-                self._tell_of_a_digest(one, name, text, now, changes)
+                self._notify_of_digest(one, name, text, now, changes)
             else:
-                self._tell_of_an_episode(one, event, item, name, text, now, changes)
+                self._notify_of_episode(one, event, item, name, text, now, changes)
 
-    def _tell_of_a_digest(
+    def _notify_of_digest(
         self, one: NotificationState, name: str, text: str, now: float, changes: PendingWrites
     ) -> None:
         other = self._register.thread(thread_key(one.episode, name))
@@ -88,12 +88,12 @@ class Fallback:
             )
             self._register.add(other, self._register.partition_of[one.key])
         actions: tuple[Action, ...] = ("open", "resolve")
-        for action in actions:  # a word in passing: nothing stays open
+        for action in actions:  # a short note: nothing stays open
             self._queues.append(
                 other, action, "fallback", now, changes, due=now, sequence=0, detail=text
             )
 
-    def _tell_of_an_episode(
+    def _notify_of_episode(
         self,
         one: ReceiverThread,
         event: EscalationEvent,
@@ -110,12 +110,12 @@ class Fallback:
             other = self._begin(event, chosen, partition, now)
             other.event, other.running, other.seen = one.event, one.running, one.seen
         if item.action == "resolve" and not other.open:
-            return  # it heard of no beginning
+            return  # it was not notified of the opening
         self._queues.take_back_its_end(other, now, changes)
         if not other.open:
             if self._register.had_its_share(name, "", now):
                 if not other.digest:
-                    other.told = told_of(event)
+                    other.notified = notification_of(event)
                     self._digests.join(other, "storm", now, changes)
                     self._queues.keep(other, changes)
                 return
@@ -123,7 +123,7 @@ class Fallback:
         action: Action = "update" if other.open else "open"
         if item.action == "resolve":
             action = "resolve"
-        other.open, other.told = action != "resolve", told_of(event)
+        other.open, other.notified = action != "resolve", notification_of(event)
         self._queues.append(
             other, action, "fallback", now, changes, due=now, sequence=item.sequence,
             event=item.event, detail=text, transition=item.transition,

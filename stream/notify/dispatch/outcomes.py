@@ -88,8 +88,8 @@ class Outcomes:
             self._log(f"{one.receiver} was not notified of {one.episode}: {why}")
             if isinstance(one, ReceiverThread) and item.action == "open":
                 self._forget_opening(one, now, changes)
-            if not item.others_know:
-                self._fallback.tell(one, item, why, now, changes)
+            if not item.fallback_notified:
+                self._fallback.notify(one, item, why, now, changes)
         if isinstance(one, Digest):
             self._digests.sent(one, item, now, changes, delivered=delivered)
         if not one.pending and not one.running:
@@ -105,7 +105,7 @@ class Outcomes:
                 thread, rest, "the receiver was never notified of the opening", now, changes
             )
         if not thread.pending:
-            thread.open, thread.told = False, None
+            thread.open, thread.notified = False, None
 
     def record_failure(
         self, one: NotificationState, item: QueuedMessage, attempt: int, why: str, now: float
@@ -133,9 +133,9 @@ class Outcomes:
                 )
             )
         waited = now - max(item.since, item.due)
-        if not item.others_know and waited >= self._plan.general.fallback_minutes * 60.0:
-            item.others_know = True
-            self._fallback.tell(one, item, f"{why}; spikewatch keeps trying", now, changes)
+        if not item.fallback_notified and waited >= self._plan.general.fallback_minutes * 60.0:
+            item.fallback_notified = True
+            self._fallback.notify(one, item, f"{why}; spikewatch keeps trying", now, changes)
             self._queues.keep(one, changes)
         return changes
 
@@ -154,7 +154,7 @@ class Outcomes:
             )
         one.sink, one.handle, one.open = "", {}, False
         if isinstance(one, ReceiverThread):
-            one.told = None
+            one.notified = None
         self._queues.keep(one, changes)
 
     def give_up_receiver(
@@ -178,7 +178,7 @@ class Outcomes:
         if one.pending:
             self._log(f"{one.receiver} was not notified of {one.episode}: {why}")
             if one.running:
-                self._fallback.tell(one, one.pending[-1], why, now, changes)
+                self._fallback.notify(one, one.pending[-1], why, now, changes)
         changes.forgotten[partition].append(one.key)
         changes.threads[partition].pop(one.key, None)
         self._register.drop(one.key)

@@ -15,7 +15,7 @@ from schemas.codec import clean
 from schemas.escalation import SEVERITIES, EscalationEvent, Severity
 from stream.notify.dispatch.silences import Silences
 from stream.notify.model.message import Action, labels_of
-from stream.notify.model.threads import LastNotified, ReceiverThread, told_of
+from stream.notify.model.threads import LastNotified, ReceiverThread, notification_of
 from stream.notify.routing.router import Chosen, quiet_until
 from stream.notify.routing.rules import DeliveryOptions
 
@@ -39,7 +39,7 @@ class Decision(NamedTuple):
     reason: Reason
     action: Action = "update"
     detail: str = ""
-    held_until: float = 0.0
+    muted_until: float = 0.0
     """When to decide again, seconds since 1970; 0: never."""
 
 
@@ -78,13 +78,13 @@ def decide(
     if data.suppressed is not None:
         return Decision(False, "suppressed", detail=data.suppressed)
     if thread.digest:
-        reason = _graver_than_its_digest(thread, event, around)
+        reason = _reason_outside_digest(thread, event, around)
         if reason is None:
             return Decision(False, "in_storm_digest", detail=thread.digest)
         action: Action = "open"
-    elif thread.open and thread.told is not None:
+    elif thread.open and thread.notified is not None:
         action = "update"
-        reason = worth_telling(event, thread.told, around.general)
+        reason = reason_to_notify(event, thread.notified, around.general)
         if reason is None:
             return Decision(False, "too_little_changed")
         if thread.acknowledged_by and reason not in LOUD:
@@ -92,7 +92,7 @@ def decide(
     else:
         action = "open"
         reason = "reopened" if event.transition == "reopened" else "first"
-        if thread.held:
+        if thread.muted_by:
             reason = "hold_ended"
     hold = around.hold
     became_critical = reason == "severity_raised" and data.severity == "critical"
@@ -105,7 +105,7 @@ def decide(
             return Decision(False, "stale", action, f"already resolved, and {around.age:.0f} s old")
         if around.storm():
             return Decision(False, "in_storm_digest", action)
-    return Decision(True, reason, action, _change(thread.told, event, reason))
+    return Decision(True, reason, action, _change(thread.notified, event, reason))
 
 
 def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: float) -> Mute | None:
@@ -129,15 +129,15 @@ def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: flo
     return None
 
 
-def _change(told: LastNotified | None, event: EscalationEvent, reason: Reason) -> str:
+def _change(notified: LastNotified | None, event: EscalationEvent, reason: Reason) -> str:
     """Return what changed since the last notification, in words; empty if it has no words."""
-    if told is None:
+    if notified is None:
         return ""
-    now = told_of(event)
+    now = notification_of(event)
     if reason in ("grew", "amended"):
-        return f"the count changed from {told.tickets} to {now.tickets} tickets"
+        return f"the count changed from {notified.tickets} to {now.tickets} tickets"
     if reason in ("severity_raised", "severity_lowered"):
-        return f"the severity changed from {told.severity} to {now.severity}"
+        return f"the severity changed from {notified.severity} to {now.severity}"
     return ""
 
 
@@ -151,18 +151,18 @@ def _end(thread: ReceiverThread, suppressed: str | None) -> Decision:
     return Decision(False, "never_told")
 
 
-def _graver_than_its_digest(
+def _reason_outside_digest(
     thread: ReceiverThread, event: EscalationEvent, around: DecisionContext
 ) -> Reason | None:
     """Return the reason to notify of a digest's episode alone: it became critical."""
-    if event.data.severity != "critical" or thread.told is None:
+    if event.data.severity != "critical" or thread.notified is None:
         return None
-    reason = worth_telling(event, thread.told, around.general)
+    reason = reason_to_notify(event, thread.notified, around.general)
     return reason if reason == "severity_raised" else None
 
 
-def worth_telling(
-    event: EscalationEvent, told: LastNotified, general: DeliveryOptions
+def reason_to_notify(
+    event: EscalationEvent, notified: LastNotified, general: DeliveryOptions
 ) -> Reason | None:
     """Return the reason why *event* is worth a notification; None: it is not.
 
@@ -172,25 +172,25 @@ def worth_telling(
 
     Args:
         event: The event.
-        told: What the receiver was last notified of.
+        notified: What the receiver was last notified of.
         general: Bounds of the notification file.
     """
-    now = told_of(event)
+    now = notification_of(event)
     if event.transition == "reopened":
         return "reopened"
-    if now.whole and not told.whole:
+    if now.whole and not notified.whole:
         return "became_tenant_wide"
-    if _grade(now.severity) > _grade(told.severity):
+    if _grade(now.severity) > _grade(notified.severity):
         return "severity_raised"
-    if _grade(now.severity) < _grade(told.severity):
+    if _grade(now.severity) < _grade(notified.severity):
         return "severity_lowered"
-    if now.explanation and now.explanation != told.explanation:
+    if now.explanation and now.explanation != notified.explanation:
         return "new_explanation"
-    change = now.tickets - told.tickets
-    if change >= max(general.update_tickets, told.tickets * general.update_percent / 100.0):
+    change = now.tickets - notified.tickets
+    if change >= max(general.update_tickets, notified.tickets * general.update_percent / 100.0):
         return "grew"
     if event.transition == "amended" and abs(change) >= max(
-        general.update_tickets, told.tickets / 2.0
+        general.update_tickets, notified.tickets / 2.0
     ):
         return "amended"
     return None

@@ -36,7 +36,7 @@ class Silences:
             self._ours[silence.silence_id] = silence
             self.version += 1
 
-    def hear(self, silence_id: str, value: bytes | None) -> bool:
+    def apply_record(self, silence_id: str, value: bytes | None) -> bool:
         """Apply a record of the topic of silences; return whether it can be read."""
         if value is None:
             self.forget(silence_id)

@@ -41,7 +41,7 @@ class ThreadIndex:
         self.partition_of: dict[str, int] = {}
         self.waiting: set[str] = set()
         """Keys with pending messages."""
-        self.held: set[str] = set()
+        self.muted: set[str] = set()
         """Keys of open episodes that a silence or quiet hours mute."""
         self.snoozed: set[str] = set()
         """Keys whose receivers have to be notified when the snooze ends."""
@@ -70,8 +70,8 @@ class ThreadIndex:
         key = one.key
         _keep(self.waiting, key, bool(one.pending))
         if isinstance(one, ReceiverThread):
-            _keep(self.held, key, bool(one.held) and one.held != "snoozed" and one.running)
-            _keep(self.snoozed, key, one.notice_owed)
+            _keep(self.muted, key, bool(one.muted_by) and one.muted_by != "snoozed" and one.running)
+            _keep(self.snoozed, key, one.snooze_end_pending)
             if one.paged_at:
                 self._pages[one.receiver, one.address][key] = one.paged_at
             if one.digest:
@@ -81,7 +81,7 @@ class ThreadIndex:
         """Remove the thread or digest *key*."""
         one = self.all.pop(key)
         del self.partition_of[key]
-        for keys in (self.waiting, self.held, self.snoozed, self.repeated):
+        for keys in (self.waiting, self.muted, self.snoozed, self.repeated):
             keys.discard(key)
         if isinstance(one, ReceiverThread):
             _forget(self._by_episode, one.episode, key)

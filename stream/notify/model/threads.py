@@ -51,7 +51,7 @@ class QueuedMessage(msgspec.Struct, array_like=True):
     transition: str = ""
     arrived: float = 0.0
     """When its event was appended to its topic, seconds since 1970; 0: it has no event."""
-    others_know: bool = False
+    fallback_notified: bool = False
     """Whether the fallback was notified that this message fails."""
     members: int = 0
     """Of a digest: number of episodes that it lists, once it is under way."""
@@ -72,7 +72,7 @@ class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
     counter: int = 0
     open: bool = False
     """Whether the receiver was notified, or is about to be, of an open episode."""
-    told: LastNotified | None = None
+    notified: LastNotified | None = None
     pending: list[QueuedMessage] = []
     handle: dict[str, str] = {}
     event: bytes = b""
@@ -81,13 +81,13 @@ class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
     """Whether the episode itself is open."""
     peak: float = 0.0
     """The highest ratio of all events."""
-    held: str = ""
+    muted_by: str = ""
     """What mutes the last decision: silenced, snoozed or quiet_hours; empty: nothing."""
-    held_until: float = 0.0
+    muted_until: float = 0.0
     acknowledged_by: str = ""
     snoozed_until: float = 0.0
     snoozed_by: str = ""
-    notice_owed: bool = False
+    snooze_end_pending: bool = False
     """Whether the receiver has to be notified when the snooze ends."""
     paged_at: float = 0.0
     """When the last opening was decided, seconds since 1970."""
@@ -124,7 +124,7 @@ class Digest(msgspec.Struct, array_like=True, tag="digest"):
     sink: str = ""
     count: int = 0
     """Number of episodes that joined."""
-    told: int = 0
+    notified: int = 0
     """Number of episodes that the receiver was notified of."""
     sent_at: float = 0.0
     counter: int = 0
@@ -205,7 +205,7 @@ def decode(data: bytes) -> NotificationState:
     return found
 
 
-def told_of(event: EscalationEvent) -> LastNotified:
+def notification_of(event: EscalationEvent) -> LastNotified:
     """Return what a message about *event* notifies of."""
     data = event.data
     explanation = ""

@@ -54,7 +54,7 @@ class Api:
             UserError: The token is missing or too short.
         """
         self._config = config.notify
-        self._ledger = ledger
+        self._store = ledger
         self._silences = silences
         self._token = secret(self._config.api_token_file, TOKEN_VARIABLE)
         self._slack = secret(self._config.slack_signing_secret_file, SLACK_VARIABLE)
@@ -127,7 +127,7 @@ class Api:
             note=asked.note,
             duplicate_of=asked.duplicate_of,
         )
-        await self._ledger.answer(feedback)
+        await self._store.answer(feedback)
         return web.json_response({"feedback_id": feedback.feedback_id}, status=202)
 
     async def _list(self, _: web.Request) -> web.Response:
@@ -144,7 +144,7 @@ class Api:
             now=now,
             ends_at=now + responses.duration(asked.duration),
         )
-        await self._ledger.silence(made)
+        await self._store.silence(made)
         return web.json_response(made.model_dump(mode="json"), status=201)
 
     async def _end_silence(self, request: web.Request) -> web.Response:
@@ -160,7 +160,7 @@ class Api:
         if found is None:
             return _wrong(404, "spikewatch has no silence with that id")
         ended: Silence = responses.ended(found, request.query.get("by", "api"), datetime.now(UTC))
-        await self._ledger.silence(ended)
+        await self._store.silence(ended)
         return web.json_response(ended.model_dump(mode="json"))
 
     async def _button(self, request: web.Request) -> web.Response:
@@ -193,7 +193,7 @@ class Api:
             made = responses.answer(
                 episode, tenant, name, by[:256], now=now, until=until, identity=identity
             )
-            await self._ledger.answer(made)
+            await self._store.answer(made)
         return web.Response(status=200)
 
 

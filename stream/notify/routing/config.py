@@ -306,12 +306,12 @@ def _unknown_in(
 
 def _addressable(receiver: Receiver | None) -> bool:
     """Return whether a receiver takes addresses; True if it is invalid."""
-    return receiver is None or receiver.sink.writes_to_people(receiver.options)
+    return receiver is None or receiver.sink.can_write_to_people(receiver.options)
 
 
 def _has_own(receiver: Receiver | None) -> bool:
     """Return whether a receiver has recipients of its own; True if it is invalid."""
-    return receiver is None or receiver.sink.tells_its_own(receiver.options)
+    return receiver is None or receiver.sink.has_own_recipients(receiver.options)
 
 
 def _nobody(name: str) -> str:

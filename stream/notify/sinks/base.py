@@ -90,13 +90,13 @@ class Sink(ABC):
         return None
 
     @classmethod
-    def writes_to_people(cls, options: Options) -> bool:
+    def can_write_to_people(cls, options: Options) -> bool:
         """Return whether it can write to account owners, with these *options*."""
         del options
         return cls.takes_address
 
     @classmethod
-    def tells_its_own(cls, options: Options) -> bool:
+    def has_own_recipients(cls, options: Options) -> bool:
         """Return whether *options* name recipients for messages without an address."""
         del options
         return True

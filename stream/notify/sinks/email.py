@@ -122,7 +122,7 @@ class Email(Sink):
         self._domain = options.sender.rpartition("@")[2]
 
     @classmethod
-    def tells_its_own(cls, options: Options) -> bool:
+    def has_own_recipients(cls, options: Options) -> bool:
         """Return whether *options* have recipients."""
         return isinstance(options, MailOptions) and bool(options.to)
 

@@ -99,7 +99,7 @@ class Slack(Sink):
         self._url = options.url.rstrip("/")
 
     @classmethod
-    def writes_to_people(cls, options: Options) -> bool:
+    def can_write_to_people(cls, options: Options) -> bool:
         """Return whether it uses a bot; a webhook would show one owner's customers to all."""
         return isinstance(options, SlackOptions) and options.token is not None
 

@@ -500,7 +500,7 @@ def test_a_login_is_used_over_an_encrypted_line(
 
     async def log_in() -> None:
         async with running(case, tmp_path) as (sink, provider):
-            assert "with the password" in await sink.check()
+            assert "and the login" in await sink.check()
             await tell(sink, message())
             assert len(provider.mails) == 1
 
@@ -549,7 +549,7 @@ def test_a_server_without_encryption_is_told(
             options = MailOptions.model_validate(sink.settings.model_dump() | {"port": bare.port})
             other = Email("mail", options, sink.http)
             for work in (lambda: tell(other, message()), other.check):
-                with pytest.raises(RefusedError, match="cannot do it: STARTTLS"):
+                with pytest.raises(RefusedError, match="does not support it: STARTTLS"):
                     await work()
             assert not provider.mails + bare.mails
 
