@@ -21,9 +21,9 @@ SentReason = Literal[
     "answered",
     "fallback",
 ]
-"""Why something is sent."""
+"""Why a message is sent."""
 HeldReason = Literal["silenced", "snoozed", "quiet_hours"]
-"""Why something waits: it is decided again when that ends."""
+"""What mutes a message; it is decided again when that ends."""
 DroppedReason = Literal[
     "suppressed",
     "in_storm_digest",
@@ -34,7 +34,7 @@ DroppedReason = Literal[
     "superseded",
     "unknown_episode",
 ]
-"""Why something is not sent at all."""
+"""Why a message is not sent at all."""
 Reason = SentReason | HeldReason | DroppedReason
 Kind = Literal["decided", "sent", "failed", "given_up", "answered"]
 
@@ -75,7 +75,7 @@ class AuditEntry(BaseModel):
 
 
 def audit_id(*parts: object) -> str:
-    """An id that the same parts always have.
+    """Return the id of these parts; the same parts always have the same id.
 
     Example:
         >>> audit_id("e", 1) == audit_id("e", 1), len(audit_id("e", 1))

@@ -1,4 +1,4 @@
-"""The dead letter: a record that could not be taken in, kept with its reason."""
+"""The dead letter: a record that could not be processed, kept with its reason."""
 
 import base64
 import hashlib
@@ -17,17 +17,17 @@ DeadReason = Literal[
     "bad_tick",
 ]
 WHOLE_BYTES: Final = 65_536
-"""Raw bytes up to this length are kept whole."""
+"""Raw values up to this length are kept whole."""
 HEAD_BYTES: Final = 1_024
-"""Of longer ones only so many, and their digest."""
+"""Of longer values only this many bytes are kept, with their digest."""
 
 
 class Rejected(Exception):  # noqa: N818 - an outcome with a name, not a fault of the program
-    """A record that cannot be taken in.
+    """A record that cannot be processed.
 
     Args:
         reason: One of the closed list `DeadReason`.
-        detail: What was wrong, in words, without repeating the payload.
+        detail: What is wrong, in words, without repeating the payload.
     """
 
     def __init__(self, reason: DeadReason, detail: str) -> None:

@@ -20,7 +20,7 @@ Suppressed = Literal["history", "inside_tenant", "same_slice", "storm"]
 
 EVENT_TYPE_PREFIX: Final = "com.spikewatch.escalation."
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
-"""Mildest first."""
+"""All severities, the lowest first."""
 
 
 class Slice(BaseModel):
@@ -103,7 +103,7 @@ class Renewal(BaseModel):
 
     customer: str = Field(description="Id of the account.")
     renewal_at: AwareDatetime = Field(description="When the contract is renewed.")
-    revenue: float = Field(ge=0, description="A year; 0 where it is not told.")
+    revenue: float = Field(ge=0, description="Annual revenue; 0 if it is unknown.")
 
 
 class Account(BaseModel):
@@ -113,9 +113,9 @@ class Account(BaseModel):
 
     customer: str = Field(description="Id of the account.")
     tickets: int = Field(ge=1, description="Inside.")
-    tier: str | None = Field(None, description="If told.")
-    region: str | None = Field(None, description="If told.")
-    revenue: float | None = Field(None, ge=0, description="A year, if told.")
+    tier: str | None = Field(None, description="Null if unknown.")
+    region: str | None = Field(None, description="Null if unknown.")
+    revenue: float | None = Field(None, ge=0, description="Annual revenue; null if unknown.")
 
 
 class Impact(BaseModel):
@@ -126,10 +126,12 @@ class Impact(BaseModel):
     excess: float = Field(ge=0, description="Customer-equivalents above expectation.")
     customers: int = Field(ge=0, description="Distinct customers inside.")
     customers_estimated: bool = Field(description="Above 1,000: within some 3 %.")
-    by_tier: dict[str, int] = Field(description="Customers, where a tier is told.")
-    by_region: dict[str, int] = Field(description="Customers, where a region is told.")
-    revenue: float | None = Field(ge=0, description="Annual, of the affected customers; if told.")
-    revenue_customers: int = Field(ge=0, description="Customers whose revenue is told.")
+    by_tier: dict[str, int] = Field(description="Customers by tier, where it is known.")
+    by_region: dict[str, int] = Field(description="Customers by region, where it is known.")
+    revenue: float | None = Field(
+        ge=0, description="Annual revenue of the affected customers; null if unknown."
+    )
+    revenue_customers: int = Field(ge=0, description="Customers whose revenue is known.")
     renewals_soon: int = Field(ge=0, description="Affected customers whose contract ends soon.")
     renewals: list[Renewal] = Field(description="The soonest of them.")
     accounts: list[Account] = Field(
@@ -184,7 +186,7 @@ class Escalation(BaseModel):
     sequence: int = Field(ge=1, description="1, 2, 3, ... within the episode, without gaps.")
     tenant: str
     product_area: str | None = Field(description="Null when the whole tenant is up.")
-    product: str | None = Field(None, description="By the taxonomy; null where none is told.")
+    product: str | None = Field(None, description="By the taxonomy; null if unknown.")
     areas: list[str] | None = Field(None, description="Areas inside, when the whole tenant is up.")
     children: list[Child] | None = Field(
         None, description="The same, those with most excess first, at most 20."
@@ -256,5 +258,5 @@ class EscalationEvent(BaseModel):
 
 
 def event_id(episode: str, sequence: int) -> str:
-    """Consumers drop repeats by it: 32 hexadecimal digits of episode and sequence."""
+    """Return the id by which consumers drop repeats: 32 hexadecimal digits."""
     return hashlib.sha256(f"{episode}\x1f{sequence}".encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""What people answer to an escalation: verdicts, acknowledgements, snoozes."""
+"""People's answers to an escalation: verdicts, acknowledgements, snoozes."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ Action = Literal[
     "withdraw",
     "note",
 ]
-"""``withdraw`` takes the verdict on an episode back."""
+"""The kinds of answers; ``withdraw`` takes back the verdict on an episode."""
 
 
 class Feedback(BaseModel):

@@ -1,4 +1,4 @@
-"""Silences: what nobody is to be told of for a while, whichever episode it is of."""
+"""Silences: labels whose episodes are not notified for a while."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -7,7 +7,7 @@ import re2
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 MATCHED = ("tenant", "product", "product_area", "issue_type", "severity", "team", "reason")
-"""What a matcher may name, besides a dimension such as ``app_version`` or ``alertname``."""
+"""Labels that a matcher may name, besides a dimension such as ``app_version`` or ``alertname``."""
 
 
 _QUIETLY = re2.Options()
@@ -46,10 +46,10 @@ class Matcher(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> "Matcher":
-        """From ``name=value``, ``name!=value``, ``name=~regex`` or ``name!~regex``.
+        """Parse ``name=value``, ``name!=value``, ``name=~regex`` or ``name!~regex``.
 
         Raises:
-            ValueError: It is none of them.
+            ValueError: The text has another form.
         """
         found = re2.fullmatch(r"(?s)\s*([A-Za-z_][\w]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", text)
         if found is None:
@@ -60,7 +60,7 @@ class Matcher(BaseModel):
         return cls(name=name, value=value, is_regex="~" in operator, is_equal="!" not in operator)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether *labels* fulfil it; a regular expression has to match all of the value."""
+        """Return whether *labels* match; a regular expression has to match the whole value."""
         there = labels.get(self.name, "")
         same = (
             re2.fullmatch(self.value, there, _QUIETLY) is not None
@@ -70,7 +70,7 @@ class Matcher(BaseModel):
         return same is self.is_equal
 
     def __str__(self) -> str:
-        """As `parse` reads it."""
+        """Return the text that `parse` reads."""
         operator = {
             (False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"
         }[self.is_regex, self.is_equal]  # fmt: skip
@@ -78,7 +78,7 @@ class Matcher(BaseModel):
 
 
 class Silence(BaseModel):
-    """Nobody is told of what all *matchers* match, from *starts_at* until *ends_at*."""
+    """Notifications that all *matchers* match are muted from *starts_at* until *ends_at*."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -95,7 +95,7 @@ class Silence(BaseModel):
     )
 
     def matches(self, labels: Mapping[str, str], now: float) -> bool:
-        """Whether it holds *now* (seconds since 1970) for what has these *labels*."""
+        """Return whether it is active at *now* (seconds since 1970) and matches *labels*."""
         return self.starts_at.timestamp() <= now < self.ends_at.timestamp() and all(
             matcher.matches(labels) for matcher in self.matchers
         )

@@ -1,4 +1,4 @@
-"""Passing time as a message in the log (see snuba's Tick): a quiet area still closes its hours."""
+"""The passing of time as a message in the log: an area without tickets still closes its hours."""
 
 from typing import Literal
 

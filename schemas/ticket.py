@@ -1,18 +1,18 @@
-"""The ticket event: what a helpdesk, a file or a webhook tells spikewatch, one JSON object each."""
+"""The ticket event: one JSON object from a helpdesk, a file or a webhook."""
 
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 TICKET_SCHEMA_VERSION: Final = 1
-"""The newest ``schema_version`` this release reads."""
+"""The newest ``schema_version`` that this release reads."""
 
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 Label = Annotated[str, Field(max_length=256)]
 
 
 def _written_out(value: object) -> object:
-    """Refuse seconds since 1970, as a number or in quotes: nobody can see their offset."""
+    """Refuse seconds since 1970, as a number or in quotes: their offset is not visible."""
     if isinstance(value, str) and not value.replace(".", "", 1).lstrip("+-").isdigit():
         return value
     raise ValueError("a time in RFC 3339 is needed, such as 2026-03-02T09:00:00Z")
@@ -112,15 +112,15 @@ class TicketEvent(BaseModel):
 
     @property
     def customer_id(self) -> str | None:
-        """Id of the account, however it was written."""
+        """Id of the account, in whichever form it is given."""
         return self.customer.id if isinstance(self.customer, Customer) else self.customer
 
     @property
     def account(self) -> Customer | None:
-        """What is told of the account beyond its id."""
+        """Further fields of the account besides its id."""
         return self.customer if isinstance(self.customer, Customer) else None
 
     @property
     def has_text(self) -> bool:
-        """Whether there is text to classify where no area is given."""
+        """Whether there is text to classify if no area is given."""
         return bool((self.subject or "").strip() or (self.body or "").strip())

@@ -1,4 +1,4 @@
-"""The names of all topics, in one place."""
+"""The names of all topics."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ class Topics:
 
     @property
     def tickets(self) -> str:
-        """Ticket events as the world writes them; only one key per tenant keeps its order."""
+        """Ticket events from outside; with one key per tenant, their order is kept."""
         return f"{self.prefix}tickets"
 
     @property
     def by_tenant(self) -> str:
-        """Validated signals, partitioned by tenant; written by intake and ticker alone."""
+        """Valid signals, partitioned by tenant; only intake and the ticker write them."""
         return f"{self.prefix}tickets.by-tenant"
 
     @property
@@ -36,17 +36,17 @@ class Topics:
 
     @property
     def feedback(self) -> str:
-        """What people answer."""
+        """People's answers."""
         return f"{self.prefix}escalations.feedback"
 
     @property
     def audit(self) -> str:
-        """Who was told what and why, and what people did; key: episode."""
+        """Decisions about notifications, messages and answers; key: episode."""
         return f"{self.prefix}escalations.audit"
 
     @property
     def notified(self) -> str:
-        """What each receiver was told of each episode; written by notify alone."""
+        """What each receiver was notified of; only notify writes it."""
         return f"{self.prefix}escalations.notified"
 
     @property
@@ -55,9 +55,9 @@ class Topics:
         return f"{self.prefix}escalations.silences"
 
     def group(self, name: str) -> str:
-        """The consumer group, which is also the Faust application id."""
+        """Name of the consumer group, which is also the Faust application id."""
         return f"{self.prefix}{name}"
 
     def changelog(self, name: str) -> str:
-        """The state of the group *name*: snapshots and progress."""
+        """Name of the changelog of the group *name*: snapshots and progress."""
         return f"{self.group(name)}-state-changelog"
