@@ -21,7 +21,7 @@ SentReason = Literal[
     "answered",
     "fallback",
 ]
-"""Why something is sent."""
+"""Why a message is sent."""
 HeldReason = Literal["silenced", "snoozed", "quiet_hours"]
 """Why a notification is muted: it is decided again when that ends."""
 DroppedReason = Literal[
@@ -34,7 +34,7 @@ DroppedReason = Literal[
     "superseded",
     "unknown_episode",
 ]
-"""Why something is not sent at all."""
+"""Why a message is not sent at all."""
 Reason = SentReason | HeldReason | DroppedReason
 Kind = Literal["decided", "sent", "failed", "given_up", "answered"]
 

@@ -29,31 +29,31 @@ BINARY_TYPE: Final = "application/json"
 """``content-type`` of a record in binary mode: that of its data."""
 CONTENT_TYPE: Final = "content-type"
 PREFIX: Final = "ce_"
-"""Of the headers that carry attributes in binary mode."""
+"""Prefix of headers that carry attributes in binary mode."""
 REQUIRED: Final = ("specversion", "id", "source", "type", "subject", "time")
-"""Attributes that each of our events has, beside the content type of its data."""
+"""Attributes of every escalation event, besides the content type of its data."""
 
 _NAME: Final = re.compile("[a-z0-9]+")
 _NOT_IN_BINARY: Final = ("data", "datacontenttype")
-_MOST_TOLD: Final = 3
+_MOST_FINDINGS: Final = 3
 
 
 class EventError(ValueError):
-    """A record that is no escalation event. Its text says in a sentence what is wrong.
+    """A record that is not an escalation event; the text says why.
 
-    The text names fields and headers, and never repeats what stood in them.
+    The text names fields and headers, and never repeats their contents.
     """
 
 
 class Encoded(NamedTuple):
-    """What a Kafka record needs beside its key."""
+    """Headers and value of a Kafka record."""
 
     headers: list[Header]
     value: bytes
 
 
 class _Envelope(EscalationEvent):
-    """An event as it is read: further attributes (extensions) are allowed by CloudEvents."""
+    """An event while it is read; CloudEvents allows further attributes (extensions)."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -151,7 +151,7 @@ def _binary(
 
 
 def _checked(envelope: _Envelope) -> EscalationEvent:
-    """The event, whose attributes agree with its data, and whose extensions may be some."""
+    """Return the event if its attributes agree with its data."""
     for name, content in (envelope.model_extra or {}).items():
         if _NAME.fullmatch(name) is None or not isinstance(content, str | bool | int | None):
             raise _wrong("an attribute beside ours has another name or type than CloudEvents allow")
@@ -167,7 +167,7 @@ def _checked(envelope: _Envelope) -> EscalationEvent:
 
 
 def _texts(headers: Iterable[Header]) -> dict[str, str]:
-    """Headers that mean something here, as text; each at most once."""
+    """Return the relevant headers as text; each may occur once."""
     ours = [(n, v) for n, v in headers if n == CONTENT_TYPE or n.startswith(PREFIX)]
     for name, count in Counter(name for name, _ in ours).items():
         if count > 1:
@@ -199,13 +199,13 @@ def _expect_utf8(parameters: Mapping[str, str]) -> None:
 
 
 def _wrong(*findings: str) -> EventError:
-    told = ", ".join(findings[:_MOST_TOLD])
-    more = len(findings) - _MOST_TOLD
-    return EventError(f"no escalation event: {told}{f', and {more} more' if more > 0 else ''}")
+    listed = ", ".join(findings[:_MOST_FINDINGS])
+    more = len(findings) - _MOST_FINDINGS
+    return EventError(f"no escalation event: {listed}{f', and {more} more' if more > 0 else ''}")
 
 
 def _findings(error: ValidationError, *above: str, header: bool = False) -> Sequence[str]:
-    """What pydantic found, each with its place, without the input that it quotes."""
+    """Return the findings of pydantic with their places, without the quoted input."""
     return [
         _finding(e, above, header)
         for e in error.errors(include_url=False, include_context=False, include_input=False)

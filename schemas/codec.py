@@ -1,10 +1,8 @@
-"""Bytes of strangers to signals, and escalations to bytes.
+"""Decode untrusted bytes into signals, and encode escalations.
 
-The only place that parses what strangers write.
-
-`read_record` takes a Kafka record's value and headers (or a line of a file) and answers with a
-signal, or raises `Rejected` with a reason from a closed list. Nothing else is ever raised, whatever
-the bytes.
+This is the only place that parses untrusted records. `read_record` takes a Kafka record's value and
+headers (or a line of a file) and returns a signal, or raises `Rejected` with a reason from a closed
+list. It raises nothing else, whatever the bytes.
 """
 
 import hashlib
@@ -27,22 +25,22 @@ from schemas.tick import Tick
 from schemas.ticket import TICKET_SCHEMA_VERSION, TicketEvent
 
 MAX_BYTES: Final = 65_536
-"""A longer record is rejected before it is parsed."""
+"""Longer records are rejected before they are parsed."""
 AREA_CHARACTERS: Final = 64
 TEXT_CHARACTERS: Final = 600
 TEXT_BYTES: Final = 900
-"""Of a ticket's text that is kept for words and examples."""
+"""Bytes of a ticket's text that are kept for terms and examples."""
 NAME_BYTES: Final = 128
-"""Of a value's name, and of a customer's id as it stands."""
+"""Most bytes of a value's name, and of a customer's id."""
 EARLIEST: Final = 0.0
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 """Before 2106, where 32 bits of seconds end: `detectors.memory.customer_weights` keeps times in
 them."""
 
 HEADER_MODE: Final = "spikewatch-mode"
-"""live, history or simulated; live where absent."""
+"""Header with live, history or simulated; live without it."""
 HEADER_KIND: Final = "spikewatch-kind"
-"""ticket or mark (a `Tick`); ticket where absent."""
+"""Header with ticket or mark (a `Tick`); ticket without it."""
 
 _CLOUDEVENT_DATA_TYPES: Final = ("application/json", "text/json")
 _MODES: Final[Mapping[str, signals.Mode]] = {
@@ -134,10 +132,10 @@ def read_ticket(value: bytes, headers: Mapping[str, str] | None = None) -> Ticke
 
 
 def read_mark(value: bytes) -> signals.Tick | signals.HistoryEnd:
-    """Parse a tick or an end mark that a sender sent among its tickets.
+    """Parse a tick or an end mark that a sender put among its tickets.
 
     Raises:
-        Rejected: bad_tick, whatever was wrong.
+        Rejected: bad_tick, whatever is wrong.
     """
     try:
         mark = Tick.model_validate_json(value)
@@ -225,7 +223,7 @@ def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket
 
 
 def _handled(event: TicketEvent) -> tuple[float | None, bool]:
-    """Seconds that a solved ticket took, and whether that is the time that passed, not the work."""
+    """Return the seconds to solve a ticket, and whether they are elapsed time instead of work."""
     if event.event_type != "solved":
         return None, False
     if event.handling_minutes is not None:
@@ -237,7 +235,7 @@ def _handled(event: TicketEvent) -> tuple[float | None, bool]:
 
 
 def pseudonym(name: str) -> str:
-    """*name*, or where it is personal data (an e-mail address), another that stands for it.
+    """Return *name*, or a pseudonym if it is personal data such as an e-mail address.
 
     Example:
         >>> pseudonym("c-17"), pseudonym("somebody@example.com")
@@ -251,7 +249,7 @@ def pseudonym(name: str) -> str:
 
 @lru_cache(maxsize=8192)
 def area_name(text: str | None) -> str:
-    """The name an area is known by: NFKC, case-folded, printable, at most 64 characters.
+    """Return the normalised name of an area: NFKC, case-folded, printable, at most 64 characters.
 
     Example:
         >>> area_name("  Single Sign-On ")
@@ -264,7 +262,7 @@ def area_name(text: str | None) -> str:
 
 @lru_cache(maxsize=8192)
 def value_name(text: str | None) -> str | None:
-    """The name a value of a dimension is known by: folded as an area's; None where there is none.
+    """Return the normalised name of a dimension's value, as for areas; None if there is none.
 
     Example:
         >>> value_name(" 4.2.1 "), value_name("  ")
@@ -288,14 +286,14 @@ def _folded(text: str | None) -> str:
 
 
 def _bytes_at_most(text: str, most: int) -> str:
-    """*text*, cut to so many bytes of UTF-8."""
+    """Return *text* cut to at most *most* bytes of UTF-8."""
     if len(text) <= most and text.isascii():
         return text
     return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore").strip()
 
 
 def clean(text: str, characters: int) -> str:
-    """*text* without control, format (bidi) and surrogate characters, trimmed and cut."""
+    """Return *text* without control, format (bidi) and surrogate characters, trimmed and cut."""
     if not (text.isascii() and text.isprintable()):
         text = "".join(c for c in text if unicodedata.category(c) not in _UNPRINTABLE)
     return text.strip()[:characters].strip()
@@ -305,7 +303,7 @@ _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def header_text(headers: Iterable[tuple[str, bytes]] | None) -> dict[str, str]:
-    r"""Kafka headers as text; those that are not UTF-8 are left out.
+    r"""Return Kafka headers as text; those that are not UTF-8 are left out.
 
     Example:
         >>> header_text([("ce_id", b"7"), ("broken", b"\xff")])
@@ -321,15 +319,15 @@ def header_text(headers: Iterable[tuple[str, bytes]] | None) -> dict[str, str]:
 
 
 def write_escalation(event: EscalationEvent) -> bytes:
-    """The bytes on the topic and, with a newline, in replay's output.
+    """Return an event as one line of JSON, without the newline.
 
-    Fields that are absent are written as null, so that every event has the same keys.
+    Absent fields are written as null, so every event has the same keys.
     """
     return event.model_dump_json().encode()
 
 
 def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
-    """Data and id of a structured CloudEvent; None where a plain ticket mentions the word."""
+    """Return data and id of a structured CloudEvent; None if it is a plain ticket."""
     try:
         envelope = json.loads(value)
     except (ValueError, RecursionError):
@@ -354,12 +352,12 @@ def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
 
 
 def _is_text(text: str) -> bool:
-    """Whether *text* can be written as UTF-8: `json` takes half a surrogate pair too."""
+    """Return whether *text* can be written as UTF-8: `json` accepts half a surrogate pair."""
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _rejection(error: ValidationError) -> Rejected:
-    """The gravest of pydantic's findings, without the input it quotes."""
+    """Return the most severe finding of pydantic, without the quoted input."""
     found = [
         (
             _REASON_BY_ERROR.get(e["type"], "wrong_type"),

@@ -17,7 +17,7 @@ DeadReason = Literal[
     "bad_tick",
 ]
 WHOLE_BYTES: Final = 65_536
-"""Raw bytes up to this length are kept whole."""
+"""Raw values up to this length are kept whole."""
 HEAD_BYTES: Final = 1_024
 """Raw bytes that are kept of a longer record, with its digest."""
 
@@ -27,7 +27,7 @@ class Rejected(Exception):  # noqa: N818 - an outcome with a name, not a fault o
 
     Args:
         reason: One of the closed list `DeadReason`.
-        detail: What was wrong, in words, without repeating the payload.
+        detail: What is wrong, in words, without repeating the payload.
     """
 
     def __init__(self, reason: DeadReason, detail: str) -> None:

@@ -1,6 +1,6 @@
-"""One example of each thing that enters or leaves, for documents, doctests and tests.
+"""One example of each record that enters or leaves, for documentation, doctests and tests.
 
-They are of a made-up company whose single sign-on fails with version 4.2.1.
+They are of an invented company whose single sign-on fails with version 4.2.1.
 """
 
 from datetime import UTC, datetime

@@ -1,8 +1,8 @@
-"""The records of the internal topic ``tickets.by-tenant``: what the step is called with.
+"""The records of the internal topic ``tickets.by-tenant``: the input of the step.
 
-Written by intake, read by detect. Plain JSON, so that a recorded log can be read and replayed by
-anyone. They are msgspec structs, not pydantic models: they are parsed once per ticket in the hot
-path, and nobody else writes them.
+Intake and the ticker write them, detect reads them. They are plain JSON, so that anybody can read
+and replay a recorded log. They are msgspec structs, not pydantic models, because each ticket is
+parsed once in the hot path and nobody else writes them.
 """
 
 from typing import Final, Literal
@@ -11,18 +11,19 @@ import msgspec
 
 MOST_REVENUE: Final = 1e12
 MOST_HANDLING_SECONDS: Final = 31_536_000.0
-"""A year; what is larger is cut, so that sums stay numbers."""
+"""One year; larger values are cut."""
 Mode = Literal["live", "history", "simulated"]
-"""Live: wall-clock rules apply. History: pages nobody. Simulated: the sender ticks too."""
+"""Live: wall-clock rules apply. History: nobody is paged. Simulated: the sender also sends
+ticks."""
 
 UNCLASSIFIED: Final = "unclassified"
-"""The area of a ticket that has text and no area."""
+"""The area of a ticket with text and without an area."""
 OTHER: Final = "__other__"
-"""The area (and tenant) that takes in what is beyond the cap."""
+"""The area (and tenant) that collects everything beyond the cap."""
 
 
 CANARY: Final = "__canary__"
-"""Begins the names of tenants that nobody is: `spikewatch canary` makes them up."""
+"""Prefix of the tenants that `spikewatch canary` uses."""
 
 
 class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=False):
@@ -45,46 +46,46 @@ class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=F
     channel: str | None = None
     merged_into: str | None = None
     feed: str | None = None
-    """The source, as a value like any other."""
+    """The source, as a dimension's value."""
     tier: str | None = None
     segment: str | None = None
     language: str | None = None
     revenue: float | None = None
-    """Of the customer, a year."""
+    """Annual revenue of the customer."""
     renewal_at: float | None = None
     handled: float | None = None
-    """Seconds that a solved ticket took: of work ..."""
+    """Seconds of work on a solved ticket."""
     elapsed: bool = False
-    """... or only from its creation to its solution."""
+    """Whether `handled` is only the time from creation to solution."""
     text: str | None = None
-    """Subject and body, without personal data, cut."""
+    """Subject and body without personal data, cut."""
     url: str | None = None
 
 
 class Tick(msgspec.Struct, tag="tick", frozen=True, omit_defaults=True):
-    """Event time *now* (seconds since 1970) has passed; for one tenant, or for the partition."""
+    """Event time has reached *now* (seconds since 1970), for one tenant or the whole partition."""
 
     now: float
     tenant: str | None = None
 
 
 class HistoryEnd(msgspec.Struct, tag="history_end", frozen=True):
-    """The history of *tenant* is complete: from here on its episodes page."""
+    """The history of *tenant* is complete: its episodes page from now on."""
 
     tenant: str
 
 
 class Verdict(msgspec.Struct, tag="verdict", frozen=True, omit_defaults=True):
-    """What somebody answered to the page *episode_id*, at *at* (seconds since 1970)."""
+    """A person's answer to the page *episode_id*, at *at* (seconds since 1970)."""
 
     tenant: str
     episode_id: str
     action: str
     at: float
     until: float | None = None
-    """Of an expected event: its end, seconds since 1970."""
+    """End of an expected event, seconds since 1970."""
     duplicate_of: str | None = None
-    """The other episode."""
+    """Id of the other episode."""
 
 
 Signal = Ticket | Tick | HistoryEnd | Verdict
@@ -94,7 +95,7 @@ decode = msgspec.json.Decoder(Ticket | Tick | HistoryEnd | Verdict).decode
 
 
 def read(value: bytes | None) -> Signal | None:
-    """A record of the internal topic; None where it is not written by intake or ticker.
+    """Return a record of the internal topic; None if it is not one of intake or the ticker.
 
     Example:
         >>> read(encode(Tick(9.0)))

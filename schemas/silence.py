@@ -46,10 +46,10 @@ class Matcher(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> "Matcher":
-        """From ``name=value``, ``name!=value``, ``name=~regex`` or ``name!~regex``.
+        """Parse ``name=value``, ``name!=value``, ``name=~regex`` or ``name!~regex``.
 
         Raises:
-            ValueError: It is none of them.
+            ValueError: The text has another form.
         """
         found = re2.fullmatch(r"(?s)\s*([A-Za-z_][\w]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", text)
         if found is None:

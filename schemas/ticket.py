@@ -5,14 +5,14 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 TICKET_SCHEMA_VERSION: Final = 1
-"""The newest ``schema_version`` this release reads."""
+"""The newest ``schema_version`` that this release reads."""
 
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 Label = Annotated[str, Field(max_length=256)]
 
 
 def _written_out(value: object) -> object:
-    """Refuse seconds since 1970, as a number or in quotes: nobody can see their offset."""
+    """Refuse seconds since 1970, as a number or in quotes: their offset is not visible."""
     if isinstance(value, str) and not value.replace(".", "", 1).lstrip("+-").isdigit():
         return value
     raise ValueError("a time in RFC 3339 is needed, such as 2026-03-02T09:00:00Z")

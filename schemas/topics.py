@@ -1,4 +1,4 @@
-"""The names of all topics, in one place."""
+"""The names of all topics."""
 
 from dataclasses import dataclass
 

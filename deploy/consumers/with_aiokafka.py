@@ -21,10 +21,10 @@ NEEDED = {"id", "source", "type", "subject", "time", "data"}
 
 
 def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> dict[str, Any]:
-    """The CloudEvent in a record, whichever content mode it is in, as if it were structured.
+    """Return the CloudEvent in a record of either content mode, in the form of structured mode.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The record has none.
     """
     if value is None:
         raise ValueError("a record without a value")
@@ -45,13 +45,13 @@ def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> dict[str,
 
 
 class Handled:
-    """What was handled: spikewatch writes an event again rather than lose it."""
+    """Ids of handled events: spikewatch repeats an event rather than lose it."""
 
     def __init__(self) -> None:
         self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def is_new(self, event: dict[str, Any]) -> bool:
-        """Whether (source, id) is seen for the first time; it is remembered."""
+        """Return whether (source, id) is seen for the first time, and remember it."""
         key = (event["source"], event["id"])
         if key in self._ids:
             return False
@@ -62,9 +62,9 @@ class Handled:
 
 
 def handle(event: dict[str, Any], open_episodes: set[str]) -> None:
-    """Your part. Here: one line, and which episodes are open.
+    """Handle an event: replace this with your own code. It prints a line and tracks open episodes.
 
-    An event whose `suppressed` is not null must page nobody.
+    An event whose `suppressed` is not null must not page anybody.
     """
     data, transition = event["data"], event["type"].split(".")[-2]
     if transition == "resolved":
@@ -104,7 +104,7 @@ async def main() -> None:
 
 
 async def until_told() -> None:
-    """`main`, ended by a signal."""
+    """Run `main` until a signal ends it."""
     work = asyncio.ensure_future(main())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)

@@ -44,10 +44,10 @@ open_episodes: set[str] = set()
 
 
 def read(headers: Mapping[str, bytes], value: bytes | None) -> dict[str, Any]:
-    """The CloudEvent in a record, whichever content mode it is in, as if it were structured.
+    """Return the CloudEvent in a record of either content mode, in the form of structured mode.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The record has none.
     """
     if value is None:
         raise ValueError("a record without a value")
@@ -68,7 +68,7 @@ def read(headers: Mapping[str, bytes], value: bytes | None) -> dict[str, Any]:
 
 
 def is_new(event: dict[str, Any]) -> bool:
-    """Whether (source, id) is seen for the first time; it is remembered."""
+    """Return whether (source, id) is seen for the first time, and remember it."""
     key = (event["source"], event["id"])
     if key in handled:
         return False
@@ -79,9 +79,9 @@ def is_new(event: dict[str, Any]) -> bool:
 
 
 def handle(event: dict[str, Any]) -> None:
-    """Your part. Here: one line, and which episodes are open.
+    """Handle an event: replace this with your own code. It prints a line and tracks open episodes.
 
-    An event whose `suppressed` is not null must page nobody.
+    An event whose `suppressed` is not null must not page anybody.
     """
     data, transition = event["data"], event["type"].split(".")[-2]
     if transition == "resolved":
@@ -99,7 +99,7 @@ def handle(event: dict[str, Any]) -> None:
 
 @app.agent(topic)
 async def escalations(stream: Any) -> None:
-    """One escalation after the other; one that ends without an exception is acknowledged."""
+    """Handle one escalation after the other; a record is acknowledged once that raises nothing."""
     async for record in stream.events():
         message = record.message
         try:

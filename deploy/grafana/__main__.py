@@ -1,4 +1,4 @@
-"""Write the dashboards anew: `python -m deploy.grafana`."""
+"""Write the dashboards: `python -m deploy.grafana`."""
 
 from deploy.grafana.generate import write
 

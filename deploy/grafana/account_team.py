@@ -1,4 +1,4 @@
-"""Account team: whose customers are hit, and what revenue is at risk."""
+"""The dashboard "Account team": affected customers and the revenue at risk."""
 
 from typing import Final
 
@@ -31,23 +31,23 @@ RATIO: Final = by_area("spikewatch_episode_ratio")
 SINCE: Final = by_area("spikewatch_episode_since_timestamp_seconds")
 TIERS: Final = f"max by (tenant, product_area, tier) (spikewatch_episode_tier_customers{{{AREA}}})"
 AT_LEAST: Final = (
-    "A customer may be inside several episodes of a tenant, so each tenant counts with its largest "
-    "one: at least so much it is."
+    "One customer can be affected by several episodes of a tenant, so only the largest "
+    "episode of each tenant counts: this is a lower bound."
 )
 AREA_OF_TENANT: Final = "{{tenant}} {{product_area}}"
 
 
 def largest(metric: str) -> str:
-    """Of each tenant its largest episode."""
+    """Return a query for the largest episode of each tenant."""
     return f"max by (tenant) ({metric})"
 
 
 def account_team() -> Dashboard:
-    """The dashboard."""
+    """Return the dashboard."""
     made = page(
         "Account team",
         "spikewatch-accounts",
-        "Customers inside the episodes that run now and their annual revenue, by tenant and area.",
+        "Customers affected by the open episodes and their annual revenue, by tenant and area.",
         since="now-24h",
         refresh="1m",
     )
@@ -55,8 +55,8 @@ def account_team() -> Dashboard:
         made.with_variable(variable)
     for panel in (
         figure(
-            "Customers hit, at least",
-            f"Customers inside episodes that run. {AT_LEAST}",
+            "Affected customers, at least",
+            f"Customers affected by open episodes. {AT_LEAST}",
             COUNT,
             Query(f"sum ({largest(CUSTOMERS)})", "customers"),
             width=6,
@@ -72,7 +72,7 @@ def account_team() -> Dashboard:
         ),
         figure(
             "Tenants with an episode",
-            "Tenants with at least one episode that runs and paged.",
+            "Tenants with at least one open episode that paged.",
             COUNT,
             Query(f"count ({largest(RATIO)})", "tenants"),
             width=6,
@@ -80,10 +80,10 @@ def account_team() -> Dashboard:
             nothing="0",
         ),
         figure(
-            "Longest running",
-            "How long the oldest of the episodes has been running.",
+            "Longest open",
+            "How long the oldest open episode has been open.",
             SECONDS,
-            Query(f"max (time() - {SINCE})", "running for"),
+            Query(f"max (time() - {SINCE})", "open for"),
             width=6,
             nothing="no episode",
         ),
@@ -92,12 +92,12 @@ def account_team() -> Dashboard:
     made.with_panel(
         table(
             "Episodes",
-            "Every episode that runs and paged, the one with most revenue first. "
-            "*tenant* is an episode of all areas of a tenant together, and holds theirs.",
+            "All open episodes that paged, by annual revenue. *tenant* is a tenant-wide "
+            "episode and includes the areas' own episodes.",
             Column("Customers", COUNT, CUSTOMERS),
             Column("Annual revenue", MONEY, REVENUE),
             Column("Ratio", TIMES, RATIO),
-            Column("Running for", SECONDS, f"time() - {SINCE}"),
+            Column("Open for", SECONDS, f"time() - {SINCE}"),
             labels=(("tenant", "Tenant"), ("product_area", "Area")),
             sort="Annual revenue",
             link=("Open the episode", TO_EPISODE),
@@ -105,21 +105,20 @@ def account_team() -> Dashboard:
     )
     for bar in (
         bars(
-            "Customers hit by tenant",
-            f"Of each tenant. {AT_LEAST}",
+            "Affected customers by tenant",
+            f"Affected customers of each tenant. {AT_LEAST}",
             COUNT,
             Query(largest(CUSTOMERS), "{{tenant}}"),
         ),
         bars(
             "Revenue at risk by tenant",
-            f"Of each tenant, in the currency of your tickets. {AT_LEAST}",
+            f"Annual revenue at risk of each tenant, in the currency of your tickets. {AT_LEAST}",
             MONEY,
             Query(largest(REVENUE), "{{tenant}}"),
         ),
         bars(
-            "Customers hit by tier",
-            "Of each tenant its largest episode in each tier, added up; the five largest tiers of "
-            "each episode.",
+            "Affected customers by tier",
+            "The largest episode of each tenant and tier, summed; five tiers at most per episode.",
             COUNT,
             Query(f"sum by (tier) (max by (tenant, tier) ({TIERS}))", "{{tier}}"),
             width=24,
@@ -128,14 +127,14 @@ def account_team() -> Dashboard:
         made.with_panel(bar)
     for chart in (
         timeline(
-            "Customers hit by area",
-            "Distinct customers inside each episode; a line begins and ends with its episode.",
+            "Affected customers by area",
+            "Distinct customers affected by each episode. A line starts and ends with its episode.",
             COUNT,
             Query(CUSTOMERS, AREA_OF_TENANT),
         ),
         timeline(
             "Revenue at risk by area",
-            "Annual revenue of those customers; a line begins and ends with its episode.",
+            "Annual revenue of those customers. A line starts and ends with its episode.",
             MONEY,
             Query(REVENUE, AREA_OF_TENANT),
         ),

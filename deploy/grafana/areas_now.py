@@ -1,4 +1,4 @@
-"""Areas now: where do more complaints come than usual, and is any of it a page?"""
+"""The dashboard "Areas now": areas with more tickets than expected, close to a page or not."""
 
 from typing import Final
 
@@ -45,11 +45,12 @@ TO_EPISODE: Final = (
 
 
 def areas_now() -> Dashboard:
-    """The dashboard."""
+    """Return the dashboard."""
     made = page(
         "Areas now",
         "spikewatch-areas",
-        "Where more complaints come than usual at this hour of this week, and how near to a page.",
+        "Areas with more tickets than expected at this hour of the week, and how close they "
+        "are to a page.",
         since="now-6h",
         refresh="30s",
     )
@@ -57,8 +58,8 @@ def areas_now() -> Dashboard:
         made.with_variable(variable)
     for panel in (
         figure(
-            "Episodes that page",
-            "Episodes of the chosen areas that run and paged somebody.",
+            "Open episodes that paged",
+            "Open episodes of the selected areas that paged somebody.",
             COUNT,
             Query(f"count ({RATIO})", "episodes"),
             limits=((None, GREEN), (1, RED)),
@@ -66,32 +67,32 @@ def areas_now() -> Dashboard:
         ),
         figure(
             "Open episodes by severity",
-            "All episodes that run, those that paged nobody included. The metric has no tenant: "
-            "only the process filters it.",
+            "All open episodes, including suppressed ones. The metric has no tenant label: "
+            "only the process filter applies.",
             COUNT,
             Query(total("spikewatch_episodes_open", "severity"), "{{severity}}"),
             width=8,
         ),
         figure(
             "Highest ratio",
-            "Of the episodes that page: how many times the expected rate, at most.",
+            "The highest ratio of observed to expected rate among the open episodes that paged.",
             TIMES,
             Query(f"max ({RATIO})", "ratio"),
             nothing="no episode",
             decimals=1,
         ),
         figure(
-            "Nearest to a page",
-            "The highest score as a share of its limit: at 100 % a ticket pages.",
+            "Closest to a page",
+            "The highest score as a share of its threshold. At 100% a ticket pages.",
             SHARE,
-            Query(f"max ({NEARNESS})", "score over limit"),
+            Query(f"max ({NEARNESS})", "score / threshold"),
             limits=((None, GREEN), (0.7, ORANGE), (1, RED)),
             decimals=0,
         ),
         figure(
-            "Areas above their band",
-            "Areas with more customer-equivalents in the last hour than 99 of 100 usual hours. "
-            "One in a hundred is there by chance.",
+            "Areas above the normal range",
+            "Areas with more customer-equivalents in the last hour than 99 of 100 usual "
+            "hours. Chance alone puts one area in a hundred here.",
             COUNT,
             Query(f"count ({SEEN} > {UPPER})", "areas"),
             limits=((None, BLUE), (1, ORANGE)),
@@ -102,27 +103,28 @@ def areas_now() -> Dashboard:
     made.with_panel(
         table(
             "Areas",
-            "Customer-equivalents of the last hour of event time beside what is expected of an "
-            "hour now, and the band that 98 of 100 usual hours stay in. Ratio and since stand "
-            "where an episode runs that pages; the area's link opens its dashboard.",
+            "Customer-equivalents observed in the last hour of event time, the number "
+            "expected in an hour now, and the normal range that holds 98 of 100 usual hours. "
+            "Ratio and since are filled in for open episodes that paged. The link of an area "
+            "opens its dashboard.",
             Column("Observed", COUNT, SEEN),
             Column("Expected", COUNT, DUE),
             Column("Lower", COUNT, LOWER),
             Column("Upper", COUNT, UPPER),
-            Column("Score over limit", SHARE, NEARNESS),
+            Column("Score / threshold", SHARE, NEARNESS),
             Column("Episode's ratio", TIMES, RATIO),
             Column("Since", MOMENT, SINCE),
             labels=(("tenant", "Tenant"), ("product_area", "Area")),
-            sort="Score over limit",
+            sort="Score / threshold",
             link=("Open the episode", TO_EPISODE),
         )
     )
-    made.with_row(row("Hottest areas"))
+    made.with_row(row("Areas closest to a page"))
     made.with_panel(
         bands(
             "$hottest",
-            "One of the six areas that are nearest to a page: what came in the last hour (orange) "
-            "against what was expected (blue), and the band of usual hours (dashed).",
+            "One of the six areas closest to a page: customer-equivalents observed in the "
+            "last hour (orange), expected (blue), and the normal range (dashed).",
             HOTTEST,
             named=True,
             width=8,
@@ -132,32 +134,32 @@ def areas_now() -> Dashboard:
         .repeat_direction("h")
         .max_per_row(3)
     )
-    made.with_row(row("All chosen areas"))
+    made.with_row(row("All selected areas"))
     for chart in (
         timeline(
-            "Score over its limit",
-            "The ten highest at each moment. A ticket that reaches the red line pages.",
+            "Score as a share of the threshold",
+            "The ten highest at each time. A ticket that reaches the red line pages.",
             SHARE,
             Query(f"topk (10, {NEARNESS})", "{{tenant}} {{product_area}}"),
             limit=1.0,
         ),
         timeline(
-            "Observed over the band's upper edge",
-            "The ten highest at each moment. Above the red line lies one usual hour in a hundred.",
+            "Observed as a share of the upper end of the normal range",
+            "The ten highest at each time. One usual hour in a hundred is above the red line.",
             SHARE,
             Query(f"topk (10, {SEEN} / ({UPPER} > 0))", "{{tenant}} {{product_area}}"),
             limit=1.0,
         ),
         timeline(
-            "Ratio of the episodes that page",
-            "Observed over expected; a line begins and ends with its episode. "
-            "*tenant* is an episode of all areas of a tenant together.",
+            "Ratio of the open episodes that paged",
+            "Observed divided by expected rate. A line starts and ends with its episode. "
+            "*tenant* is a tenant-wide episode.",
             TIMES,
             Query(RATIO, "{{tenant}} {{product_area}}"),
         ),
         timeline(
-            "Observed and expected, all chosen areas",
-            "Customer-equivalents of the last hour, summed over the chosen areas.",
+            "Observed and expected, all selected areas",
+            "Customer-equivalents in the last hour, summed over the selected areas.",
             COUNT,
             Query(f"sum ({SEEN})", "observed"),
             Query(f"sum ({DUE})", "expected"),

@@ -1,4 +1,4 @@
-"""Episode: what happens in one area, since when, and how bad it is."""
+"""The dashboard "Episode": what happens in one area, since when, and how severe it is."""
 
 from typing import Final
 
@@ -40,11 +40,11 @@ NONE: Final = "no episode"
 
 
 def episode() -> Dashboard:
-    """The dashboard."""
+    """Return the dashboard."""
     made = page(
         "Episode",
         "spikewatch-episode",
-        "One area: what came against what was expected, and the episode that runs, if one does.",
+        "One area: observed and expected counts, and its open episode, if there is one.",
         since="now-6h",
         refresh="30s",
     )
@@ -52,9 +52,9 @@ def episode() -> Dashboard:
         made.with_variable(variable)
     for mark in (
         # Where the metric is, an episode runs: the stretch is the episode as Prometheus saw it.
-        Marks("An episode runs", RATIO, "{{tenant}} {{product_area}}", RED, value_is_time=False),
+        Marks("Open episode", RATIO, "{{tenant}} {{product_area}}", RED, value_is_time=False),
         Marks(
-            "Complaints began to come faster",
+            "Start of the excess",
             f"{SINCE} * 1000",
             "{{tenant}} {{product_area}}",
             ORANGE,
@@ -65,7 +65,7 @@ def episode() -> Dashboard:
     for panel in (
         figure(
             "Ratio",
-            "Customer-equivalents over what was expected, since the complaints came faster.",
+            "Observed divided by expected customer-equivalents since the start of the episode.",
             TIMES,
             Query(RATIO, "ratio"),
             nothing=NONE,
@@ -73,37 +73,39 @@ def episode() -> Dashboard:
         ),
         figure(
             "Customers",
-            "Distinct customers inside the episode.",
+            "Distinct customers affected by the episode.",
             COUNT,
             Query(CUSTOMERS, "customers"),
             nothing=NONE,
         ),
         figure(
             "Annual revenue",
-            "Of the customers inside whose revenue is told, in the currency of your tickets.",
+            "Annual revenue of the affected customers, as far as it is known, in the currency "
+            "of your tickets.",
             MONEY,
             Query(REVENUE, "revenue"),
             nothing=NONE,
         ),
         figure(
             "Since",
-            "When the complaints began to come faster; event time, in the dashboard's time zone.",
+            "The start of the excess in event time, in the dashboard's time zone.",
             MOMENT,
             Query(f"{SINCE} * 1000", "since"),
             nothing=NONE,
         ),
         figure(
-            "Running for",
-            "From the time the complaints began to come faster until now.",
+            "Open for",
+            "Time from the start of the excess until now.",
             SECONDS,
-            Query(f"time() - {SINCE}", "running for"),
+            Query(f"time() - {SINCE}", "open for"),
             nothing=NONE,
         ),
         figure(
-            "Score over limit",
-            "Of the area's last ticket: at 100 % it pages. An episode of a whole tenant has none.",
+            "Score / threshold",
+            "Score of the area's last ticket as a share of the threshold. At 100% it pages. A "
+            "tenant-wide episode has no score.",
             SHARE,
-            Query(f"{SCORE} / {LIMIT}", "score over limit"),
+            Query(f"{SCORE} / {LIMIT}", "score / threshold"),
             limits=((None, GREEN), (0.7, ORANGE), (1, RED)),
             nothing="none",
             decimals=0,
@@ -112,10 +114,10 @@ def episode() -> Dashboard:
         made.with_panel(panel)
     made.with_panel(
         bands(
-            "Observed against expected",
-            "Customer-equivalents of the last hour (orange), what is expected of an hour (blue), "
-            "and the band that 98 of 100 usual hours stay in. Red stretches: an episode runs. "
-            "An episode of a whole tenant (*tenant*) has no band of its own.",
+            "Observed and expected",
+            "Customer-equivalents observed in the last hour (orange), expected in an hour "
+            "(blue), and the normal range that holds 98 of 100 usual hours. Red: an episode "
+            "is open. A tenant-wide episode (*tenant*) has no normal range.",
             ONE_AREA,
             named=False,
             width=24,
@@ -124,15 +126,16 @@ def episode() -> Dashboard:
     )
     for bar in (
         bars(
-            "Explained by",
-            "Share of the excess that one value of each dimension explains. Which value, words and "
-            "tickets: in the page and in the escalation; no metric holds text of strangers.",
+            "Drivers",
+            "Share of the excess that one slice of each dimension carries. The slice itself, "
+            "its distinctive terms and example tickets are on the page and in the escalation; "
+            "no metric contains text from tickets.",
             SHARE,
             Query(EXPLAINED, "{{dimension}}"),
         ),
         bars(
             "Customers by tier",
-            "Distinct customers inside the episode; the five largest tiers.",
+            "Distinct customers affected by the episode, in the five largest tiers.",
             COUNT,
             Query(TIERS, "{{tier}}"),
         ),
@@ -140,28 +143,29 @@ def episode() -> Dashboard:
         made.with_panel(bar)
     for chart in (
         timeline(
-            "Score and its limit",
-            "Chance alone brings such a score once in e^score weeks. "
-            "The limit moves so that your budget of false pages is kept.",
+            "Score and threshold",
+            "Chance alone reaches a score about once in e^score weeks. The threshold moves so "
+            "that the alert budget is kept.",
             COUNT,
             Query(SCORE, "score"),
             Query(LIMIT, "limit"),
         ),
         timeline(
             "Ratio",
-            "Observed over expected of the episode; the line begins and ends with it.",
+            "Observed divided by expected rate of the episode. The line starts and ends with it.",
             TIMES,
             Query(RATIO, "ratio"),
         ),
         timeline(
-            "Customers inside",
-            "Distinct customers inside the episode, as they came.",
+            "Affected customers",
+            "Distinct customers affected by the episode, over time.",
             COUNT,
             Query(CUSTOMERS, "customers"),
         ),
         timeline(
-            "Annual revenue inside",
-            "Of those customers, as far as it is told, in the currency of your tickets.",
+            "Annual revenue affected",
+            "Annual revenue of those customers, as far as it is known, in the currency of "
+            "your tickets.",
             MONEY,
             Query(REVENUE, "revenue"),
         ),

@@ -1,4 +1,4 @@
-"""The five dashboards as the files that Grafana loads."""
+"""Generate the five dashboards as files that Grafana loads."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ DASHBOARDS: Final[dict[str, Callable[[], Dashboard]]] = {
 
 
 def written() -> dict[str, str]:
-    """The text of each file, by its name."""
+    """Return the text of each file by its name."""
     return {name: _text(make()) for name, make in DASHBOARDS.items()}
 
 

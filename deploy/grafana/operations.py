@@ -1,4 +1,4 @@
-"""Operations: do our own processes keep up, lose nothing, and reach those who are to be told?"""
+"""The dashboard "Operations": whether the processes keep up, lose nothing and reach receivers."""
 
 from typing import Final
 
@@ -38,16 +38,16 @@ WHICH: Final = "{{instance}}"
 
 
 def age(metric: str) -> str:
-    """Seconds since the latest of a moment that all processes tell; 0 there means never."""
+    """Return a query for the seconds since the latest timestamp of *metric*; 0 means never."""
     return f"time() - max ({metric}{{{PROCESS}}} > 0)"
 
 
 def operations() -> Dashboard:
-    """The dashboard."""
+    """Return the dashboard."""
     made = page(
         "Operations",
         "spikewatch-operations",
-        "Whether workers and notify keep up, lose nothing, and reach those who are to be told.",
+        "Whether the workers and notify keep up, lose nothing and reach the receivers.",
         since="now-3h",
         refresh="30s",
     )
@@ -56,34 +56,36 @@ def operations() -> Dashboard:
     for panel in (
         figure(
             "Processes up",
-            "Workers and notify that answered the last scrape.",
+            "Workers and notify processes that answered the last scrape.",
             COUNT,
             Query(f"sum by (job) (up{{{PROCESS}}})", "{{job}}"),
             limits=((None, RED), (1, GREEN)),
         ),
         figure(
             "Workers ready",
-            "Their state is verified and signals are applied; not so in a recovery.",
+            "Workers whose state is verified and that process signals. A worker in recovery "
+            "is not ready.",
             COUNT,
             Query(total("spikewatch_ready"), "ready"),
             limits=((None, RED), (1, GREEN)),
         ),
         figure(
-            "Records behind",
-            "Of all topics, not worked on yet.",
+            "Lag",
+            "Records of all topics that are not processed yet.",
             COUNT,
             Query(total("spikewatch_lag_records"), "records"),
         ),
         figure(
             "Last ticket",
-            "Seconds since any worker took one in.",
+            "Time since a worker last processed one.",
             SECONDS,
             Query(age("spikewatch_last_ticket_timestamp_seconds"), "last ticket"),
             nothing="none yet",
         ),
         figure(
             "Last tick",
-            "Seconds since any worker took one in; no ticks: quiet areas stand still.",
+            "Time since a worker last processed one. Without ticks, event time stands still "
+            "in areas without tickets.",
             SECONDS,
             Query(age("spikewatch_last_tick_timestamp_seconds"), "last tick"),
             limits=((None, GREEN), (60, RED)),
@@ -91,7 +93,7 @@ def operations() -> Dashboard:
         ),
         figure(
             "Areas and tenants",
-            "Areas with a model, and tenants known.",
+            "Areas with a model, and tenants with a state.",
             COUNT,
             Query(total("spikewatch_areas"), "areas"),
             Query(total("spikewatch_tenants"), "tenants"),
@@ -102,82 +104,84 @@ def operations() -> Dashboard:
     for chart in (
         timeline(
             "Signals by outcome",
-            "Tickets, ticks and feedback, by what became of them.",
+            "Tickets, ticks and feedback, by their outcome.",
             RATE,
             Query(rate("spikewatch_signals_total", "outcome"), "{{outcome}}"),
         ),
         timeline(
-            "Records behind, by topic",
-            "Not worked on yet, of the partitions that the workers own.",
+            "Lag, by topic",
+            "Records that are not processed yet, of the partitions assigned to the workers.",
             COUNT,
             Query(total("spikewatch_lag_records", "topic"), "{{topic}}"),
         ),
         timeline(
             "Time from a ticket's append to its step",
-            "Of live tickets; the last of each chunk.",
+            "For live tickets; the last ticket of each chunk is measured.",
             SECONDS,
             Query(quantile(0.5, TAKEN), "half"),
             Query(quantile(0.99, TAKEN), "99 of 100"),
         ),
         timeline(
             "Time to decode and step a chunk",
-            "By worker: 99 of 100 chunks stay below.",
+            "The 99th percentile, by worker.",
             SECONDS,
             Query(quantile(0.99, FOLD, "instance"), WHICH),
         ),
         timeline(
-            "Watermark behind the wall clock",
-            "By partition, of tenants in live mode. Rising: no tickets and no ticks come.",
+            "Watermark lag",
+            "Wall clock minus watermark of tenants in live mode, by partition. It rises when "
+            "neither tickets nor ticks arrive.",
             SECONDS,
             Query(f"max by (partition) (spikewatch_watermark_lag_seconds{{{PROCESS}}})",
                   "partition {{partition}}"),
         ),
         timeline(
             "Ready",
-            "1 while signals are applied, 0 in a recovery.",
+            "1 while the worker processes signals, 0 during a recovery.",
             COUNT,
             Query(f"max by (instance) (spikewatch_ready{{{PROCESS}}})", WHICH),
         ),
         timeline(
-            "Time until Kafka has what a worker writes",
-            "On all in-sync replicas; half of the batches, and 99 of 100, stay below.",
+            "Time until Kafka has a worker's output",
+            "Time until all in-sync replicas have it; the median and the 99th percentile of "
+            "the batches.",
             SECONDS,
             Query(quantile(0.5, PRODUCE), "half"),
             Query(quantile(0.99, PRODUCE), "99 of 100"),
         ),
         timeline(
             "Recoveries",
-            "Times each worker read its state anew after a rebalance, since it was started.",
+            "How often each worker recovered its state after a rebalance, since its start.",
             COUNT,
             Query(total("spikewatch_recoveries_total", "instance"), WHICH),
         ),
         timeline(
-            "Length of the last recovery",
-            "The rebalance included, by worker.",
+            "Duration of the last recovery",
+            "Including the rebalance, by worker.",
             SECONDS,
             Query(total("spikewatch_recovery_seconds", "instance"), WHICH),
         ),
         timeline(
             "Dead letters by reason",
-            "Records that could not be taken in; each is on the topic tickets.dead.",
+            "Records that could not be processed. Each is on the topic tickets.dead.",
             RATE,
             Query(rate("spikewatch_dead_letters_total", "reason"), "{{reason}}"),
         ),
         timeline(
             "Escalations",
-            "Events produced, by transition; those that page nobody included.",
+            "Escalation events produced, by transition, including those of suppressed episodes.",
             RATE,
             Query(rate("spikewatch_escalations_total", "transition"), "{{transition}}"),
         ),
         timeline(
             "Snapshots",
-            "Made and durable, by worker; about one a second while signals come.",
+            "Durable snapshots, by worker; about one a second while signals arrive.",
             RATE,
             Query(rate("spikewatch_snapshots_total", "instance"), WHICH),
         ),
         timeline(
             "Bytes of snapshots",
-            "Written to the changelog, by worker.",
+            "Bytes written to the changelog, by worker.",
             BYTES_RATE,
             Query(rate("spikewatch_snapshot_bytes_total", "instance"), WHICH),
             width=24,
@@ -187,8 +191,8 @@ def operations() -> Dashboard:
     made.with_panel(
         table(
             "Releases and settings",
-            "Which release each worker runs, and the hash of the settings by which it decides: "
-            "workers that differ decide differently.",
+            "The release of each worker and the hash of its settings. Workers with different "
+            "hashes decide differently.",
             Column(
                 "Workers",
                 COUNT,
@@ -201,8 +205,9 @@ def operations() -> Dashboard:
     made.with_row(row("Notify"))
     for chart in (
         timeline(
-            "Decisions by reason",
-            "Whether a receiver is told of a transition, and why; send=false: not told.",
+            "Notification decisions by reason",
+            "Whether a receiver is notified of a transition, and why. send=false: it is not "
+            "notified.",
             RATE,
             Query(
                 rate("spikewatch_notification_decisions_total", "reason, send", RECEIVER),
@@ -210,8 +215,8 @@ def operations() -> Dashboard:
             ),
         ),
         timeline(
-            "Messages by what became of them",
-            "Sent, or given up.",
+            "Messages by outcome",
+            "Messages that were sent or given up, by receiver.",
             RATE,
             Query(
                 rate("spikewatch_notifications_total", "receiver, outcome", RECEIVER),
@@ -219,25 +224,27 @@ def operations() -> Dashboard:
             ),
         ),
         timeline(
-            "Attempts that failed",
-            "And are repeated, by receiver.",
+            "Failed attempts",
+            "Attempts that failed and are repeated, by receiver.",
             RATE,
             Query(
                 rate("spikewatch_notification_failures_total", "receiver", RECEIVER), "{{receiver}}"
             ),
         ),
         timeline(
-            "Messages to be sent",
-            "Those that wait for a cool-down included, by receiver.",
+            "Pending messages",
+            "Messages that are not sent yet, including those that wait for a cool-down, by "
+            "receiver.",
             COUNT,
             Query(total("spikewatch_notifications_pending", "receiver", RECEIVER), "{{receiver}}"),
         ),
         timeline(
-            "Time from the escalation to the provider's yes",
-            "By receiver: half of the messages, and 99 of 100, stay below.",
+            "Time from the escalation to its delivery",
+            "Time until the provider accepted the message, by receiver: the median and the "
+            "99th percentile.",
             SECONDS,
-            Query(quantile(0.5, TOLD, "receiver", RECEIVER), "{{receiver}} half"),
-            Query(quantile(0.99, TOLD, "receiver", RECEIVER), "{{receiver}} 99 of 100"),
+            Query(quantile(0.5, TOLD, "receiver", RECEIVER), "{{receiver}} median"),
+            Query(quantile(0.99, TOLD, "receiver", RECEIVER), "{{receiver}} 99th percentile"),
             width=24,
         ),
     ):
@@ -246,21 +253,21 @@ def operations() -> Dashboard:
     for chart in (
         timeline(
             "Processor",
-            "Share of one core, by process.",
+            "CPU use as a share of one core, by process.",
             SHARE,
             Query(rate("process_cpu_seconds_total", "job, instance"), "{{job}} {{instance}}"),
             width=8,
         ),
         timeline(
             "Memory",
-            "Resident, by process.",
+            "Resident memory, by process.",
             BYTES,
             Query(total("process_resident_memory_bytes", "job, instance"), "{{job}} {{instance}}"),
             width=8,
         ),
         timeline(
             "Open files",
-            "Sockets included, as a share of what the system allows, by process.",
+            "Open file descriptors, including sockets, as a share of the limit, by process.",
             SHARE,
             Query(
                 f"{total('process_open_fds', 'job, instance')} / "
@@ -273,8 +280,8 @@ def operations() -> Dashboard:
         made.with_panel(chart)
     made.with_panel(
         figure(
-            "Running for",
-            "Since each process was started.",
+            "Open for",
+            "Time since the start of each process.",
             SECONDS,
             Query(
                 f"time() - max by (job, instance) (process_start_time_seconds{{{PROCESS}}})",

@@ -1,4 +1,4 @@
-"""Quality: is the budget of false pages kept, and how quickly and rightly is it told?"""
+"""The dashboard "Quality": whether the alert budget is kept, and how quickly a spike pages."""
 
 from typing import Final
 
@@ -44,16 +44,16 @@ EDGES: Final = (
     ("900.0", "15 minutes"),
     ("3600.0", "an hour"),
 )
-"""Buckets of the delay, as Prometheus writes them; a query each, for it hands them out unsorted."""
+"""Buckets of the delay, as Prometheus writes them; a query each, for it returns them unsorted."""
 
 
 def quality() -> Dashboard:
-    """The dashboard."""
+    """Return the dashboard."""
     made = page(
         "Quality",
         "spikewatch-quality",
-        "Whether the budget of false pages is kept, by verdicts and by the model, and how long it "
-        "takes from the first complaints to the page.",
+        "Whether the alert budget is kept, by verdicts and by the model, and the time from "
+        "the first excess tickets to the page.",
         since="now-28d",
         refresh="5m",
     )
@@ -62,46 +62,46 @@ def quality() -> Dashboard:
     for panel in (
         figure(
             "Budget",
-            "False pages a week that a tenant is allowed: the one number that you set.",
+            "False pages a week that you accept for each tenant: false_pages_per_week in [budget].",
             A_WEEK,
             Query(BUDGET, "budget"),
         ),
         figure(
             "Pages",
-            "Of the chosen tenant with most of them, over the last four weeks.",
+            "Pages a week over the last four weeks, of the selected tenant with most pages.",
             A_WEEK,
             Query(f"max ({PAGES})", "pages"),
             decimals=2,
         ),
         figure(
-            "False by verdicts",
-            "Of the chosen tenant with most of them: pages that people called a false alarm or an "
-            "expected event, over the last four weeks. Pages without a verdict are not among them.",
+            "False pages by verdicts",
+            "Pages a week with the verdict false alarm or expected event over the last four "
+            "weeks, of the selected tenant with most of them. Pages without a verdict do not "
+            "count.",
             A_WEEK,
             Query(f"max ({FALSE_PAGES})", "false pages"),
             decimals=2,
         ),
         figure(
-            "False by the model",
-            "Of the chosen tenant with most of them: false pages to be expected by what its series "
-            "have scored so far.",
+            "False pages by the model",
+            "False pages a week that the model expects from the past scores of all series, of "
+            "the selected tenant with most of them.",
             A_WEEK,
             Query(f"max ({EXPECTED})", "expected false pages"),
             decimals=2,
         ),
         figure(
-            "Budget spent, at most",
-            "Pages over budget of the chosen tenant with the highest share: if every page of the "
-            "last four weeks had been false, so much of the budget would be spent.",
+            "Alert budget spent, at most",
+            "Pages of the last four weeks as a share of the alert budget, of the selected "
+            "tenant with the highest share: the budget spent if every page had been false.",
             SHARE,
             Query(f"max ({BURN})", "burn"),
             limits=((None, GREEN), (0.75, ORANGE), (1, RED)),
             decimals=0,
         ),
         figure(
-            "False among verdicts",
-            "Share of the verdicts in the time shown that called a false alarm or an expected "
-            "event.",
+            "Share of false verdicts",
+            "Share of the verdicts in the selected time that are false alarm or expected event.",
             SHARE,
             Query(
                 f"{increase(VERDICTS, labels=FALSE_VERDICTS)} / ({increase(VERDICTS)} > 0)",
@@ -116,18 +116,18 @@ def quality() -> Dashboard:
     for chart in (
         timeline(
             "Pages and false pages",
-            "Over the four weeks before each moment: all pages, those called false, those that the "
-            "model expects to be false, and the budget.",
+            "Per week, over the four weeks before each time: all pages, those with a false "
+            "verdict, the false pages that the model expects, and the alert budget.",
             A_WEEK,
             Query(PAGES, "{{tenant}} pages"),
-            Query(FALSE_PAGES, "{{tenant}} called false"),
-            Query(EXPECTED, "{{tenant}} expected false"),
+            Query(FALSE_PAGES, "{{tenant}} false by verdict"),
+            Query(EXPECTED, "{{tenant}} false by the model"),
             Query(BUDGET, "budget"),
         ),
         timeline(
-            "Budget spent, at most",
-            "Pages over budget; above the red line there were more pages than false ones allowed, "
-            "which is no fault where they were right.",
+            "Alert budget spent, at most",
+            "Pages as a share of the alert budget. Above the red line there were more pages "
+            "than the budget allows false ones; that is fine if the pages were right.",
             SHARE,
             Query(BURN, "{{tenant}}"),
             limit=1.0,
@@ -137,21 +137,22 @@ def quality() -> Dashboard:
     for bar in (
         bars(
             "Verdicts",
-            "What people called episodes in the time shown.",
+            "Verdicts of people in the selected time.",
             COUNT,
             Query(increase(VERDICTS, "verdict"), "{{verdict}}"),
             width=8,
         ),
         bars(
             "Episodes opened",
-            "In the time shown, by severity at the opening; those that paged nobody included.",
+            "Episodes opened in the selected time, by severity at the opening, including "
+            "suppressed ones.",
             COUNT,
             Query(increase("spikewatch_escalations_total", "severity", OPENED), "{{severity}}"),
             width=8,
         ),
         bars(
-            "Episodes that paged nobody",
-            "In the time shown, by the reason why.",
+            "Suppressed episodes",
+            "Suppressed episodes in the selected time, by reason.",
             COUNT,
             Query(increase("spikewatch_suppressed_episodes_total", "reason"), "{{reason}}"),
             width=8,
@@ -161,9 +162,8 @@ def quality() -> Dashboard:
     made.with_row(row("Delay"))
     made.with_panel(
         figure(
-            "From the first complaints to the page",
-            "Half of the pages in the time shown came within the first, nine of ten within the "
-            "second; event time.",
+            "Time from the first excess tickets to the page",
+            "The median and the 90th percentile of the pages in the selected time, in event time.",
             SECONDS,
             Query(quantile(0.5, DELAY, over="$__range"), "half"),
             Query(quantile(0.9, DELAY, over="$__range"), "nine of ten"),
@@ -174,9 +174,9 @@ def quality() -> Dashboard:
     )
     made.with_panel(
         bars(
-            "Pages within so long",
-            "Pages in the time shown, by how long after the complaints began to come faster; each "
-            "bar holds the ones above it.",
+            "Pages by detection delay",
+            "Pages in the selected time, by the time since the start of the excess. Each bar "
+            "includes the bars above it.",
             COUNT,
             *(
                 Query(
@@ -188,26 +188,27 @@ def quality() -> Dashboard:
             width=18,
         )
     )
-    made.with_row(row("Placing and guards"))
+    made.with_row(row("Classification and guards"))
     for chart in (
         timeline(
-            "Accuracy of placing",
-            "Of the tickets that came with an area: the share that their words alone would have "
-            "placed rightly, before they were learned.",
+            "Accuracy of the classifier",
+            "Share of the tickets with an area whose words alone would have given the right "
+            "area, before the classifier learned from them.",
             SHARE,
             Query(by_tenant("spikewatch_placing_accuracy_ratio"), "{{tenant}}"),
             width=8,
         ),
         timeline(
             "Tickets without an area",
-            "How they were given one: by a rule of the taxonomy, by the model, or not at all.",
+            "Tickets without an area, by how they were classified: by a rule of the taxonomy, "
+            "by the model, or not at all.",
             RATE,
             Query(rate("spikewatch_placed_tickets_total", "how"), "{{how}}"),
             width=8,
         ),
         timeline(
-            "Signals that counted less",
-            "Than they seem to, or made no page of their own, by the guard that saw to it.",
+            "Signals with reduced weight",
+            "Signals that counted less than fully or opened no episode of their own, by guard.",
             RATE,
             Query(rate("spikewatch_guarded_total", "guard"), "{{guard}}"),
             width=8,

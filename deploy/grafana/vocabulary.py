@@ -1,6 +1,6 @@
-"""What the dashboards are made of: filters, variables, panels that cannot lack a unit or a text.
+"""Building blocks of the dashboards: filters, variables and panels with a unit and a text.
 
-The dashboards are committed as JSON, made by `make dashboards`; nobody edits the JSON.
+`make dashboards` generates the committed JSON; do not edit the JSON.
 """
 
 from dataclasses import dataclass
@@ -50,12 +50,12 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 Kind = TypeVar("Kind", Timeline, Stat, BarGauge, Table)
 TAG: Final = "spikewatch"
 PROMETHEUS: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
-"""Never a data source of ours by name: the dashboards load into anybody's Grafana."""
+"""The data source is a variable, so that the dashboards load into any Grafana."""
 ALL: Final = ".*"
 WHOLE_TENANT: Final = "*tenant*"
-"""The product_area of an episode of all areas of a tenant together."""
+"""The product_area of a tenant-wide episode."""
 JOBS: Final = 'job=~"spikewatch.+"'
-"""As Prometheus names our processes; it keeps other programs' process_* metrics out."""
+"""Job names of spikewatch's processes; they exclude process_* metrics of other programs."""
 
 AREA: Final = 'tenant=~"$tenant",product_area=~"$product_area"'
 ONE_AREA: Final = 'tenant="$tenant",product_area="$product_area"'
@@ -70,7 +70,7 @@ SECONDS: Final = "s"
 BYTES: Final = "bytes"
 BYTES_RATE: Final = "Bps"
 MONEY: Final = "short"
-"""Revenue comes in the currency of whoever sends the tickets, which nobody tells us."""
+"""Revenue has the currency of the tickets, which spikewatch does not know."""
 TIMES: Final = "suffix:x"
 MOMENT: Final = "dateTimeAsIso"
 """Milliseconds since 1970."""
@@ -87,8 +87,8 @@ class Query:
     """One query of a panel.
 
     Attributes:
-        expression: In PromQL, with variables.
-        legend: Of each line; in a table, the name of the column.
+        expression: PromQL, with variables.
+        legend: name of each line; in a table, the name of the column.
     """
 
     expression: str
@@ -96,31 +96,31 @@ class Query:
 
 
 def by_area(metric: str, labels: str = AREA) -> str:
-    """A gauge of areas, once for each.
+    """Return a query for a gauge of areas, once for each area.
 
-    While a partition moves, two workers may both tell of an area for one scrape, so they are not
-    summed; nor is what several workers call ``other``, of which the largest is shown.
+    While a partition moves, two workers may report an area in one scrape, so values are not summed.
+    Of what several workers report as ``other``, the largest is shown.
     """
     return f"max by (tenant, product_area) ({metric}{{{labels}}})"
 
 
 def by_tenant(metric: str) -> str:
-    """A gauge of tenants, once for each."""
+    """Return a query for a gauge of tenants, once for each tenant."""
     return f"max by (tenant) ({metric}{{{TENANT}}})"
 
 
 def total(metric: str, by: str = "", labels: str = PROCESS) -> str:
-    """A gauge of processes, summed over them."""
+    """Return a query for a gauge summed over processes."""
     return f"{_sum(by)} ({metric}{{{labels}}})"
 
 
 def rate(metric: str, by: str = "", labels: str = PROCESS) -> str:
-    """A counter, a second."""
+    """Return a query for a counter per second."""
     return f"{_sum(by)} (rate({metric}{{{labels}}}[$__rate_interval]))"
 
 
 def increase(metric: str, by: str = "", labels: str = PROCESS, over: str = "$__range") -> str:
-    """A counter, over the time that is shown."""
+    """Return a query for the increase of a counter over the selected time."""
     return f"{_sum(by)} (increase({metric}{{{labels}}}[{over}]))"
 
 
@@ -131,7 +131,7 @@ def quantile(
     labels: str = PROCESS,
     over: str = "$__rate_interval",
 ) -> str:
-    """What so large a share of a histogram's observations stays below."""
+    """Return a query for a quantile of a histogram."""
     kept = f"le, {by}" if by else "le"
     buckets = f"sum by ({kept}) (rate({histogram}_bucket{{{labels}}}[{over}]))"
     return f"histogram_quantile({share:g}, {buckets})"
@@ -153,16 +153,16 @@ def timeline(
     height: int = 8,
     limit: float | None = None,
 ) -> Timeline:
-    """Lines over time.
+    """Return a panel with lines over time.
 
     Args:
         title: What it shows.
         description: How to read it.
-        unit: Grafana's name of it.
+        unit: Grafana's name of the unit.
         queries: At least one.
-        width: Of 24.
-        height: In Grafana's rows.
-        limit: Where a red line is drawn, if anywhere.
+        width: Of 24 columns.
+        height: In rows of Grafana.
+        limit: Value of a red line; None: no line.
     """
     panel = (
         _panel(Timeline(), title, description, unit, width, height)
@@ -195,16 +195,16 @@ def timeline(
 def bands(
     title: str, description: str, labels: str, *, named: bool, width: int, height: int
 ) -> Timeline:
-    """What came, against what was expected and the band that usual hours stay in.
+    """Return a panel with observed and expected counts and the normal range.
 
     Args:
         title: What it shows.
         description: How to read it.
         labels: Which areas.
-        named: Whether the tenant is in the legend; then the band is not filled, for a filling
-            knows its other edge by name alone.
-        width: Of 24.
-        height: In Grafana's rows.
+        named: Whether the tenant is in the legend; the range is then not filled, because Grafana
+            finds the other edge only by a fixed name.
+        width: Of 24 columns.
+        height: In rows of Grafana.
     """
     prefix = "{{tenant}} " if named else ""
     panel = timeline(
@@ -240,17 +240,17 @@ def figure(
     nothing: str | None = None,
     decimals: int | None = None,
 ) -> Stat:
-    """One number each, as of now.
+    """Return a panel with one current number per query.
 
     Args:
         title: What it shows.
         description: How to read it.
-        unit: Grafana's name of it.
+        unit: Grafana's name of the unit.
         queries: At least one.
-        width: Of 24.
-        limits: From which value on it has which colour.
-        nothing: What stands there where Prometheus has no value; such a panel may be empty.
-        decimals: How many; None: as Grafana thinks fit.
+        width: Of 24 columns.
+        limits: Colours and the values from which they apply.
+        nothing: Text shown if Prometheus has no value; such a panel may be empty.
+        decimals: Number of decimals; None: Grafana decides.
     """
     panel = (
         _panel(Stat(), title, description, unit, width, 4)
@@ -271,7 +271,7 @@ def figure(
 def bars(
     title: str, description: str, unit: str, *queries: Query, width: int = 12, height: int = 8
 ) -> BarGauge:
-    """A bar for each series, as of now; arguments as of `timeline`."""
+    """Return a panel with a bar per series, as of now; arguments as for `timeline`."""
     panel = (
         _panel(BarGauge(), title, description, unit, width, height)
         .orientation(VizOrientation.HORIZONTAL)
@@ -286,7 +286,7 @@ def bars(
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: what it is called, its unit, and where its values come from."""
+    """A column of a table: name, unit and query."""
 
     name: str
     unit: str
@@ -302,16 +302,16 @@ def table(
     sort: str | None = None,
     link: tuple[str, str] | None = None,
 ) -> Table:
-    """Rows by labels, one column a query.
+    """Return a table: a row per combination of labels, a column per query.
 
     Args:
         title: What it shows.
         description: How to read it.
         columns: At least one; each has a unit of its own.
         labels: Name and title of the labels that make a row.
-        height: In Grafana's rows.
+        height: In rows of Grafana.
         sort: Name of the column to sort by, the largest first.
-        link: Title and address of the link behind the last label.
+        link: Title and URL of the link behind the last label.
     """
     panel = _panel(Table(), title, description, columns[0].unit, 24, height).show_header(True)
     names = {f"Value #{_letter(n)}": column.name for n, column in enumerate(columns)}
@@ -344,7 +344,7 @@ def table(
 
 
 def _panel(panel: Kind, title: str, description: str, unit: str, width: int, height: int) -> Kind:
-    """What no panel goes without."""
+    """Set what every panel needs."""
     return (
         panel.title(title)
         .description(description)
@@ -393,24 +393,24 @@ def _thresholds(*steps: tuple[float | None, str]) -> ThresholdsConfig:
 
 
 def data_source() -> DatasourceVariable:
-    """Which Prometheus."""
+    """Return the variable for the Prometheus data source."""
     return DatasourceVariable("datasource").label("Data source").type("prometheus")
 
 
 def tenants() -> QueryVariable:
-    """Tenants with an area or an episode; several, or all."""
+    """Return the variable for tenants with an area or an episode; several, or all."""
     return _several("tenant", "Tenant", "label_values(spikewatch_tickets_expected, tenant)")
 
 
 def areas() -> QueryVariable:
-    """Areas of the tenants that were chosen, and their episodes over all areas; several, or all."""
+    """Return the variable for areas and tenant-wide episodes of the selected tenants."""
     return _several(
         "product_area", "Product area", f"label_values({_known_areas(TENANT)}, product_area)"
     )
 
 
 def hottest() -> QueryVariable:
-    """The six areas of those chosen that are nearest to a page; nobody chooses them."""
+    """Return the hidden variable for the six selected areas closest to a page."""
     nearest = (
         "topk(6, max by (product_area) "
         f"(spikewatch_score{{{AREA}}} / spikewatch_score_limit{{{AREA}}}))"
@@ -424,12 +424,12 @@ def hottest() -> QueryVariable:
 
 
 def processes() -> QueryVariable:
-    """Our processes, those that are down included; several, or all."""
+    """Return the variable for spikewatch's processes, including those that are down."""
     return _several("process", "Process", f"label_values(up{{{JOBS}}}, instance)")
 
 
 def receivers() -> QueryVariable:
-    """Whom notify told or tried to tell; several, or all."""
+    """Return the variable for receivers that notify sent or tried to send to; several, or all."""
     return _several(
         "receiver",
         "Receiver",
@@ -438,18 +438,18 @@ def receivers() -> QueryVariable:
 
 
 def one_tenant() -> QueryVariable:
-    """One tenant."""
+    """Return the variable for one tenant."""
     return _variable("tenant", "Tenant", "label_values(spikewatch_tickets_expected, tenant)")
 
 
 def one_area() -> QueryVariable:
-    """One area of it."""
+    """Return the variable for one area of the tenant."""
     known = _known_areas('tenant="$tenant"')
     return _variable("product_area", "Product area", f"label_values({known}, product_area)")
 
 
 def _known_areas(labels: str) -> str:
-    """An episode of a whole tenant has no band, so the areas with one are not all."""
+    """Return a query for areas with a normal range, and for tenant-wide episodes without one."""
     return f'{{__name__=~"spikewatch_tickets_expected|spikewatch_episode_ratio",{labels}}}'
 
 
@@ -479,10 +479,10 @@ def _variable(name: str, label: str, query: str) -> QueryVariable:
 
 
 class Marks(AnnotationQuery):
-    """Annotations out of Prometheus, with what the model leaves out of its data source's options.
+    """Annotations from Prometheus, with options that the SDK's model lacks.
 
-    Neighbouring steps with a value are one stretch of time; with *value_is_time* each value is the
-    moment, in milliseconds, that is marked.
+    Neighbouring steps with a value become one span. With *value_is_time* each value is the marked
+    time in milliseconds since 1970.
     """
 
     def __init__(
@@ -494,7 +494,7 @@ class Marks(AnnotationQuery):
         self.text, self.value_is_time = text, value_is_time
 
     def to_json(self) -> dict[str, object]:
-        """As Grafana's data source of Prometheus reads it."""
+        """Return the JSON that Grafana's Prometheus data source reads."""
         return {
             **super().to_json(),
             "step": "60s",
@@ -506,24 +506,24 @@ class Marks(AnnotationQuery):
 
 @dataclass
 class Ready(Builder[AnnotationQuery]):
-    """An annotation that needs no more building."""
+    """An annotation that is already built."""
 
     annotation: AnnotationQuery
 
     def build(self) -> AnnotationQuery:
-        """The annotation."""
+        """Return the annotation."""
         return self.annotation
 
 
 def page(title: str, uid: str, description: str, *, since: str, refresh: str) -> Dashboard:
-    """A dashboard without variables and panels yet.
+    """Return a dashboard without variables and panels.
 
     Args:
-        title: What it is called.
-        uid: Stands in links, so it never changes.
+        title: Its name.
+        uid: Part of links, so it never changes.
         description: What it answers.
-        since: Begin of the time shown.
-        refresh: How often it asks again.
+        since: Start of the shown time.
+        refresh: How often it is refreshed.
     """
     return (
         Dashboard(title)
@@ -549,5 +549,5 @@ def page(title: str, uid: str, description: str, *, since: str, refresh: str) ->
 
 
 def row(title: str) -> dashboard.Row:
-    """A heading."""
+    """Return a heading."""
     return dashboard.Row(title)

@@ -1,8 +1,8 @@
-"""What personal data and secrets look like in text: patterns in order, with their placeholders.
+"""Patterns of personal data and secrets in text, in order, with their placeholders.
 
-Patterns find what looks like it: a name in the middle of a sentence stays. Each takes linear time:
-a repetition is short, or begins only where nothing it could take stands before it. How they are
-used: `schemas.privacy.redaction`.
+Patterns find what has a typical form: a name in the middle of a sentence stays. Each takes linear
+time: a repetition is short, or starts only where nothing it could match stands before it.
+`schemas.privacy.redaction` applies them.
 """
 
 import re
@@ -17,7 +17,7 @@ _MOST: Final = "65536"
 
 
 class _Rule:
-    """Patterns to be tried where there are as many digits, and *trigger* finds what they need."""
+    """A pattern, tried only if the text has enough digits and *trigger* matches."""
 
     def __init__(
         self, digits: int, trigger: _Trigger, *patterns: tuple[re.Pattern[str], _Replacement]
@@ -26,29 +26,29 @@ class _Rule:
 
 
 def _words(words: str) -> _Trigger:
-    """A trigger: any of *words* is among those of the text."""
+    """Return a trigger: the text contains one of *words*."""
     listed = frozenset(words.split())
     return lambda _, words: not listed.isdisjoint(words)
 
 
 def _found(pattern: str, words: str = "") -> _Trigger:
-    """A trigger: *pattern*, which begins with a digit or a sign, or a word is in the text."""
+    """Return a trigger: the text contains *pattern* or one of *words*."""
     search, listed = re.compile(pattern).search, frozenset(words.split())
     return lambda low, words: search(low) or not listed.isdisjoint(words)
 
 
 def _has(*parts: str) -> _Trigger:
-    """A trigger: any of *parts* is in the text."""
+    """Return a trigger: the text contains one of *parts*."""
     return lambda low, _: any(part in low for part in parts)
 
 
 def has_long_word(low: str, _: object = None) -> bool:
-    """A trigger: a word as long as a token."""
+    """Return whether a word is as long as a token."""
     return max(map(len, low.split()), default=0) >= LONG
 
 
 def _has_groups(low: str, _: object = None) -> bool:
-    """A trigger: as many colons or dashes as a MAC or an IPv6 address has."""
+    """Return whether there are as many colons or dashes as in a MAC or IPv6 address."""
     return "::" in low or low.count(":") > 4 or low.count("-") > 4
 
 
@@ -273,7 +273,7 @@ def _bare_link(match: re.Match[str]) -> str:
 
 
 def _token(match: re.Match[str]) -> str:
-    """A word is a token where letters and digits, or capitals and others, take turns often."""
+    """Replace a word in which letters and digits, or capitals and others, alternate often."""
     word = match[0]
     mixed = len(_MIXED.findall(word))
     turns = mixed + len(_CASED.findall(word))
@@ -282,7 +282,7 @@ def _token(match: re.Match[str]) -> str:
 
 
 def iban(match: re.Match[str]) -> str:
-    """Words that follow an account's number stay, where the checksum says that it ended before."""
+    """Replace an account number; words after it stay if the checksum shows that it ended before."""
     found = match[0]
     for end in (i for i in range(len(found), 14, -1) if i == len(found) or found[i] in " -"):
         short = re.sub(r"[ -]", "", found[:end])
@@ -293,7 +293,7 @@ def iban(match: re.Match[str]) -> str:
 
 
 def _digits(match: re.Match[str]) -> str:
-    """What kind of number it may be; itself where it tells what broke."""
+    """Replace a number by its kind; a number that says what broke stays."""
     found = match[0]
     if match[1]:
         return found
@@ -305,7 +305,7 @@ def _digits(match: re.Match[str]) -> str:
 
 
 def _is_card(digits: list[int]) -> bool:
-    """Thirteen to nineteen digits whose checksum, that of Luhn, is right."""
+    """Return whether it has thirteen to nineteen digits and a valid checksum of Luhn."""
     doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return 13 <= len(digits) <= 19 and (sum(digits[-1::-2]) + doubled) % 10 == 0
 

@@ -1,8 +1,8 @@
-"""The AsyncAPI document: every topic that others write or read, in one file that tools understand.
+"""The AsyncAPI document: every topic that others write or read, in one file for tools.
 
-It is generated from the pydantic models into ``schemas/json/asyncapi.json`` by
-``python -m schemas.tools.export``. The two tables `MESSAGES` and `CHANNELS` are all there is to
-extend: a new topic is a row of `CHANNELS`, what stands on it a row of `MESSAGES`.
+It is generated from the pydantic models into ``schemas/json/asyncapi.json`` by ``python -m
+schemas.tools.export``. The tables `MESSAGES` and `CHANNELS` are the only places to extend: a new
+topic is a row of `CHANNELS`, its records a row of `MESSAGES`.
 
 Sources: AsyncAPI specification 3.0.0; asyncapi/bindings, kafka/README.md (0.5.0).
 """
@@ -27,7 +27,7 @@ from schemas.topics import Topics
 
 ASYNCAPI: Final = "3.0.0"
 API_VERSION: Final = "1.0.0"
-"""Of what others rely on: the second number grows with additions, the first with breaks."""
+"""Version of the public contracts: a break increases the first number, an addition the second."""
 BINDING: Final = "0.5.0"
 """Version of the Kafka bindings."""
 DAY_MS: Final = 86_400_000
@@ -110,8 +110,8 @@ def _content_type(text: str) -> Headers:
 
 
 def _example_headers(mode: Literal["structured", "binary"]) -> dict[str, str]:
-    told = {name: text.decode() for name, text in encode(examples.EVENT, mode).headers}
-    return {**told, "source-partition": "2", "source-offset": "90417"}
+    headers = {name: text.decode() for name, text in encode(examples.EVENT, mode).headers}
+    return {**headers, "source-partition": "2", "source-offset": "90417"}
 
 
 MESSAGES: Final[tuple[Message, ...]] = (
@@ -161,8 +161,8 @@ MESSAGES: Final[tuple[Message, ...]] = (
         headers={
             **_content_type(BINARY_TYPE),
             **{
-                f"{PREFIX}{name}": {**_TEXT, "description": told}
-                for name, told in _ATTRIBUTES.items()
+                f"{PREFIX}{name}": {**_TEXT, "description": text}
+                for name, text in _ATTRIBUTES.items()
             },
             **_SOURCE,
         },
@@ -189,12 +189,12 @@ MESSAGES: Final[tuple[Message, ...]] = (
     ),
     Message(
         name="silence",
-        summary="What nobody is to be told of for a while.",
+        summary="Labels whose notifications are muted for a while.",
         model=Silence,
         example=examples.SILENCE,
     ),
 )
-"""Everything that can stand on a topic."""
+"""All records of the topics."""
 
 _NAMES: Final = Topics()
 
@@ -244,7 +244,8 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         actions=("send",),
         messages=("auditEntry",),
         key="the episode",
-        why="Who was told what and why, and what people did. Longer than a year: who asks is late.",
+        why="Decisions, notifications and answers. Kept longer than a year, because "
+        "questions come late.",
         retention_days=400,
     ),
     Channel(
@@ -253,17 +254,17 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         actions=("receive",),
         messages=("silence",),
         key="the silence_id",
-        why="What nobody is to be told of. Compacted: the last word on each silence is enough.",
+        why="Silences. Compacted: only the last state of each silence matters.",
         partitions=1,
         retention_days=400,
         compacted=True,
     ),
 )
-"""Every topic that others write or read; what only spikewatch understands is not among them."""
+"""Every topic that others write or read; internal formats are left out."""
 
 
 def document() -> dict[str, Any]:
-    """The whole document, ready for `json.dumps`.
+    """Return the document, ready for `json.dumps`.
 
     Example:
         >>> sorted(document()["channels"])
@@ -351,7 +352,7 @@ def _message(message: Message, payload: dict[str, Any]) -> dict[str, Any]:
     }
     if message.example_headers:
         example["headers"] = message.example_headers
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "name": message.name,
         "summary": message.summary,
         "contentType": message.content_type,
@@ -365,12 +366,12 @@ def _message(message: Message, payload: dict[str, Any]) -> dict[str, Any]:
         },
     }
     if message.headers:
-        told["headers"] = {
+        described["headers"] = {
             "type": "object",
             "properties": message.headers,
             "required": list(message.required_headers),
         }
-    return told
+    return described
 
 
 def _key(message: Message) -> str:

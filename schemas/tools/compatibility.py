@@ -173,10 +173,10 @@ def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
         target: Any = root
         for step in str(schema["$ref"]).removeprefix("#/").split("/"):
             target = target[step]
-        schema = {**target, **{name: told for name, told in schema.items() if name != "$ref"}}
+        schema = {**target, **{name: value for name, value in schema.items() if name != "$ref"}}
     for name in ("anyOf", "oneOf"):
         if name in schema:
-            rest = {key: told for key, told in schema.items() if key != name}
+            rest = {key: value for key, value in schema.items() if key != name}
             for one in schema[name]:
                 yield from _alternatives({**rest, **one}, root)
             return
@@ -218,10 +218,10 @@ _TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "obj
 
 def _types(schema: Schema) -> frozenset[str]:
     """Types that are allowed; each number includes the integers."""
-    told = schema.get("type")
-    if told is None:
+    kind = schema.get("type")
+    if kind is None:
         return _TYPES
-    return frozenset({"integer", "number"} if told == "number" else {told})
+    return frozenset({"integer", "number"} if kind == "number" else {kind})
 
 
 def _kind(schema: Schema) -> frozenset[str]:

@@ -39,7 +39,7 @@ ROLES: Final[dict[str, Role]] = {
     "audit-entry": "written",
     "silence": "read",
 }
-"""Who relies on a contract: those who read what we write, or those whose writing we read."""
+"""Whether others read what spikewatch writes, or write what it reads, by contract."""
 FOLDER: Final = Path(__file__).parents[1] / "json"
 RELEASED: Final = FOLDER / "released"
 """The JSON Schemas of the last release."""
@@ -47,7 +47,7 @@ ASYNCAPI_FILE: Final = "asyncapi.json"
 
 
 def render(name: str) -> str:
-    """The JSON Schema (2020-12) of one contract, as it stands in its file."""
+    """Return the JSON Schema (2020-12) of one contract as its file holds it."""
     model = CONTRACTS[name]
     schema = model.model_json_schema(
         mode="serialization" if name == "escalation-event" else "validation"
@@ -57,7 +57,7 @@ def render(name: str) -> str:
 
 
 def render_asyncapi() -> str:
-    """The AsyncAPI document, as it stands in its file."""
+    """Return the AsyncAPI document as its file holds it."""
     return json.dumps(asyncapi.document(), indent=2, sort_keys=True) + "\n"
 
 

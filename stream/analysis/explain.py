@@ -16,7 +16,8 @@ from detectors.step.partition import Partition
 from schemas.codec import write_escalation
 from schemas.escalation import EscalationEvent
 from stream.errors import UserError
-from stream.escalations.plain_text import clock, headline, rounded
+from stream.escalations.phrases import rounded
+from stream.escalations.plain_text import clock, headline
 
 
 @dataclass

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from detectors.forensics.why_not import MOST_MORE, WhyNot
-from stream.escalations.plain_text import clock, rounded
+from stream.escalations.phrases import rounded
+from stream.escalations.plain_text import clock
 
 IN_WORDS: Final = {
     "sent": "something was sent",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from stream.errors import ConfigError
@@ -155,7 +156,11 @@ def find_mistakes(
                 key = ".".join(str(part) for part in one["loc"][:2])
                 # A required key that was removed is missing now; its mistake has been noted.
                 if key not in keys | noted:
-                    lines.append(f"{sources.where(key)}: {key}: {_describe(model, one)}")
+                    section, _, name = key.partition(".")
+                    shown = (
+                        f"{section}.{current_key(_inner(model, section), name)}" if name else key
+                    )
+                    lines.append(f"{sources.where(key)}: {shown}: {_describe(model, one)}")
                 keys.add(key)
         if not [key for key in keys if _drop(rest, key)]:
             return lines
@@ -178,6 +183,26 @@ def _drop(data: dict[str, Any], key: str) -> bool:
     return True
 
 
+def key_of(name: str, field: FieldInfo) -> str:
+    """Return the key under which a file gives a field: its first alias, else its name."""
+    alias = field.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else name
+
+
+def current_key(model: type[BaseModel] | None, key: str) -> str:
+    """Return the current key for *key*, which may be the former key of a field of *model*."""
+    for name, field in (model.model_fields if model is not None else {}).items():
+        alias = field.validation_alias
+        if isinstance(alias, AliasChoices) and key in alias.choices:
+            return key_of(name, field)
+    return key
+
+
+def _inner(model: type[BaseModel], section: str) -> type[BaseModel] | None:
+    inner = model.model_fields[section].annotation if section in model.model_fields else None
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
 def _describe(model: type[BaseModel], error: ErrorDetails) -> str:
     sections = model.model_fields
     section = str(error["loc"][0])
@@ -186,11 +211,15 @@ def _describe(model: type[BaseModel], error: ErrorDetails) -> str:
     inner: Any = sections[section].annotation
     if len(error["loc"]) == 1:
         return f"found {_kind(error['input'])}; allowed: a table, [{section}], with keys under it"
-    key = str(error["loc"][1])
-    if key not in inner.model_fields:
-        return f"no such key in [{section}]; {nearest(key, inner.model_fields)}"
+    given = str(error["loc"][1])
+    key = current_key(inner, given)
+    fields = {key_of(name, field): field for name, field in inner.model_fields.items()}
+    if key not in fields:
+        return f"no such key in [{section}]; {nearest(key, fields)}"
+    if error["type"] == "extra_forbidden":
+        return f"is given twice: {given} is the former name of {key}"
     if error["type"] == "missing":
-        return f"is missing: {inner.model_fields[key].description}"
+        return f"is missing: {fields[key].description}"
     schema = inner.model_json_schema()["properties"][key]
     either = (schema, *schema.get("anyOf", ()))  # one that may be absent says so beside
     shown = MASK if any(one.get("writeOnly") for one in either) else found(error["input"])

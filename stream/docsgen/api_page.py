@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stream.docsgen.markdown import GENERATED, fields, name_of, sentence, table
-from stream.notify.responses.http_api import openapi
+from stream.notify.responses.openapi import openapi
 
 
 def page() -> str:

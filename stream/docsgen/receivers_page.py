@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from stream.config.errors import key_of
 from stream.docsgen.markdown import GENERATED, table
 from stream.notify.routing.rules import AccountOwnerRoute, Default, DeliveryOptions, Route
 from stream.notify.sinks import SINKS
@@ -40,7 +41,7 @@ def _table(model: type[BaseModel]) -> Iterator[str]:
     rows = []
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else _default(field.default)
-        rows.append((f"`{name}`", default, str(field.description)))
+        rows.append((f"`{key_of(name, field)}`", default, str(field.description)))
     yield from table(("key", "default", "meaning"), rows)
 
 

@@ -1,9 +1,9 @@
-"""Faust, bent where it must be: an event per fetched chunk, positions from the ledger.
+"""Faust transport: one list of records per fetched chunk, resumed from our own durable offsets.
 
-An agent gets a list of Kafka records of one partition as one event: 20 to 40 times faster than an
-event each. The consumer seeks each source to where the ledger says, holds records back until
-recovery has fully ended, hands out only contiguous offsets, and commits only what is durable (a
-hint for lag monitors).
+An agent gets a list of Kafka records of one partition as one event, which is 20 to 40 times faster
+than one event each. The consumer seeks each source to the position in `Assignment`, holds records
+back until recovery has ended, hands out only contiguous offsets, and commits only durable ones (as
+a hint for lag monitors).
 
 This uses private methods of faust-streaming 0.15.3, which is pinned;
 ``tests/stream/worker/test_worker.py`` is the contract.
@@ -25,19 +25,16 @@ from stream.process.fail_fast import fatal
 log = logging.getLogger(__name__)
 
 MAX_CHUNK: Final = 500
-"""Records in one chunk:
-
-some 10 ms of work, so that heartbeats and other partitions are not kept waiting.
-"""
+"""Most records in one chunk: some 10 ms of work, so heartbeats and other partitions do not wait."""
 HOLD_SECONDS: Final = 0.005
 FETCH_WAIT_MS: Final = 100
-"""Stock Faust: 1,500."""
+"""Longest wait of a fetch; the default of Faust is 1,500."""
 
 Chunk = list[ConsumerRecord]
 
 
 class LedgerApp(faust.App):
-    """A Faust application with a ledger."""
+    """A Faust application with an `Assignment`."""
 
     ledger: Assignment
 
@@ -51,22 +48,22 @@ class LedgerApp(faust.App):
 
 
 class ChunkSchema(faust.Schema[Any, Any]):
-    """Decodes nothing: the chunk goes to the agent as it is."""
+    """Passes the chunk to the agent without decoding it."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's
-        """The key, undecoded."""
+        """Return the key, undecoded."""
         return message.key
 
     def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's
-        """The chunk, undecoded."""
+        """Return the chunk, undecoded."""
         return message.value
 
 
 class ChunkThread(driver.AIOKafkaConsumerThread):
-    """An aiokafka consumer that waits less for quiet partitions and reads nothing aborted.
+    """An aiokafka consumer that waits less for idle partitions and skips aborted transactions.
 
-    aiokafka has one fetch at a time in flight to each broker. While it waits for partitions that
-    have nothing new, those that were just drained are not asked for.
+    aiokafka has one fetch at a time under way to each broker. While that waits for partitions
+    without new records, those that were just drained are not fetched.
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -77,7 +74,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
 
 
 class ChunkConsumer(driver.Consumer):
-    """Chunked delivery from where the ledger says."""
+    """Delivers chunks from the positions of the assignment."""
 
     app: LedgerApp
 
@@ -88,30 +85,30 @@ class ChunkConsumer(driver.Consumer):
         """See Faust."""
         super().__init__(*args, **kwargs)
         self._handed_out: dict[TP, int] = {}
-        """Source partition -> next offset to hand out."""
+        """Next offset to hand out, by source partition."""
         self._asked_again: dict[TP, tuple[int, int]] = {}
 
     def read_from(self, starts: Mapping[TP, int]) -> None:
-        """A recovery begins: hand out nothing else than changelogs, each from its start.
+        """Start a recovery: hand out only changelogs, each from its start.
 
-        What was fetched before the recovery sought back would else look like the end of it, and
-        all in between be missed.
+        Without this, records fetched before the seek would look like the end of the changelog, and
+        everything in between would be missed.
         """
         self._handed_out = dict(starts)
         self._asked_again.clear()
 
     def handed_out(self, tp: TP) -> int | None:
-        """The offset after the last record that was handed to an agent."""
+        """Return the offset after the last record that was handed to an agent."""
         return self._handed_out.get(tp)
 
     def fetch_position(self, tp: TP) -> int:
-        """The offset that the fetcher asks for next."""
+        """Return the offset that the fetcher requests next."""
         consumer = cast(ChunkThread, self._thread)._ensure_consumer()
         state = consumer._subscription.subscription.assignment.state_value(tp)
         return cast(int, state.position)
 
     async def _seek(self, partition: TP, offset: int) -> None:
-        """In the consumer's own thread: stock Faust seeks in ours, which races with its fetches."""
+        """Seek in the consumer's own thread; Faust seeks in ours, which races with its fetches."""
         thread = cast(ChunkThread, self._thread)
         await thread.call_thread(thread._ensure_consumer().seek, partition, offset)
 
@@ -120,7 +117,7 @@ class ChunkConsumer(driver.Consumer):
         return tp.topic in (topics.by_tenant, topics.tickets, topics.feedback)
 
     async def perform_seek(self) -> None:
-        """Called at the end of each recovery, and by `getmany` while the flow is off."""
+        """Seek to the positions, at the end of a recovery and while the flow is off."""
         await super().perform_seek()
         if self.app.in_recovery or not self.app.ledger.loaded:
             return
@@ -160,7 +157,7 @@ class ChunkConsumer(driver.Consumer):
         self._acked_index.pop(tp, None)
 
     def _new_offset(self, tp: TP) -> int | None:
-        """What to commit: never ahead of what is durable."""
+        """Return the offset to commit, never beyond what is durable."""
         if not self._is_source(tp):
             return super()._new_offset(tp)
         self._acked[tp].clear()
@@ -169,9 +166,9 @@ class ChunkConsumer(driver.Consumer):
         return position.durable if position is not None else None
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        """Sources always.
+        """Always include the sources.
 
-        After a crash the commit may lag the state, with no new record to acknowledge.
+        After a crash the committed offset may lag the state without a new record to acknowledge.
         """
         for tp in super()._filter_tps_with_pending_acks(topics):
             if not self._is_source(tp):
@@ -184,9 +181,9 @@ class ChunkConsumer(driver.Consumer):
             await super()._add_gap(tp, offset_from, offset_to)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Yield chunks.
+        """Yield one message per partition and chunk.
 
-        Of each partition's records one message: its value the records, its offset the last one's.
+        Its value is the list of records, its offset that of the last record.
         """
         records, active = await self._wait_next_records(timeout)
         if records is None or self.should_stop:
@@ -226,9 +223,9 @@ class ChunkConsumer(driver.Consumer):
         return bool(going_on) and self.app.generation == generation
 
     async def _contiguous(self, tp: TP, found: Chunk) -> list[Chunk]:
-        """*found* in chunks from where we stand; none where records before them are missing.
+        """Return *found* in chunks from the current position; nothing after a gap.
 
-        A changelog has holes where it was compacted, a source those of transactions.
+        Compaction leaves holes in a changelog, and transactions leave holes in a source.
         """
         wanted = self._handed_out[tp]
         if found[0].offset < wanted:
@@ -274,8 +271,8 @@ def _message(tp: TP, chunk: Chunk, generation: int) -> ConsumerMessage:
 
 
 def is_ours(app: LedgerApp, message: Any) -> bool:
-    """Whether a chunk is of the current assignment, recovered and open.
+    """Return whether a chunk belongs to the current assignment, recovered and open.
 
-    Else the next owner works on it.
+    If not, the next owner processes it.
     """
     return bool(app.ledger.open) and app.generation == message.generation_id

@@ -14,16 +14,16 @@ from stream.process.fail_fast import fatal
 
 
 class FullRecovery(Recovery):
-    """Each rebalance reads the changelog from its start into an empty ledger.
+    """Reads the changelog from its start into an empty assignment at each rebalance.
 
-    Stock Faust keeps what is in memory and reads on from there: memory can then be half old and
-    half new, and keys of lost partitions stay.
+    Faust would keep the state in memory and read on from there. Memory could then be half old and
+    half new, and keys of lost partitions would stay.
     """
 
     app: LedgerApp
 
     async def on_rebalance(self, *args: Any, **kwargs: Any) -> None:
-        """The assignment changes."""
+        """Close the assignment when it changes."""
         self.app.ledger.close()
         await super().on_rebalance(*args, **kwargs)
 
@@ -41,7 +41,7 @@ class FullRecovery(Recovery):
             consumer.read_from({tp: destination[tp] + 1 for tp in tps})
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
-        """The changelog is read: build the state, seek, and only then let records through."""
+        """Build the state, seek, and only then let records through."""
         ledger = self.app.ledger
         owned = {tp.partition for tp in self.app.consumer.assignment() if tp in self.active_tps}
         try:
@@ -67,15 +67,15 @@ class FullTableManager(TableManager):
 
 
 class AssignmentTable(faust.Table[Any, Any]):
-    """Reads the changelog in chunks into the ledger.
+    """Reads the changelog in chunks into the assignment.
 
-    It is never written through: snapshots are produced in batches and awaited.
+    Nothing is written through it: snapshots are produced in batches and awaited.
     """
 
     app: LedgerApp
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """One event is a chunk of records."""
+        """Process events that are chunks of records."""
         ledger = self.app.ledger
         for record in (record for event in batch for record in event.message.value):
             if record.key is None or record.value is None:  # no tombstone is ever written

@@ -1,16 +1,19 @@
-"""A bug report as Markdown."""
+"""Write a bug report as Markdown for a bug tracker.
+
+Text from tickets appears literally, whatever it contains: as a code span, in which there are no
+mentions, references, links or tags, unless it consists of plain words and numbers.
+"""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
-from stream.escalations.bug_report import (
+from stream.escalations.bug_report_model import Report
+from stream.escalations.bug_report_text import (
     HASH,
     LINK,
-    MOST_KINDS,
     PLAIN,
     PLAIN_CHARACTERS,
-    Report,
     Style,
     clock,
     one_line,
@@ -20,29 +23,33 @@ from stream.escalations.bug_report import (
     together,
 )
 from stream.escalations.phrases import format_number, percent
+from stream.escalations.severity_text import severity_in_words
+
+MOST_KINDS: Final = 6
+"""Tiers, regions or areas that are named."""
 
 
 def as_markdown(report: Report) -> str:
-    """*report* as a body for the bug tracker."""
+    """Return *report* as the body of an issue in a bug tracker."""
     sections = [
         ("", _head(report)),
         ("What is affected", _affected(report)),
-        ("Words", _terms(report)),
+        ("Distinctive terms", _terms(report)),
         ("Examples", _examples(report)),
         ("To reproduce", (f"- {hint}" for hint in reproduction(report, _MARKDOWN))),
         ("Impact", _impact(report)),
         ("What to do", _actions(report)),
-        ("History", _past(report)),
+        ("History", _history(report)),
     ]
     lines = [f"# {title(report, _MARKDOWN)}", "", suspicion(report, _MARKDOWN)]
     for name, section in sections:
-        if told := list(section):
-            lines += ["", *([f"## {name}", ""] if name else []), *told]
+        if section_lines := list(section):
+            lines += ["", *([f"## {name}", ""] if name else []), *section_lines]
     return "\n".join(lines) + "\n"
 
 
 def literal(text: str) -> str:
-    """*text* as Markdown that shows it as it is: plain words bare, all else as a code span.
+    """Return Markdown that shows *text* literally: plain words bare, all else as a code span.
 
     Example:
         >>> literal("mobile app"), literal("4.2.1"), literal("@ann #12")
@@ -54,7 +61,7 @@ def literal(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """*text* as a code span, in one line, whatever backticks it holds.
+    """Return *text* as a code span on one line, whatever backticks it contains.
 
     Example:
         >>> print(quoted("a `b` c"), quoted("`"), quoted(""))
@@ -72,53 +79,57 @@ _MARKDOWN: Final = Style(literal, quoted)
 
 
 def _head(report: Report) -> Iterator[str]:
-    until = "it lasts" if report.until is None else clock(report.until)
-    paged = f", not paged: {report.suppressed.replace('_', ' ')}" if report.suppressed else ""
-    many = report.frequency
+    until = "ongoing" if report.until is None else clock(report.until)
+    reason = (report.suppressed or "").replace("_", " ")
+    suppressed = f", suppressed: {reason}" if reason else ""
+    counts = report.frequency
     yield f"- **Since** {clock(report.since)}, **until** {until}"
-    yield f"- **Status** {report.status}{paged}"
-    yield f"- **Severity** {report.severity}: {literal(report.severity_rule)}"
-    tickets, customers = format_number(many.tickets), format_number(many.customers)
-    yield f"- **Frequency** {tickets} tickets of {customers} customers"
+    yield f"- **Status** {report.status}{suppressed}"
+    rule = severity_in_words(report.severity, report.severity_rule)
+    yield f"- **Severity** {report.severity}: {literal(rule.partition(': ')[2])}"
+    tickets, customers = format_number(counts.tickets), format_number(counts.customers)
+    yield f"- **Frequency** {tickets} tickets from {customers} customers"
     yield (
-        f"- **Per hour** {format_number(many.observed_per_hour)} where "
-        f"{format_number(many.expected_per_hour)} are expected: "
-        f"{format_number(many.ratio)} times as many "
-        f"(90 %: {format_number(many.ratio_low)} to {format_number(many.ratio_high)}); "
-        "repeated tickets of one customer count less"
+        f"- **Per hour** {format_number(counts.observed_per_hour)} customer-equivalents observed, "
+        f"{format_number(counts.expected_per_hour)} expected: "
+        f"{format_number(counts.ratio)} times the expected rate "
+        f"(90% interval: {format_number(counts.ratio_low)} to {format_number(counts.ratio_high)}). "
+        "Repeated tickets of one customer count less in customer-equivalents."
     )
     yield f"- **Episode** `{report.episode_id}` of {literal(report.tenant)}"
 
 
 def _affected(report: Report) -> Iterator[str]:
-    for one in report.segment:
+    for driver in report.segment:
+        observed, expected = format_number(driver.observed), format_number(driver.expected)
         yield (
-            f"- {together(one.values, _MARKDOWN)}: {percent(one.share_of_excess)} of what is too "
-            f"much; {format_number(one.observed)} came, {format_number(one.expected)} expected"
+            f"- {together(driver.values, _MARKDOWN)}: {percent(driver.share_of_excess)} of the "
+            f"excess; {observed} observed, {expected} expected"
         )
     if report.not_explained_by:
-        yield f"- not: {', '.join(literal(name) for name in report.not_explained_by)}"
+        yield f"- not a factor: {', '.join(literal(name) for name in report.not_explained_by)}"
     for area in report.areas[:MOST_KINDS]:
-        came, due = format_number(area.observed), format_number(area.expected)
-        yield f"- product area {literal(area.product_area)}: {came} came, {due} expected"
+        observed, expected = format_number(area.observed), format_number(area.expected)
+        name = literal(area.product_area)
+        yield f"- product area {name}: {observed} observed, {expected} expected"
     if len(report.areas) > MOST_KINDS:
-        yield f"- and {len(report.areas) - MOST_KINDS} product areas more"
+        yield f"- and {len(report.areas) - MOST_KINDS} more product areas"
 
 
 def _terms(report: Report) -> Iterator[str]:
-    for one in report.terms:
-        usual = "**new**" if one.new else f"usually {percent(one.usual_share)}"
-        yield f"- {quoted(one.term)} in {percent(one.share)} of the tickets, {usual}"
+    for term in report.terms:
+        usual = "**new**" if term.new else f"usually {percent(term.usual_share)}"
+        yield f"- {quoted(term.term)} in {percent(term.share)} of the tickets, {usual}"
 
 
 def _examples(report: Report) -> Iterator[str]:
-    for number, one in enumerate(report.examples, 1):
-        who = f", customer {literal(one.customer)}" if one.customer else ""
-        link = f": {_link(one.url)}" if one.url else ""
-        yield f"{number}. {quoted(one.ticket_id)} at {clock(one.created_at)}{who}{link}"
+    for number, example in enumerate(report.examples, 1):
+        who = f", customer {literal(example.customer)}" if example.customer else ""
+        link = f": {_link(example.url)}" if example.url else ""
+        yield f"{number}. {quoted(example.ticket_id)} at {clock(example.created_at)}{who}{link}"
         yield ""
-        # Nothing of a stranger begins a line: what reads it might take backticks for a fence.
-        yield f"   > “{quoted(one.text)}”"
+        # Text from a ticket never starts a line: a parser could take its backticks for a fence.
+        yield f"   > “{quoted(example.text)}”"
         if number < len(report.examples):
             yield ""
 
@@ -132,26 +143,27 @@ def _impact(report: Report) -> Iterator[str]:
     for name, counts in (("Tiers", impact.by_tier), ("Regions", impact.by_region)):
         if counts:
             most = sorted(counts, key=lambda kind: (-counts[kind], kind))[:MOST_KINDS]
-            told = ", ".join(f"{literal(kind)} {format_number(counts[kind])}" for kind in most)
-            yield f"- **{name}** {told}{', ...' if len(counts) > MOST_KINDS else ''}"
+            listed = ", ".join(f"{literal(kind)} {format_number(counts[kind])}" for kind in most)
+            yield f"- **{name}** {listed}{', ...' if len(counts) > MOST_KINDS else ''}"
     if impact.revenue is not None:
         yield (
-            f"- **Revenue** {impact.revenue:,.0f} a year, of "
-            f"{format_number(impact.revenue_customers)} customers whose revenue is told"
+            f"- **Revenue** {impact.revenue:,.0f} a year, from "
+            f"{format_number(impact.revenue_customers)} customers with a known revenue"
         )
     if impact.renewals_soon:
         soonest = ", ".join(
-            f"{literal(one.customer)} on {one.renewal_at:%Y-%m-%d}"
-            + (f" ({one.revenue:,.0f} a year)" if one.revenue else "")
-            for one in impact.renewals
+            f"{literal(renewal.customer)} on {renewal.renewal_at:%Y-%m-%d}"
+            + (f" ({renewal.revenue:,.0f} a year)" if renewal.revenue else "")
+            for renewal in impact.renewals
         )
-        told = f"; the soonest: {soonest}" if soonest else ""
-        yield f"- **Renewals** {format_number(impact.renewals_soon)} contracts end soon{told}"
+        first = f"; the first: {soonest}" if soonest else ""
+        contracts = "contract renews" if impact.renewals_soon == 1 else "contracts renew"
+        yield f"- **Renewals** {format_number(impact.renewals_soon)} {contracts} soon{first}"
     if impact.handling_hours is not None:
         basis = {
-            "work": "by the work on solved tickets",
-            "time_to_solve": "at most: by the time that solved tickets took",
-            "configured": "by the configured minutes of a ticket",
+            "work": "from the work logged on solved tickets",
+            "time_to_solve": "an upper bound from the time to solve of solved tickets",
+            "configured": "from the configured minutes per ticket",
             None: "estimated",
         }[impact.handling_basis]
         yield f"- **Work** {format_number(impact.handling_hours)} extra hours, {basis}"
@@ -169,12 +181,13 @@ def _actions(report: Report) -> Iterator[str]:
         yield f"- Step {number}: {literal(step)}"
 
 
-def _past(report: Report) -> Iterator[str]:
-    for one in report.history:
+def _history(report: Report) -> Iterator[str]:
+    for entry in report.history:
         yield (
-            f"- {clock(one.at)} {one.transition}, {one.severity}: "
-            f"{format_number(one.tickets)} tickets of {format_number(one.customers)} customers, "
-            f"{format_number(one.expected)} expected"
+            f"- {clock(entry.at)} {entry.transition}, {entry.severity}: "
+            f"{format_number(entry.tickets)} tickets "
+            f"from {format_number(entry.customers)} customers, "
+            f"{format_number(entry.expected)} expected"
         )
 
 

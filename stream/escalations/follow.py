@@ -1,4 +1,4 @@
-"""Follow the escalations, or look at what the workers know."""
+"""Follow the topic of escalations."""
 
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from stream.kafka.reading import POLL_MS, Reader, partitions_of, seek_to_time
 from stream.kafka.topics import verify
 
 MATURE_HOURS = 336.0
-"""Two weeks: each hour of the week was seen twice, and the own tail begins to count."""
+"""Warm-up of an area: two weeks, after which each hour of the week was seen twice."""
 
 
 async def follow(
@@ -21,17 +21,19 @@ async def follow(
     since: float | None = None,
     idle_seconds: float | None = None,
 ) -> AsyncIterator[EscalationEvent]:
-    """Escalations as they come, in whichever content mode; repeats (same source and id) left out.
+    """Yield escalations as they arrive, in either content mode.
+
+    Repeats, with the same source and id, are left out.
 
     Args:
-        config: Where to read.
-        from_start: Also those that are on the topic already.
-        since: Also those from the first one on whose record timestamp is at or after it, in
-            seconds since 1970, in each partition; not together with *from_start*.
-        idle_seconds: End after so long without one; None: never.
+        config: The configuration.
+        from_start: Yield the escalations that are on the topic already, too.
+        since: Yield those too whose record timestamp is at or after it, in seconds since 1970; not
+            together with *from_start*.
+        idle_seconds: End after this many seconds without an escalation; None: never.
 
     Raises:
-        UserError: No broker, or the topics are not as they must be.
+        UserError: No broker answers, or the topics are wrong.
     """
     await verify(config)
     topic = Topics(config.kafka.topic_prefix).escalations

@@ -39,14 +39,14 @@ def rounded(number: float, digits: int = 3) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share from 0 to 1 as a percentage that says 0 % and 100 % only of all or nothing.
+    """Return a share from 0 to 1 as a percentage that says 0% and 100% only of none and all.
 
     Example:
         >>> percent(0.256), percent(0.999), percent(0.001), percent(0.0)
-        ('26 %', 'over 99 %', 'under 1 %', '0 %')
+        ('26%', 'over 99%', 'under 1%', '0%')
     """
     if 0.0 < share < 0.005:
-        return "under 1 %"
+        return "under 1%"
     if 0.995 <= share < 1.0:
-        return "over 99 %"
-    return f"{100.0 * max(share, 0.0):.0f} %"
+        return "over 99%"
+    return f"{100.0 * max(share, 0.0):.0f}%"

@@ -1,6 +1,6 @@
-"""Escalations as on-call reads them, in plain text.
+"""Word escalation events as plain text: for on-call, for lists and for account teams.
 
-Text of strangers appears literally, without control characters.
+Text from tickets is shown literally, on one line and without control characters.
 """
 
 import math
@@ -10,121 +10,182 @@ from typing import Final
 
 from schemas.codec import clean
 from schemas.escalation import Actions, Escalation, EscalationEvent, Explanation, Impact
-from stream.escalations.phrases import rounded as rounded  # for those who import it from here
+from stream.escalations.phrases import rounded
+from stream.escalations.severity_text import severity_in_words
 
 MOST_AREAS: Final = 8
-"""Areas of a tenant-wide page that are named."""
+"""Areas named in a tenant-wide escalation."""
 MOST_CHILDREN: Final = 5
-MOST_EXPLANATIONS: Final = 3
-MOST_WORDS: Final = 3
+"""Areas listed with their own counts."""
+MOST_DRIVERS: Final = 3
+MOST_TERMS: Final = 3
 MOST_KINDS: Final = 4
-EXAMPLE: Final = 110
-"""Characters of an example that fit a line."""
+"""Tiers, or regions, listed with their number of customers."""
+EXAMPLE_CHARACTERS: Final = 110
+"""Characters of an example ticket that fit on one line."""
+BUDGET_LINE: Final = "alert budget: "
+"""How the line about the alert budget starts; messages to receivers leave that line out."""
 
 
 def render(event: EscalationEvent) -> str:
-    """A few lines that say what happened, since when, and how sure we are."""
+    """Return an escalation as on-call reads it.
+
+    Args:
+        event: The escalation.
+
+    Returns:
+        A few lines: what happened and where, since when, how sure the detector is, what drives the
+        episode, whom it affects and what to do.
+    """
     data = event.data
     head = f"[{data.severity.upper()}] {event.transition.upper()}: {_where(data)}"
     if data.suppressed:
-        head += f" (not paged: {data.suppressed})"
+        head += f" (suppressed: {data.suppressed.replace('_', ' ')})"
     lines = [f"{clock(event.time)}  {head}"]
+    counts = f"{_tickets(data.tickets)} from {_customers(data.customers)}"
     if event.transition == "resolved":
         lines.append(
-            f"  lasted {_duration(event.time, data.since)}: {data.tickets} tickets of "
-            f"{data.customers} customers, {rounded(data.expected)} expected"
+            f"  lasted {_duration(event.time, data.since)}: {counts} "
+            f"({observed_and_expected(data.observed, data.expected)})"
         )
     else:
         lines += [
-            f"  {data.tickets} tickets of {data.customers} customers since {clock(data.since)} "
-            f"({_duration(event.time, data.since)}): {rounded(data.observed)} "
-            f"customer-equivalents, {rounded(data.expected)} expected",
-            f"  {rounded(data.ratio)} times the expected rate (90 %: {rounded(data.ratio_low, 2)} "
-            f"to {rounded(data.ratio_high, 2)}); by chance once in {_days(data.once_in_days)}",
+            f"  {counts} since {clock(data.since)} ({_duration(event.time, data.since)})",
+            f"  {observed_and_expected(data.observed, data.expected)}",
+            f"  {rounded(data.ratio)} times the expected rate (90% interval: "
+            f"{rounded(data.ratio_low, 2)} to {rounded(data.ratio_high, 2)}); "
+            f"chance alone would do this about once in {in_days(data.once_in_days)}",
         ]
     if data.budget is not None and event.transition == "opened":
         lines.append(
-            f"  budget: {rounded(data.budget.per_week)} false pages a week; pages in four weeks: "
-            f"{rounded(data.budget.pages * 4)}, called false: "
-            f"{rounded(data.budget.false_pages * 4)}"
+            f"  {BUDGET_LINE}{_plural(data.budget.per_week, 'false page')} a week; in the "
+            "last four "
+            f"weeks: {_plural(data.budget.pages * 4, 'page')}, "
+            f"{rounded(data.budget.false_pages * 4)} of them marked as false alarms"
         )
-    lines += [f"  {line}" for line in _story(data)]
-    lines.append(f"  {data.severity_rule}  |  episode {data.episode_id[:12]} #{data.sequence}")
+    lines += [f"  {line}" for line in _details(data)]
+    lines.append(
+        f"  {_shown(severity_in_words(data.severity, data.severity_rule), 400)}  |  "
+        f"episode {data.episode_id[:12]} #{data.sequence}"
+    )
     return "\n".join(lines)
 
 
 def headline(event: EscalationEvent) -> str:
-    """The same in one line, for subjects and lists."""
+    """Return an escalation in one line, for subjects and lists.
+
+    Args:
+        event: The escalation.
+
+    Returns:
+        Severity, place, number of tickets and customers, duration and expected count.
+    """
     data = event.data
     where = _where(data)
+    counts = f"{_tickets(data.tickets)} from {_customers(data.customers)}"
+    duration, expected = _duration(event.time, data.since), rounded(data.expected)
     if event.transition == "resolved":
-        return (
-            f"[RESOLVED] {where} after {_duration(event.time, data.since)}: {data.tickets} tickets "
-            f"of {data.customers} customers, {rounded(data.expected)} expected"
-        )
+        return f"[RESOLVED] {where} after {duration}: {counts}, {expected} expected"
     again = " again" if event.transition == "reopened" else ""
-    return (
-        f"[{data.severity.upper()}] {where}{again}: {data.tickets} tickets of {data.customers} "
-        f"customers in {_duration(event.time, data.since)}, {rounded(data.expected)} expected"
-    )
+    return f"[{data.severity.upper()}] {where}{again}: {counts} in {duration}, {expected} expected"
 
 
 def for_accounts(event: EscalationEvent) -> list[str]:
-    """What the account team needs: how it stands, what explains it, what to tell customers.
+    """Return what an account team needs: the status, the main driver and a text for customers.
 
-    No other customer's tickets, and nothing of how it is mended.
+    It names no other customer's tickets and no internal steps of the playbook.
+
+    Args:
+        event: The escalation.
+
+    Returns:
+        Lines of plain text.
     """
     data = event.data
-    state = "It is over." if event.transition == "resolved" else "It is going on."
-    lines = [f"{state} It began {clock(data.since)}: {_where(data)}."]
-    lines += [f"What they have in common: {explained(one)}" for one in data.explanation[:1]]
+    state = "Resolved." if event.transition == "resolved" else "Ongoing."
+    lines = [f"{state} It started at {clock(data.since)}: {_where(data)}."]
+    lines += [f"Driver: {explained(driver)}" for driver in data.explanation[:1]]
     if data.actions is not None:
-        lines.append(f"Who takes it: {_shown(data.actions.team or 'nobody is named')}")
+        lines.append(f"Responsible team: {_shown(data.actions.team or 'none named')}")
         if data.actions.customer_text:
-            lines.append(f'To tell customers: "{_shown(data.actions.customer_text, 400)}"')
+            lines.append(f'Text for customers: "{_shown(data.actions.customer_text, 400)}"')
         else:
             lines.append("The playbook has no text for customers.")
-    lines.append(f"Episode {data.episode_id[:12]} #{data.sequence}, {data.severity}")
+    lines.append(f"Episode {data.episode_id[:12]} #{data.sequence}, severity {data.severity}")
     return lines
 
 
-def _story(data: Escalation) -> Iterator[str]:
-    """Why, in which words, at what cost, what to do: each a line, if there is anything to say."""
+def _details(data: Escalation) -> Iterator[str]:
+    """Yield the areas, drivers, terms, examples, impact and actions of an escalation, as lines."""
     if data.children:
         most = data.children[:MOST_CHILDREN]
-        yield "most in: " + ", ".join(
-            f"{_shown(one.product_area)} {rounded(one.observed)} ({rounded(one.expected)} expected)"
-            for one in most
+        yield "areas: " + ", ".join(
+            f"{_shown(area.product_area)} {rounded(area.observed)} observed "
+            f"({rounded(area.expected)} expected)"
+            for area in most
         )
-    for number, one in enumerate(data.explanation[:MOST_EXPLANATIONS]):
-        yield f"{'explained by' if number == 0 else 'and by'}: {explained(one)}"
+    for driver in data.explanation[:MOST_DRIVERS]:
+        yield f"driver: {explained(driver)}"
     if data.not_explained_by:
-        alike = ", ".join(name.replace("_", " ") for name in data.not_explained_by)
-        yield f"as usual: {alike}"
+        dimensions = ", ".join(name.replace("_", " ") for name in data.not_explained_by)
+        yield f"not a factor: {dimensions}"
     if data.terms:
-        yield "words: " + ", ".join(
-            f"{_shown(one.term)}{' (new)' if one.new else ''} in {one.share:.0%}"
-            f" (usually {one.usual_share:.0%})"
-            for one in data.terms[:MOST_WORDS]
+        yield "distinctive terms: " + ", ".join(
+            f"{_shown(term.term)} in {term.share:.0%} of tickets "
+            f"({'new' if term.new else f'usually {term.usual_share:.0%}'})"
+            for term in data.terms[:MOST_TERMS]
         )
     for example in data.examples:
         link = f" {_shown(example.url, 200)}" if example.url else ""
-        yield f'ticket {_shown(example.ticket_id)}: "{_shown(example.text, EXAMPLE)}"{link}'
+        text = _shown(example.text, EXAMPLE_CHARACTERS)
+        yield f'ticket {_shown(example.ticket_id)}: "{text}"{link}'
     if data.impact is not None:
         yield "impact: " + "; ".join(_impact(data.impact))
     if data.actions is not None:
         yield from _actions(data.actions)
 
 
-def explained(one: Explanation) -> str:
-    """A claim in words: the value or the two, its part of the excess, how often it came."""
-    what = f"{one.dimension.replace('_', ' ')} {_shown(one.value)}"
-    if one.also is not None:
-        what += f" with {one.also.dimension.replace('_', ' ')} {_shown(one.also.value)}"
+def explained(driver: Explanation) -> str:
+    """Return a driver in words.
+
+    Args:
+        driver: One explanation of an escalation: a slice, or two slices together.
+
+    Returns:
+        The slice, its share of the excess, and its observed and expected counts.
+    """
+    what = f"{driver.dimension.replace('_', ' ')} {_shown(driver.value)}"
+    if driver.also is not None:
+        what += f" with {driver.also.dimension.replace('_', ' ')} {_shown(driver.also.value)}"
     return (
-        f"{what}: {max(one.share, 0.0):.0%} of the excess, {rounded(one.observed)} came, "
-        f"{rounded(one.expected)} expected"
+        f"{what}: {max(driver.share, 0.0):.0%} of the excess, {rounded(driver.observed)} observed, "
+        f"{rounded(driver.expected)} expected"
     )
+
+
+def observed_and_expected(observed: float, expected: float) -> str:
+    """Return both counts with their unit.
+
+    Args:
+        observed: Customer-equivalents that arrived.
+        expected: Customer-equivalents that the model predicts for the same time.
+
+    Returns:
+        Such as "12.5 customer-equivalents observed, 3.1 expected".
+    """
+    return f"{rounded(observed)} customer-equivalents observed, {rounded(expected)} expected"
+
+
+def _tickets(count: int) -> str:
+    return f"{count} ticket" if count == 1 else f"{count} tickets"
+
+
+def _customers(count: int) -> str:
+    return f"{count} customer" if count == 1 else f"{count} customers"
+
+
+def _plural(count: float, noun: str) -> str:
+    return f"{rounded(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def _impact(impact: Impact) -> Iterator[str]:
@@ -132,11 +193,12 @@ def _impact(impact: Impact) -> Iterator[str]:
     tiers = ", ".join(f"{count} {_shown(name)}" for name, count in _most(impact.by_tier))
     regions = ", ".join(f"{count} {_shown(name)}" for name, count in _most(impact.by_region))
     kinds = "; ".join(part for part in (tiers, regions) if part)
-    yield f"{about}{impact.customers} customers" + (f" ({kinds})" if kinds else "")
+    yield f"{about}{_customers(impact.customers)}" + (f" ({kinds})" if kinds else "")
     if impact.revenue is not None:
-        yield f"annual revenue of {impact.revenue_customers} of them {impact.revenue:,.0f}"
+        yield f"annual revenue of {impact.revenue_customers} of them: {impact.revenue:,.0f}"
     if impact.renewals_soon:
-        yield f"{impact.renewals_soon} renew soon"
+        renews = "renews" if impact.renewals_soon == 1 else "renew"
+        yield f"{impact.renewals_soon} {renews} soon"
     if impact.handling_hours is not None:
         bound = "at most " if impact.handling_basis == "time_to_solve" else ""
         yield f"{bound}{rounded(impact.handling_hours)} h of extra work"
@@ -155,13 +217,13 @@ def _actions(actions: Actions) -> Iterator[str]:
     for number, step in enumerate(actions.steps, 1):
         yield f"  {number}. {_shown(step, 200)}"
     if actions.tell:
-        yield "tell: " + ", ".join(_shown(who) for who in actions.tell)
+        yield "inform: " + ", ".join(_shown(who) for who in actions.tell)
     if actions.customer_text:
-        yield f'to customers: "{_shown(actions.customer_text, 300)}"'
+        yield f'text for customers: "{_shown(actions.customer_text, 300)}"'
 
 
 def _shown(text: str, characters: int = 64) -> str:
-    """Text of others in one line, without control characters."""
+    """Return text from tickets or configuration on one line, without control characters."""
     return clean(" ".join(text.split()), characters)
 
 
@@ -173,7 +235,7 @@ def _where(data: Escalation) -> str:
         return f"all of {tenant}{_listed(data)}"
     area = clean(data.product_area, 64)
     if data.reason == "unknown_areas_surge":
-        area = "areas that nobody named"
+        area = "unknown areas"
     if data.slice is not None:
         area += f", {data.slice.dimension.replace('_', ' ')} {clean(data.slice.value, 64)}"
         area += " (never seen before)" if data.reason == "new_value" else ""
@@ -187,7 +249,11 @@ def _listed(data: Escalation) -> str:
 
 
 def clock(at: datetime) -> str:
-    """To the second, in UTC."""
+    """Return a time to the second, in UTC.
+
+    Args:
+        at: A time with a time zone of UTC.
+    """
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
@@ -197,9 +263,20 @@ def _duration(end: datetime, start: datetime) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _days(days: float) -> str:
+def in_days(days: float) -> str:
+    """Return a mean time between chance alerts, in days or years.
+
+    Args:
+        days: At least 0.
+
+    Example:
+        >>> in_days(163.2), in_days(0.25), in_days(1.0), in_days(1e7)
+        ('163 days', '6 hours', '1 day', 'more than a million days')
+    """
     if days >= 1_000_000:
         return "more than a million days"
     if days >= 730:
         return f"{math.floor(days / 365.25):,} years"
-    return f"{days:.0f} days"
+    if days < 1.0:
+        return f"{rounded(24.0 * days, 2)} hours"
+    return "1 day" if f"{days:.0f}" == "1" else f"{days:.0f} days"

@@ -1,8 +1,8 @@
-"""``spikewatch notify``: reads escalations and answers, decides, makes it durable, sends.
+"""``spikewatch notify``: read escalations and answers, decide, make the decisions durable, send.
 
-The order is the promise: decisions are on the topic ``escalations.notified`` before the offset of
-what they are about is committed, and before anything is sent; what came of it is written after.
-A crash anywhere sends again under the same key, and forgets nothing.
+Decisions are on the topic ``escalations.notified`` before the offset of their event is committed
+and before anything is sent. Outcomes are written after. So a crash at any point leads to the same
+message again, under the same key, and never to a lost one.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ from stream.kafka.topics import verify
 from stream.notify.delivery.channel import Channel
 from stream.notify.delivery.metrics import NotifyMetrics
 from stream.notify.delivery.sender import Sender
-from stream.notify.dispatch.dispatcher import Dispatcher, over_in
+from stream.notify.dispatch.dispatcher import Dispatcher
+from stream.notify.dispatch.policy import resolved_episodes
 from stream.notify.dispatch.silences import Silences, of_alertmanager
 from stream.notify.dispatch.thread_index import PendingWrites
 from stream.notify.model.errors import RefusedError, TryAgainError
@@ -43,7 +44,8 @@ from stream.process.tracing import Traces
 
 POLL_MS: Final = 100
 AHEAD_RECORDS: Final = 5_000
-"""Read before the first of them is decided, where there is a backlog: which is over already?"""
+"""With a backlog, this many records are read before the first decision, to find resolved
+episodes."""
 TICK_SECONDS: Final = 0.25
 ALERTMANAGER_SECONDS: Final = 15.0
 SILENCES_BYTES: Final = 16_000_000
@@ -51,18 +53,18 @@ BEAT_SECONDS: Final = 1.0
 
 
 class Service:
-    """One process; several share the partitions."""
+    """One process of notify; several share the partitions."""
 
     def __init__(
         self, config: Config, plan: NotificationConfig, http: Http, ledger: NotifyTopics
     ) -> None:
-        """Nothing runs before `run`.
+        """Create the service; nothing runs before `run`.
 
         Args:
-            config: Where to read from.
-            plan: Who is told what.
-            http: Open.
-            ledger: Open.
+            config: The configuration.
+            plan: The notification file.
+            http: An open client.
+            ledger: The open topics of notify.
         """
         self.config = config
         self.plan = plan
@@ -70,27 +72,27 @@ class Service:
         self.metrics = NotifyMetrics()
         self.progress = Progress()
         cooldown = config.episode.cooldown_minutes * 60.0
-        self.desk = Dispatcher(plan, cooldown, self.silences, complain)
+        self.dispatcher = Dispatcher(plan, cooldown, self.silences, complain)
         channels = {
             name: Channel(one.sink(name, one.options, http), plan.general.give_up_minutes * 60.0)
             for name, one in plan.receivers.items()
         }
         self.metrics.know(plan.receivers)
         self.traces = Traces(config, "notify")
-        self.post = Sender(self.desk, ledger, channels, self.metrics, self.traces)
+        self.sender = Sender(self.dispatcher, ledger, channels, self.metrics, self.traces)
         self.owned: set[int] = set()
-        """Partitions of which everything is known."""
+        """Assigned partitions whose records are loaded."""
         self._http = http
-        self._ledger = ledger
+        self._store = ledger
         self._stopping = asyncio.Event()
         self._done: dict[TopicPartition, int] = {}
-        """Offsets up to which everything is decided."""
+        """Offsets below which every record is decided."""
 
     async def run(self) -> None:
-        """Until `stop`."""
+        """Run until `stop` is called."""
         consumer = AIOKafkaConsumer(
             **kafka_client_options(self.config),
-            group_id=self._ledger.topics.group(f"{self.config.kafka.group}-notify"),
+            group_id=self._store.topics.group(f"{self.config.kafka.group}-notify"),
             group_instance_id=self.config.notify.instance_id or None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -105,13 +107,13 @@ class Service:
             try:
                 await self._work(consumer, silences)
             finally:
-                await self.post.close()
+                await self.sender.close()
                 await asyncio.shield(consumer.stop())
                 self.traces.close()
 
     async def _work(self, consumer: AIOKafkaConsumer, silences: AIOKafkaConsumer) -> None:
         consumer.subscribe(
-            [self._ledger.topics.escalations, self._ledger.topics.feedback],
+            [self._store.topics.escalations, self._store.topics.feedback],
             listener=_Assignment(self),
         )
         async with asyncio.TaskGroup() as group:
@@ -127,29 +129,29 @@ class Service:
                 task.cancel()
 
     def stop(self) -> None:
-        """End `run`; what is not sent yet is sent by whoever runs next."""
+        """End `run`; the next owner sends the pending messages."""
         self._stopping.set()
 
-    # Partitions come and go.
+    # Assignment of partitions.
 
     async def own(self, partition: int) -> None:
-        """Take over a partition: everything that is known of it."""
-        found = await self._ledger.load(partition)
-        await self.post.save(self.desk.own(partition, found, time.time()))
+        """Take over a partition: load its threads and digests."""
+        found = await self._store.load(partition)
+        await self.sender.save(self.dispatcher.assign(partition, found, time.time()))
         self.owned.add(partition)
 
     async def disown(self, partition: int) -> None:
-        """Give a partition away; once this is through, nothing of ours is written there."""
+        """Give up a partition; when this returns, this process writes nothing more there."""
         self.owned.discard(partition)
         self.progress.partitions.clear()
         self._done = {tp: at for tp, at in self._done.items() if tp.partition != partition}
-        await self.post.stop(self.desk.disown(partition))
-        await self._ledger.drained(partition)
+        await self.sender.stop(self.dispatcher.revoke(partition))
+        await self._store.drained(partition)
 
-    # What comes in.
+    # Escalations and answers.
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        escalations = self._ledger.topics.escalations
+        escalations = self._store.topics.escalations
         while True:
             batch = await self._poll(consumer)
             if not batch:
@@ -159,19 +161,19 @@ class Service:
             }
             changes = self._take({tp: r for tp, r in batch.items() if tp.topic == escalations})
             strays = self._answers(answers, changes)
-            await asyncio.shield(self.post.save(changes))
+            await asyncio.shield(self.sender.save(changes))
             for feedback in strays:
-                await self._ledger.answer(feedback)  # whoever has its episodes reads it there
+                await self._store.answer(feedback)  # the owner of its partition reads it there
             ends = {tp: records[-1].offset + 1 for tp, records in batch.items()}
             self._done |= {tp: at for tp, at in ends.items() if tp.partition in self.owned}
             try:
                 await consumer.commit(ends)
             except (CommitFailedError, IllegalStateError) as error:
-                complain(f"another instance has the partition now: {error}")
-            self.post.send_what_is_due()
+                complain(f"another instance owns the partition now: {error}")
+            self.sender.send_what_is_due()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
-        """What there is; with a backlog, as much of it as tells what is over already."""
+        """Return new records; with a backlog, enough of them to find episodes resolved already."""
         found: dict[TopicPartition, list[Any]] = defaultdict(list)
         more = await consumer.getmany(timeout_ms=POLL_MS)
         while more:
@@ -207,53 +209,57 @@ class Service:
             for record in records
             if (event := _event_in(record)) is not None
         ]
-        over = over_in([event for event, _, _ in read])
+        over = resolved_episodes([event for event, _, _ in read])
         changes = PendingWrites()
         for event, arrived, partition in read:
             ended = event.data.episode_id in over
-            changes.add(self.desk.take(event, partition, time.time(), over=ended, arrived=arrived))
+            changes.add(
+                self.dispatcher.handle_event(
+                    event, partition, time.time(), over=ended, arrived=arrived
+                )
+            )
         return changes
 
     def _answers(self, batch: dict[int, list[Any]], changes: PendingWrites) -> list[Feedback]:
-        """Take answers in; those that stand in a wrong partition are returned."""
+        """Apply answers, and return those that were written to a wrong partition."""
         strays = []
         for partition, records in batch.items():
             for record in records:
                 try:
                     feedback = Feedback.model_validate_json(record.value or b"")
                 except ValidationError:
-                    continue  # intake tells why, on the topic of dead letters
+                    continue  # intake writes the reason to the topic of dead letters
                 if partition_of(feedback.tenant, self.config.kafka.partitions) != partition:
                     strays.append(feedback)
                     continue
                 try:
-                    changes.add(self.desk.answer(feedback, partition, time.time()))
-                except (ValueError, OverflowError) as error:  # strangers may write there
-                    complain(f"an answer is passed over: {type(error).__name__}")
+                    changes.add(self.dispatcher.handle_feedback(feedback, partition, time.time()))
+                except (ValueError, OverflowError) as error:  # anybody may write to that topic
+                    complain(f"an answer is skipped: {type(error).__name__}")
         return strays
 
-    # What time brings.
+    # Passing time.
 
     async def _pass_time(self) -> None:
         looked = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            await asyncio.shield(self.post.save(self.desk.tick(time.time())))
-            self.post.send_what_is_due()
-            self.post.repeat()
+            await asyncio.shield(self.sender.save(self.dispatcher.tick(time.time())))
+            self.sender.send_what_is_due()
+            self.sender.repeat()
             if time.monotonic() - looked >= BEAT_SECONDS:
                 looked = time.monotonic()
-                self.metrics.look(self.desk.register)
+                self.metrics.look(self.dispatcher.register)
                 self.silences.forget_ended(time.time())
 
     async def _beat(self, consumer: AIOKafkaConsumer) -> None:
-        """Say that the loop runs and where each partition stands."""
+        """Report that the loop runs, and the position of each partition."""
         while True:
             now = time.monotonic()
             self.progress.loop_beat = now
             self.progress.ready = bool(self.owned)
             for tp in [tp for tp in consumer.assignment() if tp.partition in self.owned]:
-                with contextlib.suppress(IllegalStateError):  # it has just been taken away
+                with contextlib.suppress(IllegalStateError):  # the partition was just revoked
                     end = consumer.highwater(tp)
                     done = self._done.setdefault(tp, await consumer.position(tp))
                     if end is not None:
@@ -263,21 +269,21 @@ class Service:
     # Silences.
 
     async def _know_silences(self, reader: AIOKafkaConsumer) -> None:
-        """All that hold already, before the first page is decided."""
-        async for record in read_to_end(reader, TopicPartition(self._ledger.topics.silences, 0)):
+        """Load all silences before the first decision."""
+        async for record in read_to_end(reader, TopicPartition(self._store.topics.silences, 0)):
             self._heard(record)
         await self._ask_alertmanager()
 
     async def _follow_silences(self, reader: AIOKafkaConsumer) -> None:
-        """What comes after those."""
+        """Apply new records of the topic of silences."""
         while True:
             for records in (await reader.getmany(timeout_ms=1_000)).values():
                 for record in records:
                     self._heard(record)
 
     def _heard(self, record: Any) -> None:
-        if not self.silences.hear(key_of(record), record.value):
-            complain(f"a silence cannot be read and does not hold: {key_of(record)[:64]!r}")
+        if not self.silences.apply_record(key_of(record), record.value):
+            complain(f"a silence cannot be read and is ignored: {key_of(record)[:64]!r}")
 
     async def _follow_alertmanager(self) -> None:
         while True:
@@ -295,14 +301,14 @@ class Service:
             found, strange = of_alertmanager(answer.json_list())
             self.silences.replace_alertmanagers(found)
             if strange:
-                complain(f"silences of Alertmanager that cannot be read: {strange}")
+                complain(f"Alertmanager returned {strange} silences that cannot be read")
         except (TryAgainError, RefusedError) as error:
-            # What was silenced stays so until its own end; what is new is not known.
-            complain(f"silences of Alertmanager: {error}")
+            # Known silences stay until their own end; new ones are not known yet.
+            complain(f"cannot read the silences of Alertmanager: {error}")
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Brings the desk in line with the partitions that are ours."""
+    """Keeps the dispatcher in step with the assigned partitions."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -316,7 +322,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             try:
                 await self._service.own(partition)
             except (KafkaError, UserError) as error:
-                fatal(f"partition {partition} cannot be taken over: {error}")
+                fatal(f"cannot take over partition {partition}: {error}")
         names = ", ".join(str(number) for number in sorted(self._service.owned)) or "none"
         print(f"notify: working on partitions: {names}", flush=True)
 
@@ -326,14 +332,13 @@ def _event_in(record: Any) -> EscalationEvent | None:
         return decode(record.headers, record.value)
     except EventError as error:
         complain(
-            f"{record.topic}[{record.partition}] offset {record.offset}: nobody is told of it: "
-            f"{error}"
+            f"{record.topic}[{record.partition}] offset {record.offset}: it is skipped: {error}"
         )
         return None
 
 
 async def serve(config: Config, plan: NotificationConfig) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run notify until SIGTERM or SIGINT.
 
     Raises:
         UserError: It cannot start.

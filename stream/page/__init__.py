@@ -1,7 +1,7 @@
-"""The page of our own: areas now, open episodes, the whole story of each; read-only, live.
+"""The web page: areas now, open episodes and the details of each; read-only and live.
 
-A process that follows the topics without a group: `follower` keeps a copy of the workers' state by
-the same step, `stories` what happened and who was told; `views` says it as JSON, `server` answers,
-`feed` tells every viewer what changed, `service` puts it together. `assets` is what the browser
-gets.
+The process follows the topics without a consumer group. `state_follower` keeps a copy of the
+workers' state by running the same step, and `episode_views` keeps transitions, notifications and
+answers. `json_views` turns both into JSON, `server` serves it, `live_updates` pushes changes to
+viewers, and `service` connects them. `assets` holds the files for the browser.
 """

@@ -1,6 +1,6 @@
-"""What happened, who was told, and what people did: of each episode, in memory. No IO.
+"""Transitions, notifications and answers of each episode, in memory. No IO.
 
-Bounded: the oldest that are over are forgotten first.
+Bounded: the oldest resolved episodes are forgotten first.
 """
 
 from dataclasses import dataclass, field
@@ -18,19 +18,19 @@ from stream.escalations.plain_text import headline
 
 MOST_STORIES: Final = 2_000
 MOST_LINES: Final = 300
-"""Of the audit, and of events, that are kept of one episode: the first and the last."""
+"""Most audit entries and events kept per episode; the first and the last are kept."""
 WORDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One event of an episode, as the story tells it. Times are seconds since 1970."""
+    """One event of an episode. Times are seconds since 1970."""
 
     sequence: int
     transition: str
     at: float
     severity: str
-    words: str
+    text: str
     tickets: int
     customers: int
     observed: float
@@ -38,64 +38,64 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One line of the audit, or one answer of a person."""
+class Notification:
+    """One entry of the audit trail, or one answer of a person."""
 
     at: float
     kind: str
     receiver: str
     reason: str
-    words: str
+    text: str
     by: str
     send: bool
 
 
 @dataclass(slots=True)
-class Story:
-    """Everything about one episode."""
+class EpisodeView:
+    """All that the page shows of one episode."""
 
     event: EscalationEvent
-    """The last one."""
+    """The last event."""
     transitions: list[Transition] = field(default_factory=list)
-    told: dict[str, Told] = field(default_factory=dict)
-    """By the id of the entry: the same again is no news."""
+    notifications: dict[str, Notification] = field(default_factory=dict)
+    """Entries by their id, so that repeats change nothing."""
     acknowledged_by: str = ""
     snoozed_until: float | None = None
     verdict: str = ""
 
     @property
     def running(self) -> bool:
-        """Whether it is not resolved."""
+        """Whether the episode is open."""
         return self.event.transition != "resolved"
 
 
-class Stories:
-    """All episodes that are remembered, by id.
+class EpisodeViews:
+    """All remembered episodes, by id.
 
     Example:
-        >>> stories = Stories()
+        >>> stories = EpisodeViews()
         >>> stories.running()
         {}
     """
 
     def __init__(self) -> None:
-        """None yet."""
-        self.stories: dict[str, Story] = {}
+        """Create it without any episode."""
+        self.stories: dict[str, EpisodeView] = {}
         self.silences: dict[str, Silence] = {}
         self.forgotten = 0
-        """How many episodes there was no room for."""
-        self._early: dict[str, dict[str, Told]] = {}
-        """What was told of episodes whose events come later: topics are read side by side."""
+        """Number of episodes that were forgotten."""
+        self._early: dict[str, dict[str, Notification]] = {}
+        """Notifications of episodes whose events are not read yet: topics are read side by side."""
         self._answers: dict[str, dict[str, Feedback]] = {}
 
-    def take_event(self, event: EscalationEvent) -> bool:
-        """One escalation; whether it is news."""
+    def add_event(self, event: EscalationEvent) -> bool:
+        """Add an escalation; return whether it is new."""
         data = event.data
         story = self.stories.get(data.episode_id)
         if story is None:
             self._make_room()
-            story = self.stories[data.episode_id] = Story(event)
-            story.told.update(self._early.pop(data.episode_id, {}))
+            story = self.stories[data.episode_id] = EpisodeView(event)
+            story.notifications.update(self._early.pop(data.episode_id, {}))
             for answer in self._answers.pop(data.episode_id, {}).values():
                 _apply(story, answer)
         elif any(one.sequence == data.sequence for one in story.transitions):
@@ -115,9 +115,9 @@ class Stories:
             del story.transitions[MOST_LINES // 2]
         return True
 
-    def take_audit(self, entry: AuditEntry) -> bool:
-        """One line of the trail; whether it is news."""
-        line = Told(
+    def add_audit_entry(self, entry: AuditEntry) -> bool:
+        """Add an entry of the audit trail; return whether it is new."""
+        line = Notification(
             entry.at.timestamp(),
             entry.kind,
             clean(entry.receiver + (f" to {entry.address}" if entry.address else ""), WORDS),
@@ -127,7 +127,11 @@ class Stories:
             entry.send,
         )
         story = self.stories.get(entry.episode_id)
-        lines = story.told if story is not None else self._early.setdefault(entry.episode_id, {})
+        lines = (
+            story.notifications
+            if story is not None
+            else self._early.setdefault(entry.episode_id, {})
+        )
         if entry.audit_id in lines:
             return False
         lines[entry.audit_id] = line
@@ -137,8 +141,8 @@ class Stories:
             del self._early[next(iter(self._early))]
         return story is not None
 
-    def take_answer(self, answer: Feedback) -> bool:
-        """What a person did; whether it is about an episode that is known."""
+    def apply_feedback(self, answer: Feedback) -> bool:
+        """Apply a person's answer; return whether its episode is known."""
         story = self.stories.get(answer.episode_id)
         if story is None:
             early = self._answers.setdefault(answer.episode_id, {})
@@ -151,15 +155,15 @@ class Stories:
         _apply(story, answer)
         return True
 
-    def take_silence(self, silence: Silence) -> None:
-        """What nobody is told of for a while, begun, changed or ended."""
+    def add_silence(self, silence: Silence) -> None:
+        """Add a new, changed or ended silence."""
         self.silences[silence.silence_id] = silence
         if len(self.silences) > MOST_STORIES:
             del self.silences[next(iter(self.silences))]
 
-    def running(self) -> dict[tuple[str, str], Story]:
-        """The episode that runs, by tenant and area; one that paged before one that did not."""
-        found: dict[tuple[str, str], Story] = {}
+    def running(self) -> dict[tuple[str, str], EpisodeView]:
+        """Return the open episode of each tenant and area, rather one that paged."""
+        found: dict[tuple[str, str], EpisodeView] = {}
         for story in self.stories.values():
             data = story.event.data
             if story.running:
@@ -176,7 +180,7 @@ class Stories:
         self.forgotten += 1
 
 
-def _apply(story: Story, answer: Feedback) -> None:
+def _apply(story: EpisodeView, answer: Feedback) -> None:
     by = clean(answer.by, WORDS)
     if answer.action == "acknowledge":
         story.acknowledged_by = by

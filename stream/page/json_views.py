@@ -1,4 +1,4 @@
-"""What the browser is told, as plain values: rows of areas, summaries and stories of episodes."""
+"""JSON for the browser: rows of areas, summaries and details of episodes."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,46 +13,47 @@ from schemas.escalation import Escalation
 from stream.charts.vega import Moment, Span
 from stream.escalations.follow import MATURE_HOURS
 from stream.escalations.plain_text import explained, headline, render
+from stream.escalations.severity_text import severity_in_words
 from stream.notify.model.message import is_web
-from stream.page.episode_views import Stories, Story
+from stream.page.episode_views import EpisodeView, EpisodeViews
 from stream.page.state_follower import Follower
 
 SCORED_SECONDS: Final = 3600.0
-"""A score that is older is no score of now."""
+"""An older score is not shown."""
 SPARK_HOURS: Final = 24
 BEFORE: Final = 12 * SECONDS_PER_HOUR
-"""So much of an area's time is shown before an episode began ..."""
+"""The chart of an episode starts this many seconds before it."""
 AFTER: Final = SECONDS_PER_HOUR
-"""... and after its end."""
+"""The chart of an episode ends this many seconds after it."""
 MOST_SPARKS: Final = 200
 AT_ONCE: Final = 200
-"""Rows made before anybody else has a turn."""
+"""Rows that are built before other tasks run."""
 
 Row = tuple[Any, ...]
 
 
 class Rows:
-    """Areas as rows, each with a number that stays the same; bounded.
+    """Areas as rows, each with a stable number; bounded.
 
-    A row is: number, tenant, area, phase, customer-equivalents of the last hour, those due in an
-    hour, score of the last ticket (null: none within the hour, or since an episode), its limit,
-    tickets ever, hours of warm-up left.
+    A row holds: number, tenant, area, phase, customer-equivalents observed in the last hour,
+    customer-equivalents expected per hour, score of the last ticket (null: none within the hour, or
+    since an episode), threshold, tickets in total, hours of warm-up left.
     """
 
     def __init__(self, most: int) -> None:
-        """At most so many areas."""
+        """Allow at most *most* areas."""
         self._most = most
         self.numbers: dict[tuple[str, str], int] = {}
         self._keys: list[tuple[str, str]] = []
         self.omitted = 0
-        """Areas there was no number for."""
+        """Number of areas without a row."""
 
     def key(self, number: int) -> tuple[str, str] | None:
-        """Tenant and area of a number."""
+        """Return tenant and area of a number; None: it is not in use."""
         return self._keys[number] if 0 <= number < len(self._keys) else None
 
     def admit(self, tenant: str, area: str) -> int | None:
-        """The number of an area; None where there are too many."""
+        """Return the number of an area; None: there are too many areas."""
         key = (tenant, area)
         number = self.numbers.get(key)
         if number is None and len(self._keys) < self._most:
@@ -61,10 +62,10 @@ class Rows:
         return number
 
     def choose(self, follower: Follower) -> list[tuple[str, str]]:
-        """Admit what is there; the busiest, where that is too much: the others give up their place.
+        """Give numbers to all areas, or to the busiest if there are too many.
 
         Returns:
-            What has come to have a number.
+            The areas that got a number.
         """
         sizes = {
             (tenant.name, area): series.tickets
@@ -87,7 +88,7 @@ class Rows:
         return come
 
     def of(self, follower: Follower, keys: Iterable[tuple[str, str]]) -> list[Row]:
-        """The rows of those areas that have a number."""
+        """Return the rows of those areas that have a number."""
         by_tenant: dict[str, list[str]] = {}
         for tenant_name, area in keys:
             if self.admit(tenant_name, area) is not None:
@@ -104,7 +105,7 @@ class Rows:
         return found
 
     def in_parts(self, follower: Follower, keys: Sequence[tuple[str, str]]) -> Iterator[list[Row]]:
-        """The same in parts that take no time: between two of them others can have a turn."""
+        """Yield the rows in short parts, so that other tasks can run in between."""
         for begin in range(0, len(keys), AT_ONCE):
             yield self.of(follower, keys[begin : begin + AT_ONCE])
 
@@ -130,7 +131,7 @@ def _row(number: int, tenant: Tenant, area: str, limit: float) -> Row:
 
 
 def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """Clock and budget of each tenant, or of those with these *names*."""
+    """Return clock and alert budget of each tenant, or of those with these *names*."""
     found = []
     chosen = follower.tenants() if names is None else map(follower.tenant, sorted(names))
     for tenant in chosen:
@@ -155,9 +156,9 @@ def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict
 
 
 def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, Any]:
-    """By number of an area its last day: what came in each hour and what was due.
+    """Return the last day of areas by their number: observed and expected counts per hour.
 
-    What came is null where that is not known any more.
+    An observed count is null if it is no longer known.
     """
     found = {}
     for number in list(numbers)[:MOST_SPARKS]:
@@ -167,26 +168,26 @@ def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, 
             continue
         clock, series = tenant.clock or 0.0, tenant.areas[key[1]]
         hour = int(clock // SECONDS_PER_HOUR)
-        came = follower.timelines.hours(tenant, key[1], hour - SPARK_HOURS + 1, hour)
+        observed = follower.timelines.hours(tenant, key[1], hour - SPARK_HOURS + 1, hour)
         hours = range(hour - SPARK_HOURS + 1, hour + 1)
         found[str(number)] = {
-            "came": [round(came[each], 1) if each in came else None for each in hours],
-            "due": [
+            "observed": [round(observed[each], 1) if each in observed else None for each in hours],
+            "expected": [
                 significant(series.model.rate_at(each * SECONDS_PER_HOUR), 3) for each in hours
             ],
         }
     return found
 
 
-def summary(story: Story) -> dict[str, Any]:
-    """One episode in a list."""
+def summary(story: EpisodeView) -> dict[str, Any]:
+    """Return one episode for a list."""
     event, data = story.event, story.event.data
     return {
         "id": data.episode_id,
         "tenant": data.tenant,
         "area": data.product_area,
         "product": data.product,
-        "words": headline(event),
+        "headline": headline(event),
         "severity": data.severity,
         "transition": event.transition,
         "running": story.running,
@@ -200,15 +201,15 @@ def summary(story: Story) -> dict[str, Any]:
         "ratio": data.ratio,
         "revenue": data.impact.revenue if data.impact is not None else None,
         "team": data.actions.team if data.actions is not None else None,
-        "explained": explained(data.explanation[0]) if data.explanation else None,
+        "driver": explained(data.explanation[0]) if data.explanation else None,
         "acknowledged": story.acknowledged_by,
         "snoozed": story.snoozed_until,
         "verdict": story.verdict,
     }
 
 
-def silences(stories: Stories) -> list[dict[str, Any]]:
-    """What nobody is told of, and until when; also what is over or begins later."""
+def silences(stories: EpisodeViews) -> list[dict[str, Any]]:
+    """Return all silences, also ended ones and those that start later."""
     return [
         {
             "matchers": [str(matcher) for matcher in one.matchers],
@@ -221,27 +222,28 @@ def silences(stories: Stories) -> list[dict[str, Any]]:
     ]
 
 
-def summaries(stories: Stories) -> list[dict[str, Any]]:
-    """All episodes, those that run first, the newest first."""
+def summaries(stories: EpisodeViews) -> list[dict[str, Any]]:
+    """Return all episodes, open ones first, then the newest first."""
     found = [summary(story) for story in stories.stories.values()]
     return sorted(found, key=lambda one: (not one["running"], -one["since"], one["id"]))
 
 
-def story(found: Story) -> dict[str, Any]:
-    """One episode in full."""
+def story(found: EpisodeView) -> dict[str, Any]:
+    """Return the details of one episode."""
     event, data = found.event, found.event.data
     return {
         **summary(found),
         "data": _shown(data),
         "page": render(event),
-        "claims": [explained(one) for one in data.explanation],
+        "drivers": [explained(driver) for driver in data.explanation],
+        "severity_in_words": severity_in_words(data.severity, data.severity_rule).capitalize(),
         "transitions": found.transitions,
-        "told": sorted(found.told.values(), key=lambda one: one.at),
+        "notifications": sorted(found.notifications.values(), key=lambda one: one.at),
     }
 
 
 def _shown(data: Escalation) -> dict[str, Any]:
-    """The event's data; links that are none are left out."""
+    """Return the data of an event, without links that are not http or https."""
     found: dict[str, Any] = data.model_dump(mode="json")
     for example in found["examples"]:
         if not is_web(example["url"]):
@@ -255,7 +257,7 @@ def _shown(data: Escalation) -> dict[str, Any]:
 def moments_of_area(
     follower: Follower, tenant: Tenant, area: str, since: float, until: float
 ) -> list[Moment]:
-    """What came to an area (or to a tenant as a `WHOLE`), for a chart; counts per hour."""
+    """Return the time series of an area or a whole tenant for a chart, in counts per hour."""
     limit = follower.limits_of(tenant, [area]).get(area)  # a tenant as a whole shows none
     return [
         Moment(
@@ -272,28 +274,34 @@ def moments_of_area(
     ]
 
 
-def moments_of_events(found: Story) -> list[Moment]:
-    """What came between one event and the next: where the area's own time is forgotten already."""
+def moments_of_events(found: EpisodeView) -> list[Moment]:
+    """Return a time series from the events alone, where that of the area is forgotten."""
     since = found.event.data.since.timestamp()
     points = [(since, 0.0, 0.0)]
     points += [(one.at, one.observed, one.expected) for one in found.transitions]
     moments = []
-    for (begin, came, due), (end, came_by, due_by) in pairwise(points):
+    for (begin, observed_before, expected_before), (end, observed_by, expected_by) in pairwise(
+        points
+    ):
         seconds = end - begin
         if seconds <= 0.0:
             continue
         an_hour = SECONDS_PER_HOUR / seconds
-        expected = max(0.0, due_by - due) * an_hour
-        observed = max(0.0, came_by - came) * an_hour
+        expected = max(0.0, expected_by - expected_before) * an_hour
+        observed = max(0.0, observed_by - observed_before) * an_hour
         moments.append(Moment(begin, seconds, observed, expected, expected, expected))
     return moments
 
 
-def spans(stories: Stories, tenant: str, area: str | None, until: float) -> Iterator[Span]:
-    """The episodes of an area (None: of the whole tenant), as stretches to mark."""
+def spans(stories: EpisodeViews, tenant: str, area: str | None, until: float) -> Iterator[Span]:
+    """Yield the episodes of an area as spans to mark; *area* None: tenant-wide episodes."""
     for one in stories.stories.values():
         data = one.event.data
         if data.tenant == tenant and data.product_area == area:
             end = until if one.running else one.event.time.timestamp()
-            words = "" if data.suppressed is None else f" ({data.suppressed})"
-            yield Span(data.since.timestamp(), end, data.episode_id[:8] + words)
+            label = (
+                ""
+                if data.suppressed is None
+                else f" (suppressed: {data.suppressed.replace('_', ' ')})"
+            )
+            yield Span(data.since.timestamp(), end, data.episode_id[:8] + label)

@@ -1,6 +1,6 @@
-"""Every viewer hears what changed: server-sent events, encoded once for all.
+"""Push changes to all viewers: server-sent events, encoded once for all.
 
-A viewer that does not keep up is told to load everything anew, instead of holding back the others.
+A viewer that does not keep up is told to load everything again, so it does not hold back others.
 
 Source: WHATWG HTML, "Server-sent events".
 """
@@ -14,35 +14,35 @@ import msgspec
 
 MOST_VIEWERS: Final = 500
 MOST_WAITING: Final = 64
-"""Messages that wait for one viewer."""
+"""Most messages queued for one viewer."""
 PING_SECONDS: Final = 15.0
-"""So often something is sent: proxies cut a silent line, and viewers take it for dead."""
+"""Interval of pings: proxies cut silent connections, and viewers take them for dead."""
 RELOAD: Final = b"event: reload\ndata: {}\n\n"
 
 
 class Feed:
-    """Those who watch."""
+    """All current viewers."""
 
     def __init__(self) -> None:
-        """Nobody yet."""
-        self.heard_at = time.time()
-        """When Kafka last had something new, wall clock."""
+        """Create it without viewers."""
+        self.last_record_at = time.time()
+        """When Kafka last had a new record, wall clock, seconds since 1970."""
         self._viewers: set[asyncio.Queue[bytes]] = set()
-        self.told = 0
-        """How often something was told, whoever heard it."""
+        self.sent_count = 0
+        """Number of messages pushed, whether or not anybody watched."""
 
     @property
     def viewers(self) -> int:
-        """How many watch."""
+        """Number of viewers."""
         return len(self._viewers)
 
     def standing(self) -> dict[str, float]:
-        """How long nothing new was read: long, with a ticker, means that the broker is away."""
-        return {"idle_seconds": round(max(0.0, time.time() - self.heard_at), 1)}
+        """Return the seconds without a new record; with a ticker, many mean a lost broker."""
+        return {"idle_seconds": round(max(0.0, time.time() - self.last_record_at), 1)}
 
     def tell(self, kind: str, value: Any) -> None:
-        """All who watch hear of *value*."""
-        self.told += 1
+        """Push *value* to all viewers."""
+        self.sent_count += 1
         if not self._viewers:
             return
         encoded = message(kind, value)
@@ -55,21 +55,21 @@ class Feed:
                 waiting.put_nowait(encoded)
 
     async def watch(self) -> AsyncGenerator[bytes, None]:
-        """What one viewer is to hear, from now on, without an end."""
+        """Yield messages for one new viewer, without an end."""
         waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
         self._viewers.add(waiting)
         try:
             yield message("ping", self.standing())
             while True:
                 try:
-                    told = await asyncio.wait_for(waiting.get(), PING_SECONDS)
+                    event = await asyncio.wait_for(waiting.get(), PING_SECONDS)
                 except TimeoutError:
-                    told = message("ping", self.standing())
-                yield told
+                    event = message("ping", self.standing())
+                yield event
         finally:
             self._viewers.discard(waiting)
 
 
 def message(kind: str, value: Any) -> bytes:
-    """One event, as it goes over the line."""
+    """Return one server-sent event as bytes."""
     return b"event: %s\ndata: %s\n\n" % (kind.encode(), msgspec.json.encode(value))

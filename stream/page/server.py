@@ -1,8 +1,8 @@
-"""The web server of the page: read-only, no password, no request of a page to any other host.
+"""The web server of the page: read-only, without a password, and without requests to other hosts.
 
-Who may look is decided by who reaches the port: it listens on loopback unless told otherwise, and
-answers only to the host names it is meant to be called by, so that no page of somebody else can
-read it through a visitor's browser (DNS rebinding).
+Everybody who reaches the port may look, so it listens on loopback by default. It answers only to
+the host names that it should be called by, so no other page can read it through a visitor's browser
+(DNS rebinding).
 
 Source: W3C, "Content Security Policy Level 3"; WHATWG, "Fetch" (Cross-Origin-Resource-Policy).
 """
@@ -27,7 +27,7 @@ from stream.charts.vega import Theme, svg, timeline
 from stream.config.sections import Config
 from stream.config.values import zone as known_zone
 from stream.page import json_views
-from stream.page.episode_views import Stories, Story
+from stream.page.episode_views import EpisodeView, EpisodeViews
 from stream.page.live_updates import MOST_VIEWERS, Feed
 from stream.page.state_follower import Follower
 from stream.process.http_listener import listen
@@ -57,23 +57,23 @@ TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 WIDTHS: Final = (280, 440, 640, 880)
-"""Of charts, in pixels: few, so that viewers share them."""
+"""Widths of charts in pixels; few, so that viewers share them."""
 MOST_CHARTS: Final = 200
 NOW_SECONDS: Final = 1.0
 
 
 class Server:
-    """The server, for the time of an ``async with``."""
+    """The web server; it listens inside an ``async with``."""
 
     def __init__(
         self,
         config: Config,
         follower: Follower,
-        stories: Stories,
+        stories: EpisodeViews,
         rows: json_views.Rows,
         feed: Feed,
     ) -> None:
-        """Nothing listens yet."""
+        """Create the server; nothing listens yet."""
         self._page = config.page
         self._zone = config.time.timezone
         self._follower, self._stories, self._rows, self._feed = follower, stories, rows, feed
@@ -81,15 +81,15 @@ class Server:
         self._charts: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
         self._drawing, self._looking = asyncio.Lock(), asyncio.Lock()
         self._seen = (float("-inf"), 0, b"")
-        """When everything was looked at, how much was told by then, and what was seen."""
+        """Time, number of pushed messages and body of the last full answer."""
         self.ready = False
-        """Whether all that is on the topics was read."""
+        """Whether everything on the topics has been read."""
 
     async def __aenter__(self) -> Self:
-        """Listen.
+        """Start to listen.
 
         Raises:
-            UserError: The port cannot be had.
+            UserError: The port cannot be bound.
         """
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/", self._asset)
@@ -113,7 +113,7 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop; who watches is hung up on."""
+        """Stop, and close the connections of viewers."""
         await self._runner.cleanup()
 
     @web.middleware
@@ -122,7 +122,7 @@ class Server:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Only to those who call us by our name; the same headers on every answer."""
+        """Answer only to known host names, with the same headers on every answer."""
         if not self._is_ours(request.host):
             return _refused(
                 421,
@@ -157,13 +157,13 @@ class Server:
         )
 
     async def _now(self, _: web.Request) -> web.StreamResponse:
-        """Everything that the first look needs; made once for all who ask about then."""
+        """Return everything for the first view; viewers who ask at about the same time share it."""
         async with self._looking:
-            at, told, body = self._seen
-            if told != self._feed.told or time.monotonic() - at > NOW_SECONDS:
-                at, told = time.monotonic(), self._feed.told
+            at, sent, body = self._seen
+            if sent != self._feed.sent_count or time.monotonic() - at > NOW_SECONDS:
+                at, sent = time.monotonic(), self._feed.sent_count
                 body = msgspec.json.encode(await self._look())
-                self._seen = (at, told, body)
+                self._seen = (at, sent, body)
         return web.Response(body=body, content_type="application/json")
 
     async def _look(self) -> dict[str, Any]:
@@ -191,8 +191,8 @@ class Server:
     async def _episode(self, request: web.Request) -> web.StreamResponse:
         return _json(json_views.story(self._found(request)))
 
-    def _found(self, request: web.Request) -> Story:
-        """The episode that is asked for, by its id or the beginning of it."""
+    def _found(self, request: web.Request) -> EpisodeView:
+        """Return the episode with this id or beginning of an id."""
         asked = request.match_info["episode"]
         story = self._stories.stories.get(asked)
         if story is None and len(asked) >= 6:
@@ -235,7 +235,7 @@ class Server:
     async def _drawn(
         self, request: web.Request, of: tuple[Any, ...], moments: list[Any], marks: Any
     ) -> web.StreamResponse:
-        """A chart as SVG, for the width, theme and zone that are asked for; one at a time."""
+        """Return a chart as SVG in the requested width, theme and zone; one is drawn at a time."""
         theme: Theme = "dark" if request.query.get("theme") == "dark" else "light"
         asked = request.query.get("width", "")
         wide = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 640
@@ -277,25 +277,25 @@ class Server:
         return [one for one in folder.glob("*.html") if one.is_file() and not one.is_symlink()]
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events, for as long as somebody watches."""
+        """Send server-sent events as long as the viewer is connected."""
         if self._feed.viewers >= MOST_VIEWERS:
             raise web.HTTPServiceUnavailable(reason=f"{MOST_VIEWERS} watch already")
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
             async with contextlib.aclosing(self._feed.watch()) as watching:
-                async for told in watching:
-                    await response.write(told)
+                async for event in watching:
+                    await response.write(event)
         return response
 
     async def _live(self, _: web.Request) -> web.StreamResponse:
-        """For whoever looks after the process."""
+        """Answer liveness probes."""
         status = "ok" if self.ready else "reading"
         return _json({"status": status, "viewers": self._feed.viewers, **self._feed.standing()})
 
 
 def _hosts(config: Config) -> frozenset[str]:
-    """The names that the page may be called by."""
+    """Return the host names that the page may be called by."""
     names = {"127.0.0.1", "localhost", "::1", config.page.host, socket.gethostname()}
     if config.page.url:
         names.add(urlsplit(config.page.url).hostname or "")
@@ -303,7 +303,7 @@ def _hosts(config: Config) -> frozenset[str]:
 
 
 def _is_address(name: str) -> bool:
-    """Whether it is an address and no name: no stranger's DNS leads there."""
+    """Return whether *name* is an IP address, which DNS rebinding cannot use."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

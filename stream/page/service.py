@@ -1,4 +1,4 @@
-"""The process behind the page: reads the topics without a group and tells viewers what changed."""
+"""The process of the page: read the topics without a consumer group and push changes to viewers."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from stream.errors import ConfigError, UserError
 from stream.kafka.reading import Reader, partitions_of, read_changelog, seek_to_time
 from stream.kafka.topics import verify
 from stream.page import json_views
-from stream.page.episode_views import Stories
+from stream.page.episode_views import EpisodeViews
 from stream.page.live_updates import Feed
 from stream.page.server import Server
 from stream.page.state_follower import Follower
@@ -33,20 +33,20 @@ from stream.process import metrics_http
 from stream.process.signals import on_hangup, stop_event
 
 PUSH_SECONDS: Final = 0.5
-"""Between two looks at what changed in the areas; episodes are told at once."""
+"""Interval of updates of areas; episodes are pushed at once."""
 AT_ONCE: Final = 500
-"""Records worked on before anybody else has a turn."""
+"""Records that are processed before other tasks run."""
 POLL_MS: Final = 200
 REFRESH_SECONDS: Final = 30.0
-"""So often all areas are looked at: what came within the last hour fades by itself."""
+"""Interval at which all areas are updated: counts of the last hour fall without new tickets."""
 Say = Callable[[str], None]
 
 
 class PageMetrics:
-    """What Prometheus is told of this process."""
+    """The metrics of this process."""
 
     def __init__(self) -> None:
-        """All at zero."""
+        """Register all metrics."""
         self.registry = CollectorRegistry()
         self.viewers = Gauge(
             "spikewatch_page_viewers", "Browsers that watch.", registry=self.registry
@@ -62,23 +62,23 @@ class PageMetrics:
 
 
 class Service:
-    """Topics in, changes out."""
+    """Reads topics and pushes changes."""
 
     def __init__(self, config: Config, metrics: PageMetrics) -> None:
-        """Nothing is read yet."""
+        """Create the service; nothing is read yet."""
         self._config, self._metrics = config, metrics
         self._topics = Topics(config.kafka.topic_prefix)
         self.follower = Follower(settings_of(config))
-        self.stories = Stories()
+        self.stories = EpisodeViews()
         self.rows = json_views.Rows(config.page.areas)
         self.feed = Feed()
         self._shown: dict[int, json_views.Row] = {}
-        """What viewers were last told of each area."""
+        """The row of each area that viewers got last."""
         self._changed_stories: set[str] = set()
         self._silences_changed = False
 
     async def run(self, listening: Callable[[], Awaitable[None]], server: Server) -> None:
-        """Read for ever; *listening* is called once all that is there was read.
+        """Read without an end; call *listening* once everything that is on the topics was read.
 
         Raises:
             UserError: The state cannot be read.
@@ -91,7 +91,7 @@ class Service:
                     found = await self._read(reader)
                     for tp, records in found.items():
                         self.take(tp.topic, tp.partition, records)
-                    self.tell_stories()
+                    self.push_episodes()
                     if ends and await _reached(reader, ends):
                         ends = {}
                         server.ready = True
@@ -117,7 +117,7 @@ class Service:
         return found
 
     async def _begin(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """The state from its changelog, everything else from its place; the ends as of now."""
+        """Load the state from its changelog, seek the other topics, and return the current ends."""
         topics, count = self._topics, self._config.kafka.partitions
         changelog = topics.changelog(self._config.kafka.group)
         next_offsets = {}
@@ -145,11 +145,11 @@ class Service:
         return ends
 
     def take(self, topic: str, partition: int, records: list[Any]) -> None:
-        """The next records of a topic's partition."""
+        """Process the next records of a partition."""
         topics = self._topics
         self._metrics.records.labels(topic).inc(len(records))
-        self.feed.heard_at = time.time()
-        self._metrics.heard.set(self.feed.heard_at)
+        self.feed.last_record_at = time.time()
+        self._metrics.heard.set(self.feed.last_record_at)
         for record in records:
             value = record.value or b""
             if topic == topics.by_tenant:
@@ -158,27 +158,27 @@ class Service:
                 self._take_event(record)
             elif topic == topics.silences:
                 with contextlib.suppress(ValidationError):
-                    self.stories.take_silence(Silence.model_validate_json(value))
+                    self.stories.add_silence(Silence.model_validate_json(value))
                     self._silences_changed = True
             elif topic == topics.audit:
                 with contextlib.suppress(ValidationError):
                     entry = AuditEntry.model_validate_json(value)
-                    if self.stories.take_audit(entry):
+                    if self.stories.add_audit_entry(entry):
                         self._changed_stories.add(entry.episode_id)
             else:
                 with contextlib.suppress(ValidationError):
                     answer = Feedback.model_validate_json(value)
-                    if self.stories.take_answer(answer):
+                    if self.stories.apply_feedback(answer):
                         self._changed_stories.add(answer.episode_id)
 
     def _take_event(self, record: Any) -> None:
         with contextlib.suppress(EventError):  # somebody else's, or of a later release
             event = decode(record.headers, record.value)
-            if self.stories.take_event(event):
+            if self.stories.add_event(event):
                 self._changed_stories.add(event.data.episode_id)
 
-    def tell_stories(self) -> None:
-        """At once: an episode that changed."""
+    def push_episodes(self) -> None:
+        """Push changed episodes at once."""
         for key in self._changed_stories:
             story = self.stories.stories.get(key)
             if story is not None:
@@ -189,7 +189,7 @@ class Service:
             self.feed.tell("silences", json_views.silences(self.stories))
 
     async def push(self) -> None:
-        """What changed in the areas, twice a second; and all of them now and then."""
+        """Push changed areas twice a second, and from time to time all of them."""
         looked = 0.0
         while True:
             await asyncio.sleep(PUSH_SECONDS)
@@ -224,7 +224,8 @@ async def serve(config: Config, say: Say) -> None:
     """Serve the page until SIGTERM or SIGINT.
 
     Raises:
-        UserError: No broker, topics that are not as they must be, no port, unreadable state.
+        UserError: No broker answers, topics are wrong, the port is taken, or the state is
+            unreadable.
     """
     await verify(config)
     metrics = PageMetrics()
@@ -262,6 +263,6 @@ def _reload(service: Service, config: Config) -> None:
 
 
 def address(config: Config) -> str:
-    """Where people find the page."""
+    """Return the URL of the page."""
     host = f"[{config.page.host}]" if ":" in config.page.host else config.page.host
     return config.page.url or f"http://{host}:{config.page.port}/"

@@ -1,6 +1,6 @@
 """A copy of the workers' state: from their last snapshot on, by the same signals and step.
 
-Reads only. Where a record cannot be read it is passed over, as workers do.
+It only reads. Records that cannot be read are skipped, as workers do.
 """
 
 import time
@@ -16,11 +16,11 @@ from schemas import signals
 from schemas.signals import OTHER
 
 LIMITS_SECONDS = 30.0
-"""So old may the limits be that are shown; to work them all out takes a while."""
+"""Thresholds are cached for this long, because computing them takes a while."""
 
 
 class Follower:
-    """All tenants, as the workers know them.
+    """The state of all tenants.
 
     Example:
         >>> from schemas.signals import Ticket, encode
@@ -33,18 +33,18 @@ class Follower:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Nothing is known yet; *settings* must be those of the workers."""
+        """Create it without any state; *settings* must be those of the workers."""
         self.settings = settings
         self.timelines = RecentTimelines()
         self.partitions: dict[int, Partition] = {}
         self.changed: set[tuple[str, str]] = set()
-        """Tenant and area of what a signal has changed since the owner last cleared this."""
+        """Tenant and area of all changes since the owner last cleared this."""
         self._limits: dict[str, dict[str, tuple[float, float]]] = {}
-        """By tenant and area when it was worked out, and the limit."""
+        """By tenant and area, the time of computation and the threshold."""
         self._next: dict[int, int] = {}
 
     def recover(self, number: int, recovery: Recovery) -> int:
-        """Begin with the last snapshot of partition *number*; the offset that comes next.
+        """Start from the last snapshot of a partition; return the next offset.
 
         Raises:
             StateError: It is damaged, of a newer release, or of another partition.
@@ -57,15 +57,19 @@ class Follower:
         return partition.next_offset
 
     def change(self, settings: Settings) -> None:
-        """From here on decide by *settings*, which differ in taxonomy and playbook alone."""
+        """Use *settings* from now on; they differ only in taxonomy and playbook."""
         self.settings = settings
         for partition in self.partitions.values():
             partition.change(settings)
 
     def take(self, number: int, offset: int, value: bytes, received_at: float) -> None:
-        """The next record of a partition, which the broker took in at *received_at* (seconds).
+        """Process the next record of a partition; one that was processed already is skipped.
 
-        One that was taken already is passed over.
+        Args:
+            number: The partition.
+            offset: Offset of the record.
+            value: Value of the record.
+            received_at: When the broker received it, seconds since 1970.
         """
         if offset < self._next[number]:
             return
@@ -89,12 +93,12 @@ class Follower:
                 tenant.duplicates.touched.clear()
 
     def tenants(self) -> list[Tenant]:
-        """Those of which anything is known, by name."""
+        """Return the tenants with a state, sorted by name."""
         found = (t for partition in self.partitions.values() for t in partition.tenants.values())
         return sorted((t for t in found if t.clock is not None), key=lambda tenant: tenant.name)
 
     def tenant(self, name: str) -> Tenant | None:
-        """The tenant *name*, if anything is known of it."""
+        """Return the tenant *name*; None: it has no state."""
         for partition in self.partitions.values():
             found = partition.tenants.get(name)
             if found is not None and found.clock is not None:
@@ -102,7 +106,7 @@ class Follower:
         return None
 
     def limits_of(self, tenant: Tenant, areas: Iterable[str]) -> dict[str, float]:
-        """What a score has to reach to page in *areas* of a tenant, as of half a minute ago."""
+        """Return the thresholds of *areas* of a tenant, at most half a minute old."""
         known, now = self._limits.setdefault(tenant.name, {}), time.monotonic()
         wanted = [area for area in areas if area in tenant.areas]
         old = [

@@ -1,4 +1,4 @@
-"""Listening: the same for every web server of ours."""
+"""Start the HTTP listener of any web server of spikewatch."""
 
 from aiohttp import web
 
@@ -10,17 +10,17 @@ SHUTDOWN_SECONDS = 2.0
 async def listen(
     app: web.Application, host: str, port: int, failed: str, instead: str
 ) -> web.AppRunner:
-    """Answer for *app* on *host* and *port* until what is returned is cleaned up.
+    """Serve *app* on *host* and *port* until the returned runner is cleaned up.
 
     Args:
-        app: With all its routes.
+        app: The application with all its routes.
         host: Address to listen on.
-        port: To listen on.
-        failed: What to say where that cannot be, such as "the API cannot listen on".
+        port: Port to listen on.
+        failed: What to say if that fails, such as "the API cannot listen on".
         instead: What to do then.
 
     Raises:
-        UserError: The port cannot be had.
+        UserError: The port cannot be bound.
     """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()

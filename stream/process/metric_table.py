@@ -9,7 +9,7 @@ MetricKind = Literal["counter", "gauge", "histogram"]
 LATENCY_BUCKETS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0
 )  # fmt: skip
-"""Seconds."""
+"""Upper bounds in seconds."""
 
 
 class MetricSpec(NamedTuple):

@@ -1,4 +1,4 @@
-"""Answering Prometheus: the same for every process of ours."""
+"""Serve the metrics of any process of spikewatch."""
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
@@ -6,16 +6,16 @@ from stream.errors import UserError
 
 
 def serve(registry: CollectorRegistry, host: str, port: int, key: str) -> None:
-    """Answer scrapes of *registry* on *host* and *port*, from a thread of its own; port 0: do not.
+    """Answer scrapes of *registry* from a thread of its own; port 0 disables it.
 
     Args:
-        registry: What is ours; what the process itself uses is added to it.
+        registry: The metrics; those of the process itself are added to it.
         host: Address to listen on.
-        port: To listen on.
-        key: Which names the port in the configuration, such as ``[metrics] port``.
+        port: Port to listen on.
+        key: The key of the port in the configuration, such as ``[metrics] port``.
 
     Raises:
-        UserError: The port cannot be had.
+        UserError: The port cannot be bound.
     """
     if port == 0:
         return

@@ -1,14 +1,14 @@
-"""Traces: from a ticket's ``traceparent`` to the escalation it led to, and to who was told.
+"""Traces from a ticket's ``traceparent`` to the escalation it led to and the notifications.
 
-Off unless ``[traces] endpoint`` names a collector; then spans go out in batches, from a thread of
-their own, and are dropped rather than waited for. A ticket that carries no trace begins none.
+Tracing is off unless ``[traces] endpoint`` names a collector. Spans are then sent in batches from a
+thread of their own, and are dropped rather than waited for. A ticket without a trace starts none.
 
-An episode is one trace, whose id is the episode's, and each of its events a span in it whose id is
-the first half of the event's. So a repeat after a crash is the same span, and every process knows
-the ids without being told. An event's span *links* to the tickets it rests on, since it has many.
+An episode is one trace, whose id is the episode's. Each of its events is a span in it, whose id is
+the first half of the event's. So a repeat after a crash is the same span, and every process can
+derive the ids. The span of an event *links* to its tickets, since there are many.
 
 Source: W3C, "Trace Context"; OpenTelemetry, "Links between spans" and "Semantic conventions for
-Kafka"; CloudEvents, "Distributed Tracing Extension".
+    Kafka"; CloudEvents, "Distributed Tracing Extension".
 """
 
 import re
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext, Tracer
 
 HEADERS: Final = ("traceparent", "ce_traceparent")
-"""Of a record: W3C's, and that of a CloudEvent in binary mode."""
+"""Headers of a record: that of W3C, and that of a CloudEvent in binary mode."""
 MOST_LINKS: Final = 64
 MOST_REMEMBERED: Final = 256
-"""Tickets of one tenant whose traces are remembered."""
+"""Most tickets of one tenant whose traces are remembered."""
 MOST_TENANTS: Final = 1_000
 MOST_QUEUED: Final = 8_192
 CLOSE_SECONDS: Final = 5.0
@@ -43,7 +43,7 @@ _chosen: ContextVar[tuple[int, int] | None] = ContextVar("chosen ids", default=N
 
 
 class _Seen(NamedTuple):
-    """A ticket that came with a trace."""
+    """A ticket with a trace."""
 
     ticket_id: str
     at: float
@@ -52,7 +52,7 @@ class _Seen(NamedTuple):
 
 
 class Traces:
-    """What one process tells of what it does; nothing where traces are off.
+    """Spans of one process; without effect if tracing is off.
 
     Example:
         >>> traces = Traces(Config(), "worker")
@@ -65,12 +65,12 @@ class Traces:
     def __init__(
         self, config: Config, process: str, processor: "SpanProcessor | None" = None
     ) -> None:
-        """Prepare.
+        """Prepare the exporter.
 
         Args:
-            config: ``[traces] endpoint`` switches it on.
-            process: worker or notify, for the service's name.
-            processor: Where spans go instead of to the endpoint.
+            config: ``[traces] endpoint`` switches tracing on.
+            process: worker or notify, for the name of the service.
+            processor: Receives the spans instead of the endpoint.
         """
         self.on = bool(config.traces.endpoint) or processor is not None
         self._seen: OrderedDict[str, deque[_Seen]] = OrderedDict()
@@ -80,14 +80,14 @@ class Traces:
     def taken_in(
         self, headers: Mapping[str, str], topic: str, partition: int, offset: int, tenant: str
     ) -> str | None:
-        """A record with these *headers* was validated: its new ``traceparent``, if it had one.
+        """Record that a record was validated; return its new ``traceparent``, if it had one.
 
         Args:
-            headers: As text.
-            topic: Where the record was, with its *partition* and *offset*.
-            partition: See *topic*.
-            offset: See *topic*.
-            tenant: Of the ticket.
+            headers: Headers of the record, as text.
+            topic: Topic of the record.
+            partition: Partition of the record.
+            offset: Offset of the record.
+            tenant: Tenant of the ticket.
         """
         if not self.on:
             return None
@@ -111,7 +111,7 @@ class Traces:
         return traceparent(span.get_span_context())
 
     def counted(self, ticket: Ticket, headers: Iterable[tuple[str, bytes]]) -> None:
-        """*ticket* went through the step; where it carries a trace, that is remembered."""
+        """Remember the trace of *ticket*, if it has one, after its step."""
         if not self.on:
             return
         parent = next((value for name, value in headers if name == HEADERS[0]), None)
@@ -126,10 +126,10 @@ class Traces:
         lately.append(_Seen(ticket.ticket_id, ticket.created_at, ticket.area, text))
 
     def escalated(self, event: EscalationEvent) -> str | None:
-        """*event* is produced: the ``traceparent`` of its record.
+        """Record that *event* is produced; return the ``traceparent`` of its record.
 
-        Its span links to the tickets since its beginning that came with a trace: those of its area,
-        those that said none, and its examples.
+        Its span links to the tickets since its start that have a trace: those of its area, those
+        without an area, and its examples.
         """
         if not self.on:
             return None
@@ -159,7 +159,16 @@ class Traces:
     def delivered(
         self, episode: str, sequence: int, receiver: str, sink: str, began: float, why: str = ""
     ) -> None:
-        """*receiver* was told of an event, or could not be: *why*; *began*: seconds since 1970."""
+        """Record that *receiver* was notified of an event, or why not.
+
+        Args:
+            episode: Id of the episode.
+            sequence: Sequence of the event.
+            receiver: Name of the receiver.
+            sink: Kind of the receiver.
+            began: Start of the delivery, seconds since 1970.
+            why: The error; empty: it was delivered.
+        """
         if not self.on or len(episode) != 32 or not sequence:
             return
         from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only where it is on
@@ -180,7 +189,7 @@ class Traces:
         span.end()
 
     def close(self) -> None:
-        """Send what is left, for a few seconds at most, since a collector may be down."""
+        """Send the remaining spans, for a few seconds at most, since a collector may be down."""
         if self.on:
             ending = threading.Thread(target=self._provider.shutdown, daemon=True)
             ending.start()
@@ -205,7 +214,7 @@ class Traces:
 
 
 def context_of(parent: str) -> "SpanContext | None":
-    """What a ``traceparent`` stands for; None where it is none, or is not sampled.
+    """Return the context of a ``traceparent``; None if it is invalid or not sampled.
 
     Example:
         >>> context_of("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_remote
@@ -226,7 +235,7 @@ def context_of(parent: str) -> "SpanContext | None":
 
 
 def traceparent(context: "SpanContext") -> str:
-    """The header for *context*.
+    """Return the header for *context*.
 
     Example:
         >>> traceparent(context_of("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
@@ -236,7 +245,7 @@ def traceparent(context: "SpanContext") -> str:
 
 
 def _ids(episode: str, sequence: int) -> tuple[int, int]:
-    """Trace and span of an event; none of them is ever 0."""
+    """Return the ids of trace and span of an event; neither is 0."""
     return int(episode, 16) or 1, int(event_id(episode, sequence)[:16], 16) or 1
 
 
@@ -264,7 +273,7 @@ def _as(
     links: "list[Link]",
     attributes: dict[str, str | int],
 ) -> "SpanContext":
-    """A span with these ids, which begins and ends now."""
+    """Record a span with these ids that starts and ends now."""
     from opentelemetry.context import Context  # noqa: PLC0415 - only where it is on
 
     token = _chosen.set(ids)
@@ -285,7 +294,7 @@ def _as(
 def _provider(
     config: Config, process: str, processor: "SpanProcessor | None"
 ) -> "tuple[Tracer, TracerProvider]":
-    """A tracer, and what sends its spans."""
+    """Return a tracer and the exporter of its spans."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - only where it is on
         OTLPSpanExporter,
     )

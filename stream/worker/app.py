@@ -1,7 +1,4 @@
-"""The worker.
-
-A Faust application with agents `intake`, `feedback` and `detect`, and what keeps an eye on it.
-"""
+"""The worker: a Faust application with the agents `intake`, `feedback` and `detect`."""
 
 import asyncio
 import contextlib
@@ -47,14 +44,14 @@ NEVER: Final = 315_360_000.0
 def build(
     config: Config, metrics: Metrics, progress: Progress, traces: Traces, data_directory: str
 ) -> LedgerApp:
-    """The application, not yet running. Settings are pinned where Faust's defaults lose or stall.
+    """Build the application, not yet running; settings are pinned where Faust's defaults lose data.
 
     Args:
-        config: Where to read from and how to decide.
-        metrics: Fed by the agents.
-        progress: Kept up to date for the liveness check.
-        traces: Told of what the agents do.
-        data_directory: For what Faust insists on writing; nothing of ours is in it.
+        config: The configuration.
+        metrics: Updated by the agents.
+        progress: Updated for the liveness check.
+        traces: Records what the agents do.
+        data_directory: For the files that Faust insists on writing; none of them matter.
     """
     if getattr(faust.streams, "_CStreamIterator", None) is None:
         raise UserError(
@@ -122,7 +119,7 @@ def _add_agents(app: LedgerApp, config: Config, metrics: Metrics, traces: Traces
 def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
     async def beat() -> None:
         looked = 0.0
-        told: set[int] | None = None
+        printed: set[int] | None = None
         while not app.should_stop:
             now = time.monotonic()
             progress.loop_beat = now
@@ -130,7 +127,7 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
             _note_progress(app, progress, now)
             if began is not None and progress.recovering_since is None:
                 metrics.record_recovery(now - began)
-            told = _tell_assignment(app, told)
+            printed = _print_assignment(app, printed)
             if now - looked >= LOOK_SECONDS:
                 metrics.update_state(app.ledger.partitions.values(), time.time())
                 metrics.update_progress(ready=progress.ready, lag=_lag(progress))
@@ -142,7 +139,7 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
 
 
 def listen(app: LedgerApp, config: Config) -> None:
-    """SIGHUP: read taxonomy and playbook again, between two signals of the log."""
+    """At SIGHUP, read taxonomy and playbook again, between two signals of the log."""
 
     async def listen() -> None:
         on_hangup(partial(reload, app, config))
@@ -151,7 +148,7 @@ def listen(app: LedgerApp, config: Config) -> None:
 
 
 def reload(app: LedgerApp, config: Config) -> None:
-    """Go on with the files as they stand now; where they are wrong, with those from before."""
+    """Use the current files; if they are invalid, keep the former settings."""
     settings = reloaded(config, app.ledger.settings)
     if isinstance(settings, ConfigError):
         print(f"taxonomy and playbook stay as they were:\n{settings}", flush=True)
@@ -160,12 +157,12 @@ def reload(app: LedgerApp, config: Config) -> None:
     print(f"taxonomy and playbook were read again: config {settings.config_hash}", flush=True)
 
 
-def _tell_assignment(app: LedgerApp, told: set[int] | None) -> set[int] | None:
-    """Say what this worker works on, when that changed; what was said."""
+def _print_assignment(app: LedgerApp, printed: set[int] | None) -> set[int] | None:
+    """Print the assigned partitions when they changed; return what was printed last."""
     if not app.ledger.open:
-        return told
+        return printed
     owned = set(app.ledger.partitions)
-    if owned != told:
+    if owned != printed:
         names = ", ".join(str(number) for number in sorted(owned)) or "none"
         print(f"working on partitions: {names}", flush=True)
     return owned
@@ -189,7 +186,7 @@ def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
 
 
 def _lag(progress: Progress) -> dict[str, int]:
-    """Records that wait, by topic."""
+    """Return the number of unprocessed records by topic."""
     found: dict[str, int] = {}
     for name, (done, end, _) in progress.partitions.copy().items():
         topic = name.rpartition("[")[0]
@@ -198,7 +195,7 @@ def _lag(progress: Progress) -> dict[str, int]:
 
 
 def _log_end(consumer: Any, tp: TP, position: Position) -> int:
-    """End of the log as of the last fetch, less what holds no records at its end."""
+    """Return the end of the log at the last fetch, less trailing offsets without records."""
     known = position.next
     with contextlib.suppress(Exception):  # not assigned any more: the next look has the new ones
         end = int(consumer.highwater(tp) or 0)
@@ -211,10 +208,10 @@ def _log_end(consumer: Any, tp: TP, position: Position) -> int:
 def run(config: Config) -> None:
     """Run a worker until SIGTERM or SIGINT.
 
-    Does not return: it exits with 0, or with 70 where it had to stop at once.
+    It does not return: it exits with 0, or with 70 if it had to stop at once.
 
     Raises:
-        UserError: It cannot start; nothing is left half started.
+        UserError: It cannot start.
     """
     asyncio.run(verify(config))
     print("worker: joining the group", flush=True)

@@ -1,7 +1,7 @@
 """Produce in batches, and wait until all in-sync replicas have them.
 
-Delivery: what `BatchProducer.send` returned from is durable. Where it cannot be, the process ends:
-whoever owns the partition next does the work again.
+Delivery: when `BatchProducer.send` returns, the records are durable. If that fails, the process
+    ends, and the next owner of the partition repeats the work.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from stream.process.fail_fast import fatal
 from stream.worker.metrics import Metrics
 
 SEND_SECONDS: Final = 30.0
-"""A broker that does not acknowledge within this time is given up."""
+"""Longest wait for the acknowledgement of a broker."""
 
 
 class Record(NamedTuple):
@@ -30,16 +30,16 @@ class Record(NamedTuple):
 
 
 class BatchProducer:
-    """The application's producer, in batches by partition, in order."""
+    """The producer of the application, in batches by partition, in order."""
 
     def __init__(self, app: faust.App, metrics: Metrics) -> None:
-        """Use the producer of *app*, once that runs."""
+        """Use the producer of *app* once it runs."""
         self._app, self._metrics = app, metrics
 
     async def send(self, records: Iterable[Record]) -> None:
-        """Produce *records*, awaited.
+        """Produce *records* and wait until they are durable; end the process if that fails.
 
-        Those of one partition keep their order. Ends the process if that fails.
+        Records of one partition keep their order.
         """
         by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
@@ -58,7 +58,7 @@ class BatchProducer:
         self._metrics.record_produce(time.perf_counter() - began)
 
     async def _submit(self, topic: str, partition: int, records: list[Record]) -> None:
-        """Batch by batch, each only after the one before: what is written is always a prefix."""
+        """Produce batch by batch, so that the log always holds a prefix of the records."""
         producer = (await self._app.maybe_start_producer())._ensure_producer()
         batch = producer.create_batch()
         for record in records:

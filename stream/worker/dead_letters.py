@@ -1,4 +1,4 @@
-"""Rejected records on their way to the topic of dead letters."""
+"""Build records for the topic of dead letters."""
 
 from schemas.dead_letter import DeadLetter, Rejected
 from schemas.topics import Topics
@@ -8,9 +8,15 @@ from stream.worker.batch_producer import Record
 def dead_letter(
     topics: Topics, why: Rejected, value: bytes | None, topic: str, partition: int, offset: int
 ) -> Record:
-    """The record for the dead-letter topic.
+    """Return the record for a rejected record; its key is the reason.
 
-    It says why *value* was rejected, and where it stood. Key: the reason.
+    Args:
+        topics: Names of the topics.
+        why: Why it was rejected.
+        value: The rejected value.
+        topic: Topic of the rejected record.
+        partition: Partition of the rejected record.
+        offset: Offset of the rejected record.
     """
     letter = DeadLetter.of(why, value or b"", topic, partition, offset)
     return Record(topics.dead, 0, why.reason.encode(), letter.model_dump_json().encode())

@@ -1,8 +1,8 @@
 """Agent ``detect``: signals of a partition's tenants -> models -> escalations.
 
-Per chunk: decode and step, pure, in memory; produce what follows and wait for it; every second or
-so one snapshot. Only then is the chunk done. Whatever is interrupted in between is done again, with
-the same ids, by whoever owns the partition next.
+For each chunk: decode and step in memory, produce the escalations and wait for them, and about
+every second write one snapshot. Only then is the chunk finished. If anything is interrupted, the
+next owner of the partition repeats it with the same ids.
 """
 
 import time
@@ -27,7 +27,7 @@ from stream.worker.metrics import Metrics
 
 
 class Detect:
-    """One chunk of signals at a time."""
+    """Processes one chunk of signals at a time."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Detect:
         changelog: str,
         traces: Traces,
     ) -> None:
-        """Work on *app*'s assignment, write through *outbox*."""
+        """Process the assignment of *app*, and write through *outbox*."""
         self._traces = traces
         self._app, self._outbox, self._metrics = app, outbox, metrics
         self._topics = app.ledger.topics
@@ -49,7 +49,7 @@ class Detect:
         self._rewrite_seconds = float(config.state.rewrite_seconds)
 
     async def take(self, event: Any) -> None:
-        """Fold a chunk, produce its escalations, and from time to time a snapshot."""
+        """Process a chunk, produce its escalations, and from time to time write a snapshot."""
         message = event.message
         if not is_ours(self._app, message):
             return
@@ -69,7 +69,7 @@ class Detect:
             await self._save(number, message)
 
     def _fold(self, number: int, records: Chunk) -> list[Record]:
-        """Decode and step; nothing is written yet."""
+        """Decode and step a chunk; nothing is written yet."""
         partition = self._app.ledger.partitions[number]
         metrics = self._metrics
         outgoing: list[Record] = []

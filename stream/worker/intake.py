@@ -1,6 +1,6 @@
-"""Agents ``intake`` and ``feedback``: what the world wrote -> valid signals, keyed by tenant.
+"""Agents ``intake`` and ``feedback``: raw records -> valid signals, keyed by tenant.
 
-Stateless. Delivery: at least once; what a crash makes it send twice, detect recognises as a repeat.
+Stateless. Delivery: at least once; detect recognises the repeats after a crash.
 """
 
 import logging
@@ -23,13 +23,13 @@ from stream.worker.dead_letters import dead_letter
 from stream.worker.metrics import Metrics
 
 Read = Callable[[bytes | None, Mapping[str, str], int], Signal]
-"""From a record's value and headers, and the most bytes to read; raises `Rejected`."""
+"""Reads a signal from value, headers and the size limit of a record; raises `Rejected`."""
 
 log = logging.getLogger(__name__)
 
 
 class Intake:
-    """One chunk of raw tickets at a time."""
+    """Processes one chunk of raw records at a time."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Intake:
         read: Read,
         traces: Traces,
     ) -> None:
-        """Read from *app*'s assignment by *read*, write through *outbox*."""
+        """Read from the assignment of *app* with *read*, and write through *outbox*."""
         self._traces = traces
         self._read = read
         self._app, self._outbox, self._metrics = app, outbox, metrics
@@ -49,7 +49,7 @@ class Intake:
         self._max_bytes = config.limits.ticket_bytes
 
     async def take(self, event: Any) -> None:
-        """Validate a chunk and produce it onward, awaited; only then it is done."""
+        """Validate a chunk and produce it onward; it is finished once that is durable."""
         message = event.message
         if not is_ours(self._app, message):
             return
@@ -93,9 +93,9 @@ class Intake:
 
 
 def body(handle: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """The agent around *handle*.
+    """Return the body of an agent around *handle*.
 
-    No exception may leave it, since Faust acknowledges what raised.
+    No exception may leave it, because Faust acknowledges records whose processing raised.
     """
 
     async def agent(stream: Any) -> None:

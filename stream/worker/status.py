@@ -1,4 +1,4 @@
-"""The state of the workers as their changelog tells it."""
+"""The state of the workers, read from their changelog."""
 
 import asyncio
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from stream.kafka.topics import verify
 
 @dataclass
 class AreaStatus:
-    """One area, as of the last snapshot."""
+    """One area as of the last snapshot."""
 
     tenant: str
     area: str
@@ -30,26 +30,26 @@ class AreaStatus:
     last_hour: float
     expected: float
     warm_up_hours: float
-    """What is left of it."""
+    """Hours of warm-up left."""
 
 
 @dataclass
 class Status:
-    """What the workers know, as of their last snapshots."""
+    """The state of all workers as of their last snapshots."""
 
     tickets: int
     areas: list[AreaStatus]
     clocks: dict[str, float]
-    """Tenant -> its clock, seconds since 1970."""
+    """Event-time clock of each tenant, seconds since 1970."""
     lag: dict[str, int]
-    """Topic -> records that are not durably worked on."""
+    """Number of records that are not durably processed, by topic."""
 
 
 async def status(config: Config) -> Status:
-    """Read the changelog and say what it holds.
+    """Read the changelog and return the state it holds.
 
     Raises:
-        UserError: No broker, the topics are not as they must be, or the state cannot be read.
+        UserError: No broker answers, the topics are wrong, or the state cannot be read.
     """
     await verify(config)
     topics = Topics(config.kafka.topic_prefix)

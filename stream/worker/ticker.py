@@ -1,6 +1,6 @@
-"""Time as messages: one tick into every partition of ``tickets.by-tenant``, every few seconds.
+"""Produce ticks: the passing of event time as messages, one per partition every few seconds.
 
-In the same log as the tickets, so that no tick overtakes a backlog and a replay of the log is
+Ticks are in the same log as the tickets, so no tick overtakes a backlog and a replay of the log is
 deterministic. Several tickers do no harm: clocks only move forward.
 """
 
@@ -21,10 +21,10 @@ from stream.process.signals import stop_event
 
 
 async def run(config: Config) -> None:
-    """Tick until SIGTERM or SIGINT.
+    """Produce ticks until SIGTERM or SIGINT.
 
     Raises:
-        UserError: No broker, topics are missing, or a tick could not be produced for a minute.
+        UserError: No broker answers, topics are missing, or no tick could be produced for a minute.
     """
     await verify(config)
     stop = stop_event()

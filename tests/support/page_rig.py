@@ -106,7 +106,7 @@ class PageRig:
         self._sent += len(records)
         if records:
             self.service.take(topic, 0, records)
-            self.service.tell_stories()
+            self.service.push_episodes()
 
     def take(self, signals: Iterable[Signal], at: float = 0.0) -> list[EscalationEvent]:
         """Signals of the internal topic, as a worker and the page take them; what came of them."""

@@ -86,7 +86,7 @@ async def _active(config: Config) -> list[Silence]:
     await verify(config)
     known = Silences()
     async for key, value in read_all(config, Topics(config.kafka.topic_prefix).silences, 0):
-        known.hear(key, value)
+        known.apply_record(key, value)
     return known.listed(datetime.now(UTC).timestamp())
 
 

@@ -16,7 +16,7 @@ from stream.config.loading import load
 from stream.config.sections import Config
 from stream.errors import UserError
 from stream.notify.model.errors import RefusedError, TryAgainError
-from stream.notify.model.message import Action, Message, of_event
+from stream.notify.model.message import Action, Message, MessageContext, of_event
 from stream.notify.routing.config import read_plan
 from stream.notify.routing.rules import NotificationConfig
 from stream.notify.service import serve
@@ -105,11 +105,13 @@ async def _drill(plan: NotificationConfig, name: str) -> None:
 def _drill_message(event: EscalationEvent, action: Action, identity: str, number: int) -> Message:
     message = of_event(
         event,
-        action=action,
-        reason="first",
-        identity=identity,
-        number=f"{identity}.{number}.drill",
-        note="This is a drill: nothing is broken.",
+        action,
+        "first",
+        MessageContext(
+            identity=identity,
+            number=f"{identity}.{number}.drill",
+            note="This is a drill: nothing is broken.",
+        ),
     )
     return dataclasses.replace(message, title=f"[DRILL] {message.title}", answerable=False)
 

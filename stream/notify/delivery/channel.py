@@ -1,4 +1,4 @@
-"""Sending to one receiver: try again while it may help, wait where asked to, else give up."""
+"""Send messages to one receiver, with retries, back-off and a limit on concurrent requests."""
 
 import asyncio
 import time
@@ -13,14 +13,14 @@ from stream.notify.model.message import Message
 from stream.notify.sinks.base import Handle, Sink
 
 AT_ONCE: Final = 16
-"""Requests to one receiver at the same time."""
+"""Most concurrent requests to one receiver."""
 FIRST_WAIT, MOST_WAIT = 0.5, 60.0
 LEAST_SECONDS: Final = 1.0
 set_on_retry_hooks([])  # what is tried again is in the audit
 
 
 class Outcome(NamedTuple):
-    """How sending ended."""
+    """Result of sending one message."""
 
     delivered: bool
     handle: Handle
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
 
 
 class Channel:
-    """The way to one receiver; its pace is no other receiver's business."""
+    """Sends to one receiver; a slow receiver does not delay any other."""
 
     def __init__(
         self,
@@ -39,14 +39,14 @@ class Channel:
         first_wait: float = FIRST_WAIT,
         most_wait: float = MOST_WAIT,
     ) -> None:
-        """Ready.
+        """Create the channel.
 
         Args:
-            sink: How it is told.
-            give_up_seconds: From when on a message is not tried again, counted from its decision.
-            first_wait: Seconds after the first failure; doubled by each further one, plus up to as
-                much again by chance.
-            most_wait: Seconds at most.
+            sink: Sends one message once.
+            give_up_seconds: Seconds from the decision after which a message is not tried again.
+            first_wait: Seconds to wait after the first failure. Each further failure doubles it,
+                and a random share of *first_wait* is added.
+            most_wait: Longest wait between two attempts, in seconds.
         """
         self.sink = sink
         self._give_up = give_up_seconds
@@ -61,13 +61,14 @@ class Channel:
         since: float,
         failed: Callable[[int, str], Awaitable[None]],
     ) -> Outcome:
-        """Tell it, however often it takes, up to the end of its patience.
+        """Send *message*, with retries until it is delivered or given up.
 
         Args:
-            message: What.
-            handle: What it is called there.
-            since: From when its patience counts, wall clock.
-            failed: Told of each attempt that is to be repeated.
+            message: The message.
+            handle: What the provider calls the episode; empty before the first message.
+            since: Start of the time to give up, wall clock, seconds since 1970.
+            failed: Called with the number of the attempt and the error after each failure that is
+                retried.
         """
         attempts = 0
         left = max(LEAST_SECONDS, since + self._give_up - time.time())
@@ -98,7 +99,7 @@ class Channel:
         return Outcome(True, handle, attempts)
 
     async def once(self, message: Message, handle: Handle) -> None:
-        """Tell it again what it knows; that this fails is no matter."""
+        """Send *message* once and ignore failures: the next repetition comes soon."""
         try:
             async with self._room:
                 await self.sink.send(message, dict(handle))

@@ -1,4 +1,4 @@
-"""What Prometheus sees of notify; receivers and reasons as labels, nothing of strangers."""
+"""Metrics of notify: decisions, messages, failures, delays. Labels hold no text from tickets."""
 
 from collections import Counter as Counts
 from collections.abc import Iterable
@@ -22,76 +22,86 @@ class NotifyMetrics:
     """The metrics of one process, in a registry of their own."""
 
     def __init__(self) -> None:
-        """All at zero."""
+        """Register all metrics."""
         self.registry = registry = CollectorRegistry()
         self._decisions = Counter(
             "spikewatch_notification_decisions",
-            "Decisions whether a receiver is told of a transition, by named reason.",
+            "Decisions whether to notify a receiver of a transition, by reason.",
             ["receiver", "reason", "send"],
             registry=registry,
         )
         self._notifications = Counter(
             "spikewatch_notifications",
-            "Messages by what became of them: sent, or given_up.",
+            "Messages by outcome: sent or given_up.",
             ["receiver", "outcome", "reason"],
             registry=registry,
         )
         self._failures = Counter(
             "spikewatch_notification_failures",
-            "Attempts that did not work and are repeated.",
+            "Failed attempts that are repeated.",
             ["receiver"],
             registry=registry,
         )
         self._pending = Gauge(
             "spikewatch_notifications_pending",
-            "Messages that are to be sent, those that wait for a cool-down included.",
+            "Messages that are not sent yet, including those that wait for a cool-down.",
             ["receiver"],
             registry=registry,
         )
         self._seconds = Histogram(
             "spikewatch_notification_seconds",
-            "From the escalation's append to its topic to the provider's yes.",
+            "Time from the append of the escalation to its topic until the provider "
+            "accepted the message.",
             ["receiver"],
             buckets=SECONDS,
             registry=registry,
         )
 
     def serve(self, host: str, port: int) -> None:
-        """Answer scrapes on *host* and *port*; port 0: do not.
+        """Answer scrapes on *host* and *port*; port 0 disables it.
 
         Raises:
-            UserError: The port cannot be had.
+            UserError: The port cannot be bound.
         """
         metrics_http.serve(self.registry, host, port, "[notify] metrics_port")
 
     def know(self, receivers: Iterable[str]) -> None:
-        """Begin the counts of failures at zero: one that appears with 1 has not grown."""
+        """Export the failure counts of *receivers* at zero: the first failure is an increase."""
         for receiver in receivers:
             self._failures.labels(receiver)
             for reason in get_args(SentReason):
                 self._notifications.labels(receiver, "given_up", reason)
 
     def audited(self, entry: AuditEntry) -> None:
-        """A decision was written down."""
+        """Count a decision of the audit trail."""
         if entry.kind == "decided" and entry.reason is not None:
             send = "true" if entry.send else "false"
             self._decisions.labels(entry.receiver, entry.reason, send).inc()
 
     def attempt_failed(self, receiver: str) -> None:
-        """One attempt did not work."""
+        """Count a failed attempt that is retried."""
         self._failures.labels(receiver).inc()
 
     def sent(
         self, receiver: str, reason: str, *, delivered: bool, arrived: float, now: float
     ) -> None:
-        """A message is through, or given up."""
+        """Count a message that was sent or given up, and observe its delay.
+
+        Args:
+            receiver: Name of the receiver.
+            reason: Why the message was sent.
+            delivered: Whether the provider accepted it; else it was given up.
+            arrived: When its event was appended to the topic, seconds since 1970; 0: it has no
+                event.
+            now: Wall clock, seconds since 1970.
+        """
         outcome = "sent" if delivered else "given_up"
         self._notifications.labels(receiver, outcome, reason).inc()
         if delivered and arrived:
             self._seconds.labels(receiver).observe(max(0.0, now - arrived))
 
     def look(self, register: ThreadIndex) -> None:
-        """Count what is to be sent."""
+        """Set the number of pending messages of each receiver."""
         counts: Counts[str] = Counts()
         for one in register.of(register.waiting):
             counts[one.receiver] += len(one.pending)

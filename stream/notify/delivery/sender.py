@@ -1,4 +1,4 @@
-"""The post office: makes changes durable, then sends what is due, each thread's in its order."""
+"""Make changes durable, then send the due messages of each thread in their order."""
 
 import asyncio
 import time
@@ -15,24 +15,24 @@ from stream.process.fail_fast import fatal
 from stream.process.tracing import Traces
 
 DRAIN_SECONDS: Final = 3.0
-"""What is on its way at the end may come to its end."""
+"""At shutdown, requests under way get this long to finish."""
 
 
 class Sender:
-    """Sends through the receivers' channels; nothing that is not durable is sent."""
+    """Sends through the channels of the receivers; only what is durable is sent."""
 
     def __init__(
         self,
-        desk: Dispatcher,
+        dispatcher: Dispatcher,
         ledger: NotifyTopics,
         channels: Mapping[str, Channel],
         metrics: NotifyMetrics,
         traces: Traces,
     ) -> None:
-        """Nothing is under way."""
+        """Create the sender; nothing is sent yet."""
         self._traces = traces
-        self._desk = desk
-        self._ledger = ledger
+        self._dispatcher = dispatcher
+        self._store = ledger
         self._channels = channels
         self._metrics = metrics
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -40,7 +40,7 @@ class Sender:
         self._started = time.time()
 
     async def save(self, changes: PendingWrites) -> None:
-        """Make *changes* durable; until that is done nothing that changed is sent."""
+        """Make *changes* durable; nothing that changed is sent before that."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         keys = [key for found in changes.threads.values() for key in found]
         self._unsaved.update(dict.fromkeys(keys, done))
@@ -49,9 +49,9 @@ class Sender:
                 entries = changes.entries[partition]
                 for entry in entries:
                     self._metrics.audited(entry)
-                await self._ledger.save(partition, changes.threads[partition].values(), entries)
+                await self._store.save(partition, changes.threads[partition].values(), entries)
                 if changes.forgotten[partition]:
-                    await self._ledger.forget(partition, changes.forgotten[partition])
+                    await self._store.forget(partition, changes.forgotten[partition])
         finally:
             done.set_result(None)
             for key in keys:
@@ -59,28 +59,31 @@ class Sender:
                     del self._unsaved[key]
 
     def send_what_is_due(self) -> None:
-        """Begin to send, where it is not begun yet."""
-        for one in self._desk.due(time.time()):
+        """Start to send due messages of threads that have no request under way."""
+        for one in self._dispatcher.due(time.time()):
             if one.key not in self._tasks:
                 self._begin(one.key, self._deliver(one))
 
     def repeat(self) -> None:
-        """Tell again whoever has to hear again of what runs."""
+        """Send the current state again to receivers that need repetitions."""
         now = time.time()
-        for thread in self._desk.to_repeat(now):
+        for thread in self._dispatcher.repeats.take_due(now):
             if thread.key not in self._tasks:
                 channel = self._channels[thread.receiver]
-                self._begin(thread.key, channel.once(self._desk.again(thread, now), thread.handle))
+                self._begin(
+                    thread.key,
+                    channel.once(self._dispatcher.messages.repeat(thread, now), thread.handle),
+                )
 
     async def stop(self, keys: Iterable[str]) -> None:
-        """Break off what is under way for these threads."""
+        """Cancel the requests under way for the threads with these *keys*."""
         tasks = [self._tasks.pop(key) for key in list(keys) if key in self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Let what is under way come to its end, for a while; what waits is sent by who is next."""
+        """Wait `DRAIN_SECONDS` for requests under way; the next owner sends what is left."""
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=DRAIN_SECONDS)
         await self.stop(self._tasks)
@@ -97,8 +100,10 @@ class Sender:
             fatal(f"sending {key!r}: {error!r}")
 
     async def _deliver(self, one: NotificationState) -> None:
-        """Send what is due of one thread or digest, one after the other."""
-        while self._desk.knows(one) and (item := next_due(one, time.time())) is not None:
+        """Send the due messages of one thread or digest, one after the other."""
+        while (
+            self._dispatcher.register.has(one) and (item := next_due(one, time.time())) is not None
+        ):
             while (saving := self._unsaved.get(one.key)) is not None:
                 await asyncio.wait([saving])
             if item not in one.pending:
@@ -120,7 +125,7 @@ class Sender:
                 arrived=item.arrived,
                 now=time.time(),
             )
-            changes = self._desk.sent(
+            changes = self._dispatcher.outcomes.record_result(
                 one,
                 item,
                 time.time(),
@@ -137,10 +142,12 @@ class Sender:
 
         async def failed(attempt: int, why: str) -> None:
             self._metrics.attempt_failed(one.receiver)
-            await self.save(self._desk.failed(one, item, attempt, why, time.time()))
+            await self.save(
+                self._dispatcher.outcomes.record_failure(one, item, attempt, why, time.time())
+            )
 
         return await channel.deliver(
-            self._desk.message(one, item, time.time()),
+            self._dispatcher.messages.build(one, item, time.time()),
             handle,
             max(item.since, item.due, self._started),
             failed,

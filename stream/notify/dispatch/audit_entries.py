@@ -1,4 +1,4 @@
-"""Entries for the audit, each with an id that is the same when the same is said again. Pure."""
+"""Build entries of the audit trail. Pure; the same fact always gets the same id."""
 
 from datetime import UTC, datetime
 
@@ -14,17 +14,17 @@ DETAIL_CHARACTERS = 900
 
 
 def moment(at: float) -> datetime:
-    """Wall clock, seconds since 1970, as a time."""
+    """Return seconds since 1970 as a time in UTC."""
     return datetime.fromtimestamp(at, UTC)
 
 
 def decided(
     thread: ReceiverThread, event: EscalationEvent, decision: Decision, by: str, now: float
 ) -> AuditEntry:
-    """Whether a receiver is told of a transition."""
+    """Return the entry of a decision whether to notify a receiver of a transition."""
     return AuditEntry(
         audit_id=audit_id(
-            "decided", thread.key, event.data.sequence, decision.reason, decision.held_until
+            "decided", thread.key, event.data.sequence, decision.reason, decision.muted_until
         ),
         at=moment(now),
         kind="decided",
@@ -42,7 +42,7 @@ def decided(
 
 
 def unsent(event: EscalationEvent, chosen: Chosen, now: float) -> AuditEntry:
-    """That nobody is to be paged for it, and why."""
+    """Return the entry of a suppressed event: nobody is paged, and why."""
     data = event.data
     return AuditEntry(
         audit_id=audit_id("suppressed", data.episode_id, data.sequence, chosen.receiver),
@@ -70,7 +70,17 @@ def of_item(
     detail: str = "",
     what: str = "",
 ) -> AuditEntry:
-    """What became of a message; the *reason* is that of the message, if no other is given."""
+    """Return the entry of the outcome of a message.
+
+    Args:
+        one: The thread or digest of the message.
+        item: The queued message.
+        kind: The outcome.
+        now: Wall clock, seconds since 1970.
+        reason: The reason of the entry; None: the reason of the message.
+        detail: Free text, such as the last error.
+        what: Distinguishes entries of the same message and kind; empty: its action.
+    """
     because: Reason = reason or item.reason  # type: ignore[assignment]  # written by a decision
     return AuditEntry(
         audit_id=audit_id(kind, one.key, item.sequence, item.number, because, what or item.action),
@@ -88,12 +98,12 @@ def of_item(
 
 
 def superseded(one: NotificationState, item: QueuedMessage, now: float, why: str) -> AuditEntry:
-    """That a message is not sent any more, since a newer one says more."""
+    """Return the entry of a message that is dropped because a newer one replaces it."""
     return of_item(one, item, "decided", now, reason="superseded", detail=why)
 
 
 def answered(feedback: Feedback, words: str, now: float, *, known: bool) -> AuditEntry:
-    """What a person did."""
+    """Return the entry of a person's answer."""
     return AuditEntry(
         audit_id=audit_id("answered", feedback.feedback_id),
         at=moment(now),

@@ -1,8 +1,8 @@
-"""Many episodes in one message: more pages than a receiver is to get, or what was over already.
+"""Digests: one message for many episodes, after too many pages or for episodes already resolved.
 
-A digest is a record of its own, and its members are the threads that name it: so each change is in
-one partition, and a digest whose record is not here (the process died in between, or another one
-has it) is made again from its members.
+A digest is a record of its own, and its members are the threads that name it. So each change is in
+one partition, and a digest whose record is missing (the process died in between, or another process
+owns it) is rebuilt from its members.
 """
 
 from typing import Final
@@ -18,22 +18,22 @@ from stream.notify.model.threads import Digest, DigestKind, QueuedMessage, Recei
 from stream.notify.routing.rules import DeliveryOptions
 
 SHOWN: Final = 15
-"""Episodes that are named."""
+"""Most episodes that a digest lists."""
 NAME_CHARACTERS: Final = 200
 
 
 class Digests:
-    """What is said in digests, and when."""
+    """Decides what digests say and when."""
 
     def __init__(self, register: ThreadIndex, general: DeliveryOptions) -> None:
-        """Of the digests in *register*."""
+        """Work on the digests in *register*, with the bounds in *general*."""
         self._register = register
         self._general = general
 
     def join(
         self, thread: ReceiverThread, kind: DigestKind, now: float, changes: PendingWrites
     ) -> None:
-        """A digest tells of *thread* from now on: the one that is open, else a new one."""
+        """Add *thread* to the open digest of its receiver, or to a new one."""
         partition = self._register.partition_of[thread.key]
         digest = next(
             (
@@ -81,7 +81,7 @@ class Digests:
         return digest
 
     def mend(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Make the digest of *thread* again if it is not here."""
+        """Rebuild the digest of *thread* if it is missing."""
         if not thread.digest or not thread.running or self._register.digest(thread) is not None:
             return
         partition = self._register.partition_of[thread.key]
@@ -90,14 +90,14 @@ class Digests:
         self._schedule(digest, now, changes)
 
     def _schedule(self, digest: Digest, now: float, changes: PendingWrites) -> None:
-        """Say what is not told yet: soon where it is much of it, else at the end of the window."""
+        """Queue a message about new members: soon if they are many, else later."""
         partition = self._register.partition_of[digest.key]
         changes.threads[partition][digest.key] = digest
-        untold = digest.count - digest.told
+        untold = digest.count - digest.notified
         if untold <= 0 or any(item.action != "resolve" for item in digest.pending):
             return
         due = now + self._general.digest_seconds
-        if digest.told and digest.count < 2 * digest.told:
+        if digest.notified and digest.count < 2 * digest.notified:
             due = max(due, digest.sent_at + self._window)
         self._append(digest, "update" if digest.open else "open", now, due)
 
@@ -108,8 +108,8 @@ class Digests:
         self._register.note(digest)
 
     def settle(self, digest: Digest | None, now: float, changes: PendingWrites) -> None:
-        """Where all of it is over and told, say so, once."""
-        if digest is None or digest.closed or digest.pending or digest.told < digest.count:
+        """Close *digest* once all its episodes are resolved and were listed."""
+        if digest is None or digest.closed or digest.pending or digest.notified < digest.count:
             return
         if any(one.running for one in self._register.members(digest)):
             return
@@ -128,16 +128,16 @@ class Digests:
         *,
         delivered: bool,
     ) -> None:
-        """What became of a message of *digest*."""
+        """Record the outcome of a message of *digest*."""
         if item.action != "resolve":
-            digest.told = max(digest.told, item.members)
+            digest.notified = max(digest.notified, item.members)
             digest.sent_at = now
             digest.open = digest.open or delivered
             self._schedule(digest, now, changes)
         self.settle(digest, now, changes)
 
     def message(self, digest: Digest, item: QueuedMessage) -> Message:
-        """The message of *item*, as it is to be sent now; it tells of all that joined so far."""
+        """Return the message of *item* as of now; it lists all episodes that joined so far."""
         members = self._register.members(digest)
         item.members = digest.count
         running = sum(one.running for one in members)
@@ -170,21 +170,21 @@ class Digests:
         self, digest: Digest, item: QueuedMessage, running: int, *, left: bool
     ) -> tuple[str, list[str]]:
         if digest.kind == "stale":
-            said = "Notifications were behind: these opened and were resolved meanwhile."
-            what = "an episode was" if digest.count == 1 else f"{digest.count} episodes were"
-            title = f"[DIGEST] {what} over before anybody could be told"
+            said = "Notifications were delayed: these episodes opened and resolved in the meantime."
+            what = "1 episode" if digest.count == 1 else f"{digest.count} episodes"
+            title = f"[DIGEST] {what} resolved before a notification could be sent"
             return title, [said]
         if item.action == "resolve" and left:
-            return "[RESOLVED] the rest of the storm is over", [
-                "Episodes that became critical or were reopened are notified on their own."
+            return "[RESOLVED] the remaining episodes of the storm are resolved", [
+                "Episodes that became critical or were reopened have their own messages."
             ]
         if item.action == "resolve":
-            return f"[RESOLVED] all {digest.count} episodes of the storm are over", []
+            return f"[RESOLVED] all {digest.count} episodes of the storm are resolved", []
         minutes = f"{self._general.storm_minutes:g}"
         return (
-            f"[STORM] {digest.count} more episodes, {running} of them run",
+            f"[STORM] {digest.count} more episodes, {running} of them open",
             [
-                f"More than {self._general.storm_pages} pages in {minutes} minutes: those after "
-                "are here, and each is in the audit as in_storm_digest."
+                f"More than {self._general.storm_pages} pages in {minutes} minutes: this digest "
+                "lists the later ones. The audit trail records each as in_storm_digest."
             ],
         )

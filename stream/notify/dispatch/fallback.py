@@ -1,4 +1,4 @@
-"""Somebody else hears that somebody could not be told: a failure to tell is itself an alert."""
+"""Notify other receivers when one cannot be reached: a failed notification is itself an alert."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,8 @@ from stream.notify.model.threads import (
     NotificationState,
     QueuedMessage,
     ReceiverThread,
+    notification_of,
     thread_key,
-    told_of,
     unpack,
 )
 from stream.notify.routing.router import Chosen
@@ -23,7 +23,7 @@ Begin = Callable[[EscalationEvent, Chosen, int, float], ReceiverThread]
 
 
 class Fallback:
-    """Tells the receivers in ``[delivery] fallback``, else those of the default."""
+    """Notifies the receivers in ``[delivery] fallback``, or else those of the default."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class Fallback:
         digests: Digests,
         begin: Begin,
     ) -> None:
-        """Ready.
+        """Create the fallback.
 
         Args:
-            register: Where threads are.
-            plan: Who is told instead.
-            queues: Of the threads.
-            digests: For more pages than a receiver is to get.
-            begin: Makes a thread for one who was not concerned before.
+            register: All threads and digests of the assigned partitions.
+            plan: The notification file.
+            queues: The queues of the threads.
+            digests: Used when the fallback receiver itself gets too many pages.
+            begin: Creates the thread of a receiver that was not concerned before.
         """
         self._register = register
         self._plan = plan
@@ -48,7 +48,7 @@ class Fallback:
         self._digests = digests
         self._begin = begin
 
-    def tell(
+    def notify(
         self,
         one: NotificationState,
         item: QueuedMessage,
@@ -56,21 +56,29 @@ class Fallback:
         now: float,
         changes: PendingWrites,
     ) -> None:
-        """Somebody else hears that somebody could not be told."""
+        """Notify the fallback receivers that the receiver of *one* was not notified.
+
+        Args:
+            one: The thread or digest that failed.
+            item: The queued message that failed.
+            why: The error.
+            now: Wall clock, seconds since 1970.
+            changes: What has to be made durable; added to.
+        """
         if item.reason == "fallback" or item.action not in ("open", "update", "resolve"):
             return
         who = f"{one.receiver} ({one.address})" if one.address else one.receiver
-        text = f"{who} could not be told: {why}"
+        text = f"{who} could not be notified: {why}"
         event = unpack(item.event)
         for name in self._plan.general.fallback or self._plan.default:
             if name == one.receiver:
                 continue
             if isinstance(one, Digest) or event is None:
-                self._tell_of_a_digest(one, name, text, now, changes)
+                self._notify_of_digest(one, name, text, now, changes)
             else:
-                self._tell_of_an_episode(one, event, item, name, text, now, changes)
+                self._notify_of_episode(one, event, item, name, text, now, changes)
 
-    def _tell_of_a_digest(
+    def _notify_of_digest(
         self, one: NotificationState, name: str, text: str, now: float, changes: PendingWrites
     ) -> None:
         other = self._register.thread(thread_key(one.episode, name))
@@ -80,12 +88,12 @@ class Fallback:
             )
             self._register.add(other, self._register.partition_of[one.key])
         actions: tuple[Action, ...] = ("open", "resolve")
-        for action in actions:  # a word in passing: nothing stays open
+        for action in actions:  # a short note: nothing stays open
             self._queues.append(
                 other, action, "fallback", now, changes, due=now, sequence=0, detail=text
             )
 
-    def _tell_of_an_episode(
+    def _notify_of_episode(
         self,
         one: ReceiverThread,
         event: EscalationEvent,
@@ -102,12 +110,12 @@ class Fallback:
             other = self._begin(event, chosen, partition, now)
             other.event, other.running, other.seen = one.event, one.running, one.seen
         if item.action == "resolve" and not other.open:
-            return  # it heard of no beginning
+            return  # it was not notified of the opening
         self._queues.take_back_its_end(other, now, changes)
         if not other.open:
             if self._register.had_its_share(name, "", now):
                 if not other.digest:
-                    other.told = told_of(event)
+                    other.notified = notification_of(event)
                     self._digests.join(other, "storm", now, changes)
                     self._queues.keep(other, changes)
                 return
@@ -115,7 +123,7 @@ class Fallback:
         action: Action = "update" if other.open else "open"
         if item.action == "resolve":
             action = "resolve"
-        other.open, other.told = action != "resolve", told_of(event)
+        other.open, other.notified = action != "resolve", notification_of(event)
         self._queues.append(
             other, action, "fallback", now, changes, due=now, sequence=item.sequence,
             event=item.event, detail=text, transition=item.transition,

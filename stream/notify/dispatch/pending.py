@@ -1,4 +1,4 @@
-"""What waits to be sent: put into the queue of a thread, left out again, kept within bounds."""
+"""Queues of messages: add, drop and bound the pending messages of a thread."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -18,18 +18,18 @@ from stream.notify.routing.rules import NotificationConfig
 
 
 class Queues:
-    """The queues of all threads in a register."""
+    """The queues of all threads in the index."""
 
     def __init__(self, register: ThreadIndex, plan: NotificationConfig) -> None:
-        """Of the threads in *register*, for the receivers of *plan*."""
+        """Work on the threads in *register*, for the receivers of *plan*."""
         self._register = register
         self._plan = plan
 
     def take_back_its_end(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """It is back, or goes on: an end that waits to be told never was one."""
+        """Drop a pending "resolved" message: the episode was reopened or goes on."""
         ends = [p for p in thread.pending if p.action == "resolve" and p.due > now]
         thread.open = thread.open or bool(ends)
-        self.leave_out(thread, ends, "it is back", now, changes)
+        self.leave_out(thread, ends, "the episode was reopened or goes on", now, changes)
 
     def leave_out(
         self,
@@ -39,14 +39,14 @@ class Queues:
         now: float,
         changes: PendingWrites,
     ) -> None:
-        """What waits is not sent any more, and the audit says why."""
+        """Drop pending messages and record the reason *why* in the audit trail."""
         partition = self._register.partition_of[thread.key]
         for item in items:
             thread.pending.remove(item)
             changes.entries[partition].append(audit_entries.superseded(thread, item, now, why))
 
     def keep(self, one: NotificationState, changes: PendingWrites) -> None:
-        """It changed: it has to be made durable, and to be found by its new state."""
+        """Update the index for a changed thread or digest, and make it durable."""
         self._register.note(one)
         changes.threads[self._register.partition_of[one.key]][one.key] = one
 
@@ -66,7 +66,22 @@ class Queues:
         transition: str = "",
         arrived: float = 0.0,
     ) -> None:
-        """Put a message into the queue, if the receiver has a use for it."""
+        """Queue a message, if the receiver's sink supports the action.
+
+        Args:
+            thread: The thread to queue it in.
+            action: What the message does to the receiver's view of the episode.
+            reason: Why it is sent.
+            now: Wall clock, seconds since 1970.
+            changes: What has to be made durable; added to.
+            due: When to send it, seconds since 1970.
+            sequence: Sequence of the event; 0: it has none.
+            event: The packed event; empty: it has none.
+            detail: What to say first.
+            by: Who answered.
+            transition: Transition of the event, or the action of the answer.
+            arrived: When the event was appended to its topic, seconds since 1970; 0: it has none.
+        """
         if action not in self._plan.receivers[thread.receiver].sink.actions:
             return
         thread.counter += 1
@@ -81,7 +96,7 @@ class Queues:
         self.keep(thread, changes)
 
     def _make_room(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Leave out what newer messages say better; the first may be on its way."""
+        """Drop a message that newer ones replace; never the first, which may be under way."""
         later = thread.pending[1:-1]
         gone = next((p for p in later if p.action in ("update", "answer", "acknowledge")), None)
         pair = next(
@@ -93,9 +108,9 @@ class Queues:
             later[:1],
         )
         left_out = [gone] if gone is not None else pair
-        self.leave_out(thread, left_out, "too many messages wait", now, changes)
+        self.leave_out(thread, left_out, "too many messages are queued", now, changes)
 
     def hush(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """What waits to be told of a snoozed episode is not told; the first may be on its way."""
+        """Drop pending updates of a snoozed episode, except the first, which may be under way."""
         updates = [p for p in thread.pending[1:] if p.action == "update"]
         self.leave_out(thread, updates, "snoozed", now, changes)

@@ -1,54 +1,57 @@
-"""Whether a receiver is told of a transition, and why. Pure; each decision has a named reason.
+"""Decide whether a receiver is notified of a transition, and why. Pure; every reason has a name.
 
-In this order: what nobody is to be paged for is not sent; an end is told to who was told of a
-beginning; what a digest tells is not told again, unless it became critical; only what is worth
-reading goes on; who has acknowledged is told of what is graver alone; then holds: snooze (but for
-what became critical), silence, quiet hours; and of what would be told as something new, whether it
-is stale or one page too many.
+The checks, in this order: suppressed events are not sent. An end goes only to receivers that were
+notified of the opening. Episodes in a digest get no message of their own, unless they became
+critical. Changes too small to read are dropped. Receivers that acknowledged get only what is more
+severe. Then mutes apply: snooze (except when it became critical), silence, quiet hours. An opening
+is last checked for being stale and for a storm of pages.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, cast
 
 from schemas.audit import Reason
+from schemas.codec import clean
 from schemas.escalation import SEVERITIES, EscalationEvent, Severity
-from stream.notify.model.message import Action
-from stream.notify.model.threads import LastNotified, ReceiverThread, told_of
+from stream.notify.dispatch.silences import Silences
+from stream.notify.model.message import Action, labels_of
+from stream.notify.model.threads import LastNotified, ReceiverThread, notification_of
+from stream.notify.routing.router import Chosen, quiet_until
 from stream.notify.routing.rules import DeliveryOptions
 
 LOUD: Final = frozenset(("severity_raised", "became_tenant_wide", "resolved", "reopened"))
-"""Sent to who has acknowledged as well."""
+"""Reasons that are sent to receivers that acknowledged as well."""
 
 
 class Mute(NamedTuple):
-    """Something that holds messages back."""
+    """A snooze, a silence or quiet hours that mute notifications."""
 
     reason: Reason
     until: float
-    """Seconds since 1970."""
+    """End of the mute, seconds since 1970."""
     detail: str
 
 
 class Decision(NamedTuple):
-    """What is done about one transition for one receiver."""
+    """The decision about one transition for one receiver."""
 
     send: bool
     reason: Reason
     action: Action = "update"
     detail: str = ""
-    held_until: float = 0.0
-    """Above 0: it is decided again then."""
+    muted_until: float = 0.0
+    """When to decide again, seconds since 1970; 0: never."""
 
 
 class DecisionContext(NamedTuple):
-    """What else counts, at the moment of a decision.
+    """The circumstances of a decision.
 
     Attributes:
-        general: bounds.
-        hold: what silences or quiet hours hold; None: nothing.
-        over: whether the episode is known to be over already, further down the topic.
+        general: bounds of the notification file.
+        hold: what mutes the receiver; None: nothing.
+        over: whether a later event, read already, resolves the episode.
         age: seconds since the event's own time.
-        storm: whether the receiver had its share of pages; asked only where it matters.
+        storm: whether the receiver had too many pages; called only where it matters.
     """
 
     general: DeliveryOptions
@@ -61,13 +64,13 @@ class DecisionContext(NamedTuple):
 def decide(
     thread: ReceiverThread, event: EscalationEvent, now: float, around: DecisionContext
 ) -> Decision:
-    """What is done about *event*, which is the next one of its episode for *thread*.
+    """Decide about the next event of an episode for one receiver.
 
     Args:
         thread: What the receiver knows; not changed.
-        event: A transition.
+        event: The event.
         now: Wall clock, seconds since 1970.
-        around: What else counts.
+        around: The circumstances.
     """
     data = event.data
     if event.transition == "resolved":
@@ -75,13 +78,13 @@ def decide(
     if data.suppressed is not None:
         return Decision(False, "suppressed", detail=data.suppressed)
     if thread.digest:
-        reason = _graver_than_its_digest(thread, event, around)
+        reason = _reason_outside_digest(thread, event, around)
         if reason is None:
             return Decision(False, "in_storm_digest", detail=thread.digest)
         action: Action = "open"
-    elif thread.open and thread.told is not None:
+    elif thread.open and thread.notified is not None:
         action = "update"
-        reason = worth_telling(event, thread.told, around.general)
+        reason = reason_to_notify(event, thread.notified, around.general)
         if reason is None:
             return Decision(False, "too_little_changed")
         if thread.acknowledged_by and reason not in LOUD:
@@ -89,7 +92,7 @@ def decide(
     else:
         action = "open"
         reason = "reopened" if event.transition == "reopened" else "first"
-        if thread.held:
+        if thread.muted_by:
             reason = "hold_ended"
     hold = around.hold
     became_critical = reason == "severity_raised" and data.severity == "critical"
@@ -99,21 +102,42 @@ def decide(
         return Decision(False, hold.reason, action, hold.detail, hold.until)
     if action == "open":
         if around.over and around.age > around.general.stale_minutes * 60.0:
-            return Decision(False, "stale", action, f"it is over, and {around.age:.0f} s old")
+            return Decision(False, "stale", action, f"already resolved, and {around.age:.0f} s old")
         if around.storm():
             return Decision(False, "in_storm_digest", action)
-    return Decision(True, reason, action, _change(thread.told, event, reason))
+    return Decision(True, reason, action, _change(thread.notified, event, reason))
 
 
-def _change(told: LastNotified | None, event: EscalationEvent, reason: Reason) -> str:
-    """What changed since the receiver was told, in words."""
-    if told is None:
+def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: float) -> Mute | None:
+    """Return the silence or the quiet hours that mute *event* for a receiver; None: none do.
+
+    Args:
+        event: The escalation.
+        chosen: The receiver and the route that chose it.
+        silences: All silences.
+        now: Wall clock, seconds since 1970.
+    """
+    silence = silences.holding(labels_of(event), now)
+    if silence is not None:
+        until = silence.ends_at
+        detail = f"by {silence.by} ({silence.origin}) until {until:%Y-%m-%d %H:%M} UTC"
+        detail += f": {silence.comment}" if silence.comment else ""
+        return Mute("silenced", until.timestamp(), clean(detail, 500))
+    end = quiet_until(chosen.quiet, event.data.severity, now)
+    if end is not None:
+        return Mute("quiet_hours", end, f"quiet hours of {chosen.route}")
+    return None
+
+
+def _change(notified: LastNotified | None, event: EscalationEvent, reason: Reason) -> str:
+    """Return what changed since the last notification, in words; empty if it has no words."""
+    if notified is None:
         return ""
-    now = told_of(event)
+    now = notification_of(event)
     if reason in ("grew", "amended"):
-        return f"{told.tickets} tickets became {now.tickets}"
+        return f"the count changed from {notified.tickets} to {now.tickets} tickets"
     if reason in ("severity_raised", "severity_lowered"):
-        return f"{told.severity} became {now.severity}"
+        return f"the severity changed from {notified.severity} to {now.severity}"
     return ""
 
 
@@ -127,40 +151,46 @@ def _end(thread: ReceiverThread, suppressed: str | None) -> Decision:
     return Decision(False, "never_told")
 
 
-def _graver_than_its_digest(
+def _reason_outside_digest(
     thread: ReceiverThread, event: EscalationEvent, around: DecisionContext
 ) -> Reason | None:
-    """A reason to tell of one episode of a digest by itself: it became critical since."""
-    if event.data.severity != "critical" or thread.told is None:
+    """Return the reason to notify of a digest's episode alone: it became critical."""
+    if event.data.severity != "critical" or thread.notified is None:
         return None
-    reason = worth_telling(event, thread.told, around.general)
+    reason = reason_to_notify(event, thread.notified, around.general)
     return reason if reason == "severity_raised" else None
 
 
-def worth_telling(
-    event: EscalationEvent, told: LastNotified, general: DeliveryOptions
+def reason_to_notify(
+    event: EscalationEvent, notified: LastNotified, general: DeliveryOptions
 ) -> Reason | None:
-    """What makes *event* worth reading for who knows what was *told*; None: nothing does.
+    """Return the reason why *event* is worth a notification; None: it is not.
 
-    Growth counts from ``update_percent`` of what was told and ``update_tickets`` tickets on, both;
-    an amendment from ``update_tickets`` and half of what was told on.
+    Growth counts if it reaches both ``update_percent`` of the last notified count and
+    ``update_tickets`` tickets; an amendment if it changes the count by ``update_tickets`` and by
+    half.
+
+    Args:
+        event: The event.
+        notified: What the receiver was last notified of.
+        general: Bounds of the notification file.
     """
-    now = told_of(event)
+    now = notification_of(event)
     if event.transition == "reopened":
         return "reopened"
-    if now.whole and not told.whole:
+    if now.whole and not notified.whole:
         return "became_tenant_wide"
-    if _grade(now.severity) > _grade(told.severity):
+    if _grade(now.severity) > _grade(notified.severity):
         return "severity_raised"
-    if _grade(now.severity) < _grade(told.severity):
+    if _grade(now.severity) < _grade(notified.severity):
         return "severity_lowered"
-    if now.explanation and now.explanation != told.explanation:
+    if now.explanation and now.explanation != notified.explanation:
         return "new_explanation"
-    change = now.tickets - told.tickets
-    if change >= max(general.update_tickets, told.tickets * general.update_percent / 100.0):
+    change = now.tickets - notified.tickets
+    if change >= max(general.update_tickets, notified.tickets * general.update_percent / 100.0):
         return "grew"
     if event.transition == "amended" and abs(change) >= max(
-        general.update_tickets, told.tickets / 2.0
+        general.update_tickets, notified.tickets / 2.0
     ):
         return "amended"
     return None
@@ -168,3 +198,13 @@ def worth_telling(
 
 def _grade(severity: str) -> int:
     return SEVERITIES.index(cast("Severity", severity))
+
+
+def resolved_episodes(events: Iterable[EscalationEvent]) -> set[str]:
+    """Return the ids of episodes whose last event among *events* resolves them.
+
+    Args:
+        events: Events of any episodes, those of one episode in their order.
+    """
+    last = {event.data.episode_id: event.transition for event in events}
+    return {episode for episode, transition in last.items() if transition == "resolved"}

@@ -1,4 +1,4 @@
-"""Silences that hold: ours from their topic, and those of an Alertmanager."""
+"""Active silences: spikewatch's own from their topic, and those of an Alertmanager."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from schemas.silence import Matcher, Silence
 
 
 class Silences:
-    """All that were set; which of them hold depends on the time.
+    """All known silences; which of them are active depends on the time.
 
     Example:
         >>> from datetime import UTC, datetime
@@ -24,20 +24,20 @@ class Silences:
     """
 
     def __init__(self) -> None:
-        """None is set."""
+        """Create it without any silence."""
         self.version = 0
-        """Another one after each change."""
+        """Changes whenever a silence changes."""
         self._ours: dict[str, Silence] = {}
         self._theirs: tuple[Silence, ...] = ()
 
     def set(self, silence: Silence) -> None:
-        """Begin, change or end one."""
+        """Start, change or end a silence."""
         if self._ours.get(silence.silence_id) != silence:
             self._ours[silence.silence_id] = silence
             self.version += 1
 
-    def hear(self, silence_id: str, value: bytes | None) -> bool:
-        """Take in a record of their topic; whether it can be read."""
+    def apply_record(self, silence_id: str, value: bytes | None) -> bool:
+        """Apply a record of the topic of silences; return whether it can be read."""
         if value is None:
             self.forget(silence_id)
             return True
@@ -48,35 +48,37 @@ class Silences:
         return True
 
     def forget(self, silence_id: str) -> None:
-        """Take one away."""
+        """Remove a silence."""
         if self._ours.pop(silence_id, None) is not None:
             self.version += 1
 
     def replace_alertmanagers(self, silences: Iterable[Silence]) -> None:
-        """What an Alertmanager has now."""
+        """Replace the silences of the Alertmanager."""
         theirs = tuple(silences)
         if theirs != self._theirs:
             self._theirs = theirs
             self.version += 1
 
     def forget_ended(self, now: float) -> None:
-        """Leave out what is over."""
+        """Remove silences that ended before *now*, seconds since 1970."""
         self._ours = {k: one for k, one in self._ours.items() if one.ends_at.timestamp() > now}
 
     def holding(self, labels: Mapping[str, str], now: float) -> Silence | None:
-        """The one that holds longest for what has these *labels*."""
+        """Return the active silence that matches *labels* and ends last; None: there is none."""
         held = [one for one in (*self._ours.values(), *self._theirs) if one.matches(labels, now)]
         return max(held, key=lambda one: one.ends_at, default=None)
 
     def listed(self, now: float) -> list[Silence]:
-        """Those that hold or will, by their end."""
+        """Return the silences that are active or start later, sorted by their end."""
         found = [one for one in (*self._ours.values(), *self._theirs)
                  if one.ends_at.timestamp() > now]  # fmt: skip
         return sorted(found, key=lambda one: (one.ends_at, one.silence_id))
 
 
 def of_alertmanager(found: list[Any]) -> tuple[list[Silence], int]:
-    """The active silences in an answer of ``GET /api/v2/silences``, and how many are strange.
+    """Return the active silences in an answer of Alertmanager, and the number of invalid ones.
+
+    The answer is that of ``GET /api/v2/silences``.
 
     Source: prometheus/alertmanager, api/v2/openapi.yaml, ``gettableSilences``.
     """

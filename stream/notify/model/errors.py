@@ -1,18 +1,18 @@
-"""Why something could not be sent."""
+"""Errors of sending: one that may go away, and one that will not."""
 
 
 class TryAgainError(Exception):
-    """The provider may take it later.
+    """The provider may accept the message later.
 
     Attributes:
-        after: seconds that it asked us to wait, if it did.
+        after: seconds that the provider asked to wait; None: it did not ask.
     """
 
     def __init__(self, text: str, after: float | None = None) -> None:
-        """Say what happened; never with a secret in it."""
+        """Create the error; *text* must not contain a secret."""
         super().__init__(text)
         self.after = after
 
 
 class RefusedError(Exception):
-    """It will not be taken, however often it is tried; its text says why."""
+    """The provider will not accept the message, however often it is tried; the text says why."""

@@ -1,4 +1,4 @@
-"""What a receiver is told, in the form that all sinks render from."""
+"""The message to a receiver, in the form that all sinks render from."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,8 @@ from urllib.parse import quote, urlsplit
 from detectors.foundation.units import SECONDS_PER_DAY
 from schemas.codec import clean
 from schemas.escalation import Account, EscalationEvent, Severity
-from stream.escalations.plain_text import for_accounts, headline, render, rounded
+from stream.escalations.phrases import rounded
+from stream.escalations.plain_text import BUDGET_LINE, for_accounts, headline, render
 
 Action = Literal["open", "update", "resolve", "acknowledge", "answer"]
 TITLE_CHARACTERS: Final = 300
@@ -20,39 +21,41 @@ MOST_LINES: Final = 60
 MOST_ACCOUNTS: Final = 20
 LINK_FIELDS: Final = ("{tenant}", "{episode}")
 EPISODE_LINK: Final = "Open the episode"
-"""What the link to the episode's page is called."""
+"""Text of the link to the episode's page."""
 WHY: Final[Mapping[str, str]] = {
-    "reopened": "it is back",
-    "severity_raised": "it became graver",
-    "severity_lowered": "it became milder",
-    "became_tenant_wide": "it is no longer one area alone",
-    "new_explanation": "something else explains it now",
-    "grew": "it grew",
-    "amended": "tickets that came late, moved or were taken back changed the picture",
-    "hold_ended": "it was held back and still runs",
-    "fallback": "another receiver could not be told",
+    "reopened": "the episode was reopened",
+    "severity_raised": "the severity went up",
+    "severity_lowered": "the severity went down",
+    "became_tenant_wide": "the episode is no longer limited to one area",
+    "new_explanation": "the main driver changed",
+    "grew": "the episode grew",
+    "amended": "late, moved or withdrawn tickets changed the counts",
+    "hold_ended": "the notification was muted and the episode is still open",
+    "fallback": "another receiver could not be notified",
 }
 
 
 @dataclass(frozen=True)
 class Message:
-    """One thing to tell one receiver. All text is plain and literal; sinks escape it.
+    """One message to one receiver. All text is plain and literal; sinks escape it.
 
     Attributes:
-        key: the same for all messages of an episode to a receiver: what providers deduplicate by.
-        id: of this message alone, the same when it is sent again.
+        key: the same for all messages of an episode to a receiver; providers deduplicate by it.
+        id: identifies this message; the same when it is sent again.
         action: what it does to the receiver's view of the episode.
         reason: why it is sent, from the closed list of `schemas.audit`.
         title: one line.
-        lines: the rest, each one line.
-        severity: of the episode now.
+        lines: the text after the title, each one line.
+        severity: current severity of the episode.
         labels: tenant, product_area, ... as silences and routes match them.
-        links: text and https or http URL.
-        since: when the complaints began to come faster.
-        answerable: whether people can acknowledge or judge it.
-        address: the person it is for, where not the receiver's own.
-        event: what it is about; None for digests.
-        accounts: the customers it is for, where it is for the account team.
+        links: pairs of text and http or https URL.
+        since: start of the episode.
+        answerable: whether people can acknowledge the episode or give a verdict.
+        address: the person it is for; empty: the receiver itself.
+        event: the escalation; None for digests and notices.
+        accounts: the affected customers of an account owner.
+        by: who answered.
+        facts: names and values of key figures.
     """
 
     key: str
@@ -74,26 +77,26 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Title and lines."""
+        """The title and the lines."""
         return "\n".join((self.title, *self.lines))
 
     @property
     def page(self) -> str | None:
-        """URL of the episode's page, if it has one."""
+        """URL of the episode's page; None: there is none."""
         return next((url for text, url in self.links if text == EPISODE_LINK), None)
 
     def links_within(self, characters: int, most: int) -> list[tuple[str, str]]:
-        """Of the first *most* links those whose URL a provider takes: one that is cut is of no use.
+        """Return those of the first *most* links whose URL is short enough: a cut one is useless.
 
         Args:
-            characters: Of a URL, at most.
-            most: Links that are looked at.
+            characters: Most characters of a URL.
+            most: Number of links that are considered.
         """
         return [link for link in self.links[:most] if len(link[1]) <= characters]
 
 
 def labels_of(event: EscalationEvent) -> dict[str, str]:
-    """What routes and silences match; what is not known is left out."""
+    """Return the labels that routes and silences match; unknown ones are left out."""
     data = event.data
     found = {
         "alertname": "TicketSpike",
@@ -116,58 +119,50 @@ def labels_of(event: EscalationEvent) -> dict[str, str]:
     return {name: value for name, value in cleaned.items() if value}
 
 
+@dataclass(frozen=True)
+class MessageContext:
+    """What a message about an event contains besides the event.
+
+    Attributes:
+        link: template of a page's URL, with ``{tenant}`` and ``{episode}``; empty: no link.
+        address: of the account owner it is for; empty: it is for the receiver itself.
+        accounts: those of the owner's customers that are affected.
+        identity: what providers know the episode by; empty: its id, and the address.
+        number: identifies this message alone; empty: it is derived from the event and the reason.
+        now: wall clock, seconds since 1970, to say how old the episode is; None: do not say it.
+        note: what to say first, such as which receiver could not be notified.
+        by: who answered.
+        peak: the highest ratio of observed to expected rate in the whole episode.
+    """
+
+    link: str = ""
+    address: str = ""
+    accounts: Sequence[Account] = ()
+    identity: str = ""
+    number: str = ""
+    now: float | None = None
+    note: str = ""
+    by: str = ""
+    peak: float = 0.0
+
+
 def of_event(
-    event: EscalationEvent,
-    *,
-    action: Action,
-    reason: str,
-    link: str = "",
-    address: str = "",
-    accounts: Sequence[Account] = (),
-    identity: str = "",
-    number: str = "",
-    now: float | None = None,
-    note: str = "",
-    by: str = "",
-    peak: float = 0.0,
+    event: EscalationEvent, action: Action, reason: str, context: MessageContext
 ) -> Message:
-    """The message that tells of *event*.
+    """Return the message about *event*.
 
     Args:
         event: The escalation.
-        action: See `Message`.
-        reason: See `Message`.
-        link: Template of a page's URL, with ``{tenant}`` and ``{episode}``; empty: none.
-        address: Of the owner it is for.
-        accounts: Those of the owner's customers that are inside.
-        identity: What providers know the episode by; empty: its id, and the address.
-        number: Of this message alone; empty: made of the event and the reason.
-        now: Wall-clock time, to say how old it is; None: do not.
-        note: Something to say first, such as who could not be told.
-        by: Who answered.
-        peak: The highest ratio of the whole episode.
+        action: What the message does to the receiver's view of the episode.
+        reason: Why it is sent, from the closed list of `schemas.audit`.
+        context: What else it contains.
     """
-    data = event.data
-    said = for_accounts(event) if address else render(event).split("\n")[1:]
-    lines = [note] if note else []
-    if reason in WHY and (action != "open" or reason == "reopened"):
-        lines = [f"Why you are told: {note or WHY[reason]}."]
-    if accounts:
-        named = ""
-        if data.impact is not None and data.impact.customers > len(data.impact.accounts):
-            named = f" (the event names {len(data.impact.accounts)} of {data.impact.customers})"
-        lines.append(f"Your customers in it: {len(accounts)}{named}")
-        lines += [f"- {one}" for one in _accounts(accounts)]
-    if now is not None and action == "open":
-        age = now - data.detected_at.timestamp()
-        if 1_800.0 <= age < 30.0 * SECONDS_PER_DAY:
-            lines.append(f"It opened {age / 3600.0:.1f} hours ago and still runs.")
-    lines += [line.strip() for line in said if not line.lstrip().startswith("budget: ")]
-    if event.transition == "resolved" and peak > 0.0:
-        lines.append(f"At its worst: {rounded(peak)} times the expected rate.")
+    data, address = event.data, context.address
+    number = context.number or f"{data.episode_id}.{data.sequence}.{reason}"
+    lines = list(_lines(event, action, reason, context))
     return Message(
-        key=identity or (f"{data.episode_id}/{address}" if address else data.episode_id),
-        id=(number or f"{data.episode_id}.{data.sequence}.{reason}") + _mark(address),
+        key=context.identity or (f"{data.episode_id}/{address}" if address else data.episode_id),
+        id=number + _mark(address),
         action=action,
         reason=reason,
         title=clean(headline(event), TITLE_CHARACTERS),
@@ -175,14 +170,42 @@ def of_event(
         severity=data.severity,
         labels=labels_of(event),
         since=data.since,
-        links=tuple(_links(event, link, examples=not address)),
+        links=tuple(_links(event, context.link, examples=not address)),
         answerable=not address,
         address=address,
         event=event,
-        accounts=tuple(accounts),
-        by=by,
+        accounts=tuple(context.accounts),
+        by=context.by,
         facts=tuple(_facts(event)),
     )
+
+
+def _lines(
+    event: EscalationEvent, action: Action, reason: str, context: MessageContext
+) -> Iterable[str]:
+    """Yield the lines of a message about *event*, uncut."""
+    data = event.data
+    if reason in WHY and (action != "open" or reason == "reopened"):
+        yield f"Reason for this message: {context.note or WHY[reason]}."
+    elif context.note:
+        yield context.note
+    if context.accounts:
+        named = ""
+        if data.impact is not None and data.impact.customers > len(data.impact.accounts):
+            named = f" (the event names {len(data.impact.accounts)} of {data.impact.customers})"
+        yield f"Your affected customers: {len(context.accounts)}{named}"
+        for account in _accounts(context.accounts):
+            yield f"- {account}"
+    if context.now is not None and action == "open":
+        age = context.now - data.detected_at.timestamp()
+        if 1_800.0 <= age < 30.0 * SECONDS_PER_DAY:
+            yield f"It opened {age / 3600.0:.1f} hours ago and is still open."
+    text = for_accounts(event) if context.address else render(event).split("\n")[1:]
+    for line in text:
+        if not line.lstrip().startswith(BUDGET_LINE):
+            yield line.strip()
+    if event.transition == "resolved" and context.peak > 0.0:
+        yield f"At its peak: {rounded(context.peak)} times the expected rate."
 
 
 def notice(
@@ -195,13 +218,13 @@ def notice(
     since: datetime,
     address: str = "",
 ) -> Message:
-    """A message about no event that can be read: only what is known."""
+    """Return a message without an event that can be read: it says only what is known."""
     return Message(
         key=key,
         id=number + _mark(address),
         action=action,
         reason=reason,
-        title=clean(f"[NOTICE] {text or 'an episode of which this release can read no more'}",
+        title=clean(f"[NOTICE] {text or 'an episode whose details this release cannot read'}",
                     TITLE_CHARACTERS),
         lines=(f"Episode or digest {key} of {clean(tenant, 128) or 'several tenants'}",),
         severity="error",
@@ -212,17 +235,17 @@ def notice(
 
 
 def _mark(address: str) -> str:
-    """What tells messages to several owners apart, fit for a header."""
+    """Return a suffix that tells messages to several owners apart, fit for a header."""
     return f".{hashlib.sha256(address.encode()).hexdigest()[:12]}" if address else ""
 
 
 def _facts(event: EscalationEvent) -> Iterable[tuple[str, str]]:
-    """The few figures that stand out, for sinks that have fields."""
+    """Yield the key figures, for sinks that have fields."""
     data = event.data
     yield "Tickets", f"{data.tickets} ({rounded(data.expected)} expected)"
     yield "Customers", str(data.customers)
     yield "Since", f"{data.since:%Y-%m-%d %H:%M} UTC"
-    yield "Times the usual rate", rounded(data.ratio)
+    yield "Times the expected rate", rounded(data.ratio)
     if data.actions is not None and data.actions.team:
         yield "Team", clean(data.actions.team, 100)
 
@@ -242,7 +265,7 @@ def _links(event: EscalationEvent, link: str, *, examples: bool) -> Iterable[tup
 
 
 def is_web(url: str | None) -> bool:
-    """Whether it is a link to a page."""
+    """Return whether *url* is an http or https URL."""
     try:
         parts = urlsplit(url or "")
         if not (url or "").isprintable() or " " in (url or ""):

@@ -1,8 +1,7 @@
-"""What one receiver was told of one episode, or of many at once, and what is still to be sent.
+"""What one receiver was notified of, and its pending messages: records of ``escalations.notified``.
 
-Plain data. Each `ReceiverThread` and each `Digest` is one record of the topic
-``escalations.notified``: what is to be sent stands in it before it is sent, and is taken out
-after. Whoever owns the partition next goes on from there.
+Plain data. Each `ReceiverThread` and each `Digest` is one record of that topic. A message stands in
+the record before it is sent, and is removed after, so the next owner of the partition can go on.
 """
 
 import zlib
@@ -16,50 +15,50 @@ from stream.notify.model.message import Action
 
 VERSION: Final = 1
 MOST_PENDING: Final = 40
-"""Of one thread."""
+"""Most pending messages of one thread."""
 MOST_ANSWERS: Final = 20
-"""Of which the ids are remembered, so that none counts twice."""
+"""Number of answers whose ids are kept, so that repeats do not count twice."""
 DigestKind = Literal["storm", "stale"]
 
 
 class LastNotified(msgspec.Struct, array_like=True, frozen=True):
-    """What a receiver was last told, as far as the next decision needs it."""
+    """The content of the last notification, as far as the next decision needs it."""
 
     severity: str
     tickets: int
     explanation: str
     whole: bool
-    """Whether it was of the whole tenant."""
+    """Whether the episode was tenant-wide."""
 
 
 class QueuedMessage(msgspec.Struct, array_like=True):
-    """One message that is to be sent."""
+    """One pending message."""
 
     action: Action
     reason: str
     sequence: int
-    """Of the escalation event; 0: none."""
+    """Sequence of the escalation event; 0: it has none."""
     number: int
-    """Within the thread: with it each message has an id of its own."""
+    """Number within the thread; with it each message has an id of its own."""
     since: float
-    """When it was decided, wall clock."""
+    """When it was decided, wall clock, seconds since 1970."""
     due: float
-    """Not before."""
+    """When to send it, wall clock, seconds since 1970."""
     event: bytes = b""
-    """The escalation event, packed; empty for a digest or a notice."""
+    """The packed escalation event; empty for a digest or a notice."""
     detail: str = ""
     by: str = ""
     transition: str = ""
     arrived: float = 0.0
-    """When its event came on the topic; 0: it tells of no event."""
-    others_know: bool = False
-    """Whether a fallback has heard that this cannot be sent."""
+    """When its event was appended to its topic, seconds since 1970; 0: it has no event."""
+    fallback_notified: bool = False
+    """Whether the fallback was notified that this message fails."""
     members: int = 0
-    """Of a digest: how many it tells of, once it is on its way."""
+    """Of a digest: number of episodes that it lists, once it is under way."""
 
 
 class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
-    """One receiver and one episode."""
+    """What one receiver knows of one episode."""
 
     tenant: str
     episode: str
@@ -67,91 +66,91 @@ class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
     address: str = ""
     route: str = ""
     sink: str = ""
-    """The kind of sink that `handle` is of."""
+    """The kind of sink that `handle` belongs to."""
     seen: int = 0
     """The last sequence that was decided on."""
     counter: int = 0
     open: bool = False
-    """Whether the receiver was told, or is about to be, of something that runs."""
-    told: LastNotified | None = None
+    """Whether the receiver was notified, or is about to be, of an open episode."""
+    notified: LastNotified | None = None
     pending: list[QueuedMessage] = []
     handle: dict[str, str] = {}
     event: bytes = b""
-    """The last one of the episode, packed, whatever was decided."""
+    """The last event of the episode, packed, whatever was decided."""
     running: bool = False
-    """Whether the episode itself runs."""
+    """Whether the episode itself is open."""
     peak: float = 0.0
-    """The highest ratio of all its events."""
-    held: str = ""
-    """Why the last decision waits: silenced, snoozed or quiet_hours."""
-    held_until: float = 0.0
+    """The highest ratio of all events."""
+    muted_by: str = ""
+    """What mutes the last decision: silenced, snoozed or quiet_hours; empty: nothing."""
+    muted_until: float = 0.0
     acknowledged_by: str = ""
     snoozed_until: float = 0.0
     snoozed_by: str = ""
-    notice_owed: bool = False
-    """Whether somebody is to hear that the snooze is over."""
+    snooze_end_pending: bool = False
+    """Whether the receiver has to be notified when the snooze ends."""
     paged_at: float = 0.0
-    """When it was last decided that the receiver is told of it as of something new."""
+    """When the last opening was decided, seconds since 1970."""
     digest: str = ""
-    """The digest that tells of it instead."""
+    """Id of the digest that lists the episode instead."""
     answers: list[str] = []
-    """Ids of the last that were counted."""
+    """Ids of the last answers that were applied."""
     ended_at: float = 0.0
-    """When nothing was left to do."""
+    """When nothing was left to do, seconds since 1970; 0: it is not finished."""
 
     @property
     def key(self) -> str:
-        """Of its record."""
+        """Key of the record."""
         return thread_key(self.episode, self.receiver, self.address)
 
     @property
     def identity(self) -> str:
-        """What providers know it by."""
+        """What providers know the episode by."""
         return f"{self.episode}/{self.address}" if self.address else self.episode
 
 
 class Digest(msgspec.Struct, array_like=True, tag="digest"):
-    """One receiver and many episodes; which ones, the threads say that name it."""
+    """One receiver and many episodes; the member threads name the digest."""
 
     episode: str
-    """Its own id, made like an episode's."""
+    """Id of the digest, in the form of an episode's."""
     receiver: str
     kind: DigestKind
     began: float
     added: float
-    """When the last episode joined."""
+    """When the last episode joined, seconds since 1970."""
     address: str = ""
     route: str = ""
     sink: str = ""
     count: int = 0
-    """Episodes that joined."""
-    told: int = 0
-    """How many of them the receiver knows of."""
+    """Number of episodes that joined."""
+    notified: int = 0
+    """Number of episodes that the receiver was notified of."""
     sent_at: float = 0.0
     counter: int = 0
     open: bool = False
     closed: bool = False
-    """Whether nothing more will be said, but what is pending."""
+    """Whether no more messages will be queued."""
     pending: list[QueuedMessage] = []
     handle: dict[str, str] = {}
     ended_at: float = 0.0
 
     tenant: str = ""
-    """Of all of them, so of none."""
+    """Empty: a digest may list episodes of several tenants."""
 
     @property
     def key(self) -> str:
-        """Of its record."""
+        """Key of the record."""
         return thread_key(self.episode, self.receiver, self.address)
 
     @property
     def identity(self) -> str:
-        """What providers know it by."""
+        """What providers know the digest by."""
         return f"{self.episode}/{self.address}" if self.address else self.episode
 
     @property
     def running(self) -> bool:
-        """Whether something may still be said."""
+        """Whether more messages may be queued."""
         return not self.closed
 
 
@@ -159,22 +158,22 @@ NotificationState = ReceiverThread | Digest
 
 
 def thread_key(episode: str, receiver: str, address: str = "") -> str:
-    """The key of a record."""
+    """Return the key of a record."""
     return "\x1f".join((episode, receiver, address))
 
 
 def next_due(one: NotificationState, now: float) -> QueuedMessage | None:
-    """What is to be sent now: the first that is due, for an end may wait while answers do not."""
+    """Return the first pending message that is due; a delayed end lets later answers pass."""
     return next((item for item in one.pending if item.due <= now), None)
 
 
 def pack(event: EscalationEvent) -> bytes:
-    """An event as records hold it."""
+    """Return an event in the compressed form that records hold."""
     return zlib.compress(event.model_dump_json().encode(), 6)
 
 
 def unpack(data: bytes) -> EscalationEvent | None:
-    """What `pack` made; None where it is empty, or of a release that this one cannot read."""
+    """Return the event of `pack`; None if it is empty or this release cannot read it."""
     try:
         return EscalationEvent.model_validate_json(zlib.decompress(data)) if data else None
     except (ValueError, zlib.error):
@@ -186,15 +185,15 @@ _DECODER = msgspec.msgpack.Decoder(ReceiverThread | Digest)
 
 
 def encode(one: NotificationState) -> bytes:
-    """The record's value; the first byte is the version of the format."""
+    """Return the value of a record; its first byte is the version of the format."""
     return bytes([VERSION]) + _ENCODER.encode(one)
 
 
 def decode(data: bytes) -> NotificationState:
-    """What `encode` wrote.
+    """Return what `encode` wrote.
 
     Raises:
-        RefusedError: It is damaged, or of a newer release.
+        RefusedError: The record is damaged, or of a newer release.
     """
     if not data or data[0] != VERSION:
         version = data[0] if data else "none"
@@ -206,8 +205,8 @@ def decode(data: bytes) -> NotificationState:
     return found
 
 
-def told_of(event: EscalationEvent) -> LastNotified:
-    """What a message about *event* tells."""
+def notification_of(event: EscalationEvent) -> LastNotified:
+    """Return what a message about *event* notifies of."""
     data = event.data
     explanation = ""
     if data.explanation:

@@ -1,6 +1,6 @@
 """A small REST API for answers and silences, and the endpoint that Slack's buttons call.
 
-Everything needs the bearer token, but for ``/openapi.json``, which holds nothing of yours, and
+Every path needs the bearer token, except ``/openapi.json``, which contains nothing private, and
 ``/slack/interactions``, which checks Slack's signature instead.
 
 Source: OpenAPI 3.1; Slack, "Verifying requests from Slack" and "Handling user interaction".
@@ -14,11 +14,11 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import parse_qs
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from schemas.audit import audit_id
 from schemas.feedback import Action
@@ -27,6 +27,7 @@ from stream.config.sections import Config
 from stream.errors import UserError
 from stream.notify.dispatch.silences import Silences
 from stream.notify.responses import responses
+from stream.notify.responses.openapi import AnswerRequest, SilenceRequest, openapi
 from stream.notify.store.notify_topics import NotifyTopics
 from stream.process.http_listener import listen
 
@@ -43,58 +44,32 @@ BUTTONS: Final[dict[str, Action]] = {
 }
 
 
-class AnswerRequest(BaseModel):
-    """What somebody did about an episode."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    tenant: str = Field(min_length=1, max_length=128)
-    action: Action
-    by: str = Field(min_length=1, max_length=256, description="Who.")
-    until: AwareDatetime | None = Field(None, description="End of a snooze or expected event.")
-    duration: str | None = Field(None, description="Instead of until: 30m, 2h, 3d, 1w.")
-    note: str | None = Field(None, max_length=4096)
-    duplicate_of: str | None = Field(None, pattern="^[0-9a-f]{32}$")
-
-
-class SilenceRequest(BaseModel):
-    """What nobody is to be told of for a while."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    matchers: list[str] = Field(
-        min_length=1, max_length=20, description="Such as product_area=login or severity!=critical."
-    )
-    duration: str = Field(description="30m, 2h, 3d, 1w.")
-    by: str = Field(min_length=1, max_length=256, description="Who.")
-    comment: str = Field("", max_length=1000)
-
-
 class Api:
-    """The server, for the time of an ``async with``."""
+    """The server of the API; it listens inside an ``async with``."""
 
     def __init__(self, config: Config, ledger: NotifyTopics, silences: Silences) -> None:
         """Read the secrets; nothing listens yet.
 
         Raises:
-            UserError: The token is missing or too short to be one.
+            UserError: The token is missing or too short.
         """
         self._config = config.notify
-        self._ledger = ledger
+        self._store = ledger
         self._silences = silences
         self._token = secret(self._config.api_token_file, TOKEN_VARIABLE)
         self._slack = secret(self._config.slack_signing_secret_file, SLACK_VARIABLE)
         if len(self._token) < LEAST_TOKEN:
             raise UserError(
-                f"the API needs a token of {LEAST_TOKEN} characters or more: put it into "
-                f"{TOKEN_VARIABLE}, or into the file that [notify] api_token_file names"
+                f"the API needs a token of at least {LEAST_TOKEN} characters: set "
+                f"{TOKEN_VARIABLE}, or "
+                "write it to the file that [notify] api_token_file names"
             )
 
     async def __aenter__(self) -> Self:
-        """Listen.
+        """Start to listen.
 
         Raises:
-            UserError: The port cannot be had.
+            UserError: The port cannot be bound.
         """
         app = web.Application(client_max_size=BODY_BYTES, middlewares=[self._guard])
         app.router.add_get("/openapi.json", _openapi)
@@ -108,7 +83,7 @@ class Api:
             self._config.api_host,
             self._config.api_port,
             "the API cannot listen on",
-            "set another [notify] api_port, or 0 for none",
+            "set another [notify] api_port, or 0 to switch the API off",
         )
         return self
 
@@ -122,7 +97,7 @@ class Api:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Let in who has the token; say what was wrong as JSON."""
+        """Check the token, and return errors as JSON."""
         if request.path.startswith("/v1/"):
             given = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), self._token.encode()):
@@ -152,7 +127,7 @@ class Api:
             note=asked.note,
             duplicate_of=asked.duplicate_of,
         )
-        await self._ledger.answer(feedback)
+        await self._store.answer(feedback)
         return web.json_response({"feedback_id": feedback.feedback_id}, status=202)
 
     async def _list(self, _: web.Request) -> web.Response:
@@ -169,7 +144,7 @@ class Api:
             now=now,
             ends_at=now + responses.duration(asked.duration),
         )
-        await self._ledger.silence(made)
+        await self._store.silence(made)
         return web.json_response(made.model_dump(mode="json"), status=201)
 
     async def _end_silence(self, request: web.Request) -> web.Response:
@@ -183,9 +158,9 @@ class Api:
             None,
         )
         if found is None:
-            return _wrong(404, "no silence of ours has that id")
+            return _wrong(404, "spikewatch has no silence with that id")
         ended: Silence = responses.ended(found, request.query.get("by", "api"), datetime.now(UTC))
-        await self._ledger.silence(ended)
+        await self._store.silence(ended)
         return web.json_response(ended.model_dump(mode="json"))
 
     async def _button(self, request: web.Request) -> web.Response:
@@ -197,14 +172,14 @@ class Api:
             body,
             time.time(),
         ):
-            return _wrong(401, "not signed by Slack, or too old")
+            return _wrong(401, "the signature of Slack is missing, wrong or too old")
         try:
             form = parse_qs(body.decode("utf-8", "replace"))
             pressed = json.loads(form.get("payload", ["{}"])[0])
             actions = [one for one in pressed.get("actions") or [] if isinstance(one, dict)]
             user = pressed.get("user") if isinstance(pressed.get("user"), dict) else {}
         except (ValueError, AttributeError, TypeError, RecursionError):
-            return _wrong(422, "no interaction that can be read")
+            return _wrong(422, "the interaction cannot be read")
         for action in actions:
             name = BUTTONS.get(str(action.get("action_id")))
             episode, _, tenant = str(action.get("value", "")).partition("|")
@@ -218,14 +193,14 @@ class Api:
             made = responses.answer(
                 episode, tenant, name, by[:256], now=now, until=until, identity=identity
             )
-            await self._ledger.answer(made)
+            await self._store.answer(made)
         return web.Response(status=200)
 
 
 def signed_by_slack(
     signing_secret: str, timestamp: str, given: str, body: bytes, now: float
 ) -> bool:
-    """Whether Slack sent it within the last five minutes.
+    """Return whether Slack signed the request within the last five minutes.
 
     Example:
         >>> signed_by_slack("", "0", "v0=", b"", 0.0)  # without a secret nothing is
@@ -241,7 +216,7 @@ def signed_by_slack(
 
 
 def secret(file: str, variable: str) -> str:
-    """From the file, if one is named, else from the variable.
+    """Return the secret from the file, if one is named, or else from the environment variable.
 
     Raises:
         UserError: The file cannot be read.
@@ -261,101 +236,3 @@ def _wrong(status: int, text: str) -> web.Response:
 
 async def _openapi(_: web.Request) -> web.Response:
     return web.json_response(openapi())
-
-
-def openapi() -> dict[str, Any]:
-    """The description of the API."""
-    schemas: dict[str, Any] = {}
-    for model in (AnswerRequest, SilenceRequest, Silence):
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schema.pop("$defs", {})
-        schemas[model.__name__] = schema
-    wrong = {"description": "What was wrong, as error."}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "spikewatch notify",
-            "version": "1",
-            "description": "Answers to escalations, and silences.",
-        },
-        "security": [{"token": []}],
-        "paths": {
-            "/v1/episodes/{episode}/answers": {
-                "post": {
-                    "operationId": "answer",
-                    "summary": "Acknowledge, snooze, judge or note.",
-                    "parameters": [_in_path("episode", "^[0-9a-f]{32}$")],
-                    "requestBody": _body("AnswerRequest"),
-                    "responses": {"202": _of("It is on its topic."), "401": wrong, "422": wrong},
-                }
-            },
-            "/v1/silences": {
-                "get": {
-                    "operationId": "listSilences",
-                    "summary": "Those that hold, Alertmanager's included.",
-                    "responses": {"200": _of("A list.", list_of="Silence"), "401": wrong},
-                },
-                "post": {
-                    "operationId": "silence",
-                    "summary": "Begin a silence.",
-                    "requestBody": _body("SilenceRequest"),
-                    "responses": {"201": _of("It.", one="Silence"), "401": wrong, "422": wrong},
-                },
-            },
-            "/v1/silences/{silence}": {
-                "delete": {
-                    "operationId": "endSilence",
-                    "summary": "End a silence now.",
-                    "parameters": [
-                        _in_path("silence", "^.{1,64}$"),
-                        {"name": "by", "in": "query", "schema": {"type": "string"}},
-                    ],
-                    "responses": {"200": _of("It.", one="Silence"), "401": wrong, "404": wrong},
-                }
-            },
-            "/slack/interactions": {
-                "post": {
-                    "operationId": "slackInteraction",
-                    "summary": "What Slack sends when a button is pressed; its signature is "
-                    "checked instead of the token.",
-                    "security": [],
-                    "requestBody": {
-                        "required": True,
-                        "content": {
-                            "application/x-www-form-urlencoded": {
-                                "schema": {
-                                    "type": "object",
-                                    "properties": {"payload": {"type": "string"}},
-                                    "required": ["payload"],
-                                }
-                            }
-                        },
-                    },
-                    "responses": {"200": {"description": "It is on its topic."}, "401": wrong},
-                }
-            },
-        },
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-    }
-
-
-def _in_path(name: str, pattern: str) -> dict[str, Any]:
-    schema = {"type": "string", "pattern": pattern}
-    return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _body(name: str) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{name}"}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _of(description: str, *, one: str = "", list_of: str = "") -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object"}
-    if name := one or list_of:
-        schema = {"$ref": f"#/components/schemas/{name}"}
-    if list_of:
-        schema = {"type": "array", "items": schema}
-    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,4 +1,4 @@
-"""What people answer, made into what stands on the topics. Pure but for the ids."""
+"""Build records from people's answers and silences. Pure apart from random ids."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from stream.config.values import duration_seconds
 from stream.errors import UserError
 
 LABELS: Final = frozenset((*MATCHED, *DIMENSIONS, "customer", "alertname"))
-"""Of pages; see `stream.notify.model.message.labels_of`."""
+"""Labels of pages; see `stream.notify.model.message.labels_of`."""
 LONGEST: Final = timedelta(days=366)
 
 
@@ -49,17 +49,17 @@ def answer(
     duplicate_of: str | None = None,
     identity: str = "",
 ) -> Feedback:
-    """What *by* did about an episode.
+    """Return a person's answer to an episode.
 
-    The same *identity* again is the same answer; without one it is a new one.
+    The same *identity* makes the same answer; without one the answer is new.
 
     Raises:
-        UserError: Something of it cannot be.
+        UserError: A value is not valid.
     """
     if duplicate_of == episode:
-        raise UserError("an episode is no duplicate of itself")
+        raise UserError("an episode cannot be a duplicate of itself")
     if until is not None and until <= now:
-        raise UserError("until lies in the past")
+        raise UserError("until is in the past")
     try:
         return Feedback(
             feedback_id=identity or secrets.token_hex(16),
@@ -79,19 +79,19 @@ def answer(
 def silence(
     matchers: list[str], by: str, comment: str, *, now: datetime, ends_at: datetime
 ) -> Silence:
-    """A silence that begins now.
+    """Return a silence that starts now.
 
     Raises:
-        UserError: A matcher cannot be read, or the end lies in the past.
+        UserError: A matcher cannot be read, or the end is in the past.
     """
     if ends_at <= now:
-        raise UserError("the end lies in the past")
+        raise UserError("the end is in the past")
     try:
         parsed = tuple(Matcher.parse(text) for text in matchers)
         for one in parsed:
             if one.name not in LABELS:
                 raise UserError(
-                    f"{one.name}: no page has such a label; {nearest(one.name, LABELS)}"
+                    f"{one.name}: pages have no such label; {nearest(one.name, LABELS)}"
                 )
         return Silence(
             silence_id=secrets.token_hex(8),
@@ -108,13 +108,13 @@ def silence(
 
 
 def ended(found: Silence, by: str, now: datetime) -> Silence:
-    """The same silence, over now."""
+    """Return the silence, ended at *now*."""
     comment = f"{found.comment} (ended by {by})".strip()[:1000]
     return found.model_copy(update={"ends_at": now.astimezone(UTC), "comment": comment})
 
 
 def in_words(error: ValidationError) -> str:
-    """The first thing that is wrong, and where."""
+    """Return the first problem of a validation error and its place."""
     one = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in one["loc"])
     said = one["msg"].removeprefix("Value error, ")

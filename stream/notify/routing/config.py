@@ -1,6 +1,6 @@
-"""The file that says who is told what: receivers, routes, a default, and the account team's part.
+"""Read the notification file: receivers, routes, the default and the audiences of account owners.
 
-Pure but for reading the files. All mistakes of all tables are found at once, with their lines.
+Pure but for reading the files. All mistakes in all tables are reported at once, with their lines.
 """
 
 import csv
@@ -42,12 +42,14 @@ CUSTOMER: Final = "customer"
 
 
 class _Receiver(Section):
-    name: Name = Field(description="what to call it, in quotes")
-    kind: str = Field(description=f"one of {', '.join(SINKS)}")
+    name: Name = Field(description="Routes and audiences refer to the receiver by this name.")
+    kind: str = Field(description=f"The receiver is of this kind: {', '.join(SINKS)}.")
 
 
 class _Owners(Section):
-    file: str = Field(min_length=1, description="CSV with the column customer and one per role")
+    file: str = Field(
+        min_length=1, description="This CSV file has the column customer and one column per role."
+    )
 
 
 class _OneRoute(BaseModel):
@@ -65,10 +67,10 @@ class _Tables(BaseModel):
 
 
 def read_plan(path: Path) -> NotificationConfig:
-    """What stands in *path*, and in the file of owners that it names.
+    """Read the notification file and the owners file that it names.
 
     Raises:
-        ConfigError: with all mistakes, one a line.
+        ConfigError: The files have mistakes; the text has one line for each.
     """
     text, data, mistakes = read_toml(path, "file of receivers and routes")
     if mistakes:
@@ -86,8 +88,8 @@ def read_plan(path: Path) -> NotificationConfig:
     known = {key: value for key, value in data.items() if key in _Tables.model_fields}
     if "default" not in known:
         mistakes.append(
-            f"{path}: default: is missing: [default] with receivers = [...], who is told where no "
-            "route matches"
+            f"{path}: default: is missing: add [default] with receivers = [...] for escalations "
+            "that no route matches"
         )
     else:
         mistakes += find_mistakes(_Tables, known, Sources(path, text, {}))
@@ -147,7 +149,7 @@ def _read_receivers(
             continue
         name = name_of(table["name"])
         if name in made:
-            mistakes.append(place.mistake("receiver.name", f"{found(name)} is there already"))
+            mistakes.append(place.mistake("receiver.name", f"{found(name)} is defined twice"))
         options = {k: v for k, v in table.items() if k not in ("name", "kind")}
         made[name] = Receiver(name, sink, sink.options.model_validate(options).at(folder))
     return made, mistakes
@@ -156,7 +158,7 @@ def _read_receivers(
 def _read_owners(
     path: Path, table: object
 ) -> tuple[dict[str, dict[str, str]], list[str] | None, list[str]]:
-    """Customer -> column -> address; the columns, None if they cannot be known; what is wrong."""
+    """Return addresses by customer and column, the columns (None: unknown), and the mistakes."""
     named = table.get("file") if isinstance(table, Mapping) else None
     if not isinstance(named, str) or not named:
         return {}, [] if table is None else None, []
@@ -165,7 +167,7 @@ def _read_owners(
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        return {}, None, [f"{file}: the file of owners cannot be read: {reason}"]
+        return {}, None, [f"{file}: the owners file cannot be read: {reason}"]
     rows = csv.DictReader(io.StringIO(text), strict=True)
     owners: dict[str, dict[str, str]] = {}
     mistakes = []
@@ -180,7 +182,7 @@ def _read_owners(
             if not named_so:
                 mistakes.append(f"{file}:{rows.line_num}: the customer is missing")
             elif customer in owners:
-                mistakes.append(f"{file}:{rows.line_num}: {found(named_so)} is there already")
+                mistakes.append(f"{file}:{rows.line_num}: {found(named_so)} is listed twice")
             if len(owners) >= OWNER_ROWS:
                 return {}, None, [f"{file}: more than {OWNER_ROWS:,} customers"]
             owners[customer] = {
@@ -200,7 +202,7 @@ def _unknown(
     columns: list[str] | None,
     receivers: Mapping[str, Receiver],
 ) -> list[str]:
-    """Receivers and columns that nobody defined."""
+    """Return mistakes: receivers and columns that do not exist."""
     mistakes = []
     for table, place in zip(many["route"], places["route"], strict=True):
         listed = table.get("receivers")
@@ -236,7 +238,7 @@ def _bad_addresses(
     receivers: Mapping[str, Receiver],
     owners: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
-    """Owners that mails would go to, and that are no address; the first few."""
+    """Return mistakes: owners of an e-mail audience that are not addresses; the first few."""
     mistakes = []
     for table in audiences:
         receiver = receivers.get(str(table.get("receiver", "")).strip())
@@ -257,25 +259,28 @@ def _bad_addresses(
 def _in_vain(
     many: Mapping[str, list[dict[str, Any]]], places: Mapping[str, list[Part]]
 ) -> list[str]:
-    """Names that are there already, and routes that never count."""
+    """Return mistakes: duplicate names, and routes that are never reached."""
     mistakes = []
     for key in ("route", "audience"):
         names: set[str] = set()
         for table, place in zip(many[key], places[key], strict=True):
             name = str(table.get("name", "")).strip()
             if name in names:
-                mistakes.append(place.mistake(f"{key}.name", f"{found(name)} is there already"))
+                mistakes.append(place.mistake(f"{key}.name", f"{found(name)} is defined twice"))
             names.add(name)
     conditions = {"tenants", "products", "areas", "issue_types", "teams", "tiers"}
     catches_all = None
     for table, place in zip(many["route"], places["route"], strict=True):
         if catches_all is not None:
-            said = f"never counts: {found(catches_all)} before it takes everything; go_on = true?"
-            mistakes.append(place.mistake("route.name", said))
+            problem = (
+                f"is never reached: {found(catches_all)} before it matches everything; set "
+                "continue = true there"
+            )
+            mistakes.append(place.mistake("route.name", problem))
         elif not (
             any(table.get(key) for key in conditions)
             or table.get("severity", "info") != "info"
-            or table.get("go_on")
+            or table.get("continue", table.get("go_on"))
         ):
             catches_all = str(table.get("name", ""))
     return mistakes
@@ -300,18 +305,20 @@ def _unknown_in(
 
 
 def _addressable(receiver: Receiver | None) -> bool:
-    """Whether it takes addresses; of one that is wrong itself nothing is said."""
-    return receiver is None or receiver.sink.writes_to_people(receiver.options)
+    """Return whether a receiver takes addresses; True if it is invalid."""
+    return receiver is None or receiver.sink.can_write_to_people(receiver.options)
 
 
 def _has_own(receiver: Receiver | None) -> bool:
-    """Whether it says itself whom it tells; of one that is wrong itself nothing is said."""
-    return receiver is None or receiver.sink.tells_its_own(receiver.options)
+    """Return whether a receiver has recipients of its own; True if it is invalid."""
+    return receiver is None or receiver.sink.has_own_recipients(receiver.options)
 
 
 def _nobody(name: str) -> str:
-    return f"{found(name)} has nobody of its own to tell: only an audience can use it as it is"
+    return f"{found(name)} has no address of its own: only an audience can use it"
 
 
 def _no_receiver(name: str, names: set[str]) -> str:
-    return f"no receiver {found(name)}; {nearest(name, names) if names else 'there is none'}"
+    return (
+        f"no receiver {found(name)}; {nearest(name, names) if names else 'there are no receivers'}"
+    )

@@ -1,4 +1,4 @@
-"""Whom an escalation concerns, and why. Pure."""
+"""Choose the receivers of an escalation, and say why. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.escalation import SEVERITIES, Account, Escalation, EscalationEvent, Severity
 from stream.notify.model.message import labels_of
+from stream.notify.model.threads import ReceiverThread
 from stream.notify.routing.rules import (
     WEEKDAYS,
     AccountOwnerRoute,
@@ -19,28 +20,47 @@ DEFAULT: Final = "default"
 
 
 class Chosen(NamedTuple):
-    """One who is concerned."""
+    """A receiver that was chosen for an escalation."""
 
     receiver: str
     address: str
-    """Of an owner of accounts; empty: the receiver's own."""
+    """Address of an account owner; empty: the receiver itself."""
     route: str
-    """The name of the route or audience, or ``default``."""
+    """Name of the route or audience, or ``default``."""
     quiet: QuietHours | None
-    """Whose quiet hours hold, if any."""
+    """The route or audience whose quiet hours apply; None: none do."""
     accounts: tuple[Account, ...] = ()
-    """The owner's customers inside."""
+    """The affected customers of the account owner."""
 
 
 def route(event: EscalationEvent, plan: NotificationConfig) -> list[Chosen]:
-    """Everybody who is concerned, each once: by routes, by default, as an owner of customers.
+    """Return the receivers of an escalation, each once: of routes, the default and audiences.
 
-    Routes are looked at in their order; the first that matches decides, unless it says ``go_on``.
+    Routes are tried in order. The first that matches decides, unless it has ``continue = true``.
     """
     chosen: dict[tuple[str, str], Chosen] = {}
     for one in (*_by_routes(event, plan), *_by_accounts(event, plan)):
         chosen.setdefault((one.receiver, one.address), one)
     return list(chosen.values())
+
+
+def chosen_for(thread: ReceiverThread, event: EscalationEvent, plan: NotificationConfig) -> Chosen:
+    """Return the routing result for the receiver of *thread*.
+
+    Args:
+        thread: What one receiver knows of the episode.
+        event: An event of that episode.
+        plan: The notification file.
+
+    Returns:
+        The current result. If the routes no longer choose that receiver, the route that chose it
+        first, without quiet hours.
+    """
+    chosen = {(one.receiver, one.address): one for one in route(event, plan)}
+    return chosen.get(
+        (thread.receiver, thread.address),
+        Chosen(thread.receiver, thread.address, thread.route, None),
+    )
 
 
 def _by_routes(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Chosen]:
@@ -50,7 +70,7 @@ def _by_routes(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Cho
             matched = True
             for name in one.receivers:
                 yield Chosen(name, "", one.name, one)
-            if not one.go_on:
+            if not one.continue_:
                 return
     if not matched:
         for name in plan.default:
@@ -58,9 +78,9 @@ def _by_routes(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Cho
 
 
 def fits(one: Route, event: EscalationEvent) -> bool:
-    """Whether a route is for *event*.
+    """Return whether a route matches *event*.
 
-    An escalation of the whole tenant fits a list of areas if one of its areas is listed.
+    A tenant-wide escalation matches a list of areas if one of its areas is listed.
     """
     data = event.data
     labels = labels_of(event)
@@ -82,7 +102,7 @@ def _any_of(wanted: tuple[str, ...], there: Iterable[str | None]) -> bool:
 
 
 def grave(severity: Severity, least: Severity) -> bool:
-    """Whether *severity* is at least *least*."""
+    """Return whether *severity* is at least *least*."""
     return SEVERITIES.index(severity) >= SEVERITIES.index(least)
 
 
@@ -96,7 +116,7 @@ def _by_accounts(event: EscalationEvent, plan: NotificationConfig) -> Iterator[C
 def owned(
     data: Escalation, audience: AccountOwnerRoute, plan: NotificationConfig
 ) -> dict[str, list[Account]]:
-    """Address -> the customers inside that its person owns, as far as they fit *audience*."""
+    """Return the affected customers by address of their owner, if they match *audience*."""
     found: dict[str, list[Account]] = {}
     for account in data.impact.accounts if data.impact is not None else ():
         address = plan.owners.get(account.customer, {}).get(audience.owner)
@@ -111,9 +131,9 @@ def owned(
 
 
 def quiet_until(quiet: QuietHours | None, severity: Severity, now: float) -> float | None:
-    """When the quiet hours end that hold *now* (seconds since 1970); None: none hold.
+    """Return when the current quiet hours end, in seconds since 1970; None: there are none.
 
-    Days are those on which the quiet hours begin; without days it is every day.
+    Days are those on which the quiet hours start; without days it is every day.
 
     Example:
         >>> hours = QuietHours(quiet_start="22:00", quiet_end="07:00")

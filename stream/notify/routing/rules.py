@@ -1,11 +1,11 @@
-"""The tables of the notification file: routes, receivers, quiet hours, delivery options."""
+"""Tables of the notification file: delivery options, routes, audiences, quiet hours, receivers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from schemas.escalation import Severity
 from stream.config.errors import Disagreement, disagree
@@ -73,58 +73,109 @@ Clock = Annotated[str, AfterValidator(_clock)]
 
 
 class DeliveryOptions(Section):
-    """The table ``[delivery]``."""
+    """The table ``[delivery]``: how messages are sent, retried, grouped and limited."""
 
     link: Annotated[str, AfterValidator(_link)] = Field(
-        default="", description="URL of an episode's page, with {tenant} and {episode}; in messages"
+        default="",
+        description="Every message links to this URL of the episode's page; {tenant} and {episode} "
+        "are filled in.",
     )
     private_hosts: Annotated[tuple[str, ...], AfterValidator(_hosts)] = Field(
-        default=(), description="hosts that may have private addresses, and no https"
+        default=(),
+        description="These hosts may have private addresses and may be reached over plain http.",
     )
     stale_minutes: float = Field(
-        default=30.0, ge=1, le=10_080, description="older, and over already: in a digest alone"
+        default=30.0,
+        ge=1,
+        le=10_080,
+        description="An escalation older than this many minutes whose episode is already resolved "
+        "is sent only in a digest.",
     )
-    timeout_seconds: float = Field(default=10.0, ge=0.1, le=120, description="of one HTTP request")
+    timeout_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=120,
+        description="One HTTP request may take this many seconds.",
+    )
     give_up_minutes: float = Field(
-        default=60.0, gt=0, le=10_080, description="of trying, after which a message is given up"
+        default=60.0,
+        gt=0,
+        le=10_080,
+        description="A message is given up after this many minutes of failed attempts.",
     )
     fallback: PlainNames = Field(
-        default=(), description="receivers that hear of failures; empty: those of the default"
+        default=(),
+        description="These receivers are notified when another receiver cannot be reached; without "
+        "any, the receivers of [default] are.",
     )
     fallback_minutes: float = Field(
-        default=5.0, ge=0, le=1_440, description="of failures, after which they hear of it"
+        default=5.0,
+        ge=0,
+        le=1_440,
+        description="The fallback is notified after this many minutes of failed attempts.",
     )
     storm_pages: int = Field(
-        default=10, ge=1, le=10_000, description="first messages to one receiver; then a digest"
+        default=10,
+        ge=1,
+        le=10_000,
+        description="After this many new episodes for one receiver within storm_minutes, further "
+        "ones are grouped into one digest.",
     )
-    storm_minutes: float = Field(default=10.0, gt=0, le=1_440, description="within so many minutes")
+    storm_minutes: float = Field(
+        default=10.0,
+        gt=0,
+        le=1_440,
+        description="New episodes are counted over this many minutes for storm_pages.",
+    )
     digest_seconds: float = Field(
-        default=15.0, ge=0.1, le=600, description="that a digest waits for more"
+        default=15.0,
+        ge=0.1,
+        le=600,
+        description="A digest waits this many seconds for more episodes before it is sent.",
     )
     update_percent: float = Field(
-        default=100.0, ge=1, le=10_000, description="growth that is told ..."
+        default=100.0,
+        ge=1,
+        le=10_000,
+        description="An update about growth is sent once the number of tickets has grown by this "
+        "many per cent since the last message, and by update_tickets.",
     )
     update_tickets: float = Field(
-        default=10.0, ge=1, le=1_000_000, description="... if it is so many tickets as well"
+        default=10.0,
+        ge=1,
+        le=1_000_000,
+        description="This is the minimum growth, in tickets, before an update is sent.",
     )
     alertmanager_silences: Annotated[str, AfterValidator(_url_or_none)] = Field(
-        default="", description="URL of an Alertmanager whose silences hold here too"
+        default="",
+        description="The silences of the Alertmanager at this URL mute notifications here too.",
     )
 
 
 class QuietHours(Section):
-    """When a route holds back what is not grave enough; see `Route`."""
+    """Hours in which a route or audience mutes severities below a bound, like a mute timing."""
 
-    quiet_start: Clock = Field(default="", description="when quiet hours begin, such as 22:00")
-    quiet_end: Clock = Field(default="", description="when they end, such as 07:00")
+    table: ClassVar[str] = "route"
+    """Name of the table in the file, for messages about mistakes."""
+
+    quiet_start: Clock = Field(
+        default="", description="Quiet hours start at this time of day, such as 22:00."
+    )
+    quiet_end: Clock = Field(
+        default="", description="Quiet hours end at this time of day, such as 07:00."
+    )
     quiet_days: tuple[Weekday, ...] = Field(
-        default=(), description="mon to sun, on which they begin; empty: every day"
+        default=(),
+        description="Quiet hours start only on these days, from mon to sun; without any, every "
+        "day.",
     )
     quiet_zone: Annotated[str, AfterValidator(zone)] = Field(
-        default="UTC", description="IANA zone of both, such as Europe/Berlin"
+        default="UTC",
+        description="Both times are in this IANA time zone, such as Europe/Berlin.",
     )
     quiet_below: Severity = Field(
-        default="critical", description="what is as grave goes out in quiet hours too"
+        default="critical",
+        description="Escalations of this severity and above are sent in quiet hours too.",
     )
 
     @model_validator(mode="after")
@@ -132,58 +183,107 @@ class QuietHours(Section):
         if bool(self.quiet_start) != bool(self.quiet_end):
             key, other = ("quiet_end", "quiet_start") if self.quiet_start else (
                 "quiet_start", "quiet_end")  # fmt: skip
-            self._wrong(key, other, f"is missing: {other} is there")
+            self._disagree(key, other, f"is missing: {other} needs it")
         if self.quiet_start and self.quiet_start == self.quiet_end:
-            self._wrong("quiet_end", "quiet_start", "is quiet_start: that would hold for ever")
+            self._disagree(
+                "quiet_end", "quiet_start", "equals quiet_start: quiet hours would never end"
+            )
         if self.quiet_days and not self.quiet_start:
-            self._wrong("quiet_days", "quiet_start", "needs quiet_start and quiet_end")
+            self._disagree("quiet_days", "quiet_start", "needs quiet_start and quiet_end")
         return self
 
-    def _wrong(self, key: str, other: str, text: str) -> None:
-        table = type(self).__name__.lower()
-        disagree([Disagreement(f"{table}.{key}", (f"{table}.{other}",), text)])
+    def _disagree(self, key: str, other: str, text: str) -> None:
+        disagree([Disagreement(f"{self.table}.{key}", (f"{self.table}.{other}",), text)])
 
 
 class Route(QuietHours):
-    """One ``[[route]]``: whom an escalation concerns; what it leaves out may be anything."""
+    """One ``[[route]]``: which escalations go to which receivers. A list left out matches all."""
 
-    name: Name = Field(description="what to call it, in quotes")
-    tenants: PlainNames = Field(default=(), description="names of tenants")
-    products: Names = Field(default=(), description="by the taxonomy")
+    name: Name = Field(
+        description="The route has this name in the audit trail and in `spikewatch route`."
+    )
+    tenants: PlainNames = Field(
+        default=(), description="The route matches escalations of these tenants."
+    )
+    products: Names = Field(
+        default=(),
+        description="The route matches escalations of these products of the taxonomy.",
+    )
     areas: Names = Field(
-        default=(), description="product areas; one of them is enough for a page of a whole tenant"
+        default=(),
+        description="The route matches escalations of these product areas; a tenant-wide "
+        "escalation matches if it includes one of them.",
     )
     issue_types: Names = Field(
-        default=(), description="of the slice that paged, or that explains it best"
+        default=(),
+        description="The route matches escalations whose slice, or main driver, is one of these "
+        "issue types.",
     )
-    teams: PlainNames = Field(default=(), description="of the playbook")
-    tiers: Names = Field(default=(), description="of customers inside")
-    severity: Severity = Field(default="info", description="the least")
-    receivers: PlainNames = Field(description="names of receivers, in a list")
-    go_on: bool = Field(default=False, description="whether routes below are looked at as well")
+    teams: PlainNames = Field(
+        default=(),
+        description="The route matches escalations that the playbook assigns to these teams.",
+    )
+    tiers: Names = Field(
+        default=(),
+        description="The route matches escalations that affect a customer of one of these tiers.",
+    )
+    severity: Severity = Field(
+        default="info", description="The route matches this severity and above."
+    )
+    receivers: PlainNames = Field(description="These receivers are notified; at least one.")
+    continue_: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("continue", "go_on"),
+        description="If true, the routes after this one are tried as well (formerly go_on).",
+    )
 
 
 class AccountOwnerRoute(QuietHours):
-    """One ``[[audience]]``: owners of customers, each told of their own ones inside."""
+    """One ``[[audience]]``: account owners, each notified of their own affected customers."""
 
-    name: Name = Field(description="what to call it, in quotes")
-    owner: Name = Field(description="the column of the owners' file that says who")
-    receiver: Name = Field(description="the receiver that takes addresses")
-    severity: Severity = Field(default="warning", description="the least")
-    tiers: Names = Field(default=(), description="of the owner's customers; empty: any")
-    least_revenue: float = Field(default=0.0, ge=0, description="a year, of a customer")
-    least_tickets: int = Field(default=1, ge=1, description="inside, of a customer")
+    table: ClassVar[str] = "audience"
+
+    name: Name = Field(
+        description="The audience has this name in the audit trail and in `spikewatch route`."
+    )
+    owner: Name = Field(
+        description="This column of the owners file holds the address of the owner."
+    )
+    receiver: Name = Field(
+        description="This receiver sends the messages; its kind must be able to write to a person."
+    )
+    severity: Severity = Field(
+        default="warning", description="Owners are notified of this severity and above."
+    )
+    tiers: Names = Field(
+        default=(),
+        description="Only customers of these tiers count; without any, customers of every tier.",
+    )
+    least_revenue: float = Field(
+        default=0.0,
+        ge=0,
+        description="Only customers with at least this much revenue a year count.",
+    )
+    least_tickets: int = Field(
+        default=1,
+        ge=1,
+        description="Only customers with at least this many tickets in the episode count.",
+    )
 
 
 class Default(Section):
-    """The table ``[default]``: who is told where no route matches."""
+    """The table ``[default]``: receivers of escalations that no route matches."""
 
-    receivers: PlainNames = Field(min_length=1, description="names of receivers, at least one")
+    receivers: PlainNames = Field(
+        min_length=1,
+        description="These receivers are notified of escalations that no route matches; at least "
+        "one.",
+    )
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Somebody who can be told."""
+    """One ``[[receiver]]`` of the notification file."""
 
     name: str
     sink: type[Sink]
@@ -192,7 +292,7 @@ class Receiver:
 
 @dataclass(frozen=True)
 class NotificationConfig:
-    """All that stands in the file, checked."""
+    """The notification file, checked."""
 
     general: DeliveryOptions
     receivers: Mapping[str, Receiver]
@@ -200,16 +300,16 @@ class NotificationConfig:
     default: tuple[str, ...]
     audiences: tuple[AccountOwnerRoute, ...] = ()
     owners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Customer -> column -> address."""
+    """Address of an owner, by customer and column of the owners file."""
 
     @property
     def alone(self) -> list[str]:
-        """Receivers of whose failures nobody else would hear."""
+        """Names of receivers whose failures no other receiver is notified of."""
         others = self.general.fallback or self.default
         return [name for name in self.receivers if not set(others) - {name}]
 
     def linked_to(self, page_url: str) -> "NotificationConfig":
-        """The same, with a link to our own page in every message where the file names none."""
+        """Return a copy whose messages link to *page_url*, if the file names no link."""
         if self.general.link or not page_url:
             return self
         link = f"{page_url}#/episode/{{episode}}"

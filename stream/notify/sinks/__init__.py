@@ -1,4 +1,4 @@
-"""All the ways to tell somebody. A new one is a file here and a line in `SINKS`."""
+"""All kinds of receivers. To add one, add a file here and a line to `SINKS`."""
 
 from typing import Final
 

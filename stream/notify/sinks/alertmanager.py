@@ -1,7 +1,8 @@
 """Prometheus Alertmanager, API v2.
 
-An alert is its label set: nothing that changes within an episode is a label. It has to be sent
-again for as long as it fires, else it ends by itself, and for a while after it was resolved.
+An alert is its label set, so nothing that changes within an episode is a label. Alertmanager
+resolves an alert that is not sent again, so a firing alert is repeated, and for a while a resolved
+one too.
 
 Source: prometheus/alertmanager, api/v2/openapi.yaml and docs/alerts_api.md.
 """
@@ -19,7 +20,8 @@ from stream.notify.model.message import Action, Message
 from stream.notify.sinks.base import Handle, Options, Sink, Url, cut
 
 REPEATS_MISSED: Final = 5
-"""An alert ends by itself after so many: with 60 s, an outage of ours of four minutes is no end."""
+"""Alertmanager resolves an alert after so many missed repeats; with 60 s, an outage of spikewatch
+of four minutes resolves nothing."""
 LABEL_CHARACTERS: Final = 200
 TEXT_CHARACTERS: Final = 8_000
 
@@ -27,14 +29,20 @@ TEXT_CHARACTERS: Final = 8_000
 class AlertmanagerOptions(Options):
     """One Alertmanager, or one of a cluster."""
 
-    url: Url = Field(description="where it listens, such as https://alertmanager.example.com")
+    url: Url = Field(
+        description="Alertmanager listens at this URL, such as https://alertmanager.example.com."
+    )
     repeat_seconds: float = Field(
         default=60.0,
         ge=0.5,
         le=600,
-        description="how often a firing alert is sent again; it ends by itself after five of them",
+        description="A firing alert is sent again at this interval, in seconds; Alertmanager "
+        "resolves it by itself after five missed intervals.",
     )
-    token: Secret | None = Field(default=None, description="bearer token, if it wants one")
+    token: Secret | None = Field(
+        default=None,
+        description="This bearer token is sent with every request; without one, none is.",
+    )
 
 
 class Alertmanager(Sink):
@@ -53,11 +61,11 @@ class Alertmanager(Sink):
 
     @classmethod
     def repeats(cls, options: Options) -> float | None:
-        """Before the alert would end by itself."""
+        """Return the interval of repeats in seconds, short enough that the alert stays firing."""
         return options.repeat_seconds if isinstance(options, AlertmanagerOptions) else None
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Post the alert; its labels are those of the first time."""
+        """Post the alert, always with the labels of the first message."""
         known = handle or self._labels(message)
         now = datetime.now(UTC)
         resolved = message.action == "resolve"
@@ -102,12 +110,12 @@ class Alertmanager(Sink):
         return found
 
     async def check(self) -> str:
-        """Ask for its status."""
+        """Ask for the status of the Alertmanager."""
         answer = await self.ask("GET", f"{self._url}/api/v2/status", headers=self._headers)
         info = answer.json().get("versionInfo")
         version = info.get("version") if isinstance(info, dict) else None
         if not isinstance(version, str):
-            raise RefusedError("what answers there is no Alertmanager")
+            raise RefusedError("the server that answers is not an Alertmanager")
         return f"Alertmanager {version} answers"
 
 

@@ -1,6 +1,6 @@
-"""Everything else: the more than a hundred services that Apprise knows, by its URLs.
+"""The more than a hundred services that Apprise supports through its URLs.
 
-Apprise makes its own requests: the rules of `stream.notify.sinks.safe_http` do not hold for them.
+Apprise makes its own requests, so the rules of `stream.notify.sinks.safe_http` do not apply.
 
 Source: caronc/apprise, wiki "Notification services".
 """
@@ -31,9 +31,11 @@ TYPE: Final[dict[Severity, apprise.NotifyType]] = {
 
 
 class AppriseOptions(Options):
-    """One URL of Apprise's."""
+    """One Apprise URL."""
 
-    url: Secret = Field(description="Apprise URL, such as ntfy://topic; it holds secrets")
+    url: Secret = Field(
+        description="Messages go to this Apprise URL, such as ntfy://topic; it contains secrets."
+    )
 
 
 class Apprise(Sink):
@@ -50,7 +52,7 @@ class Apprise(Sink):
         self._known = self._apprise.add(plain(options.url))
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Send it as plain text; Apprise cuts it to what the service takes."""
+        """Send the message as plain text; Apprise cuts it to the limits of the service."""
         await self.check()
         links = [f"{_unmeaning(text)}: {url}" for text, url in message.links]
         kind = apprise.NotifyType.SUCCESS if message.action == "resolve" else TYPE[message.severity]
@@ -69,14 +71,15 @@ class Apprise(Sink):
         return handle
 
     async def check(self) -> str:
-        """Whether Apprise knows the URL's service."""
+        """Check that Apprise knows the service of the URL."""
         if not self._known:
             raise RefusedError(
-                "Apprise does not know the service of this URL, or a part is missing"
+                "Apprise does not know the service of this URL, or the URL is incomplete"
             )
-        return f"Apprise will send by {self._apprise[0].service_name}; it was not tried"
+        service = self._apprise[0].service_name
+        return f"Apprise will send through {service}; nothing was sent to check it"
 
 
 def _unmeaning(text: str) -> str:
-    """*text* with nothing in it that a chat takes for somebody to call: which one is not known."""
+    """Return *text* without anything that a chat could read as a mention, whichever chat it is."""
     return text.replace("@", f"@{INVISIBLE}").replace("<", f"<{INVISIBLE}")

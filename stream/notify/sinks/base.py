@@ -1,4 +1,4 @@
-"""What all sinks have in common."""
+"""The interface of all sinks, and helpers for them."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -17,32 +17,33 @@ from stream.notify.sinks.safe_http import Answer, Http
 
 T = TypeVar("T")
 AT_ONCE: Final = 4
-"""Threads of a receiver."""
+"""Most threads of one receiver."""
 Handle = dict[str, str]
-"""What a provider calls an episode's message; kept for as long as the episode is."""
+"""What a provider calls an episode's message; kept as long as the thread."""
 ALL_ACTIONS: Final[frozenset[Action]] = frozenset(
     ("open", "update", "resolve", "acknowledge", "answer")
 )
 
 
 class Options(Section):
-    """Keys of a receiver in the file, besides ``name`` and ``kind``."""
+    """Keys of a receiver in the notification file, besides ``name`` and ``kind``."""
 
     def at(self, folder: Path) -> Self:
-        """The same, with paths as seen from the *folder* of the file that they stand in."""
+        """Return the options with paths relative to *folder*, that of the file."""
         del folder
         return self
 
 
 class Sink(ABC):
-    """One way to tell somebody; one instance for each receiver.
+    """One kind of receiver; there is one instance for each receiver.
 
     Attributes:
-        kind: how the configuration names it.
+        kind: its name in the notification file.
         options: the model of its keys.
-        actions: what it has a use for; the rest is not sent to it.
-        can_reopen: False where what is resolved cannot come back under the same key.
-        takes_address: whether a message can go to another person than the receiver's own.
+        actions: actions that it supports; others are not sent to it.
+        can_reopen: False if a resolved episode cannot be opened again under the same key.
+        takes_address: whether a message can go to a person other than the receiver's own
+            recipients.
     """
 
     kind: ClassVar[str]
@@ -52,12 +53,12 @@ class Sink(ABC):
     takes_address: ClassVar[bool] = False
 
     def __init__(self, name: str, options: Options, http: Http) -> None:
-        """Ready to send; nothing is asked yet.
+        """Create the sink; nothing is requested yet.
 
         Args:
-            name: of the receiver.
-            options: an instance of `options`.
-            http: the client to use.
+            name: Name of the receiver.
+            options: An instance of `options`.
+            http: The client to use.
         """
         self.name = name
         self.settings = options
@@ -66,14 +67,14 @@ class Sink(ABC):
         self._threads: ThreadPoolExecutor | None = None
 
     async def ask(self, method: str, url: str, **more: Any) -> Answer:
-        """A request of `Http`; no secret of this receiver is in what is said of it."""
+        """Send a request of `Http`; the receiver's secrets are masked in its errors."""
         return await self.http.request(method, url, hide=self._secrets, **more)
 
     async def in_thread(self, work: Callable[[], T], seconds: float) -> T:
-        """Run what blocks, in threads that no other receiver waits for.
+        """Run blocking work in threads of this receiver.
 
         Raises:
-            TryAgainError: It took longer; it may still come to its end.
+            TryAgainError: It took longer than *seconds*; it may still finish.
         """
         if self._threads is None:
             self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=self.kind)
@@ -85,28 +86,28 @@ class Sink(ABC):
 
     @classmethod
     def repeats(cls, options: Options) -> float | None:  # noqa: ARG003 - of others it depends on them
-        """How often, in seconds, it has to hear again of what runs; None: never."""
+        """Return the seconds after which open episodes are sent again; None: never."""
         return None
 
     @classmethod
-    def writes_to_people(cls, options: Options) -> bool:
-        """Whether it can write to owners of customers, with these *options*."""
+    def can_write_to_people(cls, options: Options) -> bool:
+        """Return whether it can write to account owners, with these *options*."""
         del options
         return cls.takes_address
 
     @classmethod
-    def tells_its_own(cls, options: Options) -> bool:
-        """Whether *options* say whom it tells where a message is for nobody in particular."""
+    def has_own_recipients(cls, options: Options) -> bool:
+        """Return whether *options* name recipients for messages without an address."""
         del options
         return True
 
     @abstractmethod
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Tell it once.
+        """Send a message once.
 
         Args:
-            message: What to tell; the same again must do no harm.
-            handle: What the last send of this episode returned; empty: none was.
+            message: The message. Sending it again must do no harm.
+            handle: What the last call for this episode returned; empty: this is the first.
 
         Returns:
             The handle from now on.
@@ -117,17 +118,17 @@ class Sink(ABC):
         """
 
     async def check(self) -> str:
-        """Try what can be tried without telling anybody; what was found, in words.
+        """Check the settings without notifying anybody, and return the result in words.
 
         Raises:
-            TryAgainError: It could not be found out now.
-            RefusedError: It is wrong.
+            TryAgainError: They cannot be checked now.
+            RefusedError: They are wrong.
         """
-        return "cannot be tried without sending; the settings are complete"
+        return "the settings are complete; they cannot be checked without sending a message"
 
 
 def secrets_of(options: Options) -> set[str]:
-    """The secrets as a provider may repeat them: as they are, in URLs, and of URLs the path."""
+    """Return the secrets in every form that a provider may repeat, such as URL-encoded."""
     found = set()
     for name in type(options).model_fields:
         value = getattr(options, name)
@@ -139,7 +140,7 @@ def secrets_of(options: Options) -> set[str]:
 
 
 def cut(text: str, characters: int) -> str:
-    """*text*, with an ellipsis where it is longer.
+    """Return *text*, cut with an ellipsis if it is longer than *characters*.
 
     Example:
         >>> cut("abcdef", 4)
@@ -149,24 +150,30 @@ def cut(text: str, characters: int) -> str:
 
 
 def cut_bytes(text: str, most: int) -> str:
-    """*text*, in at most so many bytes of UTF-8, whole characters."""
+    """Return *text* cut to at most *most* bytes of UTF-8, in whole characters."""
     data = text.encode("utf-8", "replace")
     return text if len(data) <= most else data[:most].decode("utf-8", "ignore")
 
 
 def plain_line(text: str) -> str:
-    """A value for a header: one line, printable."""
+    """Return *text* as a value for a header: one line, printable."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def form_of_url(text: str) -> str:
-    """A URL that looks as one should; whether its host may be asked is looked at later."""
+    """Check the form of a URL; whether its host is allowed is checked later.
+
+    Raises:
+        ValueError: It is not an http or https URL, or contains a user name.
+    """
     try:
         Http().check(text)
     except RefusedError:
         # Which hosts may be private stands elsewhere in the file: here only the form is looked at.
         if not text.startswith(("https://", "http://")) or "@" in text.partition("//")[2][:200]:
-            raise ValueError("a URL such as https://hooks.example.com/in, without user") from None
+            raise ValueError(
+                "a URL such as https://hooks.example.com/in, without a user name"
+            ) from None
     return text
 
 

@@ -32,18 +32,22 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(
     rf"(?=[^@]{{1,64}}@[^@]{{1,253}}$){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
 )
-"""A dot-atom at a domain (RFC 5322, 3.4.1): what needs quotes is nobody's address."""
+"""A dot-atom at a domain (RFC 5322, 3.4.1); addresses that need quotes are not accepted."""
 
 
 def address(text: str) -> str:
-    """An e-mail address and nothing else."""
+    """Check that *text* is an e-mail address.
+
+    Raises:
+        ValueError: It is not.
+    """
     if not _ADDRESS.fullmatch(text) or not text.isascii():
         raise ValueError('an e-mail address such as "on-call@example.com"')
     return text
 
 
 def is_address(text: str) -> bool:
-    """Whether a mail can go there."""
+    """Return whether *text* is an e-mail address."""
     try:
         address(text)
     except ValueError:
@@ -56,18 +60,30 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class MailOptions(Options):
-    """A mail server, and who gets what."""
+    """A mail server and its recipients."""
 
-    host: Annotated[str, AfterValidator(host_name)] = Field(description="the mail server")
-    port: int = Field(default=587, ge=1, le=65535, description="of the mail server")
-    encryption: Literal["starttls", "tls", "none"] = Field(
-        default="starttls", description="starttls, tls (port 465), or none"
+    host: Annotated[str, AfterValidator(host_name)] = Field(
+        description="Mail is sent through this server."
     )
-    username: str = Field(default="", description="to log in with; empty: no login")
-    password: Secret | None = Field(default=None, description="of that user")
-    sender: Annotated[str, AfterValidator(address)] = Field(description="address we write from")
+    port: int = Field(
+        default=587, ge=1, le=65535, description="The mail server listens on this port."
+    )
+    encryption: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="The connection is encrypted with starttls, with tls (port 465), or not at all "
+        "(none).",
+    )
+    username: str = Field(
+        default="", description="The login uses this user name; without one there is no login."
+    )
+    password: Secret | None = Field(default=None, description="The login uses this password.")
+    sender: Annotated[str, AfterValidator(address)] = Field(
+        description="Mails come from this address."
+    )
     to: Annotated[tuple[str, ...], AfterValidator(_addresses)] = Field(
-        default=(), description="who gets it; may be empty where it only serves an audience"
+        default=(),
+        description="Mails go to these addresses; without any, the receiver can serve only an "
+        "audience.",
     )
 
     @model_validator(mode="after")
@@ -76,7 +92,7 @@ class MailOptions(Options):
         if bool(self.username) != (self.password is not None):
             wrong.append(
                 Disagreement(
-                    "receiver.password", ("receiver.username",), "username and password, or neither"
+                    "receiver.password", ("receiver.username",), "username and password go together"
                 )
             )
         if self.password is not None and self.encryption == "none":
@@ -84,7 +100,7 @@ class MailOptions(Options):
                 Disagreement(
                     "receiver.encryption",
                     ("receiver.password",),
-                    "a password is not sent in the clear: starttls or tls",
+                    "a password needs encryption: set starttls or tls",
                 )
             )
         disagree(wrong)
@@ -106,22 +122,24 @@ class Email(Sink):
         self._domain = options.sender.rpartition("@")[2]
 
     @classmethod
-    def tells_its_own(cls, options: Options) -> bool:
-        """Whether there is an address in it."""
+    def has_own_recipients(cls, options: Options) -> bool:
+        """Return whether *options* have recipients."""
         return isinstance(options, MailOptions) and bool(options.to)
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Send one mail, to the owner it is for or to the receiver's own addresses."""
+        """Send one mail to the account owner or to the receiver's own recipients."""
         recipients = [message.address] if message.address else list(self._options.to)
         if not recipients:
-            raise RefusedError("there is nobody to write to: to is empty")
+            raise RefusedError("the receiver has no addresses: to is empty")
         identity = f"<{message.id.replace('/', '.')}@{self._domain}>"
         mail = EmailMessage()
         mail["From"] = Address(addr_spec=self._options.sender, display_name="spikewatch")
         try:
             mail["To"] = ", ".join(address(one) for one in recipients)
         except ValueError:
-            raise RefusedError("the owner's address is no e-mail address") from None
+            raise RefusedError(
+                "the address of the account owner is not an e-mail address"
+            ) from None
         mail["Subject"] = plain_line(cut(message.title, SUBJECT_CHARACTERS))
         mail["Date"] = formatdate(localtime=False, usegmt=True)
         mail["Message-ID"] = identity
@@ -161,42 +179,43 @@ class Email(Sink):
         return server
 
     async def check(self) -> str:
-        """Connect, and log in if there is a password."""
+        """Connect to the mail server, and log in if there is a password."""
 
         def knock() -> None:
             with _in_our_words(), self._connect() as server:
                 server.noop()
 
         await self.in_thread(knock, 3 * TIMEOUT_SECONDS)
-        return "the mail server takes us" + (" with the password" if self._options.password else "")
+        login = " and the login" if self._options.password else ""
+        return f"the mail server accepts the connection{login}"
 
 
 @contextlib.contextmanager
 def _in_our_words() -> Iterator[None]:
-    """What a mail server or the way to it says no with."""
+    """Turn errors of the mail server or the connection into `TryAgainError` or `RefusedError`."""
     try:
         yield
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         if any(code in TRANSIENT for code in codes):
-            raise TryAgainError(f"the mail server wants us to wait: {codes}") from None
-        raise RefusedError(f"the mail server refuses the recipients: {codes}") from None
+            raise TryAgainError(f"the mail server asks to try later: {codes}") from None
+        raise RefusedError(f"the mail server rejects the recipients: {codes}") from None
     except smtplib.SMTPResponseException as error:
         login = isinstance(error, smtplib.SMTPAuthenticationError)
-        said = f"the mail server said {error.smtp_code}" + (" to the login" if login else "")
+        reply = f"the mail server answered {error.smtp_code}" + (" to the login" if login else "")
         if error.smtp_code in TRANSIENT:
-            raise TryAgainError(said) from None
-        raise RefusedError(said) from None
+            raise TryAgainError(reply) from None
+        raise RefusedError(reply) from None
     except ssl.SSLCertVerificationError as error:
         raise RefusedError(f"the mail server's certificate: {error.verify_message}") from None
     except smtplib.SMTPNotSupportedError as error:
-        raise RefusedError(f"the mail server cannot do it: {error}") from None
+        raise RefusedError(f"the mail server does not support it: {error}") from None
     except (OSError, smtplib.SMTPException) as error:
         raise TryAgainError(f"the mail server cannot be reached: {type(error).__name__}") from None
 
 
 def _encodable(text: str) -> str:
-    """*text* without halves of surrogate pairs, which no charset has."""
+    """Return *text* without halves of surrogate pairs, which no charset can encode."""
     return text.encode("utf-8", "replace").decode()
 
 

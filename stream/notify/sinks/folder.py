@@ -1,4 +1,4 @@
-"""A folder on this machine: one text file for each message. For the demo, and for trying routes."""
+"""A folder with one text file per message: for the demo and for trying out routes."""
 
 import contextlib
 import errno
@@ -15,14 +15,16 @@ from stream.notify.sinks.base import Handle, Options, Sink, cut_bytes
 
 
 class FolderOptions(Options):
-    """Where to."""
+    """A folder for messages."""
 
     path: str = Field(
-        min_length=1, description="the folder, as seen from this file; made if it is not there"
+        min_length=1,
+        description="Messages are written to this folder, relative to the notification file; it is "
+        "created if it does not exist.",
     )
 
     def at(self, folder: Path) -> Self:
-        """The same, as seen from the *folder* of the file that it stands in."""
+        """Return the options with the path relative to *folder*, that of the file."""
         return self.model_copy(update={"path": str(folder / self.path)})
 
 
@@ -39,7 +41,7 @@ class Folder(Sink):
         self._folder = Path(options.path)
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Write the file; the same message again replaces it."""
+        """Write the file; sending the message again replaces it."""
         number = int(handle.get("number", "0")) + 1
         parts = (cut_bytes(self.name, 80), message.id, cut_bytes(message.address, 60))
         name = re.sub(r"[^\w.-]+", "-", "-".join(parts)).strip("-")
@@ -52,20 +54,20 @@ class Folder(Sink):
             part.write_bytes(text.encode("utf-8", "replace"))
             part.replace(self._folder / f"{name}.txt")
         except OSError as error:
-            said = f"{self._folder} cannot be written: {error.strerror}"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # somebody will make room
-                raise TryAgainError(said) from None
-            raise RefusedError(said) from None
+            problem = f"{self._folder} cannot be written: {error.strerror}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # space may become free
+                raise TryAgainError(problem) from None
+            raise RefusedError(problem) from None
         finally:
             with contextlib.suppress(OSError):
                 (self._folder / f".{name}.part").unlink(missing_ok=True)
         return {"number": str(number)}
 
     async def check(self) -> str:
-        """Whether it can be written, or made; nothing is made yet."""
-        there = self._folder
-        while not there.exists() and there != there.parent:
-            there = there.parent
-        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-            raise RefusedError(f"{self._folder} cannot be made: {there} is not ours to write to")
-        return f"messages go to {self._folder.absolute()}"
+        """Check that the folder can be written or created; nothing is created yet."""
+        existing = self._folder
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+            raise RefusedError(f"{self._folder} cannot be created: {existing} is not writable")
+        return f"messages are written to {self._folder.absolute()}"

@@ -35,12 +35,14 @@ PRIORITY: Final[dict[Severity, str]] = {
 class JiraOptions(Options):
     """One API integration of a team."""
 
-    api_key: Secret = Field(description="key of the API integration")
+    api_key: Secret = Field(description="Requests use this key of the API integration.")
     url: Url = Field(
         default="https://api.atlassian.com/jsm/ops/integration/v2/alerts",
-        description="whole address of the alerts of the integration events API",
+        description="Alerts go to this full URL of the integration events API.",
     )
-    tags: tuple[str, ...] = Field(default=(), description="of each alert, besides spikewatch")
+    tags: tuple[str, ...] = Field(
+        default=(), description="Each alert gets these tags besides spikewatch."
+    )
 
 
 class Jira(Sink):
@@ -102,7 +104,7 @@ class Jira(Sink):
         await self.ask(
             "GET", f"{self._url}/requests/{NOBODY}", headers=self._headers, accept=(NOT_FOUND,)
         )
-        return "the key is taken"
+        return "the key is accepted"
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:
         await self.ask("POST", self._url + path, body=body, headers=self._headers)

@@ -31,10 +31,13 @@ _EVENT: Final[dict[Action, str]] = {
 class PagerDutyOptions(Options):
     """One service's integration of the type Events API v2."""
 
-    routing_key: Secret = Field(description="integration key of the service, 32 characters")
+    routing_key: Secret = Field(
+        description="Events use this integration key of the service, 32 characters long."
+    )
     url: Url = Field(
         default="https://events.pagerduty.com/v2/enqueue",
-        description="whole address of Events v2; EU: https://events.eu.pagerduty.com/v2/enqueue",
+        description="Events go to this full URL; in the EU it is "
+        "https://events.eu.pagerduty.com/v2/enqueue.",
     )
 
 
@@ -109,7 +112,7 @@ class PagerDuty(Sink):
             },
         )
         _taken(said)
-        return "the routing key is taken"
+        return "the routing key is accepted"
 
 
 def _taken(answer: Answer) -> None:
@@ -120,5 +123,5 @@ def _taken(answer: Answer) -> None:
     """
     if answer.status != ACCEPTED or answer.json().get("status") != "success":
         raise TryAgainError(
-            f"the answer {answer.status} is none of PagerDuty's: is the url right? a proxy?"
+            f"the answer {answer.status} is not from PagerDuty: check the url and any proxy"
         )

@@ -7,12 +7,13 @@ followed, answers are read up to 64 KB, proxies of the environment are not used.
 Source of the risks: OWASP, "Server-Side Request Forgery Prevention Cheat Sheet".
 """
 
+import contextlib
 import email.utils
 import ipaddress
 import json
 import socket
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
@@ -27,38 +28,38 @@ TIMEOUT_SECONDS: Final = 10.0
 ANSWER_BYTES: Final = 65_536
 SHOWN_CHARACTERS: Final = 200
 MOST_WAIT_SECONDS: Final = 3_600.0
-"""What a provider may ask us to wait."""
+"""Longest wait that a provider may ask for."""
 TOO_MANY: Final = 429
 MULTIPLE_CHOICES, CLIENT_ERROR, SERVER_ERROR = 300, 400, 500
 REQUEST_TIMEOUT, TOO_EARLY = 408, 425
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-"""Its last 32 bits are the address that a translator asks: RFC 6052."""
+"""The last 32 bits are the IPv4 address behind the translator: RFC 6052."""
 _NOWHERE: Final = tuple(
     ipaddress.ip_network(text) for text in ("::/96", "64:ff9b:1::/48", "fec0::/10")
 )
-"""IPv4-compatible, local translation, site-local: not every Python calls them private."""
+"""IPv4-compatible, local translation, site-local: some Python versions do not call them private."""
 
 
 class Answer(NamedTuple):
-    """What a provider said, with a status below 300."""
+    """The answer of a provider."""
 
     status: int
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """Its object; empty where it is none."""
+        """Return its JSON object; empty if it is not one."""
         found = self._parsed()
         return found if isinstance(found, dict) else {}
 
     def json_list(self) -> list[Any]:
-        """Its list.
+        """Return its JSON list.
 
         Raises:
-            TryAgainError: It is none: cut off, or from something else that answers there.
+            TryAgainError: It is not a list: it was cut off, or another server answered.
         """
         found = self._parsed()
         if not isinstance(found, list):
-            raise TryAgainError("the answer is no list that can be read")
+            raise TryAgainError("the answer is not a JSON list")
         return found
 
     def _parsed(self) -> object:
@@ -69,7 +70,7 @@ class Answer(NamedTuple):
 
 
 class _Refusing(AbstractResolver):
-    """Resolves names, and leaves out no bad address quietly: one of them refuses the name."""
+    """Resolves names and refuses a name if any of its addresses is not allowed."""
 
     def __init__(self, private_hosts: Collection[str]) -> None:
         self._private = private_hosts
@@ -89,7 +90,7 @@ class _Refusing(AbstractResolver):
 
 
 def check_address(address: str, host: str) -> None:
-    """Refuse what is not a public address.
+    """Refuse an address that is not public.
 
     Raises:
         RefusedError: It is private, link-local, loopback, metadata, multicast or reserved.
@@ -104,24 +105,24 @@ def check_address(address: str, host: str) -> None:
     public = found.is_global and not found.is_multicast and not any(found in n for n in _NOWHERE)
     if not public or (inner is not None and not inner.is_global):
         raise RefusedError(
-            f"{host} is at {address}, which is no public address: if it is meant, name the host in "
-            "private_hosts"
+            f"{host} has the address {address}, which is not public: if this is intended, "
+            "add the host to private_hosts"
         )
 
 
 class Http:
-    """One client for all sinks."""
+    """The HTTP client of all sinks."""
 
     def __init__(
         self, private_hosts: Collection[str] = (), timeout: float = TIMEOUT_SECONDS
     ) -> None:
-        """Nothing is opened before ``async with``."""
+        """Create the client; nothing is opened before ``async with``."""
         self.private_hosts = frozenset(host.casefold() for host in private_hosts)
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Make the connections' pool."""
+        """Open the pool of connections."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=_Refusing(self.private_hosts),
@@ -142,7 +143,7 @@ class Http:
             await self._session.close()
 
     def check(self, url: str) -> URL:
-        """The URL, if it may be asked at all; names are looked up later.
+        """Return the URL if it is allowed; the addresses of its host are checked at the connection.
 
         Raises:
             RefusedError: Its scheme, host or form is not allowed.
@@ -156,11 +157,11 @@ class Http:
         private = host in self.private_hosts
         if found.scheme != "https" and not (found.scheme == "http" and private):
             raise RefusedError(
-                f"{host or 'the URL'} is not asked by https: if that is meant, name the host in "
+                f"{host or 'the URL'} does not use https: if this is intended, add the host to "
                 "private_hosts"
             )
         if not host or not port or found.user is not None or found.password is not None:
-            raise RefusedError("the URL needs a host, and neither user nor password")
+            raise RefusedError("the URL needs a host and must not contain a user name or password")
         if not private:
             try:
                 ipaddress.ip_address(host.strip("[]"))
@@ -182,21 +183,24 @@ class Http:
         hide: Collection[str] = (),
         most: int = ANSWER_BYTES,
     ) -> Answer:
-        """Ask once.
+        """Send one request; follow no redirects.
 
         Args:
-            method: Such as POST.
-            url: Whole.
+            method: The HTTP method, such as POST.
+            url: The full URL.
             body: Sent as JSON, unless *data* is given.
             data: Sent as it is.
-            headers: Besides our own.
-            accept: Statuses from 400 on that are an answer like any other.
-            most: Bytes of the answer that are read.
-            hide: Secrets; where the provider repeats them, they are left out of what is told.
+            headers: Sent besides the client's own.
+            accept: Statuses from 400 on that are not errors.
+            most: Most bytes of the answer that are read.
+            hide: Secrets that are masked in error messages, in case the provider repeats them.
+
+        Returns:
+            The answer.
 
         Raises:
-            TryAgainError: No answer, 408, 425, 429 or 5xx.
-            RefusedError: Another status, or a URL that may not be asked.
+            TryAgainError: There was no answer, or status 408, 425, 429 or 5xx.
+            RefusedError: Any other status, or a URL that is not allowed.
         """
         if self._session is None:
             raise RuntimeError("the client is not open")
@@ -206,36 +210,53 @@ class Http:
             data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
             sent.setdefault("Content-Type", "application/json")
         if not all(value.isprintable() for value in sent.values()):
-            raise RefusedError("a secret for a header has to be one line")
-        try:
+            raise RefusedError("a secret that is sent in a header must be one line")
+        with _our_errors(str(target.host)):
             async with self._session.request(
                 method, target, data=data, headers=sent, allow_redirects=False
             ) as answer:
                 read = await _beginning(answer.content, most)
                 status, after = answer.status, answer.headers.get("Retry-After")
-        except TimeoutError:
-            raise TryAgainError(f"{target.host} did not answer in time") from None
-        except (aiohttp.InvalidURL, UnicodeError):  # such as a label of more than 63 characters
-            raise RefusedError("the URL's host is no name of a host") from None
-        except (aiohttp.ClientError, OSError) as error:
-            refusal = _refusal_in(error)
-            if refusal is not None:
-                raise refusal from None
-            raise TryAgainError(
-                f"{target.host} cannot be reached: {type(error).__name__}"
-            ) from None
         if status < MULTIPLE_CHOICES or status in accept:
             return Answer(status, read)
-        said = f"{target.host} answered {status}: {shown(read, hide)}"
-        if status in (TOO_MANY, REQUEST_TIMEOUT, TOO_EARLY) or status >= SERVER_ERROR:
-            raise TryAgainError(said, seconds_to_wait(after, time.time()))
-        if status < CLIENT_ERROR:
-            raise RefusedError(f"{target.host} answered {status}; redirects are not followed")
-        raise RefusedError(said)
+        raise _error_of(status, after, str(target.host), shown(read, hide))
+
+
+@contextlib.contextmanager
+def _our_errors(host: str) -> Iterator[None]:
+    """Turn the errors of a request to *host* into `TryAgainError` or `RefusedError`."""
+    try:
+        yield
+    except TimeoutError:
+        raise TryAgainError(f"{host} did not answer in time") from None
+    except (aiohttp.InvalidURL, UnicodeError):  # such as a label of more than 63 characters
+        raise RefusedError("the host of the URL is not a valid host name") from None
+    except (aiohttp.ClientError, OSError) as error:
+        refusal = _refusal_in(error)
+        if refusal is not None:
+            raise refusal from None
+        raise TryAgainError(f"{host} cannot be reached: {type(error).__name__}") from None
+
+
+def _error_of(status: int, after: str | None, host: str, body: str) -> Exception:
+    """Return the error for a status from 300 on.
+
+    Args:
+        status: The HTTP status.
+        after: The header ``Retry-After``, if there is one.
+        host: The host that answered.
+        body: The beginning of the answer, without secrets.
+    """
+    text = f"{host} answered {status}: {body}"
+    if status in (TOO_MANY, REQUEST_TIMEOUT, TOO_EARLY) or status >= SERVER_ERROR:
+        return TryAgainError(text, seconds_to_wait(after, time.time()))
+    if status < CLIENT_ERROR:
+        return RefusedError(f"{host} answered {status}; redirects are not followed")
+    return RefusedError(text)
 
 
 def _refusal_in(error: BaseException | None) -> RefusedError | None:
-    """What our resolver said, in whatever it was wrapped."""
+    """Return the `RefusedError` of the resolver inside *error*, however it was wrapped."""
     while error is not None:
         if isinstance(error, RefusedError):
             return error
@@ -244,7 +265,7 @@ def _refusal_in(error: BaseException | None) -> RefusedError | None:
 
 
 async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
-    """At most so many bytes of it, in however many pieces it comes."""
+    """Return at most *most* bytes of an answer, in however many pieces it arrives."""
     pieces, left = [], most
     while left > 0 and (piece := await content.read(left)):
         pieces.append(piece)
@@ -253,7 +274,7 @@ async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
 
 
 def shown(body: bytes, hide: Collection[str] = ()) -> str:
-    """The beginning of an answer in one line, for logs, with nothing in it that is to be hidden."""
+    """Return the beginning of an answer on one line, for logs, with secrets masked."""
     text = body.decode("utf-8", "replace")
     for secret in sorted(hide, key=len, reverse=True):
         text = text.replace(secret, MASK)
@@ -262,7 +283,9 @@ def shown(body: bytes, hide: Collection[str] = ()) -> str:
 
 
 def seconds_to_wait(header: str | None, now: float) -> float | None:
-    """What ``Retry-After`` asks for: seconds, or an HTTP date (RFC 9110, 10.2.3).
+    """Return the seconds that ``Retry-After`` asks for.
+
+    It is a number of seconds or an HTTP date (RFC 9110, 10.2.3).
 
     Example:
         >>> seconds_to_wait("120", 0.0), seconds_to_wait("Thu, 01 Jan 1970 00:01:00 GMT", 30.0)

@@ -1,11 +1,11 @@
-"""Slack: one message for each episode, edited in place, what changes in its thread.
+"""Slack: one message per episode, edited in place, with its changes in the thread.
 
-With a bot token; or by an incoming webhook, which can only post anew. Text of tickets stands in
-``plain_text`` objects, where nothing is markup, and in the fallback text with the three characters
-escaped that begin markup.
+It works with a bot token, or with an incoming webhook, which can only post new messages. Text from
+tickets is in ``plain_text`` objects, where nothing is markup, and in the fallback text with the
+three characters escaped that start markup.
 
 Source: Slack API reference: chat.postMessage, chat.update, Block Kit (header, section, context,
-actions, button), "Formatting message text", "Sending messages using incoming webhooks".
+    actions, button), "Formatting message text", "Sending messages using incoming webhooks".
 """
 
 import re
@@ -41,21 +41,29 @@ PASSING: Final = frozenset(
     ("ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable",
      "request_timeout", "team_added_to_org")
 )  # fmt: skip
-"""Errors of Slack's that go away."""
+"""Errors of Slack that go away."""
 _HALF: Final = re.compile(r"&[a-z]{0,3}…$")
 ONLY_POSTED: Final = ("mrkdwn", "unfurl_links", "unfurl_media")
-"""Arguments that chat.update does not have."""
+"""Arguments of chat.postMessage that chat.update does not have."""
 GONE: Final = frozenset(("message_not_found", "cant_update_message", "edit_window_closed"))
 
 
 class SlackOptions(Options):
     """A bot in a workspace, or one incoming webhook."""
 
-    token: Secret | None = Field(default=None, description="bot token, xoxb-..., scope chat:write")
-    channel: str = Field(default="", description="id of the channel, such as C0123456789")
-    webhook_url: Secret | None = Field(default=None, description="URL of an incoming webhook")
+    token: Secret | None = Field(
+        default=None,
+        description="The bot uses this token (xoxb-...); it needs the scope chat:write.",
+    )
+    channel: str = Field(
+        default="", description="Messages go to the channel with this id, such as C0123456789."
+    )
+    webhook_url: Secret | None = Field(
+        default=None, description="Messages go to this incoming webhook instead of a bot."
+    )
     url: Url = Field(
-        default="https://slack.com/api", description="where its methods are; not of a webhook"
+        default="https://slack.com/api",
+        description="Methods of the Slack API are under this URL; a webhook does not use it.",
     )
 
     @model_validator(mode="after")
@@ -66,7 +74,7 @@ class SlackOptions(Options):
                 Disagreement(
                     "receiver.token",
                     ("receiver.webhook_url",),
-                    "either token and channel, or webhook_url",
+                    "set either token and channel, or webhook_url",
                 )
             )
         if self.token is not None and not self.channel:
@@ -91,12 +99,12 @@ class Slack(Sink):
         self._url = options.url.rstrip("/")
 
     @classmethod
-    def writes_to_people(cls, options: Options) -> bool:
-        """By a bot; a webhook is of one channel, where all would read of one owner's customers."""
+    def can_write_to_people(cls, options: Options) -> bool:
+        """Return whether it uses a bot; a webhook would show one owner's customers to all."""
         return isinstance(options, SlackOptions) and options.token is not None
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Post, or edit and say in the thread what changed."""
+        """Post the message, or edit it and post the change to its thread."""
         if self._webhook:
             if message.action in ("acknowledge", "answer"):
                 return handle
@@ -110,7 +118,7 @@ class Slack(Sink):
                 "chat.postMessage", {"channel": channel} | self._body(message)
             )
             if not (answer.get("channel") and answer.get("ts")):
-                raise RefusedError("Slack chat.postMessage: the answer does not say where it is")
+                raise RefusedError("Slack chat.postMessage: the answer has no channel or timestamp")
             return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
         where = {"channel": handle["channel"], "ts": handle["ts"]}
         if message.action not in ("acknowledge", "answer"):
@@ -182,13 +190,13 @@ class Slack(Sink):
         said = answer.json()
         if said.get("ok") is True:
             return said
-        error = str(said.get("error", "no answer that can be read"))
+        error = str(said.get("error", "the answer cannot be read"))
         if error in PASSING or "error" not in said:
             raise TryAgainError(f"Slack {method}: {error}")
         raise RefusedError(f"Slack {method}: {error}")
 
     async def check(self) -> str:
-        """Ask who we are."""
+        """Ask Slack for the name of the bot."""
         if self._webhook:
             self.http.check(self._webhook)
             return await super().check()
@@ -197,7 +205,7 @@ class Slack(Sink):
 
 
 def _literal(text: str) -> dict[str, Any]:
-    """Top-level text that is shown as it is and unfolds nothing."""
+    """Return top-level text that Slack shows as it is, without previews."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return {
         "text": _HALF.sub("…", cut(escaped, TEXT_CHARACTERS)),
@@ -221,7 +229,7 @@ def _button(text: str, action: str, *, url: str = "", value: str = "") -> dict[s
 
 
 def _sections(lines: tuple[str, ...]) -> list[str]:
-    """The lines in as few texts as their limit allows, at most `TEXT_SECTIONS`."""
+    """Return the lines joined into as few texts as the limit allows, at most `TEXT_SECTIONS`."""
     texts = [""]
     for line in lines:
         if len(texts[-1]) + len(line) + 1 > SECTION_CHARACTERS:

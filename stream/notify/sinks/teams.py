@@ -1,10 +1,10 @@
 """Microsoft Teams: a workflow with the trigger "When a Teams webhook request is received".
 
-Each message is posted anew: a workflow cannot edit. Text of tickets stands in text runs, where
-nothing is markup.
+Each message is posted separately, because a workflow cannot edit. Text from tickets is in text
+runs, where nothing is markup.
 
 Source: Microsoft Learn, "Create incoming webhooks with Workflows"; Adaptive Cards 1.4 schema,
-RichTextBlock and TextRun; message size limit of 28 KB.
+    RichTextBlock and TextRun; message size limit of 28 KB.
 """
 
 import json
@@ -33,7 +33,7 @@ COLOUR: Final[dict[Severity, str]] = {
 class TeamsOptions(Options):
     """One workflow."""
 
-    webhook_url: Secret = Field(description="URL that the workflow shows")
+    webhook_url: Secret = Field(description="Messages go to the URL that the workflow shows.")
 
 
 class Teams(Sink):
@@ -57,7 +57,7 @@ class Teams(Sink):
         return handle
 
     async def check(self) -> str:
-        """Whether the URL may be asked."""
+        """Check that the URL is allowed."""
         self.http.check(self._url)
         return await super().check()
 

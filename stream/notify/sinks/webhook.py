@@ -1,12 +1,12 @@
-"""Any HTTP endpoint of yours: a CloudEvent, signed.
+"""Your own HTTP endpoint: a signed CloudEvent.
 
 The body is a CloudEvent 1.0 in structured mode; ``data.escalation`` is the escalation event as on
-the topic. The signature follows Standard Webhooks, for which there are libraries in most languages:
+the topic. The signature follows Standard Webhooks, for which most languages have libraries:
 ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature: v1,<base64 of HMAC-SHA256 of
-"id.timestamp.body">``. What comes twice has the same ``webhook-id``.
+"id.timestamp.body">``. A repeated message has the same ``webhook-id``.
 
 Source: standard-webhooks/standard-webhooks, spec/standard-webhooks.md; cloudevents/spec,
-cloudevents/bindings/http-protocol-binding.md.
+    cloudevents/bindings/http-protocol-binding.md.
 """
 
 import base64
@@ -33,8 +33,10 @@ PREFIX: Final = "whsec_"
 class WebhookOptions(Options):
     """One endpoint."""
 
-    url: Url = Field(description="where to post to")
-    secret: Secret = Field(description="shared secret; whsec_ and base64, or any text")
+    url: Url = Field(description="Events are posted to this URL.")
+    secret: Secret = Field(
+        description="Events are signed with this shared secret: whsec_ and base64, or any text."
+    )
 
 
 class Webhook(Sink):
@@ -52,7 +54,7 @@ class Webhook(Sink):
         self._secret = secret_bytes(plain(options.secret))
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Post it once."""
+        """Post the event once."""
         body = json.dumps(_event(message), ensure_ascii=False).encode("utf-8", "replace")
         timestamp = str(int(time.time()))
         await self.ask(
@@ -69,7 +71,7 @@ class Webhook(Sink):
         return handle
 
     async def check(self) -> str:
-        """Whether the URL may be asked."""
+        """Check that the URL is allowed."""
         self.http.check(self._url)
         return await super().check()
 
@@ -104,7 +106,7 @@ def _event(message: Message) -> dict[str, Any]:
 
 
 def secret_bytes(text: str) -> bytes:
-    """The key that *text* stands for: base64 behind ``whsec_``, else its own bytes."""
+    """Return the key: base64 after ``whsec_``, or else the bytes of the text itself."""
     if text.startswith(PREFIX):
         try:
             return base64.b64decode(text.removeprefix(PREFIX), validate=True)
@@ -114,7 +116,7 @@ def secret_bytes(text: str) -> bytes:
 
 
 def signature(secret: bytes, identifier: str, timestamp: str, body: bytes) -> str:
-    """What ``webhook-signature`` has to be.
+    """Return the value of ``webhook-signature``.
 
     Example:
         >>> signature(b"k", "m", "1", b"{}")

@@ -1,4 +1,4 @@
-"""The history of one episode, from the topics: what happened, who was told, who did what."""
+"""The history of one episode from the topics: transitions, notifications and answers."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -92,7 +92,7 @@ async def episode_states(config: Config, *, every: bool) -> list[EpisodeState]:
 async def _events(
     config: Config, partition: int, mentioning: str = ""
 ) -> AsyncIterator[EscalationEvent]:
-    """Escalations of a partition whose data hold that text; what cannot be read is left out."""
+    """Return the readable escalations of a partition whose data contain that text."""
     topic = Topics(config.kafka.topic_prefix).escalations
     async for record in read_records(config, topic, partition):
         if mentioning.encode() not in (record.value or b""):

@@ -1,7 +1,7 @@
-"""What notify remembers, on Kafka: threads on a compacted topic, the audit on another.
+"""The topics of notify: threads on a compacted topic, the audit trail on another.
 
-Delivery: what `NotifyTopics.save` returned from is on all in-sync replicas. Where it cannot be, the
-process ends; whoever owns the partition next reads what is there and goes on.
+Delivery: when `NotifyTopics.save` returns, all in-sync replicas have the records. If that fails,
+    the process ends, and the next owner of the partition goes on from what is there.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ SAVE_SECONDS: Final = 30.0
 
 
 class NotifyTopics:
-    """The one producer of the process, and the reading of what it wrote."""
+    """The only producer of the process, and the reader of its records."""
 
     def __init__(self, config: Config) -> None:
-        """Nothing is opened before ``async with``."""
+        """Create it; nothing is opened before ``async with``."""
         self._config = config
         self.topics = Topics(config.kafka.topic_prefix)
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -63,7 +63,7 @@ class NotifyTopics:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Send what is left, and close."""
+        """Flush and close the producer."""
         await asyncio.shield(self._producer.stop())
 
     async def save(
@@ -72,7 +72,7 @@ class NotifyTopics:
         found: Iterable[NotificationState] = (),
         entries: Iterable[AuditEntry] = (),
     ) -> None:
-        """Make threads and digests, and what is said of them, durable; all of one partition."""
+        """Make threads, digests and audit entries of one partition durable."""
         entries = list(entries)
         for entry in entries:
             print(entry.model_dump_json(exclude_defaults=True), flush=True)
@@ -80,13 +80,13 @@ class NotifyTopics:
             await self._write(partition, list(found), entries, ())
 
     async def forget(self, partition: int, keys: Iterable[str]) -> None:
-        """Threads and digests that nothing will come of any more."""
+        """Delete finished threads and digests."""
         async with self._durable(partition):
             await self._write(partition, [], [], keys)
 
     @contextlib.asynccontextmanager
     async def _durable(self, partition: int) -> AsyncIterator[None]:
-        """Within it something becomes durable; where that takes too long, the process ends."""
+        """Bound the time in which something becomes durable; end the process if it takes longer."""
         self._under_way[partition] += 1
         try:
             async with asyncio.timeout(SAVE_SECONDS):
@@ -120,12 +120,12 @@ class NotifyTopics:
         await asyncio.gather(*sent)
 
     async def drained(self, partition: int) -> None:
-        """Wait until nothing of a partition is on its way to the topic any more."""
+        """Wait until no write to the partition is under way."""
         while self._under_way[partition]:
             await asyncio.sleep(0.01)
 
     async def answer(self, feedback: Feedback) -> None:
-        """Put what somebody answered on its topic, where all who are concerned read it."""
+        """Produce a person's answer to the topic of answers."""
         await self._producer.send_and_wait(
             self.topics.feedback,
             feedback.model_dump_json().encode(),
@@ -134,7 +134,7 @@ class NotifyTopics:
         )
 
     async def silence(self, silence: Silence) -> None:
-        """Begin, change or end a silence."""
+        """Produce a silence: a new, changed or ended one."""
         await self._producer.send_and_wait(
             self.topics.silences,
             silence.model_dump_json().encode(),
@@ -143,7 +143,7 @@ class NotifyTopics:
         )
 
     async def load(self, partition: int) -> dict[str, NotificationState]:
-        """All threads and digests of a partition, by key; what cannot be read is left out."""
+        """Return all threads and digests of a partition by key; unreadable ones are left out."""
         found: dict[str, NotificationState] = {}
         async for key, value in read_all(self._config, self.topics.notified, partition):
             if value is None:
@@ -157,6 +157,6 @@ class NotifyTopics:
 
 
 def complain(text: str) -> None:
-    """Say something to whoever looks after the process."""
+    """Print a line for the operator."""
     sys.stderr.write(f"spikewatch notify: {text}\n")
     sys.stderr.flush()

@@ -1,10 +1,10 @@
-// Areas now: open episodes on top, then every area, the hottest first.
+// The view "Areas now": open episodes on top, then every area, sorted.
 import { h, s } from "./dom.js";
-import { areaOf, ask, known } from "./store.js";
-import { clock, count, length, preferences, words } from "./words.js";
+import { areaOf, data, fetchJson } from "./store.js";
+import { clock, count, length, plural, preferences, words } from "./words.js";
 import { card, open, rank } from "./episodes.js";
 
-const PAGE = 60; // lines that are added at a time
+const PAGE = 60; // rows that are added at a time
 const CARDS = 12;
 const SPARK_SECONDS = 60;
 const SORT_MS = 4000;
@@ -12,7 +12,7 @@ const SORT_MS = 4000;
 let shown = PAGE;
 let order = "hottest";
 let lines = new Map(); // number -> element
-let sparks = new Map(); // number -> {at, came, due}
+let sparks = new Map(); // number -> {at, observed, expected}
 let sortedAt = 0;
 let body = null;
 let cards = null;
@@ -22,15 +22,15 @@ let watcher = null;
 const fits = (text, ...names) => names.some((name) => (name || "").toLowerCase().includes(text));
 
 function heat(row) {
-  const near = row.score !== null && row.limit ? row.score / row.limit : 0;
+  const near = row.score !== null && row.threshold ? row.score / row.threshold : 0;
   const above = row.observed > row.expected ? Math.min(1, (row.observed - row.expected) / (row.expected + 3)) : 0;
   return near + 0.2 * above;
 }
 
-/** The episode that runs in each area. */
+/** Return the open episode of each area, by tenant and area. */
 function running() {
   const found = new Map();
-  for (const one of known.episodes.values()) {
+  for (const one of data.episodes.values()) {
     if (!one.running || one.area === null) continue;
     const key = `${one.tenant}\u001f${one.area}`;
     if (!found.has(key) || !one.suppressed) found.set(key, one);
@@ -40,7 +40,7 @@ function running() {
 
 function chosen(find) {
   const tenant = preferences.tenant;
-  return [...known.areas.values()].filter((row) =>
+  return [...data.areas.values()].filter((row) =>
     (!tenant || row.tenant === tenant) && (!find || fits(find, row.area, row.tenant)));
 }
 
@@ -58,35 +58,35 @@ function sorted(find, episodes) {
   return rows.sort((a, b) => by(a, b) || a.area.localeCompare(b.area) || a.tenant.localeCompare(b.tenant));
 }
 
-/** Bars of what came in each hour, a line of what was due. */
+/** Draw a day: bars of the observed counts per hour, a line of the expected ones. */
 export function spark(found) {
-  const top = Math.max(1, ...found.due, ...found.came.map((one) => one || 0)) * 1.05;
+  const top = Math.max(1, ...found.expected, ...found.observed.map((one) => one || 0)) * 1.05;
   const y = (value) => 26 - (26 * value) / top;
-  const bars = found.came.map((value, at) => value === null ? null : s("rect", {
+  const bars = found.observed.map((value, at) => value === null ? null : s("rect", {
     x: at * 5.5, y: y(value), width: 4.5, height: Math.max(0, 26 - y(value)),
-    class: value > 2 * found.due[at] + 3 ? "above" : null,
+    class: value > 2 * found.expected[at] + 3 ? "above" : null,
   }));
-  const line = found.due.map((value, at) => `${at ? "L" : "M"}${at * 5.5} ${y(value)}h4.5`).join("");
+  const line = found.expected.map((value, at) => `${at ? "L" : "M"}${at * 5.5} ${y(value)}h4.5`).join("");
   const total = (values) => count(values.reduce((sum, one) => sum + (one || 0), 0));
   return s("svg", {
     class: "spark", viewBox: "0 0 132 26", preserveAspectRatio: "none", role: "img",
-    "aria-label": `in a day ${total(found.came)} came, ${total(found.due)} were due`,
+    "aria-label": `customer-equivalents per hour in the last day: ${total(found.observed)} observed, ${total(found.expected)} expected in total`,
   }, bars, s("path", { d: line }));
 }
 
 function meter(row) {
-  if (row.limit === null) return h("span", { class: "quiet" }, "–");
-  const share = Math.min(1, (row.score || 0) / row.limit);
-  return h("span", { title: "score of the last ticket, and what it has to reach to page" },
+  if (row.threshold === null) return h("span", { class: "quiet" }, "–");
+  const share = Math.min(1, (row.score || 0) / row.threshold);
+  return h("span", { title: "score of the last ticket, and the threshold from which the area pages" },
     s("svg", { class: "meter", viewBox: "0 0 64 8", "aria-hidden": "true" },
       s("rect", { width: 64, height: 8, rx: 4 }),
       s("rect", { width: 64 * share, height: 8, rx: 4, class: share >= 1 ? "reached" : "level" })),
-    `${row.score === null ? "–" : count(row.score)} of ${count(row.limit)}`);
+    `${row.score === null ? "–" : count(row.score)} of ${count(row.threshold)}`);
 }
 
 function state(row, episode) {
   if (episode) {
-    const why = episode.suppressed ? `not paged: ${words(episode.suppressed)}` : episode.severity;
+    const why = episode.suppressed ? `suppressed: ${words(episode.suppressed)}` : episode.severity;
     return h("a", { href: `#/episode/${episode.id}`, class: `badge ${episode.suppressed ? "quiet" : episode.severity}` }, why);
   }
   if (row.phase === "pending") return h("span", { class: "badge warning" }, "pending");
@@ -98,7 +98,7 @@ function cells(row, episode) {
   const found = sparks.get(row.number);
   return [
     h("td", { class: "name" }, h("a", { href: `#/area/${encodeURIComponent(row.tenant)}/${encodeURIComponent(row.area)}` }, row.area),
-      known.tenants.size > 1 ? h("span", { class: "faint small" }, ` ${row.tenant}`) : null),
+      data.tenants.size > 1 ? h("span", { class: "faint small" }, ` ${row.tenant}`) : null),
     h("td", null, found ? spark(found) : null),
     h("td", { class: "number" }, count(row.observed)),
     h("td", { class: "number" }, count(row.expected)),
@@ -107,7 +107,7 @@ function cells(row, episode) {
   ];
 }
 
-/** Draw anew within *where*; the link that had the focus has it again. */
+/** Redraw inside *where* and give the focus back to the link that had it. */
 function keepingFocus(where, redraw) {
   const href = where.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   redraw();
@@ -122,7 +122,7 @@ function draw(row, episode, fresh) {
   return line;
 }
 
-/** The last day of the lines on the screen, as far as it is not known or old. */
+/** Fetch the last day of the visible rows where it is missing or old. */
 async function fetchSparks() {
   if (!body) return;
   const now = Date.now() / 1000;
@@ -133,13 +133,13 @@ async function fetchSparks() {
     return box.bottom > -200 && box.top < innerHeight + 400;
   }).slice(0, 100);
   if (!wanted.length) return;
-  for (const number of wanted) sparks.set(number, { ...(sparks.get(number) || { came: [], due: [] }), at: now });
-  const found = await ask(`api/sparks?of=${wanted.join(",")}`).catch(() => ({}));
+  for (const number of wanted) sparks.set(number, { ...(sparks.get(number) || { observed: [], expected: [] }), at: now });
+  const found = await fetchJson(`api/sparks?of=${wanted.join(",")}`).catch(() => ({}));
   const episodes = running();
   for (const [key, value] of Object.entries(found)) {
     const number = Number(key);
     sparks.set(number, { ...value, at: now });
-    const row = known.areas.get(number);
+    const row = data.areas.get(number);
     if (row && lines.get(number)?.isConnected) draw(row, episodes.get(`${row.tenant}\u001f${row.area}`), false);
   }
 }
@@ -149,8 +149,8 @@ function arrange(find) {
   const rows = sorted(find, episodes);
   const wanted = rows.slice(0, shown).map((row) => lines.get(row.number)?.isConnected
     ? lines.get(row.number) : draw(row, episodes.get(`${row.tenant}\u001f${row.area}`), false));
-  const there = [...body.children];
-  if (there.length !== wanted.length || wanted.some((line, at) => line !== there[at])) {
+  const current = [...body.children];
+  if (current.length !== wanted.length || wanted.some((line, at) => line !== current[at])) {
     keepingFocus(body, () => body.replaceChildren(...wanted));
   }
   for (const [number, line] of lines) if (!line.isConnected) lines.delete(number);
@@ -167,28 +167,28 @@ function drawCards(find) {
     h("h2", null, now.length ? `Open episodes (${now.length})` : "Open episodes"),
     now.length
       ? h("ul", { class: "cards" }, now.slice(0, CARDS).map((one) => card(one)))
-      : h("p", { class: "calm" }, "None: nothing comes faster than it should."),
+      : h("p", { class: "calm" }, "No open episodes: every area is within its expected range."),
     now.length > CARDS ? h("p", null, h("a", { href: "#/episodes" }, `${now.length - CARDS} more`)) : null].filter(Boolean)));
 }
 
 function standing() {
-  const tenants = [...known.tenants.values()].filter((one) => !preferences.tenant || one.name === preferences.tenant);
+  const tenants = [...data.tenants.values()].filter((one) => !preferences.tenant || one.name === preferences.tenant);
   const parts = tenants.slice(0, 3).map((one) =>
     `${one.name}: ${clock(one.clock)}${one.mode === "live" ? "" : ` (${one.mode})`}, `
-    + `${count(one.pages_per_week)} pages a week (budget ${count(one.budget)})`);
+    + `${count(one.pages_per_week)} pages a week (alert budget: ${plural(one.budget, "false page")} a week)`);
   if (tenants.length > 3) parts.push(`and ${tenants.length - 3} more tenants`);
   return parts.join("; ");
 }
 
 function silenced() {
   const now = Date.now() / 1000;
-  const active = known.silences.filter((one) => one.begins <= now && one.ends > now);
+  const active = data.silences.filter((one) => one.begins <= now && one.ends > now);
   if (!active.length) return null;
   return h("ul", { class: "plain notice" }, active.map((one) => h("li", null,
     `silenced until ${clock(one.ends)} by ${one.by}: ${one.matchers.join(", ")}${one.comment ? ` (${one.comment})` : ""}`)));
 }
 
-/** Draw the view into *main*; what to call when something changed. */
+/** Draw the view into *main*; return its handlers for changes and for leaving it. */
 export function areas(main, find) {
   shown = PAGE;
   lines = new Map();
@@ -205,13 +205,15 @@ export function areas(main, find) {
     h("h1", null, "Areas now"), top, quiet, cards,
     h("h2", null, `Areas (${chosen(find).length})`),
     h("div", { class: "tools" }, h("label", null, "Order: ", sort),
-      known.omitted ? h("span", { class: "faint small" }, `${known.omitted} more areas are not shown: raise [page] areas`) : null),
+      data.omitted ? h("span", { class: "faint small" }, `${data.omitted} more areas are not shown: raise areas in [page]`) : null),
+    h("p", { class: "faint small" }, "Counts are customer-equivalents in the last hour: repeated tickets of one customer count less."),
     h("table", null,
-      h("caption", { class: "unseen" }, "Product areas with their last day"),
+      h("caption", { class: "unseen" }, "Product areas with their counts: customer-equivalents in the last hour and per hour of the last day"),
       h("thead", null, h("tr", null,
         h("th", { scope: "col" }, "area"), h("th", { scope: "col" }, "last day"),
-        h("th", { scope: "col", class: "number" }, "last hour"), h("th", { scope: "col", class: "number" }, "due"),
-        h("th", { scope: "col", class: "number wide" }, "score"), h("th", { scope: "col" }, "state"))),
+        h("th", { scope: "col", class: "number", title: "customer-equivalents observed in the last hour" }, "observed"),
+        h("th", { scope: "col", class: "number", title: "customer-equivalents expected in an hour" }, "expected"),
+        h("th", { scope: "col", class: "number wide" }, "score of threshold"), h("th", { scope: "col" }, "state"))),
       body),
     more);
   watcher?.disconnect();
@@ -229,15 +231,15 @@ export function areas(main, find) {
       if (kind === "areas") {
         const episodes = running();
         for (const number of what) {
-          const row = known.areas.get(number);
+          const row = data.areas.get(number);
           if (row && lines.has(number)) draw(row, episodes.get(`${row.tenant}\u001f${row.area}`), true);
         }
         top.textContent = standing();
         if (Date.now() - sortedAt > SORT_MS && !body.contains(document.activeElement)) arrange(find);
       } else if (kind === "episode") {
         drawCards(find);
-        const number = known.byName.get(`${what.one.tenant}\u001f${what.one.area}`);
-        const row = known.areas.get(number);
+        const number = data.byName.get(`${what.one.tenant}\u001f${what.one.area}`);
+        const row = data.areas.get(number);
         if (row && lines.has(number)) draw(row, running().get(`${row.tenant}\u001f${row.area}`), true);
         if (!body.contains(document.activeElement)) arrange(find);
       } else if (kind === "silences") {
@@ -248,15 +250,15 @@ export function areas(main, find) {
   };
 }
 
-/** One area: its chart, its episodes. */
+/** Draw one area: its chart and its episodes. */
 export function area(main, tenant, name) {
   const row = areaOf(tenant, name);
   if (!row) {
     main.replaceChildren(h("h1", null, "No such area"),
-      h("p", null, `Nothing is shown here of ${name || "it"} of ${tenant || "any tenant"}. `, h("a", { href: "#/" }, "All areas")));
+      h("p", null, `The page has no area ${name || "of that name"} of ${tenant || "any tenant"}. `, h("a", { href: "#/" }, "All areas")));
     return { change() {}, leave() {} };
   }
-  const chart = h("img", { class: "chart", alt: `What came to ${row.area} in the last two days against what was due` });
+  const chart = h("img", { class: "chart", alt: `Tickets per hour of ${row.area} in the last two days: observed, expected and normal range` });
   const facts = h("dl", { class: "facts" });
   const list = h("div");
   let drawnAt = 0;
@@ -264,15 +266,15 @@ export function area(main, tenant, name) {
     const now = areaOf(tenant, name) || row;
     const fact = (name, value) => h("div", null, h("dt", null, name), h("dd", null, value));
     facts.replaceChildren(
-      fact("last hour", count(now.observed)), fact("due in an hour", count(now.expected)),
+      fact("observed in the last hour", count(now.observed)), fact("expected in an hour", count(now.expected)),
       fact("score of the last ticket", now.score === null ? "none" : count(now.score)),
-      fact("to reach", now.limit === null ? "–" : count(now.limit)), fact("state", now.phase),
-      fact("tickets so far", count(now.tickets)),
-      fact("warm-up left", now.warmUp > 0 ? length(3600 * now.warmUp) : "none"));
-    const found = [...known.episodes.values()].filter((one) => one.tenant === row.tenant && one.area === row.area)
+      fact("threshold", now.threshold === null ? "–" : count(now.threshold)), fact("state", now.phase),
+      fact("tickets in total", count(now.tickets)),
+      fact("warm-up remaining", now.warmUp > 0 ? length(3600 * now.warmUp) : "none"));
+    const found = [...data.episodes.values()].filter((one) => one.tenant === row.tenant && one.area === row.area)
       .sort((a, b) => b.since - a.since);
     list.replaceChildren(found.length ? h("ul", { class: "cards" }, found.slice(0, 50).map((one) => card(one)))
-      : h("p", { class: "faint" }, "None that is remembered here."));
+      : h("p", { class: "faint" }, "The page has no episodes of this area."));
     if (Date.now() - drawnAt > 10000) {
       drawnAt = Date.now();
       chart.src = picture(`api/areas/${now.number}/timeline.svg`, main, drawnAt);
@@ -281,7 +283,7 @@ export function area(main, tenant, name) {
   main.replaceChildren(
     h("h1", null, row.area, h("span", { class: "faint" }, ` of ${row.tenant}`)), facts,
     h("figure", null, chart, h("figcaption", null,
-      "Bars: customer-equivalents an hour. Orange: due, and what 98 of 100 usual stretches stay within. Below: the score, and what it has to reach.")),
+      "Bars: observed customer-equivalents per hour. Orange: expected, with the normal range that holds 98% of usual hours. Below: the score and its threshold.")),
     h("h2", null, "Episodes"), list);
   draw();
   return {
@@ -290,7 +292,7 @@ export function area(main, tenant, name) {
   };
 }
 
-/** Where a chart is, for this width, theme and zone. */
+/** Return the URL of a chart for this width, theme and time zone. */
 export function picture(path, main, version) {
   const theme = document.documentElement.dataset.theme;
   const width = Math.round(main.clientWidth) - 90;

@@ -1,12 +1,12 @@
-// Elements made of plain values. Text is only ever set as text: what strangers write cannot become markup.
+// Elements from plain values. Text is only ever set as text, so text from tickets cannot become markup.
 
-/** An element: h("p", {class: "head"}, "text", child, null, [more]). */
+/** Return an element: h("p", {class: "head"}, "text", child, null, [more]). */
 export function h(name, properties, ...children) {
   const element = document.createElement(name);
   return fill(element, properties, children);
 }
 
-/** The same of SVG. */
+/** Return an SVG element. */
 export function s(name, properties, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
   return fill(element, properties, children);
@@ -22,13 +22,13 @@ function fill(element, properties, children) {
   return element;
 }
 
-/** A link to a page of somebody else; what is no http address stays text. */
+/** Return a link to another site; a URL that is not http or https stays text. */
 export function outside(url, text) {
   if (!/^https?:\/\//i.test(url || "")) return h("span", null, text || url || "");
   return h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, text || url);
 }
 
-/** What goes into the clipboard when it is pressed; nothing where there is none. */
+/** Return a button that copies *text*; null if the browser has no clipboard. */
 export function copier(text, label) {
   if (!navigator.clipboard) return null;
   const button = h("button", { type: "button", class: "small" }, label);

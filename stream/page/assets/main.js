@@ -1,9 +1,9 @@
-// Which view is shown, by the address; keys; zone, theme and tenant; whether the line stands.
+// Routing between the views, keyboard shortcuts, time zone, theme, tenant, and the state of the connection.
 import { areas, area } from "./areas.js";
 import { episode, episodes } from "./episodes.js";
 import { h } from "./dom.js";
 import { reports } from "./reports.js";
-import { keep, known, listen } from "./store.js";
+import { data, keep, listen } from "./store.js";
 import { preferences, words, zone } from "./words.js";
 
 const main = document.getElementById("main");
@@ -11,14 +11,14 @@ const search = document.getElementById("search");
 const zones = document.getElementById("zone");
 const tenants = document.getElementById("tenant");
 const line = document.getElementById("line");
-const said = document.getElementById("said");
+const announcements = document.getElementById("said");
 const help = document.getElementById("help");
 const IDLE_SECONDS = 60;
 
 let view = null;
 let marked = -1;
 let lost = false;
-let depth = 0; // views that were opened since this one was
+let depth = 0; // number of views opened before this one
 
 function route() {
   const parts = location.hash.replace(/^#\/?/, "").split("/").map(decode);
@@ -32,8 +32,8 @@ function route() {
     reports: () => reports(main, null),
     report: () => reports(main, parts[1]),
   }[parts[0]] || (() => areas(main, find));
-  if (!known.ready) main.replaceChildren(h("p", { class: "faint" }, "Reading …"));
-  view = known.ready ? show() : null;
+  if (!data.ready) main.replaceChildren(h("p", { class: "faint" }, "Loading …"));
+  view = data.ready ? show() : null;
   const name = { episode: "episodes", episodes: "episodes", reports: "reports", report: "reports" }[parts[0]] || "areas";
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
@@ -47,20 +47,20 @@ function decode(text) {
 }
 
 function title() {
-  const open = [...known.episodes.values()].filter((one) => one.running && !one.suppressed).length;
+  const open = [...data.episodes.values()].filter((one) => one.running && !one.suppressed).length;
   document.title = open ? `(${open}) spikewatch` : "spikewatch";
 }
 
 function standing() {
   line.dataset.state = lost ? "lost" : "live";
   const at = (milliseconds) => new Date(milliseconds).toLocaleTimeString("en-GB", { timeZone: zone() });
-  line.textContent = lost ? `not connected${known.heard ? ` since ${at(known.heard)}` : ""}: what is shown is old`
-    : !known.ready ? "connecting"
-      : known.idle > IDLE_SECONDS ? `nothing new from Kafka since ${at(Date.now() - 1000 * known.idle)}` : "live";
+  line.textContent = lost ? `not connected${data.receivedAt ? ` since ${at(data.receivedAt)}` : ""}: the data shown is out of date`
+    : !data.ready ? "connecting"
+      : data.idle > IDLE_SECONDS ? `no new records from Kafka since ${at(Date.now() - 1000 * data.idle)}` : "live";
 }
 
 function choose() {
-  const names = [...known.tenants.keys()].sort();
+  const names = [...data.tenants.keys()].sort();
   document.getElementById("tenant-choice").hidden = names.length < 2;
   if (names.length !== tenants.options.length - 1) {
     tenants.replaceChildren(h("option", { value: "" }, "all tenants"),
@@ -70,20 +70,20 @@ function choose() {
   }
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zones.options.length) {
-    const offered = new Map([["auto", `here (${own})`], ["UTC", "UTC"], [known.zone, `${known.zone} (configured)`]]);
+    const offered = new Map([["auto", `local (${own})`], ["UTC", "UTC"], [data.zone, `${data.zone} (configured)`]]);
     const all = Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [];
     for (const name of all) if (!offered.has(name)) offered.set(name, name);
     zones.replaceChildren(...[...offered].map(([value, text]) => h("option", { value }, text)));
     zones.value = offered.has(preferences.zone) ? preferences.zone : "auto";
   }
-  document.getElementById("to-reports").hidden = !known.reports;
+  document.getElementById("to-reports").hidden = !data.reports;
 }
 
 function theme(name) {
   document.documentElement.dataset.theme = name;
 }
 
-/** The next line, or the one before; false where there are none. */
+/** Focus the next or the previous row; return false if there are none. */
 function mark(step) {
   const lines = [...main.querySelectorAll("[data-line]")];
   if (!lines.length) return false;
@@ -95,10 +95,10 @@ function mark(step) {
   return true;
 }
 
-/** To the view before, never out of the page. */
+/** Go back to the previous view, but never leave the page. */
 function back() {
   if (!depth) { location.hash = "#/"; return; }
-  depth -= 2; // the change of address that follows adds one
+  depth -= 2; // the following hashchange adds one
   history.back();
 }
 
@@ -154,7 +154,7 @@ listen((kind, what) => {
   if (kind === "ping") { standing(); return; }
   if (kind === "areas") choose();
   if (kind === "episode" && what.isNew && !what.one.suppressed) {
-    said.textContent = `new episode: ${what.one.area || "whole tenant"} of ${what.one.tenant}, ${words(what.one.severity)}`;
+    announcements.textContent = `new episode: ${what.one.area || "whole tenant"} of ${what.one.tenant}, ${words(what.one.severity)}`;
   }
   title();
   standing();

@@ -1,6 +1,6 @@
-// What is known, kept up to date by server-sent events. Views ask here and hear when something changed.
+// The data of the page, kept up to date by server-sent events. Views read it and are notified of changes.
 
-export const known = {
+export const data = {
   ready: false,
   zone: "UTC",
   tenants: new Map(),
@@ -11,73 +11,73 @@ export const known = {
   omitted: 0,
   forgotten: 0,
   reports: false,
-  heard: 0,
-  idle: 0, // seconds in which Kafka had nothing new
+  receivedAt: 0, // time of the last message from the server, milliseconds since 1970
+  idle: 0, // seconds since Kafka last had a new record
 };
 
 const listeners = new Set();
-export function listen(hear) { listeners.add(hear); }
-function tell(kind, what) { for (const hear of listeners) hear(kind, what); }
+export function listen(listener) { listeners.add(listener); }
+function notify(kind, detail) { for (const listener of listeners) listener(kind, detail); }
 
-/** A row as an object. */
+/** Return a row of the server as an object. */
 function row(values) {
-  const [number, tenant, area, phase, observed, expected, score, limit, tickets, warmUp] = values;
-  return { number, tenant, area, phase, observed, expected, score, limit, tickets, warmUp };
+  const [number, tenant, area, phase, observed, expected, score, threshold, tickets, warmUp] = values;
+  return { number, tenant, area, phase, observed, expected, score, threshold, tickets, warmUp };
 }
 
-const named = (tenant, area) => `${tenant}\u001f${area}`;
+const nameKey = (tenant, area) => `${tenant}\u001f${area}`;
 
-function takeAreas(rows) {
+function updateAreas(rows) {
   for (const values of rows) {
     const one = row(values);
-    const before = known.areas.get(one.number); // a number may be given anew
+    const before = data.areas.get(one.number); // the server may give a number to another area
     if (before && (before.area !== one.area || before.tenant !== one.tenant)) {
-      known.byName.delete(named(before.tenant, before.area));
+      data.byName.delete(nameKey(before.tenant, before.area));
     }
-    known.areas.set(one.number, one);
-    known.byName.set(named(one.tenant, one.area), one.number);
+    data.areas.set(one.number, one);
+    data.byName.set(nameKey(one.tenant, one.area), one.number);
   }
 }
 
-function takeTenants(tenants) {
-  for (const one of tenants) known.tenants.set(one.name, one);
+function updateTenants(tenants) {
+  for (const one of tenants) data.tenants.set(one.name, one);
 }
 
-/** The row of an area by its name, if it is shown. */
+/** Return the row of an area by its name, if the page has it. */
 export function areaOf(tenant, area) {
-  return known.areas.get(known.byName.get(named(tenant, area)));
+  return data.areas.get(data.byName.get(nameKey(tenant, area)));
 }
 
-/** Answers of the server as JSON; throws an Error whose text is for people. */
-export async function ask(path) {
-  const answer = await fetch(path, { headers: { Accept: "application/json" } });
-  const found = await answer.json();
-  if (!answer.ok) throw new Error(found.error || `the server said ${answer.status}`);
-  return found;
+/** Return JSON from the server; throw an Error whose message is for people. */
+export async function fetchJson(path) {
+  const response = await fetch(path, { headers: { Accept: "application/json" } });
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.error || `the server answered ${response.status}`);
+  return body;
 }
 
 async function load(current) {
-  const found = await ask("api/now");
+  const answer = await fetchJson("api/now");
   if (!current()) return;
-  known.zone = found.zone;
-  known.omitted = found.omitted;
-  known.forgotten = found.forgotten;
-  known.reports = found.reports;
-  known.silences = found.silences;
-  known.areas.clear();
-  known.byName.clear();
-  known.tenants.clear();
-  known.episodes.clear();
-  takeAreas(found.areas);
-  takeTenants(found.tenants);
-  for (const one of found.episodes) known.episodes.set(one.id, one);
-  known.ready = true;
-  known.heard = Date.now();
-  tell("all");
+  data.zone = answer.zone;
+  data.omitted = answer.omitted;
+  data.forgotten = answer.forgotten;
+  data.reports = answer.reports;
+  data.silences = answer.silences;
+  data.areas.clear();
+  data.byName.clear();
+  data.tenants.clear();
+  data.episodes.clear();
+  updateAreas(answer.areas);
+  updateTenants(answer.tenants);
+  for (const one of answer.episodes) data.episodes.set(one.id, one);
+  data.ready = true;
+  data.receivedAt = Date.now();
+  notify("all");
 }
 
 const RETRY_MS = 3000;
-const DEAD_MS = 45000; // three pings that did not come
+const DEAD_MS = 45000; // three missed pings
 const HIDDEN_MS = 10000;
 const MOST_EPISODES = 2500;
 
@@ -86,63 +86,66 @@ let generation = 0;
 let loading = null;
 let hiding = null;
 
-/** Load everything; where that fails, again. What an older call brings counts no more. */
-function anew() {
+/** Load everything; try again after a failure. Results of an older call are ignored. */
+function reload() {
   const mine = ++generation;
   loading = load(() => mine === generation).then(() => { if (mine === generation) loading = null; }, () => {
     if (mine !== generation) return;
-    tell("lost");
-    setTimeout(() => { if (mine === generation) anew(); }, RETRY_MS);
+    notify("lost");
+    setTimeout(() => { if (mine === generation) reload(); }, RETRY_MS);
   });
   return loading;
 }
 
-/** Follow what changes, after everything was loaded; where the line breaks, both again. */
+/** Follow changes after everything was loaded; start again when the connection breaks. */
 export function connect() {
   source?.close();
-  const line = source = new EventSource("events");
-  const on = (kind, take) => line.addEventListener(kind, async (event) => {
-    known.heard = Date.now();
+  const connection = source = new EventSource("events");
+  const on = (kind, handle) => connection.addEventListener(kind, async (event) => {
+    data.receivedAt = Date.now();
     if (loading) await loading;
-    if (line === source) take(JSON.parse(event.data));
+    if (connection === source) handle(JSON.parse(event.data));
   });
-  line.addEventListener("open", () => { known.heard = Date.now(); tell("open"); anew(); });
-  line.addEventListener("error", () => {
-    if (line !== source) return;
-    tell("lost");
-    if (line.readyState === EventSource.CLOSED) {
+  connection.addEventListener("open", () => { data.receivedAt = Date.now(); notify("open"); reload(); });
+  connection.addEventListener("error", () => {
+    if (connection !== source) return;
+    notify("lost");
+    if (connection.readyState === EventSource.CLOSED) {
       source = null;
       setTimeout(() => { if (!source && !document.hidden) connect(); }, RETRY_MS);
     }
   });
-  on("ping", (found) => { known.idle = found.idle_seconds; tell("ping"); });
-  on("reload", anew);
-  on("areas", (found) => {
-    takeAreas(found.areas);
-    takeTenants(found.tenants);
-    tell("areas", new Set(found.areas.map((values) => values[0])));
+  on("ping", (answer) => { data.idle = answer.idle_seconds; notify("ping"); });
+  on("reload", reload);
+  on("areas", (answer) => {
+    updateAreas(answer.areas);
+    updateTenants(answer.tenants);
+    notify("areas", new Set(answer.areas.map((values) => values[0])));
   });
   on("episode", (one) => {
-    const before = known.episodes.get(one.id);
-    known.episodes.set(one.id, one);
-    if (known.episodes.size > MOST_EPISODES) forget();
-    tell("episode", { one, isNew: !before });
+    const before = data.episodes.get(one.id);
+    data.episodes.set(one.id, one);
+    if (data.episodes.size > MOST_EPISODES) forget();
+    notify("episode", { one, isNew: !before });
   });
-  on("silences", (found) => { known.silences = found; tell("silences"); });
+  on("silences", (answer) => { data.silences = answer; notify("silences"); });
 }
 
-/** The oldest that are over, as the server does. */
+/** Forget the oldest resolved episodes, as the server does. */
 function forget() {
-  for (const [id, one] of known.episodes) {
-    if (known.episodes.size <= MOST_EPISODES - 500) return;
-    if (!one.running) known.episodes.delete(id);
+  for (const [id, one] of data.episodes) {
+    if (data.episodes.size <= MOST_EPISODES - 500) return;
+    if (!one.running) data.episodes.delete(id);
   }
 }
 
-/** A line that says nothing is dead; and a page that nobody sees needs none: browsers allow six to a host. */
+/**
+ * Keep the connection alive: a silent connection is dead. A hidden page closes its own, because browsers
+ * allow six connections to a host.
+ */
 export function keep() {
   setInterval(() => {
-    if (source && source.readyState === EventSource.OPEN && Date.now() - known.heard > DEAD_MS) { tell("lost"); connect(); }
+    if (source && source.readyState === EventSource.OPEN && Date.now() - data.receivedAt > DEAD_MS) { notify("lost"); connect(); }
   }, 5000);
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiding);

@@ -25,8 +25,10 @@ from detectors.step.pipeline import step
 from schemas.codec import clean, read_ticket, to_signal, write_escalation
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
-from stream.escalations.bug_report import CHARACTERS, MOST_HISTORY, Report, report
+from stream.escalations.bug_report import MOST_HISTORY, report
 from stream.escalations.bug_report_markdown import as_markdown, literal, quoted
+from stream.escalations.bug_report_model import Report
+from stream.escalations.bug_report_text import CHARACTERS
 from tests.support.kafka_rig import Rig
 
 START = 1_772_409_600.0
@@ -177,8 +179,9 @@ def test_the_report_tells_the_whole_episode(events: Sequence[EscalationEvent]) -
 def test_the_suspicion_says_when_what_and_which_word(events: Sequence[EscalationEvent]) -> None:
     """One sentence, of the strongest explanation and the top term."""
     assert re.fullmatch(
-        r"Began at 09:1\d UTC; \d+ % of what is too much has app version 4\.2\.1 and region eu; "
-        r'"err_401_sso" is in \d+ % of the tickets \((usually \d+ %|in none before)\)\.',
+        r"Started at 09:1\d UTC; "
+        r"app version 4\.2\.1 and region eu accounts for \d+% of the excess; "
+        r'"err_401_sso" is in \d+% of the tickets \((usually \d+%|never seen before)\)\.',
         report(events).suspicion,
     )
 
@@ -187,11 +190,11 @@ def test_nothing_is_claimed_where_nothing_explains_it(events: Sequence[Escalatio
     """Without explanation and words: only that."""
     bare = changed(events[-1], explanation=[], terms=[], slice=None, examples=[], impact=None)
     found = report([bare])
-    assert found.suspicion.endswith(" UTC. Nothing in the tickets' values explains it.")
+    assert found.suspicion.endswith(" UTC. No slice of the tickets explains the excess.")
     assert found.title.startswith("login: ")
     assert "4.2.1" not in found.title
     assert "4.2.1" not in "".join(found.reproduction)
-    for section in ("Words", "Examples", "Impact"):
+    for section in ("Distinctive terms", "Examples", "Impact"):
         assert f"## {section}" not in as_markdown(found)
 
 
@@ -201,7 +204,7 @@ def test_values_that_most_tickets_have_are_hints(events: Sequence[EscalationEven
     assert "app version 4.2.1" in hints
     assert "region eu" in hints
     assert '"err_401_sso"' in hints
-    assert re.search(r"so that any should do: .*channel", hints)
+    assert re.search(r"so any value should reproduce it: .*channel", hints)
 
 
 def test_an_episode_is_open_until_it_is_resolved(events: Sequence[EscalationEvent]) -> None:
@@ -222,7 +225,7 @@ def test_an_episode_is_open_until_it_is_resolved(events: Sequence[EscalationEven
     assert report(events[:-1]).status == "open"
     assert report([*events, reopened]).until is None
     assert report([*events, amended]).until == events[-1].time
-    assert "**until** it lasts" in as_markdown(report(events[:1]))
+    assert "**until** ongoing" in as_markdown(report(events[:1]))
 
 
 def test_a_page_of_the_whole_tenant_names_its_areas(events: Sequence[EscalationEvent]) -> None:
@@ -234,7 +237,7 @@ def test_a_page_of_the_whole_tenant_names_its_areas(events: Sequence[EscalationE
     found = report([whole])
     assert found.title.startswith("all of acme: 4.2.1 in eu: ")
     assert found.segment[0].share_of_tickets is None
-    assert "product area billing: 40 came, 7.5 expected" in as_markdown(found)
+    assert "product area billing: 40 observed, 7.5 expected" in as_markdown(found)
 
 
 def test_a_long_history_is_cut_in_its_middle(events: Sequence[EscalationEvent]) -> None:

@@ -216,7 +216,7 @@ def test_what_was_over_before_it_was_read_is_one_digest(desk: NotifyProcess) -> 
         ("open", "first"), ("open", "stale_digest"), ("resolve", "stale_digest"),
     ]  # fmt: skip
     page = next(one for one in desk.provider.requests if one.reason == "first")
-    assert "hours ago and still runs" in "\n".join(page.body["lines"])
+    assert "hours ago and is still open" in "\n".join(page.body["lines"])
     assert sum(e.reason == "stale" for e in desk.audit()) == 5
 
 
@@ -231,7 +231,7 @@ def test_giving_up_is_told_to_somebody_else(rig: Rig, provider: Provider) -> Non
     desk.wait(lambda seen: len(seen) == 1, "the fallback")
     only = provider.requests[0]
     assert (only.action, only.reason) == ("open", "fallback")
-    assert "broken could not be told" in only.body["lines"][0]
+    assert "broken could not be notified" in only.body["lines"][0]
     assert [e.receiver for e in desk.audit() if e.kind == "given_up"] == ["broken"]
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.feedback import Feedback
-from stream.page import episode_views as told_by
-from stream.page.episode_views import Stories
+from stream.page import episode_views
+from stream.page.episode_views import EpisodeViews
 from tests.support.audit import AT, entry
 from tests.support.escalations import EPISODE, UNSEEN, escalation
 
@@ -27,74 +27,74 @@ def answer(action: Any, **changes: Any) -> Feedback:
 
 @given(st.permutations(["event", "entry", "answer", "later"]))
 def test_the_order_of_topics_leaves_no_trace(order: list[str]) -> None:
-    stories = Stories()
+    stories = EpisodeViews()
     take = {
-        "event": lambda: stories.take_event(escalation("opened")),
-        "later": lambda: stories.take_event(escalation("updated", sequence=2, tickets=20)),
-        "entry": lambda: stories.take_audit(entry()),
-        "answer": lambda: stories.take_answer(answer("acknowledge")),
+        "event": lambda: stories.add_event(escalation("opened")),
+        "later": lambda: stories.add_event(escalation("updated", sequence=2, tickets=20)),
+        "entry": lambda: stories.add_audit_entry(entry()),
+        "answer": lambda: stories.apply_feedback(answer("acknowledge")),
     }
     for name in order:
         take[name]()
     (story,) = stories.stories.values()
     assert story.event.data.tickets == 20
     assert [one.sequence for one in story.transitions] == [1, 2]
-    assert [one.receiver for one in story.told.values()] == ["on-call"]
+    assert [one.receiver for one in story.notifications.values()] == ["on-call"]
     assert story.acknowledged_by == "somebody"
     assert list(stories.running()) == [("acme", "login")]
 
 
 def test_repeats_are_no_news() -> None:
-    stories = Stories()
-    assert stories.take_event(escalation("opened"))
-    assert not stories.take_event(escalation("opened"))
-    assert stories.take_audit(entry())
-    assert not stories.take_audit(entry())
+    stories = EpisodeViews()
+    assert stories.add_event(escalation("opened"))
+    assert not stories.add_event(escalation("opened"))
+    assert stories.add_audit_entry(entry())
+    assert not stories.add_audit_entry(entry())
     assert len(stories.stories[EPISODE].transitions) == 1
 
 
 def test_what_reopens_is_not_acknowledged_any_more() -> None:
-    stories = Stories()
-    stories.take_event(escalation("opened"))
-    stories.take_answer(answer("acknowledge"))
-    stories.take_event(escalation("resolved", sequence=2))
+    stories = EpisodeViews()
+    stories.add_event(escalation("opened"))
+    stories.apply_feedback(answer("acknowledge"))
+    stories.add_event(escalation("resolved", sequence=2))
     assert stories.running() == {}
-    stories.take_event(escalation("reopened", sequence=3))
+    stories.add_event(escalation("reopened", sequence=3))
     assert stories.stories[EPISODE].acknowledged_by == ""
 
 
 def test_verdict_and_snooze_are_shown_and_end() -> None:
-    stories = Stories()
-    stories.take_event(escalation("opened"))
-    stories.take_answer(answer("snooze", until=AT + timedelta(hours=2)))
-    stories.take_answer(answer("false_alarm"))
+    stories = EpisodeViews()
+    stories.add_event(escalation("opened"))
+    stories.apply_feedback(answer("snooze", until=AT + timedelta(hours=2)))
+    stories.apply_feedback(answer("false_alarm"))
     story = stories.stories[EPISODE]
     assert story.snoozed_until == (AT + timedelta(hours=2)).timestamp()
     assert story.verdict == "false_alarm"
-    stories.take_answer(answer("withdraw"))
-    stories.take_answer(answer("unsnooze"))
+    stories.apply_feedback(answer("withdraw"))
+    stories.apply_feedback(answer("unsnooze"))
     after = stories.stories[EPISODE]
     assert not after.verdict
     assert after.snoozed_until is None
 
 
 def test_memory_is_bounded(monkeypatch: Any) -> None:
-    monkeypatch.setattr(told_by, "MOST_STORIES", 20)
-    monkeypatch.setattr(told_by, "MOST_LINES", 10)
-    stories = Stories()
-    stories.take_event(escalation("opened", episode_id=f"{1:032x}"))
+    monkeypatch.setattr(episode_views, "MOST_STORIES", 20)
+    monkeypatch.setattr(episode_views, "MOST_LINES", 10)
+    stories = EpisodeViews()
+    stories.add_event(escalation("opened", episode_id=f"{1:032x}"))
     for number in range(2, 100):
-        stories.take_event(escalation("resolved", episode_id=f"{number:032x}"))
-        stories.take_audit(entry(number, episode_id=f"{number + 500:032x}"))
-        stories.take_answer(answer("note", episode_id=f"{number + 900:032x}"))
+        stories.add_event(escalation("resolved", episode_id=f"{number:032x}"))
+        stories.add_audit_entry(entry(number, episode_id=f"{number + 500:032x}"))
+        stories.apply_feedback(answer("note", episode_id=f"{number + 900:032x}"))
     assert len(stories.stories) == 20
     assert f"{1:032x}" in stories.stories  # it runs
     assert stories.forgotten == 79
     for number in range(100):
-        stories.take_audit(entry(number, episode_id=f"{1:032x}"))
-        stories.take_event(escalation("updated", episode_id=f"{1:032x}", sequence=number + 2))
+        stories.add_audit_entry(entry(number, episode_id=f"{1:032x}"))
+        stories.add_event(escalation("updated", episode_id=f"{1:032x}", sequence=number + 2))
     story = stories.stories[f"{1:032x}"]
-    assert len(story.told) <= 10
+    assert len(story.notifications) <= 10
     assert len(story.transitions) <= 10
     assert story.transitions[0].sequence == 1
     assert story.transitions[-1].sequence == 101
@@ -103,17 +103,17 @@ def test_memory_is_bounded(monkeypatch: Any) -> None:
 
 
 def test_what_has_no_shape_is_left_out() -> None:
-    stories = Stories()
-    stories.take_event(escalation("opened"))
-    stories.take_audit(entry(detail=f"why{UNSEEN}", by=f"who{UNSEEN}"))
-    (line,) = stories.stories[EPISODE].told.values()
-    assert (line.words + line.by).isprintable()
+    stories = EpisodeViews()
+    stories.add_event(escalation("opened"))
+    stories.add_audit_entry(entry(detail=f"why{UNSEEN}", by=f"who{UNSEEN}"))
+    (line,) = stories.stories[EPISODE].notifications.values()
+    assert (line.text + line.by).isprintable()
 
 
 def test_answers_to_what_nobody_knows_are_bounded(monkeypatch: Any) -> None:
-    monkeypatch.setattr(told_by, "MOST_LINES", 10)
-    stories = Stories()
+    monkeypatch.setattr(episode_views, "MOST_LINES", 10)
+    stories = EpisodeViews()
     for number in range(100):
-        stories.take_answer(answer("note", feedback_id=f"f{number}"))
-        stories.take_answer(answer("note", feedback_id="again"))
+        stories.apply_feedback(answer("note", feedback_id=f"f{number}"))
+        stories.apply_feedback(answer("note", feedback_id="again"))
     assert len(stories._answers[EPISODE]) <= 10

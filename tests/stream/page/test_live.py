@@ -68,7 +68,7 @@ def _live(rig: Rig, browser: Browser, company: list[dict[str, Any]], aside: Any)
     expect(page.locator("#line")).to_have_text("live", timeout=20_000)
     after = _shown(page, told)
     assert after["transitions"] == before["transitions"]
-    assert after["told"] == before["told"] != []
+    assert after["notifications"] == before["notifications"] != []
     assert after["data"] == before["data"] == last[told]["data"]
     rows = page.evaluate("fetch('/api/now').then(a => a.json())")["areas"]
     counted = {row[2]: row[8] for row in rows}

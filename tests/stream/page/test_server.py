@@ -64,7 +64,7 @@ def test_areas_now_are_those_of_the_step(page_rig: PageRig) -> None:
     assert now["tenants"][0]["clock"] == tenant.clock
     sparks = read(page_rig, f"/api/sparks?of={rows['login'][0]},999,x,-1")
     assert list(sparks) == [str(rows["login"][0])]
-    assert len(sparks[str(rows["login"][0])]["came"]) == 24
+    assert len(sparks[str(rows["login"][0])]["observed"]) == 24
 
 
 def test_the_story_of_an_episode_is_whole(page_rig: PageRig) -> None:
@@ -72,7 +72,7 @@ def test_the_story_of_an_episode_is_whole(page_rig: PageRig) -> None:
     story = read(page_rig, f"/api/episodes/{one['id']}")
     assert story["data"]["explanation"][0]["value"] == "sso error"
     assert story["transitions"][0]["transition"] == "opened"
-    assert "explained by: issue type sso error" in story["page"]
+    assert "driver: issue type sso error" in story["page"]
     assert read(page_rig, f"/api/episodes/{one['id'][:12]}")["id"] == one["id"]
     for path in (
         f"/api/episodes/{one['id']}/timeline.svg?theme=dark&zone=Europe/Berlin&width=900",

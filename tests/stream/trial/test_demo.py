@@ -21,7 +21,7 @@ def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Rig) 
     inbox = {path.name: path.read_text() for path in (rig.folder / "demo-inbox").glob("*.txt")}
     on_call = [text for name, text in inbox.items() if name.startswith("on-call-")]
     assert any("Why: first" in text and "runbook" in text for text in on_call)
-    assert any("Why: resolved" in text and "At its worst" in text for text in on_call)
+    assert any("Why: resolved" in text and "At its peak" in text for text in on_call)
     assert all(f"Open the episode: {address}#/episode/" in text for text in on_call)
     owners = [text for name, text in inbox.items() if name.startswith("account-team-")]
     assert owners

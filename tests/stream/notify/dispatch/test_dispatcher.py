@@ -11,7 +11,8 @@ from schemas.audit import AuditEntry
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from schemas.silence import Matcher, Silence
-from stream.notify.dispatch.dispatcher import Dispatcher, over_in
+from stream.notify.dispatch.dispatcher import Dispatcher
+from stream.notify.dispatch.policy import resolved_episodes
 from stream.notify.dispatch.silences import Silences
 from stream.notify.dispatch.thread_index import PendingWrites
 from stream.notify.model.threads import (
@@ -20,7 +21,7 @@ from stream.notify.model.threads import (
     decode,
     encode,
     next_due,
-    told_of,
+    notification_of,
 )
 from stream.notify.routing.rules import DeliveryOptions, NotificationConfig, Receiver
 from stream.notify.sinks.folder import Folder, FolderOptions
@@ -50,8 +51,8 @@ class Office:
     def __init__(self, used: NotificationConfig) -> None:
         self.silences = Silences()
         self.now = NOW
-        self.desk = Dispatcher(used, COOLDOWN, self.silences, lambda _: None)
-        self.told: list[tuple[str, str, str, int]] = []
+        self.dispatcher = Dispatcher(used, COOLDOWN, self.silences, lambda _: None)
+        self.notified: list[tuple[str, str, str, int]] = []
         self.entries: list[AuditEntry] = []
         self.ids: set[tuple[str, str]] = set()
         self.heard: list[tuple[str, str, str]] = []
@@ -59,10 +60,10 @@ class Office:
 
     def take(self, *events: EscalationEvent) -> None:
         """As one batch of the topic."""
-        over = over_in(list(events))
+        over = resolved_episodes(list(events))
         for event in events:
             ended = event.data.episode_id in over
-            self.keep(self.desk.take(event, 0, self.now, over=ended))
+            self.keep(self.dispatcher.handle_event(event, 0, self.now, over=ended))
 
     def keep(self, changes: PendingWrites) -> None:
         """What would be durable."""
@@ -85,32 +86,34 @@ class Office:
 
     def restart(self) -> None:
         """The process dies, and another one reads what is durable."""
-        self.desk = Dispatcher(self.desk.plan, COOLDOWN, self.silences, lambda _: None)
+        self.dispatcher = Dispatcher(self.dispatcher.plan, COOLDOWN, self.silences, lambda _: None)
         found: dict[int, dict[str, NotificationState]] = {}
         for key, (partition, data) in self.durable.items():
             found.setdefault(partition, {})[key] = decode(data)
         for partition, threads in found.items():
-            self.keep(self.desk.own(partition, threads, self.now))
+            self.keep(self.dispatcher.assign(partition, threads, self.now))
 
     def pass_time(self, seconds: float, *, works: bool = True) -> None:
         """Ticks, and sends what is due."""
         self.now += seconds
-        self.keep(self.desk.tick(self.now))
+        self.keep(self.dispatcher.tick(self.now))
         for _ in range(100):
-            due = self.desk.due(self.now)
+            due = self.dispatcher.due(self.now)
             if not due:
                 return
             for one in due:
                 item = next_due(one, self.now)
                 assert item is not None
-                message = self.desk.message(one, item, self.now)
+                message = self.dispatcher.messages.build(one, item, self.now)
                 if works:
-                    self.told.append((one.receiver, message.action, message.reason, item.sequence))
+                    self.notified.append(
+                        (one.receiver, message.action, message.reason, item.sequence)
+                    )
                     self.heard.append((one.receiver, message.key, message.action))
                     assert (one.receiver, message.id) not in self.ids
                     self.ids.add((one.receiver, message.id))
                 self.keep(
-                    self.desk.sent(
+                    self.dispatcher.outcomes.record_result(
                         one, item, self.now, delivered=works, handle={"h": "1"}, attempts=1,
                         why="" if works else "it is down",
                     )
@@ -140,21 +143,21 @@ def test_an_end_waits_for_the_cool_down_where_it_cannot_be_undone() -> None:
     office.pass_time(1.0)
     office.take(escalation(sequence=2, transition="resolved"))
     office.pass_time(1.0)
-    assert sorted(office.told[2:]) == [
+    assert sorted(office.notified[2:]) == [
         ("folder", "resolve", "resolved", 2),
         ("pager", "update", "resolved", 2),
     ]
     office.take(escalation(sequence=3, transition="reopened", tickets=40))
     office.pass_time(COOLDOWN + 9.0)
-    assert sorted(office.told[4:]) == [
+    assert sorted(office.notified[4:]) == [
         ("folder", "open", "reopened", 3),
         ("pager", "update", "reopened", 3),
     ]
     office.take(escalation(sequence=4, transition="resolved"))
     office.pass_time(COOLDOWN - 1.0)
-    assert ("pager", "resolve", "resolved", 4) not in office.told
+    assert ("pager", "resolve", "resolved", 4) not in office.notified
     office.pass_time(2.0)
-    assert ("pager", "resolve", "resolved", 4) in office.told
+    assert ("pager", "resolve", "resolved", 4) in office.notified
 
 
 def test_an_open_episode_is_told_when_quiet_or_silence_or_snooze_ends() -> None:
@@ -169,11 +172,11 @@ def test_an_open_episode_is_told_when_quiet_or_silence_or_snooze_ends() -> None:
         )  # fmt: skip
         office.take(escalation())
         office.pass_time(60.0)
-        assert office.told == []
+        assert office.notified == []
         if ends:
             office.take(escalation(sequence=2, transition="resolved"))
         office.pass_time(3_600.0)
-        assert office.told == ([] if ends else [("folder", "open", "hold_ended", 1)])
+        assert office.notified == ([] if ends else [("folder", "open", "hold_ended", 1)])
 
 
 def test_what_comes_twice_is_decided_once() -> None:
@@ -183,7 +186,7 @@ def test_what_comes_twice_is_decided_once() -> None:
     office.pass_time(1.0)
     office.take(escalation())
     office.pass_time(1.0)
-    assert office.told == [("folder", "open", "first", 1)]
+    assert office.notified == [("folder", "open", "first", 1)]
 
 
 def test_a_receiver_that_is_down_is_not_asked_for_ever_and_the_other_hears_of_it() -> None:
@@ -191,9 +194,9 @@ def test_a_receiver_that_is_down_is_not_asked_for_ever_and_the_other_hears_of_it
     office = Office(plan(FOLDER, replace(FOLDER, name="other")))
     office.take(escalation())
     office.pass_time(1.0, works=False)
-    assert office.told == []
+    assert office.notified == []
     assert sum(one.kind == "given_up" for one in office.entries) == 4
-    assert office.desk.due(office.now) == []
+    assert office.dispatcher.due(office.now) == []
 
 
 STEPS = st.lists(
@@ -252,7 +255,9 @@ def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -
             action = {"ack": "acknowledge", "verdict": "false_alarm"}.get(what, what)
             until = office.now + 10.0 * (tickets + 1)
             office.keep(
-                office.desk.answer(feedback(action, office.now, number, until), 0, office.now)
+                office.dispatcher.handle_feedback(
+                    feedback(action, office.now, number, until), 0, office.now
+                )
             )
         elif what == "silence":
             office.silences.set(
@@ -270,16 +275,16 @@ def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -
     office.pass_time(60.0)
     if not failed:
         for number in [number for number, runs in running.items() if runs]:
-            for one in office.desk.register.threads_of(episode_id("acme", number)):
-                digest = office.desk.register.digest(one)
-                assert one.open or (digest is not None and digest.told == digest.count), one
+            for one in office.dispatcher.register.threads_of(episode_id("acme", number)):
+                digest = office.dispatcher.register.digest(one)
+                assert one.open or (digest is not None and digest.notified == digest.count), one
     for number, runs in running.items():
         if runs:
             sequences[number] += 1
             office.take(escalation("acme", number, sequences[number], "resolved"))
     office.pass_time(60.0)
     office.pass_time(COOLDOWN + 60.0)
-    for each in office.desk.register.all.values():
+    for each in office.dispatcher.register.all.values():
         assert not each.pending
         assert not each.open, each
         assert not each.running, each
@@ -287,7 +292,7 @@ def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -
         assert office.still_open() == set()
     office.pass_time(61.0)
     office.pass_time(30 * 86_400.0)
-    assert office.desk.register.all == {}
+    assert office.dispatcher.register.all == {}
     assert office.durable == {}
 
 
@@ -310,7 +315,7 @@ def test_nobody_hears_of_an_end_before_a_beginning(steps: list[Any]) -> None:
         office.pass_time(1.0)
     for name in ("pager", "folder"):
         open_now = False
-        for receiver, action, _, _ in office.told:
+        for receiver, action, _, _ in office.notified:
             if receiver != name:
                 continue
             if action == "open":
@@ -335,7 +340,7 @@ def stamp(office: Office) -> datetime:
 
 def reasons(office: Office) -> list[str]:
     """Of all that was told."""
-    return [reason for _, _, reason, _ in office.told]
+    return [reason for _, _, reason, _ in office.notified]
 
 
 def test_a_later_storm_has_a_digest_of_its_own() -> None:
@@ -361,8 +366,8 @@ def test_a_digest_tells_what_joined_later_and_its_end() -> None:
     for name in [f"tenant-{n}" for n in range(12)] + [f"more-{n}" for n in range(3)]:
         office.take(escalation(name, 1, 2, "resolved", at=stamp(office)))
     office.pass_time(1.0)
-    assert office.told[-1][1:3] == ("resolve", "storm_digest") or (
-        ("folder", "resolve", "storm_digest", 0) in office.told
+    assert office.notified[-1][1:3] == ("resolve", "storm_digest") or (
+        ("folder", "resolve", "storm_digest", 0) in office.notified
     )
     assert office.still_open() == set()
 
@@ -384,12 +389,12 @@ def test_a_digest_ends_when_its_only_member_leaves_it() -> None:
     """The episode runs on and is notified on its own; the digest does not say that it is over."""
     office = storm(3)
     office.pass_time(3_600.0)
-    (digest,) = office.desk.register.digests("storm", "folder", "")
+    (digest,) = office.dispatcher.register.digests("storm", "folder", "")
     office.take(escalation("tenant-2", 1, 2, "updated", severity="critical", at=stamp(office)))
     assert digest.closed
     (end,) = digest.pending
-    message = office.desk.message(digest, end, office.now)
-    assert message.title == "[RESOLVED] the rest of the storm is over"
+    message = office.dispatcher.messages.build(digest, end, office.now)
+    assert message.title == "[RESOLVED] the remaining episodes of the storm are resolved"
     office.pass_time(1.0)
     assert sorted(reasons(office)[3:]) == ["severity_raised", "storm_digest"]
     assert (digest.receiver, digest.identity) not in office.still_open()
@@ -444,7 +449,9 @@ def test_the_end_of_a_snooze_is_told_whatever_came_meanwhile() -> None:
     office.take(escalation())
     office.pass_time(1.0)
     until = office.now + 600.0
-    office.keep(office.desk.answer(feedback("snooze", office.now, 1, until), 0, office.now))
+    office.keep(
+        office.dispatcher.handle_feedback(feedback("snooze", office.now, 1, until), 0, office.now)
+    )
     office.pass_time(1.0)
     office.take(escalation(sequence=2, transition="updated", tickets=13))
     office.silences.set(
@@ -466,11 +473,13 @@ def test_an_answer_does_not_wait_for_a_delayed_end() -> None:
     office.take(escalation())
     office.pass_time(1.0)
     office.take(escalation(sequence=2, transition="resolved"))
-    office.keep(office.desk.answer(feedback("acknowledge", office.now), 0, office.now))
+    office.keep(
+        office.dispatcher.handle_feedback(feedback("acknowledge", office.now), 0, office.now)
+    )
     office.pass_time(1.0)
-    assert office.told[-1][1] == "acknowledge"
+    assert office.notified[-1][1] == "acknowledge"
     office.pass_time(COOLDOWN + 1.0)
-    assert office.told[-1][1] == "resolve"
+    assert office.notified[-1][1] == "resolve"
 
 
 def test_what_comes_back_while_it_is_snoozed_stays_open_at_the_pager() -> None:
@@ -480,7 +489,9 @@ def test_what_comes_back_while_it_is_snoozed_stays_open_at_the_pager() -> None:
     office.pass_time(1.0)
     office.take(escalation(sequence=2, transition="resolved"))
     until = office.now + 2 * COOLDOWN
-    office.keep(office.desk.answer(feedback("snooze", office.now, 1, until), 0, office.now))
+    office.keep(
+        office.dispatcher.handle_feedback(feedback("snooze", office.now, 1, until), 0, office.now)
+    )
     office.take(escalation(sequence=3, transition="reopened", severity="critical"))
     office.pass_time(COOLDOWN + 60.0)
     assert office.still_open() == {("pager", episode_id("acme", 1))}
@@ -491,12 +502,12 @@ def test_an_answer_for_another_tenant_or_an_unknown_episode_changes_nothing() ->
     office = Office(plan(FOLDER))
     office.take(escalation())
     wrong = feedback("snooze", office.now).model_copy(update={"tenant": "other"})
-    office.keep(office.desk.answer(wrong, 3, office.now))
+    office.keep(office.dispatcher.handle_feedback(wrong, 3, office.now))
     assert office.entries[-1].reason == "unknown_episode"
-    assert all(one.snoozed_until == 0.0 for one in office.desk.register.threads_of(
+    assert all(one.snoozed_until == 0.0 for one in office.dispatcher.register.threads_of(
         episode_id("acme", 1)))  # fmt: skip
     early = feedback("acknowledge", office.now, number=2)
-    office.keep(office.desk.answer(early, 0, office.now))
+    office.keep(office.dispatcher.handle_feedback(early, 0, office.now))
     office.take(escalation(number=2))
     office.take(escalation(number=2, sequence=2, transition="updated", tickets=900))
     office.pass_time(1.0)
@@ -507,7 +518,9 @@ def test_an_acknowledgement_ends_with_the_episode() -> None:
     """What comes back is nobody's yet."""
     office = Office(plan(FOLDER))
     office.take(escalation())
-    office.keep(office.desk.answer(feedback("acknowledge", office.now), 0, office.now))
+    office.keep(
+        office.dispatcher.handle_feedback(feedback("acknowledge", office.now), 0, office.now)
+    )
     office.take(escalation(sequence=2, transition="resolved"))
     office.take(escalation(sequence=3, transition="reopened"))
     office.take(escalation(sequence=4, transition="updated", tickets=900))
@@ -539,16 +552,19 @@ def test_a_fallback_hears_of_the_end_as_an_end() -> None:
     )  # fmt: skip
     office = Office(used)
     office.take(escalation())
-    (page,) = office.desk.due(office.now)
+    (page,) = office.dispatcher.due(office.now)
     office.take(escalation(sequence=2, transition="resolved"))
     item = page.pending[0]
     office.keep(
-        office.desk.sent(
+        office.dispatcher.outcomes.record_result(
             page, item, office.now, delivered=False, handle={}, attempts=9, why="it is down"
         )
     )
     office.pass_time(1.0)
-    assert [(a, r) for _, a, r, _ in office.told] == [("open", "fallback"), ("resolve", "fallback")]
+    assert [(a, r) for _, a, r, _ in office.notified] == [
+        ("open", "fallback"),
+        ("resolve", "fallback"),
+    ]
     office.pass_time(COOLDOWN + 1.0)
     assert office.still_open() == set()
 
@@ -562,12 +578,14 @@ def test_a_fallback_hears_early_and_the_rest_is_tried_on() -> None:
     )  # fmt: skip
     office = Office(used)
     office.take(escalation())
-    (page,) = office.desk.due(office.now)
+    (page,) = office.dispatcher.due(office.now)
     for minutes in (1, 6, 7):
         office.keep(
-            office.desk.failed(page, page.pending[0], minutes, "500", office.now + 60.0 * minutes)
+            office.dispatcher.outcomes.record_failure(
+                page, page.pending[0], minutes, "500", office.now + 60.0 * minutes
+            )
         )
-    others = office.desk.register.threads_of(episode_id("acme", 1))
+    others = office.dispatcher.register.threads_of(episode_id("acme", 1))
     assert [len(one.pending) for one in others if one.receiver == "other"] == [1]
 
 
@@ -579,11 +597,11 @@ def test_a_queue_is_bounded_and_keeps_beginnings_and_ends_in_order() -> None:
         for what in ("reopened" if sequence else "opened", "updated", "resolved"):
             sequence += 1
             office.take(escalation(sequence=sequence, transition=what, tickets=10 * sequence))
-    (one,) = office.desk.due(office.now)
+    (one,) = office.dispatcher.due(office.now)
     assert len(one.pending) <= 40
     assert len(encode(one)) < 200_000
     office.pass_time(1.0)
-    actions = [action for _, action, _, _ in office.told]
+    actions = [action for _, action, _, _ in office.notified]
     assert actions[0] == "open"
     assert actions[-1] == "resolve"
     assert office.still_open() == set()
@@ -593,13 +611,15 @@ def test_it_takes_no_longer_with_many_threads() -> None:
     """What has nothing to do is not looked at: ticks over twenty thousand are quick."""
     office = Office(plan(FOLDER, storm_pages=10_000))
     event = escalation()
-    thread_ = ReceiverThread("acme", "e", "folder", running=True, open=True, told=told_of(event))
+    thread_ = ReceiverThread(
+        "acme", "e", "folder", running=True, open=True, notified=notification_of(event)
+    )
     for number in range(20_000):
         made = ReceiverThread(**{**{f: getattr(thread_, f) for f in thread_.__struct_fields__},
                          "episode": f"{number:032x}"})  # fmt: skip
-        office.desk.register.add(made, 0)
+        office.dispatcher.register.add(made, 0)
     looked = 0
-    original = office.desk.register.of
+    original = office.dispatcher.register.of
 
     def counted(keys: Any) -> Any:
         nonlocal looked
@@ -607,8 +627,8 @@ def test_it_takes_no_longer_with_many_threads() -> None:
         looked += len(found)
         return found
 
-    office.desk.register.of = counted  # type: ignore[method-assign]  # only counts
-    office.desk.tick(office.now)
-    office.desk.due(office.now)
-    office.desk.to_repeat(office.now)
+    office.dispatcher.register.of = counted  # type: ignore[method-assign]  # only counts
+    office.dispatcher.tick(office.now)
+    office.dispatcher.due(office.now)
+    office.dispatcher.repeats.take_due(office.now)
     assert looked == 0

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.escalation import EscalationEvent
-from stream.notify.dispatch.policy import DecisionContext, Mute, decide, worth_telling
-from stream.notify.model.threads import ReceiverThread, told_of
+from stream.notify.dispatch.policy import DecisionContext, Mute, decide, reason_to_notify
+from stream.notify.model.threads import ReceiverThread, notification_of
 from stream.notify.routing.rules import DeliveryOptions
 from tests.support.notify_rig import BEGIN, episode_id, escalation
 
@@ -15,11 +15,11 @@ NOW = BEGIN.timestamp() + 60.0
 QUIET = DecisionContext(GENERAL)
 
 
-def thread(told: EscalationEvent | None = None, **changes: Any) -> ReceiverThread:
+def thread(notified: EscalationEvent | None = None, **changes: Any) -> ReceiverThread:
     """Of a receiver who was told of *told*, if of anything."""
     made = ReceiverThread("acme", episode_id("acme", 1), "folder")
-    if told is not None:
-        made.open, made.told, made.paged_at = True, told_of(told), NOW
+    if notified is not None:
+        made.open, made.notified, made.paged_at = True, notification_of(notified), NOW
     for name, value in changes.items():
         setattr(made, name, value)
     return made
@@ -82,7 +82,7 @@ FIRST = escalation()
          QUIET._replace(storm=lambda: True), (False, "in_storm_digest", "open")),
         (thread(digest="d"), escalation(sequence=2, transition="resolved"), QUIET,
          (False, "in_storm_digest", "update")),
-        (thread(held="silenced"), FIRST, QUIET, (True, "hold_ended", "open")),
+        (thread(muted_by="silenced"), FIRST, QUIET, (True, "hold_ended", "open")),
     ],
 )  # fmt: skip
 def test_each_decision_has_its_reason(
@@ -97,10 +97,10 @@ def test_a_new_explanation_is_worth_telling_and_the_same_one_is_not() -> None:
     """By dimension and value; losing it is nothing."""
     one = {"dimension": "region", "value": "eu", "observed": 9.0, "expected": 1.0, "share": 0.8,
            "lift": 3.0, "p_value": 0.01}  # fmt: skip
-    known = told_of(escalation(explanation=[one]))
+    known = notification_of(escalation(explanation=[one]))
     other = escalation(sequence=2, transition="updated", explanation=[{**one, "value": "us"}])
     same = escalation(sequence=2, transition="updated", explanation=[{**one, "share": 0.9}])
     none = escalation(sequence=2, transition="updated")
-    assert worth_telling(other, known, GENERAL) == "new_explanation"
-    assert worth_telling(same, known, GENERAL) is None
-    assert worth_telling(none, known, GENERAL) is None
+    assert reason_to_notify(other, known, GENERAL) == "new_explanation"
+    assert reason_to_notify(same, known, GENERAL) is None
+    assert reason_to_notify(none, known, GENERAL) is None

@@ -11,12 +11,10 @@ from stream.config.sections import Config
 from stream.errors import UserError
 from stream.notify.dispatch.silences import Silences
 from stream.notify.responses.http_api import (
-    AnswerRequest,
     Api,
-    SilenceRequest,
-    openapi,
     signed_by_slack,
 )
+from stream.notify.responses.openapi import AnswerRequest, SilenceRequest, openapi
 from stream.notify.store.notify_topics import NotifyTopics
 
 

@@ -168,15 +168,21 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
         ('path = ""', "receiver.path: found ''; "),
         ('kind = "pagerdty"', "receiver.kind: found 'pagerdty'; did you mean pagerduty"),
         ("routing_ky =", "no such key in .receiver.; did you mean routing_key"),
-        ('[[receiver]]\nname = "pages"', "receiver.routing_key: is missing: integration key"),
-        ('token = "5', r"receiver.token: found \*+; allowed: .* so that it is not in"),
+        (
+            '[[receiver]]\nname = "pages"',
+            "receiver.routing_key: is missing: Events use this integration key",
+        ),
+        ('token = "5', r"receiver.token: found \*+; allowed: .* so that it stands in no"),
         ("api_key =", "receiver.api_key: found .*the variable NOT_SET_IN_TESTS is not set"),
         ("webhook_url =", "the file /nowhere/5ecret cannot be read: No such file"),
         ("host =", "receiver.host: found .*without port"),
         ("sender =", "receiver.sender: found .*an e-mail address such as"),
-        ('url = "https://ann', r"receiver.url: found '\*+@hooks.example.com'; .*without user"),
+        (
+            'url = "https://ann',
+            r"receiver.url: found '\*+@hooks.example.com'; .*without a user name",
+        ),
         ("secret = {", r"receiver.secret: found \*+; allowed: "),
-        ('[[receiver]]\nkind = "alertmanager"', "receiver.name: is missing: what to call it"),
+        ('[[receiver]]\nkind = "alertmanager"', "receiver.name: is missing: .*by this name"),
         ("url = 7", "receiver.url: found 7; allowed: text in quotes"),
         ("areas =", r'route.areas: found .*a list such as \["'),
         ('severity = "bad"', 'route.severity: found .*one of "info", "warning", "error"'),
@@ -185,7 +191,7 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
         ("quiet_zone =", "route.quiet_zone: found .*did you mean Europe/Berlin"),
         ("quiet_days =", 'route.quiet_days: found .*"mon", "tue"'),
         ("receivers = []", "route.receivers: is empty: name at least one"),
-        ("go_on =", "route.go_on: found .*true or false"),
+        ("go_on =", "route.continue: found .*true or false"),
         ("owner =", "audience.owner: no such column; there is no .owners. file"),
         ('receiver = "inbox2"', "no receiver 'inbox2'; did you mean inbox"),
         ("least_revenue =", "audience.least_revenue: found -1; allowed: a number from 0"),
@@ -234,19 +240,22 @@ def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (GOOD.replace("[default]", "[defalt]"), "default: is missing: .default. with receivers"),
+        (
+            GOOD.replace("[default]", "[defalt]"),
+            "default: is missing: add .default. with receivers",
+        ),
         (GOOD.replace('"inbox"]', '"inbox"'), "not valid TOML"),
         (GOOD.replace('["inbox"]', "[]"), "default.receivers: found"),
         ('receiver = 3\n[default]\nreceivers = ["a"]', "receiver: found no list of tables"),
-        (GOOD + GOOD[GOOD.index("[[") :], "receiver.name: 'inbox' is there already"),
+        (GOOD + GOOD[GOOD.index("[[") :], "receiver.name: 'inbox' is defined twice"),
         (GOOD.replace('name = "inbox"', 'name = " "'), "receiver.name: found ' '; allowed: a name"),
         (
             GOOD + MAIL.replace("host", "username = 'ann'\nhost"),
-            "username and password, or neither",
+            "username and password go together",
         ),
         (
             GOOD + MAIL + 'username = "a"\npassword = { env = "PATH" }\nencryption = "none"',
-            "receiver.encryption: a password is not sent in the clear",
+            "receiver.encryption: a password needs encryption",
         ),
         (
             GOOD + '[[receiver]]\nname = "s"\nkind = "slack"\ntoken = { env = "PATH" }',
@@ -258,20 +267,20 @@ def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
         ),
         (
             GOOD + '[[route]]\nname = "r"\nreceivers = ["inbox"]\nquiet_start = "22:00"',
-            "route.quiet_end: is missing: quiet_start is there",
+            "route.quiet_end: is missing: quiet_start needs it",
         ),
         (
             GOOD + MAIL + '[[route]]\nname = "r"\nreceivers = ["mail"]',
-            "route.receivers: 'mail' has nobody of its own to tell",
+            "route.receivers: 'mail' has no address of its own",
         ),
         (
             GOOD.replace('["inbox"]', '["inbox", "mail"]') + MAIL,
-            "default.receivers: 'mail' has nobody of its own to tell",
+            "default.receivers: 'mail' has no address of its own",
         ),
         (GOOD + '[delivery]\nfallback = ["who"]', "delivery.fallback: no receiver 'who'"),
         ("[default]\nreceivers = true", "default.receivers: found true"),
         ("default = 3", "default: found a number or time; allowed: a table"),
-        (GOOD + '[owners]\nfile = "nowhere.csv"', "the file of owners cannot be read"),
+        (GOOD + '[owners]\nfile = "nowhere.csv"', "the owners file cannot be read"),
         (GOOD + "[owners]\nfile = 3", "owners.file: found 3"),
     ],
 )
@@ -298,7 +307,7 @@ PEOPLE = MAIL.replace('"mail"', '"people"')
         ("", "owners.csv:1: the column customer is missing"),
         ("custmer,executive\na,b\n", "owners.csv:1: the column customer is missing"),
         ("customer,executive\n ,b\n", "owners.csv:2: the customer is missing"),
-        ("customer,executive\na,b\na,c\n", "owners.csv:3: 'a' is there already"),
+        ("customer,executive\na,b\na,c\n", "owners.csv:3: 'a' is listed twice"),
         ('customer,executive\n"a"b,c\n', "owners.csv:2: not valid CSV"),
         ('customer,executive\na,b\n"c', "owners.csv:3: not valid CSV"),
         ("customer,executives\na,b\n", "audience.owner: no such column; did you mean executives"),
@@ -451,3 +460,26 @@ def test_the_page_of_keys_is_what_is_declared() -> None:
     rows = [line for line in receivers_page.page().splitlines() if line.startswith("| `")]
     assert len(rows) > 60
     assert not [row for row in rows if row.endswith("| None |")]
+
+
+def test_the_former_key_of_a_route_is_accepted_and_mistakes_name_the_new_one(
+    tmp_path: Path,
+) -> None:
+    """`go_on` works as `continue`; both at once are a mistake, and so is another value."""
+    route = '[[route]]\nname = "all"\nreceivers = ["inbox"]\n'
+    after = '[[route]]\nname = "rest"\nreceivers = ["inbox"]\n'
+    for key in ("continue", "go_on"):
+        file = tmp_path / f"{key}.toml"
+        file.write_text(f"{GOOD}{route}{key} = true\n{after}")
+        assert [one.continue_ for one in read_plan(file).routes][-2:] == [True, False]
+    (twice,) = mistakes(tmp_path, f"{GOOD}{route}continue = true\ngo_on = true\n")
+    assert "route.continue: is given twice: go_on is the former name of continue" in twice
+    (wrong,) = mistakes(tmp_path, f"{GOOD}{route}go_on = 7\n")
+    assert "route.continue: found 7; allowed: true or false" in wrong
+
+
+def test_quiet_hours_of_an_audience_are_named_by_their_table(tmp_path: Path) -> None:
+    """The table in the message is the one in the file, not the name of a class."""
+    owners = "customer,executive\na,b@example.com\n"
+    found = mistakes(tmp_path, f'{GOOD}{PEOPLE}{AUDIENCE}quiet_start = "22:00"\n', owners)
+    assert [one for one in found if "audience.quiet_end: is missing" in one], found

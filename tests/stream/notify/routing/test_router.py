@@ -59,7 +59,7 @@ def test_the_first_route_that_matches_decides() -> None:
 def test_a_route_that_goes_on_lets_others_hear_too() -> None:
     """Each once, by the first route that names it; then the default is not asked."""
     routes = (
-        {"receivers": ("chat",), "go_on": True, "name": "all"},
+        {"receivers": ("chat",), "continue": True, "name": "all"},
         {"receivers": ("identity", "chat"), "name": "mine", "go_on": True},
     )
     found = routed(escalation(), *routes)
@@ -68,7 +68,7 @@ def test_a_route_that_goes_on_lets_others_hear_too() -> None:
 
 def test_the_default_hears_what_no_route_is_for() -> None:
     """At any hour."""
-    found = routed(escalation(), {"areas": ("billing",), "go_on": True})
+    found = routed(escalation(), {"areas": ("billing",), "continue": True})
     assert [(one.receiver, one.route, one.quiet) for one in found] == [
         ("fallback", "default", None)
     ]
@@ -126,7 +126,7 @@ def test_a_route_has_a_least_severity(least: Severity, severity: Severity) -> No
                 "receivers": st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(tuple),
                 "areas": st.sampled_from([(), ("login",), ("billing",)]),
                 "severity": st.sampled_from(SEVERITIES),
-                "go_on": st.booleans(),
+                "continue": st.booleans(),
             }
         ),
         max_size=6,

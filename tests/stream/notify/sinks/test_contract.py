@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from stream.notify.model.errors import RefusedError, TryAgainError
-from stream.notify.model.message import Action, Message, of_event
+from stream.notify.model.message import Action, Message, MessageContext, of_event
 from stream.notify.sinks import SINKS
 from stream.notify.sinks.base import Handle, Sink
 from stream.notify.sinks.email import Email, MailOptions, address
@@ -49,7 +49,8 @@ GONE_THROUGH_TEXT = 200
 def message(action: Action = "open", sequence: int = 1, **more: Any) -> Message:
     """A message of the escalation of `escalations`."""
     event = escalation(TRANSITION.get(action, "updated"), sequence=sequence)
-    return of_event(event, action=action, reason="first", link=LINK, by="ann", **more)
+    context = MessageContext(link=LINK, by="ann", **more)
+    return of_event(event, action, "first", context)
 
 
 async def tell(sink: Sink, *messages: Message, handle: Handle | None = None) -> Handle:
@@ -161,7 +162,7 @@ def test_long_text_fits(case: Case, tmp_path: Path, letter: str) -> None:
     name = letter * (64 // len(letter))
     event = escalation(product_area=name, tenant=text)
     long = dataclasses.replace(
-        of_event(event, action="open", reason="first", link=LINK),
+        of_event(event, "open", "first", MessageContext(link=LINK)),
         title=text,
         lines=(text,) * 15,
         links=(
@@ -195,7 +196,7 @@ def test_text_of_strangers_is_literal(case: Case, tmp_path: Path) -> None:
             handle: Handle = {}
             for action in LIFE:
                 event = hostile(TRANSITION.get(action, "updated"))
-                one = of_event(event, action=action, reason="first", link=LINK, by=HOSTILE[0])
+                one = of_event(event, action, "first", MessageContext(link=LINK, by=HOSTILE[0]))
                 handle = await tell(sink, one, handle=handle)
             text = shown(provider)
             if case.name == "apprise":  # nobody knows what its service takes for a call
@@ -273,7 +274,7 @@ def test_an_alert_is_one_label_set_whatever_changes(tmp_path: Path) -> None:
         async with running(CASES["alertmanager"], tmp_path) as (sink, provider):
             handle = await tell(sink, message())
             event = escalation("updated", sequence=2, severity="critical", issue_type="other")
-            graver = of_event(event, action="update", reason="severity_raised")
+            graver = of_event(event, "update", "severity_raised", MessageContext())
             await tell(sink, graver, handle=handle)
             assert len(provider.state) == 1
             assert "critical" in provider.shown
@@ -499,7 +500,7 @@ def test_a_login_is_used_over_an_encrypted_line(
 
     async def log_in() -> None:
         async with running(case, tmp_path) as (sink, provider):
-            assert "with the password" in await sink.check()
+            assert "and the login" in await sink.check()
             await tell(sink, message())
             assert len(provider.mails) == 1
 
@@ -548,7 +549,7 @@ def test_a_server_without_encryption_is_told(
             options = MailOptions.model_validate(sink.settings.model_dump() | {"port": bare.port})
             other = Email("mail", options, sink.http)
             for work in (lambda: tell(other, message()), other.check):
-                with pytest.raises(RefusedError, match="cannot do it: STARTTLS"):
+                with pytest.raises(RefusedError, match="does not support it: STARTTLS"):
                     await work()
             assert not provider.mails + bare.mails
 
