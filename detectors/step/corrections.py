@@ -3,6 +3,7 @@
 from typing import Final
 
 from detectors.alerting.context import Stage, StepContext, Transitions
+from detectors.alerting.decision import decide
 from detectors.alerting.lifecycle import tenant_keys_of, transition_of
 from detectors.foundation.outcomes import Outcome
 from detectors.foundation.tokens import terms
@@ -65,7 +66,11 @@ def reclassify(context: StepContext, ticket: Ticket, at: float) -> Stage:
         tenant.learn_words(ticket.area, terms(ticket.text), tested=False)
         tenant.touched.add(ticket.area)
     if was_unclassified and counted_in is not None and clock - at <= FRESH_SECONDS:
-        yield from count_ticket(context, ticket, clock, ticket_hash, is_classified_by_model=True)
+        scored = yield from count_ticket(
+            context, ticket, clock, ticket_hash, is_classified_by_model=True
+        )
+        if scored is not None:
+            yield from decide(context, scored)
         return "moved"
     if series is not None:
         series.model.learn_late(at, 1.0, bounded=True)

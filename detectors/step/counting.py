@@ -1,10 +1,11 @@
 """Counting a ticket in every series that it belongs to."""
 
 import operator
+from collections.abc import Generator
 from typing import Final
 
-from detectors.alerting.context import Stage, StepContext, Transitions
-from detectors.alerting.decision import decide, learn_thresholds
+from detectors.alerting.context import EpisodeTransition, Stage, StepContext, Transitions
+from detectors.alerting.decision import learn_thresholds
 from detectors.alerting.guards import LEAST_GAP_HOURS, is_feed_gap
 from detectors.alerting.lifecycle import ScoredTicket, resolve, transition_of
 from detectors.foundation.dimensions import DIMENSIONS, customer_key
@@ -36,8 +37,8 @@ def count_ticket(
     until: float = 0.0,
     *,
     is_classified_by_model: bool = False,
-) -> Transitions:
-    """Count a complaint in its area, in the slices of the area, and in the tenant; then decide.
+) -> Generator[EpisodeTransition, None, ScoredTicket | None]:
+    """Count a complaint in its area, in the slices of the area, and in the tenant.
 
     Args:
         context: The step.
@@ -47,6 +48,9 @@ def count_ticket(
         until: The end of its day if its timestamp has day resolution only; see `Arrival`.
         is_classified_by_model: Whether its area was predicted from its words, which then must not
             teach the classifier.
+
+    Returns:
+        The ticket with its scores; None if it counts nothing.
     """
     tenant = context.tenant
     _mark_feed_gap(context, at)
@@ -60,7 +64,7 @@ def count_ticket(
         context.guards.append("repeated_customer")
     series.count(at, weight, ticket_hash)
     if weight == 0.0:
-        return
+        return None
     arrival = Arrival(at, weight, last_seen, until)
     score = series.model.observe(arrival)
     series.last_score = (at, score.value)
@@ -70,9 +74,8 @@ def count_ticket(
     _learn_usual_tickets(tenant, area, summary)
     tenant_score, tenant_weight = _score_tenant(tenant, series, ticket, arrival, ticket_hash)
     _start_days(context, series, at)
-    yield from decide(
-        context,
-        ScoredTicket(area, at, summary, last_seen, score, slice_score, tenant_score, tenant_weight),
+    return ScoredTicket(
+        area, at, summary, last_seen, score, slice_score, tenant_score, tenant_weight
     )
 
 

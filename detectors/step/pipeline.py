@@ -17,13 +17,16 @@ decided on whole minutes, in order, when the clock passes them, so that the numb
 ticks leave no trace.
 
 Each stage yields the transitions of episodes that it decides. They are turned into events one by
-one, while the tenant is in the state that each of them describes. To add a stage, write it as such
-a generator and add a line to `_handle`, `_ticket` or `_count`.
+one, while the tenant is in the state that each of them describes. To add a stage after which the
+ticket goes on, write a function that returns `Transitions`, and ``yield from`` it in `_count`. To
+handle a new kind of signal or event, write a `Stage`, return it from `_handle` or `_ticket`, and
+add its outcome to `detectors.foundation.outcomes`.
 """
 
 import msgspec
 
 from detectors.alerting.context import Stage, StepContext
+from detectors.alerting.decision import decide
 from detectors.alerting.verdict_handling import apply_verdict
 from detectors.foundation.calendar import resolution
 from detectors.foundation.outcomes import Outcome
@@ -181,9 +184,11 @@ def _count(
     if classified_by in ("rule", "model"):
         tenant.remember_classified(hashes[0])
     by_model = classified_by == "model"
-    yield from count_ticket(
+    scored = yield from count_ticket(
         context, ticket, clock, hashes[0], until, is_classified_by_model=by_model
     )
+    if scored is not None:
+        yield from decide(context, scored)
     return "counted"
 
 

@@ -111,7 +111,7 @@ def test_tickets_say_how_well_it_fits(folder: Path) -> None:
         "areas without a ticket: billing, checkout",
         "  billing, checkout: 1 ticket; payment",
         "  same area 1, another area 1, no area 0",
-        "login        2           1        1      100 %    50 %",
+        "login        2           1        1       100%     50%",
     ):
         assert line in text.splitlines()
     assert "coupon (2)" in text
