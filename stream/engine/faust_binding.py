@@ -136,7 +136,7 @@ class ChunkConsumer(driver.Consumer):
             fatal(
                 f"{tp.topic}[{tp.partition}] ends at {end}, but the state stands at {start}: "
                 "the topic was created again. Start under another [kafka] group, or "
-                    "restore the topic"
+                "restore the topic"
             )
         if start < earliest:
             log.error(

@@ -200,5 +200,5 @@ class Sender:
             raise UserError(
                 f"not all of the {self.sent.tickets} tickets were accepted by {self._topic} "
                 f"({self._failed}): send the file again; tickets that were accepted are "
-                    "deduplicated"
+                "deduplicated"
             ) from None

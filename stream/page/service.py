@@ -112,7 +112,7 @@ class Service:
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
             raise UserError(
                 "the next records are no longer on the topics (were they created again "
-                    "or cut?), so "
+                "or cut?), so "
                 f"the page's copy of the state would be wrong: restart the page; {error}"
             ) from None
         return found
