@@ -135,7 +135,8 @@ class ChunkConsumer(driver.Consumer):
         if start > end:
             fatal(
                 f"{tp.topic}[{tp.partition}] ends at {end}, but the state stands at {start}: "
-                "the topic was made anew. Start under another [kafka] group, or restore the topic"
+                "the topic was created again. Start under another [kafka] group, or "
+                "restore the topic"
             )
         if start < earliest:
             log.error(

@@ -1,7 +1,7 @@
-"""Send ticket events to the topic ``tickets``: as they are, as history, or as simulated time.
+"""Send ticket events to the topic ``tickets``: live, as history, or in simulated time.
 
-Key: the tenant, so that one partition keeps its order. What cannot be read is sent all the same:
-intake is the one that judges, and gives its reason on the topic of dead letters.
+The key is the tenant, so that one partition keeps its order. Invalid tickets are sent too: intake
+rejects them and writes the reason to the topic of dead letters.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from stream.kafka.clients import kafka_client_options
 from stream.kafka.topics import no_broker, verify
 
 IN_FLIGHT = 2_000
-"""Records that may wait for their acknowledgement."""
+"""Most records without an acknowledgement."""
 TICK_SECONDS = 1.0
-"""Of wall-clock time, between two ticks of simulated time."""
+"""Wall-clock time between two ticks of simulated time."""
 
 Speed = float | Literal["max"]
 
@@ -50,20 +50,20 @@ class Pace:
 
 @dataclass
 class Sent:
-    """What was sent."""
+    """Counts of a run."""
 
     tickets: int = 0
     unreadable: int = 0
     tenants: set[str] = field(default_factory=set)
     latest: float = 0.0
-    """Event time, seconds since 1970."""
+    """Latest event time, seconds since 1970."""
 
 
 class Sender:
-    """A producer for tickets and the marks among them; use it in ``async with``."""
+    """A producer for tickets and the ticks among them; use it in ``async with``."""
 
     def __init__(self, config: Config, pace: Pace) -> None:
-        """Nothing is connected yet."""
+        """Create the sender; nothing is connected yet."""
         self._config, self._pace = config, pace
         self._topic = Topics(config.kafka.topic_prefix).tickets
         self._waiting: set[asyncio.Future[Any]] = set()
@@ -74,7 +74,7 @@ class Sender:
         """Connect.
 
         Raises:
-            UserError: No broker, or the topics are not as they must be.
+            UserError: No broker answers, or the topics are wrong.
         """
         await verify(self._config)
         self._producer = AIOKafkaProducer(
@@ -87,7 +87,7 @@ class Sender:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Disconnect, after what was sent is acknowledged."""
+        """Disconnect after all records are acknowledged."""
         await self._producer.stop()
 
     async def send(
@@ -97,16 +97,16 @@ class Sender:
         *,
         waits: bool = False,
     ) -> None:
-        """Send all *lines* at the pace asked for, and wait until all are acknowledged.
+        """Send all *lines* at the requested pace, and wait until all are acknowledged.
 
         Args:
             lines: One ticket each.
-            seen: Called after each.
-            waits: Whether the next line may be long in coming, as on a pipe: what is there is sent
+            seen: Called after each line.
+            waits: Whether the next line may take long, as on a pipe; records are then sent
                 meanwhile.
 
         Raises:
-            UserError: The broker does not take them.
+            UserError: The broker does not accept them.
         """
         started, first, ticked = time.monotonic(), None, 0.0
         coming = iter(lines)
@@ -139,10 +139,7 @@ class Sender:
         await self._settle(0)
 
     async def pass_time(self, until: float) -> None:
-        """In simulated time nothing more comes before *until*, seconds since 1970.
-
-        Ticks alone, at the pace.
-        """
+        """Send ticks up to *until*, seconds since 1970, at the pace of simulated time."""
         speed = self._pace.speed
         now = self.sent.latest
         while now < until:
@@ -154,7 +151,7 @@ class Sender:
         await self._settle(0)
 
     async def _ticket(self, line: bytes) -> float | None:
-        """Send one; its time, where it can be read."""
+        """Send one ticket; return its time, if it can be read."""
         at = None
         try:
             signal = to_signal(read_ticket(line))
@@ -196,11 +193,12 @@ class Sender:
             self._failed = self._failed or error
 
     async def _settle(self, most: int) -> None:
-        """Wait until at most so many are without acknowledgement."""
+        """Wait until at most *most* records are without an acknowledgement."""
         while len(self._waiting) > most and self._failed is None:
             await asyncio.wait(self._waiting, return_when=asyncio.FIRST_COMPLETED)
         if self._failed is not None:
             raise UserError(
-                f"not all of the {self.sent.tickets} tickets were taken by {self._topic} "
-                f"({self._failed}): send the file again, what was taken is recognised"
+                f"not all of the {self.sent.tickets} tickets were accepted by {self._topic} "
+                f"({self._failed}): send the file again; tickets that were accepted are "
+                "deduplicated"
             ) from None

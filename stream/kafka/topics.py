@@ -1,4 +1,4 @@
-"""Make the topics, and see that they are as they must be before anything relies on them."""
+"""Create the topics, and verify their settings before anything relies on them."""
 
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +15,7 @@ DAY_MS: Final = 86_400_000
 
 
 class Spec(NamedTuple):
-    """A topic as it must be."""
+    """Required settings of a topic."""
 
     name: str
     partitions: int
@@ -23,13 +23,13 @@ class Spec(NamedTuple):
 
 
 def specs(config: Config) -> list[Spec]:
-    """All topics, and why they are as they are.
+    """Return the required settings of all topics.
 
-    ``tickets.by-tenant`` is stamped by the broker: its append time is what live tickets are late or
-    early against. The audit is kept for longer than a year, for who asks is late. What notify knows
-    and silences are compacted: the last word on each is enough. The changelog is compacted, never
-    deleted from, and not compacted before every record was written again (see
-    `detectors.state.snapshots`).
+    The broker sets the timestamps of ``tickets.by-tenant``: lateness of live tickets is measured
+    against them. The audit trail is kept longer than a year, because questions come late. The
+    topics of notify's state and of silences are compacted, since only the last record per key
+    matters. The changelog is compacted, never deleted from, and not compacted before every record
+    was written again (see `detectors.state.snapshots`).
     """
     topics = Topics(config.kafka.topic_prefix)
     count = config.kafka.partitions
@@ -63,10 +63,10 @@ def specs(config: Config) -> list[Spec]:
 
 
 async def create(config: Config) -> list[str]:
-    """Make the topics that are missing; the names of those made.
+    """Create missing topics; return the names of the new ones.
 
     Raises:
-        UserError: No broker, or it refuses.
+        UserError: No broker answers, or it refuses.
     """
     async with _Admin(config) as admin:
         there = await admin.list_topics()
@@ -86,15 +86,15 @@ async def create(config: Config) -> list[str]:
         for name, code, *message in answer.topic_errors:
             if code not in (0, 36):  # 36: somebody else just made it
                 text = message[0] if message and message[0] else for_code(code).__name__
-                raise UserError(f"topic {name} cannot be made: {text}")
+                raise UserError(f"topic {name} cannot be created: {text}")
         return [spec.name for spec in missing]
 
 
 async def verify(config: Config) -> None:
-    """See that all topics exist with the right number of partitions.
+    """Check that all topics exist with the right settings.
 
     Raises:
-        UserError: No broker, or something about the topics is wrong; all of it at once.
+        UserError: No broker answers, or topics are wrong; the text lists all problems.
     """
     async with _Admin(config) as admin:
         there = set(await admin.list_topics())
@@ -114,11 +114,11 @@ async def verify(config: Config) -> None:
         there_now = [spec for spec in wanted if spec.name in there]
         wrong += await _wrong_settings(admin, config, there_now)
         if wrong:
-            raise UserError("the topics are not as they must be. " + "; ".join(wrong))
+            raise UserError("the topics have wrong settings. " + "; ".join(wrong))
 
 
 async def _wrong_settings(admin: Any, config: Config, wanted: list[Spec]) -> list[str]:
-    """What crash safety rests on and is not so: the stamp, the compaction, and its lag."""
+    """Return wrong settings of those that crash safety needs: timestamps and compaction."""
     keys = ("message.timestamp.type", "cleanup.policy", "min.compaction.lag.ms")
     asked = [
         ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=dict.fromkeys(keys, ""))
@@ -147,7 +147,7 @@ async def _wrong_settings(admin: Any, config: Config, wanted: list[Spec]) -> lis
 
 
 class _Admin:
-    """An admin client for the time of a ``with``, its failures as sentences."""
+    """An admin client inside a ``with``; its failures become sentences."""
 
     def __init__(self, config: Config) -> None:
         self._servers = config.kafka.bootstrap_servers
@@ -162,17 +162,17 @@ class _Admin:
             raise UserError(no_broker(self._servers)) from None
         except KafkaError as error:
             await self._client.close()
-            raise UserError(f"Kafka at {self._servers} refuses: {error}") from None
+            raise UserError(f"Kafka at {self._servers} refused: {error}") from None
         return self._client
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         await self._client.close()
         if isinstance(error, KafkaError):
-            raise UserError(f"Kafka at {self._servers} refuses: {error}") from None
+            raise UserError(f"Kafka at {self._servers} refused: {error}") from None
 
 
 def no_broker(servers: str) -> str:
-    """What to say where no broker answers."""
+    """Return the error text if no broker answers."""
     return (
         f"no Kafka broker answers at {servers}: start one with 'spikewatch broker', or set "
         "[kafka] bootstrap_servers (SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS) to one that runs"

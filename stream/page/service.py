@@ -111,8 +111,9 @@ class Service:
             )
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
             raise UserError(
-                "what comes next is not on the topics any more (were they made anew, or cut?), so "
-                f"the page's copy of the state would be wrong: start the page again; {error}"
+                "the next records are no longer on the topics (were they created again "
+                "or cut?), so "
+                f"the page's copy of the state would be wrong: restart the page; {error}"
             ) from None
         return found
 

@@ -1,7 +1,7 @@
-"""Stop at once where going on would lose or double something.
+"""End the process at once if going on would lose or duplicate something.
 
-Not by an exception: Faust acknowledges the event of an agent that raises, and commits it on the way
-down.
+An exception would not do: Faust acknowledges the event of an agent that raises, and commits it at
+shutdown.
 """
 
 import os

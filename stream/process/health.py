@@ -1,8 +1,8 @@
-"""Liveness by progress: is the worker getting on, whatever Faust believes?
+"""Liveness by progress: whether a worker advances, whatever Faust believes.
 
-The server has a thread of its own, so it answers when the event loop hangs. ``/live`` turns 503
-when the process is beyond help and should be killed and started again; ``/ready`` also while it is
-not yet, or no longer, doing its work. Both say why, as JSON.
+The server has a thread of its own, so it answers when the event loop hangs. ``/live`` returns 503
+if the process should be killed and restarted. ``/ready`` also returns 503 while the process does
+not do its work yet or any more. Both give the reasons as JSON.
 """
 
 import errno
@@ -23,13 +23,13 @@ from stream.errors import UserError
 LOOP_SECONDS = 30.0
 """A loop whose last heartbeat is older hangs."""
 STALL_SECONDS = 120.0
-"""With records waiting, an offset that has not moved for longer will not move any more."""
+"""An offset that does not move for longer, while records wait, is stalled."""
 RECOVERY_SECONDS = 300.0
-"""A recovery or rebalance that takes longer does not end."""
+"""A recovery or rebalance that takes longer is stuck."""
 
 
 class HealthError(UserError):
-    """The health server cannot listen; its text names the key and what to do."""
+    """The health server cannot listen; the text names the key and what to do."""
 
 
 @dataclass
@@ -77,26 +77,25 @@ class Progress:
         self.partitions[str(partition)] = (next_offset, log_end, moved_at)
 
     def recovery_started(self, now: float) -> None:
-        """Note that the assignment changes; its partitions are forgotten, for others may come."""
+        """Record a change of the assignment and forget its partitions."""
         if self.recovering_since is None:
             self.recovering_since = now
         self.ready = False
         self.partitions.clear()
 
     def recovery_ended(self) -> None:
-        """Note that the state is back; whoever has verified it sets ``ready``."""
+        """Record the end of a recovery; ``ready`` is set after the state was verified."""
         self.recovering_since = None
 
 
 def verdict(progress: Progress, now: float) -> list[str]:
-    """Why the process should be killed; empty while it is alive.
+    """Return why the process should be killed; empty while it is alive.
 
-    Nothing is applied during a recovery, so until that is over only its own limit counts, not
-    that of the offsets.
+    Nothing is processed during a recovery, so only the limit of the recovery applies then.
 
     Args:
-        progress: what the loop says.
-        now: monotonic seconds.
+        progress: The state of the loop.
+        now: Monotonic seconds.
     """
     failing = []
     if (silent := now - progress.loop_beat) > LOOP_SECONDS:
@@ -234,4 +233,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: probes come every few seconds."""
+        """Log nothing: probes arrive every few seconds."""

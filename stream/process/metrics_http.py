@@ -25,5 +25,5 @@ def serve(registry: CollectorRegistry, host: str, port: int, key: str) -> None:
     except OSError as error:
         raise UserError(
             f"metrics cannot be served on {host}:{port} ({error.strerror}): set another "
-            f"{key}, or 0 for none"
+            f"{key}, or 0 to disable it"
         ) from None

@@ -233,7 +233,7 @@ def run(config: Config) -> None:
             worker.execute_from_commandline()
         except SystemExit as done:
             if done.code not in (None, 0):
-                fatal("Faust ended by itself; what it said stands above. The state is safe")
+                fatal("Faust ended unexpectedly; its error is above. The state is safe")
             raise
         finally:
             traces.close()
