@@ -1,3 +1,4 @@
+# whole: one class, whose methods change the same threads, digests and queues
 """Turn escalations, answers and the passing of time into queued messages for receivers.
 
 Pure apart from its memory: no IO and no clock. Each method returns what has to be made durable,

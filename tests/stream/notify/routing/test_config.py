@@ -172,7 +172,7 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
             '[[receiver]]\nname = "pages"',
             "receiver.routing_key: is missing: Events use this integration key",
         ),
-        ('token = "5', r"receiver.token: found \*+; allowed: .* so that it stands in no"),
+        ('token = "5', r"receiver.token: found \*+; allowed: .* so that it is not in"),
         ("api_key =", "receiver.api_key: found .*the variable NOT_SET_IN_TESTS is not set"),
         ("webhook_url =", "the file /nowhere/5ecret cannot be read: No such file"),
         ("host =", "receiver.host: found .*without port"),
