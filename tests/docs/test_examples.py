@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("detectors", "schemas", "tests", "pyproject.toml")
+PLACED = re.compile(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
+"""A path, and the block that the page puts there."""
 
 
 def python_blocks(page: str) -> list[str]:
@@ -18,13 +20,35 @@ def python_blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
+def copy_project(folder: Path, names: tuple[str, ...]) -> None:
+    """Copy these files and folders of the project into *folder*."""
+    for name in names:
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / name)
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Run a Python module in *folder*, require that it succeeds, and return its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def replace_once(path: Path, old: str, new: str) -> None:
+    """Replace the only occurrence of *old* in a file."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{path} contains {old!r} {text.count(old)} times"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_the_model_of_the_guide_passes_the_contract_suite(tmp_path: Path) -> None:
     """Its file and its line, and nothing else, make it a model like the others."""
-    for name in COPIED:
-        source = ROOT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, tmp_path / name)
+    copy_project(tmp_path, COPIED)
     module, line = python_blocks("add-a-model.md")
     (tmp_path / "detectors" / "models" / "ewma.py").write_text(module)
     settings = tmp_path / "detectors" / "policy" / "settings.py"
@@ -32,12 +56,41 @@ def test_the_model_of_the_guide_passes_the_contract_suite(tmp_path: Path) -> Non
     after = re.sub(r"(?m)^ModelName = .*\n", line, before)
     assert after != before
     settings.write_text(after)
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "ewma",
-            "tests/detectors/models/test_models.py",
-        ],
-        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+    output = run(
+        tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "-k", "ewma",
+        "tests/detectors/models/test_models.py",
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"\b[1-9]\d* passed", done.stdout), done.stdout
+    assert re.search(r"\b[1-9]\d* passed", output), output
+
+
+@pytest.mark.slow
+def test_the_sink_of_the_guide_passes_the_contract_suite(tmp_path: Path) -> None:
+    """Its two files and the lines of the page make it a sink like the others, in our format."""
+    copy_project(tmp_path, (*COPIED, "stream"))
+    page = (ROOT / "docs" / "how-to" / "add-a-sink.md").read_text(encoding="utf-8")
+    new_files = {}
+    for name, block in PLACED.findall(page):
+        path = tmp_path / name
+        if path.exists():  # the block is an import
+            before = path.read_text(encoding="utf-8")
+            path.write_text(before.replace("\nfrom ", f"\n{block}from ", 1), encoding="utf-8")
+        else:
+            path.write_text(block, encoding="utf-8")
+            new_files[path] = block
+    assert len(new_files) == 2
+    support, sinks = tmp_path / "tests" / "support", tmp_path / "stream" / "notify" / "sinks"
+    replace_once(sinks / "__init__.py", "for sink in (", "for sink in (\nLogbook,\n")
+    replace_once(support / "providers" / "fakes.py", "__all__ = [", '__all__ = ["Logbook", ')
+    case = python_blocks("add-a-sink.md")[-1]
+    replace_once(support / "receiver_cases.py", "\n    )\n}\n", f"\n{case}    )\n}}\n")
+    for command in (("check", "--fix"), ("format",)):
+        run(tmp_path, "ruff", *command, "--no-cache", "--quiet", str(sinks), str(support))
+    for path, block in new_files.items():
+        assert path.read_text(encoding="utf-8") == block, f"{path.name} is not in our format"
+    output = run(
+        tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "-k", "logbook or every_kind",
+        "tests/stream/notify/sinks/test_contract.py",
+    )  # fmt: skip
+    passed = re.search(r"\b(\d+) passed", output)
+    assert passed is not None, output
+    assert int(passed[1]) > 30, output
