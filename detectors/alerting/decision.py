@@ -144,7 +144,7 @@ def _check_area(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | 
 
 
 def _check_slice(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | None:
-    """Do the same for the highest score among the slices of the area."""
+    """Compare the highest score among the slices of the area with the threshold of slices."""
     found = scored.slice_score
     if found is None:
         return None

@@ -1,10 +1,10 @@
 """river's `HalfSpaceTrees` over bucket counts.
 
-Its score is no probability and says nothing about which side is odd. Here only counts above the
-mean score, and the chance is the share of learned buckets that scored as high; beyond the fullest
-bucket ever learned it falls with each further ticket as a Poisson tail does. With the defaults of
-river it would answer 0.0 for 20 and for 200 tickets; small trees over a scaled count do not, but it
-stays the coarsest of the models. Never the default.
+Its score is not a probability and does not say on which side a count is unusual. Here only counts
+above the mean score, and the chance is the share of learned buckets that scored as high. Beyond the
+fullest bucket ever learned, it falls with each further ticket as a Poisson tail does. With river's
+defaults it would answer 0.0 for 20 and for 200 tickets. Small trees over a scaled count avoid that,
+but it remains the coarsest of the models and is never the default.
 """
 
 from typing import ClassVar, Final
@@ -17,10 +17,10 @@ from detectors.models.time_buckets import BucketedModel
 TREES: Final = 5
 HEIGHT: Final = 4
 WINDOW: Final = 96
-"""Buckets between two renewals of the masses: a day."""
+"""Buckets between two renewals of the masses: one day."""
 BINS: Final = 32
 FADE: Final = 0.9998
-"""Of the histogram of scores, per bucket: half-life five weeks."""
+"""Decay of the histogram of scores per bucket: a half-life of five weeks."""
 
 
 class HalfSpaceBuckets(BucketedModel):

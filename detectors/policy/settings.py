@@ -17,11 +17,12 @@ Dimension = Literal["issue_type", "region", "app_version", "channel"]
 ModelName = Literal["cusum_bank", "gaussian", "half_space_trees"]
 
 DECISIONS: Final = 5
-"""Raised by every change of the code that can change a decision; part of the config hash."""
+"""Version of the decision code: raised by every change that can change a decision; part of the
+config hash."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `detectors.step.pipeline.step` reads.
+    """The settings that `detectors.step.pipeline.step` reads.
 
     Example:
         >>> Settings().config_hash == Settings(false_pages_per_week=2.0).config_hash
@@ -29,57 +30,60 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     false_pages_per_week: float = 1.0
-    """Alert budget of a tenant: false pages a week that on-call will stand, over all areas."""
+    """Alert budget of a tenant: the false pages per week that on-call accepts, over all areas."""
     timezone: str = "UTC"
-    """IANA name: whose hours of the week the seasons follow."""
+    """IANA name of the time zone that the weekly seasons follow."""
     country: str = ""
-    """ISO 3166 code whose public holidays count as Sundays (or as whatever day is the last of the
-    weekend there); empty: none."""
+    """ISO 3166 code of the country whose public holidays count as the last day of the weekend
+    (Sunday in most countries). Empty: none."""
     subdivision: str = ""
     """State or province of *country*, such as BY."""
     events: tuple[Event, ...] = ()
     slice_dimensions: tuple[Dimension, ...] = ("issue_type", "region", "app_version", "channel")
-    """Dimensions whose values are watched within each area; empty: none."""
+    """Dimensions whose values are watched within each area. Empty: none."""
     lateness_seconds: float = 60.0
-    """A ticket older than the clock by more than this is late: counted, never a reason to page."""
+    """A ticket older than the clock by more than this is late: it is counted, but never a reason to
+    page."""
     future_seconds: float = 300.0
-    """A ticket further ahead than this of its arrival is a dead letter."""
+    """A ticket created more than this after its arrival is a dead letter."""
     model: ModelName = "cusum_bank"
     clear_minutes: int = 30
-    """How long it must be calm before an episode is resolved."""
+    """How long complaints must stay calm before an episode is resolved."""
     cooldown_minutes: int = 360
     """A new crossing within this time of the resolution reopens the episode."""
     update_percent: float = 100.0
-    """An update needs a change of more than so many per cent ..."""
+    """An update is sent when the counts change by more than this, in per cent, and by more than
+    `update_tickets`, or when the severity rises."""
     update_tickets: float = 10.0
-    """... and of more than so many customer-equivalents; or a higher severity."""
+    """The least change that an update is sent for, in customer-equivalents."""
     storm_pages: int = 5
-    """More pages of a tenant than this ..."""
+    """If a tenant has more pages than this within `storm_seconds`, they become one page."""
     storm_seconds: float = 600.0
-    """... within this time become one."""
+    """The time within which `storm_pages` are counted."""
     severity_rules: tuple[Rule, ...] = RULES
-    """The first that holds counts; info where none does."""
+    """The first rule that holds sets the severity; ``info`` if none does."""
     taxonomy: Taxonomy = Taxonomy()
     playbook: Playbook = Playbook()
     placing_confidence: float = 0.7
-    """How sure the model must be of the area of a ticket that says none; 1 or more: never."""
+    """The least probability at which the model may choose the area of a ticket that names none; 1
+    or more: it never does."""
     show_examples: bool = True
     renewal_days: int = 90
-    """A contract that ends within so many days ends soon."""
+    """A contract that ends within this many days is reported as ending soon."""
     handling_minutes: float = 0.0
-    """Work per ticket, in minutes, for areas that have not learned it yet; 0: unknown."""
+    """Minutes of work per ticket, for areas that have not learned it yet; 0: unknown."""
     areas_per_tenant: int = 500
-    """Areas with a model of their own; what comes after them shares one."""
+    """How many areas have a model of their own; all further areas share one."""
     tenants_per_partition: int = 10_000
 
     @property
     def config_hash(self) -> str:
-        """Sixteen hexadecimal digits over every setting and `DECISIONS`."""
+        """Return sixteen hexadecimal digits that identify all settings and `DECISIONS`."""
         return _hash(self)
 
     @property
     def calendar(self) -> Calendar:
-        """Zone, holidays and events; the same object for equal ones."""
+        """Return the calendar of zone, holidays and events; equal settings share one object."""
         return _calendar(self.timezone, self.country, self.subdivision, self.events)
 
 

@@ -1,4 +1,4 @@
-"""How bad: the first rule that holds, from the gravest down."""
+"""The severity of an episode: the first rule that holds, from the gravest to the mildest."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -9,26 +9,26 @@ from schemas.escalation import SEVERITIES, Severity
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """All bounds must be reached."""
+    """A rule for one severity. It holds if all its bounds are reached."""
 
     severity: Severity
     name: str = ""
-    """As it stands in the event; empty: its bounds in words."""
+    """The name that the event shows. Empty: the event lists the bounds."""
     customers: int = 0
-    """Distinct ones."""
+    """Distinct customers."""
     ratio: float = 0.0
-    """observed / expected."""
+    """Observed / expected."""
     excess_per_hour: float = 0.0
     """Customer-equivalents."""
     tier: str = ""
-    """Of which at least `tier_customers` must be inside; empty: any."""
+    """Customer tier, of which at least `tier_customers` must be affected. Empty: any."""
     tier_customers: int = 1
     revenue: float = 0.0
-    """A year, of the affected customers."""
+    """Yearly revenue of the affected customers."""
 
     @property
     def words(self) -> str:
-        """As it stands in the event."""
+        """Return the rule as the event shows it."""
         conditions = []
         if self.customers:
             conditions.append(f"customers >= {self.customers}")
@@ -61,7 +61,9 @@ def severity_of(
     tiers: Mapping[str, int] | None = None,
     revenue: float = 0.0,
 ) -> Rule:
-    """The first of *rules* for an episode of *hours* with these counts; info where none holds.
+    """Return the first of *rules* that holds for an episode of *hours* with these counts.
+
+    If none holds, the severity is ``info``.
 
     Example:
         >>> severity_of(RULES, customers=60, observed=60, expected=3, hours=0.5).severity
@@ -85,5 +87,5 @@ def severity_of(
 
 
 def is_graver(one: Severity, other: Severity) -> bool:
-    """Whether *one* is worse than *other*."""
+    """Return whether *one* is worse than *other*."""
     return SEVERITIES.index(one) > SEVERITIES.index(other)

@@ -1,7 +1,8 @@
-"""How well a taxonomy fits the tickets there are: which areas fire, which tie, what is missing.
+"""How well a taxonomy fits the tickets: which areas are used, which ones tie, what is missing.
 
-Pure. Memory is bounded whatever the tickets hold: of names and words that strangers choose, the
-rarer half is forgotten where there are too many, so that the count of a rare one is at least that.
+This module does no IO. Its memory is bounded whatever the tickets contain: names and words come
+from strangers, so the rarer half of them is forgotten when there are too many. The count of a rare
+name is therefore a lower bound.
 """
 
 from collections import Counter
@@ -19,9 +20,9 @@ MOST_COUNTED: Final = 50_000
 MOST_NAMES: Final = 10
 MOST_TERMS: Final = 20
 MOST_TIED: Final = 6
-"""Areas that tie in one ticket that are counted in pairs."""
+"""The most areas tied in one ticket for which pairs are counted."""
 MOST_WORDS: Final = 4
-"""Keywords that are named of a pair."""
+"""The most keywords that are listed for a pair."""
 
 T = TypeVar("T", bound=Hashable)
 
@@ -35,86 +36,87 @@ class Overlap(msgspec.Struct, frozen=True):
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How much stands in the file."""
+    """The size of a taxonomy."""
 
     products: int
     areas: int
     aliases: int
     issue_types: int
     keywords: int
-    """Those of issue types included."""
+    """Includes the keywords of issue types."""
 
 
 class Frequent(msgspec.Struct, frozen=True):
-    """A name or a term, and in how many tickets."""
+    """A name or a term, and the number of tickets that contain it."""
 
     name: str
     tickets: int
 
 
 class Tie(msgspec.Struct, frozen=True):
-    """Two areas that had most points together, in some tickets."""
+    """Two areas that shared the highest score in some tickets."""
 
     one: str
     other: str
     tickets: int
     keywords: tuple[str, ...]
-    """Some of those that occurred there."""
+    """Some of the keywords that occurred in those tickets."""
 
 
 class Fit(msgspec.Struct, frozen=True):
-    """How the rules do on tickets that name one area of the taxonomy and have text."""
+    """How well the rules find one area, measured on tickets that have text and name the area."""
 
     area: str
     named: int
-    """Tickets that name it."""
+    """Tickets that name the area."""
     placed: int
-    """Those that the rules would place there."""
+    """Tickets that the rules would place in the area."""
     right: int
-    """Both."""
+    """Tickets that name the area and that the rules would place there."""
     precision: float | None
-    """right / placed."""
+    """Return right / placed."""
     recall: float | None
-    """right / named."""
+    """Return right / named."""
 
 
 class OnTickets(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tickets say of the taxonomy."""
+    """What a set of tickets shows about the taxonomy."""
 
     tickets: int
-    """New ones; the other events are left out."""
+    """New tickets; other events are not counted."""
     left_out: int
     known: int
-    """Tickets that name an area ..."""
+    """Tickets that name an area of the taxonomy."""
     alias: int
-    """... another name of one ..."""
+    """Tickets that name an alias of an area."""
     unknown: int
-    """... or what is neither."""
+    """Tickets that name something that is neither an area nor an alias."""
     unknown_names: tuple[Frequent, ...]
     by_rules: int
-    """Of the tickets that name none: those that the rules place ..."""
+    """Tickets without an area that the rules place."""
     ambiguous: int
-    """... those where several areas have most points ..."""
+    """Tickets without an area in which several areas share the highest score."""
     unplaced: int
-    """... and those without a keyword."""
+    """Tickets without an area and without any keyword."""
     missing_terms: tuple[Frequent, ...]
-    """Of the tickets that are ambiguous or unplaced."""
+    """Frequent terms of the ambiguous and unplaced tickets."""
     never: tuple[str, ...]
-    """Areas that no ticket names, and where the rules place none."""
+    """Areas that no ticket names and in which the rules place none."""
     ties: tuple[Tie, ...]
-    """Most frequent first."""
+    """The most frequent pair first."""
     agree: int
-    """Of the tickets that name an area of the taxonomy and have text: the rules say the same ..."""
+    """Tickets with text that name an area of the taxonomy, and for which the rules choose the same
+    area."""
     differ: int
-    """... another area ..."""
+    """Tickets of the same kind for which the rules choose another area."""
     undecided: int
-    """... or none."""
+    """Tickets of the same kind for which the rules choose no area."""
     fits: tuple[Fit, ...]
-    """Worst first: by the harmonic mean of precision and recall."""
+    """The worst area first, by the harmonic mean of precision and recall."""
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """What there is to say of a taxonomy."""
+    """The findings about a taxonomy."""
 
     size: Size
     overlaps: tuple[Overlap, ...]
@@ -122,7 +124,7 @@ class Findings(msgspec.Struct, frozen=True):
 
 
 class Tally(Generic[T]):
-    """Counts of the frequent ones among any number of things.
+    """Count the most frequent of any number of things.
 
     Example:
         >>> tally: Tally[str] = Tally(most=3)
@@ -132,28 +134,28 @@ class Tally(Generic[T]):
     """
 
     def __init__(self, most: int = MOST_COUNTED) -> None:
-        """Of at most so many different ones at a time."""
+        """Count at most *most* different things at a time."""
         self._counts: Counter[T] = Counter()
         self._most = most
 
     def __len__(self) -> int:
-        """How many different ones are counted now."""
+        """Return how many different things are counted now."""
         return len(self._counts)
 
     def add(self, things: Iterable[T]) -> None:
-        """Count each once."""
+        """Count each of *things* once."""
         self._counts.update(things)
         if len(self._counts) > self._most:
             self._counts = Counter(dict(self._counts.most_common(self._most // 2)))
 
     def top(self, count: int) -> list[tuple[T, int]]:
-        """The most frequent ones; of equally frequent ones in the order of the alphabet."""
+        """Return the most frequent things; equally frequent ones are in alphabetical order."""
         ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
         return ranked[:count]
 
 
 class Points:
-    """The points that each area has in a text, as `Taxonomy.place` counts them.
+    """The score of each area in a text, counted as `Taxonomy.place` does.
 
     Example:
         >>> from detectors.policy.taxonomy import AreaEntry
@@ -167,7 +169,7 @@ class Points:
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        """Of the areas of *taxonomy*."""
+        """Prepare the keywords of *taxonomy*."""
         claims: dict[tuple[str, ...], dict[str, None]] = {}
         for area in taxonomy.areas:
             for keyword in area.all_keywords:
@@ -178,7 +180,7 @@ class Points:
             self._starts.setdefault(words[0], []).append((words, tuple(areas)))
 
     def of(self, terms: Sequence[str]) -> dict[str, list[str]]:
-        """Each area with a keyword among the *terms*, and its keywords there."""
+        """Return each area that has a keyword among the *terms*, with those keywords."""
         words = [word for term in terms for word in WORD.findall(term)]
         found = {
             phrase: areas
@@ -193,7 +195,7 @@ class Points:
         return keywords
 
     def leaders(self, terms: Sequence[str]) -> dict[str, list[str]]:
-        """Those with most points: one, or several that tie, or none."""
+        """Return the areas with the highest score: one, several that tie, or none."""
         keywords = self.of(terms)
         points = {area: sum(len(k.split()) for k in words) for area, words in keywords.items()}
         most = max(points.values(), default=0)
@@ -201,7 +203,7 @@ class Points:
 
 
 class Check:
-    """Takes tickets one by one, and says what they say of a taxonomy.
+    """Compare a taxonomy with tickets, one ticket at a time.
 
     Example:
         >>> from detectors.policy.taxonomy import AreaEntry
@@ -215,7 +217,7 @@ class Check:
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        """Of *taxonomy*, with no ticket yet."""
+        """Start the check of *taxonomy* without tickets."""
         self._taxonomy = taxonomy
         self._points = Points(taxonomy)
         self._names = frozenset(area.name for area in taxonomy.areas)
@@ -230,14 +232,14 @@ class Check:
         self._right: Counter[str] = Counter()
 
     def leave_out(self) -> None:
-        """Count an event that is no new ticket."""
+        """Count an event that is not a new ticket."""
         self._counts["left_out"] += 1
 
     def add(self, area: str, text: str | None) -> None:
-        """Take in a new ticket.
+        """Add a new ticket.
 
         Args:
-            area: The name on the ticket, folded; `UNCLASSIFIED`: none.
+            area: The folded name on the ticket; `UNCLASSIFIED`: none.
             text: Subject and body.
         """
         self._counts["tickets"] += 1
@@ -258,7 +260,7 @@ class Check:
             self._unknown.add([area])
 
     def findings(self) -> Findings:
-        """What there is to say, with what the tickets say."""
+        """Return the findings, including those from tickets."""
         counts, taxonomy = self._counts, self._taxonomy
         areas = [area.name for area in taxonomy.areas]
         fits = [self._fit(area) for area in areas if self._named[area] or self._placed[area]]
@@ -327,7 +329,7 @@ class Check:
 
 
 def findings(taxonomy: Taxonomy) -> Findings:
-    """What there is to say without tickets.
+    """Return the findings that need no tickets.
 
     Example:
         >>> from detectors.policy.taxonomy import AreaEntry
@@ -351,5 +353,5 @@ def _frequent(tally: Tally[str], count: int) -> tuple[Frequent, ...]:
 
 
 def _goodness(fit: Fit) -> tuple[float, int, str]:
-    """Harmonic mean of precision and recall; of areas alike, the one with more tickets first."""
+    """Return a sort key: the harmonic mean of precision and recall, then the most tickets first."""
     return 2.0 * fit.right / (fit.named + fit.placed), -fit.named - fit.placed, fit.area

@@ -32,9 +32,9 @@ COARSE_STEP: Final = 0.05
 """Weight of one ticket in the share of timestamps with day resolution."""
 HANDLED: Final = 32
 LEAST_HANDLED: Final = 5
-"""Solved tickets whose handling time is remembered, and how many of them a median needs."""
+"""Number of solved tickets whose handling times are kept, and the least number for a median."""
 RECENT: Final = 36
-"""Tickets whose weight is remembered, so that they can be taken back."""
+"""Number of tickets whose weights are kept, so that they can be taken back."""
 
 Phase = Literal["calm", "pending", "opened", "recovering"]
 
@@ -62,17 +62,17 @@ class _Record(msgspec.Struct, array_like=True):
     recent: Integers
     weights: Floats
     recent_tickets: bytes
-    """Packed, as the next is: text takes a third of the room then."""
+    """Packed like the next field, because text then takes a third of the space."""
     usual: bytes
     collected: bytes
-    """Of the episode."""
+    """Evidence of the episode."""
     handled: Floats
     elapsed: bool
     shared: bool
 
 
 class Series:
-    """Everything that is known of one area. Plain attributes; the pipeline decides."""
+    """Everything that is known about one area. It has plain attributes; the pipeline decides."""
 
     def __init__(self, model: Model, born: float) -> None:
         """Create a series that was first seen at *born* (hours since 1970)."""
@@ -84,16 +84,16 @@ class Series:
         self.slices = Slices()
         self.customers = CustomerMemory()
         self.ordinal = 0
-        """The number of its last episode."""
+        """Number of its last episode."""
         self.episode: Episode | None = None
         """The last episode, running or not; the area's own or that of one of its slices."""
         self.pending = False
         self.day = int(born // 24.0)
         """The day up to which its thresholds have learned."""
         self.tickets = 0
-        """Tickets that were ever counted."""
+        """Number of tickets counted so far."""
         self.seen = 0.0
-        """Customer-equivalents that were ever counted."""
+        """Number of customer-equivalents counted so far."""
         self.coarse = 0.0
         """Recent share of tickets whose timestamps have day resolution, 0 to 1."""
         self._heat = (0.0, 0.0)
@@ -115,7 +115,7 @@ class Series:
         self.last_score = (0.0, 0.0)
         """Time and score of its last scored ticket; for display, not part of the state."""
         self.named = False
-        """Whether the taxonomy has it; not part of the state."""
+        """Whether the taxonomy lists the area; not part of the state."""
         self.shared = False
         """Whether it counts all areas that have no series of their own."""
 

@@ -46,14 +46,15 @@ SHAPE_PEAKS: Final = 30.0
 MOST_SHAPE: Final = 0.4
 LEAST_SHAPE: Final = 0.01
 MOST_EXCESSES: Final = 4.0
-"""A peak is learned as this many mean excesses at most, because a real incident is no false alarm
-..."""
+"""A peak is learned as at most this many mean excesses, because a real incident is not a false
+alarm."""
 HITS_PER_EXCESS: Final = 1.0
-"""... but peaks that keep hitting that cap are no incidents: each hit raises it by this much."""
+"""Peaks that keep hitting that cap are not incidents: each hit raises the cap by this much."""
 HALF_LIFE_WEEKS: Final = 26.0
-"""Half-life of what a series has shown."""
+"""Half-life of what a series has learned."""
 MOST_WEEKS_AT_ONCE: Final = 1.0
-"""Weeks of silence that are learned at once, at most: a silence of years is no proof of health."""
+"""The most weeks of silence that are learned at once, because years of silence do not prove
+health."""
 STEP: Final = 0.7
 """How much a page raises the threshold, in mean excesses."""
 MOST_RAISED: Final = 4.0

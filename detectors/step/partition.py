@@ -1,4 +1,4 @@
-"""All tenants of one partition, and their snapshot. Only this file knows the changelog's keys."""
+"""All tenants of one partition, and their snapshot. Only this module knows the changelog's keys."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,18 +16,18 @@ from detectors.step.result import Step
 from schemas.signals import OTHER, Signal, Tick, Ticket, Verdict
 
 STATE_VERSION: Final = 3
-"""Of the encoded state; in front of every version."""
+"""Version of the encoded state; it precedes the version of each part."""
 _SEPARATOR: Final = "\x1f"  # cannot stand in a name: control characters are stripped
 
 
 class _TenantRecord(msgspec.Struct, array_like=True):
     tenant: bytes
     ticked: float
-    """The partition's latest tick when this was written; later ones moved the clock."""
+    """The partition's latest tick when this was written; later ticks moved the clock."""
 
 
 class Partition:
-    """The working state of one partition: plain objects. The shell feeds it, stores its snapshots.
+    """The working state of one partition. The shell feeds it signals and stores its snapshots.
 
     Example:
         >>> from schemas.signals import Ticket
@@ -41,7 +41,7 @@ class Partition:
     def __init__(
         self, number: int, owner: int, settings: Settings, recovery: Recovery | None = None
     ) -> None:
-        """Carry on from *recovery*, or start empty.
+        """Continue from *recovery*, or start empty.
 
         Raises:
             StateError: The recovered state is damaged, of a newer release, or of another partition.
@@ -63,7 +63,7 @@ class Partition:
         self._writer = SnapshotWriter(owner, number, recovery)
 
     def take(self, signal: Signal, received_at: float | None = None) -> Step:
-        """One signal, for whichever tenants it is for; see `detectors.step.pipeline.step`."""
+        """Process one signal for all its tenants; see `detectors.step.pipeline.step`."""
         name = signal.tenant
         if name is None:
             assert isinstance(signal, Tick)
@@ -82,7 +82,7 @@ class Partition:
         return done
 
     def change(self, settings: Settings) -> None:
-        """From here on decide by *settings*, which differ in taxonomy and playbook alone."""
+        """Use *settings* from now on; they may differ in taxonomy and playbook only."""
         self.settings = settings
         for tenant in self.tenants.values():
             tenant.change(settings)
@@ -90,7 +90,7 @@ class Partition:
     def snapshot(
         self, next_offset: int, now: float, rewrite_seconds: float
     ) -> list[tuple[bytes, bytes]]:
-        """The records that make all before *next_offset* durable, in the order to write them."""
+        """Return the records that make all before *next_offset* durable, in write order."""
         records = self._writer.snapshot(
             self._changed(), next_offset, self._ticked, now, rewrite_seconds
         )
@@ -116,7 +116,7 @@ class Partition:
         return Step("tick", events)
 
     def _admit(self, name: str) -> Tenant:
-        """The tenant *name*, made if there is room; beyond the cap all new ones share one."""
+        """Return the tenant *name*; beyond the cap, all new tenants share one."""
         if len(self.tenants) >= self.settings.tenants_per_partition:
             name = OTHER if self.number == 0 else f"{OTHER}{self.number}"
         if name not in self.tenants:

@@ -1,14 +1,15 @@
-"""Whether a new JSON Schema of a contract still holds what the released one promised.
+"""Check whether a new JSON Schema of a contract keeps the promises of the released one.
 
-A consumer may rely on each event that we *write* being one that the released schema allows; a
-producer may rely on each event that the released schema allows being one that we *read*. Both are
-the same question with the sides exchanged: does one schema allow anything that the other does not?
+A consumer may rely on the released schema allowing each event that we *write*. A producer may rely
+on our *reading* each event that the released schema allows. Both are the same question with the
+sides
+exchanged: does one schema allow anything that the other does not?
 
-New optional fields are no break on either side: readers ignore fields that they do not know.
+New optional fields break nothing on either side, because readers ignore unknown fields.
 
-There are libraries for this question; those that were looked at are alpha (jsoncompat, which says
-that it does not find all breaks), no longer kept (jsonsubschema) or of another language
-(json-schema-diff-validator), and none says in words where the break is.
+Libraries exist for this question. Those considered are alpha and incomplete by their own account
+(jsoncompat), unmaintained (jsonsubschema) or in another language (json-schema-diff-validator), and
+none describes in words where the break is.
 
 Sources: JSON Schema 2020-12, Core (sections 8 and 10) and Validation (sections 6 and 7).
 """
@@ -22,7 +23,7 @@ from typing import Any, Final, Literal
 Schema = Mapping[str, Any]
 Role = Literal["written", "read"]
 Above = tuple[tuple[Schema, Schema], ...]
-"""Pairs of schemas inside of which others are compared."""
+"""The pairs of schemas that enclose the pair being compared."""
 
 _LOWER: Final = ("minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum")
 _UPPER: Final = ("maxLength", "maxItems", "maxProperties", "maximum", "exclusiveMaximum")
@@ -30,7 +31,7 @@ _NOTES: Final = frozenset(
     {"$comment", "$defs", "$id", "$schema", "default", "deprecated", "description", "examples"}
     | {"readOnly", "title", "writeOnly"}
 )
-"""Keywords that allow and forbid nothing."""
+"""Keywords that neither allow nor forbid anything."""
 _STRUCTURE: Final = frozenset(
     {"$ref", "additionalProperties", "anyOf", "const", "enum", "items", "oneOf", "properties"}
     | {"required", "type"}
@@ -39,16 +40,16 @@ _STRUCTURE: Final = frozenset(
 
 
 def breaks(old: Schema, new: Schema, role: Role) -> list[str]:
-    """What those who rely on the schema *old* lose where *new* takes its place.
+    """Return the promises of the schema *old* that *new* breaks.
 
     Args:
         old: The released JSON Schema.
-        new: The one of today.
+        new: The current JSON Schema.
         role: ``written``: we produce what it describes; ``read``: others do.
 
     Returns:
-        A sentence for each break, with the JSON path it is at (``[]`` is any item of an array,
-        ``*`` any name of a map); none where nobody loses anything.
+        A sentence for each break, with its JSON path (``[]`` is any item of an array, ``*`` any
+        name of a map). Empty if there is none.
 
     Example:
         >>> old = {"type": "object", "properties": {"a": {"enum": ["x", "y"]}}}
@@ -67,7 +68,7 @@ def breaks(old: Schema, new: Schema, role: Role) -> list[str]:
 class _Comparison:
     """The search for what *inner* allows and *outer* does not.
 
-    Of what we write *inner* is the new schema, of what we read it is the old one.
+    For events that we write, *inner* is the new schema; for events that we read, it is the old one.
     """
 
     role: Role
@@ -75,7 +76,7 @@ class _Comparison:
     outer: Schema
 
     def wider(self, path: str, inner: Schema, outer: Schema, above: Above) -> Iterator[str]:
-        """Sentences about what *inner* allows at *path* beyond *outer*."""
+        """Yield sentences about what *inner* allows at *path* and *outer* does not."""
         theirs = list(_alternatives(outer, self.outer))
         for alternative in _alternatives(inner, self.inner):
             yield from self._fits(path, alternative, theirs, above)
@@ -83,7 +84,7 @@ class _Comparison:
     def _fits(
         self, path: str, inner: Schema, theirs: Sequence[Schema], above: Above
     ) -> Iterator[str]:
-        """Nothing if one of *theirs* allows all that *inner* does; else what the nearest lacks."""
+        """Return what the nearest of *theirs* lacks; nothing if one allows all of *inner*."""
         alike = [other for other in theirs if _kind(inner) & _kind(other)]
         if not alike:
             yield self._say(
@@ -96,7 +97,7 @@ class _Comparison:
         yield from min(tried, key=len)
 
     def _single(self, path: str, inner: Schema, outer: Schema, above: Above) -> Iterator[str]:
-        """The same for two schemas without alternatives."""
+        """Compare two schemas without alternatives."""
         if (inner, outer) in above:  # a schema that holds itself was compared further up
             return
         above = (*above, (inner, outer))
@@ -126,7 +127,7 @@ class _Comparison:
             yield from self.wider(f"{path}[]", inner.get("items") or {}, outer["items"], above)
 
     def _limits(self, path: str, inner: Schema, outer: Schema) -> Iterator[str]:
-        """Bounds, patterns, formats, and every keyword without a rule of its own."""
+        """Compare bounds, patterns, formats, and every keyword without a rule of its own."""
         for names, sign in ((_LOWER, 1), (_UPPER, -1)):
             for name in names:
                 if name in outer and not _as_tight(name, inner, outer, sign):
@@ -168,7 +169,7 @@ class _Comparison:
 
 
 def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
-    """*schema* without references, each of its alternatives (types too) by itself."""
+    """Return the alternatives of *schema*, without references and with one type each."""
     while "$ref" in schema:
         target: Any = root
         for step in str(schema["$ref"]).removeprefix("#/").split("/"):
@@ -195,7 +196,7 @@ def _values(schema: Schema) -> Sequence[Any]:
 
 
 def _allows(schema: Schema, value: Any) -> bool:
-    """Whether *schema* surely takes *value*, which the other side lists."""
+    """Return whether *schema* certainly accepts *value*, which the other side lists."""
     if "enum" in schema:
         return any(value == one and type(value) is type(one) for one in schema["enum"])
     if _type_of(value) not in _types(schema):
@@ -217,7 +218,7 @@ _TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "obj
 
 
 def _types(schema: Schema) -> frozenset[str]:
-    """Types that are allowed; each number includes the integers."""
+    """Return the allowed types; ``number`` includes the integers."""
     kind = schema.get("type")
     if kind is None:
         return _TYPES
@@ -225,7 +226,7 @@ def _types(schema: Schema) -> frozenset[str]:
 
 
 def _kind(schema: Schema) -> frozenset[str]:
-    """The same, by what is listed where something is."""
+    """Return the allowed types, taken from the listed values if there are any."""
     return frozenset(_type_of(value) for value in _values(schema)) or _types(schema)
 
 
@@ -244,7 +245,7 @@ def _type_of(value: Any) -> str:
 
 
 def _as_tight(name: str, inner: Schema, outer: Schema, sign: int) -> bool:
-    """Whether *inner* keeps the bound *name* of *outer*, by it or by the like that excludes it."""
+    """Return whether *inner* keeps the bound *name* of *outer*, inclusive or exclusive."""
     like = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}
     if name in inner and sign * (inner[name] - outer[name]) >= 0:
         return True

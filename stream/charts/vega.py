@@ -20,13 +20,13 @@ VEGALITE: Final = "6.1"
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 BAND: Final = "#F0C66B"
-"""Of the normal range: a lighter orange than that of the expected line."""
+"""Colour of the normal range: a lighter orange than the expected line."""
 INK: Final[dict[Theme, str]] = {"light": "#1f2328", "dark": "#e6edf3"}
 FAINT: Final[dict[Theme, str]] = {"light": "#d0d7de", "dark": "#30363d"}
 OBSERVED: Final[dict[Theme, str]] = {"light": BLUE, "dark": "#56B4E9"}
 PNG_SCALE: Final = 2.0
 LABEL_HEIGHT: Final = 14
-"""Of the strip above a plot, in pixels."""
+"""Height of the strip of labels above a plot, in pixels."""
 CLOCK: Final = (
     "utcFormat(datum.value,"
     " utchours(datum.value) || utcminutes(datum.value) ? '%H:%M' : '%a %d %b')"

@@ -1,9 +1,9 @@
-"""Read records whose header *names* are not UTF-8, which aiokafka 0.14.0 dies of.
+"""Read records whose header *names* are not UTF-8, which aiokafka 0.14.0 cannot read.
 
-Kafka does not look at header names, and a producer in another language may write any bytes there.
-aiokafka decodes them strictly inside its fetcher: one such record ends every consumer that meets
-it, again after each restart. Batches are read as ever; one that cannot be is read once more by
-aiokafka's own pure Python reader, with names decoded by escaping what is not text.
+Kafka does not check header names, and a producer in another language may write any bytes there.
+aiokafka decodes them strictly inside its fetcher, so one such record stops every consumer that
+reads it, again after each restart. This module leaves valid batches alone. A batch that fails is
+read once more by aiokafka's own pure Python reader, with invalid bytes in names escaped.
 """
 
 import struct
@@ -18,11 +18,11 @@ LENGTH_AT: Final = 8
 OVERHEAD: Final = 12
 MAGIC_AT: Final = 16
 HEADERS_SINCE: Final = 2
-"""Record format that has headers."""
+"""The first record format that has headers."""
 
 
 class _Lenient(bytes):
-    """Bytes whose text is never refused."""
+    """Bytes that can always be decoded."""
 
     def __getitem__(self, place: Any) -> Any:
         found = super().__getitem__(place)
@@ -33,7 +33,7 @@ class _Lenient(bytes):
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka ships no types
-    """A batch in format 2 whose header names are never refused."""
+    """A batch of format 2 that accepts any header names."""
 
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
@@ -61,7 +61,7 @@ class _Batch:
 
 
 class LenientRecords:
-    """What a broker answered for one partition, batch by batch; in place of `MemoryRecords`."""
+    """The batches of one partition in a fetch response. Replaces aiokafka's `MemoryRecords`."""
 
     def __init__(self, data: bytes) -> None:
         """Read *data*, the records of a fetch response."""
@@ -70,15 +70,15 @@ class LenientRecords:
         self._at = 0
 
     def size_in_bytes(self) -> int:
-        """Of the whole answer."""
+        """Return the size of the whole response."""
         return int(self._records.size_in_bytes())
 
     def has_next(self) -> bool:
-        """Whether there is another whole batch."""
+        """Return whether there is another complete batch."""
         return bool(self._records.has_next())
 
     def next_batch(self) -> Any:
-        """The next batch."""
+        """Return the next batch."""
         batch = self._records.next_batch()
         start = self._at
         length: int = struct.unpack_from(">i", self._data, start + LENGTH_AT)[0]
@@ -89,5 +89,5 @@ class LenientRecords:
 
 
 def install() -> None:
-    """Let all consumers of this process read so. May be called again."""
+    """Make all consumers of this process lenient. May be called more than once."""
     fetcher.MemoryRecords = LenientRecords

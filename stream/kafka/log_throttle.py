@@ -1,4 +1,4 @@
-"""What aiokafka says while a broker is away: once in a while, not a hundred times a second."""
+"""Throttle aiokafka's log, which repeats itself up to a hundred times a second."""
 
 import logging
 import sys
@@ -6,20 +6,20 @@ import time
 from typing import Final
 
 AGAIN_SECONDS: Final = 10.0
-"""The same message (by its template) is not repeated sooner."""
+"""Least time between two messages with the same template."""
 
 
 class OnceInAWhile(logging.Filter):
-    """Lets a message through if its template was not heard lately."""
+    """A log filter that passes a message if its template was not logged recently."""
 
     def __init__(self) -> None:
-        """Nothing was heard yet."""
+        """Start with an empty history."""
         super().__init__()
         self._heard: dict[str, float] = {}
         self._missed: dict[str, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to let *record* through; how many like it were held back stands at its end."""
+        """Return whether to pass *record*; the number of suppressed records is appended to it."""
         key = f"{record.name} {record.msg}"[:200]
         now = time.monotonic()
         if now - self._heard.get(key, -AGAIN_SECONDS) < AGAIN_SECONDS:
@@ -34,7 +34,7 @@ class OnceInAWhile(logging.Filter):
 
 
 def install() -> None:
-    """Give aiokafka a handler of its own, on standard error, from warnings on."""
+    """Give aiokafka a handler of its own, on standard error, for warnings and above."""
     logger = logging.getLogger("aiokafka")
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)

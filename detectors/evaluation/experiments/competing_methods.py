@@ -1,9 +1,9 @@
-"""Other methods to find a spike in one area's tickets, behind one interface.
+"""Other methods of finding a spike in one area's tickets, behind one interface.
 
-Each gives a score at each ticket; a page is a score above a threshold after six quiet hours. There
-is one threshold for all areas of a method, set so that its false pages in the same healthy weeks
-are as many as the product's. The methods see customer-equivalents, as the product does, and need
-the same least evidence.
+Each method scores every ticket, and pages if the score is above a threshold after six quiet hours.
+A method has one threshold for all areas, set so that it has as many false pages in the same healthy
+weeks as spikewatch. The methods see customer-equivalents and need the same least evidence, as
+spikewatch does.
 """
 
 import math
@@ -22,32 +22,32 @@ from detectors.memory.customer_weights import CustomerMemory
 NOTHING: Final = -99.0
 LEAST_EVIDENCE: Final = 4.0
 WINDOWS: Final = (0.25, 1.0, 4.0, 24.0)
-"""Hours."""
+"""Window lengths in hours."""
 FADE_A_WEEK: Final = 0.85
 LONGEST: Final = 25
 
 
 class View:
-    """What all methods of one area look at: a learned season, and recent counts.
+    """The input of all methods for one area: a learned season and recent counts.
 
-    The season is the mean of the hour of the week over some weeks, fading, drawn towards the mean
-    of that hour of the day on workdays or at weekends as long as there are few weeks.
+    The season is a fading mean for each hour of the week. While there are few weeks, it is shrunk
+    towards the mean of that hour of the day on workdays or weekends.
     """
 
     def __init__(self, hour: int) -> None:
-        """Start at *hour*, counted from 1970, without tickets."""
+        """Start at *hour* (counted from 1970) without tickets."""
         self.hour = hour
         self.at = float(hour)
         """Hours since 1970."""
         self.slot = 0
         self.mean = 1e-3
-        """Expected in the hour that runs."""
+        """Expected in the current hour."""
         self.variance = 1.0
-        """Of the hour of the week, as it was seen."""
+        """Observed variance of this hour of the week."""
         self.so_far = 0.0
-        """Came in the hour that runs."""
+        """Count in the current hour."""
         self.last_weight = 0.0
-        """Of the last ticket."""
+        """Weight of the last ticket."""
         self.residuals = [0.0] * len(WINDOWS)
         self.scales = [0.0] * len(WINDOWS)
         self._sums: Numbers = np.zeros(HOURS_PER_WEEK)
@@ -55,14 +55,14 @@ class View:
         self._weights: Numbers = np.zeros(HOURS_PER_WEEK)
         self._times: list[float] = []
         self._totals: list[float] = [0.0]
-        """Running sums of the weights; one more than times."""
+        """Cumulative sums of the weights; one entry more than there are times."""
         self._firsts = [0] * len(WINDOWS)
         self._due: list[float] = [0.0]
-        """Expected since the start, at the beginning of each of the last hours; newest last."""
+        """Cumulative expected count at the beginning of each of the last hours; newest last."""
         self._came: list[float] = [0.0]
 
     def start_hour(self, slot: int) -> None:
-        """The hour that begins falls into *slot* of the 168 of the week."""
+        """Begin an hour that falls into *slot* of the 168 hours of the week."""
         self.slot = slot
         day, hour = divmod(slot, 24)
         alike = np.arange(hour, 120, 24) if day < 5 else np.array([120 + hour, 144 + hour])
@@ -76,7 +76,7 @@ class View:
         self.so_far = 0.0
 
     def ticket(self, at: float, weight: float) -> None:
-        """One more, at a time in hours since 1970."""
+        """Count a ticket at a time in hours since 1970."""
         self.at = at
         self.so_far += weight
         self.last_weight = weight
@@ -84,7 +84,7 @@ class View:
         self._totals.append(self._totals[-1] + weight)
 
     def count(self, window: int) -> float:
-        """Came within the window of that place in `WINDOWS`, up to now."""
+        """Return the count in a window up to now; *window* is an index into `WINDOWS`."""
         since, first, times = self.at - WINDOWS[window], self._firsts[window], self._times
         while first < len(times) and times[first] <= since:
             first += 1
@@ -92,7 +92,7 @@ class View:
         return self._totals[-1] - self._totals[first]
 
     def expected(self, window: int) -> float:
-        """Expected within that window."""
+        """Return the expected count in that window."""
         begin = self.at - WINDOWS[window]
         now = self._due[-1] + (self.at - self.hour) * self.mean
         back = self.hour - math.floor(begin)
@@ -105,11 +105,11 @@ class View:
         return max(now - earlier - share * (self._due[-back] - earlier), 1e-3)
 
     def dispersion(self, window: int) -> float:
-        """Of counts in blocks as long as that window (an hour at least)."""
+        """Return the dispersion of counts in blocks as long as that window (at least an hour)."""
         return max(1e-4, self.residuals[window] / max(self.scales[window], 1e-9))
 
     def end_hour(self) -> None:
-        """The hour is over: learn it."""
+        """End the hour, and learn from it."""
         count, slot = self.so_far, self.slot
         fade = FADE_A_WEEK
         self._sums[slot] = fade * self._sums[slot] + count
@@ -136,19 +136,19 @@ class View:
 
 
 class CompetingMethod(ABC):
-    """One way to score."""
+    """Interface of a method."""
 
     @abstractmethod
     def score(self, view: View) -> float:
-        """Return how unusual the last ticket is; `NOTHING` without enough evidence."""
+        """Return how unusual the last ticket is; `NOTHING` if there is not enough evidence."""
 
     def end_hour(self, view: View) -> None:
-        """Before *view* learns the hour that is over."""
+        """Learn from the hour, before *view* does."""
         del view
 
 
 class SeasonalZ(CompetingMethod):
-    """Deviations of the last hour's count from the season's mean."""
+    """Deviation of the last hour's count from the season's mean, in standard deviations."""
 
     def score(self, view: View) -> float:
         """See `CompetingMethod`."""
@@ -159,10 +159,10 @@ class SeasonalZ(CompetingMethod):
 
 
 class Ewma(CompetingMethod):
-    """A control chart: exponentially weighted deviations of the hours, the running one as it is."""
+    """A control chart of exponentially weighted deviations of the hours, with the current one."""
 
     def __init__(self, weight: float = 0.3) -> None:
-        """The *weight* of the newest hour."""
+        """Start without tickets; *weight* is that of the newest hour."""
         self._weight, self._level = weight, 0.0
 
     def _next(self, view: View) -> float:
@@ -181,10 +181,10 @@ class Ewma(CompetingMethod):
 
 
 class FixedWindow(CompetingMethod):
-    """The tail of a negative binomial in windows of fixed length."""
+    """The negative binomial tail of the count in windows of fixed length."""
 
     def __init__(self, *windows: int) -> None:
-        """Places in `WINDOWS`; of several the best, each per chance of a week."""
+        """Choose windows by index into `WINDOWS`; the highest score counts, per week."""
         self._windows = windows
 
     def score(self, view: View) -> float:
@@ -200,7 +200,7 @@ class FixedWindow(CompetingMethod):
 
 
 class Ears(CompetingMethod):
-    """EARS C2 on the last 24 hours: against the mean and deviation of seven days, two days ago."""
+    """EARS C2: the last 24 hours against mean and deviation of seven days, two days earlier."""
 
     def __init__(self) -> None:
         """Start without tickets."""
@@ -224,9 +224,9 @@ class Ears(CompetingMethod):
 
 
 class _Buckets(CompetingMethod):
-    """A model of river over counts of quarters of an hour, zeros included.
+    """A river model over counts of quarters of an hour, including zeros.
 
-    The count of the quarter that runs is scored at each ticket, and learned when it is over.
+    The count of the current quarter is scored at each ticket, and learned when the quarter ends.
     """
 
     def __init__(self) -> None:
@@ -263,17 +263,18 @@ class _Buckets(CompetingMethod):
 
     @abstractmethod
     def _score(self, count: float, mean: float) -> float:
-        """Of a count above the mean."""
+        """Return the score of a count above the mean."""
 
     def _learn(self, count: float) -> None:
-        """A quarter with *count* is over."""
+        """Learn a finished quarter with *count*."""
         del count
 
 
 class Gaussian(_Buckets):
-    """What river's `GaussianScorer` computes: how far out in a normal law; on the high side only.
+    """The score of river's `GaussianScorer`, on the high side only.
 
-    In deviations, for its probability is 1.0 from some six of them on.
+    It is expressed in standard deviations, because the probability rounds to 1.0 above about six of
+    them.
     """
 
     def _score(self, count: float, mean: float) -> float:
@@ -283,8 +284,8 @@ class Gaussian(_Buckets):
 class HalfSpace(_Buckets):
     """river's `HalfSpaceTrees` over the count, scaled to 0..1 by the mean.
 
-    Its score is no chance; here it is ranked among the scores of the quarters that were learned,
-    and beyond the fullest of them each further ticket is as odd as in a Poisson tail.
+    Its score is not a probability. Here it is ranked among the scores of the learned quarters.
+    Beyond the fullest of them, each further ticket counts as in a Poisson tail.
     """
 
     def __init__(self) -> None:
@@ -338,13 +339,13 @@ class AreaRivals:
         self._customers = CustomerMemory()
 
     def ticket(self, at: float, customer: str | None) -> list[float]:
-        """One more *at*, in seconds since 1970; the scores of `RIVALS`, in that order."""
+        """Count a ticket *at* seconds since 1970; return the scores in the order of `RIVALS`."""
         weight = self._customers.see(customer, at)[0]
         self.view.ticket(at / 3600.0, weight)
         return [rival.score(self.view) for rival in self.rivals]
 
     def end_hour(self, next_slot: int) -> None:
-        """The hour is over; the next falls into *next_slot* of the week."""
+        """End the hour; the next one falls into *next_slot* of the week."""
         for rival in self.rivals:
             rival.end_hour(self.view)
         self.view.end_hour()

@@ -1,9 +1,9 @@
-"""The oracle: a CUSUM that knows the rate, the multiple and the noise; many series at once.
+"""The oracle: a CUSUM that knows the rate, the multiple and the noise, for many series at once.
 
-Its increments are those of the exact likelihood. Without noise: log m per ticket, minus (m - 1) per
+Its increments are exact log-likelihood ratios. Without noise: log m per ticket, minus (m - 1) per
 expected ticket. With gamma noise between hours (variance phi, r = 1 / phi), after n tickets and x
 expected ones in the hour, the likelihood ratio of the hour so far is m^n ((r + x) / (r + m x))^(r +
-n), and the increments are its changes.
+n), and the increments are the changes of its logarithm.
 """
 
 import math
@@ -17,30 +17,30 @@ from detectors.evaluation.synthetic.company import Numbers
 
 SETTLE_HOURS: Final = 48
 ALARMS: Final = 150
-"""How many false alarms the threshold is set by."""
+"""Number of false alarms that the threshold is estimated from."""
 MOST_SERIES_TICKETS: Final = 2e7
 
 
 @dataclass(frozen=True)
 class SteadyTraffic:
-    """Traffic that never changes but by chance."""
+    """Traffic with a constant rate that varies only by chance."""
 
     rate: float
-    """Tickets an hour."""
+    """Tickets per hour."""
     dispersion: float = 0.0
     """Variance of the factor of the hour."""
 
     def information(self, multiple: float, hours: float) -> float:
-        """Expected log-likelihood ratio of *hours* from the start of one in which all is up.
+        """Return the expected log-likelihood ratio of the first *hours* of a surge.
 
-        Noise makes an hour worth less than its tickets: they rise and fall together.
+        With noise, an hour is worth less than its tickets, because they rise and fall together.
         """
         found = math.floor(hours) * self._within(multiple, 1.0) if self.dispersion else 0.0
         rest = hours - math.floor(hours) if self.dispersion else hours
         return found + self._within(multiple, rest)
 
     def lorden(self, multiple: float, quiet_hours: float) -> float:
-        """First-order delay in minutes, at a false alarm in *quiet_hours*.
+        """Return the first-order delay in minutes at one false alarm per *quiet_hours*.
 
         Example:
             >>> round(SteadyTraffic(3.0).lorden(2.0, 13 * 168.0))
@@ -61,7 +61,7 @@ class SteadyTraffic:
         return 60.0 * high
 
     def _within(self, multiple: float, part: float) -> float:
-        """Of the first *part* of an hour (of any time, where there is no noise)."""
+        """Return the information of the first *part* of an hour (without noise, of any time)."""
         expected, m = self.rate * part, multiple
         if not self.dispersion:
             return expected * (m * math.log(m) - m + 1.0)
@@ -72,31 +72,32 @@ class SteadyTraffic:
 
 
 class Cusums:
-    """As many CUSUMs as there are series, hour by hour."""
+    """One CUSUM per series, advanced hour by hour."""
 
     def __init__(
         self, steady: SteadyTraffic, multiple: float, series: int, rng: np.random.Generator
     ) -> None:
-        """All at 0."""
+        """Start all at 0."""
         self._steady, self._multiple, self._rng = steady, multiple, rng
         self.level: Numbers = np.zeros(series)
         self.peak: Numbers = np.zeros(series)
-        """Of the excursion from 0 that runs."""
+        """Peak of the current excursion from 0."""
         self.ended: list[Numbers] = []
-        """Peaks of the excursions that are over; only those above `keep`."""
+        """Peaks of the finished excursions; only those above `keep`."""
         self.keep = math.inf
 
     def hour(
         self, surge_from: NDArray[np.float64] | None = None, threshold: float = math.inf
     ) -> Numbers:
-        """One more hour in each series.
+        """Advance each series by one hour.
 
         Args:
-            surge_from: For each series the part of the hour from which on it is up; None: none is.
-            threshold: What is an alarm.
+            surge_from: For each series, the part of the hour at which the surge begins; None: no
+                surge.
+            threshold: The level of an alarm.
 
         Returns:
-            The time of the first alarm of each series, as a share of the hour; infinite: none.
+            The time of the first alarm of each series as a fraction of the hour; infinite: none.
         """
         steady, rng, m = self._steady, self._rng, self._multiple
         count = len(self.level)
@@ -160,7 +161,7 @@ class Cusums:
 def threshold(
     steady: SteadyTraffic, multiple: float, quiet_hours: float, rng: np.random.Generator
 ) -> float:
-    """The level that a healthy series reaches once in *quiet_hours*, by simulation."""
+    """Return the level that a healthy series reaches once in *quiet_hours*, by simulation."""
     wanted = min(ALARMS * quiet_hours, MOST_SERIES_TICKETS / max(steady.rate, 1.0))
     series = int(min(2_000.0, max(200.0, wanted / 1_000.0)))
     hours = math.ceil(wanted / series)
@@ -183,9 +184,9 @@ def delays(
     rng: np.random.Generator,
     most_hours: float,
 ) -> list[float]:
-    """Minutes from the start of a surge to the alarm at *level*, in *series* series.
+    """Return the minutes from the start of a surge to the alarm at *level*, for *series* series.
 
-    Infinite after *most_hours*; a series that is at *level* already when it begins is left out.
+    Infinite after *most_hours*. A series that is at *level* when the surge begins is left out.
     """
     cusums = Cusums(steady, multiple, series, rng)
     for _ in range(SETTLE_HOURS):

@@ -28,42 +28,42 @@ TARGETS: Final = {
     "platform": 0.95,
     "level shift": 0.9,
 }
-"""Share of the possible incidents that is to be found before the end, by class."""
+"""Least share of the possible incidents that must be found before they end, by class."""
 MOST_PAGES: Final = {"platform": 1.3}
 MOST_LATER_PAGES: Final = {"level shift": 0.25}
 MOST_BUDGETS: Final = {True: 2.0, False: 1.5}
-"""Highest false pages over the budget, in the first four weeks and later."""
+"""Highest ratio of false pages to the budget, in the first four weeks and later."""
 LEAST_BUDGETS: Final = 0.4
 YOUNG_WEEKS: Final = 4
 MOST_WRONG_IN_100: Final = {True: 1.0, False: 10.0}
-"""Highest number of wrong pages in 100 benign events: structural ones, and those of healthy
-life."""
+"""Highest number of wrong pages per 100 benign events: structural ones, and healthy traffic."""
 LEAST_UNHIDDEN: Final = 0.95
-"""Share of the spikes found alone that must be found with a noisy customer beside them."""
+"""Of the spikes that are found alone, the least share that must be found beside a noisy
+customer."""
 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """The figures of one class of incidents. Delays in minutes."""
+    """The figures of one class of incidents. Delays are in minutes."""
 
     kind: str
     found: Share
     found_possible: Share
     median: float
     ninth: float
-    """The ninth decile."""
+    """The 90th percentile of the found incidents."""
     median_all: float
     ninth_all: float
-    """With misses as infinite."""
+    """The 90th percentile with misses counted as infinite."""
     over_bound: float
-    """Median of delay over Lorden's figure, of the possible ones that were found."""
+    """Median ratio of delay to Lorden's bound, over the possible incidents that were found."""
     pages: float
-    """Of each found one."""
+    """Pages per found incident."""
     later_pages: float
 
 
 def class_figures(kind: str, played: Iterable[Played]) -> ClassFigures:
-    """Sum up the incidents of one class."""
+    """Summarise the incidents of one class."""
     ours = [one for one in played if one.kind == kind]
     found = [one for one in ours if math.isfinite(one.delay)]
     possible = [one for one in ours if one.possible]
@@ -85,7 +85,7 @@ def class_figures(kind: str, played: Iterable[Played]) -> ClassFigures:
 
 
 def incident_table(played: Sequence[Played], title: str = "Incidents") -> Table:
-    """A row for each class."""
+    """Return a table with one row per class."""
     rows = []
     for kind in KINDS:
         figures = class_figures(kind, played)
@@ -135,7 +135,7 @@ def incident_table(played: Sequence[Played], title: str = "Incidents") -> Table:
 
 
 def healthy_table(found: Sequence[Healthy], title: str = "Healthy traffic") -> Table:
-    """False pages a week over the budget, by number of areas, budget and age."""
+    """Return false pages per week relative to the budget, by number of areas, budget and age."""
     rows = []
     cells = sorted({(one.areas, one.budget, len(one.opened)) for one in found})
     for areas, budget, weeks in cells:
@@ -187,7 +187,7 @@ def healthy_table(found: Sequence[Healthy], title: str = "Healthy traffic") -> T
 def guard_table(
     patrolled: Sequence[BenignRun], trunks: Sequence[Healthy], title: str = "What must not page"
 ) -> Table:
-    """A row for each guard; *trunks* say how many pages come by chance."""
+    """Return a table with one row per guard; *trunks* give the pages that chance brings."""
     hourly = _mature_pages_an_hour(trunks)
     rows = []
     for name, guard in GUARDS.items():
@@ -222,7 +222,7 @@ def guard_table(
 
 
 def hidden_table(patrolled: Sequence[BenignRun]) -> Table:
-    """What a noisy customer hides of real spikes."""
+    """Return a table of the real spikes that a noisy customer hides."""
     hidden = [one for each in patrolled for one in each.hidden]
     alone = [one for one in hidden if math.isfinite(one.alone)]
     together = Share(sum(math.isfinite(one.together) for one in alone), len(alone))
@@ -257,7 +257,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _bounds(counts: Sequence[int]) -> tuple[float, float]:
-    """Of the sum: from seed to seed (bootstrap), and at least as wide as Poisson's law has it."""
+    """Return the interval of a sum: a bootstrap over seeds, at least as wide as Poisson's."""
     total = sum(counts)
     tail = (1.0 - CONFIDENCE) / 2.0
     low = float(stats.gamma.ppf(tail, total)) if total else 0.0

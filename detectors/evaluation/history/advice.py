@@ -11,31 +11,31 @@ from detectors.evaluation.tables import quantile
 from schemas.signals import OTHER, UNCLASSIFIED
 
 QUIET_A_WEEK: Final = 1.0
-"""Customer-equivalents per week below which even ten times the rate is little in a day."""
+"""Customer-equivalents per week below which even ten times the rate is only a few tickets a day."""
 LARGE_SHARE: Final = 0.4
-"""Share of all tickets above which an area hides what breaks inside it."""
+"""Share of all tickets above which an area hides incidents inside it."""
 PART_SHARE: Final = 0.15
-"""Share of an area's tickets above which an issue type could be an area."""
+"""Share of an area's tickets above which an issue type could be an area of its own."""
 WORTH_FOUND: Final = 0.05
-"""Share of all incidents that must be found in addition to be worth twice the budget ..."""
+"""Doubling the budget is worth it if at least this share of all incidents is found in addition."""
 WORTH_DELAY: Final = 0.85
-"""... or the highest share of the former delay."""
+"""It is also worth it if the delay falls to at most this share of the former one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """What one budget gave. Delays in minutes."""
+    """The results with one budget. Delays are in minutes."""
 
     budget: float
     pages_a_week: float
     found: float
-    """Share of the incidents."""
+    """Share of the incidents that were found."""
     median: float
-    """Of all incidents; infinite where fewer than half were found."""
+    """Median delay of all incidents; infinite if fewer than half were found."""
 
     @classmethod
     def of(cls, budget: float, pages_a_week: float, injected: Sequence[Injected]) -> "Point":
-        """From the incidents that were played with it."""
+        """Compute the point from the incidents that were played with this budget."""
         delays = [one.delay for one in injected if not one.disturbed]
         found = sum(map(math.isfinite, delays)) / len(delays) if delays else math.nan
         return cls(
@@ -44,7 +44,7 @@ class Point:
 
 
 def budget_of(points: Sequence[Point]) -> Point:
-    """The least budget beyond which more buys little: each doubling must be worth its pages.
+    """Return the smallest budget beyond which a doubling is no longer worth its pages.
 
     Example:
         >>> curve = [(0.2, 0.5, 90.0), (1.0, 0.8, 40.0), (5.0, 0.82, 38.0)]
@@ -67,24 +67,25 @@ def budget_of(points: Sequence[Point]) -> Point:
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do about areas; each is a tenant and an area, or several."""
+    """Advice about areas, each given as tenant and area."""
 
     quiet: tuple[AreaFacts, ...]
-    """Too few tickets to be watched alone."""
+    """Areas with too few tickets to be watched alone."""
     blind: tuple[AreaFacts, ...]
-    """Not quiet, and yet the largest incident was not always found."""
+    """Areas that are not quiet, but in which some of the largest incidents were missed."""
     coarse: tuple[AreaFacts, ...]
-    """Times that tell the day alone: nothing is seen before the next day."""
+    """Areas whose timestamps have day resolution: an incident is seen the next day at the
+    earliest."""
     merge: tuple[tuple[AreaFacts, ...], ...]
-    """Quiet ones whose names begin alike: together they might be enough."""
+    """Quiet areas whose names begin alike: merged, they might have enough tickets."""
     split: tuple[AreaFacts, ...]
-    """Very large ones with issue types that could be areas."""
+    """Very large areas with issue types that could be areas."""
     dimensions: tuple[str, ...]
-    """That the tickets of any area tell."""
+    """Dimensions that have values in the tickets of some area."""
 
 
 def advise(areas: Sequence[AreaFacts], injected: Sequence[Injected]) -> Advice:
-    """Look at each area, and at what became of the *injected* incidents."""
+    """Derive advice from the areas and the results of the *injected* incidents."""
     named = [one for one in areas if one.area not in (UNCLASSIFIED, OTHER)]
     totals: dict[str, int] = {}
     for one in areas:
@@ -109,7 +110,7 @@ def advise(areas: Sequence[AreaFacts], injected: Sequence[Injected]) -> Advice:
 
 
 def _missed(played: Sequence[Size]) -> set[tuple[str, str | None]]:
-    """Areas in which the largest size was not always found."""
+    """Return the areas in which an incident of the largest size was missed."""
     largest: dict[tuple[str, str | None], Size] = {}
     for one in played:
         key = one.tenant, one.area

@@ -20,20 +20,20 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import UNCLASSIFIED, Ticket
 
 RECENT: Final = 500
-"""Tickets of an area that are remembered, to make more like them."""
+"""Number of recent tickets of an area that are kept, as a source for similar ones."""
 MOST_ISSUES: Final = 5
 TOLD: Final = 0.1
-"""Of the recent tickets: a dimension that fewer tell is not worth watching."""
+"""A dimension with a value on a smaller share of the recent tickets is not worth watching."""
 LEAST_RECENT: Final = 10
 """An area with fewer recent tickets is not characterised."""
 
 BranchOff = Callable[[Branch, int], None]
-"""Called with a branch, and the place in the history of the first signal that it is to get."""
+"""Called with a branch and the position in the history of the first signal that it receives."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Injections:
-    """What is to be injected: each kind in each size, so many times in each area."""
+    """The incidents to inject: each kind in each size, a number of times in each area."""
 
     kinds: tuple[Kind, ...] = KINDS
     multiples: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0)
@@ -45,7 +45,7 @@ class Injections:
     def plan(
         self, areas: Sequence[tuple[str, str]], begin: float, end: float
     ) -> tuple[Injection, ...]:
-        """All incidents, each repetition in its own part of the time from *begin* to *end*.
+        """Return all incidents, each repetition in its own part of the time from *begin* to *end*.
 
         Example:
             >>> wanted = Injections(kinds=("area",), multiples=(5.0,))
@@ -82,54 +82,55 @@ class Injections:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What a history is to be played for."""
+    """How a history is to be played."""
 
     settings: Settings
     begin: float
-    """When pages begin to count, seconds since 1970: the warm-up is over."""
+    """When the warm-up is over and pages begin to count, in seconds since 1970."""
     end: float
-    """Of the last ticket."""
+    """Time of the last ticket."""
     injections: tuple[Injection, ...] = ()
     followed: tuple[tuple[str, str], ...] = ()
-    """Tenants and areas whose timelines are kept."""
+    """Tenants and areas whose timelines are recorded."""
     stretch_hours: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class AreaFacts:
-    """What is known of an area at the end."""
+    """What is known about an area at the end of the history."""
 
     tenant: str
     area: str
     tickets: int
     rate: float
-    """Customer-equivalents an hour, the mean since its first ticket, of a week at least."""
+    """Customer-equivalents per hour: the mean since its first ticket, over at least a week."""
     coarse: bool
-    """Whether its times tell the day alone."""
+    """Whether its timestamps have day resolution only."""
     mature_hours: float
     issue_types: tuple[tuple[str, float], ...] = ()
-    """The most frequent of its recent tickets, and their shares."""
+    """The most frequent issue types of its recent tickets, with their shares."""
     known_dimensions: tuple[str, ...] = ()
-    """Dimensions that at least a tenth of its recent tickets tell."""
+    """Dimensions that have a value on at least a tenth of its recent tickets."""
 
 
 @dataclass
 class Walked:
-    """What a history led to."""
+    """The result of playing a history."""
 
     runs: list[PagedEpisode] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
-    """Signals by what became of them."""
+    """Number of signals by outcome."""
     timelines: Mapping[tuple[str, str], list[BacktestBucket]] = field(default_factory=dict)
     areas: list[AreaFacts] = field(default_factory=list)
     gaps: int = 0
-    """How often the source was silent longer than chance explains: those hours teach nothing."""
+    """How often the source was silent for longer than chance explains. Nothing is learned from
+    those hours."""
     skipped: Counter[str] = field(default_factory=Counter)
-    """Incidents that were not played, by the reason in words."""
+    """Number of incidents that were not played, by reason."""
 
 
 class Walk:
-    """One way through a history, signal by signal."""
+    """Plays a history, signal by signal."""
 
     def __init__(
         self,
@@ -137,12 +138,12 @@ class Walk:
         branch_off: BranchOff = lambda _branch, _place: None,
         hear: Callable[[EscalationEvent], None] = lambda _event: None,
     ) -> None:
-        """Start without signals.
+        """Start before the first signal.
 
         Args:
-            course: What it is played for.
-            branch_off: Gets each incident, to be played at once or elsewhere.
-            hear: Gets each escalation.
+            course: How the history is to be played.
+            branch_off: Receives each incident, and plays it at once or elsewhere.
+            hear: Receives each escalation event.
         """
         self._course, self._branch_off, self._hear = course, branch_off, hear
         self._partitions: dict[int, Partition] = {}
@@ -161,7 +162,7 @@ class Walk:
                 self._recent.setdefault(key, deque(maxlen=RECENT))
 
     def take(self, place: int, taken: Taken) -> None:
-        """The signal that stands at *place* of the history."""
+        """Play the signal at *place* of the history."""
         signal, settings = taken.signal, self._course.settings
         partition = self._partitions.get(taken.partition)
         if partition is None:
@@ -186,7 +187,7 @@ class Walk:
                 self._hear(event)
 
     def finish(self) -> Walked:
-        """No more comes."""
+        """End the history and return its result."""
         tenants = [t for p in self._partitions.values() for _, t in sorted(p.tenants.items())]
         self._lines.finish(tenants)
         for tenant in tenants:
@@ -210,7 +211,7 @@ class Walk:
         at: float,
         place: int,
     ) -> None:
-        """Branch off what begins before *at*, or put it off where an episode runs."""
+        """Branch off incidents that begin before *at*, or postpone them during an episode."""
         while expected and expected[0][0] <= at:
             _, number, attempt, one = heapq.heappop(expected)
             recent = {
@@ -237,9 +238,9 @@ class Walk:
 
 
 def stretch_hours(begin: float, end: float, most: int) -> int:
-    """Hours of a stretch so that at most *most* reach from *begin* to *end* (seconds).
+    """Return the length of a stretch in hours: at most *most* stretches cover the time.
 
-    Those that make up a day, or whole days.
+    *begin* and *end* are in seconds. The length divides a day, or is a number of whole days.
 
     Example:
         >>> stretch_hours(0.0, 26 * 7 * 86400.0, 400)

@@ -50,31 +50,31 @@ class Taken(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Injection:
-    """One incident to play. Times: seconds since 1970."""
+    """One incident to play. Times are in seconds since 1970."""
 
     kind: Kind
     multiple: float
-    """Of the usual rate (of the value's, for a slice)."""
+    """Multiple of the usual rate (for a slice, of the rate of its value)."""
     tenant: str
     area: str | None
-    """None: all of the tenant."""
+    """None: the whole tenant."""
     number: int
     start: float
     seconds: float
-    """How long it lasts; it must be found in that time."""
+    """How long it lasts; it must be found within that time."""
     seed: int = 1
 
     @property
     def end(self) -> float:
-        """When it is given up."""
+        """Return when it ends."""
         return self.start + self.seconds
 
     def starting(self, start: float) -> "Injection":
-        """The same at another time."""
+        """Return the same incident at another time."""
         return replace(self, start=start)
 
     def generator(self, purpose: int) -> np.random.Generator:
-        """Random numbers for one *purpose*, the same whenever and wherever it is played."""
+        """Return a random generator for one *purpose*; it depends only on the incident."""
         name = f"{self.tenant}\x1f{self.area}".encode()
         size = round(self.multiple * 1000.0)
         return np.random.default_rng(
@@ -84,37 +84,37 @@ class Injection:
 
 @dataclass(frozen=True, kw_only=True)
 class Injected:
-    """What became of one incident."""
+    """The result of one injected incident."""
 
     injection: Injection
     slice: tuple[str, str] | None
     delay: float
-    """Minutes from its start to the page; infinite if nobody was paged in time."""
+    """Minutes from its start to the page; infinite if it was not found in time."""
     added: int
-    """Tickets more than usual that had come by then."""
+    """Number of added tickets up to that time."""
     disturbed: bool = False
-    """The history itself paged for it in that time: this tells nothing, and is not counted."""
+    """Whether the history itself paged in that window. Such a result is not counted."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A copy of a warm tenant, and what it is to live through."""
+    """A copy of a mature tenant, and the incident that it receives."""
 
     injection: Injection
     tenant: Tenant
-    """To be used up."""
+    """The copy; playing the incident changes it."""
     partition: int
     recent: Mapping[str, Sequence[Ticket]]
-    """The last tickets of each area that the incident is in."""
+    """The last tickets of each area that the incident affects."""
 
 
 def play(branch: Branch, following: Iterable[Taken], settings: Settings) -> Injected | None:
-    """Live through one incident; None where its area has no value that a slice could be of.
+    """Play one incident; return None if its area has no value that a slice could be chosen from.
 
     Args:
-        branch: The copy, as it stood before *following*.
-        following: What the history brings from there on; read until the window ends.
-        settings: Those that the tenant has lived by.
+        branch: The copy, as it was before *following*.
+        following: The signals that follow in the history; read until the window ends.
+        settings: The settings that the tenant has been running with.
     """
     injection = branch.injection
     rng = injection.generator(1)
@@ -141,9 +141,9 @@ def play(branch: Branch, following: Iterable[Taken], settings: Settings) -> Inje
 def merged(
     branch: Branch, more: Iterator[Ticket], following: Iterable[Taken]
 ) -> Iterator[tuple[Taken, bool]]:
-    """What follows for the branch's tenant, with *more* tickets in between, until the window ends.
+    """Yield the signals of the branch's tenant in the window, with *more* tickets in between.
 
-    The flag: whether it is one of *more*.
+    The flag says whether a signal is one of *more*.
     """
     injection, extra = branch.injection, next(more, None)
     for taken in following:
@@ -178,7 +178,7 @@ def _beside(extra: Ticket, taken: Taken, signal: Ticket) -> Taken:
 def _more(
     branch: Branch, chosen: tuple[str, str] | None, rng: np.random.Generator
 ) -> Iterator[Ticket]:
-    """The tickets that the incident adds, oldest first."""
+    """Return the tickets that the incident adds, oldest first."""
     injection, number = branch.injection, 0
     pools = {}
     for area, recent in sorted(branch.recent.items()):
@@ -217,7 +217,7 @@ def _more(
 
 
 def _by_customer(recent: Sequence[Ticket]) -> list[list[Ticket]]:
-    """Their tickets by customer; one without a customer is that of somebody else."""
+    """Return the tickets by customer; each ticket without a customer is a group of its own."""
     found: dict[str, list[Ticket]] = {}
     for one in recent:
         found.setdefault(one.customer or f"\x1f{one.ticket_id}", []).append(one)
@@ -231,7 +231,7 @@ def _has(ticket: Ticket, chosen: tuple[str, str]) -> bool:
 def _slice_of(
     branch: Branch, settings: Settings, rng: np.random.Generator
 ) -> tuple[str, str] | None:
-    """One value of the area's recent tickets, each as likely as it is frequent."""
+    """Choose one value of the area's recent tickets, in proportion to its frequency."""
     assert branch.injection.area is not None
     recent = branch.recent[branch.injection.area]
     watched = settings.slice_dimensions
@@ -255,7 +255,7 @@ def _slice_of(
 
 
 def undisturbed(found: Iterable[Injected], runs: Sequence[PagedEpisode]) -> list[Injected]:
-    """*found*, marked where the history's own *runs* paged in that window, and not later."""
+    """Return *found*, marked as disturbed if one of the history's *runs* paged first."""
     return [replace(one, disturbed=True) if _paged_anyway(one, runs) else one for one in found]
 
 
@@ -272,7 +272,7 @@ def _paged_anyway(one: Injected, runs: Sequence[PagedEpisode]) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What became of incidents of one kind and size in one area."""
+    """The results of incidents of one kind and size in one area."""
 
     kind: Kind
     tenant: str
@@ -281,13 +281,13 @@ class Size:
     played: int
     found: int
     median: float
-    """Minutes, of those that were found; not a number where none was."""
+    """Median delay of the found incidents, in minutes; not a number if none was found."""
     slowest: float
-    """Minutes that 90 of 100 that were found waited at most."""
+    """The delay in minutes that 90 % of the found incidents do not exceed."""
 
 
 def sizes(injected: Iterable[Injected]) -> list[Size]:
-    """By area, kind and size; what was disturbed is left out."""
+    """Group the results by area, kind and size, without the disturbed ones."""
     groups: dict[tuple[str, str, int, float], list[Injected]] = {}
     for one in injected:
         if not one.disturbed:

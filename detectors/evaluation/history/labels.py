@@ -10,7 +10,7 @@ from detectors.evaluation.synthetic.incidents import LINGER
 from detectors.evaluation.tables import Share, quantile
 
 ANY: Final = ""
-"""The tenant of a label that names none."""
+"""Tenant of a label that names none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,11 @@ class Label:
     start: float
     end: float
     area: str | None = None
-    """None: the whole tenant; then a page about any of its areas matches."""
+    """None: the whole tenant; a page about any of its areas then matches."""
     tenant: str = ANY
 
     def fits(self, run: PagedEpisode) -> float | None:
-        """Return when an episode reported this incident; None: it did not.
+        """Return when an episode reported this incident; None if it did not.
 
         Pages up to an hour after the end match (`incidents.LINGER`).
         """
@@ -36,45 +36,44 @@ class Label:
 
 @dataclass(frozen=True)
 class Met:
-    """The outcome of a label."""
+    """The result for one label."""
 
     label: Label
     delay: float
-    """Minutes from its start to the page; 0 if the page was there before; infinite: there was none.
-    """
+    """Minutes from its start to the page: 0 if the page came before, infinite if there was none."""
     before: bool = False
-    """Whether the page was there before the start, from an episode that was running already."""
+    """Whether an episode that was already running before the start had paged."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Labels compared with pages."""
+    """The comparison of labels with pages."""
 
     met: tuple[Met, ...]
     right: tuple[bool, ...]
-    """Of each page that opened, in order, whether it belongs to a label."""
+    """For each page in order, whether it belongs to a label."""
     outside: int = 0
-    """Labels that were left out: they lie in the warm-up, or not in the history at all."""
+    """Labels that were not judged, because they are in the warm-up or outside the history."""
 
     @property
     def precision(self) -> Share:
-        """Pages that belong to a label, of all."""
+        """Return the share of pages that belong to a label."""
         return Share(sum(self.right), len(self.right))
 
     @property
     def recall(self) -> Share:
-        """Labels that were paged, of all."""
+        """Return the share of labels that were paged."""
         return Share(sum(math.isfinite(one.delay) for one in self.met), len(self.met))
 
     def delay(self, share: float) -> float:
-        """Minutes that *share* of the labels that were found waited at most."""
+        """Return the delay in minutes that a *share* of the found labels does not exceed."""
         return quantile([one.delay for one in self.met if math.isfinite(one.delay)], share)
 
 
 def judge_labels(
     labels: Sequence[Label], runs: Sequence[PagedEpisode], begin: float, end: float
 ) -> Judgement:
-    """Hold *runs* against *labels*, from *begin* to *end* (seconds since 1970).
+    """Compare *runs* with *labels*, from *begin* to *end* (seconds since 1970).
 
     Example:
         >>> scopes = [(600.0, "login", ())]

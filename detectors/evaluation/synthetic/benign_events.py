@@ -1,9 +1,9 @@
-"""Benign events: what must not page, each kind as a change of the tickets of a live tenant.
+"""Benign events that must not page; each kind is a change of the tickets of a live tenant.
 
-*Structural* events are noise of systems and of single people; the others are life: healthy traffic
-that looks unusual. *Paired* events are played twice, the same hours with and without them, and each
-additional page is a wrong one. The pages of the others are compared with what such weeks page by
-chance.
+*Structural* events are noise from systems or from one person; the others are healthy traffic that
+looks unusual. *Paired* events are played twice, the same hours with and without them, and every
+additional page is wrong. The pages of the others are compared with the number that such weeks page
+by chance.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ from detectors.foundation.units import SECONDS_PER_HOUR
 from schemas.signals import Ticket
 
 Arrival = tuple[float, Ticket]
-"""When a ticket arrives, seconds since 1970, and what arrives."""
+"""The time at which a ticket arrives, in seconds since 1970, and the ticket."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """Where and when something happens that must not page."""
+    """Where and when a benign event happens."""
 
     world: World
     rng: np.random.Generator
@@ -33,24 +33,24 @@ class Situation:
     end: float
     area: int
     recent: Sequence[Ticket]
-    """The last healthy tickets before, oldest first."""
+    """The last healthy tickets before the start, oldest first."""
 
     @property
     def name(self) -> str:
-        """Of the area."""
+        """Return the name of the area."""
         return self.world.names[self.area]
 
     def between(self, low: float, high: float) -> float:
-        """Log-uniform."""
+        """Return a log-uniform random number between *low* and *high*."""
         return float(np.exp(self.rng.uniform(np.log(low), np.log(high))))
 
     def times(self, count: int, hours: float, after: float = 0.0) -> list[float]:
-        """So many times within *hours* after the start (and *after* so many seconds), in order."""
+        """Return *count* random times in order, within *hours*, *after* seconds after the start."""
         drawn = np.sort(self.rng.random(count)) * hours * SECONDS_PER_HOUR
         return [round(self.start + after + at, 3) for at in drawn.tolist()]
 
     def ticket(self, number: int, at: float, customer: str | None) -> Ticket:
-        """A new ticket of the area, created as it arrives."""
+        """Return a new ticket of the area, created when it arrives."""
         issues = self.world.issue_names[self.area]
         return Ticket(
             "acme",
@@ -65,47 +65,48 @@ class Situation:
         )
 
     def someone(self) -> str:
-        """A customer, any as likely as the other."""
+        """Return a random customer; all are equally likely."""
         names = self.world.customer_names
         return names[int(self.rng.integers(len(names)))]
 
 
 Change = Callable[[list[Arrival], Situation], list[Arrival]]
-"""From the healthy arrivals to what arrives instead, in any order."""
+"""Turns the healthy arrivals into those that happen instead, in any order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """One kind of what must not page."""
+    """One kind of event that must not page."""
 
     name: str
     change: Change | None = None
     hours: float = 30.0
     """Length of the window in which pages count."""
     lead_hours: int = 0
-    """Played before the window, the change of the level included."""
+    """Hours that are played before the window, with the change of level in effect."""
     whole_tenant: bool = False
-    """Whether pages of every area count, not only of the one it happens in."""
+    """Whether pages of every area count, or only those of the area where it happens."""
     paired: bool = True
-    """The same hours are played without it, and what they page then is not held against it."""
+    """Whether the same hours are also played without the event, so that their own pages do not
+    count."""
     structural: bool = True
-    """Noise of systems or of one person, not life: held to more."""
+    """Whether it is noise from systems or one person, for which the target is stricter."""
     scale: Callable[[Situation, int], float | Numbers] | None = None
     """Level of the healthy traffic in an hour, as a factor."""
     new_area: bool = False
-    """A second, new area opens at the start, with ordinary traffic; its pages count."""
+    """Whether a second, new area opens at the start with ordinary traffic; its pages count."""
     new_tenant: bool = False
-    """Nothing was learned before."""
+    """Whether the tenant is new and has learned nothing yet."""
 
 
 def noisy_customer(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """One customer sends 30 to 200 tickets within hours."""
+    """Let one customer send 30 to 200 tickets within hours."""
     times = here.times(int(here.between(30, 200)), here.between(0.5, 6.0))
     return healthy + [(at, here.ticket(n, at, "noisy")) for n, at in enumerate(times)]
 
 
 def _same_ticket(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """A ticket whose `created` comes again and again, some with the same event id."""
+    """Repeat the ``created`` event of one ticket, sometimes with the same event id."""
     times = here.times(int(here.between(30, 200)), here.between(0.2, 3.0))
     found = list(healthy)
     for number, at in enumerate(times):
@@ -116,7 +117,7 @@ def _same_ticket(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 
 def _merged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """A form that submits each ticket two to five times; agents merge the copies in minutes."""
+    """Let a form submit each ticket two to five times; agents merge the copies within minutes."""
     end = here.start + here.between(1.0, 6.0) * SECONDS_PER_HOUR
     found = list(healthy)
     for arrives, ticket in healthy:
@@ -152,7 +153,7 @@ def _batch(created_by: str, fewest: int, most: int) -> Change:
 
 
 def _retagged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """Four hundred old tickets of other areas are moved into this one."""
+    """Move four hundred old tickets of other areas into this area."""
     others = [ticket for ticket in here.recent if ticket.area != here.name]
     chosen = here.rng.permutation(len(others))[:400]
     times = here.times(len(chosen), here.between(0.1, 1.5))
@@ -173,7 +174,7 @@ def _retagged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 
 def _retries(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """A webhook sends what it sent within the last hours again, in bursts, up to eight times."""
+    """Let a webhook send the tickets of the last hours again, in bursts, up to eight times."""
     recent = [
         ticket for ticket in here.recent if ticket.created_at > here.start - 6.0 * SECONDS_PER_HOUR
     ]
@@ -187,7 +188,7 @@ def _retries(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 
 def _backfill(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """Tickets of yesterday that another system held: new ids, ten to thirty-four hours old."""
+    """Add yesterday's tickets from another system: new ids, ten to thirty-four hours old."""
     hour = int(here.start // SECONDS_PER_HOUR)
     other = Feed(here.world, [9, int(here.rng.integers(1 << 30))], mode="live")
     old = [ticket for each in range(hour - 34, hour - 10) for ticket in other.hour(each)]
@@ -197,7 +198,7 @@ def _backfill(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 
 
 def _gap(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """The source is away for three to eight hours; then all comes that was held back."""
+    """Silence the source for three to eight hours, then deliver everything that was held back."""
     end = here.start + here.between(3.0, 8.0) * SECONDS_PER_HOUR
     catch_up = here.between(60.0, 1200.0)
     found = []
@@ -222,7 +223,7 @@ def _growing(here: Situation, hour: int) -> Numbers:
 
 
 def new_area(here: Situation, number: int) -> Feed:
-    """The feed of an area that opens at the start; its rate is anything from .3 to 20 an hour."""
+    """Return the feed of an area that opens at the start, at 0.3 to 20 tickets per hour."""
     rate = here.between(0.3, 20.0)
     spec = here.world.spec
     world = World(
@@ -287,4 +288,5 @@ GUARDS: Final = {
     )
 }
 HIDDEN_SPIKE: Final = "x5 with a noisy customer"
-"""Not a guard but its price: a real spike at the same time must still be found."""
+"""A real spike during a benign event, which must still be found. It measures the cost of a
+guard."""

@@ -1,8 +1,8 @@
 """A simulated company: how many tickets each area receives per hour, and what they are about.
 
-Everything here is a function of the seed and the hour alone. So two continuations of the same
-history (the healthy one, and one with an incident) share seasons, days, releases and shares, and
-differ only by chance within the hour.
+Everything here is a function of the seed and the hour alone. Two continuations of the same history,
+one healthy and one with an incident, therefore share seasons, days, releases and shares, and differ
+only by chance within the hour.
 """
 
 import math
@@ -20,7 +20,7 @@ from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 Numbers = NDArray[np.float64]
 
 FIRST_MONDAY: Final = 491_999
-"""Hours from 1970 to Sunday, 15 February 2026, 23:00 UTC: a Monday begins in Berlin."""
+"""Hours from 1970 to Sunday, 15 February 2026, 23:00 UTC, when a Monday begins in Berlin."""
 VERSIONS_IN_USE: Final = 4
 DIMENSIONS: Final = ("issue_type", "region", "app_version", "channel")
 REGIONS: Final = ("eu", "us", "apac", "latam")
@@ -30,34 +30,35 @@ MOST_ISSUE_TYPES: Final = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What a company is like. Rates are tickets an hour; noises are variances of factors of mean 1.
+    """The parameters of a company.
 
-    The defaults are meant to be like life, neither kind nor cruel to any detector.
+    Rates are tickets per hour; noises are variances of factors of mean 1. The defaults are meant to be realistic, and to favour no detector.
     """
 
     seed: int = 1
     areas: int = 12
     lowest_rate: float = 0.1
     highest_rate: float = 60.0
-    """Rates of the areas are log-spaced between the two."""
+    """Rates of the areas are log-spaced between the lowest and the highest."""
     timezone: str = "Europe/Berlin"
     country: str = "DE"
-    """Whose public holidays are like Sundays; empty: none."""
+    """Country whose public holidays have traffic like Sundays. Empty: none."""
     tenant_day_noise: float = 0.015
     area_day_noise: float = 0.01
     hour_noise: float = 0.04
-    """Median over the areas; each has its own, from almost none to `most_hour_noise`."""
+    """Median over the areas; the areas range from almost none to `most_hour_noise`."""
     most_hour_noise: float = 0.1
     slice_noise: float = 0.03
-    """Of each value's share, by the hour and again by the day."""
+    """Noise of the share of each value, per hour and again per day."""
     region_swing: float = 0.2
     """Amplitude of a region's share over the day: its people sleep at other times."""
     trend_a_week: float = 0.02
-    """Each area's drift is uniform between minus and plus this."""
+    """The drift of each area is uniform between minus and plus this."""
     growing_areas: int = 1
     growth_a_week: float = 0.05
     release_every_weeks: float = 3.0
-    """Releases: a quarter of the areas get 1.3 to 1.8 times as many for 3 to 8 hours."""
+    """Interval of releases. At each, a quarter of the areas get 1.3 to 1.8 times as many tickets
+    for 3 to 8 hours."""
     quiet_week_every: float = 15.0
     quiet_level: float = 0.6
     after_holiday: float = 1.1
@@ -67,19 +68,20 @@ class Spec:
     clumps: float = 0.03
     """Share of tickets whose customer sends one to four more within the hour."""
     weeks: int = 60
-    """How far releases, versions and quiet weeks are planned."""
+    """Number of weeks for which releases, versions and quiet weeks are planned."""
     first_week: int | None = None
-    """Weeks from `FIRST_MONDAY` to the Monday its history begins on; None: by the seed."""
+    """Weeks from `FIRST_MONDAY` to the Monday that the history begins on; None: chosen by the
+    seed."""
 
     @property
     def first_hour(self) -> int:
-        """When its history begins, in hours since 1970; each seed in another part of the year."""
+        """Return when the history begins, in hours since 1970; it depends on the seed."""
         week = self.seed * 11 % 52 if self.first_week is None else self.first_week
         return FIRST_MONDAY + HOURS_PER_WEEK * week
 
 
 class World:
-    """The company of a `Spec`.
+    """The company that a `Spec` describes.
 
     Example:
         >>> world = World(Spec(seed=1, country=""))
@@ -89,14 +91,15 @@ class World:
     """
 
     def __init__(self, spec: Spec) -> None:
-        """Draw all that does not change."""
+        """Draw everything that does not change with time."""
         self.spec = spec
         rng = np.random.default_rng([spec.seed, 0])
         count = spec.areas
         self.rates: Numbers = np.geomspace(spec.lowest_rate, spec.highest_rate, count)
         self.names = [f"area {number:02d}" for number in range(count)]
         self.office = rng.uniform(0.0, 1.0, count)
-        """1: works from nine to five on workdays; 0: consumers, evenings and weekends too."""
+        """1: an area with office hours on workdays; 0: an area of consumers, active on evenings and
+        weekends too."""
         self._shapes = np.array([_shape(rng, office) for office in self.office])
         spread = math.log(spec.most_hour_noise / spec.hour_noise) if spec.hour_noise else 0.0
         self.hour_noise: Numbers = np.minimum(
@@ -117,24 +120,24 @@ class World:
         self.customer_names = [f"customer {number}" for number in range(spec.customers)]
 
     def local(self, hour: int) -> datetime:
-        """The local time at which *hour* (counted from 1970) begins."""
+        """Return the local time at which *hour* (counted from 1970) begins."""
         return datetime.fromtimestamp(hour * SECONDS_PER_HOUR, self._zone)
 
     def means(self, hour: int) -> Numbers:
-        """Return the expected tickets of an hour by area, before any noise; not to be changed."""
+        """Return the expected tickets of an hour by area, before any noise; read-only."""
         found = self._means.get(hour)
         if found is None:
             found = self._means[hour] = self._compute(hour)
         return found
 
     def day_factors(self, hour: int) -> Numbers:
-        """The noise of the local day, by area."""
+        """Return the noise of the local day, by area."""
         return self._day(hour)[0]
 
     def shares(self, hour: int) -> list[Numbers]:
-        """By dimension, the share of each value (column) in each area (row), with the day's noise.
+        """Return, by dimension, the share of each value (column) in each area (row).
 
-        Rows need not sum to one.
+        Shares include the noise of the day. Rows need not sum to one.
         """
         local = self.local(hour)
         angle = 2.0 * math.pi * (local.hour + local.minute / 60.0) / 24.0
@@ -149,7 +152,7 @@ class World:
         return [share * noise for share, noise in zip(plain, self._day(hour)[1], strict=True)]
 
     def share(self, hour: int, area: int, dimension: str, value: str) -> float:
-        """The share of one value, before noise and swing."""
+        """Return the share of one value, before noise and swing."""
         if dimension == "issue_type":
             names = self.issue_names[area]
             return float(self._issue_shares[area][names.index(value)]) if value in names else 0.0
@@ -163,12 +166,12 @@ class World:
         return float(self._version_shares(hour)[versions.index(value)])
 
     def versions(self, hour: int) -> list[str]:
-        """Names of the four versions that are in use, newest last."""
+        """Return the names of the four versions in use, newest last."""
         newest = self._newest(hour)
         return [f"4.{newest - VERSIONS_IN_USE + 1 + place}.0" for place in range(VERSIONS_IN_USE)]
 
     def is_holiday(self, day: date) -> bool:
-        """Whether *day* is a public holiday of the country."""
+        """Return whether *day* is a public holiday of the country."""
         return day in self._holidays
 
     def _compute(self, hour: int) -> Numbers:
@@ -205,7 +208,7 @@ class World:
         return found
 
     def _plan(self, rng: np.random.Generator) -> None:
-        """Releases, versions, quiet weeks and holidays of all weeks ahead."""
+        """Draw the releases, versions, quiet weeks and holidays of all weeks."""
         spec = self.spec
         self._releases: list[tuple[int, int, Numbers]] = []
         self._quiet: set[int] = set()
@@ -235,7 +238,7 @@ class World:
         return max(sum(begin <= hour for begin in self._version_hours) - 1, VERSIONS_IN_USE - 1)
 
     def _version_shares(self, hour: int) -> Numbers:
-        """Each new version takes three quarters of what the older ones had, over a week."""
+        """Return the versions' shares; in a week, a new one takes three quarters."""
         left, shares = 1.0, []
         newest = self._newest(hour)
         for place in range(VERSIONS_IN_USE - 1):
@@ -247,14 +250,14 @@ class World:
 
 
 def gamma(rng: np.random.Generator, variance: float, size: int | tuple[int, ...]) -> Numbers:
-    """Factors of mean 1 and the *variance* given; all 1 where that is 0."""
+    """Return factors of mean 1 with the given *variance*; all are 1 if it is 0."""
     if variance <= 0.0:
         return np.ones(size)
     return rng.gamma(1.0 / variance, variance, size)
 
 
 def _shape(rng: np.random.Generator, office: float) -> Numbers:
-    """Factors of the 168 local hours of the week, mean 1, with some bumps of the area's own."""
+    """Return factors of mean 1 for the 168 local hours of the week, with some random bumps."""
     hours = np.arange(24)
     work = 0.06 + np.exp(-0.5 * ((hours - 12.5) / 3.2) ** 2)
     leisure = 0.2 + 0.6 * np.exp(-0.5 * ((hours - 11.5) / 3.5) ** 2)
@@ -269,7 +272,7 @@ def _shape(rng: np.random.Generator, office: float) -> Numbers:
 
 
 def _issues(rng: np.random.Generator, areas: list[str]) -> tuple[Numbers, list[list[str]]]:
-    """Zipf shares of four to eight issue types per area, and their names."""
+    """Return Zipf shares of four to eight issue types per area, and their names."""
     shares = np.zeros((len(areas), MOST_ISSUE_TYPES))
     names = []
     for row, area in enumerate(areas):

@@ -1,4 +1,4 @@
-"""The tickets of a simulated company, hour by hour; healthy, or with surges on top."""
+"""The tickets of a simulated company, hour by hour: healthy, or with added surges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,29 +19,31 @@ from detectors.foundation.units import SECONDS_PER_HOUR
 from schemas.signals import Mode, Ticket
 
 CLUMP_MEAN: Final = 2.5
-"""Tickets that follow the first of a clump, on average."""
+"""Average number of tickets that follow the first of a clump."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surge:
-    """Excess complaints: in an area, in one value of a dimension there, or everywhere."""
+    """Excess complaints in an area, in one value of a dimension there, or in all areas."""
 
     start: float
     """Seconds since 1970."""
     end: float
     multiple: float
-    """Of the rate of the series meant: the area, or the slice of it."""
+    """Multiple of the rate of the series: the area's, or that of its slice."""
     area: int | None = None
     """None: all areas."""
     growing_until: float | None = None
-    """Grows in a straight line from 1 to *multiple* up to then; None: at once."""
+    """When a surge that grows linearly from 1 reaches *multiple*; None: it starts at full
+    strength."""
     dimension: str | None = None
     value: str | None = None
     share: float = 1.0
-    """Of the area's rate, that the slice has; for a value never seen, what the multiple is of."""
+    """The slice's share of the area's rate. For a new value, the share that the multiple applies
+    to."""
 
     def multiple_at(self, at: float) -> float:
-        """Return the multiple of the expected rate at a time, seconds since 1970."""
+        """Return the multiple of the expected rate at a time, in seconds since 1970."""
         if not self.start <= at < self.end:
             return 1.0
         if self.growing_until is None or at >= self.growing_until:
@@ -51,7 +53,7 @@ class Surge:
 
 
 class _Batch:
-    """Tickets in columns: places of areas and customers, times as parts of the hour."""
+    """Tickets in columns: indexes of areas and customers, times as fractions of the hour."""
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class _Batch:
 
 
 class Feed:
-    """One continuation of a world's tickets.
+    """One continuation of the tickets of a world.
 
     Example:
         >>> from detectors.evaluation.synthetic.company import Spec, World
@@ -79,7 +81,7 @@ class Feed:
     def __init__(
         self, world: World, key: Sequence[int], tenant: str = "acme", mode: Mode = "simulated"
     ) -> None:
-        """Start without tickets; *key* is the seed, and the prefix of the ids of tickets."""
+        """Start without tickets; *key* is the seed and the prefix of ticket ids."""
         self.world = world
         self.tenant = tenant
         self.mode: Mode = mode
@@ -100,12 +102,12 @@ class Feed:
     def hour(
         self, hour: int, surges: Sequence[Surge] = (), scale: float | Numbers = 1.0
     ) -> list[Ticket]:
-        """All tickets of *hour* (counted from 1970), oldest first.
+        """Return all tickets of *hour* (counted from 1970), oldest first.
 
         Args:
-            hour: Each only once, and in order.
-            surges: What comes on top; those that do not fall into the hour are passed over.
-            scale: Factor of the healthy rate, or one for each area.
+            hour: Each hour may be asked for once, in order.
+            surges: Surges to add; those outside the hour are ignored.
+            scale: Factor of the healthy rate, or one factor per area.
         """
         world, rng = self.world, self._rng
         expected = world.means(hour) * world.day_factors(hour) * scale
@@ -174,7 +176,7 @@ class Feed:
         return _Batch(areas, at, customers)
 
     def _surge(self, hour: int, expected: Numbers, surge: Surge) -> list[_Batch]:
-        """What comes on top. Incidents hit customers alike, not the busy ones most."""
+        """Return the added tickets; an incident strikes all customers equally."""
         begin = max(surge.start / SECONDS_PER_HOUR - hour, 0.0)
         end = min(surge.end / SECONDS_PER_HOUR - hour, 1.0)
         if begin >= end:
@@ -196,7 +198,7 @@ class Feed:
         return np.searchsorted(self.world.customer_shares, self._rng.random(count))
 
     def _values(self, hour: int, areas: NDArray[np.int64]) -> list[NDArray[np.object_]]:
-        """For each ticket its value of each dimension; noise of the shares makes them clump."""
+        """Return each ticket's value of each dimension; noise of the shares makes values clump."""
         rng, noise = self._rng, self.world.spec.slice_noise
         versions = np.array(self.world.versions(hour), dtype=object)
         found: list[NDArray[np.object_]] = []

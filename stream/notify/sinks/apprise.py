@@ -39,7 +39,7 @@ class AppriseOptions(Options):
 
 
 class Apprise(Sink):
-    """See the module."""
+    """Sends messages through one Apprise URL."""
 
     kind = "apprise"
     options = AppriseOptions

@@ -108,7 +108,7 @@ class MailOptions(Options):
 
 
 class Email(Sink):
-    """See the module."""
+    """Sends e-mails through one SMTP server."""
 
     kind = "email"
     options = MailOptions

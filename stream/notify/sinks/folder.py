@@ -29,7 +29,7 @@ class FolderOptions(Options):
 
 
 class Folder(Sink):
-    """See the module."""
+    """Writes messages to one folder."""
 
     kind = "folder"
     options = FolderOptions

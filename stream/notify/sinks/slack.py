@@ -41,7 +41,7 @@ PASSING: Final = frozenset(
     ("ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable",
      "request_timeout", "team_added_to_org")
 )  # fmt: skip
-"""Errors of Slack that go away."""
+"""Slack errors that are temporary."""
 _HALF: Final = re.compile(r"&[a-z]{0,3}…$")
 ONLY_POSTED: Final = ("mrkdwn", "unfurl_links", "unfurl_media")
 """Arguments of chat.postMessage that chat.update does not have."""
@@ -84,7 +84,7 @@ class SlackOptions(Options):
 
 
 class Slack(Sink):
-    """See the module."""
+    """Posts to one Slack channel."""
 
     kind = "slack"
     options = SlackOptions

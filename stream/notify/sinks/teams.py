@@ -37,7 +37,7 @@ class TeamsOptions(Options):
 
 
 class Teams(Sink):
-    """See the module."""
+    """Posts to one Teams workflow."""
 
     kind = "teams"
     options = TeamsOptions

@@ -40,7 +40,7 @@ class WebhookOptions(Options):
 
 
 class Webhook(Sink):
-    """See the module."""
+    """Posts signed events to one endpoint."""
 
     kind = "webhook"
     options = WebhookOptions
