@@ -32,7 +32,8 @@ MOST_ISSUE_TYPES: Final = 8
 class Spec:
     """The parameters of a company.
 
-    Rates are tickets per hour; noises are variances of factors of mean 1. The defaults are meant to be realistic, and to favour no detector.
+    Rates are tickets per hour; noises are variances of factors of mean 1. The defaults are
+    meant to be realistic, and to favour no detector.
     """
 
     seed: int = 1
