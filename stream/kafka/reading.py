@@ -124,15 +124,17 @@ async def read_to_end(
     """Yield the records of one partition, up to an end that is known before the first is read.
 
     Args:
-        consumer: Assigned to the partition; it stands at the end afterwards.
+        consumer: It is assigned to the partition alone, and stands at the end afterwards.
         partition: What to read.
         since: Begin with the first record at or after this time, seconds since 1970; None: with
             the first record that exists.
         end: The offset to stop before; None: the present end of the partition.
     """
-    consumer.assign([partition])
     if end is None:
         end = (await consumer.end_offsets([partition]))[partition]
+    # Nothing may be awaited between `assign` and `seek_to_beginning`. aiokafka would begin to reset
+    # the partition by `auto_offset_reset`, and that answer would replace the beginning.
+    consumer.assign([partition])
     if since is None:
         await consumer.seek_to_beginning(partition)
     else:

@@ -152,7 +152,7 @@ def test_a_verdict_reaches_the_worker_and_the_topics_explain_the_page(rig: Rig) 
     )
     done = rig.run("verdict", episode, "false_alarm", "--by", "on-call")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "raises the limit" in done.stdout
+    assert "raises the threshold" in done.stdout
 
     def heard() -> bool:
         known = [p.tenants["acme"] for p in rig.partitions() if "acme" in p.tenants]

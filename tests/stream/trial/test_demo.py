@@ -27,5 +27,5 @@ def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Rig) 
     assert owners
     for text in owners:
         assert "To: accounts-" in text
-        assert "Your customers in it" in text
+        assert "Your affected customers" in text
         assert "tickets/" not in text  # of other customers

@@ -1,0 +1,33 @@
+"""Reading a partition to its end, on a real broker."""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream.kafka.reading import read_to_end
+from tests.support.kafka_rig import Rig
+
+READINGS = 15
+
+
+def test_a_partition_is_read_from_its_beginning_whatever_the_consumer_would_reset_to(
+    rig: Rig,
+) -> None:
+    """A reset that aiokafka has begun must not move a consumer that reads from the beginning."""
+    rig.create_topics()
+    topic = rig.topics.audit
+    rig.put(topic, [(b"one", []), (b"two", [])], 0)
+
+    async def read(reset: str) -> set[int]:
+        counts = set()
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=rig.servers, enable_auto_commit=False, auto_offset_reset=reset
+        )
+        async with consumer:
+            for _ in range(READINGS):
+                found = [record async for record in read_to_end(consumer, TopicPartition(topic, 0))]
+                counts.add(len(found))
+        return counts
+
+    for reset in ("latest", "none"):
+        assert asyncio.run(read(reset)) == {2}, reset
