@@ -44,7 +44,7 @@ def test_the_configuration_loads_and_the_curve_is_told(own: Path, tmp_path: Path
     pages = [float(row[2] if row[1] == "(proposed)" else row[1]) for row in rows]
     assert len(pages) == 2
     assert pages[0] <= pages[1]
-    assert "10 % of the tickets have no area" in done.output
+    assert "10% of the tickets have no area" in done.output
     assert "merge these areas, whose names begin alike: export csv, export pdf" in done.output
     config = load(out, {})
     assert config.budget.false_pages_per_week in (0.2, 5.0)
