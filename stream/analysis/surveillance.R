@@ -37,7 +37,7 @@ farrington <- function(days) {
   if (inherits(found, "try-error")) NA else found@control$score[1]
 }
 
-# What is due by hour of the day, on workdays, Saturdays and Sundays, from the hours before.
+# The expected count by hour of the day, on workdays, Saturdays and Sundays, from the hours before.
 season <- function(counts, known, wanted) {
   class <- function(hour) {
     day <- (hour - 1) %/% 24 %% 7
