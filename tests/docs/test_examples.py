@@ -82,7 +82,7 @@ def test_the_sink_of_the_guide_passes_the_contract_suite(tmp_path: Path) -> None
     replace_once(sinks / "__init__.py", "for sink in (", "for sink in (\nLogbook,\n")
     replace_once(support / "providers" / "fakes.py", "__all__ = [", '__all__ = ["Logbook", ')
     case = python_blocks("add-a-sink.md")[-1]
-    replace_once(support / "receiver_cases.py", "\n    )\n}\n", f"\n{case}    )\n}}\n")
+    replace_once(support / "receiver_cases.py", "\n    )\n}\n", f"\n{case.rstrip()},\n    )\n}}\n")
     for command in (("check", "--fix"), ("format",)):
         run(tmp_path, "ruff", *command, "--no-cache", "--quiet", str(sinks), str(support))
     for path, block in new_files.items():
