@@ -33,7 +33,7 @@ from deploy.grafana.vocabulary import (
 FOLD: Final = "spikewatch_fold_seconds"
 TAKEN: Final = "spikewatch_taken_seconds"
 PRODUCE: Final = "spikewatch_produce_seconds"
-TOLD: Final = "spikewatch_notification_seconds"
+DELIVERY: Final = "spikewatch_notification_seconds"
 WHICH: Final = "{{instance}}"
 
 
@@ -243,8 +243,8 @@ def operations() -> Dashboard:
             "Time until the provider accepted the message, by receiver: the median and the "
             "99th percentile.",
             SECONDS,
-            Query(quantile(0.5, TOLD, "receiver", RECEIVER), "{{receiver}} median"),
-            Query(quantile(0.99, TOLD, "receiver", RECEIVER), "{{receiver}} 99th percentile"),
+            Query(quantile(0.5, DELIVERY, "receiver", RECEIVER), "{{receiver}} median"),
+            Query(quantile(0.99, DELIVERY, "receiver", RECEIVER), "{{receiver}} 99th percentile"),
             width=24,
         ),
     ):

@@ -73,7 +73,7 @@ def open_episode(
         threshold: The score that it had to reach.
         at: Seconds since 1970.
         slice_score: The slice that crossed, if *kind* is ``slice``.
-        storm: Whether the episode stands for many pages, whatever the tenant's own score.
+        storm: Whether the episode replaces many pages, whatever the tenant's own score.
     """
     tenant = context.tenant
     series = tenant.series(key)

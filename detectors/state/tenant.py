@@ -210,7 +210,7 @@ class Tenant:
         )
 
     def refresh_calendar(self, area: str) -> None:
-        """Give a series its present calendar; `TENANT_SERIES` stands for all series."""
+        """Give a series the current calendar; `TENANT_SERIES` means all series."""
         self.whole.model.update_context(self.context(TENANT_SERIES))
         for name in self.areas if area == TENANT_SERIES else (area,):
             self.areas[name].model.update_context(self.context(name))

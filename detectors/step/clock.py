@@ -54,7 +54,7 @@ def end_history(context: StepContext) -> Stage:
 
 
 def advance_clock(context: StepContext, now: float) -> Transitions:
-    """Move the clock to *now*, and resolve at each whole minute on the way what is over by then."""
+    """Move the clock to *now*; at each whole minute passed, resolve the episodes that are over."""
     tenant = context.tenant
     assert tenant.clock is not None
     if now <= tenant.clock:
@@ -83,6 +83,6 @@ def _is_over(context: StepContext, key: str, minute: float) -> bool:
     assert episode is not None
     is_over = episode.pass_minute(minute, context.settings)
     if episode.reason == "storm":
-        # A storm stands for the episodes of the areas, not for the tenant's own count.
+        # A storm represents the episodes of the areas, not the tenant's own count.
         return context.tenant.running == {TENANT_SERIES}
     return is_over

@@ -3,7 +3,6 @@
 What is measured is in `detectors.evaluation`; here are processes, progress and the texts of pages.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -225,9 +224,3 @@ def _too_short(facts: Facts, begin: float, seconds: float) -> str:
         f"the warm-up, and each incident needs {seconds / 86_400.0:.1f}; choose a shorter "
         "--warm-up or --inject-hours, or a longer history"
     )
-
-
-def median_delay(backtest: Backtest) -> float:
-    """Return the median delay in minutes; infinite if half of the incidents were not found."""
-    delays = sorted(one.delay for one in backtest.injected if not one.disturbed)
-    return delays[len(delays) // 2] if delays else math.nan

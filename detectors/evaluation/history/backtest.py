@@ -22,7 +22,7 @@ from schemas.signals import UNCLASSIFIED, Ticket
 RECENT: Final = 500
 """Number of recent tickets of an area that are kept, as a source for similar ones."""
 MOST_ISSUES: Final = 5
-TOLD: Final = 0.1
+KNOWN_SHARE: Final = 0.1
 """A dimension with a value on a smaller share of the recent tickets is not worth watching."""
 LEAST_RECENT: Final = 10
 """An area with fewer recent tickets is not characterised."""
@@ -274,7 +274,8 @@ def _facts(tenant: Tenant, recents: Mapping[tuple[str, str], Sequence[Ticket]]) 
                 known_dimensions=tuple(
                     name
                     for name in get_args(Dimension)
-                    if sum(getattr(one, name) is not None for one in recent) > TOLD * len(recent)
+                    if sum(getattr(one, name) is not None for one in recent)
+                    > KNOWN_SHARE * len(recent)
                 ),
             )
         )

@@ -259,7 +259,7 @@ def test_a_rival_gets_the_threshold_that_gives_it_as_many_false_pages() -> None:
     assert thresholds([contested, contested]) == [5.0] * len(RIVALS)
 
 
-def testpeaks_of_within_six_quiet_hours_are_one() -> None:
+def test_peaks_within_six_quiet_hours_are_one() -> None:
     highs = np.full((1, 100), NOTHING)
     highs[0, [10, 14, 40]] = [3.0, 4.0, 2.0]
     assert peaks_of(highs, 2.0) == (4.0, 2.0)
