@@ -1,4 +1,4 @@
-"""The dashboard "Account team": affected customers and the revenue at risk."""
+"""The dashboard "Account team": affected customers and revenue at risk."""
 
 from typing import Final
 
@@ -32,7 +32,7 @@ SINCE: Final = by_area("spikewatch_episode_since_timestamp_seconds")
 TIERS: Final = f"max by (tenant, product_area, tier) (spikewatch_episode_tier_customers{{{AREA}}})"
 AT_LEAST: Final = (
     "One customer can be affected by several episodes of a tenant, so only the largest "
-    "episode of each tenant counts: this is a lower bound."
+    "episode of each tenant counts. The figure is therefore a lower bound."
 )
 AREA_OF_TENANT: Final = "{{tenant}} {{product_area}}"
 
@@ -47,7 +47,7 @@ def account_team() -> Dashboard:
     made = page(
         "Account team",
         "spikewatch-accounts",
-        "Customers affected by the open episodes and their annual revenue, by tenant and area.",
+        "Customers affected by open episodes, and their annual revenue, by tenant and area.",
         since="now-24h",
         refresh="1m",
     )
@@ -118,7 +118,7 @@ def account_team() -> Dashboard:
         ),
         bars(
             "Affected customers by tier",
-            "The largest episode of each tenant and tier, summed; five tiers at most per episode.",
+            "Sum of the largest episode of each tenant and tier; at most five tiers per episode.",
             COUNT,
             Query(f"sum by (tier) (max by (tenant, tier) ({TIERS}))", "{{tier}}"),
             width=24,

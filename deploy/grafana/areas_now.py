@@ -1,4 +1,4 @@
-"""The dashboard "Areas now": areas with more tickets than expected, close to a page or not."""
+"""The dashboard "Areas now": areas with more tickets than expected, and how close to a page."""
 
 from typing import Final
 
@@ -59,7 +59,7 @@ def areas_now() -> Dashboard:
     for panel in (
         figure(
             "Open episodes that paged",
-            "Open episodes of the selected areas that paged somebody.",
+            "Open episodes of the selected areas that sent a page.",
             COUNT,
             Query(f"count ({RATIO})", "episodes"),
             limits=((None, GREEN), (1, RED)),
@@ -67,7 +67,7 @@ def areas_now() -> Dashboard:
         ),
         figure(
             "Open episodes by severity",
-            "All open episodes, including suppressed ones. The metric has no tenant label: "
+            "All open episodes, including suppressed ones. The metric has no tenant label, so "
             "only the process filter applies.",
             COUNT,
             Query(total("spikewatch_episodes_open", "severity"), "{{severity}}"),
@@ -83,7 +83,7 @@ def areas_now() -> Dashboard:
         ),
         figure(
             "Closest to a page",
-            "The highest score as a share of its threshold. At 100% a ticket pages.",
+            "The highest score as a share of its threshold. A series pages at 100%.",
             SHARE,
             Query(f"max ({NEARNESS})", "score / threshold"),
             limits=((None, GREEN), (0.7, ORANGE), (1, RED)),
@@ -91,8 +91,8 @@ def areas_now() -> Dashboard:
         ),
         figure(
             "Areas above the normal range",
-            "Areas with more customer-equivalents in the last hour than 99 of 100 usual "
-            "hours. Chance alone puts one area in a hundred here.",
+            "Areas with more customer-equivalents in the last hour than in 99 of 100 usual "
+            "hours. Chance alone puts one area in a hundred above its range.",
             COUNT,
             Query(f"count ({SEEN} > {UPPER})", "areas"),
             limits=((None, BLUE), (1, ORANGE)),
@@ -104,9 +104,9 @@ def areas_now() -> Dashboard:
         table(
             "Areas",
             "Customer-equivalents observed in the last hour of event time, the number "
-            "expected in an hour now, and the normal range that holds 98 of 100 usual hours. "
-            "Ratio and since are filled in for open episodes that paged. The link of an area "
-            "opens its dashboard.",
+            "expected per hour now, and the normal range that holds 98 of 100 usual hours. Ratio "
+            "and Since are filled in for open episodes that paged. The link of an area opens the "
+            "dashboard Episode.",
             Column("Observed", COUNT, SEEN),
             Column("Expected", COUNT, DUE),
             Column("Lower", COUNT, LOWER),
@@ -138,7 +138,7 @@ def areas_now() -> Dashboard:
     for chart in (
         timeline(
             "Score as a share of the threshold",
-            "The ten highest at each time. A ticket that reaches the red line pages.",
+            "The ten highest at each time. An area that reaches the red line pages.",
             SHARE,
             Query(f"topk (10, {NEARNESS})", "{{tenant}} {{product_area}}"),
             limit=1.0,
@@ -152,7 +152,7 @@ def areas_now() -> Dashboard:
         ),
         timeline(
             "Ratio of the open episodes that paged",
-            "Observed divided by expected rate. A line starts and ends with its episode. "
+            "Observed divided by expected rate. Each line starts and ends with its episode. "
             "*tenant* is a tenant-wide episode.",
             TIMES,
             Query(RATIO, "{{tenant}} {{product_area}}"),

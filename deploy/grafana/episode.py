@@ -1,4 +1,4 @@
-"""The dashboard "Episode": what happens in one area, since when, and how severe it is."""
+"""The dashboard "Episode": what is happening in one area, since when, and how severe it is."""
 
 from typing import Final
 
@@ -51,7 +51,7 @@ def episode() -> Dashboard:
     for variable in (one_tenant(), one_area()):
         made.with_variable(variable)
     for mark in (
-        # Where the metric is, an episode runs: the stretch is the episode as Prometheus saw it.
+        # The metric exists only while an episode is open, so each span is an episode.
         Marks("Open episode", RATIO, "{{tenant}} {{product_area}}", RED, value_is_time=False),
         Marks(
             "Start of the excess",
@@ -80,8 +80,7 @@ def episode() -> Dashboard:
         ),
         figure(
             "Annual revenue",
-            "Annual revenue of the affected customers, as far as it is known, in the currency "
-            "of your tickets.",
+            "Known annual revenue of the affected customers, in the currency of your tickets.",
             MONEY,
             Query(REVENUE, "revenue"),
             nothing=NONE,
@@ -102,8 +101,8 @@ def episode() -> Dashboard:
         ),
         figure(
             "Score / threshold",
-            "Score of the area's last ticket as a share of the threshold. At 100% it pages. A "
-            "tenant-wide episode has no score.",
+            "Score of the area's last ticket as a share of the threshold. The area pages at 100%. "
+            "A tenant-wide episode has no score.",
             SHARE,
             Query(f"{SCORE} / {LIMIT}", "score / threshold"),
             limits=((None, GREEN), (0.7, ORANGE), (1, RED)),
@@ -115,9 +114,9 @@ def episode() -> Dashboard:
     made.with_panel(
         bands(
             "Observed and expected",
-            "Customer-equivalents observed in the last hour (orange), expected in an hour "
-            "(blue), and the normal range that holds 98 of 100 usual hours. Red: an episode "
-            "is open. A tenant-wide episode (*tenant*) has no normal range.",
+            "Customer-equivalents observed in the last hour (orange), expected per hour "
+            "(blue), and the normal range that holds 98 of 100 usual hours. Red spans mark "
+            "open episodes. A tenant-wide episode (*tenant*) has no normal range.",
             ONE_AREA,
             named=False,
             width=24,
@@ -127,8 +126,8 @@ def episode() -> Dashboard:
     for bar in (
         bars(
             "Drivers",
-            "Share of the excess that one slice of each dimension carries. The slice itself, "
-            "its distinctive terms and example tickets are on the page and in the escalation; "
+            "Share of the excess that the driver of each dimension carries. The driver itself, "
+            "distinctive terms and example tickets are on the web page and in the escalation; "
             "no metric contains text from tickets.",
             SHARE,
             Query(EXPLAINED, "{{dimension}}"),
@@ -144,15 +143,15 @@ def episode() -> Dashboard:
     for chart in (
         timeline(
             "Score and threshold",
-            "Chance alone reaches a score about once in e^score weeks. The threshold moves so "
+            "Chance alone reaches a score at most once in e^score weeks. The threshold moves so "
             "that the alert budget is kept.",
             COUNT,
             Query(SCORE, "score"),
-            Query(LIMIT, "limit"),
+            Query(LIMIT, "threshold"),
         ),
         timeline(
             "Ratio",
-            "Observed divided by expected rate of the episode. The line starts and ends with it.",
+            "Observed divided by expected rate. The line starts and ends with the episode.",
             TIMES,
             Query(RATIO, "ratio"),
         ),
@@ -164,8 +163,7 @@ def episode() -> Dashboard:
         ),
         timeline(
             "Annual revenue affected",
-            "Annual revenue of those customers, as far as it is known, in the currency of "
-            "your tickets.",
+            "Known annual revenue of those customers, in the currency of your tickets.",
             MONEY,
             Query(REVENUE, "revenue"),
         ),

@@ -32,9 +32,9 @@ def written() -> dict[str, str]:
 def _text(builder: Dashboard) -> str:
     made = builder.build()
     for number, panel in enumerate(made.panels or [], start=1):
-        panel.id_val = number  # links to a panel and repeated panels go by it
+        panel.id_val = number  # links to a panel and repeated panels use it
     document = json.loads(json.dumps(made, cls=JSONEncoder))
-    # Explicit, so that Grafana finds the dashboard by its uid and never by a number of its own.
+    # An explicit null, so that Grafana finds the dashboard by its uid and never by its own number.
     return json.dumps({"id": None, **document}, indent=2, ensure_ascii=False) + "\n"
 
 

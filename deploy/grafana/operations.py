@@ -63,7 +63,7 @@ def operations() -> Dashboard:
         ),
         figure(
             "Workers ready",
-            "Workers whose state is verified and that process signals. A worker in recovery "
+            "Workers that have recovered their state and process signals. A worker in recovery "
             "is not ready.",
             COUNT,
             Query(total("spikewatch_ready"), "ready"),
@@ -71,20 +71,20 @@ def operations() -> Dashboard:
         ),
         figure(
             "Lag",
-            "Records of all topics that are not processed yet.",
+            "Records of all topics that have not been processed yet.",
             COUNT,
             Query(total("spikewatch_lag_records"), "records"),
         ),
         figure(
             "Last ticket",
-            "Time since a worker last processed one.",
+            "Time since a worker last processed a ticket.",
             SECONDS,
             Query(age("spikewatch_last_ticket_timestamp_seconds"), "last ticket"),
             nothing="none yet",
         ),
         figure(
             "Last tick",
-            "Time since a worker last processed one. Without ticks, event time stands still "
+            "Time since a worker last processed a tick. Without ticks, event time stands still "
             "in areas without tickets.",
             SECONDS,
             Query(age("spikewatch_last_tick_timestamp_seconds"), "last tick"),
@@ -104,32 +104,33 @@ def operations() -> Dashboard:
     for chart in (
         timeline(
             "Signals by outcome",
-            "Tickets, ticks and feedback, by their outcome.",
+            "Tickets, ticks and verdicts, by outcome.",
             RATE,
             Query(rate("spikewatch_signals_total", "outcome"), "{{outcome}}"),
         ),
         timeline(
-            "Lag, by topic",
-            "Records that are not processed yet, of the partitions assigned to the workers.",
+            "Lag by topic",
+            "Unprocessed records in the partitions that are assigned to the workers.",
             COUNT,
             Query(total("spikewatch_lag_records", "topic"), "{{topic}}"),
         ),
         timeline(
             "Time from a ticket's append to its step",
-            "For live tickets; the last ticket of each chunk is measured.",
+            "Time from the append of a live ticket in Kafka to its step, measured on the last "
+            "ticket of each chunk: the median and the 99th percentile.",
             SECONDS,
-            Query(quantile(0.5, TAKEN), "half"),
-            Query(quantile(0.99, TAKEN), "99 of 100"),
+            Query(quantile(0.5, TAKEN), "median"),
+            Query(quantile(0.99, TAKEN), "99th percentile"),
         ),
         timeline(
-            "Time to decode and step a chunk",
-            "The 99th percentile, by worker.",
+            "Time to process a chunk",
+            "Time to decode a chunk and run the step on it: the 99th percentile, by worker.",
             SECONDS,
             Query(quantile(0.99, FOLD, "instance"), WHICH),
         ),
         timeline(
             "Watermark lag",
-            "Wall clock minus watermark of tenants in live mode, by partition. It rises when "
+            "Wall clock minus watermark of tenants in live mode, by partition. It rises if "
             "neither tickets nor ticks arrive.",
             SECONDS,
             Query(f"max by (partition) (spikewatch_watermark_lag_seconds{{{PROCESS}}})",
@@ -137,50 +138,50 @@ def operations() -> Dashboard:
         ),
         timeline(
             "Ready",
-            "1 while the worker processes signals, 0 during a recovery.",
+            "1 while a worker processes signals, 0 during a recovery.",
             COUNT,
             Query(f"max by (instance) (spikewatch_ready{{{PROCESS}}})", WHICH),
         ),
         timeline(
-            "Time until Kafka has a worker's output",
-            "Time until all in-sync replicas have it; the median and the 99th percentile of "
-            "the batches.",
+            "Time to produce a batch",
+            "Time until all in-sync replicas have a batch of a worker's output: the median and "
+            "the 99th percentile.",
             SECONDS,
-            Query(quantile(0.5, PRODUCE), "half"),
-            Query(quantile(0.99, PRODUCE), "99 of 100"),
+            Query(quantile(0.5, PRODUCE), "median"),
+            Query(quantile(0.99, PRODUCE), "99th percentile"),
         ),
         timeline(
             "Recoveries",
-            "How often each worker recovered its state after a rebalance, since its start.",
+            "How often each worker has recovered its state after a rebalance since its start.",
             COUNT,
             Query(total("spikewatch_recoveries_total", "instance"), WHICH),
         ),
         timeline(
             "Duration of the last recovery",
-            "Including the rebalance, by worker.",
+            "Duration of the last recovery, including the rebalance, by worker.",
             SECONDS,
             Query(total("spikewatch_recovery_seconds", "instance"), WHICH),
         ),
         timeline(
             "Dead letters by reason",
-            "Records that could not be processed. Each is on the topic tickets.dead.",
+            "Records that could not be read. Each of them is on the topic tickets.dead.",
             RATE,
             Query(rate("spikewatch_dead_letters_total", "reason"), "{{reason}}"),
         ),
         timeline(
             "Escalations",
-            "Escalation events produced, by transition, including those of suppressed episodes.",
+            "Escalation events by transition, including those of suppressed episodes.",
             RATE,
             Query(rate("spikewatch_escalations_total", "transition"), "{{transition}}"),
         ),
         timeline(
             "Snapshots",
-            "Durable snapshots, by worker; about one a second while signals arrive.",
+            "Durable snapshots, by worker; about one per second while signals arrive.",
             RATE,
             Query(rate("spikewatch_snapshots_total", "instance"), WHICH),
         ),
         timeline(
-            "Bytes of snapshots",
+            "Snapshot bytes",
             "Bytes written to the changelog, by worker.",
             BYTES_RATE,
             Query(rate("spikewatch_snapshot_bytes_total", "instance"), WHICH),
@@ -206,8 +207,8 @@ def operations() -> Dashboard:
     for chart in (
         timeline(
             "Notification decisions by reason",
-            "Whether a receiver is notified of a transition, and why. send=false: it is not "
-            "notified.",
+            "Decisions to notify a receiver of a transition (send=true) or not to (send=false), "
+            "by reason.",
             RATE,
             Query(
                 rate("spikewatch_notification_decisions_total", "reason, send", RECEIVER),
@@ -216,7 +217,7 @@ def operations() -> Dashboard:
         ),
         timeline(
             "Messages by outcome",
-            "Messages that were sent or given up, by receiver.",
+            "Messages that notify sent or gave up, by receiver.",
             RATE,
             Query(
                 rate("spikewatch_notifications_total", "receiver, outcome", RECEIVER),
@@ -225,7 +226,7 @@ def operations() -> Dashboard:
         ),
         timeline(
             "Failed attempts",
-            "Attempts that failed and are repeated, by receiver.",
+            "Attempts that failed and will be retried, by receiver.",
             RATE,
             Query(
                 rate("spikewatch_notification_failures_total", "receiver", RECEIVER), "{{receiver}}"
@@ -233,13 +234,13 @@ def operations() -> Dashboard:
         ),
         timeline(
             "Pending messages",
-            "Messages that are not sent yet, including those that wait for a cool-down, by "
+            "Messages that have not been sent yet, including those that wait for a cool-down, by "
             "receiver.",
             COUNT,
             Query(total("spikewatch_notifications_pending", "receiver", RECEIVER), "{{receiver}}"),
         ),
         timeline(
-            "Time from the escalation to its delivery",
+            "Time from an escalation to its delivery",
             "Time until the provider accepted the message, by receiver: the median and the "
             "99th percentile.",
             SECONDS,
@@ -252,7 +253,7 @@ def operations() -> Dashboard:
     made.with_row(row("Processes"))
     for chart in (
         timeline(
-            "Processor",
+            "CPU",
             "CPU use as a share of one core, by process.",
             SHARE,
             Query(rate("process_cpu_seconds_total", "job, instance"), "{{job}} {{instance}}"),
@@ -267,7 +268,7 @@ def operations() -> Dashboard:
         ),
         timeline(
             "Open files",
-            "Open file descriptors, including sockets, as a share of the limit, by process.",
+            "Open file descriptors, including sockets, as a share of the process's limit.",
             SHARE,
             Query(
                 f"{total('process_open_fds', 'job, instance')} / "
@@ -280,7 +281,7 @@ def operations() -> Dashboard:
         made.with_panel(chart)
     made.with_panel(
         figure(
-            "Open for",
+            "Uptime",
             "Time since the start of each process.",
             SECONDS,
             Query(

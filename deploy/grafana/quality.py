@@ -44,7 +44,8 @@ EDGES: Final = (
     ("900.0", "15 minutes"),
     ("3600.0", "an hour"),
 )
-"""Buckets of the delay, as Prometheus writes them; a query each, for it returns them unsorted."""
+"""Buckets of the delay, as Prometheus writes them. Each has its own query, because one query would
+return them unsorted."""
 
 
 def quality() -> Dashboard:
@@ -68,7 +69,7 @@ def quality() -> Dashboard:
         ),
         figure(
             "Pages",
-            "Pages a week over the last four weeks, of the selected tenant with most pages.",
+            "Pages a week over the last four weeks, of the selected tenant with the most pages.",
             A_WEEK,
             Query(f"max ({PAGES})", "pages"),
             decimals=2,
@@ -76,8 +77,7 @@ def quality() -> Dashboard:
         figure(
             "False pages by verdicts",
             "Pages a week with the verdict false alarm or expected event over the last four "
-            "weeks, of the selected tenant with most of them. Pages without a verdict do not "
-            "count.",
+            "weeks, of the selected tenant with the most. Pages without a verdict do not count.",
             A_WEEK,
             Query(f"max ({FALSE_PAGES})", "false pages"),
             decimals=2,
@@ -85,7 +85,7 @@ def quality() -> Dashboard:
         figure(
             "False pages by the model",
             "False pages a week that the model expects from the past scores of all series, of "
-            "the selected tenant with most of them.",
+            "the selected tenant with the most.",
             A_WEEK,
             Query(f"max ({EXPECTED})", "expected false pages"),
             decimals=2,
@@ -93,7 +93,7 @@ def quality() -> Dashboard:
         figure(
             "Alert budget spent, at most",
             "Pages of the last four weeks as a share of the alert budget, of the selected "
-            "tenant with the highest share: the budget spent if every page had been false.",
+            "tenant with the highest share. This is spent only if every page was false.",
             SHARE,
             Query(f"max ({BURN})", "burn"),
             limits=((None, GREEN), (0.75, ORANGE), (1, RED)),
@@ -127,7 +127,7 @@ def quality() -> Dashboard:
         timeline(
             "Alert budget spent, at most",
             "Pages as a share of the alert budget. Above the red line there were more pages "
-            "than the budget allows false ones; that is fine if the pages were right.",
+            "than the budget allows false pages, which is fine if the pages were right.",
             SHARE,
             Query(BURN, "{{tenant}}"),
             limit=1.0,
@@ -137,15 +137,15 @@ def quality() -> Dashboard:
     for bar in (
         bars(
             "Verdicts",
-            "Verdicts of people in the selected time.",
+            "Verdicts that people gave in the selected time.",
             COUNT,
             Query(increase(VERDICTS, "verdict"), "{{verdict}}"),
             width=8,
         ),
         bars(
             "Episodes opened",
-            "Episodes opened in the selected time, by severity at the opening, including "
-            "suppressed ones.",
+            "Episodes opened in the selected time, including suppressed ones, by their severity "
+            "at the opening.",
             COUNT,
             Query(increase("spikewatch_escalations_total", "severity", OPENED), "{{severity}}"),
             width=8,
@@ -163,10 +163,10 @@ def quality() -> Dashboard:
     made.with_panel(
         figure(
             "Time from the first excess tickets to the page",
-            "The median and the 90th percentile of the pages in the selected time, in event time.",
+            "Median and 90th percentile over the pages in the selected time, in event time.",
             SECONDS,
-            Query(quantile(0.5, DELAY, over="$__range"), "half"),
-            Query(quantile(0.9, DELAY, over="$__range"), "nine of ten"),
+            Query(quantile(0.5, DELAY, over="$__range"), "median"),
+            Query(quantile(0.9, DELAY, over="$__range"), "90th percentile"),
             width=6,
             limits=((None, BLUE),),
             nothing="no pages",
@@ -176,7 +176,7 @@ def quality() -> Dashboard:
         bars(
             "Pages by detection delay",
             "Pages in the selected time, by the time since the start of the excess. Each bar "
-            "includes the bars above it.",
+            "includes all bars above it.",
             COUNT,
             *(
                 Query(
@@ -192,8 +192,8 @@ def quality() -> Dashboard:
     for chart in (
         timeline(
             "Accuracy of the classifier",
-            "Share of the tickets with an area whose words alone would have given the right "
-            "area, before the classifier learned from them.",
+            "Share of the tickets with an area for which the classifier would have given the "
+            "right area by their words, before it learned from them.",
             SHARE,
             Query(by_tenant("spikewatch_placing_accuracy_ratio"), "{{tenant}}"),
             width=8,
@@ -201,14 +201,14 @@ def quality() -> Dashboard:
         timeline(
             "Tickets without an area",
             "Tickets without an area, by how they were classified: by a rule of the taxonomy, "
-            "by the model, or not at all.",
+            "by the classifier (model), or not at all.",
             RATE,
             Query(rate("spikewatch_placed_tickets_total", "how"), "{{how}}"),
             width=8,
         ),
         timeline(
-            "Signals with reduced weight",
-            "Signals that counted less than fully or opened no episode of their own, by guard.",
+            "Signals on which a guard acted",
+            "Signals that counted for less or did not open an episode of their own, by guard.",
             RATE,
             Query(rate("spikewatch_guarded_total", "guard"), "{{guard}}"),
             width=8,

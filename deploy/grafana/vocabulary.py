@@ -1,4 +1,4 @@
-"""Building blocks of the dashboards: filters, variables and panels with a unit and a text.
+"""Building blocks of the dashboards: filters, variables, and panels with a unit and a description.
 
 `make dashboards` generates the committed JSON; do not edit the JSON.
 """
@@ -55,7 +55,7 @@ ALL: Final = ".*"
 WHOLE_TENANT: Final = "*tenant*"
 """The product_area of a tenant-wide episode."""
 JOBS: Final = 'job=~"spikewatch.+"'
-"""Job names of spikewatch's processes; they exclude process_* metrics of other programs."""
+"""Job names of spikewatch's processes. This filter excludes process_* metrics of other programs."""
 
 AREA: Final = 'tenant=~"$tenant",product_area=~"$product_area"'
 ONE_AREA: Final = 'tenant="$tenant",product_area="$product_area"'
@@ -99,7 +99,7 @@ def by_area(metric: str, labels: str = AREA) -> str:
     """Return a query for a gauge of areas, once for each area.
 
     While a partition moves, two workers may report an area in one scrape, so values are not summed.
-    Of what several workers report as ``other``, the largest is shown.
+    If several workers report the area ``other``, the largest value is shown.
     """
     return f"max by (tenant, product_area) ({metric}{{{labels}}})"
 
@@ -521,7 +521,7 @@ def page(title: str, uid: str, description: str, *, since: str, refresh: str) ->
     Args:
         title: Its name.
         uid: Part of links, so it never changes.
-        description: What it answers.
+        description: The question that it answers.
         since: Start of the shown time.
         refresh: How often it is refreshed.
     """
@@ -530,7 +530,7 @@ def page(title: str, uid: str, description: str, *, since: str, refresh: str) ->
         .uid(uid)
         .description(description)
         .tags([TAG])
-        # Whoever looks decides, in Grafana's time picker; UTC would be right for nobody.
+        # Each viewer chooses the time zone in Grafana's time picker; UTC would suit nobody.
         .timezone("browser")
         .time(since, "now")
         .refresh(refresh)
