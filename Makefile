@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11 to 3.14 and make; the rest is fetched into .venv.
+# `make demo` and `make test` need Python 3.11 to 3.14 and make; everything else is installed into .venv.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -8,12 +8,12 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 LOG := $(VENV)/install.log
 KAFKA_LOG := $(VENV)/kafka-tests.log
-# Which Python to use: `make test PYTHON=python3.13`; empty: the first that will do.
+# The Python to use, as in `make test PYTHON=python3.13`. Empty: the first suitable one that is found.
 PYTHON :=
 ARGS :=
 UV := uv==0.13.9
 
-# Runs a command in silence; shows what it said only if it fails.
+# Runs a command and shows its output only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
 .PHONY: help demo check quick-tests test tests kafka-tests lint imports types format bench generate schemas docs dashboards pictures lock clean
@@ -22,7 +22,7 @@ help: ## list the targets
 	@echo "Targets (make demo ARGS=--once passes --once on):"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
 
-demo: $(STAMP) ## show a spike from ticket to escalation, on a Kafka of its own
+demo: $(STAMP) ## show a spike from ticket to escalation, on its own Kafka
 	@echo "Running the demo"
 	@$(VENV)/bin/spikewatch demo $(ARGS)
 
@@ -31,19 +31,19 @@ COMPUTING := -m "not kafka" --hypothesis-profile=ci -n 2 --dist worksteal
 KAFKA_TESTS := $(shell grep -rl 'mark\.kafka' tests --include='test_*.py')
 WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist worksteal
 
-check: lint imports ## style, types and the quick tests, without Kafka; under two minutes
+check: lint imports ## run style and type checks and the quick tests, without Kafka, in under two minutes
 	@$(MAKE) --no-print-directory -j2 types quick-tests
 
 quick-tests: $(STAMP)
 	@echo "Running the quick tests, two at a time"
 	@$(PY) -m pytest $(UNIT) -q $(ARGS) || test $$? -eq 5
 
-test: lint types imports ## all checks and all tests, those with a real Kafka included
+test: lint types imports ## run all checks and all tests, including those with a real Kafka
 	@$(MAKE) --no-print-directory -j2 tests kafka-tests
 
-# These two run beside each other, for tests of Kafka wait more than they compute; what the tests of
-# Kafka print is shown when they are done. Only the files that mark such tests are collected for
-# them: each of the four workers imports all that it collects.
+# These two targets run in parallel, because the tests with Kafka wait more than they compute. The output of the tests
+# with Kafka is shown when they are done. Only files with such tests are collected for them, because each of the four
+# workers imports every file that it collects.
 tests: $(STAMP)
 	@echo "Running the tests without Kafka, two at a time"
 	@$(PY) -m pytest $(COMPUTING) --durations=10 $(ARGS) || test $$? -eq 5
@@ -53,20 +53,20 @@ kafka-tests: $(STAMP)
 	@code=0; $(PY) -m pytest $(WAITING) --durations=10 $(or $(ARGS),$(KAFKA_TESTS)) >$(KAFKA_LOG) 2>&1 || code=$$?; \
 	cat $(KAFKA_LOG); test $$code -eq 0 -o $$code -eq 5
 
-lint: $(STAMP) ## style and common mistakes
+lint: $(STAMP) ## check style and common mistakes
 	@echo "Checking style"
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 
-imports: $(STAMP) ## what may import what, by the contracts in pyproject.toml
-	@echo "Checking imports between rooms"
+imports: $(STAMP) ## check imports against the contracts in pyproject.toml
+	@echo "Checking imports"
 	@$(VENV)/bin/lint-imports --no-logo >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
 
-types: $(STAMP) ## static types
+types: $(STAMP) ## check static types
 	@echo "Checking types"
 	@$(PY) -m mypy
 
-format: $(STAMP) ## put the code into the one format
+format: $(STAMP) ## format the code
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
@@ -85,13 +85,13 @@ schemas: generate
 docs: $(STAMP) ## build the documentation site into build/site; every warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
-dashboards: $(STAMP) ## write Grafana's dashboards anew
+dashboards: $(STAMP) ## regenerate Grafana's dashboards
 	@$(PY) -m deploy.grafana
 
-pictures: $(STAMP) ## draw the README's pictures anew, with the system's Chromium
+pictures: $(STAMP) ## redraw the pictures of the documents with the system's Chromium
 	@$(PY) -m tests.pictures $(ARGS)
 
-lock: $(STAMP) ## resolve all dependencies anew into requirements.lock
+lock: $(STAMP) ## resolve all dependencies again and write requirements.lock
 	@echo "Installing $(UV)"
 	@$(QUIETLY) $(PY) -m pip install --quiet $(UV)
 	@echo "Resolving requirements.lock"
@@ -99,7 +99,7 @@ lock: $(STAMP) ## resolve all dependencies anew into requirements.lock
 	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade \
 	  --output-file requirements.lock
 
-clean: ## remove everything that was made here
+clean: ## remove everything that make created
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./.git -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
@@ -113,12 +113,12 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "No Python 3.11 to 3.14 was found as $(or $(PYTHON),python3 or python3.11 to python3.14): install one, or name it with PYTHON=/path/to/python." >&2; \
 	  exit 1; \
 	fi; \
-	echo "Making a virtual environment in $(VENV) with $$($$chosen --version)"; \
+	echo "Creating a virtual environment in $(VENV) with $$($$chosen --version)"; \
 	rm -rf $(VENV); \
 	if ! said=$$("$$chosen" -m venv $(VENV) 2>&1); then \
 	  rm -rf $(VENV); \
 	  echo "$$said" >&2; \
-	  echo "Python cannot make virtual environments: on Debian and Ubuntu install the package python3-venv, then try again." >&2; \
+	  echo "Python cannot create virtual environments: on Debian and Ubuntu install the package python3-venv, then try again." >&2; \
 	  exit 1; \
 	fi
 	@echo "Installing the locked packages (about 1.1 GB on disk; a minute or two)"

@@ -1,7 +1,7 @@
 """Follow spikewatch's escalations with aiokafka: ``pip install aiokafka``, then run this file.
 
 Variables: KAFKA_SERVERS (127.0.0.1:9092), TOPIC (escalations), GROUP (escalations-printer).
-Replace `handle` by what you do with an escalation.
+Replace `handle` with your own code.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> dict[str,
     """Return the CloudEvent in a record of either content mode, in the form of structured mode.
 
     Raises:
-        ValueError: The record has none.
+        ValueError: The record has no CloudEvent.
     """
     if value is None:
         raise ValueError("a record without a value")
@@ -45,7 +45,7 @@ def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> dict[str,
 
 
 class Handled:
-    """Ids of handled events: spikewatch repeats an event rather than lose it."""
+    """Ids of handled events; after a crash, spikewatch may write an event again."""
 
     def __init__(self) -> None:
         self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -69,7 +69,7 @@ def handle(event: dict[str, Any], open_episodes: set[str]) -> None:
     data, transition = event["data"], event["type"].split(".")[-2]
     if transition == "resolved":
         open_episodes.discard(event["subject"])
-    else:  # opened, reopened, updated, amended: the data tell how it stands now
+    else:  # opened, reopened, updated, amended: the data describe the episode as it is now
         open_episodes.add(event["subject"])
     where = data["product_area"] or "everything"
     quiet = f" (do not page: {data['suppressed']})" if data["suppressed"] else ""
@@ -94,12 +94,12 @@ async def main() -> None:
         async for record in consumer:
             try:
                 event = read(record.headers, record.value)
-            except ValueError as error:  # it will not become readable: say so, and go on
+            except ValueError as error:  # retrying cannot help: report it and go on
                 place = f"{record.topic}[{record.partition}] {record.offset}"
                 print(f"skipped {place}: {error}", file=sys.stderr, flush=True)
             else:
                 if handled.is_new(event):
-                    handle(event, open_episodes)  # where it raises, a restart begins here again
+                    handle(event, open_episodes)  # if this raises, a restart resumes here
             await consumer.commit()
 
 

@@ -2,12 +2,12 @@
 
 Variables: KAFKA_SERVERS (127.0.0.1:9092),
 TOPIC (escalations), GROUP (escalations-faust), DATA (where Faust keeps its files: ./faust-data).
-Replace `handle` by what you do with an escalation.
+Replace `handle` with your own code.
 
-What bites in Faust, and is seen to here: a topic with types stalls on one bad record, so it is raw;
-an exception that leaves the agent acknowledges its record and loses it, so nothing unreadable
-raises, and what `handle` cannot do ends the worker; the command ``faust worker`` turns each
-``print`` into a log line whatever the settings say, so the worker is started here.
+This example avoids three pitfalls of Faust. A typed topic stalls on one bad record, so the topic is
+raw. An exception that leaves the agent acknowledges its record and so loses it, so an unreadable
+record raises nothing, and a failure in `handle` ends the worker. The command ``faust worker`` turns
+every ``print`` into a log line, whatever the settings say, so this file starts the worker itself.
 """
 
 import json
@@ -28,7 +28,7 @@ app = faust.App(
     broker=f"kafka://{os.environ.get('KAFKA_SERVERS', '127.0.0.1:9092')}",
     datadir=os.environ.get("DATA", "faust-data"),
     consumer_auto_offset_reset="earliest",
-    topic_allow_declare=False,  # the topic is spikewatch's to make
+    topic_allow_declare=False,  # spikewatch creates the topic
     topic_disable_leader=True,
     web_enabled=False,
 )
@@ -47,7 +47,7 @@ def read(headers: Mapping[str, bytes], value: bytes | None) -> dict[str, Any]:
     """Return the CloudEvent in a record of either content mode, in the form of structured mode.
 
     Raises:
-        ValueError: The record has none.
+        ValueError: The record has no CloudEvent.
     """
     if value is None:
         raise ValueError("a record without a value")
@@ -86,7 +86,7 @@ def handle(event: dict[str, Any]) -> None:
     data, transition = event["data"], event["type"].split(".")[-2]
     if transition == "resolved":
         open_episodes.discard(event["subject"])
-    else:  # opened, reopened, updated, amended: the data tell how it stands now
+    else:  # opened, reopened, updated, amended: the data describe the episode as it is now
         open_episodes.add(event["subject"])
     where = data["product_area"] or "everything"
     quiet = f" (do not page: {data['suppressed']})" if data["suppressed"] else ""
@@ -99,12 +99,12 @@ def handle(event: dict[str, Any]) -> None:
 
 @app.agent(topic)
 async def escalations(stream: Any) -> None:
-    """Handle one escalation after the other; a record is acknowledged once that raises nothing."""
+    """Handle escalations in order; a record is acknowledged if its handling raises nothing."""
     async for record in stream.events():
         message = record.message
         try:
             event = read(record.headers, message.value)
-        except ValueError as error:  # it will not become readable: say so, and go on
+        except ValueError as error:  # retrying cannot help: report it and go on
             place = f"{message.topic}[{message.partition}] {message.offset}"
             print(f"skipped {place}: {error}", file=sys.stderr, flush=True)
             continue
@@ -113,10 +113,10 @@ async def escalations(stream: Any) -> None:
                 handle(event)
         except Exception:
             traceback.print_exc()
-            os._exit(70)  # whoever starts the worker again begins at this record
+            os._exit(70)  # after a restart the worker resumes at this record
 
 
 if __name__ == "__main__":
     worker = faust.Worker(app, loglevel="warning", quiet=True, redirect_stdouts=False)
-    worker.spinner = None  # it writes cursor codes between the lines
+    worker.spinner = None  # the spinner writes cursor codes between the lines
     worker.execute_from_commandline()

@@ -1,7 +1,7 @@
 // Follow spikewatch's escalations with Node 22.22, or 24.6 and later: npm ci, then node consumer.mjs
 //
 // Variables: KAFKA_SERVERS (127.0.0.1:9092), TOPIC (escalations), GROUP (escalations-node).
-// Replace handle() by what you do with an escalation.
+// Replace handle() with your own code.
 
 import { Consumer } from '@platformatic/kafka'
 
@@ -9,7 +9,7 @@ const { KAFKA_SERVERS = '127.0.0.1:9092', TOPIC = 'escalations', GROUP = 'escala
 const MOST_REMEMBERED = 100_000
 const NEEDED = ['data', 'id', 'source', 'subject', 'time', 'type']
 
-// The CloudEvent in a record, whichever content mode it is in, as if it were structured.
+// Returns the CloudEvent in a record of either content mode, in the form of structured mode.
 function read ({ headers, value }) {
   if (!value?.length) throw new Error('a record without a value')
   const named = Object.fromEntries([...headers].map(([name, text]) => [`${name}`, `${text}`]))
@@ -27,7 +27,7 @@ function read ({ headers, value }) {
   return body
 }
 
-// What was handled, by source and id: spikewatch writes an event again rather than lose it.
+// Sources and ids of handled events; after a crash, spikewatch may write an event again.
 const handled = new Set()
 
 function isNew ({ source, id }) {
@@ -38,14 +38,14 @@ function isNew ({ source, id }) {
   return true
 }
 
-// Your part. Here: one line, and which episodes are open.
-// An event whose data.suppressed is not null must page nobody.
+// Replace this with your own code. It prints a line and tracks open episodes.
+// An event whose data.suppressed is not null must not page anybody.
 const open = new Set()
 
 function handle ({ type, time, subject, data }) {
   const transition = type.split('.').at(-2)
   if (transition === 'resolved') open.delete(subject)
-  else open.add(subject) // opened, reopened, updated, amended: the data tell how it stands now
+  else open.add(subject) // opened, reopened, updated, amended: the data describe the episode as it is now
   const where = data.product_area ?? 'everything'
   const quiet = data.suppressed ? ` (do not page: ${data.suppressed})` : ''
   console.log(
@@ -68,10 +68,10 @@ for await (const record of stream) {
   let event
   try {
     event = read(record)
-  } catch (error) { // it will not become readable: say so, and go on
+  } catch (error) { // retrying cannot help: report it and go on
     console.error(`skipped ${record.topic}[${record.partition}] ${record.offset}: ${error.message}`)
   }
-  if (event && isNew(event)) handle(event) // where it throws, a restart begins here again
+  if (event && isNew(event)) handle(event) // if this throws, a restart resumes here
   await record.commit()
 }
 await consumer.close()
