@@ -19,7 +19,23 @@ WAYS: Final = 4
 """Customers in one set, 160 in all; a set forgets the one that was unseen for longest."""
 NEVER: Final = float("-inf")
 MOST_TIMES: Final = 60
+UNKNOWN_CUSTOMER: Final = 0
+"""The tag of an unknown customer; also that of an unused entry."""
 _WEIGHTS: Final = (1.0, *(0.5**k for k in range(MOST_TIMES)), 0.5 ** (MOST_TIMES - 1))
+
+
+def customer_tag(customer: str | None) -> int:
+    """Return the number under which `CustomerMemory` remembers a customer.
+
+    Args:
+        customer: A pseudonym, or None if the customer is unknown.
+
+    Returns:
+        An odd number of 32 bits, or `UNKNOWN_CUSTOMER`.
+    """
+    if customer is None:
+        return UNKNOWN_CUSTOMER
+    return zlib.crc32(customer.encode("utf-8", "replace")) | 1
 
 
 def _row(typecode: str) -> Integers:
@@ -33,12 +49,12 @@ class CustomerMemory(msgspec.Struct, array_like=True):
     first, so a noisy one is remembered.
 
     Example:
-        >>> memory = CustomerMemory()
-        >>> [memory.see("acme", at)[0] for at in (0.0, 60.0, 120.0)]
+        >>> memory, acme = CustomerMemory(), customer_tag("acme")
+        >>> [memory.see(acme, at)[0] for at in (0.0, 60.0, 120.0)]
         [1.0, 0.5, 0.25]
-        >>> memory.see("acme", 25 * 3600.0)
+        >>> memory.see(acme, 25 * 3600.0)
         (1.0, 120.0)
-        >>> memory.see(None, 130.0)
+        >>> memory.see(customer_tag(None), 130.0)
         (1.0, -inf)
     """
 
@@ -47,21 +63,21 @@ class CustomerMemory(msgspec.Struct, array_like=True):
     last: Integers = msgspec.field(default_factory=lambda: _row("I"))
     times: Integers = msgspec.field(default_factory=lambda: _row("B"))
 
-    def see(self, customer: str | None, at: float) -> tuple[float, float]:
+    def see(self, tag: int, at: float) -> tuple[float, float]:
         """Record a ticket of a customer.
 
         Args:
-            customer: A pseudonym; None: unknown, then the ticket counts as a customer of its own.
+            tag: The `customer_tag` of the customer. A ticket of an unknown customer counts as that
+                of a new customer.
             at: Seconds since 1970.
 
         Returns:
             The weight of the ticket in customer-equivalents, 0 to 1, and when the customer was last
             seen here, seconds since 1970, or `NEVER`.
         """
-        if customer is None:
+        if tag == UNKNOWN_CUSTOMER:
             return 1.0, NEVER
-        now = math.ceil(at)  # never before *at*: who began a window was not seen before it
-        tag = zlib.crc32(customer.encode("utf-8", "replace")) | 1  # 0 is an empty place
+        now = math.ceil(at)  # a customer whose ticket began a window was not seen before it
         if not self.tags:
             self._make_room()
         start = (tag >> 1) % SETS * WAYS

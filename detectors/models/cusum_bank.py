@@ -75,7 +75,11 @@ SHORTEST_HOURS: Final = 1.0 / 60.0
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
-    """A running window of one member of the bank. Times are in hours since 1970."""
+    """A running window of one member of the bank. Times are in hours since 1970.
+
+    Each ticket replaces the windows that it counts in, because creating a struct takes less time
+    than assigning its fields.
+    """
 
     cusum: float = 0.0
     starts: float = 0.0
@@ -163,7 +167,7 @@ class CusumBank(Model):
         """See `Model`."""
         self._state.baseline.add(int(at // 3600), -weight)
         hours = at / 3600.0
-        for window, (gain, _) in zip(self._state.windows, self._steps, strict=True):
+        for window, (gain, _, _) in zip(self._state.windows, self._steps, strict=True):
             if window.cusum > 0.0 and window.start <= hours:
                 window.cusum = max(0.0, window.cusum - weight * gain)
                 window.observed = max(0.0, window.observed - weight)
@@ -320,33 +324,51 @@ class CusumBank(Model):
         judged = False
         begin: tuple[float, float, float] | None = None
         exp = math.exp
-        for window, (gain, drift), longest in zip(
-            state.windows, self._steps, LONGEST_HOURS, strict=True
-        ):
+        windows = state.windows
+        for place, (gain, drift, longest) in enumerate(self._steps):
+            window = windows[place]
             fallen = drift * step
             cusum = window.cusum - fallen
             fresh = hours * (1.0 - exp(-fallen)) / fallen if fallen > 1e-9 else hours
             if cusum <= 0.0 or at - window.start > longest:
                 if cusum <= 0.0:
-                    window.starts = window.starts * exp(cusum) + fresh
+                    starts = window.starts * exp(cusum) + fresh
                 else:
-                    window.starts += fresh * exp(-cusum)
+                    starts = window.starts + fresh * exp(-cusum)
                 if begin is None:
                     begin = self._begin(at)
-                window.cusum = weight * gain
-                window.observed = weight
-                window.start = at
-                window.expected_at_start = expected
-                window.squares_at_start, window.today_observed, window.today_expected = begin
-                window.tickets = window.customers = 1
+                squares, today_observed, today_expected = begin
+                windows[place] = Window(
+                    weight * gain,
+                    starts,
+                    weight,
+                    at,
+                    expected,
+                    squares,
+                    1,
+                    1,
+                    today_observed,
+                    today_expected,
+                )
                 continue
-            window.starts += fresh * exp(-cusum)
-            window.cusum = cusum = cusum + weight * gain
-            window.observed += weight
-            window.tickets += 1
-            if last_seen < window.start:
-                window.customers += 1
-            if cusum > JUDGED_ABOVE and window.customers >= LEAST_EVIDENCE:
+            start, customers = window.start, window.customers
+            if last_seen < start:
+                customers += 1
+            starts = window.starts + fresh * exp(-cusum)
+            cusum += weight * gain
+            windows[place] = Window(
+                cusum,
+                starts,
+                window.observed + weight,
+                start,
+                window.expected_at_start,
+                window.squares_at_start,
+                window.tickets + 1,
+                customers,
+                window.today_observed,
+                window.today_expected,
+            )
+            if cusum > JUDGED_ABOVE and customers >= LEAST_EVIDENCE:
                 judged = True
         if until > at:  # created at any time of the day: all of the day counts
             at, expected = until, max(expected, self._totals.expected[-1])
@@ -436,15 +458,19 @@ def _new_normal(windows: Sequence[WindowEvidence], at: float) -> float:
     return factor
 
 
-def _steps(baseline: Baseline) -> tuple[tuple[float, float], ...]:
-    """Return, for each member, the CUSUM's gain per ticket and its loss per expected ticket."""
+def _steps(baseline: Baseline) -> tuple[tuple[float, float, float], ...]:
+    """Return the steps of the CUSUM of each member of the bank.
+
+    Returns:
+        The gain per ticket, the loss per expected ticket, and the longest window in hours.
+    """
     rate = baseline.rate
     size = 1.0 / baseline.hour_dispersion
     before = rate + size
     steps = []
-    for multiple in MULTIPLES:
+    for multiple, longest in zip(MULTIPLES, LONGEST_HOURS, strict=True):
         raised = (multiple * rate + size) / before
-        steps.append((math.log(multiple / raised), size * math.log(raised) / rate))
+        steps.append((math.log(multiple / raised), size * math.log(raised) / rate, longest))
     return tuple(steps)
 
 

@@ -77,7 +77,11 @@ _MEMBERS: Final = tuple((m - 1.0, math.log(m), m) for m in MULTIPLES)
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
-    """A running window; ``expected`` and ``seen`` are those of the area at its start."""
+    """A running window; ``expected`` and ``seen`` are those of the area at its start.
+
+    Each ticket replaces the windows that it counts in, because creating a struct takes less time
+    than assigning its fields.
+    """
 
     cusum: float = 0.0
     observed: float = 0.0
@@ -396,23 +400,18 @@ class Slices(msgspec.Struct, array_like=True):
             window = windows[place]
             cusum = window.cusum - drift * step if window is not None else 0.0
             if window is None or cusum <= 0.0 or at - window.start > LONGEST_HOURS:
-                if window is None:
-                    window = windows[place] = Window()
-                window.cusum = weight * gain
-                window.observed, window.start = weight, at
-                window.expected, window.seen = area.expected, area.seen - weight
-                window.tickets = window.customers = 1
+                windows[place] = Window(
+                    weight * gain, weight, at, area.expected, area.seen - weight, 1, 1
+                )
                 continue
-            window.cusum = cusum = cusum + weight * gain
-            window.observed += weight
-            window.tickets += 1
-            if last_seen < window.start:
-                window.customers += 1
-            if (
-                cusum >= JUDGED_FROM
-                and window.observed >= LEAST_EVIDENCE
-                and window.customers >= LEAST_EVIDENCE
-            ):
+            cusum += weight * gain
+            observed, start, customers = window.observed + weight, window.start, window.customers
+            if last_seen < start:
+                customers += 1
+            window = windows[place] = Window(
+                cusum, observed, start, window.expected, window.seen, window.tickets + 1, customers
+            )
+            if cusum >= JUDGED_FROM and observed >= LEAST_EVIDENCE and customers >= LEAST_EVIDENCE:
                 if candidates is None:
                     candidates = []
                 candidates.append((window, drift, multiple))

@@ -12,6 +12,7 @@ from detectors.foundation.dimensions import DIMENSIONS, customer_key
 from detectors.foundation.local_days import day_of
 from detectors.foundation.tokens import terms
 from detectors.foundation.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from detectors.memory.customer_weights import customer_tag
 from detectors.memory.episode_tickets import TicketSummary, remember
 from detectors.models import Arrival, Score
 from detectors.models.slices import Area, SliceScore, keys_of
@@ -53,13 +54,15 @@ def count_ticket(
         The ticket with its scores; None if it counts nothing.
     """
     tenant = context.tenant
+    whole = tenant.whole
     _mark_feed_gap(context, at)
     tenant.last_ticket = at
-    tenant.whole.model.advance(at)
+    whole.model.advance(at)
     area, series = _series_for(context, ticket.area, at)
-    if series.running is not None or tenant.whole.running is not None:
+    if series.running is not None or whole.running is not None:
         yield from _resolve_history(context, area, at)
-    weight, last_seen = series.customers.see(ticket.customer, at)
+    customer = customer_tag(ticket.customer)
+    weight, last_seen = series.customers.see(customer, at)
     if weight < 1.0:
         context.guards.append("repeated_customer")
     series.count(at, weight, ticket_hash)
@@ -68,12 +71,16 @@ def count_ticket(
     arrival = Arrival(at, weight, last_seen, until)
     score = series.model.observe(arrival)
     series.last_score = (at, score.value)
-    values = values_of(ticket)
-    slice_score = _score_slices(context, series, arrival, values)
+    values, is_known = values_of(ticket), tenant.knows(series)
+    slice_score = _score_slices(context, series, arrival, values, is_known=is_known)
     summary = summarize(ticket, at, weight, ticket_hash, values, guessed=is_classified_by_model)
-    _learn_usual_tickets(tenant, area, summary)
-    tenant_score, tenant_weight = _score_tenant(tenant, series, ticket, arrival, ticket_hash)
-    _start_days(context, series, at)
+    _learn_usual_tickets(tenant, area, series, summary)
+    tenant_score, tenant_weight = Score(), 0.0
+    if is_known:
+        tenant_score, tenant_weight = _score_tenant(whole, series, customer, arrival, ticket_hash)
+    day = int(at // SECONDS_PER_DAY)
+    if series.day != day or whole.day != day:
+        _start_day(context, series, at, day)
     return ScoredTicket(
         area, at, summary, last_seen, score, slice_score, tenant_score, tenant_weight
     )
@@ -89,10 +96,14 @@ def _resolve_history(context: StepContext, area: str, at: float) -> Transitions:
 
 
 def _score_slices(
-    context: StepContext, series: Series, arrival: Arrival, values: tuple[str | None, ...]
+    context: StepContext,
+    series: Series,
+    arrival: Arrival,
+    values: tuple[str | None, ...],
+    *,
+    is_known: bool,
 ) -> SliceScore | None:
     """Count a ticket in its slices; return the highest score among those that are watched."""
-    tenant = context.tenant
     watched, others = keys_of(values, context.settings.slice_dimensions)
     found = None
     if watched:
@@ -110,8 +121,8 @@ def _score_slices(
             arrival.last_seen / SECONDS_PER_HOUR,
             watched,
             area,
-            tenant.shares,
-            teaches=tenant.knows(series),
+            context.tenant.shares,
+            teaches=is_known,
         )
     series.slices.count(arrival.weight, others)
     # A slice has no other clock than its area: with day resolution it cannot be scored.
@@ -119,23 +130,19 @@ def _score_slices(
 
 
 def _score_tenant(
-    tenant: Tenant, series: Series, ticket: Ticket, arrival: Arrival, ticket_hash: int
+    whole: Series, series: Series, customer: int, arrival: Arrival, ticket_hash: int
 ) -> tuple[Score, float]:
     """Count a ticket of a known area in the tenant's series; return the score and its weight."""
-    if not tenant.knows(series):
-        return Score(), 0.0
-    whole = tenant.whole
-    weight, last_seen = whole.customers.see(ticket.customer, arrival.at)
+    weight, last_seen = whole.customers.see(customer, arrival.at)
     weight *= series.model.ticket_weight
     whole.remember(weight, ticket_hash)
     score = whole.model.observe(Arrival(arrival.at, weight, last_seen, arrival.until))
     return score, weight
 
 
-def _start_days(context: StepContext, series: Series, at: float) -> None:
-    """With the first ticket of a day, name an unusual day and let the thresholds learn."""
+def _start_day(context: StepContext, series: Series, at: float, day: int) -> None:
+    """Name an unusual day, and let the thresholds of a series learn from the days before."""
     tenant = context.tenant
-    day = int(at // SECONDS_PER_DAY)
     if tenant.whole.day != day:
         _guard_unusual_day(context, at)
     for each in (series, tenant.whole):
@@ -181,11 +188,10 @@ def summarize(
     )
 
 
-def _learn_usual_tickets(tenant: Tenant, area: str, summary: TicketSummary) -> None:
+def _learn_usual_tickets(tenant: Tenant, area: str, series: Series, summary: TicketSummary) -> None:
     """Remember a ticket; outside episodes, learn from those too old to belong to a new one."""
-    series = tenant.areas[area]
     too_old = remember(series.recent_tickets, summary, series.model.rate)
-    if series.running is None and tenant.whole.running is None:
+    if too_old and series.running is None and tenant.whole.running is None:
         for older in too_old:
             _learn_usual_ticket(tenant, area, older)
 

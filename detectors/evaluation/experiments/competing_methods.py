@@ -17,7 +17,7 @@ from river import anomaly, stats
 from detectors.evaluation.synthetic.company import Numbers
 from detectors.foundation.count_statistics import negative_log_tail
 from detectors.foundation.units import HOURS_PER_WEEK
-from detectors.memory.customer_weights import CustomerMemory
+from detectors.memory.customer_weights import CustomerMemory, customer_tag
 
 NOTHING: Final = -99.0
 LEAST_EVIDENCE: Final = 4.0
@@ -340,7 +340,7 @@ class AreaRivals:
 
     def ticket(self, at: float, customer: str | None) -> list[float]:
         """Count a ticket *at* seconds since 1970; return the scores in the order of `RIVALS`."""
-        weight = self._customers.see(customer, at)[0]
+        weight = self._customers.see(customer_tag(customer), at)[0]
         self.view.ticket(at / 3600.0, weight)
         return [rival.score(self.view) for rival in self.rivals]
 
