@@ -81,7 +81,6 @@ def test_nothing_later_in_the_file_enters_a_decision(
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_what_a_verdict_leads_to_is_in_the_output(
     stream: Path, replayed: bytes, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.kafka.reading import read_to_end
@@ -10,6 +11,7 @@ from tests.support.kafka_rig import Rig
 READINGS = 15
 
 
+@pytest.mark.kafka
 def test_a_partition_is_read_from_its_beginning_whatever_the_consumer_would_reset_to(
     rig: Rig,
 ) -> None:
