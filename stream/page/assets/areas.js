@@ -258,7 +258,7 @@ export function area(main, tenant, name) {
       h("p", null, `The page has no area ${name || "of that name"} of ${tenant || "any tenant"}. `, h("a", { href: "#/" }, "All areas")));
     return { change() {}, leave() {} };
   }
-  const chart = h("img", { class: "chart", alt: `Tickets per hour of ${row.area} in the last two days: observed, expected and normal range` });
+  const chart = h("img", { class: "chart", alt: `Customer-equivalents per hour of ${row.area} in the last two days: observed, expected and normal range` });
   const facts = h("dl", { class: "facts" });
   const list = h("div");
   let drawnAt = 0;
