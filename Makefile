@@ -31,15 +31,16 @@ COMPUTING := -m "not kafka" --hypothesis-profile=ci -n 2 --dist worksteal
 KAFKA_TESTS := $(shell grep -rl 'mark\.kafka' tests --include='test_*.py')
 WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist worksteal
 
-check: lint imports ## run style and type checks and the quick tests, without Kafka, in under two minutes
-	@$(MAKE) --no-print-directory -j2 types quick-tests
+# The static checks run one after another beside the tests, on one core at a time.
+check: $(STAMP) ## run style and type checks and the quick tests, without Kafka, in under two minutes
+	@$(MAKE) --no-print-directory -j2 quick-tests lint imports types
 
 quick-tests: $(STAMP)
 	@echo "Running the quick tests, two at a time"
 	@$(PY) -m pytest $(UNIT) -q $(ARGS) || test $$? -eq 5
 
-test: lint types imports ## run all checks and all tests, including those with a real Kafka
-	@$(MAKE) --no-print-directory -j2 tests kafka-tests
+test: $(STAMP) ## run all checks and all tests, including those with a real Kafka
+	@$(MAKE) --no-print-directory -j3 kafka-tests tests lint imports types
 
 # These two targets run in parallel, because the tests with Kafka wait more than they compute. The output of the tests
 # with Kafka is shown when they are done. Only files with such tests are collected for them, because each of the four

@@ -46,6 +46,7 @@ def first(desk: TenantFeed) -> EscalationEvent:
 # --- the whole tenant -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multiple", [3.0, 6.0, 12.0])
 def test_what_is_up_everywhere_is_one_page_of_the_tenant(multiple: float) -> None:
     """All areas up at once: one page in all, which becomes or is the tenant's."""
@@ -56,6 +57,7 @@ def test_what_is_up_everywhere_is_one_page_of_the_tenant(multiple: float) -> Non
     assert told[-1].data.reason in ("tenant_spike", "became_tenant_wide")
 
 
+@pytest.mark.slow
 def test_many_areas_slightly_up_are_found_where_none_is_alone() -> None:
     """Twelve hours at twice the rate in fifteen quiet areas: the tenant pages, within hours."""
     areas = {f"area {number}": 0.4 for number in range(15)}
@@ -140,6 +142,7 @@ def test_an_area_with_an_incident_of_its_own_after_the_tenants_pages() -> None:
 # --- slices ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_slices_page_names_the_slice() -> None:
     """A version with a fifth of a busy area fails: the page says which, and counts it alone."""
     areas = {"login": 20.0, "api": 5.0}
@@ -157,6 +160,7 @@ def test_a_slices_page_names_the_slice() -> None:
     assert len(desk.pages) == 1
 
 
+@pytest.mark.slow
 def test_a_value_never_seen_before_is_a_new_value() -> None:
     """An error type from nowhere: the reason says so, and the issue type stands in its field."""
     config = msgspec.structs.replace(SETTINGS, slice_dimensions=("issue_type",))
@@ -259,6 +263,7 @@ def test_what_was_called_a_false_alarm_counts_as_one() -> None:
     assert budget.false_pages == pytest.approx(1.0 / BUDGET_WEEKS)
 
 
+@pytest.mark.slow
 def test_suppressed_events_spend_nothing() -> None:
     """Areas inside the tenant's page, and history, are not pages."""
     desk = platform()

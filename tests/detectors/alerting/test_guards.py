@@ -400,6 +400,7 @@ def test_a_holiday_is_expected_to_be_quiet() -> None:
     assert known.rate() < 0.6 * unknown.rate()
 
 
+@pytest.mark.slow
 def test_an_incident_on_a_holiday_is_found_at_the_rate_of_a_holiday() -> None:
     """What would be an ordinary Friday is an incident on Labour Day."""
     noon = moment("2026-05-01 10:00")
@@ -436,6 +437,7 @@ def test_an_announced_event_is_expected_and_not_learned() -> None:
     assert rates[0] <= rates[1]
 
 
+@pytest.mark.slow
 def test_an_incident_during_an_event_is_found() -> None:
     """Ten times the usual is more than the three times that were announced."""
     event = Event(name="launch", start=MORNING, end=MORNING + DAY, factor=3.0)
@@ -490,6 +492,7 @@ def test_an_heir_with_an_incident_is_found() -> None:
     assert desk.paged("sign-in")
 
 
+@pytest.mark.slow
 def test_a_holiday_and_an_event_are_named() -> None:
     """Whoever asks why nobody was paged is told that it was expected."""
     event = Event(name="launch", start=MORNING, end=MORNING + 8 * HOUR, factor=5.0)
@@ -644,6 +647,7 @@ def test_a_copy_has_the_same_future(
     assert state_of(other.tenant) == state_of(desk.tenant)
 
 
+@pytest.mark.slow
 @given(events)
 @settings(max_examples=examples(15))
 def test_a_copy_after_every_signal_changes_no_byte(

@@ -70,6 +70,7 @@ def opened(desk: TenantFeed) -> dict[str, EscalationEvent]:
 # --- the digest -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2])
 def test_more_pages_than_are_stood_become_one(most: int) -> None:
     """As many go out as is set, then a single one for all that follows."""

@@ -130,6 +130,7 @@ def test_a_journey_can_be_repeated(journey: CompanyRun) -> None:
     assert run_company(plan) == journey
 
 
+@pytest.mark.slow
 def test_incidents_leave_no_trace_in_the_trunk(journey: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL, settings=Settings(timezone=SMALL.timezone), warm_weeks=3, weeks=1, incidents={}
@@ -137,6 +138,7 @@ def test_incidents_leave_no_trace_in_the_trunk(journey: CompanyRun) -> None:
     assert run_company(plan).healthy == journey.healthy
 
 
+@pytest.mark.slow
 def test_more_incidents_of_another_class_change_none_of_the_first(journey: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL,

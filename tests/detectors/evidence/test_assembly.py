@@ -106,6 +106,7 @@ def inside(data: Escalation, until: float) -> list[Ticket]:
 # --- why, and in which words ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_version_that_broke_explains_the_page() -> None:
     """When it opens and at the last: the value, its part of the excess, and how often it is."""
     for data in (page(morning())[0], page(morning())[-1]):
@@ -441,6 +442,7 @@ def test_no_entry_and_no_playbook_are_told_apart() -> None:
         assert (data.actions.team, data.actions.steps, data.actions.tell) == (None, [], [])
 
 
+@pytest.mark.slow
 def test_an_issue_type_that_explains_chooses_the_entry() -> None:
     """It need not be the slice that paged."""
     sso = Entry(name="sso", issue_types=("sso error",), team="sso", customer_text="{issue}")

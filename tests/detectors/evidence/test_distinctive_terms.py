@@ -89,6 +89,7 @@ def test_a_word_that_is_usual_in_the_area_is_not_told(count: int) -> None:
     assert "kerberos" not in named(found)
 
 
+@pytest.mark.slow
 def test_usual_tickets_have_no_words_to_tell() -> None:
     """Thirty of the same kind, often: less than one word an episode stands out by chance."""
     told = 0

@@ -19,6 +19,7 @@ def test_the_true_cause_is_named() -> None:
     assert {answer.because for _, answer in found} >= {kind.because for kind in KINDS}
 
 
+@pytest.mark.slow
 def test_an_announced_event_is_no_cause_where_nothing_crossed() -> None:
     """Too few came while an event was announced: it kept nothing silent."""
     story = Story(7)

@@ -130,6 +130,7 @@ def whole(seed: int) -> tuple[Life, int]:
     return life, len(life.told)
 
 
+@pytest.mark.slow
 def test_the_streams_of_these_tests_say_something() -> None:
     """The streams page, resolve, reach the caps and hold late tickets: equality says something."""
     words = b"".join(b"".join(whole(seed)[0].told) for seed in range(40))

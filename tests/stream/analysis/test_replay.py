@@ -112,6 +112,7 @@ def test_what_a_verdict_leads_to_is_in_the_output(
     )
 
 
+@pytest.mark.slow
 def test_sequences_have_no_gaps_and_ids_are_unique(replayed: bytes) -> None:
     """Each episode counts 1, 2, 3, ...; no two events share an id; all times are UTC with Z."""
     raw = [json.loads(line) for line in replayed.splitlines()]
@@ -128,6 +129,7 @@ def test_sequences_have_no_gaps_and_ids_are_unique(replayed: bytes) -> None:
         assert event["source"] == "/spikewatch/acme"
 
 
+@pytest.mark.slow
 def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> None:
     """Bad lines are never fatal: each is written with its line number, and the others count."""
     good = {"ticket_id": "1", "created_at": "2026-03-02T09:00:00Z", "product_area": "login"}

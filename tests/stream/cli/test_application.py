@@ -93,6 +93,7 @@ def test_every_command_has_a_help_of_80_columns() -> None:
             assert getattr(parameter, "hidden", False) or parameter.help, (words, parameter.name)
 
 
+@pytest.mark.slow
 def test_output_is_plain_in_a_pipe_and_with_no_color() -> None:
     """No escape sequence reaches a file."""
     for arguments in (("--help",), ("tail", "--help"), ("tail", "--since", "soon")):
@@ -107,6 +108,7 @@ def test_an_unknown_command_is_corrected() -> None:
     assert "Did you mean 'evaluate'?" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "completions"),
     [

@@ -100,6 +100,7 @@ def test_why_not_answers_in_words_and_as_json(files: tuple[Path, Path, str]) -> 
     assert json.loads(text)["because"] in ("too_few", "no_tickets")
 
 
+@pytest.mark.slow
 def test_a_verdict_is_shown_before_it_is_said(files: tuple[Path, Path, str]) -> None:
     """--preview counts pages with and without, and needs no broker."""
     source, _, episode = files

@@ -150,6 +150,7 @@ def as_one_line(text: str) -> str:
     return clean(" ".join(text.split()), CHARACTERS)
 
 
+@pytest.mark.slow
 def test_the_report_tells_the_whole_episode(events: Sequence[EscalationEvent]) -> None:
     """Facts of the last event, whatever the order and however often each was read."""
     last = events[-1].data
@@ -358,6 +359,7 @@ def _folder(events: Sequence[EscalationEvent], tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_both_formats_are_written(events: Sequence[EscalationEvent], folder: Path) -> None:
     """From a file, gzipped or not, or stdin: the same as the functions make."""
     found, digits = report(events), events[0].data.episode_id[:12]
@@ -392,6 +394,7 @@ def test_an_episode_that_cannot_be_told_is_said_in_one_sentence(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_file_without_escalations_is_said_in_one_sentence(tmp_path: Path) -> None:
     """One of tickets, say, or none at all; and a wrong format is a wrong command line."""
     (tmp_path / "in.jsonl").write_text('{"ticket_id": "abcdef"}\n')

@@ -108,6 +108,7 @@ def test_what_cannot_be_read_is_counted_by_reason() -> None:
     assert len(found) == history.facts.tickets
 
 
+@pytest.mark.slow
 def test_since_and_until_cut_it() -> None:
     history, found = read(lines(), since=START + 36_000.0, until=START + 72_000.0)
     assert found

@@ -95,6 +95,7 @@ def test_what_is_ten_times_as_much_is_found(
     assert (found.slice is not None) == (kind == "slice")
 
 
+@pytest.mark.slow
 def test_once_the_usual_adds_nothing_and_is_not_found(quiet: list[Taken]) -> None:
     _, (found,), _ = walked(quiet, (an(1.0),))
     assert found.added == 0
@@ -132,6 +133,7 @@ def test_a_branch_without_more_tickets_is_the_trunk() -> None:
     assert branch.tenant.encode() == trunk.tenants["acme"].encode()
 
 
+@pytest.mark.slow
 def test_branches_leave_no_trace_on_the_trunk(quiet: list[Taken]) -> None:
     alone, _, _ = walked(quiet, ())
     together, _, _ = walked(quiet, (an(10.0), an(3.0, "tenant", None), an(5.0, area="billing")))
@@ -201,6 +203,7 @@ def test_incidents_are_spread_over_the_time_that_counts() -> None:
     assert Injections().plan([("acme", "login")], begin, begin + DAY / 2) == ()
 
 
+@pytest.mark.slow
 def test_timelines_hold_what_came_and_what_was_due(quiet: list[Taken]) -> None:
     found, _, _ = walked(quiet, ())
     stretches = found.timelines["acme", "login"]
