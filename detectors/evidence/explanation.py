@@ -24,9 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-import numpy as np
-from scipy.stats import betabinom
-
+from detectors.foundation.count_statistics import beta_binomial_tail
 from detectors.foundation.dimensions import customer_key, dimension_of
 from detectors.memory.episode_tickets import TOGETHER, EpisodeTickets
 from detectors.models.tenant_shares import MOST_USUAL, Usual
@@ -166,17 +164,15 @@ def _gain(observed: float, total: float, share: float) -> float:
 
 def _tails(total: float, counts: list[float], usual: list[Usual]) -> list[float]:
     """Return, for each count, the chance of at least as many among *total* tickets."""
-    if not counts:
-        return []
-    share = np.array([one.share for one in usual])
-    variance = np.array([max(one.variance, 1e-6) for one in usual])
-    size = np.maximum((1.0 - share) / (share * variance) - 1.0, 0.5)
     tickets = math.ceil(total - 1e-9)
-    # Weights are customer-equivalents: rounded down, so that no claim rests on the rounding.
-    least = np.floor(np.array(counts) + 1e-9) - 1.0
-    return [
-        float(chance) for chance in betabinom.sf(least, tickets, share * size, (1.0 - share) * size)
-    ]
+    tails = []
+    for count, expected in zip(counts, usual, strict=True):
+        share = expected.share
+        size = max((1.0 - share) / (share * max(expected.variance, 1e-6)) - 1.0, 0.5)
+        # Customer-equivalents are rounded down, so that no driver rests on the rounding.
+        least = math.floor(count + 1e-9)
+        tails.append(beta_binomial_tail(least, tickets, share * size, (1.0 - share) * size))
+    return tails
 
 
 def _together(

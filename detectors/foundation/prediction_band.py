@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from scipy.stats import nbinom
+import numpy.typing as npt
+from scipy.special import betainc, nbdtrik
 
 TAIL: Final = 0.01
 """Share of normal buckets above the band, and below it."""
@@ -31,5 +32,24 @@ def prediction_band(
     mean = np.maximum(np.asarray(means, dtype=float), 1e-6)
     size = 1.0 / np.maximum(np.asarray(variances, dtype=float), 1e-6)
     chance = size / (size + mean)
-    lows, highs = nbinom.ppf(TAIL, size, chance), nbinom.ppf(1.0 - TAIL, size, chance)
-    return np.asarray(lows).tolist(), np.asarray(highs).tolist()
+    lows, highs = _quantiles(TAIL, size, chance), _quantiles(1.0 - TAIL, size, chance)
+    return lows.tolist(), highs.tolist()
+
+
+def _quantiles(
+    probability: float, size: npt.NDArray[np.float64], chance: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the smallest counts that negative binomials do not exceed with a probability.
+
+    `scipy.stats.nbinom.ppf` returns the same; see `beta_binomial_tail` for why it is not used.
+
+    Args:
+        probability: Above 0 and below 1.
+        size: Sizes of the negative binomials.
+        chance: Their chances of success, size / (size + mean).
+    """
+    counts = np.maximum(np.ceil(nbdtrik(probability, size, chance)), 0.0)
+    one_less = np.maximum(counts - 1.0, 0.0)
+    # nbdtrik may end just above a whole number.
+    is_enough = betainc(size, one_less + 1.0, chance) >= probability
+    return np.where(is_enough, one_less, counts)

@@ -5,14 +5,18 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from detectors.foundation.count_statistics import (
+    beta_binomial_tail,
     hours_of_starts,
     log_likelihood_ratio,
     negative_log_tail,
     ratio_interval,
 )
+from detectors.foundation.prediction_band import TAIL, prediction_band
 
 POISSON = 1e9
 SIZES = (POISSON, 300.0, 20.0, 3.0, 1.0, 0.3)
@@ -177,3 +181,28 @@ def test_hours_of_starts_are_finite_and_positive() -> None:
         ratio = log_likelihood_ratio(count, mean, size, 2.0)
         found = hours_of_starts(count, mean, size, 2.0, ratio, hours)
         assert 0.0 < found <= 4.0 * max(hours, 6.0)
+
+
+@given(
+    trials=st.integers(0, 300),
+    count=st.integers(-3, 310),
+    a=st.floats(0.01, 200.0),
+    b=st.floats(0.01, 2_000.0),
+)
+def test_the_beta_binomial_tail_is_that_of_scipy(
+    trials: int, count: int, a: float, b: float
+) -> None:
+    """Both sum the same terms in the same order, so not even the last bit differs."""
+    expected = float(stats.betabinom.sf(count - 1.0, trials, a, b))
+    assert beta_binomial_tail(count, trials, a, b) == expected
+
+
+def test_the_normal_range_is_that_of_scipy() -> None:
+    """Both ends are the quantiles of scipy's negative binomial, for small and large means."""
+    means = [10.0**power for power in np.arange(-4.0, 4.0, 0.01)]
+    for variance in (0.0, 0.01, 0.2, 1.0, 5.0):
+        lows, highs = prediction_band(means, [variance] * len(means))
+        size = 1.0 / max(variance, 1e-6)
+        chance = size / (size + np.array(means))
+        assert lows == stats.nbinom.ppf(TAIL, size, chance).tolist()
+        assert highs == stats.nbinom.ppf(1.0 - TAIL, size, chance).tolist()
