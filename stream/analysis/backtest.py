@@ -105,7 +105,7 @@ def run(
 ) -> Backtest:
     """Play the file of a `History`, in any process; see `backtest` for the arguments."""
     if not facts.tickets:
-        raise UserError("there is no ticket that can be read: nothing to play")
+        raise UserError("the history has no valid ticket, so there is nothing to backtest")
     begin = facts.begin + warm_up_of(facts, order)
     settings = order.settings
     areas = _areas(facts, settings)

@@ -81,7 +81,7 @@ def notes(found: Backtest) -> list[str]:
         reasons = ", ".join(f"{count} {why}" for why, count in sorted(facts.dead.items()))
         lines.append(f"tickets that cannot be read: {reasons}")
         if facts.dead["no_offset"]:
-            lines.append("times without an offset: name their time zone with --timezone")
+            lines.append("some times have no UTC offset: give their time zone with --timezone")
     if facts.disordered > LATE_SHARE * facts.tickets:
         lines.append(f"{facts.disordered:,} tickets were out of order and were sorted")
     late = found.walked.outcomes["late"] + found.walked.outcomes["too_late"]

@@ -62,7 +62,7 @@ class Replay:
         """
         try:
             if len(line) > self._max_bytes:
-                raise Rejected("oversized", f"at most {self._max_bytes} bytes are read")
+                raise Rejected("oversized", f"longer than {self._max_bytes} bytes")
             signal = to_signal(read_ticket(line), mode)
             if self._until is not None and signal.created_at > self._until:
                 raise Rejected("future", "created_at lies after the end of the replay")

@@ -1,4 +1,4 @@
-"""``python -m stream.cli``, the same as ``spikewatch``."""
+"""Run ``spikewatch`` as ``python -m stream.cli``."""
 
 from stream.cli import main
 

@@ -1,4 +1,4 @@
-"""The application: options of ``spikewatch`` itself, and errors as sentences."""
+"""Entry point of ``spikewatch``: its global options, and error messages without tracebacks."""
 
 import sys
 from typing import Annotated
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; print a problem that the user can fix as a sentence."""
+    """Run the command line; print an error that the user can fix without its traceback."""
     log_throttle.install()
     try:
         app()
@@ -44,7 +44,7 @@ def _complain(text: str) -> None:
 
 def _show_version(requested: bool) -> None:
     if requested:
-        from importlib.metadata import version  # noqa: PLC0415 - it takes as long as the whole help
+        from importlib.metadata import version  # noqa: PLC0415 - takes as long as printing the help
 
         typer.echo(f"spikewatch {version('spikewatch')}")
         raise typer.Exit
@@ -55,8 +55,8 @@ def _options(
     show_version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Print the release and exit."
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Accept the options of spikewatch itself."""
+    """Accept the global options of spikewatch."""

@@ -1,6 +1,6 @@
-"""The commands of ``spikewatch``: where each is defined, and its line in the help.
+"""Table of the commands of ``spikewatch``: the module of each and its summary in the help.
 
-The help of ``spikewatch`` prints this table alone, so that it imports no command.
+``spikewatch --help`` reads only this table, so it imports no command.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -14,11 +14,11 @@ class CommandEntry(NamedTuple):
     panel: Panel
     name: str
     module: str
-    """Below `stream.cli`."""
+    """Name of the module, relative to `stream.cli`."""
     attribute: str
-    """A function, or a `typer.Typer` with subcommands."""
+    """Name of a function, or of a `typer.Typer` with subcommands, in that module."""
     summary: str
-    """First line of the command's own help; at most 65 characters."""
+    """First line of the command's help; at most 65 characters."""
 
 
 _ROWS: Final = (
@@ -32,7 +32,7 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Try it", "replay", "try_it.replay", "replay",
-        "Detect spikes in a file of tickets, without Kafka.",
+        "Detect spikes in a ticket file, without Kafka.",
     ),
     CommandEntry(
         "Try it", "broker", "try_it.broker", "broker",
@@ -52,7 +52,7 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Run it", "ticker", "run_it.ticker", "ticker",
-        "Send clock ticks, so that time passes in quiet areas too.",
+        "Send clock ticks so that time advances in quiet areas too.",
     ),
     CommandEntry(
         "Run it", "send", "run_it.send", "send",
@@ -60,7 +60,7 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Run it", "notify", "run_it.notify", "notify",
-        "Notify receivers of escalations and take their responses.",
+        "Notify receivers of escalations and handle their responses.",
     ),
     CommandEntry(
         "Run it", "page", "run_it.page", "page",
@@ -108,7 +108,7 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Look", "explain", "look.explain", "explain",
-        "Repeat the decision behind an episode and show every number.",
+        "Recompute the decision behind an episode and show every number.",
     ),
     CommandEntry(
         "Look", "why-not", "look.why_not", "why_not",
@@ -120,7 +120,7 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Tune", "backtest", "tune.backtest", "backtest",
-        "Show what would have been paged in your own history.",
+        "Show which pages your own history would have caused.",
     ),
     CommandEntry(
         "Tune", "advise", "tune.advise", "advise",
@@ -132,7 +132,7 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Tune", "taxonomy", "tune.taxonomy", "taxonomy_app",
-        "Check a file of product areas.",
+        "Check a taxonomy file.",
     ),
     CommandEntry(
         "Tune", "route", "tune.route", "route",
@@ -140,4 +140,4 @@ _ROWS: Final = (
     ),
 )  # fmt: skip
 COMMANDS: Final[dict[str, CommandEntry]] = {entry.name: entry for entry in _ROWS}
-"""By name, in the order of the help."""
+"""Commands by name, in the order in which the help lists them."""

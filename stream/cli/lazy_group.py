@@ -1,4 +1,4 @@
-"""A group of commands that imports the module of a command only when that command is needed."""
+"""Command group that imports the module of a command only when that command is needed."""
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
@@ -19,7 +19,7 @@ AnyCommand = TyperCommand | TyperGroup
 def load_command(entry: CommandEntry) -> Any:
     """Import the module of a command and return the command.
 
-    A function that carries the attribute ``command_class`` becomes a command of that class.
+    A function with an attribute ``command_class`` becomes a command of that class.
     """
     target = getattr(import_module(f"stream.cli.{entry.module}"), entry.attribute)
     if not isinstance(target, typer.Typer):
@@ -64,16 +64,16 @@ class CommandGroup(TyperGroup):
     """
 
     def __init__(self, **attributes: Any) -> None:
-        """Take the attributes that Typer passes; its commands come from the table."""
+        """Accept the attributes that Typer passes, but take the commands from the table."""
         super().__init__(**attributes)
         self.commands = _LazyCommands()
 
     def list_commands(self, ctx: "Context") -> list[str]:  # noqa: ARG002 - the signature of Click
-        """Return the names in the order of the table; imports nothing."""
+        """Return the names in the order of the table, without importing a command."""
         return list(COMMANDS)
 
     def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:  # noqa: ARG002
-        """Write one section per panel, from the table; imports nothing."""
+        """Write one section per panel from the table, without importing a command."""
         panels: dict[str, list[tuple[str, str]]] = {}
         width = max(map(len, COMMANDS))
         for entry in COMMANDS.values():
@@ -84,7 +84,7 @@ class CommandGroup(TyperGroup):
                 formatter.write_dl(rows)
 
     def shell_complete(self, ctx: "Context", incomplete: str) -> list[CompletionItem]:
-        """Return the completions of a command's name; imports nothing."""
+        """Return the completions of a command name, without importing a command."""
         items = [
             CompletionItem(entry.name, help=entry.summary)
             for entry in COMMANDS.values()

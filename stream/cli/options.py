@@ -1,4 +1,4 @@
-"""Options that several commands share, and the parsing of times and durations."""
+"""Options that several commands share, and parsers of times and durations."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,14 +18,16 @@ ConfigPath = Annotated[
 ]
 TicketFileArgument = Annotated[
     str,
-    typer.Argument(metavar="FILE", help="File of tickets, .jsonl or .csv, also .gz; - for stdin."),
+    typer.Argument(
+        metavar="FILE", help="Ticket file, .jsonl or .csv, may be gzipped (.gz); - for stdin."
+    ),
 ]
 FeedbackFile = Annotated[
     Path | None,
     typer.Option(
         "--feedback",
         metavar="FILE",
-        help="File of verdicts, .jsonl; each takes effect at its own time.",
+        help="Verdict file, .jsonl; each verdict takes effect at its own time.",
     ),
 ]
 EpisodeId = Annotated[
@@ -33,20 +35,21 @@ EpisodeId = Annotated[
     typer.Argument(metavar="EPISODE", help="Id of the episode, or at least its first 6 digits."),
 ]
 Author = Annotated[
-    str | None, typer.Option("--by", metavar="NAME", help="Who responds; default: your user name.")
+    str | None,
+    typer.Option("--by", metavar="NAME", help="Your name; default: your user name on this system."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Processes = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Processes to use; default: one per processor."),
+    typer.Option(metavar="N", min=1, help="Number of processes to use; default: one per CPU."),
 ]
 
 
 def time(text: str) -> datetime:
-    """Parse an RFC 3339 time or a date; without an offset it is in UTC.
+    """Parse an RFC 3339 time or a date; a time without an offset is taken as UTC.
 
     Raises:
-        typer.BadParameter: It is neither.
+        typer.BadParameter: The text is neither.
     """
     try:
         at = datetime.fromisoformat(text)
@@ -60,10 +63,10 @@ def time_or_ago(text: str, now: datetime | None = None) -> datetime:
 
     Args:
         text: Such as ``2026-03-02T09:00:00Z`` or ``2h``.
-        now: What durations count back from; default: the current time.
+        now: Time from which durations count back; default: the current time.
 
     Raises:
-        typer.BadParameter: It is neither, or lies before 1970.
+        typer.BadParameter: The text is neither, or the time lies before 1970.
 
     Example:
         >>> time_or_ago("2h", datetime(2026, 3, 2, 9, tzinfo=UTC)).isoformat()
@@ -78,8 +81,8 @@ def time_or_ago(text: str, now: datetime | None = None) -> datetime:
             at = time(text)
         except typer.BadParameter:
             raise typer.BadParameter(
-                f"{text!r} is not a time such as 2026-03-02T09:00:00Z, nor a duration such as 2h "
-                "or 3d"
+                f"{text!r} is neither a time such as 2026-03-02T09:00:00Z nor a duration such as "
+                "2h or 3d"
             ) from None
     else:
         try:
@@ -87,15 +90,15 @@ def time_or_ago(text: str, now: datetime | None = None) -> datetime:
         except OverflowError:
             at = datetime.min.replace(tzinfo=UTC)
     if at < datetime(1970, 1, 1, tzinfo=UTC):
-        raise typer.BadParameter(f"{text!r} is before 1970, when no record was written")
+        raise typer.BadParameter(f"{text!r} is before 1970; give a later time")
     return at
 
 
 def duration(text: str) -> float:
-    """Parse a duration; returns seconds.
+    """Parse a duration and return it in seconds.
 
     Raises:
-        typer.BadParameter: It is not a duration.
+        typer.BadParameter: The text is not a duration.
 
     Example:
         >>> duration("2w") / 86_400.0, duration("36h") / 3600.0

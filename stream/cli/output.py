@@ -19,7 +19,7 @@ from rich.progress import (
 
 from stream.errors import UserError
 
-if TYPE_CHECKING:  # it imports scipy, which most commands do not need
+if TYPE_CHECKING:  # this imports scipy, which most commands do not need
     from detectors.evaluation.tables import Table
 
 
@@ -48,11 +48,11 @@ def show(table: "Table") -> None:
 
 
 def aligned(rows: tuple[tuple[str, ...], ...], left: tuple[int, ...] = (0,)) -> Iterator[str]:
-    """Yield the rows in columns.
+    """Yield each row as a line of aligned columns.
 
     Args:
-        rows: Cells; all rows have the same number of them.
-        left: Numbers of the columns that are left-aligned; the others are right-aligned.
+        rows: Cells of each row; all rows have the same number of cells.
+        left: Indexes of the columns to left-align; the others are right-aligned.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -67,11 +67,11 @@ def aligned(rows: tuple[tuple[str, ...], ...], left: tuple[int, ...] = (0,)) -> 
 def output_file(name: str) -> Iterator[BinaryIO]:
     """Open a file to write bytes to; ``-`` is standard output.
 
-    The file appears under its name only once it is complete, so that a run that fails leaves an
-    earlier file as it was.
+    The file gets its name only when it is complete, so a failed run leaves an existing file
+    unchanged.
 
     Raises:
-        UserError: It cannot be written.
+        UserError: The file cannot be written.
     """
     if name == "-":
         yield sys.stdout.buffer
@@ -91,10 +91,10 @@ def output_file(name: str) -> Iterator[BinaryIO]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, UTF-8.
+    """Write a text file in UTF-8.
 
     Raises:
-        UserError: It cannot be written.
+        UserError: The file cannot be written.
     """
     try:
         path.write_text(text, encoding="utf-8")
@@ -103,7 +103,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def counting_bar(*, transient: bool = False) -> Progress:
-    """Return a progress bar on standard error that shows how many of how many are done."""
+    """Return a progress bar on standard error that shows the number done and the total."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -116,14 +116,14 @@ def counting_bar(*, transient: bool = False) -> Progress:
 
 @contextmanager
 def progress(name: str, total: float = 1.0) -> Iterator[Callable[[float], None]]:
-    """Show a progress bar on standard error, with the time that remains.
+    """Show a progress bar on standard error, with the remaining time.
 
     Args:
-        name: The task.
-        total: Amount of work.
+        name: Name of the task.
+        total: Total amount of work.
 
     Yields:
-        A function to call with the amount that is done so far.
+        A function to call with the amount of work done so far.
     """
     with Progress(
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""Ticket files on the command line: the options that describe one, and reading with progress."""
+"""Options that describe a ticket file, and a reader that shows its progress."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class TicketFormat:
-    """How to read a ticket file; a default for everything that the file itself says."""
+    """How to read a ticket file; the defaults fit a file that needs no hints."""
 
     mapping: Annotated[
         str | None,
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN,...",
-            help="CSV: the column of each field, such as created_at=Opened,ticket_id=Id.",
+            help="CSV: column of each field, such as created_at=Opened,ticket_id=Id.",
         ),
     ] = None
     timezone: Annotated[
@@ -39,15 +39,15 @@ class TicketFormat:
     ] = None
     file_format: Annotated[
         Literal["jsonl", "csv"] | None,
-        typer.Option("--format", help="Format of the file; default: by its name."),
+        typer.Option("--format", help="Format of the file; default: according to its name."),
     ] = None
 
 
 def with_ticket_format(command: Callable[..., Result]) -> Callable[..., Result]:
-    """Give a command the options of `TicketFormat`.
+    """Add the options of `TicketFormat` to a command.
 
-    The command's parameter ``ticket_format`` is replaced on the command line by --map, --timezone,
-    --time-format and --format.
+    On the command line, --map, --timezone, --time-format and --format take the place of the
+    command's parameter ``ticket_format``.
     """
     own = inspect.signature(command, eval_str=True).parameters
     shared = inspect.signature(TicketFormat, eval_str=True).parameters
@@ -69,23 +69,23 @@ def with_ticket_format(command: Callable[..., Result]) -> Callable[..., Result]:
 
 @contextmanager
 def open_tickets(source: str, ticket_format: TicketFormat | None = None) -> Iterator[Lines]:
-    """Open a ticket file; the progress bar on standard error follows what is read.
+    """Open a ticket file and show the progress of reading it on standard error.
 
     Args:
         source: Path of the file, or ``-`` for standard input.
-        ticket_format: How to read it.
+        ticket_format: Hints for reading the file.
 
     Yields:
         The numbered lines of the file, each as JSON.
     """
-    known = ticket_format or TicketFormat()
+    settings = ticket_format or TicketFormat()
     with (
         TicketFile(
             source,
-            mapping=parse_mapping(known.mapping) if known.mapping else None,
-            format=known.file_format,
-            assume_timezone=known.timezone,
-            time_format=known.time_format,
+            mapping=parse_mapping(settings.mapping) if settings.mapping else None,
+            format=settings.file_format,
+            assume_timezone=settings.timezone,
+            time_format=settings.time_format,
         ) as file,
         counting_bar(transient=True) as bar,
     ):

@@ -232,7 +232,7 @@ def _read_chunk(lines: list[bytes], max_bytes: int) -> Chunk:
     for line in lines:
         try:
             if len(line) > max_bytes:
-                raise Rejected("oversized", f"at most {max_bytes} bytes are read")
+                raise Rejected("oversized", f"longer than {max_bytes} bytes")
             ticket = to_signal(read_ticket(line), "simulated")
         except Rejected as why:
             dead[why.reason] += 1

@@ -1,4 +1,4 @@
-"""What `explain` and `why-not` share: their options, and reading the signals that they replay."""
+"""Options that `explain` and `why-not` share, and the reader of the signals that they replay."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,16 +16,16 @@ FromFile = Annotated[
     typer.Option(
         "--from",
         metavar="FILE",
-        help="File of tickets, .jsonl or .csv, also .gz; default: the topics.",
+        help="Ticket file, .jsonl or .csv, may be gzipped (.gz); default: the Kafka topics.",
     ),
 ]
 HistoryFile = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="With --from: file of earlier tickets, as given to replay."),
+    typer.Option(metavar="FILE", help="With --from: the file that replay was given as --history."),
 ]
 LogFeedbackFile = Annotated[
     str | None,
-    typer.Option("--feedback", metavar="FILE", help="With --from: file of verdicts, .jsonl."),
+    typer.Option("--feedback", metavar="FILE", help="With --from: verdict file, .jsonl."),
 ]
 
 
@@ -36,10 +36,10 @@ def signals_of_files(
     """Read the signals of ticket files, with progress bars.
 
     Args:
-        source: File of tickets.
-        history: File of earlier tickets.
-        feedback: File of verdicts.
-        until: Time to which each tenant's clock is moved at the end, seconds since 1970.
+        source: Path of the ticket file.
+        history: Path of a file of earlier tickets.
+        feedback: Path of a verdict file.
+        until: Time to which each tenant's clock is advanced at the end, seconds since 1970.
     """
     verdicts = read_verdicts(feedback) if feedback else []
     with ExitStack() as stack:

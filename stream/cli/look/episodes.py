@@ -23,8 +23,8 @@ def episodes(
 ) -> None:
     """List the open episodes.
 
-    Each line says since when, how severe, and who acknowledged. Suppressed episodes, about which
-    nobody was notified, are left out.
+    Each line shows the start, the severity, and who acknowledged the episode. Suppressed episodes,
+    of which nobody was notified, are left out.
     """
     states = asyncio.run(_read_states(load(config), every=every))
     if as_json:
@@ -33,7 +33,7 @@ def episodes(
     for state in states:
         say(_as_text(state))
     if not states:
-        say("there was no episode yet" if every else "no episode is open")
+        say("there are no episodes yet" if every else "no episodes are open")
 
 
 async def _read_states(config: Config, *, every: bool) -> list[EpisodeState]:
@@ -68,7 +68,7 @@ def _as_json(state: EpisodeState) -> dict[str, object]:
 def history(episode: EpisodeId, as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Show everything that happened to an episode.
 
-    Its transitions, who was notified or not and why, and who responded what.
+    Shows its transitions, who was notified or not and why, and all responses.
     """
     loaded = load(config)
     identity, tenant = find_episode(loaded, episode)

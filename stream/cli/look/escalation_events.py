@@ -1,4 +1,4 @@
-"""Finding the events of an episode by the first digits of its id, on the topic or in a file."""
+"""Search for the events of an episode by a prefix of its id, on the topic or in a file."""
 
 import asyncio
 import re
@@ -22,9 +22,9 @@ def events_of(config: Config | None, episode: str, source: str | None) -> list[E
     """Return all events of one episode, or of all episodes if none is named.
 
     Args:
-        config: Where the topic is; not needed with *source*.
-        episode: Its id or the first digits of it; empty: all episodes.
-        source: A file of escalations, as replay writes it; None: the topic.
+        config: Names the brokers and the topic; not needed if a file is read.
+        episode: Id of the episode, or its first digits; empty: all episodes.
+        source: Path of an escalation file, as replay writes it; None: read the topic.
 
     Raises:
         UserError: There is no such episode, or several ids begin with those digits.
@@ -37,7 +37,7 @@ def events_of(config: Config | None, episode: str, source: str | None) -> list[E
         )
     if source is None:
         if config is None:
-            raise ValueError("without a file, the topic is needed")
+            raise ValueError("either a configuration or a file is needed")
         events = asyncio.run(_on_topic(config, digits))
         place, invalid = "the topic of escalations", 0
     else:
@@ -47,7 +47,7 @@ def events_of(config: Config | None, episode: str, source: str | None) -> list[E
 
 
 def find_episode(config: Config, episode: str) -> tuple[str, str]:
-    """Return the whole id of an episode on the topic, and its tenant.
+    """Return the full id and the tenant of an episode on the topic.
 
     Raises:
         UserError: There is no such episode, or several ids begin with those digits.
@@ -62,12 +62,12 @@ async def _on_topic(config: Config, digits: str) -> list[EscalationEvent]:
 
 
 def _in_file(source: str, digits: str) -> tuple[list[EscalationEvent], int]:
-    """Return the events, and how many lines with those digits are not escalations."""
+    """Return the matching events, and the number of lines with those digits that are invalid."""
     events: list[EscalationEvent] = []
     invalid = 0
     with TicketFile(source, format="jsonl") as file:
         for _, line in file:
-            # Most lines belong to other episodes, and parsing all of them takes long.
+            # Most lines belong to other episodes, and parsing all of them would take long.
             if digits.encode() not in line:
                 continue
             try:
@@ -87,12 +87,14 @@ def _of_one_episode(
     for event in events:
         by_episode.setdefault(event.data.episode_id, []).append(event)
     if not by_episode:
-        hint = f"; lines with these digits that are not escalations of this release: {invalid}"
+        hint = f"; lines with these digits that this release cannot read as escalations: {invalid}"
         raise UserError(
             f"{place} has no episode whose id begins with {digits}{hint if invalid else ''}"
         )
     if len(by_episode) > 1:
         named = ", ".join(sorted(by_episode)[:MOST_NAMED])
-        more = ", ..." if len(by_episode) > MOST_NAMED else ""
-        raise UserError(f"the ids of several episodes begin with {digits}: {named}{more}")
+        ellipsis = ", ..." if len(by_episode) > MOST_NAMED else ""
+        raise UserError(
+            f"several episode ids begin with {digits}: {named}{ellipsis}; give more digits"
+        )
     return next(iter(by_episode.values()))

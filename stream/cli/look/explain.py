@@ -31,7 +31,7 @@ def explain(
     history: HistoryFile = None,
     events: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="With --from: file of the escalations to compare with."),
+        typer.Option(metavar="FILE", help="With --from: escalation file to compare with."),
     ] = None,
     feedback: LogFeedbackFile = None,
     sequence: Annotated[
@@ -40,9 +40,9 @@ def explain(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Repeat the decision behind an episode and show every number.
+    """Recompute the decision behind an episode and show every number.
 
-    Ends with exit code 1 if the repeated decision differs from the stored one.
+    Exits with code 1 if the recomputed decision differs from the stored one.
     """
     loaded = load(config)
     if source is None:
@@ -52,17 +52,19 @@ def explain(
         answer = _from_topics(loaded, stored, sequence)
     else:
         digits = episode.strip().lower()
-        known = events_of(None, episode, events) if events else None
-        until = max(event.time.timestamp() for event in known) if known else None
+        stored_events = events_of(None, episode, events) if events else None
+        until = max(event.time.timestamp() for event in stored_events) if stored_events else None
         with signals_of_files(source, history, feedback, until) as log:
-            answer = explanations.explain(log, settings_of(loaded), digits, sequence, known)
+            answer = explanations.explain(log, settings_of(loaded), digits, sequence, stored_events)
     if as_json:
         say(json.dumps(explanations.as_json(answer)))
     else:
         for line in explanations.as_text(answer):
             say(line)
     if answer.wrong:
-        raise UserError("the repeated decision differs from the stored one: see above")
+        raise UserError(
+            "the recomputed decision differs from the stored one; the differences are listed above"
+        )
 
 
 def _from_topics(
@@ -79,7 +81,7 @@ def _from_topics(
         if topics.begins:
             raise UserError(
                 f"{error}; {topics.place} begins at offset {topics.begins}: its retention has "
-                "deleted what was before"
+                "deleted the earlier records"
             ) from None
         raise
     answer.source = topics.sources.get(answer.event.id, "")

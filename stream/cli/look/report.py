@@ -20,21 +20,22 @@ def report(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="File of escalations, as replay writes it, also .gz; - for stdin; default: Kafka.",
+            help="Escalation file written by replay, may be gzipped; - for stdin; default: Kafka.",
         ),
     ] = None,
     as_json: AsJson = False,
     form: Annotated[
-        Literal["md", "json"], typer.Option("--format", hidden=True, help="The same as --json.")
+        Literal["md", "json"], typer.Option("--format", hidden=True, help="Same as --json.")
     ] = "md",
     config: ConfigPath = None,
 ) -> None:
     """Write a bug report about an episode.
 
-    It is Markdown for your bug tracker: what happened, whom it affects, how to reproduce it.
+    The report is Markdown for your bug tracker: what happened, whom it affects, and how to
+    reproduce it.
     """
     if not episode:
-        raise UserError("name the episode")
+        raise UserError("the episode id is empty: give the id, or at least its first 6 digits")
     events = events_of(load(config) if source is None else None, episode, source)
     written = bug_report.report(events)
     with output_file("-") as file:

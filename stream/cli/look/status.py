@@ -20,31 +20,31 @@ MOST_CLOCKS = 20
 def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Show tickets, areas, clocks, lag and warm-up of the workers.
 
-    The figures are those of the workers' last snapshots.
+    The figures come from the workers' latest snapshots.
     """
-    known = asyncio.run(worker_status.status(load(config)))
+    current = asyncio.run(worker_status.status(load(config)))
     if as_json:
-        say_json(asdict(known))
+        say_json(asdict(current))
     else:
-        _print_text(known)
+        _print_text(current)
 
 
-def _print_text(known: Status) -> None:
+def _print_text(current: Status) -> None:
     say(
-        f"{plural(known.tickets, 'ticket')} in {plural(len(known.areas), 'area')}, "
-        "as of the last snapshots"
+        f"{plural(current.tickets, 'ticket')} in {plural(len(current.areas), 'area')}, "
+        "as of the latest snapshots"
     )
-    for topic, lag in known.lag.items():
+    for topic, lag in current.lag.items():
         say(f"lag of {topic}: {lag} records not yet in a snapshot (a few ticks are normal)")
-    clocks = sorted(known.clocks.items())
+    clocks = sorted(current.clocks.items())
     if len(clocks) > MOST_CLOCKS:
         say(f"clocks of the first {MOST_CLOCKS} of {len(clocks)} tenants:")
     for tenant, clock in clocks[:MOST_CLOCKS]:
         say(f"clock of {tenant}: {datetime.fromtimestamp(clock, UTC):%Y-%m-%d %H:%M:%S}Z")
     table = Table("tenant", "area", "phase", "tickets", "last hour", "expected/h", "warm-up left")
-    for area in known.areas:
+    for area in current.areas:
         table.add_row(*_row(area))
-    if known.areas:
+    if current.areas:
         Console().print(table)
 
 

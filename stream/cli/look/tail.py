@@ -19,30 +19,32 @@ def tail(
         bool, typer.Option("--json", help="Print one CloudEvent per line instead of text.")
     ] = False,
     from_start: Annotated[
-        bool, typer.Option("--from-start", help="Print all earlier escalations first.")
+        bool, typer.Option("--from-start", help="First print all earlier escalations.")
     ] = False,
     since: Annotated[
         datetime | None,
         typer.Option(
             parser=time_or_ago,
             metavar="TIME",
-            help="Print those since a time first: 2026-03-02T09:00:00Z, or 90s, 45m, 2h, 3d.",
+            help="First print those since this time: 2026-03-02T09:00:00Z, or 90s, 2h, 3d ago.",
         ),
     ] = None,
     idle: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="End after so many seconds without an escalation."),
+        typer.Option(metavar="SECONDS", help="Exit after this many seconds without an escalation."),
     ] = None,
     show_status: Annotated[
-        bool, typer.Option("--status", hidden=True, help="The same as spikewatch status.")
+        bool, typer.Option("--status", hidden=True, help="Same as spikewatch status.")
     ] = False,
     config: ConfigPath = None,
 ) -> None:
     """Print escalations as they are published."""
     if from_start and since is not None:
-        raise typer.BadParameter("--since and --from-start name two places to begin: give one")
+        raise typer.BadParameter(
+            "--since and --from-start cannot be combined: each says where to begin"
+        )
     if show_status:
-        from stream.cli.look.status import status  # noqa: PLC0415 - it loads all models
+        from stream.cli.look.status import status  # noqa: PLC0415 - importing it loads all models
 
         status(as_json=as_json, config=config)
         return

@@ -36,7 +36,7 @@ _NOT_NOTIFIED = re.compile(r"decided +do not ")
 
 
 def why_not(
-    area: Annotated[str, typer.Argument(help="Product area, as events name it.")],
+    area: Annotated[str, typer.Argument(help="Product area, spelled as in the events.")],
     moment: Annotated[
         datetime,
         typer.Argument(parser=time, metavar="TIME", help="Time at which nothing was sent."),
@@ -50,7 +50,7 @@ def why_not(
 ) -> None:
     """Show why nothing was sent, and what it would have taken.
 
-    The tickets are processed again several times, each time with one thing changed.
+    The tickets are reprocessed several times, each time with one change.
     """
     loaded = load(config)
     settings, at = settings_of(loaded), moment.timestamp()
@@ -66,8 +66,8 @@ def why_not(
         decisions = _not_notified(loaded, answer.episode, tenant) if answer.episode else []
         if topics.begins:
             decisions.append(
-                f"{topics.place} begins at offset {topics.begins}: what was learned before that "
-                "is missing here"
+                f"{topics.place} begins at offset {topics.begins}: what the workers learned before "
+                "that is missing here"
             )
     else:
         with signals_of_files(source, history, feedback) as log:
@@ -79,18 +79,18 @@ def why_not(
     for line in as_text(answer, decisions):
         say(line)
     if answer.because in ("unknown_tenant", "unknown_area"):
-        raise UserError(f"{area} of {tenant} was not known at that time: see above")
+        raise UserError(f"tenant {tenant} had no area {area} at that time; see above")
 
 
 class _LogSpan:
-    """The time range that a log of signals covers for one tenant."""
+    """Time range that a signal log covers for one tenant."""
 
     def __init__(self, tenant: str) -> None:
         self._tenant, self._live = tenant, False
         self._first, self._last = math.inf, -math.inf
 
     def watch(self, log: Iterable[LoggedSignal]) -> Iterator[LoggedSignal]:
-        """Yield the log and note the first and the last time of the tenant."""
+        """Yield the log, and record the first and the last time of the tenant."""
         for record in log:
             signal = record.signal
             if isinstance(signal, Ticket) and signal.tenant == self._tenant:
@@ -102,25 +102,27 @@ class _LogSpan:
             yield record
 
     def require(self, at: float) -> None:
-        """Check that the log covers a time, give or take an hour.
+        """Check that the log covers a time, to within an hour.
 
         Args:
             at: Seconds since 1970.
 
         Raises:
-            UserError: It does not.
+            UserError: The log has no tickets of the tenant, or does not cover the time.
         """
         if self._last < self._first:
-            raise UserError(f"there are no tickets of {self._tenant}, so there is no answer")
+            raise UserError(
+                f"the records contain no tickets of tenant {self._tenant}, so there is no answer"
+            )
         if not self._first - SECONDS_PER_HOUR <= at <= self._last + SECONDS_PER_HOUR:
             first, last = (datetime.fromtimestamp(t, UTC) for t in (self._first, self._last))
             raise UserError(
-                f"that time is outside what is known of {self._tenant}: the records cover "
+                f"that time is outside the records of tenant {self._tenant}, which cover "
                 f"{first:%Y-%m-%d %H:%M}Z to {last:%Y-%m-%d %H:%M}Z"
             )
 
 
 def _not_notified(config: Config, episode: str, tenant: str) -> list[str]:
-    """Return the decisions not to notify about an episode: silences, snoozes, quiet hours."""
+    """Return the decisions not to notify of an episode: silences, snoozes, quiet hours."""
     history = asyncio.run(lines(config, episode, tenant))
     return [line for line in history if _NOT_NOTIFIED.search(line)]

@@ -1,4 +1,4 @@
-"""The commands ``spikewatch ack``, ``snooze`` and ``note``, and sending a response."""
+"""The commands ``spikewatch ack``, ``snooze`` and ``note``, and the sender of responses."""
 
 import asyncio
 import getpass
@@ -18,10 +18,10 @@ from stream.notify.responses import responses
 from stream.notify.store.notify_topics import NotifyTopics
 
 NoteOption = Annotated[
-    str | None, typer.Option("--note", metavar="TEXT", help="A note for whoever takes over.")
+    str | None, typer.Option("--note", metavar="TEXT", help="Note for whoever takes over.")
 ]
 Length = Annotated[
-    str, typer.Option("--for", metavar="DURATION", help="How long: 30m, 2h, 3d, 1w.")
+    str, typer.Option("--for", metavar="DURATION", help="Duration: 30m, 2h, 3d, 1w.")
 ]
 
 
@@ -30,7 +30,7 @@ def ack(
 ) -> None:
     """Acknowledge an episode: somebody is working on it.
 
-    After that only a higher severity and the end of the episode are notified.
+    After that, receivers are notified only of a higher severity and of the resolution.
     """
     respond(load(config), episode, "acknowledge", by, note=note)
 
@@ -40,7 +40,7 @@ def snooze(
     length: Length = "1h",
     by: Author = None,
     note: NoteOption = None,
-    end: Annotated[bool, typer.Option("--end", help="End a snooze instead.")] = False,
+    end: Annotated[bool, typer.Option("--end", help="End the snooze now instead.")] = False,
     config: ConfigPath = None,
 ) -> None:
     """Mute the notifications of one episode for a while.
@@ -56,7 +56,7 @@ def snooze(
 
 def note(
     episode: EpisodeId,
-    text: Annotated[str, typer.Argument(help="What whoever takes over should know.")],
+    text: Annotated[str, typer.Argument(help="What the person who takes over should know.")],
     by: Author = None,
     config: ConfigPath = None,
 ) -> None:
@@ -77,19 +77,19 @@ def respond(
     """Send a response to an episode and confirm it.
 
     Args:
-        config: Where Kafka is.
+        config: Names the brokers and topics.
         episode: Id of the episode or its first digits.
-        action: The response.
-        by: Who responds; None: the name of the user.
-        note: A note.
+        action: Response to send.
+        by: Name of the person who responds; None: the user name on this system.
+        note: Text for whoever takes over.
         until: End of a snooze or of an expected event.
-        duplicate_of: Of the action duplicate_of: the other episode, or its first digits.
+        duplicate_of: For the action duplicate_of: id of the other episode, or its first digits.
 
     Raises:
         UserError: There is no such episode, or the response is not possible.
     """
     if action == "duplicate_of" and duplicate_of is None:
-        raise UserError("name the other episode: --of EPISODE")
+        raise UserError("duplicate_of needs the other episode: add --of EPISODE")
     identity, tenant = find_episode(config, episode)
     if duplicate_of is not None:
         duplicate_of = find_episode(config, duplicate_of)[0]

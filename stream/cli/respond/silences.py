@@ -26,29 +26,31 @@ from stream.notify.store.notify_topics import NotifyTopics
 def silence(
     matchers: Annotated[
         list[str] | None,
-        typer.Argument(help="Such as product_area=login tenant=acme; all must match."),
+        typer.Argument(help="Matchers such as product_area=login tenant=acme; all must match."),
     ] = None,
     length: Length = "2h",
     by: Author = None,
-    comment: Annotated[str, typer.Option("--comment", "--note", metavar="TEXT", help="Why.")] = "",
+    comment: Annotated[
+        str, typer.Option("--comment", "--note", metavar="TEXT", help="Reason.")
+    ] = "",
     end: Annotated[
-        str | None, typer.Option("--end", metavar="ID", help="End this silence now.")
+        str | None, typer.Option("--end", metavar="ID", help="End the silence with this id now.")
     ] = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
     """Silence all episodes that match, or list the active silences.
 
-    Nobody is notified of a silenced episode. Without matchers, active silences are listed.
+    Nobody is notified of a silenced episode. Without matchers, the active silences are listed.
     """
     loaded = load(config)
     active = asyncio.run(_active(loaded))
     now = datetime.now(UTC)
     if end is not None:
-        known = next((each for each in active if each.silence_id.startswith(end)), None)
-        if known is None:
+        match = next((each for each in active if each.silence_id.startswith(end)), None)
+        if match is None:
             raise UserError(f"no active silence has an id that begins with {end}")
-        changed = responses.ended(known, by or getpass.getuser(), now)
+        changed = responses.ended(match, by or getpass.getuser(), now)
     elif matchers:
         ends = now + responses.duration(length)
         author = by or getpass.getuser()
@@ -70,16 +72,16 @@ def _list(active: list[Silence], *, as_json: bool) -> None:
     for each in active:
         say(f"{each.silence_id}  {_details(each)}  by {each.by} {each.comment}".rstrip())
     if not active:
-        say("no silence is active")
+        say("no silences are active")
 
 
-def _details(known: Silence) -> str:
-    matchers = " ".join(str(matcher) for matcher in known.matchers)
-    return f"until {known.ends_at:%Y-%m-%d %H:%M}Z: {matchers}"
+def _details(silence: Silence) -> str:
+    matchers = " ".join(str(matcher) for matcher in silence.matchers)
+    return f"until {silence.ends_at:%Y-%m-%d %H:%M}Z: {matchers}"
 
 
-def _as_json(known: Silence) -> object:
-    return json.loads(known.model_dump_json())
+def _as_json(silence: Silence) -> object:
+    return json.loads(silence.model_dump_json())
 
 
 async def _active(config: Config) -> list[Silence]:

@@ -30,7 +30,7 @@ Verdict = Literal[
 def verdict(
     episode: EpisodeId,
     verdict: Annotated[
-        Verdict, typer.Argument(help="What it was; withdraw takes an earlier verdict back.")
+        Verdict, typer.Argument(help="What the episode was; withdraw retracts an earlier verdict.")
     ],
     of: Annotated[
         str | None,
@@ -42,11 +42,15 @@ def verdict(
     ] = None,
     preview: Annotated[
         bool,
-        typer.Option("--preview", help="Send nothing; show what it would change in 30 days."),
+        typer.Option(
+            "--preview", help="Send nothing; show what the verdict would change in 30 days."
+        ),
     ] = False,
     history: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="With --preview: file of tickets; default: the topics."),
+        typer.Option(
+            metavar="FILE", help="With --preview: ticket file; default: the Kafka topics."
+        ),
     ] = None,
     by: Author = None,
     note: NoteOption = None,
@@ -57,14 +61,14 @@ def verdict(
     The verdict changes later decisions. A later verdict replaces it.
     """
     if until is not None and verdict != "expected_event":
-        raise typer.BadParameter("--until is only for expected_event")
+        raise typer.BadParameter("--until is only valid with expected_event")
     if preview:
         if verdict in ("duplicate_of", "withdraw"):
             raise typer.BadParameter(f"--preview is not possible for {verdict}")
         _preview(load(config), episode, verdict, until, history)
         return
     if history is not None:
-        raise typer.BadParameter("--history needs --preview")
+        raise typer.BadParameter("--history is only valid with --preview")
     respond(load(config), episode, verdict, by, note=note, duplicate_of=of, until=until)
     say(f"  {EFFECTS[verdict]}")
 
@@ -87,7 +91,7 @@ def _preview(
                 "so these counts may differ from what was paged"
             )
     if shown is None:
-        raise UserError(f"that history has no page of an episode whose id begins with {episode}")
+        raise UserError(f"the history has no page of an episode whose id begins with {episode}")
     say(f"{headline(shown.page)}, with the verdict {verdict} at the time of the page:")
     since, end = (datetime.fromtimestamp(at, UTC) for at in (shown.since, shown.until))
     say(

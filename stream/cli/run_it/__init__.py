@@ -1,1 +1,1 @@
-"""Commands to run and prepare the service: topics, config, send, and its processes."""
+"""Commands to set up and run the service: topics, config, send, and its processes."""

@@ -19,7 +19,7 @@ config_app = typer.Typer(
 def config_check(config: ConfigPath = None) -> None:
     """Check the configuration and the files that it names.
 
-    Names all mistakes at once and ends with exit code 2 if there are any.
+    Reports all mistakes at once and exits with code 2 if there are any.
     """
     load(config)
     say("the configuration is valid")
@@ -27,5 +27,5 @@ def config_check(config: ConfigPath = None) -> None:
 
 @config_app.command("show")
 def config_show(config: ConfigPath = None) -> None:
-    """Print the configuration in force as TOML, with secrets masked."""
+    """Print the effective configuration as TOML, with secrets masked."""
     say(show(load(config)))

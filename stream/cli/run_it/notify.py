@@ -31,14 +31,14 @@ def notify(
     test: Annotated[
         str | None,
         typer.Option(
-            "--test", metavar="RECEIVER", help="Send a drill and its end to one receiver."
+            "--test", metavar="RECEIVER", help="Send a drill and its resolution to one receiver."
         ),
     ] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Notify receivers of escalations and take their responses.
+    """Notify receivers of escalations and handle their responses.
 
-    Several processes share the work. The receivers are in the file that [notify] file names.
+    Several processes share the load. The file named by [notify] file defines the receivers.
     """
     loaded = load(config)
     plan = plan_of(loaded)
@@ -48,7 +48,7 @@ def notify(
     if check:
         failed = asyncio.run(_check(plan))
         if failed:
-            raise UserError(f"these receivers would not work: {', '.join(failed)}")
+            raise UserError(f"these receivers failed the check: {', '.join(failed)}; see above")
         return
     for name in plan.alone:
         say(f"notify: {_without_fallback(name)}")
@@ -61,7 +61,7 @@ def plan_of(config: Config) -> NotificationConfig:
     """Read the file of receivers and routes.
 
     Raises:
-        UserError: The configuration names none.
+        UserError: The configuration names no such file.
         ConfigError: The file has mistakes.
     """
     if not config.notify.file:
@@ -73,20 +73,20 @@ def plan_of(config: Config) -> NotificationConfig:
 
 
 def _without_fallback(name: str) -> str:
-    return (
-        f"if {name} fails, nobody is notified of that: name another receiver in [delivery] fallback"
-    )
+    return f"if {name} fails, nobody will know: set [delivery] fallback to another receiver"
 
 
 async def _drill(plan: NotificationConfig, name: str) -> None:
     """Send an example escalation and its resolution to a receiver, marked as a drill.
 
     Raises:
-        UserError: There is no such receiver, or it could not be notified.
+        UserError: There is no such receiver, or notifying it failed.
     """
     receiver = plan.receivers.get(name)
     if receiver is None:
-        raise UserError(f"there is no receiver {name!r}; there are {', '.join(plan.receivers)}")
+        raise UserError(
+            f"there is no receiver {name!r}; the receivers are {', '.join(plan.receivers)}"
+        )
     resolved = EVENT.model_copy(update={"type": f"{EVENT_TYPE_PREFIX}resolved.v1"})
     identity = f"drill-{secrets.token_hex(8)}"
     handle: dict[str, str] = {}
@@ -117,7 +117,7 @@ def _drill_message(event: EscalationEvent, action: Action, identity: str, number
 
 
 async def _check(plan: NotificationConfig) -> list[str]:
-    """Print what each receiver's provider answers; returns the names of those that would fail."""
+    """Print the answer of each receiver's provider; return the names of receivers that fail."""
     failed = []
     for name in plan.alone:
         say(f"note   {_without_fallback(name)}")

@@ -11,6 +11,6 @@ from stream.page.service import serve
 def page(config: ConfigPath = None) -> None:
     """Serve the read-only web page of areas and episodes.
 
-    The page updates itself, and asks for no password: see [page] in the configuration.
+    The page updates itself and requires no password: see [page] in the configuration.
     """
     asyncio.run(serve(load(config), say))

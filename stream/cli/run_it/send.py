@@ -22,18 +22,20 @@ def send(
     ticket_format: TicketFormat,
     history: Annotated[
         bool,
-        typer.Option("--history", help="Send as past tickets: models learn, nobody is paged."),
+        typer.Option(
+            "--history", help="Send as history: models learn from the tickets, nobody is paged."
+        ),
     ] = False,
     speed: Annotated[
         str | None,
-        typer.Option(help="Send in simulated time, so many times faster than real time; or max."),
+        typer.Option(help="Send in simulated time, this many times faster than real time; or max."),
     ] = None,
     until: Annotated[
         datetime | None,
         typer.Option(
             parser=time,
             metavar="TIME",
-            help="With --speed: move the clock to this time after the last ticket.",
+            help="With --speed: advance the clock to this time after the last ticket.",
         ),
     ] = None,
     rate: Annotated[
@@ -43,12 +45,12 @@ def send(
 ) -> None:
     """Send tickets from a file to Kafka.
 
-    Tickets are sent as live tickets, as history with --history, or in simulated time with --speed.
+    Sends live tickets by default, history with --history, or simulated time with --speed.
     """
     if history and speed is not None:
-        raise typer.BadParameter("--history and --speed exclude each other")
+        raise typer.BadParameter("--history and --speed cannot be combined")
     if until is not None and speed is None:
-        raise typer.BadParameter("--until needs --speed")
+        raise typer.BadParameter("--until is only valid with --speed")
     pace = Pace(
         mode="history" if history else "simulated" if speed else "live",
         rate=rate,
@@ -60,7 +62,7 @@ def send(
         sent = send_tickets(loaded, pace, (line for _, line in lines), waits=source == "-")
     text = f"sent {plural(sent.tickets, 'ticket')} of {plural(len(sent.tenants), 'tenant')}"
     if sent.unreadable:
-        text += f"; {sent.unreadable} of them cannot be read and will become dead letters"
+        text += f"; {sent.unreadable} of them are invalid and will become dead letters"
     say(text)
 
 
@@ -70,13 +72,13 @@ def send_tickets(
     """Send tickets to Kafka and return what was sent.
 
     Args:
-        config: Where Kafka is.
-        pace: How fast, and in which mode.
-        lines: One ticket each, as JSON.
-        waits: Whether the next line may take long, as on a pipe; earlier ones are sent meanwhile.
+        config: Names the brokers and topics.
+        pace: Speed and mode of sending.
+        lines: Tickets as JSON, one per line.
+        waits: Whether the next line may take long, as on a pipe; earlier lines are sent meanwhile.
 
     Raises:
-        UserError: There is no broker, or the topics are wrong.
+        UserError: No broker is reachable, or the topics are missing or wrong.
     """
 
     async def work() -> Sent:
@@ -88,7 +90,7 @@ def send_tickets(
 
 
 def parse_speed(text: str | None) -> float | Literal["max"]:
-    """Parse a speed: a number above 0 or ``max``; None is ``max``.
+    """Parse a speed: a number above 0 or ``max``; None means ``max``.
 
     Raises:
         typer.BadParameter: It is neither.
@@ -100,5 +102,5 @@ def parse_speed(text: str | None) -> float | Literal["max"]:
     except ValueError:
         speed = 0.0
     if not 0.0 < speed < float("inf"):
-        raise typer.BadParameter("--speed is a number above 0, or max")
+        raise typer.BadParameter("--speed must be a number above 0, or max")
     return speed

@@ -8,9 +8,9 @@ from stream.worker.ticker import run
 
 
 def ticker(config: ConfigPath = None) -> None:
-    """Send clock ticks, so that time passes in quiet areas too.
+    """Send clock ticks so that time advances in quiet areas too.
 
-    Without ticks an episode in an area without tickets would not resolve. One ticker is enough;
-    several do no harm.
+    Without ticks, an episode in an area without new tickets would never be resolved. One ticker is
+    enough; more do no harm.
     """
     asyncio.run(run(load(config)))

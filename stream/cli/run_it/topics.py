@@ -19,28 +19,28 @@ topics_app = typer.Typer(
 
 @topics_app.command("create")
 def topics_create(config: ConfigPath = None) -> None:
-    """Create the topics that are missing."""
+    """Create the missing topics."""
     created = asyncio.run(create(load(config)))
     say("created: " + ", ".join(created) if created else "all topics exist already")
 
 
 @topics_app.command("check")
 def topics_check(as_json: AsJson = False, config: ConfigPath = None) -> None:
-    """Check that all topics exist and are configured as needed.
+    """Check that all topics exist and are configured as required.
 
-    Ends with exit code 1 and names everything that is wrong.
+    Otherwise reports every problem and exits with code 1.
     """
     loaded = load(config)
     asyncio.run(verify(loaded))
     if as_json:
         say_json({"topics": [spec.name for spec in specs(loaded)], "correct": True})
     else:
-        say("all topics exist and are configured as needed")
+        say("all topics exist and are configured as required")
 
 
 @topics_app.command("list")
 def topics_list(as_json: AsJson = False, config: ConfigPath = None) -> None:
-    """List all topics with their partitions and settings; asks no broker."""
+    """List all required topics with their partitions and settings; needs no broker."""
     listed = specs(load(config))
     if as_json:
         say_json([spec._asdict() for spec in listed])

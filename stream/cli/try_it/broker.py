@@ -13,14 +13,14 @@ from stream.trial.broker.local_broker import BrokerSettings, serve
 def broker(
     data: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder for its data; default: a temporary one."),
+        typer.Option(metavar="FOLDER", help="Data folder; default: a temporary one."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port on 127.0.0.1; default: a free one.")
+        int | None, typer.Option(help="Port on 127.0.0.1; default: a free port.")
     ] = None,
 ) -> None:
     """Run a single-node Kafka on 127.0.0.1, for trials and tests.
 
-    It runs until Ctrl-C. It is not meant for production.
+    Runs until Ctrl-C. Not meant for production.
     """
     sys.exit(serve(BrokerSettings(data_directory=data, port=port), say))

@@ -13,7 +13,9 @@ from stream.trial.demo import run
 def demo(
     once: Annotated[
         bool,
-        typer.Option("--once", help="End when the incident is resolved; else run until Ctrl-C."),
+        typer.Option(
+            "--once", help="Exit when the incident is resolved instead of running until Ctrl-C."
+        ),
     ] = False,
     config: ConfigPath = None,
 ) -> None:

@@ -23,7 +23,7 @@ from stream.escalations.phrases import plural
 from stream.inputs.feedback_files import read_verdicts
 
 LATE_SHARE = 0.05
-"""Share of late tickets above which the file is probably not in order."""
+"""Share of late tickets above which the file is probably not sorted by time."""
 LEAST_LATE = 20
 
 
@@ -40,12 +40,12 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
         typer.Option(
             parser=time,
             metavar="TIME",
-            help="Move the clock to this time after the last ticket; reject later tickets.",
+            help="Advance the clock to this time after the last ticket; reject later tickets.",
         ),
     ] = None,
     dead: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="File for tickets that cannot be read, with reasons."),
+        typer.Option(metavar="FILE", help="File for rejected tickets, with reasons."),
     ] = None,
     history: Annotated[
         str | None,
@@ -54,23 +54,25 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     feedback: FeedbackFile = None,
     plot: Annotated[
         str | None,
-        typer.Option(metavar="AREA", help="Area to draw; TENANT/AREA if there are several."),
+        typer.Option(
+            metavar="AREA", help="Area to plot; TENANT/AREA if there are several tenants."
+        ),
     ] = None,
     plot_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --plot: the file to draw into, .svg or .png."),
+        typer.Option(metavar="FILE", help="With --plot: file to write the plot to, .svg or .png."),
     ] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Detect spikes in a file of tickets, without Kafka.
+    """Detect spikes in a ticket file, without Kafka.
 
-    Writes the escalations that the workers would have published. Time is taken from the tickets:
-    the same file and the same options give the same bytes.
+    Writes the escalations that the workers would have published. The clock follows the tickets, so
+    the same file and options always produce the same bytes.
     """
     loaded = load(config)
     end = None if until is None else until.timestamp()
     if (plot is None) != (plot_file is None):
-        raise typer.BadParameter("--plot AREA and --plot-file FILE are given together")
+        raise typer.BadParameter("--plot and --plot-file must be given together")
     picture = None if plot is None or plot_file is None else Plot(plot, plot_file)
     run = Replay(
         settings_of(loaded),
@@ -110,11 +112,13 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
 def _refuse_the_same_file_twice(*names: str | None) -> None:
     files = [name for name in names if name is not None and name != "-"]
     if len({Path(name).resolve() for name in files}) < len(files):
-        raise UserError("a file was named twice: tickets, --history, --out and --dead must differ")
+        raise UserError(
+            "the same file was given twice: FILE, --history, --out and --dead must differ"
+        )
 
 
 def _summarise(outcomes: Counter[str], written: int, reasons: Counter[DeadReason]) -> None:
-    """Write to standard error what became of the tickets, and what to do about rejected ones."""
+    """Print the outcomes of the tickets, and hints about rejected ones, to standard error."""
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
     sys.stderr.write(f"tickets: {counts or 'none'}; {plural(written, 'escalation')}\n")
     if reasons:
@@ -123,8 +127,8 @@ def _summarise(outcomes: Counter[str], written: int, reasons: Counter[DeadReason
     late = outcomes["late"] + outcomes["too_late"]
     if late > LEAST_LATE and late > LATE_SHARE * sum(outcomes.values()):
         sys.stderr.write(
-            f"{late} tickets were older than tickets before them in the file and were not judged: "
+            f"{late} tickets were ignored because they are older than earlier tickets in the file: "
             "sort the file by created_at, oldest first\n"
         )
     if reasons["no_offset"]:
-        sys.stderr.write("times without an offset: name their time zone with --timezone\n")
+        sys.stderr.write("some times have no UTC offset: give their time zone with --timezone\n")

@@ -24,38 +24,54 @@ def simulate(  # whole: one parameter per option, and a body of a few lines
     out: Annotated[
         str,
         typer.Option(
-            "--out", metavar="FILE", help="File to write, a CSV if it ends in .csv; - for stdout."
+            "--out",
+            metavar="FILE",
+            help="File to write, as CSV if its name ends in .csv; - for stdout.",
         ),
     ] = "-",
     labels: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="CSV to write the incidents to, for backtest --labels."),
+        typer.Option(
+            metavar="FILE", help="CSV file to write the incidents to, for backtest --labels."
+        ),
     ] = None,
     to_kafka: Annotated[
-        bool, typer.Option("--send", help="Send to Kafka in simulated time instead; see --speed.")
+        bool,
+        typer.Option(
+            "--send", help="Send the tickets to Kafka in simulated time instead; see --speed."
+        ),
     ] = False,
     speed: Annotated[
-        str, typer.Option(help="With --send: how many times faster than real time, or max.")
+        str, typer.Option(help="With --send: speed as a multiple of real time, or max.")
     ] = "max",
-    weeks: Annotated[float, typer.Option(min=0.01, help="Length in weeks.")] = 6.0,
+    weeks: Annotated[
+        float, typer.Option(min=0.01, help="Length of the simulation in weeks.")
+    ] = 6.0,
     start: Annotated[
         datetime | None,
-        typer.Option(parser=time, metavar="TIME", help="Start; default: 2024-03-04, a Monday."),
+        typer.Option(
+            parser=time,
+            metavar="TIME",
+            help="Start of the simulation; default: 2024-03-04, a Monday.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same tickets.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Random seed; the same seed gives the same tickets.")
+    ] = 1,
     tenant: Annotated[str, typer.Option(help="Tenant of the tickets.")] = "acme",
     incident: Annotated[
         list[str] | None,
         typer.Option(
             metavar="AREA,DAY,HOURS,TIMES",
-            help="Such as login,38.5,2,6: six times the usual tickets. May be repeated.",
+            help="Incident to add, such as login,38.5,2,6: day 38.5, 2 hours, 6 times the usual "
+            "tickets. May be repeated.",
         ),
     ] = None,
     config: ConfigPath = None,
 ) -> None:
     """Write or send the tickets of a simulated company.
 
-    The tickets have daily and weekly seasons, noise, and the incidents that you ask for.
+    The tickets follow daily and weekly seasons with noise, plus the incidents that you add.
     """
     begin = (start or MONDAY).timestamp()
     world = World(
@@ -82,7 +98,7 @@ def simulate(  # whole: one parameter per option, and a body of a few lines
 
 
 def _generated(world: World, bar: Progress) -> Iterator[dict[str, object]]:
-    """Yield the tickets of the world and move the bar, in hours of simulated time."""
+    """Yield the tickets of the world and advance the bar, in hours of simulated time."""
     task = bar.add_task("tickets", total=world.hours)
     for number, ticket in enumerate(tickets(world)):
         yield ticket
@@ -112,7 +128,7 @@ def _parse_incident(text: str, begin: float) -> Incident:
         area, day, hours, times = text.split(",")
         incident = Incident(area, begin + float(day) * 24 * HOUR, float(hours), float(times))
     except ValueError:
-        raise typer.BadParameter(f"--incident {text}: AREA,DAY,HOURS,TIMES is needed") from None
+        raise typer.BadParameter(f"--incident {text}: must be AREA,DAY,HOURS,TIMES") from None
     if area not in COMPANY:
-        raise typer.BadParameter(f"--incident {text}: the areas are {', '.join(COMPANY)}")
+        raise typer.BadParameter(f"--incident {text}: the area must be one of {', '.join(COMPANY)}")
     return incident

@@ -37,14 +37,14 @@ def advise(
 ) -> None:
     """Propose a budget and a configuration from your own history.
 
-    Plays the history under several budgets, with injected incidents, and names areas to add or
-    to merge.
+    Backtests the history under several budgets, with injected incidents, and suggests areas to add
+    or merge.
     """
     loaded = load(config)
     order = Order(
         settings=settings_of(loaded), warm_up=None if warm_up is None else duration(warm_up)
     )
-    if ticket_format.timezone is not None:  # the seasons follow the hours of that zone as well
+    if ticket_format.timezone is not None:  # seasonality follows the same zone
         settings = msgspec.structs.replace(order.settings, timezone=ticket_format.timezone)
         order = replace(order, settings=settings)
     history_source = Source(path=source, ticket_format=ticket_format)
@@ -65,4 +65,4 @@ def advise(
         say(starting_config(advice))
         return
     write_text(out, starting_config(advice))
-    say(f"{out} is a configuration to start from: read it, then run spikewatch config check")
+    say(f"wrote a starting configuration to {out}: review it, then run spikewatch config check")

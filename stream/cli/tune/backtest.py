@@ -31,23 +31,29 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
     ticket_format: TicketFormat,
     source: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="Your history, a file of tickets as for replay."),
+        typer.Argument(metavar="FILE", help="Ticket file with your history, as for replay."),
     ] = None,
     from_topic: Annotated[
         bool, typer.Option("--from-topic", help="Read the history from Kafka instead of a file.")
     ] = False,
     since: Annotated[
         datetime | None,
-        typer.Option(parser=time_or_ago, metavar="TIME", help="Use it from this time on, or 90d."),
+        typer.Option(
+            parser=time_or_ago,
+            metavar="TIME",
+            help="Use the history from this time on; 90d means 90 days ago.",
+        ),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(parser=time_or_ago, metavar="TIME", help="Use it up to this time."),
+        typer.Option(parser=time_or_ago, metavar="TIME", help="Use the history up to this time."),
     ] = None,
     warm_up: WarmUp = None,
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="CSV of known incidents: area, start, end, and tenant."),
+        typer.Option(
+            metavar="FILE", help="CSV file of known incidents: area, start, end, and tenant."
+        ),
     ] = None,
     feedback: FeedbackFile = None,
     html: Annotated[
@@ -55,7 +61,7 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
     ] = None,
     inject: Annotated[
         bool,
-        typer.Option("--inject", help="Also inject incidents and measure how fast each pages."),
+        typer.Option("--inject", help="Also inject incidents and measure how soon each is paged."),
     ] = False,
     kind: Annotated[
         list[str] | None,
@@ -69,17 +75,20 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
             "--size",
             metavar="TIMES",
             min=1.0,
-            help="Multiple of the usual tickets; default: 2 3 5 10.",
+            help="Size of incidents, as a multiple of the usual tickets; default: 2 3 5 10.",
         ),
     ] = None,
     repeat: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Incidents of each kind and size in each area.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Number of injected incidents of each kind and size per area."
+        ),
     ] = 3,
     inject_hours: Annotated[
-        float, typer.Option(metavar="HOURS", min=0.5, help="Length of each injected incident.")
+        float, typer.Option(metavar="HOURS", min=0.5, help="Duration of each injected incident.")
     ] = 24.0,
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Seed of the injected incidents.")
+        int, typer.Option(metavar="N", min=0, help="Random seed of the injected incidents.")
     ] = 1,
     compare: Annotated[
         tuple[Path, Path] | None,
@@ -88,15 +97,15 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
     processes: Processes = None,
     config: ConfigPath = None,
 ) -> None:
-    """Show what would have been paged in your own history.
+    """Show which pages your own history would have caused.
 
-    Plays a file of tickets, or the topic, through the production code: the pages, which known
-    incidents were found and how fast, and how fast injected incidents would have been.
+    Runs a ticket file, or the Kafka topic, through the production code. Shows the pages, which
+    known incidents were detected and how soon, and how soon injected incidents would have been.
     """
     if (source is None) != from_topic:
-        raise typer.BadParameter("give either a file of tickets or --from-topic")
+        raise typer.BadParameter("give either a ticket file or --from-topic, not both or neither")
     if compare is not None and html is not None:
-        raise typer.BadParameter("--compare and --html exclude each other: a report is of one run")
+        raise typer.BadParameter("--compare and --html cannot be combined: a report covers one run")
     history = Source(
         path=source, since=since, until=until, ticket_format=ticket_format, feedback=feedback
     )
@@ -120,7 +129,7 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
 def _checked_kinds(kinds: list[str] | None) -> tuple[Kind, ...]:
     if unknown := set(kinds or ()) - set(KINDS):
         raise typer.BadParameter(
-            f"--kind {', '.join(sorted(unknown))}: the kinds are {', '.join(KINDS)}"
+            f"--kind {', '.join(sorted(unknown))}: unknown; the kinds are {', '.join(KINDS)}"
         )
     return tuple(kind for kind in KINDS if kind in (kinds or KINDS))
 
@@ -128,7 +137,7 @@ def _checked_kinds(kinds: list[str] | None) -> tuple[Kind, ...]:
 def _play_one(
     source: Source, config: Path | None, order: Order, processes: int, html: Path | None
 ) -> None:
-    """Play a history under one configuration and print the result; *html*: also as a report."""
+    """Backtest one configuration, print the result, and write an HTML report if requested."""
     with (
         pool_of(processes) as pool,
         open_history(source, load(config), pool) as history,
@@ -144,11 +153,11 @@ def _play_one(
         say(line)
     if html is not None:
         write_text(html, report(result, order.labels))
-        say(f"the report is in {html}: open it in a browser")
+        say(f"wrote the report to {html}: open it in a browser")
 
 
 def _play_two(source: Source, configs: tuple[Path, Path], order: Order, processes: int) -> None:
-    """Play a history under two configurations and print how their pages differ."""
+    """Backtest two configurations and print how their pages differ."""
     loaded = [load(path) for path in configs]
     names = (configs[0].name, configs[1].name)
     if names[0] == names[1]:

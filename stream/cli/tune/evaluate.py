@@ -41,28 +41,28 @@ OF_BACKTEST = {
     *("--inject", "--size", "--repeat", "--inject-hours", "--seed"),
     *("--map", "--timezone", "--time-format", "--format"),
 }
-"""Options that this command had while it played histories too."""
+"""Options that this command had while it still ran backtests."""
 _ARGUMENTS = "spikewatch.arguments"
 
 
 class EvaluateCommand(TyperCommand):
-    """Points whoever means a history of their own to `backtest`."""
+    """Command that refers users with a history of their own to `backtest`."""
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
-        """Parse the arguments; those of a backtest are an error that names the new command."""
+        """Parse the arguments; fail on those of a backtest and name the command to use instead."""
         ctx.meta[_ARGUMENTS] = list(args)
         if any(each.partition("=")[0] in OF_BACKTEST for each in args):
             ctx.fail(_moved(args))
         return super().parse_args(ctx, args)
 
-    def collect_usage_pieces(self, ctx: "Context") -> list[str]:  # noqa: ARG002 - as in Click
+    def collect_usage_pieces(self, ctx: "Context") -> list[str]:  # noqa: ARG002 - Click's signature
         """Return the pieces of the usage line, without the hidden argument."""
         return [self.options_metavar or ""]
 
 
 def _moved(arguments: Sequence[str]) -> str:
     return (
-        "evaluate measures detection on simulated companies. To play your own history, run: "
+        "evaluate measures detection on simulated companies. For your own history, run: "
         f"spikewatch backtest {shlex.join(arguments)}"
     )
 
@@ -71,41 +71,49 @@ def evaluate(  # whole: one parameter per option, and a body of a few lines
     ctx: typer.Context,
     history: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Simulate less: minutes instead of hours.")
+        bool, typer.Option("--quick", help="Simulate less: takes minutes instead of hours.")
     ] = False,
     reduced: Annotated[
         bool,
-        typer.Option("--reduced", help="Simulate just enough to show a regression: a minute."),
+        typer.Option(
+            "--reduced", help="Simulate just enough to show a regression: takes a minute."
+        ),
     ] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="PART", help=f"One part: {', '.join(PARTS)}. May be repeated."),
+        typer.Option(
+            metavar="PART", help=f"Run only this part: {', '.join(PARTS)}. May be repeated."
+        ),
     ] = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option(help="One class of incidents, such as 'step x5'. May be repeated."),
+        typer.Option(help="Run only this class of incidents, such as 'step x5'. May be repeated."),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Number of companies; default: by the size.")
+        int | None,
+        typer.Option(min=1, help="Number of companies; default: depends on --quick and --reduced."),
     ] = None,
     first_seed: Annotated[int, typer.Option(min=1, help="Seed of the first company.")] = 1,
     per_class: Annotated[
-        int | None, typer.Option(min=1, help="Incidents of each class on each company.")
+        int | None, typer.Option(min=1, help="Number of incidents of each class per company.")
     ] = None,
     surveillance: Annotated[
         bool | None,
-        typer.Option(help="Also run methods of R, if installed; default: in the full run only."),
+        typer.Option(help="Also run methods from R, if installed; default: only in a full run."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="JSON file to write all results to."),
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON file to write for --against.")
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON file to record the figures in, for --against."),
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File of --record; exit code 1 if a figure is worse."),
+        typer.Option(
+            metavar="FILE", help="File written by --record; exit with code 1 if a figure is worse."
+        ),
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
@@ -118,8 +126,8 @@ def evaluate(  # whole: one parameter per option, and a body of a few lines
 ) -> None:
     """Measure detection on simulated companies.
 
-    Share of incidents found, delay, false pages against the budget, pages per incident. To play
-    your own history, use spikewatch backtest.
+    Reports the share of incidents detected, the delay, false pages against the budget, and pages
+    per incident. For your own history, use spikewatch backtest.
     """
     if history:
         ctx.fail(_moved(ctx.meta[_ARGUMENTS]))
@@ -130,7 +138,7 @@ def evaluate(  # whole: one parameter per option, and a body of a few lines
     parts = _parts(only, REDUCED_PARTS if reduced else PARTS)
     if unknown := set(kind or ()) - set(KINDS):
         raise typer.BadParameter(
-            f"--kind {', '.join(sorted(unknown))}: the classes are {', '.join(KINDS)}"
+            f"--kind {', '.join(sorted(unknown))}: unknown; the classes are {', '.join(KINDS)}"
         )
     if "rivals" in parts and size.surveillance and not available():
         say(ABSENT)
@@ -162,13 +170,15 @@ evaluate.command_class = EvaluateCommand  # type: ignore[attr-defined]
 
 def _size(*, quick: bool, reduced: bool) -> Size:
     if quick and reduced:
-        raise typer.BadParameter("--quick and --reduced exclude each other")
+        raise typer.BadParameter("--quick and --reduced cannot be combined")
     return QUICK if quick else REDUCED if reduced else FULL
 
 
 def _parts(only: list[str] | None, usual: Sequence[Part]) -> list[Part]:
     if unknown := set(only or ()) - set(PARTS):
-        raise typer.BadParameter(f"--only {', '.join(unknown)}: the parts are {', '.join(PARTS)}")
+        raise typer.BadParameter(
+            f"--only {', '.join(unknown)}: unknown; the parts are {', '.join(PARTS)}"
+        )
     return [part for part in PARTS if part in (only or usual)]
 
 
@@ -185,7 +195,7 @@ def _with_counts(size: Size, seeds: int | None, first_seed: int, per_class: int 
 def _measure(
     file: Path | None, size: Size, parts: Sequence[Part], kinds: Sequence[str], processes: int
 ) -> Results:
-    """Run the evaluation under the configuration in *file*, with a progress bar."""
+    """Run the evaluation under one configuration, with a progress bar."""
     jobs = jobs_for(settings_of(load(file)), size, parts, kinds)
     done = 0.0
     name = "evaluate" if file is None else file.name
@@ -200,7 +210,7 @@ def _measure(
 
 
 def _side_by_side(ours: list[Table], theirs: list[Table]) -> list[Table]:
-    """Return the tables of two runs as one; cells that differ read ``ours | theirs``."""
+    """Merge the tables of two runs; cells that differ read ``ours | theirs``."""
     merged = []
     for left, right in zip(ours, theirs, strict=True):
         others = {row[0]: row for row in right.rows}
@@ -223,7 +233,7 @@ def _write_json(file: Path, encoded: bytes) -> None:
 
 
 def _require_no_regression(results: Results, against: Path) -> None:
-    """Compare with recorded figures.
+    """Compare results with recorded figures.
 
     Raises:
         UserError: A figure is worse than recorded, or the file cannot be read.
@@ -234,5 +244,5 @@ def _require_no_regression(results: Results, against: Path) -> None:
         raise UserError(f"{against} cannot be read: {error}") from None
     worse = regressions(results.record(), before)
     if worse:
-        raise UserError("detection is worse than recorded: " + "; ".join(worse))
+        raise UserError(f"detection is worse than in {against}: " + "; ".join(worse))
     say(f"no figure is worse than in {against}")

@@ -1,4 +1,4 @@
-"""Reading one's own history for `backtest` and `advise`: from a file, or from the topic."""
+"""Reader of the user's own history for `backtest` and `advise`, from a file or the topic."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ WarmUp = Annotated[
     str | None,
     typer.Option(
         metavar="DURATION",
-        help="Part of the history to learn from before pages count, such as 10d; default: two "
+        help="Initial part of the history whose pages are not counted, such as 10d; default: two "
         "weeks, or a third of a shorter history.",
     ),
 ]
@@ -31,10 +31,10 @@ WarmUp = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a history comes from."""
+    """Source of a history: a file or the topic, and how to read it."""
 
     path: str | None
-    """File of tickets; None: the topic."""
+    """Path of a ticket file; None: the topic."""
     since: datetime | None = None
     until: datetime | None = None
     ticket_format: TicketFormat = field(default_factory=TicketFormat)
@@ -46,12 +46,12 @@ def open_history(source: Source, config: Config, pool: Pool | None) -> Iterator[
     """Read a history and sort it.
 
     Args:
-        source: Where it comes from.
-        config: Limits, and where the topic is.
-        pool: Processes to parse tickets in; None: this process alone.
+        source: Source of the history.
+        config: Gives the limits, the brokers and the topic.
+        pool: Processes that parse tickets; None: this process alone.
 
     Raises:
-        UserError: It has no ticket that can be read.
+        UserError: The history has no valid ticket.
     """
     since = float("-inf") if source.since is None else source.since.timestamp()
     until = float("inf") if source.until is None else source.until.timestamp()
@@ -68,7 +68,7 @@ def open_history(source: Source, config: Config, pool: Pool | None) -> Iterator[
         if not history.facts.tickets:
             dead = ", ".join(f"{n} {why}" for why, n in sorted(history.facts.dead.items()))
             raise UserError(
-                "there is no ticket that can be read" + (f"; rejected: {dead}" if dead else "")
+                "the history has no valid ticket" + (f"; rejected: {dead}" if dead else "")
             )
         history.close_book()
         yield history
@@ -76,7 +76,7 @@ def open_history(source: Source, config: Config, pool: Pool | None) -> Iterator[
 
 @contextmanager
 def pool_of(count: int) -> Iterator[Pool | None]:
-    """Start so many processes; None if one is enough, which is this one."""
+    """Start a pool of processes; yield None if the current process is enough."""
     if count == 1:
         yield None
         return

@@ -22,7 +22,7 @@ def route(
         str,
         typer.Argument(
             metavar="EPISODE",
-            help="Id of an episode or its first digits; or a file, as --from.",
+            help="Id of an episode or its first digits; or an escalation file, as with --from.",
         ),
     ] = "",
     source: Annotated[
@@ -30,12 +30,14 @@ def route(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="File of escalations, as replay writes it; default: Kafka.",
+            help="Escalation file written by replay; default: Kafka.",
         ),
     ] = None,
     every: Annotated[
         bool,
-        typer.Option("--all", help="Every transition; default: the most severe of each episode."),
+        typer.Option(
+            "--all", help="Show every transition; default: the most severe of each episode."
+        ),
     ] = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
@@ -52,7 +54,7 @@ def route(
     if not every:
         events = _most_severe(events)
     if not events:
-        raise UserError("there is no escalation")
+        raise UserError("no escalations were found")
     routed = [(event, _notified(event, plan)) for event in events]
     if as_json:
         say_json([_as_json(event, notified) for event, notified in routed])
@@ -69,15 +71,15 @@ def _most_severe(events: list[EscalationEvent]) -> list[EscalationEvent]:
     """Return the first of the most severe transitions of each episode."""
     best: dict[str, EscalationEvent] = {}
     for event in events:
-        known = best.get(event.data.episode_id)
+        current = best.get(event.data.episode_id)
         grade = SEVERITIES.index(event.data.severity)
-        if known is None or grade > SEVERITIES.index(known.data.severity):
+        if current is None or grade > SEVERITIES.index(current.data.severity):
             best[event.data.episode_id] = event
     return list(best.values())
 
 
 def _notified(event: EscalationEvent, plan: NotificationConfig) -> list[dict[str, Any]]:
-    """Return who would be notified of an event, by which route; empty if it is suppressed."""
+    """Return the receivers of an event and the route of each; empty if it is suppressed."""
     if event.data.suppressed is not None:
         return []
     notified = []
@@ -100,8 +102,8 @@ def _as_text(notified: dict[str, Any]) -> str:
     address = f" to {notified['address']}" if notified["address"] else ""
     reason = f"by {notified['route']}"
     if notified["customers"]:
-        reason += f", as owner of {', '.join(notified['customers'])}"
-    muted = "; muted in its quiet hours" if notified["muted_by_quiet_hours"] else ""
+        reason += f", as account owner of {', '.join(notified['customers'])}"
+    muted = "; muted by its quiet hours" if notified["muted_by_quiet_hours"] else ""
     return f"{notified['receiver']} ({notified['kind']}){address}: {reason}{muted}"
 
 

@@ -20,20 +20,20 @@ from stream.errors import ConfigError, UserError
 from stream.escalations.phrases import percent, plural
 
 MOST_LISTED = 20
-"""Areas, or pairs of areas, in one list of the text; --json has all of them."""
+"""Maximum number of areas or pairs per list in the text output; --json shows all."""
 MOST_CHARACTERS = 100
 
 taxonomy_app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Check a file of product areas.",
+    help="Check a taxonomy file.",
 )
 
 
 @taxonomy_app.callback()
 def _group() -> None:
-    """Check a file of product areas."""
+    """Check a taxonomy file."""
 
 
 @taxonomy_app.command("check")
@@ -45,42 +45,42 @@ def taxonomy_check(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="File of tickets, .jsonl or .csv, also .gz; - for stdin. May be repeated.",
+            help="Ticket file, .jsonl or .csv, may be gzipped (.gz); - for stdin. May be repeated.",
         ),
     ] = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Check a file of product areas, and how well it fits your tickets.
+    """Check a taxonomy file, and how well it fits your tickets.
 
-    Names all mistakes at once and ends with exit code 2 if there are any.
+    Reports all mistakes at once and exits with code 2 if there are any.
     """
     taxonomy, mistakes = read_taxonomy(file)
     if mistakes:
         raise ConfigError(mistakes)
-    known, rejected = findings(taxonomy), Counter[str]()
+    results, rejected = findings(taxonomy), Counter[str]()
     if tickets:
         names = [name if name == "-" else str(Path(name).resolve()) for name in tickets]
         if len(set(names)) < len(names):
-            raise UserError("a file of tickets was named twice")
+            raise UserError("the same ticket file was given twice")
         check, max_bytes = Check(taxonomy), load(config).limits.ticket_bytes
         for name in tickets:
             with open_tickets(name, ticket_format) as lines:
                 _add(check, lines, max_bytes, rejected)
-        known = check.findings()
+        results = check.findings()
     if as_json:
-        say_json({"file": str(file), **msgspec.to_builtins(known), "rejected": dict(rejected)})
+        say_json({"file": str(file), **msgspec.to_builtins(results), "rejected": dict(rejected)})
     else:
-        for line in _text(file, known, rejected):
+        for line in _text(file, results, rejected):
             say(line)
 
 
 def _add(check: Check, lines: Lines, max_bytes: int, rejected: Counter[str]) -> None:
-    """Add all tickets to the check; count those that cannot be read by their reason."""
+    """Add all tickets to the check; count rejected tickets by reason."""
     for _, line in lines:
         try:
             if len(line) > max_bytes:
-                raise Rejected("oversized", f"at most {max_bytes} bytes are read")
+                raise Rejected("oversized", f"longer than {max_bytes} bytes")
             ticket = to_signal(read_ticket(line))
         except Rejected as why:
             rejected[why.reason] += 1
@@ -91,8 +91,8 @@ def _add(check: Check, lines: Lines, max_bytes: int, rejected: Counter[str]) -> 
             check.leave_out()
 
 
-def _text(file: Path, known: Findings, rejected: Counter[str]) -> Iterator[str]:
-    size = known.size
+def _text(file: Path, results: Findings, rejected: Counter[str]) -> Iterator[str]:
+    size = results.size
     yield f"{file} is valid"
     yield ", ".join(
         (
@@ -103,45 +103,48 @@ def _text(file: Path, known: Findings, rejected: Counter[str]) -> Iterator[str]:
             plural(size.keywords, "keyword"),
         )
     )
-    if known.overlaps:
-        yield from ("", "keywords that two areas share:")
-        for overlap in known.overlaps[:MOST_LISTED]:
+    if results.overlaps:
+        yield from ("", "keywords shared by two areas:")
+        for overlap in results.overlaps[:MOST_LISTED]:
             yield f"  {overlap.one}, {overlap.other}: {', '.join(overlap.keywords)}"
-        yield from _more(len(known.overlaps))
-    if known.on_tickets is not None:
+        yield from _more(len(results.overlaps))
+    if results.on_tickets is not None:
         yield ""
-        yield from _text_on_tickets(known.on_tickets, rejected)
+        yield from _text_on_tickets(results.on_tickets, rejected)
 
 
-def _text_on_tickets(on: OnTickets, rejected: Counter[str]) -> Iterator[str]:
-    counts = [plural(on.tickets, "ticket")]
-    counts += [f"{plural(on.left_out, 'other event')} left out"] if on.left_out else []
+def _text_on_tickets(fit: OnTickets, rejected: Counter[str]) -> Iterator[str]:
+    counts = [plural(fit.tickets, "ticket")]
+    counts += [f"{plural(fit.left_out, 'other event')} left out"] if fit.left_out else []
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()))
     if rejected:
-        counts.append(f"lines that cannot be read: {sum(rejected.values())} ({reasons})")
+        counts.append(f"rejected lines: {sum(rejected.values())} ({reasons})")
     yield "; ".join(counts)
-    yield f"tickets with an area: {on.known} known, {on.alias} by an alias, {on.unknown} unknown"
-    if on.unknown_names:
-        yield f"  most frequent unknown areas: {_frequent(on.unknown_names)}"
     yield (
-        f"tickets without an area: {on.by_rules} classified by rules, {on.ambiguous} ambiguous, "
-        f"{on.unplaced} unclassified"
+        f"tickets with an area: {fit.known} known by name, {fit.alias} by an alias, "
+        f"{fit.unknown} unknown"
     )
-    if on.missing_terms:
-        yield f"  most frequent terms of unclassified tickets: {_frequent(on.missing_terms)}"
-    if on.never and on.tickets:
-        yield f"areas without a ticket: {', '.join(on.never[:MOST_LISTED])}"
-        yield from _more(len(on.never))
-    if on.ties:
-        yield from ("", "areas that tie in the same ticket:")
-        for tie in on.ties[:MOST_LISTED]:
+    if fit.unknown_names:
+        yield f"  most frequent unknown areas: {_frequent(fit.unknown_names)}"
+    yield (
+        f"tickets without an area: {fit.by_rules} classified by rules, {fit.ambiguous} ambiguous, "
+        f"{fit.unplaced} unclassified"
+    )
+    if fit.missing_terms:
+        yield f"  most frequent terms of unclassified tickets: {_frequent(fit.missing_terms)}"
+    if fit.never and fit.tickets:
+        yield f"areas without a ticket: {', '.join(fit.never[:MOST_LISTED])}"
+        yield from _more(len(fit.never))
+    if fit.ties:
+        yield from ("", "areas that tie for the same ticket:")
+        for tie in fit.ties[:MOST_LISTED]:
             tickets, keywords = plural(tie.tickets, "ticket"), ", ".join(tie.keywords)
             yield f"  {tie.one}, {tie.other}: {tickets}; {keywords}"
-    if on.fits:
-        yield from ("", "tickets with an area, classified by the rules nevertheless:")
-        yield f"  same area {on.agree}, another area {on.differ}, no area {on.undecided}"
+    if fit.fits:
+        yield from ("", "areas that the rules would give to tickets that have an area:")
+        yield f"  same area {fit.agree}, another area {fit.differ}, no area {fit.undecided}"
         yield ""
-        yield from _table(on.fits)
+        yield from _table(fit.fits)
 
 
 def _frequent(names: Sequence[Frequent]) -> str:

@@ -226,7 +226,7 @@ def test_a_wrong_year_is_pointed_at_and_can_be_cut_off(
 
 def test_what_cannot_be_played_is_told_in_a_sentence(tmp_path: Path) -> None:
     empty = write(tmp_path / "empty.jsonl", [])
-    assert refused("backtest", empty, "--processes", "1") == "there is no ticket that can be read"
+    assert refused("backtest", empty, "--processes", "1") == "the history has no valid ticket"
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"a": 1}\n{\n')
     assert "1 missing_field, 1 undecodable" in refused("backtest", broken, "--processes", "1")
@@ -259,7 +259,7 @@ def test_a_report_of_two_configurations_is_refused(own: Path, tmp_path: Path) ->
     html = tmp_path / "report.html"
     done = call("backtest", own, "--compare", config, config, "--html", html)
     assert done.exit_code == 2
-    assert "--compare and --html exclude each other" in done.output
+    assert "--compare and --html cannot be combined" in done.output
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png"])

@@ -67,4 +67,4 @@ def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Rig) -> None:
     assert later == []
     early = rig.run("backtest", "--from-topic", "--until", "2024-01-01T00:00:00Z")
     assert early.returncode == 1
-    assert "there is no ticket" in early.stderr
+    assert "the history has no valid ticket" in early.stderr

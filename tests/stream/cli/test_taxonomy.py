@@ -93,7 +93,7 @@ def test_it_works_without_tickets(folder: Path) -> None:
         "areas.toml is valid",
         "0 products, 3 areas, 1 alias, 0 issue types, 4 keywords",
         "",
-        "keywords that two areas share:",
+        "keywords shared by two areas:",
         "  billing, checkout: payment",
     ]
 
@@ -104,9 +104,8 @@ def test_tickets_say_how_well_it_fits(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = done.stdout.decode()
     for line in (
-        "6 tickets; 1 other event left out; lines that cannot be read: 2 "
-        "(1 missing_field, 1 undecodable)",
-        "tickets with an area: 1 known, 1 by an alias, 1 unknown",
+        "6 tickets; 1 other event left out; rejected lines: 2 (1 missing_field, 1 undecodable)",
+        "tickets with an area: 1 known by name, 1 by an alias, 1 unknown",
         "tickets without an area: 1 classified by rules, 1 ambiguous, 1 unclassified",
         "areas without a ticket: billing, checkout",
         "  billing, checkout: 1 ticket; payment",
@@ -144,7 +143,7 @@ def test_a_csv_with_its_own_columns_is_read(folder: Path) -> None:
         *("areas.toml", "--tickets", "in.csv", "--map", columns, "--timezone", "Europe/Berlin"),
     )
     assert done.returncode == 0, done.stderr
-    assert b"tickets with an area: 0 known, 1 by an alias, 0 unknown" in done.stdout
+    assert b"tickets with an area: 0 known by name, 1 by an alias, 0 unknown" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -217,8 +217,8 @@ def test_a_beginning_is_a_time_or_how_long_ago(text: str, at: str) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--since", "2h", "--from-start"], "name two places to begin"),
-        (["--since", "soon"], "not a time such as 2026-03-02T09:00:00Z, nor a duration such as 2h"),
+        (["--since", "2h", "--from-start"], "--since and --from-start cannot be combined"),
+        (["--since", "soon"], "neither a time such as 2026-03-02T09:00:00Z nor a duration such as"),
         (["--since", "2h30"], "nor a duration such as 2h or 3d"),
         (["--since", "99999999w"], "is before 1970"),
         (["--since", "1960-01-01"], "is before 1970"),

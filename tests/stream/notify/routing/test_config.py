@@ -234,7 +234,7 @@ def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
     assert "ok     inbox (folder)" in done.stdout
     assert "wrong  bad (folder)" in done.stdout
     assert done.returncode == 1
-    assert "would not work: bad" in done.stderr
+    assert "these receivers failed the check: bad" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -444,9 +444,9 @@ def test_route_shows_who_and_why_and_sends_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, "route", "--from", str(source), file=file)
     assert done.returncode == 0, done.stderr
     shown = done.stdout.splitlines()
-    assert "    inbox (folder): by by night; muted in its quiet hours" in shown
-    assert "    people (folder) to first: by executives, as owner of c1" in shown
-    assert "    people (folder) to second: by executives, as owner of c2" in shown
+    assert "    inbox (folder): by by night; muted by its quiet hours" in shown
+    assert "    people (folder) to first: by executives, as account owner of c1" in shown
+    assert "    people (folder) to second: by executives, as account owner of c2" in shown
     assert "    inbox (folder): by default" in shown
     assert "    nobody: suppressed (inside_tenant)" in shown
     assert sum("#2 [ERROR]" in line for line in shown) == 1
