@@ -1,20 +1,20 @@
-"""Errors whose text says in a sentence what happened and what to do; never shown as a traceback."""
+"""Errors whose text says what happened and what to do; shown without a traceback."""
 
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A problem that the user can fix; the text says how. The command ends with exit code 1."""
+    """A problem that the user can fix; the text says how. The command exits with code 1."""
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used; its text has one mistake per line. Exit code 2.
+    """An invalid configuration; the text has one mistake per line. The command exits with code 2.
 
     Attributes:
-        mistakes: The lines, each ``where: section.key: what is wrong and what is allowed``.
+        mistakes: Lines of the form ``where: section.key: what is wrong and what is allowed``.
     """
 
     def __init__(self, mistakes: Iterable[str]) -> None:
-        """Keep the mistakes in the order in which they are to be read."""
+        """Keep the mistakes in the order given."""
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(self.mistakes))

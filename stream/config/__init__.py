@@ -1,1 +1,1 @@
-"""Configuration: the file, the environment, and the operator's own files."""
+"""Configuration from a TOML file, the environment, and the operator's policy files."""

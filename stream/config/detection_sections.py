@@ -1,4 +1,4 @@
-"""Sections of the configuration that decide what is detected and how it is described."""
+"""Sections of the configuration that govern detection and the description of episodes."""
 
 from typing import Annotated, Self, get_args
 
@@ -11,14 +11,14 @@ from stream.config.values import Section, zone
 
 
 class Budget(Section):
-    """How many false pages on-call accepts."""
+    """Number of false pages that on-call accepts."""
 
     false_pages_per_week: float = Field(
         default=1.0,
         ge=0.001,
         le=1000,
         description="Expected number of false pages per week over all areas of a tenant. A lower "
-        "number pages later and with more certainty.",
+        "number makes pages later and more certain.",
     )
 
 
@@ -27,18 +27,18 @@ class Time(Section):
 
     timezone: Annotated[str, AfterValidator(zone)] = Field(
         default="UTC",
-        description="IANA time zone in which daily and weekly seasons repeat, such as "
+        description="IANA time zone that daily and weekly seasonality follows, such as "
         "Europe/Berlin.",
     )
     lateness_seconds: int = Field(
         default=60,
         ge=0,
         le=3600,
-        description="A ticket older than the tenant's clock by more than this many seconds is "
-        "counted but never pages.",
+        description="A ticket that is more than this many seconds behind the tenant's clock is "
+        "counted but never causes a page.",
     )
     tick_seconds: float = Field(
-        default=5.0, ge=0.1, le=60, description="Interval between two clock ticks, in seconds."
+        default=5.0, ge=0.1, le=60, description="Interval between clock ticks, in seconds."
     )
     future_seconds: int = Field(
         default=300,
@@ -59,16 +59,16 @@ class Model(Section):
 
 def _unique(names: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
     if len(set(names)) < len(names):
-        raise ValueError("each name once")
+        raise ValueError("a list without duplicates")
     return names
 
 
 class Slices(Section):
-    """Slices that are watched within each area, beside its total."""
+    """Slices that are watched within each area in addition to its total."""
 
     dimensions: Annotated[tuple[Dimension, ...], AfterValidator(_unique)] = Field(
         default=("issue_type", "region", "app_version", "channel"),
-        description="Dimensions whose values are watched one by one: issue_type, region, "
+        description="Dimensions whose values are each watched as a slice: issue_type, region, "
         "app_version, channel.",
     )
 
@@ -80,7 +80,7 @@ class Episode(Section):
         default=30,
         ge=1,
         le=10080,
-        description="An episode is resolved after this many minutes at the normal rate.",
+        description="An episode is resolved after this many minutes at the expected rate.",
     )
     cooldown_minutes: int = Field(
         default=360,
@@ -105,60 +105,65 @@ class Episode(Section):
 
 
 class Storm(Section):
-    """When many pages become one digest."""
+    """When many pages are combined into one digest."""
 
     pages: int = Field(
         default=5,
         ge=1,
         le=1000,
-        description="A tenant has at most this many pages within the period; further episodes "
+        description="Maximum number of pages of a tenant within the period; further episodes "
         "are reported in one digest.",
     )
     minutes: int = Field(
-        default=10, ge=1, le=1440, description="Length of that period, in minutes."
+        default=10, ge=1, le=1440, description="Length of the period for pages, in minutes."
     )
 
 
 class Severity(Section):
-    """How severe an episode is: the highest severity whose three bounds are all reached.
+    """Severity of an episode: the highest severity whose three bounds are all reached.
 
-    Independently of these bounds, the number of affected customers of one tier, or their revenue,
-    can make an episode an error or critical.
+    Independently of these bounds, the number of affected customers of one tier, or the revenue of
+    all affected customers, can raise an episode to error or critical.
     """
 
     critical_customers: int = Field(
-        default=50, ge=0, description="Critical: least number of distinct customers."
+        default=50, ge=0, description="Critical: minimum number of distinct customers."
     )
     critical_ratio: float = Field(
-        default=4.0, ge=0, description="Critical: least ratio of the observed to the expected rate."
+        default=4.0,
+        ge=0,
+        description="Critical: minimum ratio of the observed to the expected rate.",
     )
     critical_excess_per_hour: float = Field(
         default=20.0,
         ge=0,
-        description="Critical: least excess over the expected rate, in customer-equivalents per "
+        description="Critical: minimum excess over the expected rate, in customer-equivalents per "
         "hour.",
     )
     error_customers: int = Field(
-        default=15, ge=0, description="Error: least number of distinct customers."
+        default=15, ge=0, description="Error: minimum number of distinct customers."
     )
     error_ratio: float = Field(
-        default=3.0, ge=0, description="Error: least ratio of the observed to the expected rate."
+        default=3.0, ge=0, description="Error: minimum ratio of the observed to the expected rate."
     )
     error_excess_per_hour: float = Field(
         default=5.0,
         ge=0,
-        description="Error: least excess over the expected rate, in customer-equivalents per hour.",
+        description="Error: minimum excess over the expected rate, in customer-equivalents per "
+        "hour.",
     )
     warning_customers: int = Field(
-        default=4, ge=0, description="Warning: least number of distinct customers."
+        default=4, ge=0, description="Warning: minimum number of distinct customers."
     )
     warning_ratio: float = Field(
-        default=2.0, ge=0, description="Warning: least ratio of the observed to the expected rate."
+        default=2.0,
+        ge=0,
+        description="Warning: minimum ratio of the observed to the expected rate.",
     )
     warning_excess_per_hour: float = Field(
         default=0.5,
         ge=0,
-        description="Warning: least excess over the expected rate, in customer-equivalents per "
+        description="Warning: minimum excess over the expected rate, in customer-equivalents per "
         "hour.",
     )
     tier: Annotated[str, AfterValidator(lambda text: value_name(text) or "")] = Field(
@@ -169,31 +174,32 @@ class Severity(Section):
     critical_tier_customers: int = Field(
         default=0,
         ge=0,
-        description="An episode with this many customers of that tier is critical; 0: never.",
+        description="An episode with at least this many customers of that tier is critical; "
+        "0: never.",
     )
     error_tier_customers: int = Field(
         default=0,
         ge=0,
-        description="An episode with this many customers of that tier is at least an error; "
-        "0: never.",
+        description="An episode with at least this many customers of that tier is at least an "
+        "error; 0: never.",
     )
     critical_revenue: float = Field(
         default=0.0,
         ge=0,
-        description="An episode whose affected customers have this much annual revenue is "
-        "critical; 0: never.",
+        description="An episode whose affected customers have at least this much annual revenue "
+        "is critical; 0: never.",
     )
     error_revenue: float = Field(
         default=0.0,
         ge=0,
-        description="An episode whose affected customers have this much annual revenue is at "
-        "least an error; 0: never.",
+        description="An episode whose affected customers have at least this much annual revenue "
+        "is at least an error; 0: never.",
     )
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if not self.tier and (self.critical_tier_customers or self.error_tier_customers):
-            text = "is empty: name the tier whose customers count"
+            text = "is empty: name the tier whose customers are counted"
             keys = ("severity.critical_tier_customers", "severity.error_tier_customers")
             disagree([Disagreement("severity.tier", keys, text)])
         return self
@@ -208,14 +214,14 @@ class Text(Section):
     )
     playbook: str = Field(
         default="",
-        description="TOML file that says who does what about which escalation; empty: none.",
+        description="TOML file of the playbook: who does what about which escalation; empty: none.",
     )
     placing_confidence: float = Field(
         default=0.7,
         ge=0.5,
         le=1.0,
-        description="Least probability at which the classifier gives a ticket without an area its "
-        "area; 1: it never does.",
+        description="Minimum probability from which the classifier assigns an area to a ticket "
+        "without one; 1: never.",
     )
     examples: bool = Field(
         default=True, description="Whether events quote the text of three tickets."
@@ -229,11 +235,11 @@ class Impact(Section):
         default=90,
         ge=1,
         le=3650,
-        description="A contract that ends within this many days counts as one that renews soon.",
+        description="A contract that ends within this many days counts as renewing soon.",
     )
     handling_minutes: float = Field(
         default=0.0,
         ge=0,
         le=100_000,
-        description="Minutes of work per ticket in areas without solved tickets; 0: not known.",
+        description="Minutes of work per ticket in areas without solved tickets; 0: unknown.",
     )

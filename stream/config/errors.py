@@ -1,7 +1,7 @@
-"""Finds every mistake of a configuration at once and describes how to correct it.
+"""Search for all mistakes in a configuration at once, with a description of each correction.
 
 It works on any pydantic model whose fields are sections and whose sections hold plain keys. It
-never shows the value of a secret, nor that of an unknown key, which may be a misspelt secret.
+never shows the value of a secret, or of an unknown key, which may be a misspelled secret.
 """
 
 import difflib
@@ -39,12 +39,12 @@ _CROSS = "keys_disagree"
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Keys that are each valid, but not together.
+    """Keys that are valid individually but not in combination.
 
     Attributes:
         key: The key to correct, ``section.key``.
         others: The other keys that the rule reads, ``section.key``.
-        text: What is wrong and what to do.
+        text: What is wrong and how to correct it.
     """
 
     key: str
@@ -52,15 +52,15 @@ class Disagreement:
     text: str
 
 
-def disagree(found: list[Disagreement]) -> None:
-    """Raise all of a model's disagreements as one pydantic error; for use in its validators.
+def disagree(disagreements: list[Disagreement]) -> None:
+    """Raise all disagreements of a model as one pydantic error, from one of its validators.
 
     Raises:
-        PydanticCustomError: unless ``found`` is empty.
+        PydanticCustomError: There is at least one disagreement.
     """
-    if found:
-        text = "; ".join(f"{one.key}: {one.text}" for one in found)
-        raise PydanticCustomError(_CROSS, "{text}", {"text": text, "found": found})
+    if disagreements:
+        text = "; ".join(f"{rule.key}: {rule.text}" for rule in disagreements)
+        raise PydanticCustomError(_CROSS, "{text}", {"text": text, "found": disagreements})
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Sources:
     """Sources of the keys of a merged configuration.
 
     Attributes:
-        path: the TOML file, if one was read.
-        text: its text.
-        variables: ``section.key`` to the name of the environment variable that sets it.
+        path: The TOML file, or None if none was read.
+        text: Text of the file.
+        variables: Name of the environment variable that sets a key, by ``section.key``.
     """
 
     path: Path | None
@@ -78,7 +78,7 @@ class Sources:
     variables: Mapping[str, str]
 
     def where(self, key: str) -> str:
-        """Return the variable that sets a key, else ``file:line``, the file, or ``defaults``."""
+        """Return the source of a key: its variable, ``file:line``, the file, or ``defaults``."""
         if key in self.variables:
             return self.variables[key]
         if self.path is None:
@@ -88,9 +88,9 @@ class Sources:
 
 
 def line_of(text: str, key: str) -> int | None:
-    """Return the line (from 1) that sets ``section.key`` in TOML, else that of its section.
+    """Return the line (from 1) that sets ``section.key`` in TOML, or else that of its section.
 
-    This is a plain search that does not know multi-line strings.
+    This is a plain text search that does not recognize multi-line strings.
     """
     section, table, fallback = key.partition(".")[0], "", None
     for number, line in enumerate(text.split("\n"), 1):
@@ -108,30 +108,30 @@ def line_of(text: str, key: str) -> int | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence about an unknown name: the nearest name, else all names."""
+    """Return a hint about an unknown name: the most similar name, or else all names."""
     names = sorted(known)
     close = difflib.get_close_matches(word.lower(), names, n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
+    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(names)}"
 
 
 def find_mistakes(
     model: type[BaseModel], data: Mapping[str, Any], sources: Sources, *, whole: bool = True
 ) -> list[str]:
-    """Return all mistakes in ``data``, each as one line.
+    """Return all mistakes in a configuration, each as one line.
 
-    pydantic checks rules between keys only once every key is valid by itself. So each wrong key is
-    noted and removed, and the rest is validated again. A rule that reads a removed key is skipped,
-    because it would judge a default that nobody chose.
+    pydantic checks rules between keys only once every key is valid on its own. So each invalid key
+    is recorded and removed, and the rest is validated again. A rule that reads a removed key is
+    skipped, because it would judge a default that nobody chose.
 
     Args:
-        model: the model of sections to check against.
-        data: the merged configuration, ``{section: {key: value}}``.
-        sources: the sources of the keys.
-        whole: False if a part of the configuration could not be read; then rules between keys are
-            left out, for the missing key may be in that part.
+        model: The model of sections to check against.
+        data: The merged configuration, ``{section: {key: value}}``.
+        sources: The sources of the keys.
+        whole: False if a part of the configuration could not be read; rules between keys are then
+            skipped, because a missing key may be in that part.
 
     Returns:
-        The lines, in the order of the model; empty if there is no mistake.
+        The lines, in the order of the model; empty if there are no mistakes.
     """
     rest = {name: dict(v) if isinstance(v, Mapping) else v for name, v in data.items()}
     noted: set[str] = set()
@@ -144,23 +144,23 @@ def find_mistakes(
         else:
             return lines
         keys: set[str] = set()
-        for one in errors:
-            if one["type"] == _CROSS:
-                for rule in one["ctx"]["found"]:
+        for item in errors:
+            if item["type"] == _CROSS:
+                for rule in item["ctx"]["found"]:
                     read = {rule.key, *rule.others}
                     if whole and not read & noted:
                         blamed = next((k for k in (rule.key, *rule.others) if _has(rest, k)), "")
                         lines.append(f"{sources.where(blamed)}: {rule.key}: {rule.text}")
                     keys |= read
             else:
-                key = ".".join(str(part) for part in one["loc"][:2])
-                # A required key that was removed is missing now; its mistake has been noted.
+                key = ".".join(str(part) for part in item["loc"][:2])
+                # A required key that was removed is now missing; its mistake is already recorded.
                 if key not in keys | noted:
                     section, _, name = key.partition(".")
                     shown = (
                         f"{section}.{current_key(_inner(model, section), name)}" if name else key
                     )
-                    lines.append(f"{sources.where(key)}: {shown}: {_describe(model, one)}")
+                    lines.append(f"{sources.where(key)}: {shown}: {_describe(model, item)}")
                 keys.add(key)
         if not [key for key in keys if _drop(rest, key)]:
             return lines
@@ -184,13 +184,13 @@ def _drop(data: dict[str, Any], key: str) -> bool:
 
 
 def key_of(name: str, field: FieldInfo) -> str:
-    """Return the key under which a file gives a field: its first alias, else its name."""
+    """Return the key of a field in the file: its first alias, or else its name."""
     alias = field.validation_alias
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else name
 
 
 def current_key(model: type[BaseModel] | None, key: str) -> str:
-    """Return the current key for *key*, which may be the former key of a field of *model*."""
+    """Return the current name of a key, which may be a former name of a field of the model."""
     for name, field in (model.model_fields if model is not None else {}).items():
         alias = field.validation_alias
         if isinstance(alias, AliasChoices) and key in alias.choices:
@@ -221,8 +221,8 @@ def _describe(model: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"is missing: {fields[key].description}"
     schema = inner.model_json_schema()["properties"][key]
-    either = (schema, *schema.get("anyOf", ()))  # one that may be absent says so beside
-    shown = MASK if any(one.get("writeOnly") for one in either) else found(error["input"])
+    schemas = (schema, *schema.get("anyOf", ()))  # an optional key has its type in anyOf
+    shown = MASK if any(part.get("writeOnly") for part in schemas) else found(error["input"])
     custom = error["ctx"]["error"] if error["type"] == "value_error" else allowed(schema)
     return f"found {shown}; allowed: {custom}"
 
@@ -232,7 +232,7 @@ def _kind(value: object) -> str:
 
 
 def found(value: object) -> str:
-    """Return a value for a message: quoted, short, printable; text before an ``@`` is masked."""
+    """Format a value for a message: quoted, short, printable, and masked before an ``@``."""
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
@@ -242,7 +242,7 @@ def found(value: object) -> str:
 
 
 def allowed(schema: Mapping[str, Any]) -> str:
-    """Return what a key may hold, in words, from its JSON Schema."""
+    """Describe the values that a key may have, according to its JSON Schema."""
     if "enum" in schema:
         return "one of " + ", ".join(f'"{value}"' for value in schema["enum"])
     kind = schema.get("type")
@@ -251,7 +251,9 @@ def allowed(schema: Mapping[str, Any]) -> str:
     if kind == "array":
         each = schema["items"]
         listed = ", ".join(f'"{value}"' for value in each.get("enum", ()))
-        return f"a list, [...], of any of {listed}" if listed else 'a list such as ["a", "b"]'
+        return (
+            f"a list, [...], of one or more of {listed}" if listed else 'a list such as ["a", "b"]'
+        )
     if kind not in {"integer", "number"}:
         return "text in quotes"
     text = "a whole number" if kind == "integer" else "a number"

@@ -1,4 +1,4 @@
-"""Reader of TOML files that describes in a sentence why a file cannot be read."""
+"""Reader of TOML files that reports unreadable files as mistakes."""
 
 import re
 import tomllib
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any], list[str]]:
-    """Return the text of a file, its data, and why it could not be read: at most one mistake.
+    """Return the text of a file, its data, and a mistake if the file could not be read.
 
     Args:
-        path: the file.
-        what: the kind of file, for the message, such as "configuration file".
+        path: Path of the file.
+        what: Kind of file, for the message, such as "configuration file".
     """
     text = ""
     try:
@@ -22,10 +22,10 @@ def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any], list[str]]:
     except UnicodeDecodeError as error:
         mistake = f"{path}: the {what} is not UTF-8 (byte {error.start})"
     except tomllib.TOMLDecodeError as error:
-        said, at_end = str(error), (text.count("\n") + 1, len(text) - text.rfind("\n"))
-        place = re.search(r" \(at line (\d+), column (\d+)\)", said)
+        message, at_end = str(error), (text.count("\n") + 1, len(text) - text.rfind("\n"))
+        place = re.search(r" \(at line (\d+), column (\d+)\)", message)
         line, column = place.groups() if place else at_end
-        mistake = f"{path}:{line}:{column}: not valid TOML: {said.partition(' (at ')[0]}"
+        mistake = f"{path}:{line}:{column}: not valid TOML: {message.partition(' (at ')[0]}"
     except ValueError as error:
         mistake = f"{path}: the {what} cannot be read: {error}"
     return text, {}, [mistake]

@@ -1,4 +1,4 @@
-"""Section ``[kafka]`` of the configuration, and the rules between its keys."""
+"""Section ``[kafka]`` of the configuration and the rules between its keys."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -22,31 +22,32 @@ class Kafka(Section):
 
     bootstrap_servers: Annotated[str, AfterValidator(servers)] = Field(
         default="127.0.0.1:9092",
-        description="Brokers to connect to first: host:port, separated by commas.",
+        description="Bootstrap brokers, as host:port, separated by commas.",
     )
     topic_prefix: Annotated[str, AfterValidator(kafka_name(0, 200))] = Field(
-        default="", description="Text that is put before every topic name as it stands."
+        default="", description="Prefix of every topic name, used verbatim."
     )
     partitions: int = Field(
         default=4,
         ge=1,
         le=1000,
-        description="Number of partitions of each topic that is created.",
+        description="Number of partitions of each topic that spikewatch creates.",
     )
     replication_factor: int = Field(
         default=1,
         ge=1,
         le=100,
-        description="Number of replicas of each topic that is created; use 3 in production.",
+        description="Number of replicas of each topic that spikewatch creates; use 3 in "
+        "production.",
     )
     content_mode: ContentMode = Field(
         default="structured",
-        description="CloudEvents mode of escalations: structured puts the whole event into the "
-        "value, binary puts its attributes into headers.",
+        description="CloudEvents content mode of escalations: structured puts the whole event into "
+        "the value, binary puts its attributes into headers.",
     )
     group: Annotated[str, AfterValidator(kafka_name(1, 100))] = Field(
         default="spikewatch",
-        description="Consumer group of the workers, and the beginning of the state topic's name.",
+        description="Consumer group of the workers, and prefix of the state topic's name.",
     )
     instance_id: Annotated[str, AfterValidator(kafka_name(0, 200))] = Field(
         default="", description="Name of this worker for static group membership; empty: none."
@@ -55,8 +56,8 @@ class Kafka(Section):
         default=10,
         ge=1,
         le=1800,
-        description="A worker that is silent for this many seconds loses its partitions; brokers "
-        "require 6 or more by default.",
+        description="A worker that sends no heartbeat for this many seconds loses its partitions; "
+        "brokers require at least 6 by default.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT",
@@ -64,21 +65,21 @@ class Kafka(Section):
     )
     allow_plaintext: bool = Field(
         default=False,
-        description="Whether to connect without encryption to hosts other than this one.",
+        description="Whether unencrypted connections to other hosts are allowed.",
     )
     ssl_cafile: str = Field(
         default="",
-        description="PEM file of the certificate authorities; empty: those of the system.",
+        description="PEM file of trusted certificate authorities; empty: those of the system.",
     )
     ssl_certfile: str = Field(
-        default="", description="PEM file of the client certificate, if brokers ask for one."
+        default="", description="PEM file of the client certificate, if brokers require one."
     )
     ssl_keyfile: str = Field(
         default="",
-        description="PEM file of the client certificate's key; it may be the same file.",
+        description="PEM file of the private key of ssl_certfile; may be the same file.",
     )
     ssl_keyfile_password: SecretStr = Field(
-        default=_UNSET, description="Password of that key; empty: none."
+        default=_UNSET, description="Password of the private key; empty: none."
     )
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         default="",
@@ -87,17 +88,17 @@ class Kafka(Section):
     sasl_username: str = Field(default="", description="User name for SASL.")
     sasl_password: SecretStr = Field(
         default=_UNSET,
-        description="Password for SASL; better set in SPIKEWATCH_KAFKA__SASL_PASSWORD.",
+        description="Password for SASL; prefer to set it as SPIKEWATCH_KAFKA__SASL_PASSWORD.",
     )
 
     @property
     def encrypted(self) -> bool:
-        """Return whether ``security_protocol`` runs over TLS."""
+        """Return whether ``security_protocol`` uses TLS."""
         return self.security_protocol in {"SSL", "SASL_SSL"}
 
     @property
     def loopback_only(self) -> bool:
-        """Return whether every bootstrap server is this host.
+        """Return whether every bootstrap broker is on this host.
 
         Brokers may still redirect clients to other hosts.
         """
@@ -118,8 +119,8 @@ class Kafka(Section):
         if not (self.encrypted or self.allow_plaintext or self.loopback_only):
             yield _rule(
                 "kafka.bootstrap_servers",
-                f"{protocol} to another host can be read and changed on the way; use SSL or "
-                "SASL_SSL, or set allow_plaintext = true where the network is trusted",
+                f"{protocol} traffic to another host can be read and altered in transit; use SSL "
+                "or SASL_SSL, or set allow_plaintext = true if the network is trusted",
                 "kafka.security_protocol",
                 "kafka.allow_plaintext",
             )
@@ -138,4 +139,4 @@ class Kafka(Section):
             ("ssl_keyfile_password", "ssl_keyfile"),
         ):
             if plain(getattr(self, key)) and not getattr(self, needed):
-                yield _rule(f"kafka.{key}", f"needs {needed} as well", f"kafka.{needed}")
+                yield _rule(f"kafka.{key}", f"requires {needed} as well", f"kafka.{needed}")

@@ -1,7 +1,7 @@
-"""Loader of the configuration: one optional TOML file, each key overridable by a variable.
+"""Loader of the configuration from an optional TOML file and environment variables.
 
-The file is the path given, else that in ``SPIKEWATCH_CONFIG``, else ``./spikewatch.toml`` if there
-is one, else none. ``SPIKEWATCH_<SECTION>__<KEY>`` wins over the file, for instance
+The file is the path given, or else the one in ``SPIKEWATCH_CONFIG``, or else ``./spikewatch.toml``
+if it exists. ``SPIKEWATCH_<SECTION>__<KEY>`` takes precedence over the file, for example
 ``SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS=broker:9093``.
 """
 
@@ -29,16 +29,16 @@ _DEFAULT_FILE = "spikewatch.toml"
 
 
 class _Environment(Config, BaseSettings):
-    """Tells the library which variables exist; Config itself never reads any."""
+    """Model from which the library derives the variables; Config itself never reads any."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__")
 
 
 class _Variables(EnvSettingsSource):
-    """The environment, in which a list that is not JSON is a mistake like any other."""
+    """Environment source that leaves a list that is not JSON for the key to reject."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Return the value of JSON text, else the text itself, which its key then rejects."""
+        """Parse a value as JSON; return invalid JSON unchanged, so that its key rejects it."""
         try:
             return super().decode_complex_value(field_name, field, value)
         except json.JSONDecodeError:
@@ -49,15 +49,16 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     """Read and check the configuration.
 
     Args:
-        path: the TOML file; None for ``SPIKEWATCH_CONFIG``, else ``./spikewatch.toml`` if it is
-            there, else no file.
-        environ: the environment; None for that of the process.
+        path: The TOML file; None: ``SPIKEWATCH_CONFIG``, or else ``./spikewatch.toml`` if it
+            exists, or else no file.
+        environ: The environment variables; None: those of the process.
 
     Returns:
-        The configuration, frozen.
+        The frozen configuration.
 
     Raises:
-        ConfigError: with all mistakes of file, environment and file of events, one a line.
+        ConfigError: The file, the environment or the policy files have mistakes; the text has one
+            line for each.
 
     Example:
         >>> load(environ={"SPIKEWATCH_KAFKA__PARTITIONS": "8"}).kafka.partitions
@@ -73,7 +74,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     mistakes += unknown
     for section, values in overrides.items():
         below = data.setdefault(section, {})
-        # A section that is not a table is reported as a mistake below.
+        # A section that is not a table is reported by find_mistakes below.
         if isinstance(below, dict):
             below.update(values)
     mistakes += find_mistakes(Config, data, Sources(path, text, variables), whole=readable)
@@ -85,7 +86,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 
 
 def _files(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Read the files that the configuration names; returns their contents and mistakes."""
+    """Read the files that the configuration names; return their contents and mistakes."""
     context: dict[str, Any] = {}
     mistakes: list[str] = []
     if path := _named(data, "calendar", "file"):
@@ -96,17 +97,17 @@ def _files(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         context["taxonomy"], wrong = taxonomy, bool(found)
         mistakes += found
     if path := _named(data, "text", "playbook"):
-        # The areas of a taxonomy that could not be read are unknown, so they are not checked.
+        # Without a readable taxonomy, areas are unknown, so those of the playbook are not checked.
         context["playbook"], found = read_playbook(path, None if wrong else taxonomy)
         mistakes += found
     return context, mistakes
 
 
 def read_again(config: Config) -> tuple[Taxonomy, Playbook]:
-    """Read again the files of product areas and of the playbook that a configuration names.
+    """Reload the taxonomy and the playbook that a configuration names.
 
     Raises:
-        ConfigError: with all mistakes of both, one a line.
+        ConfigError: The files have mistakes; the text has one line for each.
     """
     text = {"taxonomy": config.text.taxonomy, "playbook": config.text.playbook}
     context, mistakes = _files({"text": text})
@@ -116,17 +117,17 @@ def read_again(config: Config) -> tuple[Taxonomy, Playbook]:
 
 
 def _named(data: Mapping[str, Any], section: str, key: str) -> Path | None:
-    """Return the file that ``section.key`` names, if any."""
+    """Return the path in ``section.key``; None: the key is empty or missing."""
     values = data.get(section)
-    named = values.get(key) if isinstance(values, Mapping) else None
-    return Path(named) if isinstance(named, str) and named else None
+    path = values.get(key) if isinstance(values, Mapping) else None
+    return Path(path) if isinstance(path, str) and path else None
 
 
 def _overrides(
     environ: Mapping[str, str],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[str]]:
-    """Return the values in the environment, the variable of each key, and mistakes."""
-    ours: dict[str, str | None] = {}
+    """Return the values from the environment, the variable of each key, and the mistakes."""
+    overrides: dict[str, str | None] = {}
     variables: dict[str, str] = {}
     mistakes: list[str] = []
     for name, value in environ.items():
@@ -137,14 +138,16 @@ def _overrides(
             word = section.partition("_")[0]
             if word in Config.model_fields and section != "config":
                 fix = f"{_PREFIX}{word.upper()}__{section[len(word) + 1 :].upper()}"
-                mistakes.append(f"{name}: write two underscores between section and key: {fix}")
+                mistakes.append(
+                    f"{name}: section and key must be separated by two underscores: {fix}"
+                )
             continue
         if section in Config.model_fields:
-            ours[name.lower()] = value
+            overrides[name.lower()] = value
             variables[f"{section}.{key.partition('__')[0]}"] = name
         else:
             hint = nearest(section, Config.model_fields)
             mistakes.append(f"{name}: {section}.{key}: no such section; {hint}")
     source = _Variables(_Environment)
-    source.env_vars = ours
+    source.env_vars = overrides
     return source(), variables, mistakes

@@ -1,4 +1,4 @@
-"""Sections of the configuration about processes: limits, state, ports, traces, logs."""
+"""Sections of the configuration for processes: limits, state, ports, traces, logs."""
 
 from typing import Annotated, Literal, Self
 
@@ -12,47 +12,47 @@ Host = Annotated[str, AfterValidator(host)]
 
 
 class Limits(Section):
-    """Limits on what the input can make a worker hold in memory."""
+    """Limits on the memory that the input can make a worker use."""
 
     areas_per_tenant: int = Field(
         default=500,
         ge=1,
         le=100_000,
-        description="Number of areas per tenant with a model of their own; further areas share "
-        "the model of __other__.",
+        description="Maximum number of areas per tenant that have their own model; further areas "
+        "share the model of __other__.",
     )
     tenants_per_partition: int = Field(
         default=10_000,
         ge=1,
         le=10_000_000,
-        description="Number of tenants per partition with models of their own; further tenants "
-        "share one.",
+        description="Maximum number of tenants per partition that have their own models; further "
+        "tenants share one set of models.",
     )
     ticket_bytes: int = Field(
         default=65_536,
         ge=1024,
         le=1_000_000,
-        description="Largest ticket, in bytes; larger ones are dead letters.",
+        description="Maximum size of a ticket, in bytes; larger tickets become dead letters.",
     )
 
 
 class State(Section):
-    """How often learned state is written to its topic, and how long Kafka keeps old versions."""
+    """How often learned state is written to its topic, and when Kafka may delete old versions."""
 
     snapshot_seconds: float = Field(
-        default=1.0, ge=0.1, le=300, description="Interval between two snapshots, in seconds."
+        default=1.0, ge=0.1, le=300, description="Interval between snapshots, in seconds."
     )
     rewrite_seconds: int = Field(
         default=86_400,
         ge=1,
         le=31_536_000,
-        description="A series without changes is written again after this many seconds.",
+        description="An unchanged series is written again after this many seconds.",
     )
     compaction_lag_seconds: int = Field(
         default=172_800,
         ge=1,
         le=63_072_000,
-        description="Kafka compacts records only after this many seconds; must be more than "
+        description="Kafka compacts records only after this many seconds; must exceed "
         "rewrite_seconds.",
     )
 
@@ -61,7 +61,7 @@ class State(Section):
         if self.compaction_lag_seconds <= self.rewrite_seconds:
             text = (
                 f"found {self.compaction_lag_seconds}; allowed: more than rewrite_seconds "
-                f"({self.rewrite_seconds}), else state can be compacted away"
+                f"({self.rewrite_seconds}), or else compaction can delete state"
             )
             disagree(
                 [Disagreement("state.compaction_lag_seconds", ("state.rewrite_seconds",), text)]
@@ -70,21 +70,25 @@ class State(Section):
 
 
 class Metrics(Section):
-    """Where Prometheus scrapes a worker."""
+    """Endpoint where Prometheus scrapes a worker."""
 
-    host: Host = Field(default="127.0.0.1", description="Address to listen on; use a private one.")
+    host: Host = Field(
+        default="127.0.0.1", description="Address to listen on; use a private address."
+    )
     port: Port = Field(default=9464, description="Port to listen on; 0: off.")
 
 
 class Health(Section):
-    """Where the orchestrator asks whether a worker is alive and ready."""
+    """Endpoint where the orchestrator probes whether a worker is alive and ready."""
 
-    host: Host = Field(default="127.0.0.1", description="Address to listen on; use a private one.")
+    host: Host = Field(
+        default="127.0.0.1", description="Address to listen on; use a private address."
+    )
     port: Port = Field(default=9465, description="Port of /live and /ready; 0: off.")
 
 
 class Notify(Section):
-    """The process ``spikewatch notify``: receivers, and how people respond."""
+    """The process ``spikewatch notify``: its receivers, and how people respond."""
 
     file: str = Field(
         default="",
@@ -105,12 +109,13 @@ class Notify(Section):
     )
     api_token_file: str = Field(
         default="",
-        description="File with the bearer token of the API; empty: the variable "
+        description="File with the bearer token of the API; empty: read it from the variable "
         "SPIKEWATCH_API_TOKEN.",
     )
     slack_signing_secret_file: str = Field(
         default="",
-        description="File with Slack's signing secret; empty: the variable SLACK_SIGNING_SECRET.",
+        description="File with Slack's signing secret; empty: read it from the variable "
+        "SLACK_SIGNING_SECRET.",
     )
 
 
@@ -118,7 +123,7 @@ class Canary(Section):
     """The process ``spikewatch canary``: simulated spikes that must be detected."""
 
     every_minutes: float = Field(
-        default=30.0, ge=0.05, le=10_080, description="Interval between two spikes, in minutes."
+        default=30.0, ge=0.05, le=10_080, description="Interval between spikes, in minutes."
     )
     seconds: float = Field(
         default=60.0,
@@ -135,32 +140,32 @@ class Page(Section):
     """The web page of ``spikewatch page``."""
 
     host: Host = Field(
-        default="127.0.0.1", description="Address to listen on; the page asks for no password."
+        default="127.0.0.1", description="Address to listen on; the page requires no password."
     )
     port: Annotated[int, Field(ge=1, le=65535)] = Field(
         default=9470, description="Port to listen on."
     )
     url: Annotated[str, AfterValidator(page_url)] = Field(
         default="",
-        description="Address under which people open the page, such as "
-        "https://spikewatch.example.com/; every notification then links to it.",
+        description="Public URL of the page, such as https://spikewatch.example.com/; every "
+        "notification then links to it.",
     )
     days: float = Field(
         default=14.0,
         gt=0,
         le=90,
-        description="At its start the page reads the episodes of this many days.",
+        description="At startup, the page reads the episodes of this many days.",
     )
     areas: int = Field(
         default=5_000,
         ge=1,
         le=100_000,
-        description="Number of areas that are shown, those with the most tickets first.",
+        description="Maximum number of areas to show; those with the most tickets are shown.",
     )
     reports: str = Field(
         default="",
-        description="Folder of reports written by spikewatch backtest --html, to be shown; "
-        "empty: none.",
+        description="Folder of reports to show, written by spikewatch backtest --html; empty: "
+        "none.",
     )
     metrics_port: Port = Field(
         default=9471, description="Port where Prometheus scrapes the page; 0: off."
@@ -172,18 +177,18 @@ class Traces(Section):
 
     endpoint: Annotated[str, AfterValidator(web_address)] = Field(
         default="",
-        description="Address of an OTLP collector over HTTP, such as "
-        "http://127.0.0.1:4318/v1/traces; empty: off.",
+        description="URL of an OTLP/HTTP collector, such as http://127.0.0.1:4318/v1/traces; "
+        "empty: off.",
     )
 
 
 class Log(Section):
-    """What processes write to standard error."""
+    """Logging of processes to standard error."""
 
     level: Annotated[
         Literal["debug", "info", "warning", "error", "critical"],
         BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
     ] = Field(
         default="warning",
-        description="Lowest level that is written: debug, info, warning, error or critical.",
+        description="Minimum level to log: debug, info, warning, error or critical.",
     )

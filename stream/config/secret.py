@@ -1,4 +1,4 @@
-"""Secrets of receivers: named in the file, kept in the environment or in separate files."""
+"""Secrets of receivers: the file names a variable or another file that holds the secret."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ MOST_BYTES: Final = 65_536
 
 
 def _resolve(value: object) -> SecretStr:
-    """Return the content of the variable or the file, without surrounding white space."""
+    """Return the content of the variable or the file, without surrounding whitespace."""
     if isinstance(value, SecretStr):
         return value
     if not isinstance(value, dict) or len(value) != 1:
@@ -41,4 +41,4 @@ Secret = Annotated[
     BeforeValidator(_resolve),
     WithJsonSchema({"type": "object", "writeOnly": True}),
 ]
-"""Type of a secret option of a receiver; its value is never shown."""
+"""Type of a secret option of a receiver; the value is never shown."""

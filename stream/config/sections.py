@@ -1,4 +1,4 @@
-"""The whole configuration: all sections, and the rules between them."""
+"""The whole configuration: all sections and the rules between them."""
 
 from typing import Any, Self
 
@@ -34,7 +34,7 @@ from stream.config.process_sections import (
 
 
 class Config(BaseModel):
-    """The whole configuration. ``Config()`` has all defaults and reads no file.
+    """The whole configuration. ``Config()`` has the defaults and reads no file.
 
     Example:
         >>> Config().kafka.partitions
@@ -77,13 +77,15 @@ class Config(BaseModel):
         return self._playbook
 
     def model_post_init(self, context: Any) -> None:
-        """Keep the files that the validation context holds, if it holds any."""
+        """Keep the policy files of the validation context, if it has any."""
         self._taxonomy = (context or {}).get("taxonomy", Taxonomy())
         self._playbook = (context or {}).get("playbook", Playbook())
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.health.port and self.health.port == self.metrics.port:
-            text = f"found {self.health.port}, which is metrics.port; allowed: another port, or 0"
+            text = (
+                f"found {self.health.port}, the same as metrics.port; allowed: another port, or 0"
+            )
             disagree([Disagreement("health.port", ("metrics.port",), text)])
         return self

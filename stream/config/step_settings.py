@@ -1,4 +1,4 @@
-"""Mapping of the configuration to the settings of the step; no other module knows both."""
+"""Conversion of the configuration to the settings of the step; no other module knows both."""
 
 from collections.abc import Iterator
 
@@ -44,14 +44,15 @@ def settings_of(config: Config) -> Settings:
 
 
 def reloaded(config: Config, settings: Settings) -> Settings | ConfigError:
-    """Read taxonomy and playbook again.
+    """Reload the taxonomy and the playbook.
 
     Args:
-        config: Names their files.
-        settings: The settings in force.
+        config: Names the files.
+        settings: The current settings.
 
     Returns:
-        The settings with the files as they are now; the mistakes of the files if they have any.
+        The settings with the current content of the files; or the error, if the files have
+        mistakes.
     """
     try:
         taxonomy, playbook = read_again(config)
@@ -61,7 +62,7 @@ def reloaded(config: Config, settings: Settings) -> Settings | ConfigError:
 
 
 def _rules(bounds: Severity) -> Iterator[Rule]:
-    """Yield the rules, the most severe first; for each severity the rule by counts first."""
+    """Yield the severity rules, most severe first; within a severity, the rule by counts first."""
     yield Rule(
         severity="critical",
         name="by counts",
@@ -94,7 +95,7 @@ def _rules(bounds: Severity) -> Iterator[Rule]:
 def _rules_beside_counts(
     severity: Grade, bounds: Severity, tier_customers: int, revenue: float
 ) -> Iterator[Rule]:
-    """Yield the rules by tier and by revenue, which hold whatever the counts."""
+    """Yield the rules by tier and by revenue, which apply regardless of the counts."""
     if tier_customers:
         yield Rule(
             severity=severity, name="by tier", tier=bounds.tier, tier_customers=tier_customers

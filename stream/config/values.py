@@ -1,6 +1,6 @@
-"""Base class of the sections, and checks of single values.
+"""Base class of the sections, and checks of individual values.
 
-The text of a ValueError says which values are allowed.
+The text of a ValueError describes the allowed values.
 """
 
 import difflib
@@ -27,7 +27,7 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_8
 
 
 def duration_seconds(text: str) -> float:
-    """Return the seconds of a duration: a whole number with s, m or min, h, d or w.
+    """Parse a duration, a whole number with s, m or min, h, d or w, and return its seconds.
 
     Raises:
         ValueError: The text is not a duration.
@@ -43,7 +43,7 @@ def duration_seconds(text: str) -> float:
 
 
 def is_ip(text: str, version: int | None = None) -> bool:
-    """Return whether a text is an IP address (of that version, 4 or 6)."""
+    """Return whether a text is an IP address, of the given version (4 or 6) if there is one."""
     try:
         return ipaddress.ip_address(text).version in ((version,) if version else (4, 6))
     except ValueError:
@@ -51,7 +51,7 @@ def is_ip(text: str, version: int | None = None) -> bool:
 
 
 def servers(text: str) -> str:
-    """Check a comma-separated list of ``host:port``; ``[::1]:9092`` for IPv6."""
+    """Check a comma-separated list of ``host:port``, with IPv6 addresses as ``[::1]:9092``."""
     parts = [part.strip() for part in text.split(",")]
     for server in parts:
         match = _SERVER.fullmatch(server)
@@ -61,7 +61,7 @@ def servers(text: str) -> str:
             and (is_ip(match["six"], 6) if match["six"] else _HOST.fullmatch(match["name"]))
         ):
             raise ValueError(
-                'host:port, several with commas between, as in "broker1:9092,[::1]:9092" '
+                'host:port, separated by commas, such as "broker1:9092,[::1]:9092" '
                 "(no scheme, no password; ports 1 to 65535)"
             )
     return ",".join(parts)
@@ -70,12 +70,12 @@ def servers(text: str) -> str:
 def host(text: str) -> str:
     """Check a host name or IP address to listen on."""
     if not (is_ip(text) or _HOST.fullmatch(text)):
-        raise ValueError("a host name or an IP address without port and brackets")
+        raise ValueError("a host name or an IP address, without a port or brackets")
     return text
 
 
 def web_address(text: str) -> str:
-    """Check an http or https address; empty is allowed."""
+    """Check an http or https URL; empty is allowed."""
     if not text:
         return ""
     try:
@@ -85,18 +85,18 @@ def web_address(text: str) -> str:
     except ValueError:
         fits = False
     if not (fits and text.isprintable() and " " not in text):
-        raise ValueError("an address such as https://spikewatch.example.com/, without #")
+        raise ValueError("a URL such as https://spikewatch.example.com/, without #")
     return text
 
 
 def page_url(text: str) -> str:
-    """Check an address of the page, and end it with a slash; empty is allowed."""
+    """Check the URL of the page and make it end with a slash; empty is allowed."""
     text = web_address(text)
     return f"{text}/" if text and not text.endswith("/") else text
 
 
 def kafka_name(least: int, most: int) -> Callable[[str], str]:
-    """Return a check for ``least`` to ``most`` characters that Kafka accepts in a topic name."""
+    """Return a validator of the length and the characters of a Kafka name."""
 
     def check(text: str) -> str:
         if not (least <= len(text) <= most and _NAME.fullmatch(text)):
@@ -107,39 +107,41 @@ def kafka_name(least: int, most: int) -> Callable[[str], str]:
 
 
 def one_line(most: int) -> Callable[[str], str]:
-    """Return a check for a name in one line, of at most so many characters."""
+    """Return a validator of a one-line name with a maximum number of characters."""
 
     def check(text: str) -> str:
         if not (text.strip() and text.isprintable() and len(text) <= most):
-            raise ValueError(f"a name in one line, up to {most} characters")
+            raise ValueError(f"a name on one line, up to {most} characters")
         return text.strip()
 
     return check
 
 
 def folded_names(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Fold names of areas, products or issue types as tickets are folded; each once."""
+    """Normalize names of areas, products or issue types as in tickets, and remove duplicates."""
     folded = [value_name(text) for text in texts]
     if not all(folded):
-        raise ValueError('names, as in ["login", "billing"]')
+        raise ValueError('names, such as ["login", "billing"]')
     return tuple(dict.fromkeys(filter(None, folded)))
 
 
 def zone(name: str) -> str:
-    """Check a time zone against those that this system knows."""
-    known = zoneinfo.available_timezones()
-    if name == "UTC" or name in known:
+    """Check that this system knows a time zone."""
+    zones = zoneinfo.available_timezones()
+    if name == "UTC" or name in zones:
         return name
-    if not known:
-        raise ValueError('only "UTC", because this system has no time zone data (package tzdata)')
-    names = {part.lower(): one for one in sorted(known) for part in (one.split("/")[-1], one)}
+    if not zones:
+        raise ValueError(
+            'only "UTC", because this system has no time zone data: install the package tzdata'
+        )
+    names = {part.lower(): one for one in sorted(zones) for part in (one.split("/")[-1], one)}
     close = difflib.get_close_matches(name.lower().replace(" ", "_"), names, n=3, cutoff=0.7)
-    meant = f"; did you mean {', '.join(dict.fromkeys(names[c] for c in close))}?" if close else ""
-    raise ValueError(f'an IANA time zone such as "Europe/Berlin" or "UTC"{meant}')
+    hint = f"; did you mean {', '.join(dict.fromkeys(names[c] for c in close))}?" if close else ""
+    raise ValueError(f'an IANA time zone such as "Europe/Berlin" or "UTC"{hint}')
 
 
 class Section(BaseModel):
-    """Base class of all sections: immutable, without unknown keys."""
+    """Base class of all sections; immutable, and rejects unknown keys."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
@@ -155,5 +157,5 @@ class Section(BaseModel):
 
 
 def plain(value: object) -> Any:
-    """Return a value, unwrapped if it is a secret; never print the result."""
+    """Unwrap a secret, or return any other value; never print the result."""
     return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -1,1 +1,1 @@
-"""Readers of the operator's files: taxonomy, playbook, announced events."""
+"""Readers of the operator's policy files: taxonomy, playbook, announced events."""

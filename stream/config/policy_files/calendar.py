@@ -16,33 +16,33 @@ _EXAMPLE = 'an ISO 3166 code such as "DE" or "US", or "" for none'
 
 @cache
 def _countries() -> dict[str, str]:
-    """Map codes and names of countries, folded, to the code of two letters."""
-    from holidays.registry import COUNTRIES  # noqa: PLC0415  (slow, not always needed)
+    """Map the lower-case codes and names of countries to two-letter codes."""
+    from holidays.registry import COUNTRIES  # noqa: PLC0415 - slow, not always needed
 
-    # (name in one word, code of two letters, other codes) by the name in lower case
-    known = {code.lower(): codes[1] for codes in COUNTRIES.values() for code in codes}
-    known |= {name.replace("_", " "): codes[1] for name, codes in COUNTRIES.items()}
-    return known
+    # COUNTRIES maps a lower-case name to (name in one word, two-letter code, other codes).
+    code_of = {code.lower(): codes[1] for codes in COUNTRIES.values() for code in codes}
+    code_of |= {name.replace("_", " "): codes[1] for name, codes in COUNTRIES.items()}
+    return code_of
 
 
 def _country(text: str) -> str:
-    """Return the ISO 3166 code of a country whose public holidays are known; empty: none."""
+    """Return the ISO 3166 code of a country whose public holidays are known; allow empty."""
     code = text.strip().upper()
     if code and code not in _countries().values():
-        known = _countries()
-        # Two letters of another code are near to anything: only longer words have a nearest.
-        words = [word for word in known if len(word) > len(known[word])]
+        countries = _countries()
+        # A two-letter code resembles almost any other, so only longer words get a suggestion.
+        words = [word for word in countries if len(word) > len(countries[word])]
         word = code.lower()
-        close = [word] if word in known else difflib.get_close_matches(word, words, n=1)
-        meant = f"; did you mean {known[close[0]]}?" if close else ""
-        raise ValueError(_EXAMPLE + meant)
+        close = [word] if word in countries else difflib.get_close_matches(word, words, n=1)
+        hint = f"; did you mean {countries[close[0]]}?" if close else ""
+        raise ValueError(_EXAMPLE + hint)
     return code
 
 
 @cache
 def _subdivisions(country: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the codes of a country's subdivisions by folded code, and by folded name."""
-    from holidays import country_holidays  # noqa: PLC0415  (slow, not always needed)
+    """Return the codes of a country's subdivisions by case-folded code and by case-folded name."""
+    from holidays import country_holidays  # noqa: PLC0415 - slow, not always needed
 
     known = country_holidays(country)
     codes = {code.casefold(): code for code in known.subdivisions}
@@ -51,17 +51,17 @@ def _subdivisions(country: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 class Calendar(Section):
-    """Public holidays and announced events, on which other rates are expected."""
+    """Public holidays and announced events, which change the expected rates."""
 
     country: Annotated[str, AfterValidator(_country)] = Field(
         default="",
-        description="ISO 3166 code of the country whose public holidays count as Sundays, such as "
-        "DE or US; empty: none.",
+        description="ISO 3166 code of the country whose public holidays are treated as Sundays, "
+        "such as DE or US; empty: none.",
     )
     subdivision: str = Field(
         default="",
-        description="Code of the state or province of that country with holidays of its own, such "
-        "as BY; empty: none.",
+        description="Code of the state or province whose own holidays apply as well, such as BY; "
+        "empty: none.",
     )
     file: str = Field(
         default="",
@@ -72,11 +72,11 @@ class Calendar(Section):
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Return the events of the file as they were read when the configuration was loaded."""
+        """Return the announced events that were read when the configuration was loaded."""
         return self._events
 
     def model_post_init(self, context: Any) -> None:
-        """Keep the events that the validation context holds, if it holds any."""
+        """Keep the events of the validation context, if it has any."""
         self._events = (context or {}).get("events", ())
 
     @model_validator(mode="after")
@@ -88,7 +88,7 @@ class Calendar(Section):
         if not self.subdivision:
             return
         if not self.country:
-            text = "needs country as well"
+            text = "requires country as well"
             yield Disagreement("calendar.subdivision", ("calendar.country",), text)
             return
         codes, names = _subdivisions(self.country)
@@ -97,7 +97,10 @@ class Calendar(Section):
         word = self.subdivision.strip().casefold()
         known = codes | names
         close = [word] if word in known else difflib.get_close_matches(word, known, n=1)
-        shown = ", ".join(sorted(codes.values())) or f"none, for {self.country} has none"
-        meant = f"; did you mean {known[close[0]]}?" if close else ""
-        text = f"found {self.subdivision[:80]!r}; allowed: {shown}{meant}"
+        shown = (
+            ", ".join(sorted(codes.values()))
+            or f"nothing, because {self.country} has no subdivisions"
+        )
+        hint = f"; did you mean {known[close[0]]}?" if close else ""
+        text = f"found {self.subdivision[:80]!r}; allowed: {shown}{hint}"
         yield Disagreement("calendar.subdivision", ("calendar.country",), text)

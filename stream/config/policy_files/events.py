@@ -1,4 +1,4 @@
-"""Reader of the file of announced events: TOML with a table ``[[event]]`` for each."""
+"""Reader of the file of announced events: TOML with one table ``[[event]]`` per event."""
 
 import re
 from datetime import UTC, datetime
@@ -14,14 +14,14 @@ from stream.config.files import read_toml
 from stream.config.values import Section
 
 MOST_EVENTS: Final = 1000
-"""Every day of every area looks through all events once."""
+"""Limit on the events in a file: every area scans all of them once a day."""
 _HEADER = re.compile(r"(?m)^[ \t]*\[\[[ \t]*[\"']?event[\"']?[ \t]*\]\]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _moment(value: object) -> float:
-    """Return a time that has an offset as seconds since 1970."""
-    example = "a time with its offset, as in 2026-03-02T09:00:00+01:00"
+    """Convert a time with an offset to seconds since 1970."""
+    example = "a time with an offset, such as 2026-03-02T09:00:00+01:00"
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -37,14 +37,14 @@ def _moment(value: object) -> float:
 
 def _name(text: str) -> str:
     if not (text.strip() and text.isprintable()):
-        raise ValueError("a name in one line")
+        raise ValueError("a name on one line, not empty")
     return text.strip()
 
 
 def _areas(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Fold the names of areas as tickets are folded; each once."""
+    """Normalize the names of areas as tickets are normalized, and remove duplicates."""
     if not all(name.strip() for name in names):
-        raise ValueError('names of areas, as in ["login", "billing"]')
+        raise ValueError('names of areas, such as ["login", "billing"]')
     return tuple(dict.fromkeys(area_name(name) for name in names))
 
 
@@ -52,20 +52,20 @@ Moment = Annotated[float, BeforeValidator(_moment)]
 
 
 class _Event(Section):
-    """One ``[[event]]``."""
+    """One table ``[[event]]``."""
 
     name: Annotated[str, AfterValidator(_name)] = Field(
-        max_length=200, description="what to call it, in quotes"
+        max_length=200, description="name of the event, in quotes"
     )
-    start: Moment = Field(description="when it begins, as in 2026-03-02T09:00:00+01:00")
-    end: Moment = Field(description="when it is over, as in 2026-03-02T18:00:00+01:00")
+    start: Moment = Field(description="start of the event, such as 2026-03-02T09:00:00+01:00")
+    end: Moment = Field(description="end of the event, such as 2026-03-02T18:00:00+01:00")
     factor: float = Field(default=2.0, ge=0.1, le=100)
     areas: Annotated[tuple[str, ...], AfterValidator(_areas)] = ()
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.end <= self.start:
-            text = "is not after start: an event ends later than it begins"
+            text = "must be later than start"
             disagree([Disagreement("event.end", ("event.start",), text)])
         return self
 
@@ -75,20 +75,20 @@ class _File(BaseModel):
 
 
 def read_events(path: Path) -> tuple[tuple[Event, ...], list[str]]:
-    """Return the events of a file, in its order, and all its mistakes.
+    """Return the events of a file, in the order of the file, and all its mistakes.
 
     Args:
-        path: the TOML file.
+        path: Path of the TOML file.
 
     Returns:
-        The events, none if there is a mistake; the mistakes, each one line with its place.
+        The events, none if there are mistakes; and the mistakes, one line each with its location.
     """
     text, data, mistakes = read_toml(path, "file of events (calendar.file)")
     if mistakes:
         return (), mistakes
     entries = data.pop("event", [])
     if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-        mistakes.append(f"{path}: event: found no list of tables; allowed: [[event]], repeated")
+        mistakes.append(f"{path}: event: not a list of tables; allowed: [[event]] tables")
         entries = []
     sources = Sources(path, text, {})
     mistakes += [
@@ -114,10 +114,11 @@ def _event(entry: dict[str, Any]) -> Event:
 
 
 def _places(path: Path, text: str, count: int) -> list[Sources]:
-    """Return where the keys of each event are.
+    """Return the location of each event's keys.
 
-    That is its own part of the text, all else blank so that lines keep their numbers; if it is not
-    written as one ``[[event]]`` after the other, only which one it is.
+    This is the event's own part of the text, preceded by blank lines so that line numbers stay
+    correct. If the events are not written as a sequence of ``[[event]]`` tables, it is only the
+    event's number.
     """
     starts = [match.start() for match in _HEADER.finditer(text)]
     if len(starts) != count:

@@ -1,4 +1,4 @@
-"""Reader of the playbook: TOML with a table ``[[entry]]`` for each kind of escalation."""
+"""Reader of the playbook: TOML with one table ``[[entry]]`` per kind of escalation."""
 
 import difflib
 import re
@@ -20,13 +20,13 @@ from stream.config.policy_files.toml_tables import Part, numbered, parts_of, tab
 from stream.config.values import Section, folded_names, one_line
 
 MOST_ENTRIES: Final = 2000
-"""Every escalation looks through all entries once."""
+"""Limit on the entries in a file: every escalation scans all of them once."""
 NAME_CHARACTERS: Final = 200
 TEXT_CHARACTERS: Final = 2000
 
 _BRACES: Final = re.compile(r"\{([^{}]*)\}")
 _ALWAYS_THERE: Final = (WHOLE_TENANT, UNCLASSIFIED, OTHER)
-"""Areas that are in no taxonomy."""
+"""Areas that exist without being in the taxonomy."""
 
 
 _name = one_line(NAME_CHARACTERS)
@@ -39,7 +39,7 @@ def _people(names: tuple[str, ...]) -> tuple[str, ...]:
 def _text(text: str) -> str:
     controls = [c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t"]
     if controls or len(text) > TEXT_CHARACTERS:
-        raise ValueError(f"text of up to {TEXT_CHARACTERS} characters, none of them a control")
+        raise ValueError(f"text of up to {TEXT_CHARACTERS} characters, without control characters")
     return text.strip()
 
 
@@ -59,15 +59,15 @@ def _customer_text(text: str) -> str:
             meant = f" (did you mean {{{close[0]}}}?)" if close else ""
             wrong.append(f"{found('{' + inside + '}')}{meant}")
     if wrong:
-        raise ValueError(f"in braces only {', '.join(FIELDS)}, not {', '.join(wrong)}")
+        raise ValueError(f"only {', '.join(FIELDS)} in braces, not {', '.join(wrong)}")
     return text
 
 
 def _runbook(text: str) -> str:
-    """Check the URL of a web page, or a relative path."""
+    """Check that a text is the URL of a web page or a relative path."""
     example = (
         'a URL such as "https://runbooks.example.com/login", or a relative path, '
-        f"up to {TEXT_CHARACTERS} characters in one line"
+        f"up to {TEXT_CHARACTERS} characters on one line"
     )
     text = text.strip()
     if not text.isprintable() or len(text) > TEXT_CHARACTERS:
@@ -88,14 +88,14 @@ Names = Annotated[tuple[str, ...], AfterValidator(folded_names)]
 
 
 class _Entry(Section):
-    """One ``[[entry]]``."""
+    """One table ``[[entry]]``."""
 
-    name: Annotated[str, AfterValidator(_name)] = Field(description="what to call it, in quotes")
+    name: Annotated[str, AfterValidator(_name)] = Field(description="name of the entry, in quotes")
     areas: Names = ()
     issue_types: Names = ()
     products: Names = ()
     severity: Severity = "info"
-    team: Annotated[str, AfterValidator(_name)] = Field(description="who takes it, in quotes")
+    team: Annotated[str, AfterValidator(_name)] = Field(description="team that responds, in quotes")
     runbook: Annotated[str, AfterValidator(_runbook)] = ""
     steps: Annotated[tuple[str, ...], AfterValidator(_steps)] = ()
     tell: Annotated[tuple[str, ...], AfterValidator(_people)] = ()
@@ -104,7 +104,7 @@ class _Entry(Section):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.areas == (WHOLE_TENANT,) and self.issue_types:
-            text = "has none where the whole tenant is up: leave one of the two keys out"
+            text = "a tenant-wide episode has no issue type: remove either areas or issue_types"
             disagree([Disagreement("entry.issue_types", ("entry.areas",), text)])
         return self
 
@@ -114,23 +114,24 @@ class _File(BaseModel):
 
 
 def read_playbook(path: Path, taxonomy: Taxonomy | None = None) -> tuple[Playbook, list[str]]:
-    """Return the entries of a file, in its order, and all its mistakes.
+    """Return the entries of a file, in the order of the file, and all its mistakes.
 
     Args:
-        path: the TOML file.
-        taxonomy: the known areas and products; aliases become their areas. None:
-            any name will do.
+        path: Path of the TOML file.
+        taxonomy: Known areas and products; aliases are replaced by their areas. None: any name
+            is accepted.
 
     Returns:
-        The playbook, empty if there is a mistake; the mistakes, each one line with its place.
+        The playbook, empty if there are mistakes; and the mistakes, one line each with its
+        location.
     """
     text, data, mistakes = read_toml(path, "playbook")
     if mistakes:
         return Playbook(), mistakes
     tables, mistakes = tables_of(data, "entry", str(path), "[[entry]]", MOST_ENTRIES)
-    whole = Sources(path, text, {})
+    sources = Sources(path, text, {})
     mistakes += [
-        f"{whole.where(key)}: {key}: no such key; {nearest(key, ['entry'])}" for key in data
+        f"{sources.where(key)}: {key}: no such key; {nearest(key, ['entry'])}" for key in data
     ]
     parts = [part for _, part in parts_of(path, text, ("entry",))]
     entries: dict[tuple[object, ...], Entry] = {}
@@ -142,13 +143,15 @@ def read_playbook(path: Path, taxonomy: Taxonomy | None = None) -> tuple[Playboo
             entry = _entry(_Entry.model_validate(table), taxonomy)
             same = entries.setdefault(_matches(entry), entry)
             if same is not entry:
-                said = f"matches exactly what the entry {found(same.name)} does, and never counts"
-                mistakes.append(place.mistake("entry.name", said))
+                problem = (
+                    f"matches the same as the entry {found(same.name)}, so it would never apply"
+                )
+                mistakes.append(place.mistake("entry.name", problem))
     return (Playbook(), mistakes) if mistakes else (Playbook(entries=tuple(entries.values())), [])
 
 
 def _matches(entry: Entry) -> tuple[object, ...]:
-    """Return a key that is equal for entries that match the same escalations."""
+    """Return a key that is the same for entries that match the same escalations."""
     names = (entry.areas, entry.issue_types, entry.products)
     return (*map(frozenset, names), entry.severity)
 
@@ -172,7 +175,7 @@ def _entry(made: _Entry, taxonomy: Taxonomy | None) -> Entry:
 
 
 def _unknown(table: dict[str, Any], place: Part, taxonomy: Taxonomy) -> list[str]:
-    """Return the mistakes about areas and products that are not in the taxonomy."""
+    """Return a mistake for each area and product that is not in the taxonomy."""
     areas = [area.name for area in taxonomy.areas]
     aliases = [alias for area in taxonomy.areas for alias in area.aliases]
     known = {"areas": [*areas, *aliases, *_ALWAYS_THERE], "products": list(taxonomy.products)}
@@ -182,6 +185,6 @@ def _unknown(table: dict[str, Any], place: Part, taxonomy: Taxonomy) -> list[str
         for text in listed if isinstance(listed, list) else []:
             folded = value_name(text) if isinstance(text, str) else None
             if folded is not None and folded not in names:
-                said = f"{found(text)} is not in the taxonomy; {nearest(folded, names)}"
-                mistakes.append(place.mistake(f"entry.{key}", said))
+                problem = f"{found(text)} is not in the taxonomy; {nearest(folded, names)}"
+                mistakes.append(place.mistake(f"entry.{key}", problem))
     return mistakes

@@ -1,6 +1,6 @@
-"""Reader of the file of product areas: TOML with ``[[product]]``, ``[[area]]`` and issue types.
+"""Reader of the taxonomy file: TOML with ``[[product]]``, ``[[area]]`` and issue types.
 
-`stream.config.policy_files.toml_tables` finds the tables and their lines.
+`stream.config.policy_files.toml_tables` locates the tables and their lines.
 """
 
 import unicodedata
@@ -20,17 +20,17 @@ from stream.config.values import Section
 
 MOST_AREAS: Final = 2000
 MOST_KEYWORDS: Final = 200
-"""Keywords of an area, including those of its issue types."""
+"""Limit on the keywords of an area, including those of its issue types."""
 KEYWORD_CHARACTERS: Final = 100
 RESERVED: Final = (UNCLASSIFIED, OTHER, WHOLE_TENANT)
-"""Names with a meaning of their own."""
+"""Names with a special meaning, which no area may have."""
 
 _ABSENT: Any = None
 
 
 def keyword(text: str) -> str:
-    """Return a keyword as it is matched: NFKC, case-folded, with single spaces."""
-    for _ in range(2):  # folding may denormalise
+    """Normalize a keyword for matching: NFKC, case-folded, with single spaces."""
+    for _ in range(2):  # case-folding can undo the normalization
         text = unicodedata.normalize("NFKC", text.casefold())
     return " ".join(text.split())
 
@@ -45,7 +45,7 @@ def _name(text: str) -> str:
 def _area(text: str) -> str:
     name = _name(text)
     if name in RESERVED:
-        raise ValueError(f"any other name: {', '.join(RESERVED)} are reserved")
+        raise ValueError(f"any name except the reserved {', '.join(RESERVED)}")
     return name
 
 
@@ -67,23 +67,23 @@ Keywords = Annotated[tuple[str, ...], AfterValidator(_keywords)]
 
 
 class _Product(Section):
-    """One ``[[product]]``."""
+    """One table ``[[product]]``."""
 
-    name: Name = Field(description="what to call it, in quotes")
+    name: Name = Field(description="name of the product, in quotes")
 
 
 class _IssueType(Section):
-    """One ``[[area.issue_type]]``."""
+    """One table ``[[area.issue_type]]``."""
 
-    name: Name = Field(description="what tickets call it, in quotes")
+    name: Name = Field(description="name of the issue type in tickets, in quotes")
     keywords: Keywords = ()
 
 
 class _Area(Section):
-    """One ``[[area]]``; its issue types are checked one by one."""
+    """One table ``[[area]]``; its issue types are validated separately."""
 
     name: Annotated[str, AfterValidator(_area)] = Field(
-        description="what tickets call it, in quotes"
+        description="name of the area in tickets, in quotes"
     )
     product: Annotated[str, AfterValidator(lambda text: value_name(text) or "")] = ""
     aliases: Annotated[tuple[str, ...], AfterValidator(_areas)] = ()
@@ -92,7 +92,7 @@ class _Area(Section):
 
 
 class _File(BaseModel):
-    """One table at a time."""
+    """Model of a file with one table, because tables are validated one at a time."""
 
     product: _Product = _ABSENT
     area: _Area = _ABSENT
@@ -101,30 +101,31 @@ class _File(BaseModel):
 
 class _Known(NamedTuple):
     products: set[str] | None
-    """None: products are not checked."""
+    """Names of the products; None: products are not checked."""
     owners: dict[str, str]
-    """Folded name or alias -> area as it is written in the file."""
+    """Area as written in the file, by normalized name or alias."""
 
 
 def read_taxonomy(path: Path) -> tuple[Taxonomy, list[str]]:
-    """Return the taxonomy of a file, in its order, and all its mistakes.
+    """Return the taxonomy of a file, in the order of the file, and all its mistakes.
 
     Args:
-        path: the TOML file.
+        path: Path of the TOML file.
 
     Returns:
-        The areas, none if there is a mistake; the mistakes, each one line with its place.
+        The taxonomy, empty if there are mistakes; and the mistakes, one line each with its
+        location.
     """
-    text, data, mistakes = read_toml(path, "file of product areas")
+    text, data, mistakes = read_toml(path, "taxonomy file")
     if mistakes:
         return Taxonomy(), mistakes
     products, mistakes = tables_of(data, "product", str(path), "[[product]]", MOST_AREAS)
     areas, wrong = tables_of(data, "area", str(path), "[[area]]", MOST_AREAS)
-    whole = Sources(path, text, {})
+    sources = Sources(path, text, {})
     mistakes += wrong
     for key in data:
         hint = nearest(key, ["area", "product"])
-        mistakes.append(f"{whole.where(key)}: {key}: no such key; {hint}")
+        mistakes.append(f"{sources.where(key)}: {key}: no such key; {hint}")
     parts = parts_of(path, text, ("product", "area", "area.issue_type"))
     places = [part for name, part in parts if name == "product"]
     places = numbered(places, len(products), str(path), "product")
@@ -142,7 +143,7 @@ def read_taxonomy(path: Path) -> tuple[Taxonomy, list[str]]:
 def _areas_in(
     path: Path, parts: list[tuple[str, Part]], count: int
 ) -> list[tuple[Part, list[Part]]]:
-    """Return the part of each area, and those of its issue types."""
+    """Return the part of the file for each area and for each of its issue types."""
     places: list[tuple[Part, list[Part]]] = []
     for name, part in parts:
         if name == "area":
@@ -163,7 +164,7 @@ def _read_products(tables: list[dict[str, Any]], places: list[Part]) -> tuple[se
         if not wrong:
             name = _Product.model_validate(table).name
             if name in names:
-                text = f"found {found(table['name'])}, which is there already"
+                text = f"found {found(table['name'])}, which is already defined"
                 mistakes.append(place.mistake("product.name", text))
             names.add(name)
     return names, mistakes
@@ -184,26 +185,26 @@ def _read_area(
     listed = [one.get("keywords") for one in (table, *tables)]
     count = sum(len(words) for words in listed if isinstance(words, list))
     if count > MOST_KEYWORDS:
-        text = f"found {count}; allowed: up to {MOST_KEYWORDS}, those of issue types included"
+        text = f"found {count}; allowed: up to {MOST_KEYWORDS}, including those of issue types"
         mistakes.append(place.mistake("area.keywords", text))
     places = numbered(below, len(tables), where, "issue_type")
     issue_types, wrong = _read_issue_types(tables, places)
     mistakes += wrong
     if mistakes:
         return None, mistakes
-    made = _Area.model_validate(table)
+    area = _Area.model_validate(table)
     entry = AreaEntry(
-        name=made.name,
-        product=made.product,
-        aliases=tuple(alias for alias in made.aliases if alias != made.name),
-        keywords=made.keywords,
+        name=area.name,
+        product=area.product,
+        aliases=tuple(alias for alias in area.aliases if alias != area.name),
+        keywords=area.keywords,
         issue_types=issue_types,
     )
     return entry, []
 
 
 def _claim_names(table: dict[str, Any], place: Part, known: _Known) -> list[str]:
-    """Return the mistakes about names that other areas have, and record the others."""
+    """Return a mistake for each name that another area has, and record the new names."""
     aliases = table.get("aliases")
     given = [("name", table.get("name"))]
     given += [("aliases", alias) for alias in aliases] if isinstance(aliases, list) else []
@@ -211,8 +212,10 @@ def _claim_names(table: dict[str, Any], place: Part, known: _Known) -> list[str]
     mistakes = []
     for key, text in claims:
         if owner := known.owners.get(area_name(text)):
-            said = f"found {found(text)}, which the area {found(owner)} has already"
-            mistakes.append(place.mistake(f"area.{key}", f"{said}; allowed: a name of one area"))
+            problem = f"found {found(text)}, which already belongs to the area {found(owner)}"
+            mistakes.append(
+                place.mistake(f"area.{key}", f"{problem}; allowed: a name that no other area has")
+            )
     for _, text in claims:
         known.owners.setdefault(area_name(text), claims[0][1])
     return mistakes
@@ -221,15 +224,17 @@ def _claim_names(table: dict[str, Any], place: Part, known: _Known) -> list[str]
 def _read_issue_types(
     tables: list[dict[str, Any]], places: list[Part]
 ) -> tuple[tuple[IssueType, ...], list[str]]:
-    made: dict[str, IssueType] = {}
+    issue_types: dict[str, IssueType] = {}
     mistakes = []
     for table, place in zip(tables, places, strict=True):
         wrong = find_mistakes(_File, {"issue_type": table}, place)
         mistakes += wrong
         if not wrong:
-            one = _IssueType.model_validate(table)
-            if one.name in made:
-                text = f"found {found(table['name'])}, which this area has already"
+            issue_type = _IssueType.model_validate(table)
+            if issue_type.name in issue_types:
+                text = f"found {found(table['name'])}, which is already defined in this area"
                 mistakes.append(place.mistake("issue_type.name", text))
-            made[one.name] = IssueType(name=one.name, keywords=one.keywords)
-    return tuple(made.values()), mistakes
+            issue_types[issue_type.name] = IssueType(
+                name=issue_type.name, keywords=issue_type.keywords
+            )
+    return tuple(issue_types.values()), mistakes

@@ -118,12 +118,13 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         f"{path}:3: kafka.partitons: no such key in [kafka]; did you mean partitions?",
         f"{path}:5: budgt: no such section; did you mean budget?",
         f"{path}:9: state.compaction_lag_seconds: found 10; allowed: more than rewrite_seconds "
-        "(86400), else state can be compacted away",
-        f"{path}:12: health.port: found 9465, which is metrics.port; allowed: another port, or 0",
+        "(86400), or else compaction can delete state",
+        f"{path}:12: health.port: found 9465, the same as metrics.port; allowed: another port, "
+        "or 0",
     }
     assert expected <= set(lines)
     rest = "\n".join(sorted(set(lines) - expected))
-    assert rest.startswith("SPIKEWATCH_FOO__BAR: foo.bar: no such section; known are budget,")
+    assert rest.startswith("SPIKEWATCH_FOO__BAR: foo.bar: no such section; allowed: budget,")
     assert "SPIKEWATCH_LIMITS__TICKET_BITES: limits.ticket_bites: no such key" in rest
     assert "SPIKEWATCH_TIME__TIMEZONE: time.timezone: found 'Europe/Berln'" in rest
     assert "did you mean Europe/Berlin" in rest
@@ -231,7 +232,7 @@ def test_plaintext_beyond_this_host(servers: str) -> None:
 def test_sasl_in_the_clear_is_plaintext_too() -> None:
     """SASL without TLS to another host is refused as well."""
     (line,) = mistakes(None, SASL | {"SPIKEWATCH_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT"})
-    assert "SASL_PLAINTEXT to another host" in line
+    assert "SASL_PLAINTEXT traffic to another host" in line
 
 
 def test_keys_that_need_each_other(tmp_path: Path) -> None:
@@ -240,7 +241,7 @@ def test_keys_that_need_each_other(tmp_path: Path) -> None:
     assert [line.partition(": ")[2] for line in mistakes(write(tmp_path, half))] == [
         "kafka.sasl_mechanism: is missing: security_protocol is SASL_SSL",
         "kafka.sasl_password: is missing: security_protocol is SASL_SSL",
-        "kafka.ssl_certfile: needs ssl_keyfile as well",
+        "kafka.ssl_certfile: requires ssl_keyfile as well",
     ]
     idle = '[kafka]\nsasl_username = "a"\nssl_cafile = "c"\n'
     assert [line.partition(": ")[2] for line in mistakes(write(tmp_path, idle))] == [

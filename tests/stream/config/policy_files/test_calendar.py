@@ -138,11 +138,11 @@ def test_a_subdivision_needs_a_country_that_has_some() -> None:
     """Bavaria of nowhere is refused, and so is one of Monaco."""
     bavaria = {"SPIKEWATCH_CALENDAR__SUBDIVISION": "BY"}
     assert mistakes(bavaria) == [
-        "SPIKEWATCH_CALENDAR__SUBDIVISION: calendar.subdivision: needs country as well"
+        "SPIKEWATCH_CALENDAR__SUBDIVISION: calendar.subdivision: requires country as well"
     ]
     assert mistakes(bavaria | {"SPIKEWATCH_CALENDAR__COUNTRY": "MC"}) == [
-        "SPIKEWATCH_CALENDAR__SUBDIVISION: calendar.subdivision: found 'BY'; allowed: none, for MC "
-        "has none"
+        "SPIKEWATCH_CALENDAR__SUBDIVISION: calendar.subdivision: found 'BY'; allowed: nothing, "
+        "because MC has no subdivisions"
     ]
 
 
@@ -156,10 +156,13 @@ def test_a_wrong_country_is_one_mistake_whatever_the_subdivision() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ('["region", "regio"]', "found 'regio'; allowed: a list, [...], of any of \"issue_type\""),
-        ("region", "found 'region'; allowed: a list, [...], of any of"),
-        ("3", "found 3; allowed: a list, [...], of any of"),
-        ('["region", "region"]', "found ['region', 'region']; allowed: each name once"),
+        (
+            '["region", "regio"]',
+            "found 'regio'; allowed: a list, [...], of one or more of \"issue_type\"",
+        ),
+        ("region", "found 'region'; allowed: a list, [...], of one or more of"),
+        ("3", "found 3; allowed: a list, [...], of one or more of"),
+        ('["region", "region"]', "found ['region', 'region']; allowed: a list without duplicates"),
     ],
 )
 def test_dimensions_that_are_refused(value: str, said: str) -> None:
@@ -202,20 +205,20 @@ end = 2026-03-02T10:00:00+02:00
 start = 2026-03-02T09:00:00+00:00
 """
     path = write(tmp_path, text)
-    example = "allowed: a time with its offset, as in 2026-03-02T09:00:00+01:00"
+    example = "allowed: a time with an offset, such as 2026-03-02T09:00:00+01:00"
     expected = [
-        f"{path}:1: titel: no such key; known are event",
+        f"{path}:1: titel: no such key; allowed: event",
         f"{path}:5: event.start: found 2026-03-02 09:00:00; {example}",
         f"{path}:6: event.end: found 2026-03-02; {example}",
-        f"{path}:8: event.name: is missing: what to call it, in quotes",
+        f"{path}:8: event.name: is missing: name of the event, in quotes",
         f"{path}:11: event.factr: no such key in [event]; did you mean factor?",
-        f"{path}:14: event.name: found ' '; allowed: a name in one line",
+        f"{path}:14: event.name: found ' '; allowed: a name on one line, not empty",
         f"{path}:15: event.start: found 'tomorrow'; {example}",
         f"{path}:16: event.end: found 1772442000; {example}",
         f"{path}:17: event.factor: found 0.05; allowed: a number from 0.1 up to 100",
-        f"{path}:18: event.areas: found ['login', ' ']; allowed: names of areas, as in "
+        f"{path}:18: event.areas: found ['login', ' ']; allowed: names of areas, such as "
         '["login", "billing"]',
-        f"{path}:22: event.end: is not after start: an event ends later than it begins",
+        f"{path}:22: event.end: must be later than start",
     ]
     _, lines = read_events(path)
     assert sorted(lines) == sorted(expected)
@@ -272,7 +275,7 @@ def test_events_written_in_a_line_are_counted_instead(tmp_path: Path) -> None:
 def test_what_is_no_list_of_events_is_refused(tmp_path: Path, text: str) -> None:
     """A single table, as one might write it, is not taken for an event."""
     (line,) = refused(tmp_path, text)
-    assert line == ("events.toml: event: found no list of tables; allowed: [[event]], repeated")
+    assert line == ("events.toml: event: not a list of tables; allowed: [[event]] tables")
 
 
 def test_there_is_room_for_so_many_events(tmp_path: Path) -> None:

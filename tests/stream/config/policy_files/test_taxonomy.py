@@ -82,9 +82,9 @@ def test_areas_in_a_line_each(tmp_path: Path) -> None:
     assert taxonomy.areas[0].issue_types == (IssueType(name="i"),)
     wrong = 'area = [{name = "a", issue_type = [{name = "i"}, {}]}, {}]\n'
     assert wrong_areas(tmp_path, wrong) == [
-        "given.toml, area 1, issue_type 2: issue_type.name: is missing: what tickets call it, in "
-        "quotes",
-        "given.toml, area 2: area.name: is missing: what tickets call it, in quotes",
+        "given.toml, area 1, issue_type 2: issue_type.name: is missing: name of the issue type "
+        "in tickets, in quotes",
+        "given.toml, area 2: area.name: is missing: name of the area in tickets, in quotes",
     ]
 
 
@@ -143,35 +143,34 @@ name = "slow"
 [[area.issue_type]]
 name = "Slow"
 """
-    names = "any other name: unclassified, __other__, *tenant* are reserved"
-    missing = "is missing: what tickets call it, in quotes"
+    names = "any name except the reserved unclassified, __other__, *tenant*"
+    missing = "is missing: name of the {} in tickets, in quotes"
     assert wrong_areas(tmp_path, text) == [
-        "given.toml:1: titel: no such key; known are area, product",
-        "given.toml:7: product.name: found 'Platform ', which is there already",
+        "given.toml:1: titel: no such key; allowed: area, product",
+        "given.toml:7: product.name: found 'Platform ', which is already defined",
         'given.toml:11: area.aliases: found 3; allowed: a list such as ["a", "b"]',
         "given.toml:12: area.keywords: found ['ok', '!!']; allowed: words and phrases of up to 100 "
         "characters, with letters or digits",
-        "given.toml:13: area.colour: no such key in [area]; known are aliases, issue_type, "
+        "given.toml:13: area.colour: no such key in [area]; allowed: aliases, issue_type, "
         "keywords, name, product",
         "given.toml:22: area.isue_type: no such key in [area]; did you mean issue_type?",
         'given.toml:17: issue_type.keywords: found \'saml\'; allowed: a list such as ["a", "b"]',
-        f"given.toml:19: issue_type.name: {missing}",
+        f"given.toml:19: issue_type.name: {missing.format('issue type')}",
         "given.toml:20: issue_type.keyword: no such key in [issue_type]; did you mean keywords?",
         f"given.toml:26: area.name: found 'unclassified'; allowed: {names}",
         f"given.toml:27: area.aliases: found ['__OTHER__']; allowed: {names}",
-        "given.toml:30: area.name: found ' LOGIN', which the area 'login' has already; allowed: a "
-        "name of one area",
+        "given.toml:30: area.name: found ' LOGIN', which already belongs to the area 'login'; "
+        "allowed: a name that no other area has",
         "given.toml:35: area.aliases: found ['Find', ' ']; allowed: a name that is not empty",
-        "given.toml:34: area.name: found 'search', which the area ' LOGIN' has already; allowed: a "
-        "name of one area",
-        "given.toml:35: area.aliases: found 'Find', which the area ' LOGIN' has already; allowed: "
-        "a name of one area",
-        f"given.toml:40: area.name: {missing}",
+        "given.toml:34: area.name: found 'search', which already belongs to the area ' LOGIN'; "
+        "allowed: a name that no other area has",
+        "given.toml:35: area.aliases: found 'Find', which already belongs to the area ' LOGIN'; "
+        "allowed: a name that no other area has",
+        f"given.toml:40: area.name: {missing.format('area')}",
         "given.toml:41: area.product: found 3; allowed: text in quotes",
-        "given.toml:45: area.issue_type: found no list of tables; allowed: [[area.issue_type]], "
-        "repeated",
+        "given.toml:45: area.issue_type: not a list of tables; allowed: [[area.issue_type]] tables",
         "given.toml:44: area.name: found '  '; allowed: a name that is not empty",
-        "given.toml:52: issue_type.name: found 'Slow', which this area has already",
+        "given.toml:52: issue_type.name: found 'Slow', which is already defined in this area",
     ]
 
 
@@ -183,7 +182,7 @@ def test_a_product_is_one_that_there_is(tmp_path: Path) -> None:
         "given.toml:5: area.product: no such product; did you mean platform?"
     ]
     assert wrong_areas(tmp_path, "[[product]]\n" + area) == [
-        "given.toml:1: product.name: is missing: what to call it, in quotes"
+        "given.toml:1: product.name: is missing: name of the product, in quotes"
     ]
 
 
@@ -198,13 +197,13 @@ def test_there_is_room_for_so_many_areas_and_keywords(tmp_path: Path) -> None:
     areas = [f'[[area]]\nname = "a{i}"\n' for i in range(MOST_AREAS + 1)]
     assert len(read_taxonomy(write(tmp_path, "".join(areas[:-1])))[0].areas) == MOST_AREAS == 2000
     assert wrong_areas(tmp_path, "".join(areas)) == [
-        "given.toml: area: found 2001; allowed: up to 2000 of [[area]]"
+        "given.toml: area: found 2001; allowed: up to 2000 [[area]] tables"
     ]
     most = [f"k{i}" for i in range(MOST_KEYWORDS)]
     text = f'[[area]]\nname = "a"\nkeywords = {most}\n[[area.issue_type]]\nname = "i"\n'
     assert read_taxonomy(write(tmp_path, text))[1] == []
     assert wrong_areas(tmp_path, text + 'keywords = ["x"]\n') == [
-        "given.toml:3: area.keywords: found 201; allowed: up to 200, those of issue types included"
+        "given.toml:3: area.keywords: found 201; allowed: up to 200, including those of issue types"
     ]
 
 
@@ -212,7 +211,7 @@ def test_there_is_room_for_so_many_areas_and_keywords(tmp_path: Path) -> None:
 def test_what_is_no_list_of_areas_is_refused(tmp_path: Path, text: str) -> None:
     """A single table, as one might write it, is not taken for an area."""
     (line,) = wrong_areas(tmp_path, text)
-    assert line == "given.toml: area: found no list of tables; allowed: [[area]], repeated"
+    assert line == "given.toml: area: not a list of tables; allowed: [[area]] tables"
 
 
 def test_the_playbook_is_read(tmp_path: Path) -> None:
@@ -289,21 +288,21 @@ team = "t"
         "given.toml:2: entri: no such key; did you mean entry?",
         'given.toml:8: entry.severity: found \'grave\'; allowed: one of "info", "warning", '
         '"error", "critical"',
-        "given.toml:4: entry.team: is missing: who takes it, in quotes",
+        "given.toml:4: entry.team: is missing: team that responds, in quotes",
         "given.toml:9: entry.runbook: found 'javascript:alert(1)'; allowed: a URL such as "
-        '"https://runbooks.example.com/login", or a relative path, up to 2000 characters in one '
+        '"https://runbooks.example.com/login", or a relative path, up to 2000 characters on one '
         "line",
         "given.toml:10: entry.steps: found ['1', '2', '3', '4']; allowed: up to 3 steps, none of "
         "them empty",
-        "given.toml:11: entry.customer_text: found '{sinze} {since} {0.__class__}'; allowed: in "
-        "braces only area, since, customers, product, issue, status, not '{sinze}' (did you mean "
+        "given.toml:11: entry.customer_text: found '{sinze} {since} {0.__class__}'; allowed: only "
+        "area, since, customers, product, issue, status in braces, not '{sinze}' (did you mean "
         "{since}?), '{0.__class__}'",
         "given.toml:12: entry.titel: no such key in [entry]; did you mean tell?",
         "given.toml:6: entry.areas: 'logn' is not in the taxonomy; did you mean login?",
         "given.toml:7: entry.products: 'platfrm' is not in the taxonomy; did you mean platform?",
-        "given.toml:20: entry.name: matches exactly what the entry 'b' does, and never counts",
-        "given.toml:27: entry.issue_types: has none where the whole tenant is up: leave one of the "
-        "two keys out",
+        "given.toml:20: entry.name: matches the same as the entry 'b', so it would never apply",
+        "given.toml:27: entry.issue_types: a tenant-wide episode has no issue type: remove either "
+        "areas or issue_types",
     ]
 
 
@@ -372,21 +371,21 @@ def test_there_is_room_for_so_many_entries(tmp_path: Path) -> None:
     text = "".join(entries[:-1])
     assert len(read_playbook(write(tmp_path, text))[0].entries) == MOST_ENTRIES == 2000
     assert wrong_entries(tmp_path, "".join(entries)) == [
-        "given.toml: entry: found 2001; allowed: up to 2000 of [[entry]]"
+        "given.toml: entry: found 2001; allowed: up to 2000 [[entry]] tables"
     ]
 
 
 def test_entries_in_a_line_are_counted_instead(tmp_path: Path) -> None:
     """Where no header stands over an entry, its number says which one is wrong."""
     (line,) = wrong_entries(tmp_path, 'entry = [{name = "a", team = "t"}, {name = "b"}]\n')
-    assert line == "given.toml, entry 2: entry.team: is missing: who takes it, in quotes"
+    assert line == "given.toml, entry 2: entry.team: is missing: team that responds, in quotes"
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """One that is not there or is no TOML is one mistake with its place; an empty one is none."""
     path = tmp_path / "none.toml"
     said = "cannot be read: No such file or directory"
-    assert read_taxonomy(path)[1] == [f"{path}: the file of product areas {said}"]
+    assert read_taxonomy(path)[1] == [f"{path}: the taxonomy file {said}"]
     assert read_playbook(path)[1] == [f"{path}: the playbook {said}"]
     assert wrong_areas(tmp_path, "[[area]\n")[0].startswith("given.toml:1:7: not valid TOML: ")
     assert wrong_entries(tmp_path, "[[entry]\n")[0].startswith("given.toml:1:8: not valid TOML: ")

@@ -159,7 +159,7 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
     ("at", "words"),
     [
         ("link =", "delivery.link: found .*in braces only tenant and episode"),
-        ("private_hosts =", "delivery.private_hosts: found .*without port"),
+        ("private_hosts =", "delivery.private_hosts: found .*without a port"),
         ("alertmanager_silences =", "delivery.alertmanager_silences: found .*a URL such as"),
         ("storm_pages =", "delivery.storm_pages: found 0; allowed: a whole number from 1 "),
         ("give_up_minuts =", "no such key in .delivery.; did you mean give_up_minutes"),
@@ -175,7 +175,7 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
         ('token = "5', r"receiver.token: found \*+; allowed: .* so that it is not in"),
         ("api_key =", "receiver.api_key: found .*the variable NOT_SET_IN_TESTS is not set"),
         ("webhook_url =", "the file /nowhere/5ecret cannot be read: No such file"),
-        ("host =", "receiver.host: found .*without port"),
+        ("host =", "receiver.host: found .*without a port"),
         ("sender =", "receiver.sender: found .*an e-mail address such as"),
         (
             'url = "https://ann',
@@ -246,7 +246,7 @@ def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
         ),
         (GOOD.replace('"inbox"]', '"inbox"'), "not valid TOML"),
         (GOOD.replace('["inbox"]', "[]"), "default.receivers: found"),
-        ('receiver = 3\n[default]\nreceivers = ["a"]', "receiver: found no list of tables"),
+        ('receiver = 3\n[default]\nreceivers = ["a"]', "receiver: not a list of tables"),
         (GOOD + GOOD[GOOD.index("[[") :], "receiver.name: 'inbox' is defined twice"),
         (GOOD.replace('name = "inbox"', 'name = " "'), "receiver.name: found ' '; allowed: a name"),
         (
