@@ -1,8 +1,8 @@
-"""``spikewatch notify``: read escalations and answers, decide, make the decisions durable, send.
+"""Service ``spikewatch notify``: reads escalations and responses, decides, stores, and sends.
 
-Decisions are on the topic ``escalations.notified`` before the offset of their event is committed
-and before anything is sent. Outcomes are written after. So a crash at any point leads to the same
-message again, under the same key, and never to a lost one.
+Decisions are written to the topic ``escalations.notified`` before the offset of their event is
+committed and before anything is sent. Outcomes are written afterwards. So a crash at any point may
+repeat a message, under the same key, but never loses one.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ from stream.process.tracing import Traces
 
 POLL_MS: Final = 100
 AHEAD_RECORDS: Final = 5_000
-"""With a backlog, this many records are read before the first decision, to find resolved
-episodes."""
+"""Number of records that are read from a backlog before the first decision, so that episodes
+that are already resolved are recognized."""
 TICK_SECONDS: Final = 0.25
 ALERTMANAGER_SECONDS: Final = 15.0
 SILENCES_BYTES: Final = 16_000_000
@@ -53,17 +53,17 @@ BEAT_SECONDS: Final = 1.0
 
 
 class Service:
-    """One process of notify; several share the partitions."""
+    """One notify process; several processes share the partitions."""
 
     def __init__(
         self, config: Config, plan: NotificationConfig, http: Http, ledger: NotifyTopics
     ) -> None:
-        """Create the service; nothing runs before `run`.
+        """Create the service without starting it.
 
         Args:
             config: The configuration.
             plan: The notification file.
-            http: An open client.
+            http: An open HTTP client.
             ledger: The open topics of notify.
         """
         self.config = config
@@ -86,7 +86,7 @@ class Service:
         self._store = ledger
         self._stopping = asyncio.Event()
         self._done: dict[TopicPartition, int] = {}
-        """Offsets below which every record is decided."""
+        """Offsets below which all records have been decided on."""
 
     async def run(self) -> None:
         """Run until `stop` is called."""
@@ -129,26 +129,26 @@ class Service:
                 task.cancel()
 
     def stop(self) -> None:
-        """End `run`; the next owner sends the pending messages."""
+        """End `run` and leave pending messages to the next owner."""
         self._stopping.set()
 
     # Assignment of partitions.
 
     async def own(self, partition: int) -> None:
         """Take over a partition: load its threads and digests."""
-        found = await self._store.load(partition)
-        await self.sender.save(self.dispatcher.assign(partition, found, time.time()))
+        records = await self._store.load(partition)
+        await self.sender.save(self.dispatcher.assign(partition, records, time.time()))
         self.owned.add(partition)
 
     async def disown(self, partition: int) -> None:
-        """Give up a partition; when this returns, this process writes nothing more there."""
+        """Release a partition; after the return, this process writes nothing more to it."""
         self.owned.discard(partition)
         self.progress.partitions.clear()
         self._done = {tp: at for tp, at in self._done.items() if tp.partition != partition}
         await self.sender.stop(self.dispatcher.revoke(partition))
         await self._store.drained(partition)
 
-    # Escalations and answers.
+    # Escalations and responses.
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         escalations = self._store.topics.escalations
@@ -163,38 +163,42 @@ class Service:
             strays = self._answers(answers, changes)
             await asyncio.shield(self.sender.save(changes))
             for feedback in strays:
-                await self._store.answer(feedback)  # the owner of its partition reads it there
+                await self._store.answer(
+                    feedback
+                )  # the owner of the right partition reads it there
             ends = {tp: records[-1].offset + 1 for tp, records in batch.items()}
             self._done |= {tp: at for tp, at in ends.items() if tp.partition in self.owned}
             try:
                 await consumer.commit(ends)
             except (CommitFailedError, IllegalStateError) as error:
-                complain(f"another instance owns the partition now: {error}")
+                complain(f"another process owns the partition now: {error}")
             self.sender.send_what_is_due()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
-        """Return new records; with a backlog, enough of them to find episodes resolved already."""
-        found: dict[TopicPartition, list[Any]] = defaultdict(list)
-        more = await consumer.getmany(timeout_ms=POLL_MS)
-        while more:
-            for tp, records in more.items():
-                found[tp] += records
-            if sum(map(len, found.values())) >= AHEAD_RECORDS:
+        """Return new records; from a backlog, enough of them to recognize resolved episodes."""
+        batch: dict[TopicPartition, list[Any]] = defaultdict(list)
+        fetched = await consumer.getmany(timeout_ms=POLL_MS)
+        while fetched:
+            for tp, records in fetched.items():
+                batch[tp] += records
+            if sum(map(len, batch.values())) >= AHEAD_RECORDS:
                 break
-            if not await self._behind(consumer, found):
+            if not await self._behind(consumer, batch):
                 break
-            more = await consumer.getmany(timeout_ms=POLL_MS)
-        # aiokafka hands out records before `on_partitions_assigned` has come back.
-        while any(tp in consumer.assignment() and tp.partition not in self.owned for tp in found):
+            fetched = await consumer.getmany(timeout_ms=POLL_MS)
+        # aiokafka hands out records before `on_partitions_assigned` has returned.
+        while any(tp in consumer.assignment() and tp.partition not in self.owned for tp in batch):
             await asyncio.sleep(0.01)
         return {
             tp: records
-            for tp, records in found.items()
+            for tp, records in batch.items()
             if tp in consumer.assignment() and tp.partition in self.owned
         }
 
-    async def _behind(self, consumer: AIOKafkaConsumer, found: Iterable[TopicPartition]) -> bool:
-        for tp in found:
+    async def _behind(
+        self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+    ) -> bool:
+        for tp in partitions:
             if tp in consumer.assignment():
                 end = consumer.highwater(tp)
                 if end is not None and await consumer.position(tp) < end:
@@ -221,24 +225,24 @@ class Service:
         return changes
 
     def _answers(self, batch: dict[int, list[Any]], changes: PendingWrites) -> list[Feedback]:
-        """Apply answers, and return those that were written to a wrong partition."""
+        """Apply responses, and return those that were written to the wrong partition."""
         strays = []
         for partition, records in batch.items():
             for record in records:
                 try:
                     feedback = Feedback.model_validate_json(record.value or b"")
                 except ValidationError:
-                    continue  # intake writes the reason to the topic of dead letters
+                    continue  # intake writes it to the dead letters with the reason
                 if partition_of(feedback.tenant, self.config.kafka.partitions) != partition:
                     strays.append(feedback)
                     continue
                 try:
                     changes.add(self.dispatcher.handle_feedback(feedback, partition, time.time()))
                 except (ValueError, OverflowError) as error:  # anybody may write to that topic
-                    complain(f"an answer is skipped: {type(error).__name__}")
+                    complain(f"skipped an invalid response: {type(error).__name__}")
         return strays
 
-    # Passing time.
+    # Elapsed time.
 
     async def _pass_time(self) -> None:
         looked = 0.0
@@ -253,7 +257,7 @@ class Service:
                 self.silences.forget_ended(time.time())
 
     async def _beat(self, consumer: AIOKafkaConsumer) -> None:
-        """Report that the loop runs, and the position of each partition."""
+        """Report that the loop is running, and the position of each partition."""
         while True:
             now = time.monotonic()
             self.progress.loop_beat = now
@@ -275,7 +279,7 @@ class Service:
         await self._ask_alertmanager()
 
     async def _follow_silences(self, reader: AIOKafkaConsumer) -> None:
-        """Apply new records of the topic of silences."""
+        """Apply new records of the silences topic."""
         while True:
             for records in (await reader.getmany(timeout_ms=1_000)).values():
                 for record in records:
@@ -283,7 +287,7 @@ class Service:
 
     def _heard(self, record: Any) -> None:
         if not self.silences.apply_record(key_of(record), record.value):
-            complain(f"a silence cannot be read and is ignored: {key_of(record)[:64]!r}")
+            complain(f"ignored an invalid silence: {key_of(record)[:64]!r}")
 
     async def _follow_alertmanager(self) -> None:
         while True:
@@ -298,17 +302,17 @@ class Service:
             answer = await self._http.request(
                 "GET", f"{url}/api/v2/silences?active=true", most=SILENCES_BYTES
             )
-            found, strange = of_alertmanager(answer.json_list())
+            found, invalid = of_alertmanager(answer.json_list())
             self.silences.replace_alertmanagers(found)
-            if strange:
-                complain(f"Alertmanager returned {strange} silences that cannot be read")
+            if invalid:
+                complain(f"ignored {invalid} invalid silences from Alertmanager")
         except (TryAgainError, RefusedError) as error:
-            # Known silences stay until their own end; new ones are not known yet.
-            complain(f"cannot read the silences of Alertmanager: {error}")
+            # Known silences stay until they end; new ones remain unknown until the next attempt.
+            complain(f"cannot read silences from Alertmanager: {error}")
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Keeps the dispatcher in step with the assigned partitions."""
+    """Listener that keeps the dispatcher in sync with the assigned partitions."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -324,16 +328,14 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             except (KafkaError, UserError) as error:
                 fatal(f"cannot take over partition {partition}: {error}")
         names = ", ".join(str(number) for number in sorted(self._service.owned)) or "none"
-        print(f"notify: working on partitions: {names}", flush=True)
+        print(f"notify: assigned partitions: {names}", flush=True)
 
 
 def _event_in(record: Any) -> EscalationEvent | None:
     try:
         return decode(record.headers, record.value)
     except EventError as error:
-        complain(
-            f"{record.topic}[{record.partition}] offset {record.offset}: it is skipped: {error}"
-        )
+        complain(f"{record.topic}[{record.partition}] offset {record.offset}: skipped: {error}")
         return None
 
 
@@ -341,9 +343,9 @@ async def serve(config: Config, plan: NotificationConfig) -> None:
     """Run notify until SIGTERM or SIGINT.
 
     Raises:
-        UserError: It cannot start.
+        UserError: The service cannot start.
     """
-    from stream.notify.responses.http_api import Api  # noqa: PLC0415 - the server is needed here alone
+    from stream.notify.responses.http_api import Api  # noqa: PLC0415 - only needed here
 
     await verify(config)
     general = plan.general

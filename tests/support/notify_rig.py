@@ -255,7 +255,7 @@ class NotifyProcess:
     def start(self, **environ: str) -> Process:
         """Run it, and wait until it works."""
         process = self.rig.start("notify", **environ)
-        wait_for(lambda: "working on partitions" in process.text(), 30, "notify", self.rig)
+        wait_for(lambda: "assigned partitions" in process.text(), 30, "notify", self.rig)
         return process
 
     def put(self, *events: EscalationEvent) -> None:

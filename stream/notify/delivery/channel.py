@@ -1,4 +1,4 @@
-"""Send messages to one receiver, with retries, back-off and a limit on concurrent requests."""
+"""Delivery to one receiver, with retries, back-off and a limit on concurrent requests."""
 
 import asyncio
 import time
@@ -13,10 +13,10 @@ from stream.notify.model.message import Message
 from stream.notify.sinks.base import Handle, Sink
 
 AT_ONCE: Final = 16
-"""Most concurrent requests to one receiver."""
+"""Maximum number of concurrent requests to one receiver."""
 FIRST_WAIT, MOST_WAIT = 0.5, 60.0
 LEAST_SECONDS: Final = 1.0
-set_on_retry_hooks([])  # what is tried again is in the audit
+set_on_retry_hooks([])  # retries are recorded in the audit trail
 
 
 class Outcome(NamedTuple):
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
 
 
 class Channel:
-    """Sends to one receiver; a slow receiver does not delay any other."""
+    """Sender of messages to one receiver; a slow receiver does not delay any other."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class Channel:
         """Create the channel.
 
         Args:
-            sink: Sends one message once.
-            give_up_seconds: Seconds from the decision after which a message is not tried again.
-            first_wait: Seconds to wait after the first failure. Each further failure doubles it,
-                and a random share of *first_wait* is added.
-            most_wait: Longest wait between two attempts, in seconds.
+            sink: Sink that sends a message once.
+            give_up_seconds: Seconds from the decision after which a message is no longer retried.
+            first_wait: Seconds to wait after the first failure. Each further failure doubles the
+                wait, and a random share of the first wait is added.
+            most_wait: Maximum wait between two attempts, in seconds.
         """
         self.sink = sink
         self._give_up = give_up_seconds
@@ -61,14 +61,13 @@ class Channel:
         since: float,
         failed: Callable[[int, str], Awaitable[None]],
     ) -> Outcome:
-        """Send *message*, with retries until it is delivered or given up.
+        """Send a message, and retry until it is delivered or given up.
 
         Args:
-            message: The message.
-            handle: What the provider calls the episode; empty before the first message.
-            since: Start of the time to give up, wall clock, seconds since 1970.
-            failed: Called with the number of the attempt and the error after each failure that is
-                retried.
+            message: Message to send.
+            handle: Identifiers of the episode at the provider; empty before the first message.
+            since: Time from which `give_up_seconds` counts, wall clock, seconds since 1970.
+            failed: Called after each retried failure, with the number of the attempt and the error.
         """
         attempts = 0
         left = max(LEAST_SECONDS, since + self._give_up - time.time())
@@ -92,18 +91,20 @@ class Channel:
                         raise
                     except RefusedError:
                         raise
-                    except Exception as error:  # a defect of one sink stops no other receiver
-                        raise RefusedError(f"it cannot be sent: {type(error).__name__}") from error
+                    except Exception as error:  # a bug in one sink must not stop other receivers
+                        raise RefusedError(
+                            f"the sink failed with {type(error).__name__}"
+                        ) from error
         except (TryAgainError, RefusedError) as error:
             return Outcome(False, handle, attempts, str(error))
         return Outcome(True, handle, attempts)
 
     async def once(self, message: Message, handle: Handle) -> None:
-        """Send *message* once and ignore failures: the next repetition comes soon."""
+        """Send a message once and ignore failures, because it will be repeated soon."""
         try:
             async with self._room:
                 await self.sink.send(message, dict(handle))
-        except Exception:  # whatever it is, the next time comes soon
+        except Exception:  # the message will be repeated soon anyway
             return
 
     async def _pause(self) -> None:

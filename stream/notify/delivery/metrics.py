@@ -19,7 +19,7 @@ SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 
 
 
 class NotifyMetrics:
-    """The metrics of one process, in a registry of their own."""
+    """Metrics of one notify process, in a registry of their own."""
 
     def __init__(self) -> None:
         """Register all metrics."""
@@ -38,19 +38,19 @@ class NotifyMetrics:
         )
         self._failures = Counter(
             "spikewatch_notification_failures",
-            "Failed attempts that are repeated.",
+            "Failed attempts that are retried.",
             ["receiver"],
             registry=registry,
         )
         self._pending = Gauge(
             "spikewatch_notifications_pending",
-            "Messages that are not sent yet, including those that wait for a cool-down.",
+            "Messages not sent yet, including those that wait for a cooldown.",
             ["receiver"],
             registry=registry,
         )
         self._seconds = Histogram(
             "spikewatch_notification_seconds",
-            "Time from the append of the escalation to its topic until the provider "
+            "Time from when the escalation was appended to its topic until the provider "
             "accepted the message.",
             ["receiver"],
             buckets=SECONDS,
@@ -58,7 +58,7 @@ class NotifyMetrics:
         )
 
     def serve(self, host: str, port: int) -> None:
-        """Answer scrapes on *host* and *port*; port 0 disables it.
+        """Serve the metrics over HTTP; port 0 disables the server.
 
         Raises:
             UserError: The port cannot be bound.
@@ -66,14 +66,14 @@ class NotifyMetrics:
         metrics_http.serve(self.registry, host, port, "[notify] metrics_port")
 
     def know(self, receivers: Iterable[str]) -> None:
-        """Export the failure counts of *receivers* at zero: the first failure is an increase."""
+        """Export a failure count of zero per receiver, so that the first failure is an increase."""
         for receiver in receivers:
             self._failures.labels(receiver)
             for reason in get_args(SentReason):
                 self._notifications.labels(receiver, "given_up", reason)
 
     def audited(self, entry: AuditEntry) -> None:
-        """Count a decision of the audit trail."""
+        """Count a decision that is in the audit trail."""
         if entry.kind == "decided" and entry.reason is not None:
             send = "true" if entry.send else "false"
             self._decisions.labels(entry.receiver, entry.reason, send).inc()
@@ -85,14 +85,14 @@ class NotifyMetrics:
     def sent(
         self, receiver: str, reason: str, *, delivered: bool, arrived: float, now: float
     ) -> None:
-        """Count a message that was sent or given up, and observe its delay.
+        """Count a message that was sent or given up, and record its delay.
 
         Args:
             receiver: Name of the receiver.
-            reason: Why the message was sent.
-            delivered: Whether the provider accepted it; else it was given up.
-            arrived: When its event was appended to the topic, seconds since 1970; 0: it has no
-                event.
+            reason: Reason of the message.
+            delivered: Whether the provider accepted the message; if not, it was given up.
+            arrived: Time at which its event was appended to the topic, seconds since 1970; 0: the
+                message has no event.
             now: Wall clock, seconds since 1970.
         """
         outcome = "sent" if delivered else "given_up"
@@ -103,8 +103,8 @@ class NotifyMetrics:
     def look(self, register: ThreadIndex) -> None:
         """Set the number of pending messages of each receiver."""
         counts: Counts[str] = Counts()
-        for one in register.of(register.waiting):
-            counts[one.receiver] += len(one.pending)
+        for state in register.of(register.waiting):
+            counts[state.receiver] += len(state.pending)
         self._pending.clear()
         for receiver, count in counts.items():
             self._pending.labels(receiver).set(count)

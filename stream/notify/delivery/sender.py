@@ -1,4 +1,4 @@
-"""Make changes durable, then send the due messages of each thread in their order."""
+"""Sender that makes changes durable, then sends the due messages of each thread in order."""
 
 import asyncio
 import time
@@ -15,11 +15,11 @@ from stream.process.fail_fast import fatal
 from stream.process.tracing import Traces
 
 DRAIN_SECONDS: Final = 3.0
-"""At shutdown, requests under way get this long to finish."""
+"""Time that requests in flight get to finish at shutdown."""
 
 
 class Sender:
-    """Sends through the channels of the receivers; only what is durable is sent."""
+    """Sender of messages through the channels of the receivers; sends only what is durable."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Sender:
         metrics: NotifyMetrics,
         traces: Traces,
     ) -> None:
-        """Create the sender; nothing is sent yet."""
+        """Create the sender without sending anything yet."""
         self._traces = traces
         self._dispatcher = dispatcher
         self._store = ledger
@@ -40,9 +40,9 @@ class Sender:
         self._started = time.time()
 
     async def save(self, changes: PendingWrites) -> None:
-        """Make *changes* durable; nothing that changed is sent before that."""
+        """Make changes durable; the messages that they queue are not sent before that."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        keys = [key for found in changes.threads.values() for key in found]
+        keys = [key for keys_of_partition in changes.threads.values() for key in keys_of_partition]
         self._unsaved.update(dict.fromkeys(keys, done))
         try:
             for partition in changes.partitions:
@@ -59,13 +59,13 @@ class Sender:
                     del self._unsaved[key]
 
     def send_what_is_due(self) -> None:
-        """Start to send due messages of threads that have no request under way."""
-        for one in self._dispatcher.due(time.time()):
-            if one.key not in self._tasks:
-                self._begin(one.key, self._deliver(one))
+        """Start sending the due messages of threads without a request in flight."""
+        for state in self._dispatcher.due(time.time()):
+            if state.key not in self._tasks:
+                self._begin(state.key, self._deliver(state))
 
     def repeat(self) -> None:
-        """Send the current state again to receivers that need repetitions."""
+        """Send the current state again to receivers that need it repeated."""
         now = time.time()
         for thread in self._dispatcher.repeats.take_due(now):
             if thread.key not in self._tasks:
@@ -76,14 +76,14 @@ class Sender:
                 )
 
     async def stop(self, keys: Iterable[str]) -> None:
-        """Cancel the requests under way for the threads with these *keys*."""
+        """Cancel the requests in flight for the threads with the given keys."""
         tasks = [self._tasks.pop(key) for key in list(keys) if key in self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Wait `DRAIN_SECONDS` for requests under way; the next owner sends what is left."""
+        """Wait `DRAIN_SECONDS` for requests in flight; the next owner sends the rest."""
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=DRAIN_SECONDS)
         await self.stop(self._tasks)
@@ -99,34 +99,35 @@ class Sender:
         if not task.cancelled() and (error := task.exception()) is not None:
             fatal(f"sending {key!r}: {error!r}")
 
-    async def _deliver(self, one: NotificationState) -> None:
-        """Send the due messages of one thread or digest, one after the other."""
+    async def _deliver(self, state: NotificationState) -> None:
+        """Send the due messages of one thread or digest, one at a time."""
         while (
-            self._dispatcher.register.has(one) and (item := next_due(one, time.time())) is not None
+            self._dispatcher.register.has(state)
+            and (item := next_due(state, time.time())) is not None
         ):
-            while (saving := self._unsaved.get(one.key)) is not None:
+            while (saving := self._unsaved.get(state.key)) is not None:
                 await asyncio.wait([saving])
-            if item not in one.pending:
+            if item not in state.pending:
                 continue
             began = time.time()
-            outcome = await self._send(one, item)
+            outcome = await self._send(state, item)
             self._traces.delivered(
-                one.episode,
+                state.episode,
                 item.sequence,
-                one.receiver,
-                self._channels[one.receiver].sink.kind,
+                state.receiver,
+                self._channels[state.receiver].sink.kind,
                 began,
                 outcome.why,
             )
             self._metrics.sent(
-                one.receiver,
+                state.receiver,
                 item.reason,
                 delivered=outcome.delivered,
                 arrived=item.arrived,
                 now=time.time(),
             )
             changes = self._dispatcher.outcomes.record_result(
-                one,
+                state,
                 item,
                 time.time(),
                 delivered=outcome.delivered,
@@ -136,18 +137,18 @@ class Sender:
             )
             await asyncio.shield(self.save(changes))
 
-    async def _send(self, one: NotificationState, item: QueuedMessage) -> Outcome:
-        channel = self._channels[one.receiver]
-        handle = one.handle if one.sink in ("", channel.sink.kind) else {}
+    async def _send(self, state: NotificationState, item: QueuedMessage) -> Outcome:
+        channel = self._channels[state.receiver]
+        handle = state.handle if state.sink in ("", channel.sink.kind) else {}
 
         async def failed(attempt: int, why: str) -> None:
-            self._metrics.attempt_failed(one.receiver)
+            self._metrics.attempt_failed(state.receiver)
             await self.save(
-                self._dispatcher.outcomes.record_failure(one, item, attempt, why, time.time())
+                self._dispatcher.outcomes.record_failure(state, item, attempt, why, time.time())
             )
 
         return await channel.deliver(
-            self._dispatcher.messages.build(one, item, time.time()),
+            self._dispatcher.messages.build(state, item, time.time()),
             handle,
             max(item.since, item.due, self._started),
             failed,

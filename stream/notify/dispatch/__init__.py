@@ -1,1 +1,1 @@
-"""Whether a receiver is notified, with which message, and why."""
+"""Decisions whether a receiver is notified, with which message, and why."""

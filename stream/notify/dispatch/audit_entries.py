@@ -1,4 +1,4 @@
-"""Build entries of the audit trail. Pure; the same fact always gets the same id."""
+"""Entries of the audit trail. Pure; the same fact always gets the same id."""
 
 from datetime import UTC, datetime
 
@@ -14,14 +14,14 @@ DETAIL_CHARACTERS = 900
 
 
 def moment(at: float) -> datetime:
-    """Return seconds since 1970 as a time in UTC."""
+    """Convert seconds since 1970 to a time in UTC."""
     return datetime.fromtimestamp(at, UTC)
 
 
 def decided(
     thread: ReceiverThread, event: EscalationEvent, decision: Decision, by: str, now: float
 ) -> AuditEntry:
-    """Return the entry of a decision whether to notify a receiver of a transition."""
+    """Return the entry for a decision whether to notify a receiver of a transition."""
     return AuditEntry(
         audit_id=audit_id(
             "decided", thread.key, event.data.sequence, decision.reason, decision.muted_until
@@ -42,7 +42,7 @@ def decided(
 
 
 def unsent(event: EscalationEvent, chosen: Chosen, now: float) -> AuditEntry:
-    """Return the entry of a suppressed event: nobody is paged, and why."""
+    """Return the entry for a suppressed event, of which nobody is notified."""
     data = event.data
     return AuditEntry(
         audit_id=audit_id("suppressed", data.episode_id, data.sequence, chosen.receiver),
@@ -61,7 +61,7 @@ def unsent(event: EscalationEvent, chosen: Chosen, now: float) -> AuditEntry:
 
 
 def of_item(
-    one: NotificationState,
+    state: NotificationState,
     item: QueuedMessage,
     kind: Kind,
     now: float,
@@ -70,40 +70,42 @@ def of_item(
     detail: str = "",
     what: str = "",
 ) -> AuditEntry:
-    """Return the entry of the outcome of a message.
+    """Return the entry for the outcome of a message.
 
     Args:
-        one: The thread or digest of the message.
+        state: The thread or digest of the message.
         item: The queued message.
         kind: The outcome.
         now: Wall clock, seconds since 1970.
-        reason: The reason of the entry; None: the reason of the message.
+        reason: Reason to record; None: the reason of the message.
         detail: Free text, such as the last error.
-        what: Distinguishes entries of the same message and kind; empty: its action.
+        what: Distinguishes entries of the same message and kind; empty: the message's action.
     """
     because: Reason = reason or item.reason  # type: ignore[assignment]  # written by a decision
     return AuditEntry(
-        audit_id=audit_id(kind, one.key, item.sequence, item.number, because, what or item.action),
+        audit_id=audit_id(
+            kind, state.key, item.sequence, item.number, because, what or item.action
+        ),
         at=moment(now),
         kind=kind,
-        tenant=one.tenant,
-        episode_id=one.episode,
+        tenant=state.tenant,
+        episode_id=state.episode,
         sequence=item.sequence,
         transition=item.transition,
-        receiver=one.receiver,
-        address=one.address,
+        receiver=state.receiver,
+        address=state.address,
         reason=because,
         detail=clean(detail, DETAIL_CHARACTERS),
     )
 
 
-def superseded(one: NotificationState, item: QueuedMessage, now: float, why: str) -> AuditEntry:
-    """Return the entry of a message that is dropped because a newer one replaces it."""
-    return of_item(one, item, "decided", now, reason="superseded", detail=why)
+def superseded(state: NotificationState, item: QueuedMessage, now: float, why: str) -> AuditEntry:
+    """Return the entry for a message that is dropped because a newer one replaces it."""
+    return of_item(state, item, "decided", now, reason="superseded", detail=why)
 
 
 def answered(feedback: Feedback, words: str, now: float, *, known: bool) -> AuditEntry:
-    """Return the entry of a person's answer."""
+    """Return the entry for a person's response."""
     return AuditEntry(
         audit_id=audit_id("answered", feedback.feedback_id),
         at=moment(now),

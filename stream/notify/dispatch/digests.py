@@ -1,8 +1,8 @@
 """Digests: one message for many episodes, after too many pages or for episodes already resolved.
 
-A digest is a record of its own, and its members are the threads that name it. So each change is in
-one partition, and a digest whose record is missing (the process died in between, or another process
-owns it) is rebuilt from its members.
+A digest is a record of its own, and its members are the threads that name it. So each change
+concerns one partition, and a digest whose record is missing (because the process died in between,
+or another process owns it) is rebuilt from its members.
 """
 
 from typing import Final
@@ -18,22 +18,22 @@ from stream.notify.model.threads import Digest, DigestKind, QueuedMessage, Recei
 from stream.notify.routing.rules import DeliveryOptions
 
 SHOWN: Final = 15
-"""Most episodes that a digest lists."""
+"""Maximum number of episodes that a digest lists."""
 NAME_CHARACTERS: Final = 200
 
 
 class Digests:
-    """Decides what digests say and when."""
+    """Composer of digests: decides their content and when they are sent."""
 
     def __init__(self, register: ThreadIndex, general: DeliveryOptions) -> None:
-        """Work on the digests in *register*, with the bounds in *general*."""
+        """Work on the digests of an index, with the bounds of the delivery options."""
         self._register = register
         self._general = general
 
     def join(
         self, thread: ReceiverThread, kind: DigestKind, now: float, changes: PendingWrites
     ) -> None:
-        """Add *thread* to the open digest of its receiver, or to a new one."""
+        """Add a thread to the open digest of its receiver, or to a new one."""
         partition = self._register.partition_of[thread.key]
         digest = next(
             (
@@ -53,15 +53,15 @@ class Digests:
         self._schedule(digest, now, changes)
 
     def leave(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Take *thread* out of its digest, and close the digest if nothing is left to say in it.
+        """Remove a thread from its digest, and close the digest if it has nothing left to report.
 
-        A thread leaves when it is notified on its own. Without it, the digest may have no member
-        that still runs, and no later event of an episode would lead back to the digest.
+        A thread leaves when its receiver is notified of the episode separately. The digest may then
+        have no open member, and no later event of an episode would lead back to it.
 
         Args:
-            thread: The thread; it may be in no digest, then nothing happens.
+            thread: The thread; nothing happens if it is in no digest.
             now: Wall clock, seconds since 1970.
-            changes: What has to be made durable; added to.
+            changes: Collects what has to be made durable.
         """
         if not thread.digest:
             return
@@ -81,7 +81,7 @@ class Digests:
         return digest
 
     def mend(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Rebuild the digest of *thread* if it is missing."""
+        """Rebuild the digest of a thread if it is missing."""
         if not thread.digest or not thread.running or self._register.digest(thread) is not None:
             return
         partition = self._register.partition_of[thread.key]
@@ -90,7 +90,7 @@ class Digests:
         self._schedule(digest, now, changes)
 
     def _schedule(self, digest: Digest, now: float, changes: PendingWrites) -> None:
-        """Queue a message about new members: soon if they are many, else later."""
+        """Queue a message about new members: soon if there are many, later otherwise."""
         partition = self._register.partition_of[digest.key]
         changes.threads[partition][digest.key] = digest
         untold = digest.count - digest.notified
@@ -108,10 +108,10 @@ class Digests:
         self._register.note(digest)
 
     def settle(self, digest: Digest | None, now: float, changes: PendingWrites) -> None:
-        """Close *digest* once all its episodes are resolved and were listed."""
+        """Close a digest once all its episodes are resolved and listed."""
         if digest is None or digest.closed or digest.pending or digest.notified < digest.count:
             return
-        if any(one.running for one in self._register.members(digest)):
+        if any(thread.running for thread in self._register.members(digest)):
             return
         digest.closed = True
         if digest.open:
@@ -128,7 +128,7 @@ class Digests:
         *,
         delivered: bool,
     ) -> None:
-        """Record the outcome of a message of *digest*."""
+        """Record the outcome of a message of a digest."""
         if item.action != "resolve":
             digest.notified = max(digest.notified, item.members)
             digest.sent_at = now
@@ -137,13 +137,13 @@ class Digests:
         self.settle(digest, now, changes)
 
     def message(self, digest: Digest, item: QueuedMessage) -> Message:
-        """Return the message of *item* as of now; it lists all episodes that joined so far."""
+        """Return the message of a queued item, listing all episodes that have joined so far."""
         members = self._register.members(digest)
         item.members = digest.count
-        running = sum(one.running for one in members)
+        running = sum(thread.running for thread in members)
         named = []
-        for one in members[:SHOWN]:
-            event = unpack(one.event)
+        for thread in members[:SHOWN]:
+            event = unpack(thread.event)
             if event is not None:
                 named.append(clean(headline(event), NAME_CHARACTERS))
         left = digest.count > len(members)
@@ -170,10 +170,10 @@ class Digests:
         self, digest: Digest, item: QueuedMessage, running: int, *, left: bool
     ) -> tuple[str, list[str]]:
         if digest.kind == "stale":
-            said = "Notifications were delayed: these episodes opened and resolved in the meantime."
+            text = "Notifications were delayed; these episodes opened and resolved in the meantime."
             what = "1 episode" if digest.count == 1 else f"{digest.count} episodes"
             title = f"[DIGEST] {what} resolved before a notification could be sent"
-            return title, [said]
+            return title, [text]
         if item.action == "resolve" and left:
             return "[RESOLVED] the remaining episodes of the storm are resolved", [
                 "Episodes that became critical or were reopened have their own messages."
@@ -184,7 +184,7 @@ class Digests:
         return (
             f"[STORM] {digest.count} more episodes, {running} of them open",
             [
-                f"More than {self._general.storm_pages} pages in {minutes} minutes: this digest "
+                f"More than {self._general.storm_pages} pages in {minutes} minutes; this digest "
                 "lists the later ones. The audit trail records each as in_storm_digest."
             ],
         )

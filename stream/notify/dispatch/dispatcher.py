@@ -1,8 +1,8 @@
 # whole: one class, whose methods change the same threads, digests and queues
-"""Turn escalations, answers and the passing of time into queued messages for receivers.
+"""Dispatcher that turns escalations, responses and elapsed time into queued messages.
 
-Pure apart from its memory: no IO and no clock. Each method returns what has to be made durable,
-audit entries included. The caller makes it durable, and then sends.
+It keeps state but does no IO and reads no clock. Each method returns what has to be made durable,
+including audit entries. The caller makes it durable and then sends.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,14 +42,14 @@ from stream.notify.routing.router import Chosen, chosen_for, route
 from stream.notify.routing.rules import NotificationConfig
 
 KEPT_SECONDS: Final = 7 * 86_400.0
-"""A thread is kept this long after its end, so that late answers and reopenings still find it."""
+"""Time for which a finished thread is kept, so that late responses and reopenings find it."""
 SWEEP_SECONDS: Final = 60.0
 MOST_EARLY: Final = 1_000
-"""Most episodes whose answers are kept although no event of them was read yet."""
+"""Maximum number of episodes whose responses are kept before any of their events was read."""
 
 
 class Dispatcher:
-    """The threads and digests of the assigned partitions, and the decisions about them."""
+    """Owner of the threads and digests of the assigned partitions, and of decisions about them."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class Dispatcher:
         silences: Silences,
         log: Callable[[str], None],
     ) -> None:
-        """Create a dispatcher without any partition.
+        """Create a dispatcher without assigned partitions.
 
         Args:
             plan: The notification file.
-            cooldown_seconds: Time after the end of an episode within which it may be reopened.
+            cooldown_seconds: Time after the resolution within which an episode may be reopened.
             silences: All silences.
-            log: Called with a line for the log when a message is given up.
+            log: Called with a log line when a message is given up.
         """
         self.plan = plan
         self.register = ThreadIndex(plan)
@@ -88,12 +88,12 @@ class Dispatcher:
     def assign(
         self, partition: int, records: Mapping[str, NotificationState], now: float
     ) -> PendingWrites:
-        """Take over a partition with everything that is known of it.
+        """Take over a partition with its stored records.
 
-        What is queued for a receiver that is no longer in the notification file is given up.
+        Messages queued for a receiver that is no longer in the notification file are given up.
 
         Args:
-            partition: Its number.
+            partition: Number of the partition.
             records: Threads and digests by key, as read from the topic.
             now: Wall clock, seconds since 1970.
 
@@ -102,19 +102,19 @@ class Dispatcher:
         """
         changes = PendingWrites()
         removed = []
-        for one in records.values():
-            self.register.add(one, partition)
-            receiver = self.plan.receivers.get(one.receiver)
+        for state in records.values():
+            self.register.add(state, partition)
+            receiver = self.plan.receivers.get(state.receiver)
             if receiver is None:
-                removed.append(one)
-            elif one.sink not in ("", receiver.sink.kind):
-                self.outcomes.reset_receiver(one, receiver.sink.kind, changes)
-        for one in removed:
-            self.outcomes.give_up_receiver(one, partition, now, changes)
+                removed.append(state)
+            elif state.sink not in ("", receiver.sink.kind):
+                self.outcomes.reset_receiver(state, receiver.sink.kind, changes)
+        for state in removed:
+            self.outcomes.give_up_receiver(state, partition, now, changes)
         return changes
 
     def revoke(self, partition: int) -> list[str]:
-        """Give up a partition and return the keys of its threads and digests."""
+        """Release a partition and return the keys of its threads and digests."""
         keys = self.register.keys_of(partition)
         for key in keys:
             self.register.drop(key)
@@ -131,20 +131,20 @@ class Dispatcher:
         over: bool = False,
         arrived: float = 0.0,
     ) -> PendingWrites:
-        """Decide, for every receiver concerned, whether to notify it of an event.
+        """Decide for every receiver concerned whether to notify it of an event.
 
         Args:
             event: The escalation.
             partition: The partition that the event was read from.
             now: Wall clock, seconds since 1970.
-            over: Whether a later event, read already, resolves the episode.
-            arrived: When the event was appended to its topic, seconds since 1970.
+            over: Whether a later event that was already read resolves the episode.
+            arrived: Time at which the event was appended to its topic, seconds since 1970.
 
         Returns:
             What has to be made durable.
         """
         changes = PendingWrites()
-        packed = b""  # once for all receivers, where one needs it
+        packed = b""  # packed at most once for all receivers
         for chosen in self._concerned(event):
             key = thread_key(event.data.episode_id, chosen.receiver, chosen.address)
             thread = self.register.thread(key)
@@ -164,13 +164,13 @@ class Dispatcher:
         return changes
 
     def _concerned(self, event: EscalationEvent) -> list[Chosen]:
-        """Return the receivers chosen now or before; none for tenants of the canary."""
+        """Return the receivers chosen now or earlier; none for tenants of the canary."""
         if event.data.tenant.startswith(CANARY):
             return []
-        chosen = {(one.receiver, one.address): one for one in route(event, self.plan)}
+        chosen = {(choice.receiver, choice.address): choice for choice in route(event, self.plan)}
         for thread in self.register.threads_of(event.data.episode_id):
-            known = Chosen(thread.receiver, thread.address, thread.route, None)
-            chosen.setdefault((thread.receiver, thread.address), known)
+            previous = Chosen(thread.receiver, thread.address, thread.route, None)
+            chosen.setdefault((thread.receiver, thread.address), previous)
         return list(chosen.values())
 
     def _begin(
@@ -183,7 +183,7 @@ class Dispatcher:
             address=chosen.address,
             route=chosen.route,
         )
-        for other in self.register.threads_of(thread.episode):  # answers apply to all
+        for other in self.register.threads_of(thread.episode):  # responses apply to all receivers
             if other.snoozed_until > thread.snoozed_until:
                 thread.snoozed_until, thread.snoozed_by = other.snoozed_until, other.snoozed_by
             thread.acknowledged_by = thread.acknowledged_by or other.acknowledged_by
@@ -197,7 +197,7 @@ class Dispatcher:
     def _look_at(
         self, thread: ReceiverThread, event: EscalationEvent, now: float, changes: PendingWrites
     ) -> None:
-        """Update *thread* with the state of the episode, whatever is decided about the event."""
+        """Update a thread with the state of the episode, whatever is decided about the event."""
         thread.seen = event.data.sequence
         thread.running = event.transition != "resolved"
         thread.peak = max(thread.peak, event.data.ratio)
@@ -220,14 +220,14 @@ class Dispatcher:
         over: bool = False,
         arrived: float = 0.0,
     ) -> None:
-        around = DecisionContext(
+        context = DecisionContext(
             general=self.plan.general,
             hold=mute_of(event, chosen, self._silences, now),
             over=over,
             age=now - event.time.timestamp(),
             storm=lambda: self.register.had_its_share(thread.receiver, thread.address, now),
         )
-        decision = decide(thread, event, now, around)
+        decision = decide(thread, event, now, context)
         partition = self.register.partition_of[thread.key]
         changes.entries[partition].append(
             audit_entries.decided(thread, event, decision, chosen.route, now)
@@ -289,14 +289,14 @@ class Dispatcher:
             arrived=arrived,
         )
 
-    # Answers.
+    # Responses.
 
     def handle_feedback(self, feedback: Feedback, partition: int, now: float) -> PendingWrites:
-        """Apply a person's answer to the threads of the episode; repeats change nothing.
+        """Apply a person's response to the threads of the episode; repeats change nothing.
 
         Args:
-            feedback: The answer.
-            partition: The partition that the answer was read from.
+            feedback: The response.
+            partition: The partition that the response was read from.
             now: Wall clock, seconds since 1970.
 
         Returns:
@@ -306,9 +306,9 @@ class Dispatcher:
         until = snooze_end(feedback, now)
         words = feedback_in_words(feedback, until)
         threads = [
-            one
-            for one in self.register.threads_of(feedback.episode_id)
-            if one.tenant == feedback.tenant
+            member
+            for member in self.register.threads_of(feedback.episode_id)
+            if member.tenant == feedback.tenant
         ]
         changes.entries[partition].append(
             audit_entries.answered(feedback, words, now, known=bool(threads))
@@ -334,10 +334,10 @@ class Dispatcher:
             self._queues.keep(thread, changes)
         return changes
 
-    # Passing time.
+    # Elapsed time.
 
     def tick(self, now: float) -> PendingWrites:
-        """Decide again about muted threads, end snoozes, and forget finished threads.
+        """Reconsider muted threads, end snoozes, and forget finished threads.
 
         Args:
             now: Wall clock, seconds since 1970.
@@ -348,12 +348,12 @@ class Dispatcher:
         changes = PendingWrites()
         look_at_all = self._silences.version != self._looked_at
         self._looked_at = self._silences.version
-        for one in self.register.of(self.register.muted):
-            if isinstance(one, ReceiverThread) and (now >= one.muted_until or look_at_all):
-                self._decide_again(one, now, changes)
-        for one in self.register.of(self.register.snoozed):
-            if isinstance(one, ReceiverThread) and now >= one.snoozed_until:
-                self._end_snooze(one, now, changes)
+        for thread in self.register.of(self.register.muted):
+            if isinstance(thread, ReceiverThread) and (now >= thread.muted_until or look_at_all):
+                self._decide_again(thread, now, changes)
+        for thread in self.register.of(self.register.snoozed):
+            if isinstance(thread, ReceiverThread) and now >= thread.snoozed_until:
+                self._end_snooze(thread, now, changes)
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             self._sweep(changes, now)
@@ -366,7 +366,7 @@ class Dispatcher:
             now: Wall clock, seconds since 1970.
         """
         waiting = self.register.of(self.register.waiting)
-        return [one for one in waiting if next_due(one, now) is not None]
+        return [state for state in waiting if next_due(state, now) is not None]
 
     def _decide_again(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
         event = unpack(thread.event)
@@ -380,7 +380,7 @@ class Dispatcher:
             self._decide(thread, event, chosen, now, changes)
 
     def _end_snooze(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Notify the receiver that the snooze ended, unless it is muted or resolved."""
+        """Notify the receiver that the snooze ended, unless the episode is muted or resolved."""
         event = unpack(thread.event)
         if event is None or not thread.running or thread.digest:
             thread.snooze_end_pending = False
@@ -402,15 +402,15 @@ class Dispatcher:
             self._queue_event(thread, event, decision, now, changes)
 
     def _sweep(self, changes: PendingWrites, now: float) -> None:
-        for key, one in list(self.register.all.items()):
-            if isinstance(one, ReceiverThread):
-                self._digests.mend(one, now, changes)
-            if one.running or one.pending:
+        for key, state in list(self.register.all.items()):
+            if isinstance(state, ReceiverThread):
+                self._digests.mend(state, now, changes)
+            if state.running or state.pending:
                 continue
-            if not one.ended_at:
-                one.ended_at = now
-                self._queues.keep(one, changes)
-            elif now - one.ended_at > KEPT_SECONDS + self._cooldown:
+            if not state.ended_at:
+                state.ended_at = now
+                self._queues.keep(state, changes)
+            elif now - state.ended_at > KEPT_SECONDS + self._cooldown:
                 changes.forgotten[self.register.partition_of[key]].append(key)
                 self.register.drop(key)
                 self.repeats.forget(key)

@@ -1,4 +1,4 @@
-"""Notify other receivers when one cannot be reached: a failed notification is itself an alert."""
+"""Fallback for receivers that cannot be reached: a failed notification is itself an alert."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ Begin = Callable[[EscalationEvent, Chosen, int, float], ReceiverThread]
 
 
 class Fallback:
-    """Notifies the receivers in ``[delivery] fallback``, or else those of the default."""
+    """Notifier of the receivers in ``[delivery] fallback``, or else of the default receivers."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Fallback:
             plan: The notification file.
             queues: The queues of the threads.
             digests: Used when the fallback receiver itself gets too many pages.
-            begin: Creates the thread of a receiver that was not concerned before.
+            begin: Creates the thread of a receiver that had none for the episode.
         """
         self._register = register
         self._plan = plan
@@ -50,52 +50,52 @@ class Fallback:
 
     def notify(
         self,
-        one: NotificationState,
+        failed: NotificationState,
         item: QueuedMessage,
         why: str,
         now: float,
         changes: PendingWrites,
     ) -> None:
-        """Notify the fallback receivers that the receiver of *one* was not notified.
+        """Notify the fallback receivers that another receiver was not notified.
 
         Args:
-            one: The thread or digest that failed.
+            failed: The thread or digest that failed.
             item: The queued message that failed.
             why: The error.
             now: Wall clock, seconds since 1970.
-            changes: What has to be made durable; added to.
+            changes: Collects what has to be made durable.
         """
         if item.reason == "fallback" or item.action not in ("open", "update", "resolve"):
             return
-        who = f"{one.receiver} ({one.address})" if one.address else one.receiver
+        who = f"{failed.receiver} ({failed.address})" if failed.address else failed.receiver
         text = f"{who} could not be notified: {why}"
         event = unpack(item.event)
         for name in self._plan.general.fallback or self._plan.default:
-            if name == one.receiver:
+            if name == failed.receiver:
                 continue
-            if isinstance(one, Digest) or event is None:
-                self._notify_of_digest(one, name, text, now, changes)
+            if isinstance(failed, Digest) or event is None:
+                self._notify_of_digest(failed, name, text, now, changes)
             else:
-                self._notify_of_episode(one, event, item, name, text, now, changes)
+                self._notify_of_episode(failed, event, item, name, text, now, changes)
 
     def _notify_of_digest(
-        self, one: NotificationState, name: str, text: str, now: float, changes: PendingWrites
+        self, failed: NotificationState, name: str, text: str, now: float, changes: PendingWrites
     ) -> None:
-        other = self._register.thread(thread_key(one.episode, name))
-        if other is None:
-            other = ReceiverThread(
-                tenant=one.tenant, episode=one.episode, receiver=name, route="fallback"
+        fallback_thread = self._register.thread(thread_key(failed.episode, name))
+        if fallback_thread is None:
+            fallback_thread = ReceiverThread(
+                tenant=failed.tenant, episode=failed.episode, receiver=name, route="fallback"
             )
-            self._register.add(other, self._register.partition_of[one.key])
+            self._register.add(fallback_thread, self._register.partition_of[failed.key])
         actions: tuple[Action, ...] = ("open", "resolve")
-        for action in actions:  # a short note: nothing stays open
+        for action in actions:  # open and resolve at once, so that nothing stays open
             self._queues.append(
-                other, action, "fallback", now, changes, due=now, sequence=0, detail=text
+                fallback_thread, action, "fallback", now, changes, due=now, sequence=0, detail=text
             )
 
     def _notify_of_episode(
         self,
-        one: ReceiverThread,
+        failed: ReceiverThread,
         event: EscalationEvent,
         item: QueuedMessage,
         name: str,
@@ -104,33 +104,38 @@ class Fallback:
         changes: PendingWrites,
     ) -> None:
         chosen = Chosen(name, "", "fallback", None)
-        partition = self._register.partition_of[one.key]
-        other = self._register.thread(thread_key(one.episode, name))
-        if other is None:
-            other = self._begin(event, chosen, partition, now)
-            other.event, other.running, other.seen = one.event, one.running, one.seen
-        if item.action == "resolve" and not other.open:
-            return  # it was not notified of the opening
-        self._queues.take_back_its_end(other, now, changes)
-        if not other.open:
+        partition = self._register.partition_of[failed.key]
+        fallback_thread = self._register.thread(thread_key(failed.episode, name))
+        if fallback_thread is None:
+            fallback_thread = self._begin(event, chosen, partition, now)
+            fallback_thread.event, fallback_thread.running, fallback_thread.seen = (
+                failed.event,
+                failed.running,
+                failed.seen,
+            )
+        if item.action == "resolve" and not fallback_thread.open:
+            return  # the fallback was not notified of the opening
+        self._queues.take_back_its_end(fallback_thread, now, changes)
+        if not fallback_thread.open:
             if self._register.had_its_share(name, "", now):
-                if not other.digest:
-                    other.notified = notification_of(event)
-                    self._digests.join(other, "storm", now, changes)
-                    self._queues.keep(other, changes)
+                if not fallback_thread.digest:
+                    fallback_thread.notified = notification_of(event)
+                    self._digests.join(fallback_thread, "storm", now, changes)
+                    self._queues.keep(fallback_thread, changes)
                 return
-            other.paged_at = now
-        action: Action = "update" if other.open else "open"
+            fallback_thread.paged_at = now
+        action: Action = "update" if fallback_thread.open else "open"
         if item.action == "resolve":
             action = "resolve"
-        other.open, other.notified = action != "resolve", notification_of(event)
+        fallback_thread.open, fallback_thread.notified = action != "resolve", notification_of(event)
         self._queues.append(
-            other, action, "fallback", now, changes, due=now, sequence=item.sequence,
+            fallback_thread, action, "fallback", now, changes, due=now, sequence=item.sequence,
             event=item.event, detail=text, transition=item.transition,
         )  # fmt: skip
-        if other.open and not other.running:
-            other.open = False
+        if fallback_thread.open and not fallback_thread.running:
+            fallback_thread.open = False
             self._queues.append(
-                other, "resolve", "fallback", now, changes, due=now, sequence=other.seen,
-                event=other.event, detail=text, transition="resolved",
+                fallback_thread, "resolve", "fallback", now, changes, due=now,
+                sequence=fallback_thread.seen, event=fallback_thread.event,
+                detail=text, transition="resolved",
             )  # fmt: skip

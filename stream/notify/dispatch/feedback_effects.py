@@ -1,4 +1,4 @@
-"""Effects of a person's answer on the thread of a receiver, and its words for messages."""
+"""Effects of a person's response on the thread of a receiver, and its wording in messages."""
 
 from typing import Final
 
@@ -8,30 +8,30 @@ from stream.notify.dispatch.audit_entries import moment
 from stream.notify.model.threads import ReceiverThread
 
 SNOOZE_SECONDS: Final = 3_600.0
-"""Length of a snooze without an end."""
+"""Duration of a snooze without an end."""
 LONGEST_SNOOZE_SECONDS: Final = 366 * 86_400.0
 
 
 def snooze_end(feedback: Feedback, now: float) -> float:
-    """Return when a snooze ends.
+    """Return the end of a snooze.
 
     Args:
-        feedback: The answer; without ``until`` the snooze lasts `SNOOZE_SECONDS`.
+        feedback: The response; without ``until`` the snooze lasts `SNOOZE_SECONDS`.
         now: Wall clock, seconds since 1970.
 
     Returns:
-        Seconds since 1970, at most `LONGEST_SNOOZE_SECONDS` from *now*.
+        Seconds since 1970, at most `LONGEST_SNOOZE_SECONDS` from now.
     """
     requested = feedback.until.timestamp() if feedback.until is not None else 0.0
     return min(requested or feedback.at.timestamp() + SNOOZE_SECONDS, now + LONGEST_SNOOZE_SECONDS)
 
 
 def apply_feedback(thread: ReceiverThread, feedback: Feedback, until: float) -> None:
-    """Update *thread* for an answer.
+    """Apply a response to the thread of a receiver.
 
     Args:
-        thread: The thread of one receiver; changed.
-        feedback: The answer.
+        thread: The thread; modified in place.
+        feedback: The response.
         until: End of the snooze, seconds since 1970; used only for a snooze.
     """
     if feedback.action == "acknowledge":
@@ -43,10 +43,10 @@ def apply_feedback(thread: ReceiverThread, feedback: Feedback, until: float) -> 
 
 
 def feedback_in_words(feedback: Feedback, until: float) -> str:
-    """Return an answer as a phrase: the action, by whom, the note and the effect of a verdict.
+    """Describe a response: the action, its author, the note and the effect of a verdict.
 
     Args:
-        feedback: The answer.
+        feedback: The response.
         until: End of the snooze, seconds since 1970; used only for a snooze.
     """
     words = feedback.action.replace("_", " ")

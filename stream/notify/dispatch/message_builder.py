@@ -1,4 +1,4 @@
-"""Build the message of a queued item at the moment it is sent."""
+"""Builder of messages from queued items at the moment they are sent."""
 
 from stream.notify.dispatch import audit_entries
 from stream.notify.dispatch.digests import Digests
@@ -15,53 +15,61 @@ from stream.notify.routing.rules import NotificationConfig
 
 
 class MessageBuilder:
-    """Builds messages about episodes and digests."""
+    """Builder of messages about episodes and digests."""
 
     def __init__(self, plan: NotificationConfig, digests: Digests) -> None:
         """Create a builder.
 
         Args:
             plan: The notification file.
-            digests: Words the messages of digests.
+            digests: Composes the messages of digests.
         """
         self._plan = plan
         self._digests = digests
 
-    def build(self, one: NotificationState, item: QueuedMessage, now: float) -> Message:
+    def build(self, state: NotificationState, item: QueuedMessage, now: float) -> Message:
         """Return the message of a queued item.
 
         Args:
-            one: The thread or digest that the item is queued in.
+            state: The thread or digest that the item is queued in.
             item: The queued item.
             now: Wall clock, seconds since 1970.
 
         Returns:
-            A message about the event of the item. If this release cannot read the event, a notice
-            that says only what is known.
+            A message about the event of the item, or a minimal notice if this release cannot read
+            the event.
         """
-        if isinstance(one, Digest):
-            return self._digests.message(one, item)
+        if isinstance(state, Digest):
+            return self._digests.message(state, item)
         event = unpack(item.event)
-        number = f"{one.episode}.{item.sequence}.{item.reason}-{item.number}"
+        number = f"{state.episode}.{item.sequence}.{item.reason}-{item.number}"
         if event is None:
-            return notice(one.identity, number, item.action, item.reason, one.tenant, item.detail,
-                          audit_entries.moment(item.since), one.address)  # fmt: skip
-        accounts = chosen_for(one, event, self._plan).accounts if one.address else ()
+            return notice(
+                state.identity,
+                number,
+                item.action,
+                item.reason,
+                state.tenant,
+                item.detail,
+                audit_entries.moment(item.since),
+                state.address,
+            )
+        accounts = chosen_for(state, event, self._plan).accounts if state.address else ()
         context = MessageContext(
             link=self._plan.general.link,
-            address=one.address,
+            address=state.address,
             accounts=accounts,
-            identity=one.identity,
+            identity=state.identity,
             number=number,
             now=now,
             note=item.detail,
             by=item.by,
-            peak=one.peak,
+            peak=state.peak,
         )
         return of_event(event, item.action, item.reason, context)
 
     def repeat(self, thread: ReceiverThread, now: float) -> Message:
-        """Return the current state of *thread* as a message, for a receiver that needs repeats.
+        """Return the current state of a thread as a message, for a receiver that needs repeats.
 
         Args:
             thread: The thread.

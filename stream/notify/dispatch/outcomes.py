@@ -1,4 +1,4 @@
-"""Record the outcome of sending: delivered, given up, or failed and to be tried again."""
+"""Recorder of the outcomes of sending: delivered, given up, or failed and to be retried."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from stream.notify.routing.rules import NotificationConfig
 
 
 class Outcomes:
-    """Updates threads and digests with the outcome of each message."""
+    """Recorder that updates threads and digests with the outcome of each message."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Outcomes:
             digests: The digests.
             fallback: Notifies other receivers of a failure.
             repeats: Times of the last message to each receiver.
-            log: Called with a line for the log when a message is given up.
+            log: Called with a log line when a message is given up.
         """
         self._plan = plan
         self._register = register
@@ -46,7 +46,7 @@ class Outcomes:
 
     def record_result(
         self,
-        one: NotificationState,
+        state: NotificationState,
         item: QueuedMessage,
         now: float,
         *,
@@ -55,50 +55,50 @@ class Outcomes:
         attempts: int,
         why: str = "",
     ) -> PendingWrites:
-        """Record that *item* was delivered or given up.
+        """Record that a message was delivered or given up.
 
         Args:
-            one: The thread or digest of the item. If its partition is no longer assigned, nothing
-                is recorded.
+            state: The thread or digest of the item. Nothing is recorded if its partition is no
+                    longer assigned.
             item: The queued item.
             now: Wall clock, seconds since 1970.
             delivered: Whether the provider accepted the message.
-            handle: What the provider calls the episode from now on.
+            handle: Identifiers of the episode at the provider from now on.
             attempts: Number of attempts, at least 1.
-            why: The last error, if it was given up.
+            why: The last error, if the message was given up.
 
         Returns:
             What has to be made durable.
         """
         changes = PendingWrites()
-        if not self._register.has(one):
+        if not self._register.has(state):
             return changes
-        if item in one.pending:
-            one.pending.remove(item)
-        one.sink, one.handle = self._plan.receivers[one.receiver].sink.kind, handle
-        self._repeats.record(one.key, now)
+        if item in state.pending:
+            state.pending.remove(item)
+        state.sink, state.handle = self._plan.receivers[state.receiver].sink.kind, handle
+        self._repeats.record(state.key, now)
         detail = f"{attempts} attempt{'' if attempts == 1 else 's'}" + (f": {why}" if why else "")
-        partition = self._register.partition_of[one.key]
+        partition = self._register.partition_of[state.key]
         changes.entries[partition].append(
             audit_entries.of_item(
-                one, item, "sent" if delivered else "given_up", now, detail=detail
+                state, item, "sent" if delivered else "given_up", now, detail=detail
             )
         )
         if not delivered:
-            self._log(f"{one.receiver} was not notified of {one.episode}: {why}")
-            if isinstance(one, ReceiverThread) and item.action == "open":
-                self._forget_opening(one, now, changes)
+            self._log(f"{state.receiver} was not notified of episode {state.episode}: {why}")
+            if isinstance(state, ReceiverThread) and item.action == "open":
+                self._forget_opening(state, now, changes)
             if not item.fallback_notified:
-                self._fallback.notify(one, item, why, now, changes)
-        if isinstance(one, Digest):
-            self._digests.sent(one, item, now, changes, delivered=delivered)
-        if not one.pending and not one.running:
-            one.ended_at = now
-        self._queues.keep(one, changes)
+                self._fallback.notify(state, item, why, now, changes)
+        if isinstance(state, Digest):
+            self._digests.sent(state, item, now, changes, delivered=delivered)
+        if not state.pending and not state.running:
+            state.ended_at = now
+        self._queues.keep(state, changes)
         return changes
 
     def _forget_opening(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Treat the receiver as not notified: it needs no end, and later events are new to it."""
+        """Mark the receiver as not notified, so that later events are new to it."""
         if not thread.running:
             rest = [p for p in thread.pending if p.action in ("update", "resolve")]
             self._queues.leave_out(
@@ -108,12 +108,12 @@ class Outcomes:
             thread.open, thread.notified = False, None
 
     def record_failure(
-        self, one: NotificationState, item: QueuedMessage, attempt: int, why: str, now: float
+        self, state: NotificationState, item: QueuedMessage, attempt: int, why: str, now: float
     ) -> PendingWrites:
-        """Record an attempt that failed and will be repeated; notify the fallback after a while.
+        """Record a failed attempt that will be retried; notify the fallback after a while.
 
         Args:
-            one: The thread or digest of the item.
+            state: The thread or digest of the item.
             item: The queued item.
             attempt: Number of the attempt, from 1.
             why: The error.
@@ -123,62 +123,62 @@ class Outcomes:
             What has to be made durable.
         """
         changes = PendingWrites()
-        if not self._register.has(one):
+        if not self._register.has(state):
             return changes
-        partition = self._register.partition_of[one.key]
-        if attempt & (attempt - 1) == 0:  # 1, 2, 4, 8, ...: more entries would say nothing new
+        partition = self._register.partition_of[state.key]
+        if attempt & (attempt - 1) == 0:  # 1, 2, 4, 8, ...: more entries would add nothing
             changes.entries[partition].append(
                 audit_entries.of_item(
-                    one, item, "failed", now, detail=why, what=f"{item.action}{attempt}"
+                    state, item, "failed", now, detail=why, what=f"{item.action}{attempt}"
                 )
             )
         waited = now - max(item.since, item.due)
         if not item.fallback_notified and waited >= self._plan.general.fallback_minutes * 60.0:
             item.fallback_notified = True
-            self._fallback.notify(one, item, f"{why}; spikewatch keeps trying", now, changes)
-            self._queues.keep(one, changes)
+            self._fallback.notify(state, item, f"{why}; spikewatch keeps retrying", now, changes)
+            self._queues.keep(state, changes)
         return changes
 
-    def reset_receiver(self, one: NotificationState, kind: str, changes: PendingWrites) -> None:
-        """Start a thread or digest again because its receiver became another kind of sink.
+    def reset_receiver(self, state: NotificationState, kind: str, changes: PendingWrites) -> None:
+        """Restart a thread or digest because its receiver became another kind of sink.
 
         Args:
-            one: The thread or digest; changed.
+            state: The thread or digest; modified in place.
             kind: The new kind of sink.
-            changes: What has to be made durable; added to.
+            changes: Collects what has to be made durable.
         """
-        if one.open:
+        if state.open:
             self._log(
-                f"{one.receiver} changed from {one.sink} to {kind}: its earlier messages about "
-                f"{one.episode} stay as they are"
+                f"{state.receiver} changed from {state.sink} to {kind}: its earlier messages about "
+                f"episode {state.episode} will not be updated"
             )
-        one.sink, one.handle, one.open = "", {}, False
-        if isinstance(one, ReceiverThread):
-            one.notified = None
-        self._queues.keep(one, changes)
+        state.sink, state.handle, state.open = "", {}, False
+        if isinstance(state, ReceiverThread):
+            state.notified = None
+        self._queues.keep(state, changes)
 
     def give_up_receiver(
-        self, one: NotificationState, partition: int, now: float, changes: PendingWrites
+        self, state: NotificationState, partition: int, now: float, changes: PendingWrites
     ) -> None:
-        """Give up what is queued for a receiver that was removed from the notification file.
+        """Give up the messages queued for a receiver that was removed from the notification file.
 
-        The fallback is notified of what the receiver did not get.
+        The fallback is notified of the messages that the receiver did not get.
 
         Args:
-            one: The thread or digest; it is forgotten.
-            partition: Its partition.
+            state: The thread or digest; it is forgotten.
+            partition: Partition of the thread or digest.
             now: Wall clock, seconds since 1970.
-            changes: What has to be made durable; added to.
+            changes: Collects what has to be made durable.
         """
         why = "the receiver is no longer in the notification file"
-        for item in one.pending:
+        for item in state.pending:
             changes.entries[partition].append(
-                audit_entries.of_item(one, item, "given_up", now, detail=why)
+                audit_entries.of_item(state, item, "given_up", now, detail=why)
             )
-        if one.pending:
-            self._log(f"{one.receiver} was not notified of {one.episode}: {why}")
-            if one.running:
-                self._fallback.notify(one, one.pending[-1], why, now, changes)
-        changes.forgotten[partition].append(one.key)
-        changes.threads[partition].pop(one.key, None)
-        self._register.drop(one.key)
+        if state.pending:
+            self._log(f"{state.receiver} was not notified of episode {state.episode}: {why}")
+            if state.running:
+                self._fallback.notify(state, state.pending[-1], why, now, changes)
+        changes.forgotten[partition].append(state.key)
+        changes.threads[partition].pop(state.key, None)
+        self._register.drop(state.key)

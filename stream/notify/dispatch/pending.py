@@ -1,4 +1,4 @@
-"""Queues of messages: add, drop and bound the pending messages of a thread."""
+"""Queues of messages: adding, dropping and bounding the pending messages of a thread."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -18,18 +18,18 @@ from stream.notify.routing.rules import NotificationConfig
 
 
 class Queues:
-    """The queues of all threads in the index."""
+    """Queues of all threads in the index."""
 
     def __init__(self, register: ThreadIndex, plan: NotificationConfig) -> None:
-        """Work on the threads in *register*, for the receivers of *plan*."""
+        """Work on the threads of an index, for the receivers of a notification file."""
         self._register = register
         self._plan = plan
 
     def take_back_its_end(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Drop a pending "resolved" message: the episode was reopened or goes on."""
+        """Drop a pending resolve message, because the episode was reopened or continues."""
         ends = [p for p in thread.pending if p.action == "resolve" and p.due > now]
         thread.open = thread.open or bool(ends)
-        self.leave_out(thread, ends, "the episode was reopened or goes on", now, changes)
+        self.leave_out(thread, ends, "the episode was reopened or continues", now, changes)
 
     def leave_out(
         self,
@@ -39,16 +39,16 @@ class Queues:
         now: float,
         changes: PendingWrites,
     ) -> None:
-        """Drop pending messages and record the reason *why* in the audit trail."""
+        """Drop pending messages and record the reason in the audit trail."""
         partition = self._register.partition_of[thread.key]
         for item in items:
             thread.pending.remove(item)
             changes.entries[partition].append(audit_entries.superseded(thread, item, now, why))
 
-    def keep(self, one: NotificationState, changes: PendingWrites) -> None:
-        """Update the index for a changed thread or digest, and make it durable."""
-        self._register.note(one)
-        changes.threads[self._register.partition_of[one.key]][one.key] = one
+    def keep(self, state: NotificationState, changes: PendingWrites) -> None:
+        """Update the index for a changed thread or digest, and mark it to be made durable."""
+        self._register.note(state)
+        changes.threads[self._register.partition_of[state.key]][state.key] = state
 
     def append(
         self,
@@ -69,18 +69,18 @@ class Queues:
         """Queue a message, if the receiver's sink supports the action.
 
         Args:
-            thread: The thread to queue it in.
-            action: What the message does to the receiver's view of the episode.
-            reason: Why it is sent.
+            thread: The thread to queue the message in.
+            action: Effect of the message on the receiver's view of the episode.
+            reason: Reason of the message.
             now: Wall clock, seconds since 1970.
-            changes: What has to be made durable; added to.
-            due: When to send it, seconds since 1970.
-            sequence: Sequence of the event; 0: it has none.
-            event: The packed event; empty: it has none.
-            detail: What to say first.
-            by: Who answered.
-            transition: Transition of the event, or the action of the answer.
-            arrived: When the event was appended to its topic, seconds since 1970; 0: it has none.
+            changes: Collects what has to be made durable.
+            due: Time to send the message, seconds since 1970.
+            sequence: Sequence of the event; 0: there is no event.
+            event: The packed event; empty: there is no event.
+            detail: Text that the message begins with.
+            by: Name of the person who responded.
+            transition: Transition of the event, or the action of the response.
+            arrived: Time at which the event was appended to its topic, seconds since 1970; 0: none.
         """
         if action not in self._plan.receivers[thread.receiver].sink.actions:
             return
@@ -96,7 +96,7 @@ class Queues:
         self.keep(thread, changes)
 
     def _make_room(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Drop a message that newer ones replace; never the first, which may be under way."""
+        """Drop a message that newer ones replace, but never the first, which may be in flight."""
         later = thread.pending[1:-1]
         gone = next((p for p in later if p.action in ("update", "answer", "acknowledge")), None)
         pair = next(
@@ -111,6 +111,6 @@ class Queues:
         self.leave_out(thread, left_out, "too many messages are queued", now, changes)
 
     def hush(self, thread: ReceiverThread, now: float, changes: PendingWrites) -> None:
-        """Drop pending updates of a snoozed episode, except the first, which may be under way."""
+        """Drop updates of a snoozed episode, but never the first, which may be in flight."""
         updates = [p for p in thread.pending[1:] if p.action == "update"]
         self.leave_out(thread, updates, "snoozed", now, changes)

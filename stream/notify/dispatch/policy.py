@@ -1,10 +1,10 @@
-"""Decide whether a receiver is notified of a transition, and why. Pure; every reason has a name.
+"""Policy: whether a receiver is notified of a transition, and why. Pure; every reason has a name.
 
-The checks, in this order: suppressed events are not sent. An end goes only to receivers that were
-notified of the opening. Episodes in a digest get no message of their own, unless they became
-critical. Changes too small to read are dropped. Receivers that acknowledged get only what is more
-severe. Then mutes apply: snooze (except when it became critical), silence, quiet hours. An opening
-is last checked for being stale and for a storm of pages.
+The checks apply in this order. Suppressed events are not sent. A resolution goes only to receivers
+that were notified of the opening. Episodes in a digest get no message of their own unless they
+became critical. Changes below the minimum are dropped. Receivers that acknowledged the episode are
+notified only if it becomes more severe. Then mutes apply: snooze (unless the episode became
+critical), silence, quiet hours. Finally, an opening may be stale or part of a storm of pages.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,11 +20,11 @@ from stream.notify.routing.router import Chosen, quiet_until
 from stream.notify.routing.rules import DeliveryOptions
 
 LOUD: Final = frozenset(("severity_raised", "became_tenant_wide", "resolved", "reopened"))
-"""Reasons that are sent to receivers that acknowledged as well."""
+"""Reasons of which even receivers that acknowledged the episode are notified."""
 
 
 class Mute(NamedTuple):
-    """A snooze, a silence or quiet hours that mute notifications."""
+    """Snooze, silence or quiet hours that mute notifications."""
 
     reason: Reason
     until: float
@@ -33,25 +33,25 @@ class Mute(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The decision about one transition for one receiver."""
+    """Decision about one transition for one receiver."""
 
     send: bool
     reason: Reason
     action: Action = "update"
     detail: str = ""
     muted_until: float = 0.0
-    """When to decide again, seconds since 1970; 0: never."""
+    """Time to decide again, seconds since 1970; 0: never."""
 
 
 class DecisionContext(NamedTuple):
-    """The circumstances of a decision.
+    """Context of a decision.
 
     Attributes:
-        general: bounds of the notification file.
-        hold: what mutes the receiver; None: nothing.
-        over: whether a later event, read already, resolves the episode.
-        age: seconds since the event's own time.
-        storm: whether the receiver had too many pages; called only where it matters.
+        general: Bounds of the notification file.
+        hold: Mute that applies to the receiver; None: there is none.
+        over: Whether a later event that was already read resolves the episode.
+        age: Seconds since the time of the event.
+        storm: Returns whether the receiver had too many pages; called only if it matters.
     """
 
     general: DeliveryOptions
@@ -62,15 +62,15 @@ class DecisionContext(NamedTuple):
 
 
 def decide(
-    thread: ReceiverThread, event: EscalationEvent, now: float, around: DecisionContext
+    thread: ReceiverThread, event: EscalationEvent, now: float, context: DecisionContext
 ) -> Decision:
-    """Decide about the next event of an episode for one receiver.
+    """Decide whether to notify one receiver of the next event of an episode.
 
     Args:
-        thread: What the receiver knows; not changed.
+        thread: The receiver's thread; not modified.
         event: The event.
         now: Wall clock, seconds since 1970.
-        around: The circumstances.
+        context: The context of the decision.
     """
     data = event.data
     if event.transition == "resolved":
@@ -78,13 +78,13 @@ def decide(
     if data.suppressed is not None:
         return Decision(False, "suppressed", detail=data.suppressed)
     if thread.digest:
-        reason = _reason_outside_digest(thread, event, around)
+        reason = _reason_outside_digest(thread, event, context)
         if reason is None:
             return Decision(False, "in_storm_digest", detail=thread.digest)
         action: Action = "open"
     elif thread.open and thread.notified is not None:
         action = "update"
-        reason = reason_to_notify(event, thread.notified, around.general)
+        reason = reason_to_notify(event, thread.notified, context.general)
         if reason is None:
             return Decision(False, "too_little_changed")
         if thread.acknowledged_by and reason not in LOUD:
@@ -94,22 +94,24 @@ def decide(
         reason = "reopened" if event.transition == "reopened" else "first"
         if thread.muted_by:
             reason = "hold_ended"
-    hold = around.hold
+    hold = context.hold
     became_critical = reason == "severity_raised" and data.severity == "critical"
     if thread.snoozed_until > now and not became_critical:
         hold = Mute("snoozed", thread.snoozed_until, f"by {thread.snoozed_by}")
     if hold is not None:
         return Decision(False, hold.reason, action, hold.detail, hold.until)
     if action == "open":
-        if around.over and around.age > around.general.stale_minutes * 60.0:
-            return Decision(False, "stale", action, f"already resolved, and {around.age:.0f} s old")
-        if around.storm():
+        if context.over and context.age > context.general.stale_minutes * 60.0:
+            return Decision(
+                False, "stale", action, f"already resolved, and {context.age:.0f} s old"
+            )
+        if context.storm():
             return Decision(False, "in_storm_digest", action)
     return Decision(True, reason, action, _change(thread.notified, event, reason))
 
 
 def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: float) -> Mute | None:
-    """Return the silence or the quiet hours that mute *event* for a receiver; None: none do.
+    """Return the silence or quiet hours that mute an event for a receiver; None: there are none.
 
     Args:
         event: The escalation.
@@ -130,7 +132,7 @@ def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: flo
 
 
 def _change(notified: LastNotified | None, event: EscalationEvent, reason: Reason) -> str:
-    """Return what changed since the last notification, in words; empty if it has no words."""
+    """Describe what changed since the last notification; empty: there is no description."""
     if notified is None:
         return ""
     now = notification_of(event)
@@ -152,27 +154,27 @@ def _end(thread: ReceiverThread, suppressed: str | None) -> Decision:
 
 
 def _reason_outside_digest(
-    thread: ReceiverThread, event: EscalationEvent, around: DecisionContext
+    thread: ReceiverThread, event: EscalationEvent, context: DecisionContext
 ) -> Reason | None:
-    """Return the reason to notify of a digest's episode alone: it became critical."""
+    """Return the reason to notify of a digest's episode separately: it became critical."""
     if event.data.severity != "critical" or thread.notified is None:
         return None
-    reason = reason_to_notify(event, thread.notified, around.general)
+    reason = reason_to_notify(event, thread.notified, context.general)
     return reason if reason == "severity_raised" else None
 
 
 def reason_to_notify(
     event: EscalationEvent, notified: LastNotified, general: DeliveryOptions
 ) -> Reason | None:
-    """Return the reason why *event* is worth a notification; None: it is not.
+    """Return the reason to notify a receiver of an event; None: there is none.
 
     Growth counts if it reaches both ``update_percent`` of the last notified count and
-    ``update_tickets`` tickets; an amendment if it changes the count by ``update_tickets`` and by
-    half.
+    ``update_tickets`` tickets. An amendment counts if it changes the count by ``update_tickets``
+    and by half.
 
     Args:
         event: The event.
-        notified: What the receiver was last notified of.
+        notified: Content of the receiver's last notification.
         general: Bounds of the notification file.
     """
     now = notification_of(event)
@@ -201,10 +203,10 @@ def _grade(severity: str) -> int:
 
 
 def resolved_episodes(events: Iterable[EscalationEvent]) -> set[str]:
-    """Return the ids of episodes whose last event among *events* resolves them.
+    """Return the ids of the episodes whose last given event resolves them.
 
     Args:
-        events: Events of any episodes, those of one episode in their order.
+        events: Events of any episodes; those of one episode are in order.
     """
     last = {event.data.episode_id: event.transition for event in events}
     return {episode for episode, transition in last.items() if transition == "resolved"}

@@ -1,4 +1,4 @@
-"""Receivers that need the current state again and again, such as Alertmanager."""
+"""Repeats for receivers that need the current state at intervals, such as Alertmanager."""
 
 from typing import Final
 
@@ -7,14 +7,14 @@ from stream.notify.model.threads import ReceiverThread
 from stream.notify.routing.rules import NotificationConfig
 
 RESOLVED_SECONDS: Final = 300.0
-"""How long the end of an episode is repeated."""
+"""Time for which the resolution of an episode is repeated."""
 
 
 class Repeats:
-    """When each receiver was last sent the state of each episode."""
+    """Times at which each receiver was last sent the state of each episode."""
 
     def __init__(self, plan: NotificationConfig, register: ThreadIndex) -> None:
-        """Create it without any times.
+        """Create an empty record of times.
 
         Args:
             plan: The notification file.
@@ -25,15 +25,15 @@ class Repeats:
         self._last_sent: dict[str, float] = {}
 
     def record(self, key: str, now: float) -> None:
-        """Record that the receiver of the thread *key* was sent a message at *now*."""
+        """Record that a message of the thread with this key was sent at this time."""
         self._last_sent[key] = now
 
     def forget(self, key: str) -> None:
-        """Forget the thread *key*."""
+        """Forget the thread with this key."""
         self._last_sent.pop(key, None)
 
     def take_due(self, now: float) -> list[ReceiverThread]:
-        """Return the threads whose state has to be sent again, and count them as sent.
+        """Return the threads whose state has to be sent again, and mark them as sent.
 
         Args:
             now: Wall clock, seconds since 1970.

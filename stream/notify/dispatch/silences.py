@@ -1,4 +1,4 @@
-"""Active silences: spikewatch's own from their topic, and those of an Alertmanager."""
+"""Silences from spikewatch's own topic and from an Alertmanager."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from schemas.silence import Matcher, Silence
 
 
 class Silences:
-    """All known silences; which of them are active depends on the time.
+    """All known silences, active or not.
 
     Example:
         >>> from datetime import UTC, datetime
@@ -24,20 +24,20 @@ class Silences:
     """
 
     def __init__(self) -> None:
-        """Create it without any silence."""
+        """Create an empty set of silences."""
         self.version = 0
-        """Changes whenever a silence changes."""
+        """Number that changes whenever a silence changes."""
         self._ours: dict[str, Silence] = {}
         self._theirs: tuple[Silence, ...] = ()
 
     def set(self, silence: Silence) -> None:
-        """Start, change or end a silence."""
+        """Add, change or end a silence."""
         if self._ours.get(silence.silence_id) != silence:
             self._ours[silence.silence_id] = silence
             self.version += 1
 
     def apply_record(self, silence_id: str, value: bytes | None) -> bool:
-        """Apply a record of the topic of silences; return whether it can be read."""
+        """Apply a record of the silences topic; return whether the record is valid."""
         if value is None:
             self.forget(silence_id)
             return True
@@ -54,48 +54,54 @@ class Silences:
 
     def replace_alertmanagers(self, silences: Iterable[Silence]) -> None:
         """Replace the silences of the Alertmanager."""
-        theirs = tuple(silences)
-        if theirs != self._theirs:
-            self._theirs = theirs
+        new_silences = tuple(silences)
+        if new_silences != self._theirs:
+            self._theirs = new_silences
             self.version += 1
 
     def forget_ended(self, now: float) -> None:
-        """Remove silences that ended before *now*, seconds since 1970."""
-        self._ours = {k: one for k, one in self._ours.items() if one.ends_at.timestamp() > now}
+        """Remove silences that ended before the given time, in seconds since 1970."""
+        self._ours = {
+            k: silence for k, silence in self._ours.items() if silence.ends_at.timestamp() > now
+        }
 
     def holding(self, labels: Mapping[str, str], now: float) -> Silence | None:
-        """Return the active silence that matches *labels* and ends last; None: there is none."""
-        held = [one for one in (*self._ours.values(), *self._theirs) if one.matches(labels, now)]
-        return max(held, key=lambda one: one.ends_at, default=None)
+        """Return the matching active silence that ends last; None: there is none."""
+        matching = [
+            silence
+            for silence in (*self._ours.values(), *self._theirs)
+            if silence.matches(labels, now)
+        ]
+        return max(matching, key=lambda silence: silence.ends_at, default=None)
 
     def listed(self, now: float) -> list[Silence]:
         """Return the silences that are active or start later, sorted by their end."""
-        found = [one for one in (*self._ours.values(), *self._theirs)
-                 if one.ends_at.timestamp() > now]  # fmt: skip
-        return sorted(found, key=lambda one: (one.ends_at, one.silence_id))
+        not_ended = [silence for silence in (*self._ours.values(), *self._theirs)
+                 if silence.ends_at.timestamp() > now]  # fmt: skip
+        return sorted(not_ended, key=lambda silence: (silence.ends_at, silence.silence_id))
 
 
-def of_alertmanager(found: list[Any]) -> tuple[list[Silence], int]:
-    """Return the active silences in an answer of Alertmanager, and the number of invalid ones.
+def of_alertmanager(response: list[Any]) -> tuple[list[Silence], int]:
+    """Return the active silences in a response of Alertmanager, and the number of invalid ones.
 
-    The answer is that of ``GET /api/v2/silences``.
+    The response is that of ``GET /api/v2/silences``.
 
     Source: prometheus/alertmanager, api/v2/openapi.yaml, ``gettableSilences``.
     """
     silences, strange = [], 0
-    for one in found:
+    for item in response:
         try:
-            if one["status"]["state"] != "active":
+            if item["status"]["state"] != "active":
                 continue
-            silences.append(_silence(one))
+            silences.append(_silence(item))
         except (KeyError, TypeError, ValidationError):
             strange += 1
     return silences, strange
 
 
-def _silence(one: Mapping[str, Any]) -> Silence:
+def _silence(item: Mapping[str, Any]) -> Silence:
     return Silence(
-        silence_id=str(one["id"])[:64],
+        silence_id=str(item["id"])[:64],
         matchers=tuple(
             Matcher(
                 name=matcher["name"],
@@ -103,11 +109,11 @@ def _silence(one: Mapping[str, Any]) -> Silence:
                 is_regex=matcher["isRegex"],
                 is_equal=matcher.get("isEqual", True),
             )
-            for matcher in one["matchers"]
+            for matcher in item["matchers"]
         ),
-        starts_at=one["startsAt"],
-        ends_at=one["endsAt"],
-        by=str(one.get("createdBy") or "somebody")[:256],
-        comment=str(one.get("comment") or "")[:1000],
+        starts_at=item["startsAt"],
+        ends_at=item["endsAt"],
+        by=str(item.get("createdBy") or "somebody")[:256],
+        comment=str(item.get("comment") or "")[:1000],
         origin="alertmanager",
     )

@@ -1,1 +1,1 @@
-"""The messages and the remembered state of notifications."""
+"""Messages and the stored state of notifications."""

@@ -1,4 +1,4 @@
-"""The message to a receiver, in the form that all sinks render from."""
+"""Message to a receiver, in the form that all sinks render."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +24,8 @@ EPISODE_LINK: Final = "Open the episode"
 """Text of the link to the episode's page."""
 WHY: Final[Mapping[str, str]] = {
     "reopened": "the episode was reopened",
-    "severity_raised": "the severity went up",
-    "severity_lowered": "the severity went down",
+    "severity_raised": "the severity was raised",
+    "severity_lowered": "the severity was lowered",
     "became_tenant_wide": "the episode is no longer limited to one area",
     "new_explanation": "the main driver changed",
     "grew": "the episode grew",
@@ -40,22 +40,22 @@ class Message:
     """One message to one receiver. All text is plain and literal; sinks escape it.
 
     Attributes:
-        key: the same for all messages of an episode to a receiver; providers deduplicate by it.
-        id: identifies this message; the same when it is sent again.
-        action: what it does to the receiver's view of the episode.
-        reason: why it is sent, from the closed list of `schemas.audit`.
-        title: one line.
-        lines: the text after the title, each one line.
-        severity: current severity of the episode.
-        labels: tenant, product_area, ... as silences and routes match them.
-        links: pairs of text and http or https URL.
-        since: start of the episode.
-        answerable: whether people can acknowledge the episode or give a verdict.
-        address: the person it is for; empty: the receiver itself.
-        event: the escalation; None for digests and notices.
-        accounts: the affected customers of an account owner.
-        by: who answered.
-        facts: names and values of key figures.
+        key: Key shared by all messages of an episode to a receiver, by which providers deduplicate.
+        id: Id of this message; a retry has the same id.
+        action: Effect on the receiver's view of the episode.
+        reason: Reason of the message, from the closed list of `schemas.audit`.
+        title: Title, on one line.
+        lines: Lines of text after the title.
+        severity: Current severity of the episode.
+        labels: Labels that silences and routes match, such as tenant and product_area.
+        links: Pairs of text and http or https URL.
+        since: Start of the episode.
+        answerable: Whether people can acknowledge the episode or give a verdict.
+        address: Address of the account owner; empty: the receiver's own recipients.
+        event: The escalation; None for digests and notices.
+        accounts: Affected customers of the account owner.
+        by: Name of the person who responded.
+        facts: Names and values of key figures.
     """
 
     key: str
@@ -77,28 +77,28 @@ class Message:
 
     @property
     def text(self) -> str:
-        """The title and the lines."""
+        """Title and lines."""
         return "\n".join((self.title, *self.lines))
 
     @property
     def page(self) -> str | None:
-        """URL of the episode's page; None: there is none."""
+        """URL of the episode on the web page; None: there is none."""
         return next((url for text, url in self.links if text == EPISODE_LINK), None)
 
     def links_within(self, characters: int, most: int) -> list[tuple[str, str]]:
-        """Return those of the first *most* links whose URL is short enough: a cut one is useless.
+        """Return the first links, except those whose URL is too long, since a cut URL is useless.
 
         Args:
-            characters: Most characters of a URL.
-            most: Number of links that are considered.
+            characters: Maximum number of characters of a URL.
+            most: Number of links to consider.
         """
         return [link for link in self.links[:most] if len(link[1]) <= characters]
 
 
 def labels_of(event: EscalationEvent) -> dict[str, str]:
-    """Return the labels that routes and silences match; unknown ones are left out."""
+    """Return the labels that routes and silences match, without those that are unknown."""
     data = event.data
-    found = {
+    labels = {
         "alertname": "TicketSpike",
         "tenant": data.tenant,
         "product": data.product or "",
@@ -108,31 +108,31 @@ def labels_of(event: EscalationEvent) -> dict[str, str]:
         "team": (data.actions.team if data.actions else None) or "",
         "reason": data.reason,
     }
-    for one in data.explanation[:1]:
-        if one.dimension == "issue_type":
-            found["issue_type"] = found["issue_type"] or one.value
-        elif one.dimension.isidentifier():
-            found.setdefault(one.dimension, one.value)
+    for driver in data.explanation[:1]:
+        if driver.dimension == "issue_type":
+            labels["issue_type"] = labels["issue_type"] or driver.value
+        elif driver.dimension.isidentifier():
+            labels.setdefault(driver.dimension, driver.value)
     if data.slice is not None and data.slice.dimension.isidentifier():
-        found[data.slice.dimension] = data.slice.value
-    cleaned = {name: clean(value, LABEL_CHARACTERS) for name, value in found.items()}
+        labels[data.slice.dimension] = data.slice.value
+    cleaned = {name: clean(value, LABEL_CHARACTERS) for name, value in labels.items()}
     return {name: value for name, value in cleaned.items() if value}
 
 
 @dataclass(frozen=True)
 class MessageContext:
-    """What a message about an event contains besides the event.
+    """Content of a message about an event besides the event.
 
     Attributes:
-        link: template of a page's URL, with ``{tenant}`` and ``{episode}``; empty: no link.
-        address: of the account owner it is for; empty: it is for the receiver itself.
-        accounts: those of the owner's customers that are affected.
-        identity: what providers know the episode by; empty: its id, and the address.
-        number: identifies this message alone; empty: it is derived from the event and the reason.
-        now: wall clock, seconds since 1970, to say how old the episode is; None: do not say it.
-        note: what to say first, such as which receiver could not be notified.
-        by: who answered.
-        peak: the highest ratio of observed to expected rate in the whole episode.
+        link: URL template of the page, with ``{tenant}`` and ``{episode}``; empty: no link.
+        address: Address of the account owner; empty: the receiver's own recipients.
+        accounts: Affected customers of the account owner.
+        identity: Key of the episode at providers; empty: derived from its id and the address.
+        number: Id of the message; empty: derived from the event and the reason.
+        now: Wall clock, seconds since 1970, to state the age of the episode; None: omit the age.
+        note: Text to begin with, such as which receiver could not be notified.
+        by: Name of the person who responded.
+        peak: Highest ratio of observed to expected rate in the whole episode.
     """
 
     link: str = ""
@@ -149,13 +149,13 @@ class MessageContext:
 def of_event(
     event: EscalationEvent, action: Action, reason: str, context: MessageContext
 ) -> Message:
-    """Return the message about *event*.
+    """Return the message about an event.
 
     Args:
         event: The escalation.
-        action: What the message does to the receiver's view of the episode.
-        reason: Why it is sent, from the closed list of `schemas.audit`.
-        context: What else it contains.
+        action: Effect of the message on the receiver's view of the episode.
+        reason: Reason of the message, from the closed list of `schemas.audit`.
+        context: Further content.
     """
     data, address = event.data, context.address
     number = context.number or f"{data.episode_id}.{data.sequence}.{reason}"
@@ -183,7 +183,7 @@ def of_event(
 def _lines(
     event: EscalationEvent, action: Action, reason: str, context: MessageContext
 ) -> Iterable[str]:
-    """Yield the lines of a message about *event*, uncut."""
+    """Yield the lines of a message about an event, without a limit on their length."""
     data = event.data
     if reason in WHY and (action != "open" or reason == "reopened"):
         yield f"Reason for this message: {context.note or WHY[reason]}."
@@ -192,20 +192,20 @@ def _lines(
     if context.accounts:
         named = ""
         if data.impact is not None and data.impact.customers > len(data.impact.accounts):
-            named = f" (the event names {len(data.impact.accounts)} of {data.impact.customers})"
+            named = f" (the event lists {len(data.impact.accounts)} of {data.impact.customers})"
         yield f"Your affected customers: {len(context.accounts)}{named}"
         for account in _accounts(context.accounts):
             yield f"- {account}"
     if context.now is not None and action == "open":
         age = context.now - data.detected_at.timestamp()
         if 1_800.0 <= age < 30.0 * SECONDS_PER_DAY:
-            yield f"It opened {age / 3600.0:.1f} hours ago and is still open."
+            yield f"The episode opened {age / 3600.0:.1f} hours ago and is still open."
     text = for_accounts(event) if context.address else render(event).split("\n")[1:]
     for line in text:
         if not line.lstrip().startswith(BUDGET_LINE):
             yield line.strip()
     if event.transition == "resolved" and context.peak > 0.0:
-        yield f"At its peak: {rounded(context.peak)} times the expected rate."
+        yield f"Peak: {rounded(context.peak)} times the expected rate."
 
 
 def notice(
@@ -218,7 +218,7 @@ def notice(
     since: datetime,
     address: str = "",
 ) -> Message:
-    """Return a message without an event that can be read: it says only what is known."""
+    """Return a minimal message about an episode or digest whose event is missing or unreadable."""
     return Message(
         key=key,
         id=number + _mark(address),
@@ -235,7 +235,7 @@ def notice(
 
 
 def _mark(address: str) -> str:
-    """Return a suffix that tells messages to several owners apart, fit for a header."""
+    """Return a suffix that distinguishes messages to several owners and is valid in a header."""
     return f".{hashlib.sha256(address.encode()).hexdigest()[:12]}" if address else ""
 
 
@@ -259,27 +259,30 @@ def _links(event: EscalationEvent, link: str, *, examples: bool) -> Iterable[tup
         yield EPISODE_LINK, url
     if data.actions is not None and is_web(data.actions.runbook):
         yield "Runbook", str(data.actions.runbook)
-    for example in data.examples if examples else ():  # of anybody's customers
+    for example in data.examples if examples else ():  # examples may be from any customer
         if is_web(example.url):
             yield f"Ticket {clean(example.ticket_id, 60)}", str(example.url)
 
 
 def is_web(url: str | None) -> bool:
-    """Return whether *url* is an http or https URL."""
+    """Return whether a text is an http or https URL."""
     try:
         parts = urlsplit(url or "")
         if not (url or "").isprintable() or " " in (url or ""):
-            return False  # urlsplit leaves line ends out of what it looks at
+            return False  # urlsplit ignores line breaks
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
 
 
 def _accounts(accounts: Sequence[Account]) -> Iterable[str]:
-    for one in accounts[:MOST_ACCOUNTS]:
-        parts = [one.tier or "", f"{one.tickets} ticket" + ("s" if one.tickets > 1 else "")]
-        if one.revenue:
-            parts.append(f"{one.revenue:,.0f} a year")
-        yield f"{clean(one.customer, 100)} ({', '.join(filter(None, parts))})"
+    for account in accounts[:MOST_ACCOUNTS]:
+        parts = [
+            account.tier or "",
+            f"{account.tickets} ticket" + ("s" if account.tickets > 1 else ""),
+        ]
+        if account.revenue:
+            parts.append(f"{account.revenue:,.0f} a year")
+        yield f"{clean(account.customer, 100)} ({', '.join(filter(None, parts))})"
     if len(accounts) > MOST_ACCOUNTS:
         yield f"and {len(accounts) - MOST_ACCOUNTS} more"

@@ -1,7 +1,8 @@
-"""What one receiver was notified of, and its pending messages: records of ``escalations.notified``.
+"""Records of ``escalations.notified``: what each receiver was notified of, and its queue.
 
-Plain data. Each `ReceiverThread` and each `Digest` is one record of that topic. A message stands in
-the record before it is sent, and is removed after, so the next owner of the partition can go on.
+Plain data. Each `ReceiverThread` and each `Digest` is one record of that topic. A message is in
+the record before it is sent and is removed afterwards, so the next owner of the partition can
+continue.
 """
 
 import zlib
@@ -15,14 +16,14 @@ from stream.notify.model.message import Action
 
 VERSION: Final = 1
 MOST_PENDING: Final = 40
-"""Most pending messages of one thread."""
+"""Maximum number of pending messages of one thread."""
 MOST_ANSWERS: Final = 20
-"""Number of answers whose ids are kept, so that repeats do not count twice."""
+"""Number of responses whose ids are kept, so that repeats are not applied twice."""
 DigestKind = Literal["storm", "stale"]
 
 
 class LastNotified(msgspec.Struct, array_like=True, frozen=True):
-    """The content of the last notification, as far as the next decision needs it."""
+    """Content of the last notification, as far as the next decision needs it."""
 
     severity: str
     tickets: int
@@ -37,28 +38,28 @@ class QueuedMessage(msgspec.Struct, array_like=True):
     action: Action
     reason: str
     sequence: int
-    """Sequence of the escalation event; 0: it has none."""
+    """Sequence of the escalation event; 0: there is no event."""
     number: int
-    """Number within the thread; with it each message has an id of its own."""
+    """Number within the thread, which makes the id of the message unique."""
     since: float
-    """When it was decided, wall clock, seconds since 1970."""
+    """Time of the decision, wall clock, seconds since 1970."""
     due: float
-    """When to send it, wall clock, seconds since 1970."""
+    """Time to send the message, wall clock, seconds since 1970."""
     event: bytes = b""
     """The packed escalation event; empty for a digest or a notice."""
     detail: str = ""
     by: str = ""
     transition: str = ""
     arrived: float = 0.0
-    """When its event was appended to its topic, seconds since 1970; 0: it has no event."""
+    """Time at which the event was appended to its topic, seconds since 1970; 0: no event."""
     fallback_notified: bool = False
-    """Whether the fallback was notified that this message fails."""
+    """Whether the fallback was notified that sending this message fails."""
     members: int = 0
-    """Of a digest: number of episodes that it lists, once it is under way."""
+    """For a digest: number of episodes listed, set once the message is in flight."""
 
 
 class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
-    """What one receiver knows of one episode."""
+    """Notifications of one receiver about one episode."""
 
     tenant: str
     episode: str
@@ -66,23 +67,23 @@ class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
     address: str = ""
     route: str = ""
     sink: str = ""
-    """The kind of sink that `handle` belongs to."""
+    """Kind of sink that `handle` belongs to."""
     seen: int = 0
-    """The last sequence that was decided on."""
+    """Last sequence that was decided on."""
     counter: int = 0
     open: bool = False
-    """Whether the receiver was notified, or is about to be, of an open episode."""
+    """Whether the receiver was or is about to be notified of an open episode."""
     notified: LastNotified | None = None
     pending: list[QueuedMessage] = []
     handle: dict[str, str] = {}
     event: bytes = b""
-    """The last event of the episode, packed, whatever was decided."""
+    """Last event of the episode, packed, regardless of the decision."""
     running: bool = False
     """Whether the episode itself is open."""
     peak: float = 0.0
-    """The highest ratio of all events."""
+    """Highest ratio of all events."""
     muted_by: str = ""
-    """What mutes the last decision: silenced, snoozed or quiet_hours; empty: nothing."""
+    """Reason why the last decision is muted: silenced, snoozed or quiet_hours; empty: none."""
     muted_until: float = 0.0
     acknowledged_by: str = ""
     snoozed_until: float = 0.0
@@ -90,13 +91,13 @@ class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
     snooze_end_pending: bool = False
     """Whether the receiver has to be notified when the snooze ends."""
     paged_at: float = 0.0
-    """When the last opening was decided, seconds since 1970."""
+    """Time at which the last opening was decided, seconds since 1970."""
     digest: str = ""
-    """Id of the digest that lists the episode instead."""
+    """Id of the digest that lists the episode; empty: none."""
     answers: list[str] = []
-    """Ids of the last answers that were applied."""
+    """Ids of the last responses that were applied."""
     ended_at: float = 0.0
-    """When nothing was left to do, seconds since 1970; 0: it is not finished."""
+    """Time at which the thread was finished, seconds since 1970; 0: it is not finished."""
 
     @property
     def key(self) -> str:
@@ -105,20 +106,20 @@ class ReceiverThread(msgspec.Struct, array_like=True, tag="thread"):
 
     @property
     def identity(self) -> str:
-        """What providers know the episode by."""
+        """Key of the episode at providers."""
         return f"{self.episode}/{self.address}" if self.address else self.episode
 
 
 class Digest(msgspec.Struct, array_like=True, tag="digest"):
-    """One receiver and many episodes; the member threads name the digest."""
+    """Notifications of one receiver about many episodes, whose threads name the digest."""
 
     episode: str
-    """Id of the digest, in the form of an episode's."""
+    """Id of the digest, in the form of an episode id."""
     receiver: str
     kind: DigestKind
     began: float
     added: float
-    """When the last episode joined, seconds since 1970."""
+    """Time at which the last episode joined, seconds since 1970."""
     address: str = ""
     route: str = ""
     sink: str = ""
@@ -136,7 +137,7 @@ class Digest(msgspec.Struct, array_like=True, tag="digest"):
     ended_at: float = 0.0
 
     tenant: str = ""
-    """Empty: a digest may list episodes of several tenants."""
+    """Always empty, because a digest may list episodes of several tenants."""
 
     @property
     def key(self) -> str:
@@ -145,7 +146,7 @@ class Digest(msgspec.Struct, array_like=True, tag="digest"):
 
     @property
     def identity(self) -> str:
-        """What providers know the digest by."""
+        """Key of the digest at providers."""
         return f"{self.episode}/{self.address}" if self.address else self.episode
 
     @property
@@ -158,22 +159,22 @@ NotificationState = ReceiverThread | Digest
 
 
 def thread_key(episode: str, receiver: str, address: str = "") -> str:
-    """Return the key of a record."""
+    """Return the key of a thread's record."""
     return "\x1f".join((episode, receiver, address))
 
 
-def next_due(one: NotificationState, now: float) -> QueuedMessage | None:
-    """Return the first pending message that is due; a delayed end lets later answers pass."""
-    return next((item for item in one.pending if item.due <= now), None)
+def next_due(state: NotificationState, now: float) -> QueuedMessage | None:
+    """Return the first pending message that is due; messages may overtake a delayed resolution."""
+    return next((item for item in state.pending if item.due <= now), None)
 
 
 def pack(event: EscalationEvent) -> bytes:
-    """Return an event in the compressed form that records hold."""
+    """Compress an event for storage in a record."""
     return zlib.compress(event.model_dump_json().encode(), 6)
 
 
 def unpack(data: bytes) -> EscalationEvent | None:
-    """Return the event of `pack`; None if it is empty or this release cannot read it."""
+    """Return the event that `pack` compressed; None: it is empty or this release cannot read it."""
     try:
         return EscalationEvent.model_validate_json(zlib.decompress(data)) if data else None
     except (ValueError, zlib.error):
@@ -184,33 +185,35 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(ReceiverThread | Digest)
 
 
-def encode(one: NotificationState) -> bytes:
+def encode(state: NotificationState) -> bytes:
     """Return the value of a record; its first byte is the version of the format."""
-    return bytes([VERSION]) + _ENCODER.encode(one)
+    return bytes([VERSION]) + _ENCODER.encode(state)
 
 
 def decode(data: bytes) -> NotificationState:
-    """Return what `encode` wrote.
+    """Return the thread or digest of a record.
 
     Raises:
-        RefusedError: The record is damaged, or of a newer release.
+        RefusedError: The record is damaged, or was written by a newer release.
     """
     if not data or data[0] != VERSION:
         version = data[0] if data else "none"
-        raise RefusedError(f"a record of notifications has format {version}, known is {VERSION}")
+        raise RefusedError(
+            f"the notification record has format {version}; this release reads {VERSION}"
+        )
     try:
-        found: NotificationState = _DECODER.decode(data[1:])
+        state: NotificationState = _DECODER.decode(data[1:])
     except msgspec.MsgspecError as error:
-        raise RefusedError(f"a record of notifications is damaged: {error}") from None
-    return found
+        raise RefusedError(f"the notification record is damaged: {error}") from None
+    return state
 
 
 def notification_of(event: EscalationEvent) -> LastNotified:
-    """Return what a message about *event* notifies of."""
+    """Return the content of a notification about an event."""
     data = event.data
     explanation = ""
     if data.explanation:
-        one = data.explanation[0]
-        also = f" with {one.also.dimension} {one.also.value}" if one.also else ""
-        explanation = f"{one.dimension} {one.value}{also}"
+        driver = data.explanation[0]
+        also = f" with {driver.also.dimension} {driver.also.value}" if driver.also else ""
+        explanation = f"{driver.dimension} {driver.value}{also}"
     return LastNotified(data.severity, data.tickets, explanation, data.product_area is None)

@@ -1,1 +1,1 @@
-"""What people answer: acknowledgements, verdicts, snoozes, silences."""
+"""Responses of people: acknowledgements, verdicts, snoozes, silences."""

@@ -1,6 +1,6 @@
-"""A small REST API for answers and silences, and the endpoint that Slack's buttons call.
+"""REST API for responses and silences, and the endpoint that Slack's buttons call.
 
-Every path needs the bearer token, except ``/openapi.json``, which contains nothing private, and
+Every path requires the bearer token, except ``/openapi.json``, which contains nothing private, and
 ``/slack/interactions``, which checks Slack's signature instead.
 
 Source: OpenAPI 3.1; Slack, "Verifying requests from Slack" and "Handling user interaction".
@@ -45,10 +45,10 @@ BUTTONS: Final[dict[str, Action]] = {
 
 
 class Api:
-    """The server of the API; it listens inside an ``async with``."""
+    """Server of the API, which listens inside an ``async with``."""
 
     def __init__(self, config: Config, ledger: NotifyTopics, silences: Silences) -> None:
-        """Read the secrets; nothing listens yet.
+        """Read the secrets without listening yet.
 
         Raises:
             UserError: The token is missing or too short.
@@ -60,13 +60,13 @@ class Api:
         self._slack = secret(self._config.slack_signing_secret_file, SLACK_VARIABLE)
         if len(self._token) < LEAST_TOKEN:
             raise UserError(
-                f"the API needs a token of at least {LEAST_TOKEN} characters: set "
+                f"the API requires a token of at least {LEAST_TOKEN} characters: set "
                 f"{TOKEN_VARIABLE}, or "
                 "write it to the file that [notify] api_token_file names"
             )
 
     async def __aenter__(self) -> Self:
-        """Start to listen.
+        """Start listening.
 
         Raises:
             UserError: The port cannot be bound.
@@ -131,8 +131,8 @@ class Api:
         return web.json_response({"feedback_id": feedback.feedback_id}, status=202)
 
     async def _list(self, _: web.Request) -> web.Response:
-        found = self._silences.listed(time.time())
-        return web.json_response([one.model_dump(mode="json") for one in found])
+        silences = self._silences.listed(time.time())
+        return web.json_response([silence.model_dump(mode="json") for silence in silences])
 
     async def _silence(self, request: web.Request) -> web.Response:
         asked = SilenceRequest.model_validate_json(await request.read())
@@ -149,7 +149,7 @@ class Api:
 
     async def _end_silence(self, request: web.Request) -> web.Response:
         wanted = request.match_info["silence"]
-        found = next(
+        active = next(
             (
                 one
                 for one in self._silences.listed(time.time())
@@ -157,9 +157,9 @@ class Api:
             ),
             None,
         )
-        if found is None:
-            return _wrong(404, "spikewatch has no silence with that id")
-        ended: Silence = responses.ended(found, request.query.get("by", "api"), datetime.now(UTC))
+        if active is None:
+            return _wrong(404, "there is no silence of spikewatch with this id")
+        ended: Silence = responses.ended(active, request.query.get("by", "api"), datetime.now(UTC))
         await self._store.silence(ended)
         return web.json_response(ended.model_dump(mode="json"))
 
@@ -172,14 +172,14 @@ class Api:
             body,
             time.time(),
         ):
-            return _wrong(401, "the signature of Slack is missing, wrong or too old")
+            return _wrong(401, "Slack's signature is missing, wrong or too old")
         try:
             form = parse_qs(body.decode("utf-8", "replace"))
             pressed = json.loads(form.get("payload", ["{}"])[0])
             actions = [one for one in pressed.get("actions") or [] if isinstance(one, dict)]
             user = pressed.get("user") if isinstance(pressed.get("user"), dict) else {}
         except (ValueError, AttributeError, TypeError, RecursionError):
-            return _wrong(422, "the interaction cannot be read")
+            return _wrong(422, "the interaction is not valid")
         for action in actions:
             name = BUTTONS.get(str(action.get("action_id")))
             episode, _, tenant = str(action.get("value", "")).partition("|")
@@ -188,7 +188,7 @@ class Api:
             by = f"{user.get('name') or user.get('username') or 'somebody'} ({user.get('id')})"
             now = datetime.now(UTC)
             until = now + responses.duration("1h") if name == "snooze" else None
-            pressed_at = str(action.get("action_ts", ""))  # the same where Slack sends it again
+            pressed_at = str(action.get("action_ts", ""))  # unchanged if Slack retries
             identity = audit_id("slack", episode, name, user.get("id"), pressed_at)
             made = responses.answer(
                 episode, tenant, name, by[:256], now=now, until=until, identity=identity
@@ -203,7 +203,7 @@ def signed_by_slack(
     """Return whether Slack signed the request within the last five minutes.
 
     Example:
-        >>> signed_by_slack("", "0", "v0=", b"", 0.0)  # without a secret nothing is
+        >>> signed_by_slack("", "0", "v0=", b"", 0.0)  # without a secret, nothing is signed
         False
     """
     if not (signing_secret and timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 12):
@@ -216,7 +216,7 @@ def signed_by_slack(
 
 
 def secret(file: str, variable: str) -> str:
-    """Return the secret from the file, if one is named, or else from the environment variable.
+    """Return the secret from the file, or from the environment variable if no file is named.
 
     Raises:
         UserError: The file cannot be read.

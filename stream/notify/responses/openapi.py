@@ -1,4 +1,4 @@
-"""Describe the REST API in OpenAPI 3.1, with the models of its requests."""
+"""OpenAPI 3.1 description of the REST API, with the models of its requests."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from schemas.silence import Silence
 
 
 class AnswerRequest(BaseModel):
-    """Body of a request that answers an episode."""
+    """Body of a request that responds to an episode."""
 
     model_config = ConfigDict(extra="forbid")
 
     tenant: str = Field(min_length=1, max_length=128)
     action: Action
-    by: str = Field(min_length=1, max_length=256, description="Who answers.")
+    by: str = Field(min_length=1, max_length=256, description="Name of the person who responds.")
     until: AwareDatetime | None = Field(
         None, description="End of a snooze or of an expected event."
     )
     duration: str | None = Field(
-        None, description="Length instead of until, such as 30m, 2h, 3d or 1w."
+        None, description="Duration, instead of until, such as 30m, 2h, 3d or 1w."
     )
     note: str | None = Field(None, max_length=4096)
     duplicate_of: str | None = Field(None, pattern="^[0-9a-f]{32}$")
@@ -32,15 +32,19 @@ class SilenceRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     matchers: list[str] = Field(
-        min_length=1, max_length=20, description="Such as product_area=login or severity!=critical."
+        min_length=1,
+        max_length=20,
+        description="Matchers such as product_area=login or severity!=critical; all must match.",
     )
-    duration: str = Field(description="Length, such as 30m, 2h, 3d or 1w.")
-    by: str = Field(min_length=1, max_length=256, description="Who silences.")
+    duration: str = Field(description="Duration, such as 30m, 2h, 3d or 1w.")
+    by: str = Field(
+        min_length=1, max_length=256, description="Name of the person who creates the silence."
+    )
     comment: str = Field("", max_length=1000)
 
 
 def openapi() -> dict[str, Any]:
-    """Return the OpenAPI description of the API, as JSON values."""
+    """Return the OpenAPI description of the API as JSON values."""
     schemas: dict[str, Any] = {}
     for model in (AnswerRequest, SilenceRequest, Silence):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -51,7 +55,7 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "spikewatch notify",
             "version": "1",
-            "description": "Answers to escalations, and silences.",
+            "description": "Responses to escalations, and silences.",
         },
         "security": [{"token": []}],
         "paths": {
@@ -67,14 +71,14 @@ def openapi() -> dict[str, Any]:
     }
 
 
-_WRONG: dict[str, Any] = {"description": "The request is wrong; the field error says why."}
+_WRONG: dict[str, Any] = {"description": "The request was rejected; the field error says why."}
 
 
 def _answer() -> dict[str, Any]:
-    accepted = _of("The answer was written to its topic.")
+    accepted = _of("The response was written to its topic.")
     return {
         "operationId": "answer",
-        "summary": "Acknowledge, snooze, judge or annotate an episode.",
+        "summary": "Acknowledge, snooze or annotate an episode, or give a verdict.",
         "parameters": [_in_path("episode", "^[0-9a-f]{32}$")],
         "requestBody": _body("AnswerRequest"),
         "responses": {"202": accepted, "401": _WRONG, "422": _WRONG},
@@ -84,8 +88,8 @@ def _answer() -> dict[str, Any]:
 def _list_silences() -> dict[str, Any]:
     return {
         "operationId": "listSilences",
-        "summary": "List the silences that are active or start later, those of Alertmanager "
-        "included.",
+        "summary": "List the silences that are active or start later, including those of "
+        "Alertmanager.",
         "responses": {"200": _of("The silences.", list_of="Silence"), "401": _WRONG},
     }
 
@@ -121,15 +125,15 @@ def _slack_interaction() -> dict[str, Any]:
     }
     return {
         "operationId": "slackInteraction",
-        "summary": "Receive the press of a button in Slack; its signature is checked instead of "
-        "the token.",
+        "summary": "Handle a button press in Slack; Slack's signature is checked instead of the "
+        "token.",
         "security": [],
         "requestBody": {
             "required": True,
             "content": {"application/x-www-form-urlencoded": {"schema": form}},
         },
         "responses": {
-            "200": {"description": "The answer was written to its topic."},
+            "200": {"description": "The response was written to its topic."},
             "401": _WRONG,
         },
     }

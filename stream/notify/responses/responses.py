@@ -1,4 +1,4 @@
-"""Build records from people's answers and silences. Pure apart from random ids."""
+"""Records of people's responses and silences. Pure apart from random ids."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -14,15 +14,15 @@ from stream.config.values import duration_seconds
 from stream.errors import UserError
 
 LABELS: Final = frozenset((*MATCHED, *DIMENSIONS, "customer", "alertname"))
-"""Labels of pages; see `stream.notify.model.message.labels_of`."""
+"""Labels of messages; see `stream.notify.model.message.labels_of`."""
 LONGEST: Final = timedelta(days=366)
 
 
 def duration(text: str) -> timedelta:
-    """Return a duration such as ``30m``, ``2h``, ``3d`` or ``1w``.
+    """Parse a duration such as ``30m``, ``2h``, ``3d`` or ``1w``.
 
     Raises:
-        UserError: It is not a duration, or not between a second and a year.
+        UserError: The text is not a duration, or not between one second and one year.
 
     Example:
         >>> duration("90m")
@@ -33,7 +33,7 @@ def duration(text: str) -> timedelta:
     except ValueError as error:
         raise UserError(str(error)) from None
     if not 0.0 < seconds <= LONGEST.total_seconds():
-        raise UserError(f"{text!r} is not between a second and a year")
+        raise UserError(f"the duration {text!r} is not between one second and one year")
     return timedelta(seconds=seconds)
 
 
@@ -49,9 +49,9 @@ def answer(
     duplicate_of: str | None = None,
     identity: str = "",
 ) -> Feedback:
-    """Return a person's answer to an episode.
+    """Return a person's response to an episode.
 
-    The same *identity* makes the same answer; without one the answer is new.
+    Calls with the same identity make the same response; without an identity each response is new.
 
     Raises:
         UserError: A value is not valid.
@@ -59,7 +59,7 @@ def answer(
     if duplicate_of == episode:
         raise UserError("an episode cannot be a duplicate of itself")
     if until is not None and until <= now:
-        raise UserError("until is in the past")
+        raise UserError("until is in the past: give a later time")
     try:
         return Feedback(
             feedback_id=identity or secrets.token_hex(16),
@@ -82,16 +82,16 @@ def silence(
     """Return a silence that starts now.
 
     Raises:
-        UserError: A matcher cannot be read, or the end is in the past.
+        UserError: A matcher is not valid, or the end is in the past.
     """
     if ends_at <= now:
-        raise UserError("the end is in the past")
+        raise UserError("the end of the silence is in the past: give a later time")
     try:
         parsed = tuple(Matcher.parse(text) for text in matchers)
-        for one in parsed:
-            if one.name not in LABELS:
+        for matcher in parsed:
+            if matcher.name not in LABELS:
                 raise UserError(
-                    f"{one.name}: pages have no such label; {nearest(one.name, LABELS)}"
+                    f"{matcher.name}: there is no such label; {nearest(matcher.name, LABELS)}"
                 )
         return Silence(
             silence_id=secrets.token_hex(8),
@@ -107,15 +107,15 @@ def silence(
         raise UserError(str(error)) from None
 
 
-def ended(found: Silence, by: str, now: datetime) -> Silence:
-    """Return the silence, ended at *now*."""
-    comment = f"{found.comment} (ended by {by})".strip()[:1000]
-    return found.model_copy(update={"ends_at": now.astimezone(UTC), "comment": comment})
+def ended(silence: Silence, by: str, now: datetime) -> Silence:
+    """Return a silence with its end set to now."""
+    comment = f"{silence.comment} (ended by {by})".strip()[:1000]
+    return silence.model_copy(update={"ends_at": now.astimezone(UTC), "comment": comment})
 
 
 def in_words(error: ValidationError) -> str:
-    """Return the first problem of a validation error and its place."""
-    one = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in one["loc"])
-    said = one["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said
+    """Describe the first problem of a validation error and its location."""
+    details = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in details["loc"])
+    message = details["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -1,6 +1,6 @@
-"""Read the notification file: receivers, routes, the default and the audiences of account owners.
+"""Reader of the notification file: receivers, routes, the default, audiences of account owners.
 
-Pure but for reading the files. All mistakes in all tables are reported at once, with their lines.
+Pure except for reading files. All mistakes in all tables are reported at once, with their lines.
 """
 
 import csv
@@ -42,13 +42,13 @@ CUSTOMER: Final = "customer"
 
 
 class _Receiver(Section):
-    name: Name = Field(description="Routes and audiences refer to the receiver by this name.")
-    kind: str = Field(description=f"The receiver is of this kind: {', '.join(SINKS)}.")
+    name: Name = Field(description="Name by which routes and audiences refer to the receiver.")
+    kind: str = Field(description=f"Kind of the receiver: {', '.join(SINKS)}.")
 
 
 class _Owners(Section):
     file: str = Field(
-        min_length=1, description="This CSV file has the column customer and one column per role."
+        min_length=1, description="CSV file with the column customer and one column per role."
     )
 
 
@@ -62,7 +62,7 @@ class _OneAudience(BaseModel):
 
 class _Tables(BaseModel):
     delivery: DeliveryOptions = DeliveryOptions()
-    default: Default = Field(description="the table [default] with receivers")
+    default: Default = Field(description="add the table [default] with receivers = [...]")
     owners: _Owners = _ABSENT
 
 
@@ -72,7 +72,7 @@ def read_plan(path: Path) -> NotificationConfig:
     Raises:
         ConfigError: The files have mistakes; the text has one line for each.
     """
-    text, data, mistakes = read_toml(path, "file of receivers and routes")
+    text, data, mistakes = read_toml(path, "notification file")
     if mistakes:
         raise ConfigError(mistakes)
     many = {}
@@ -85,46 +85,46 @@ def read_plan(path: Path) -> NotificationConfig:
         for key, tables in many.items()
     }
     mistakes += _strange(data, Sources(path, text, {}))
-    known = {key: value for key, value in data.items() if key in _Tables.model_fields}
-    if "default" not in known:
+    known_tables = {key: value for key, value in data.items() if key in _Tables.model_fields}
+    if "default" not in known_tables:
         mistakes.append(
             f"{path}: default: is missing: add [default] with receivers = [...] for escalations "
             "that no route matches"
         )
     else:
-        mistakes += find_mistakes(_Tables, known, Sources(path, text, {}))
+        mistakes += find_mistakes(_Tables, known_tables, Sources(path, text, {}))
     receivers, wrong = _read_receivers(many["receiver"], places["receiver"], path.parent)
     mistakes += wrong
     for key, model in (("route", _OneRoute), ("audience", _OneAudience)):
         for table, place in zip(many[key], places[key], strict=True):
             mistakes += find_mistakes(model, {key: table}, place)
-    owners, columns, wrong = _read_owners(path, known.get("owners"))
+    owners, columns, wrong = _read_owners(path, known_tables.get("owners"))
     mistakes += wrong
-    names = {str(one.get("name", "")).strip() for one in many["receiver"]}
+    names = {str(fields.get("name", "")).strip() for fields in many["receiver"]}
     mistakes += _unknown(many, places, names, columns, receivers)
     mistakes += _in_vain(many, places)
-    if not wrong:  # else their lines are to be mended first
+    if not wrong:  # otherwise those mistakes have to be corrected first
         mistakes += _bad_addresses(many["audience"], receivers, owners)
-    mistakes += _unknown_in(known, names, receivers, Sources(path, text, {}))
+    mistakes += _unknown_in(known_tables, names, receivers, Sources(path, text, {}))
     if mistakes:
         raise ConfigError(mistakes)
-    tables = _Tables.model_validate(known)
+    tables = _Tables.model_validate(known_tables)
     return NotificationConfig(
         general=tables.delivery,
         receivers=receivers,
-        routes=tuple(Route.model_validate(one) for one in many["route"]),
+        routes=tuple(Route.model_validate(fields) for fields in many["route"]),
         default=tables.default.receivers,
-        audiences=tuple(AccountOwnerRoute.model_validate(one) for one in many["audience"]),
+        audiences=tuple(AccountOwnerRoute.model_validate(fields) for fields in many["audience"]),
         owners=owners,
     )
 
 
-def _strange(data: Mapping[str, Any], whole: Sources) -> list[str]:
-    known = [*_Tables.model_fields, "receiver", "route", "audience"]
+def _strange(data: Mapping[str, Any], sources: Sources) -> list[str]:
+    known_tables = [*_Tables.model_fields, "receiver", "route", "audience"]
     return [
-        f"{whole.where(key)}: {key}: no such table; {nearest(key, known)}"
+        f"{sources.where(key)}: {key}: no such table; {nearest(key, known_tables)}"
         for key in data
-        if key not in known
+        if key not in known_tables
     ]
 
 
@@ -137,9 +137,9 @@ def _read_receivers(
         kind = table.get("kind")
         sink = SINKS.get(kind) if isinstance(kind, str) else None
         if sink is None:
-            said = f"found {found(kind)}; {nearest(str(kind), SINKS)}" if kind else (
+            problem = f"found {found(kind)}; {nearest(str(kind), SINKS)}" if kind else (
                 f"is missing: one of {', '.join(SINKS)}")  # fmt: skip
-            mistakes.append(place.mistake("receiver.kind", said))
+            mistakes.append(place.mistake("receiver.kind", problem))
             continue
         both = create_model("Receiver", __base__=(sink.options, _Receiver))
         file = create_model("_OneReceiver", receiver=(both, ...))
@@ -158,7 +158,7 @@ def _read_receivers(
 def _read_owners(
     path: Path, table: object
 ) -> tuple[dict[str, dict[str, str]], list[str] | None, list[str]]:
-    """Return addresses by customer and column, the columns (None: unknown), and the mistakes."""
+    """Return the addresses by customer and column, the columns (None: unknown), and mistakes."""
     named = table.get("file") if isinstance(table, Mapping) else None
     if not isinstance(named, str) or not named:
         return {}, [] if table is None else None, []
@@ -178,7 +178,9 @@ def _read_owners(
             return {}, None, [f"{file}:1: the column {CUSTOMER} is missing; found {columns}"]
         for row in rows:
             named_so = (row.get(CUSTOMER) or "").strip()
-            customer = pseudonym(named_so)  # as intake names it: an e-mail address is not kept
+            customer = pseudonym(
+                named_so
+            )  # same as in intake, which does not keep e-mail addresses
             if not named_so:
                 mistakes.append(f"{file}:{rows.line_num}: the customer is missing")
             elif customer in owners:
@@ -202,7 +204,7 @@ def _unknown(
     columns: list[str] | None,
     receivers: Mapping[str, Receiver],
 ) -> list[str]:
-    """Return mistakes: receivers and columns that do not exist."""
+    """Return a mistake for each receiver and column that does not exist."""
     mistakes = []
     for table, place in zip(many["route"], places["route"], strict=True):
         listed = table.get("receivers")
@@ -225,8 +227,8 @@ def _unknown(
             mistakes.append(place.mistake("audience.receiver", _no_receiver(name, names)))
         elif isinstance(name, str) and not _addressable(receivers.get(name.strip())):
             able = ", ".join(kind for kind, sink in SINKS.items() if sink.takes_address)
-            said = f"{found(name)} cannot write to a person; kinds that can: {able}"
-            mistakes.append(place.mistake("audience.receiver", said))
+            problem = f"{found(name)} cannot send messages to a person; kinds that can: {able}"
+            mistakes.append(place.mistake("audience.receiver", problem))
         if isinstance(owner, str) and columns is not None and owner.strip() not in columns:
             hint = nearest(owner, columns) if columns else "there is no [owners] file"
             mistakes.append(place.mistake("audience.owner", f"no such column; {hint}"))
@@ -238,7 +240,7 @@ def _bad_addresses(
     receivers: Mapping[str, Receiver],
     owners: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
-    """Return mistakes: owners of an e-mail audience that are not addresses; the first few."""
+    """Return a mistake for each of the first invalid e-mail addresses of account owners."""
     mistakes = []
     for table in audiences:
         receiver = receivers.get(str(table.get("receiver", "")).strip())
@@ -251,15 +253,19 @@ def _bad_addresses(
             if text and not is_address(text):
                 bad.setdefault(text, []).append(customer)
         for text, customers in list(bad.items())[:20]:
-            of = f"{customers[0]}" + (f" and {len(customers) - 1} more" if customers[1:] else "")
-            mistakes.append(f"owners: {column} of {of}: {found(text)} is no e-mail address")
+            owners_of = f"{customers[0]}" + (
+                f" and {len(customers) - 1} more" if customers[1:] else ""
+            )
+            mistakes.append(
+                f"owners: {column} of {owners_of}: {found(text)} is not an e-mail address"
+            )
     return mistakes
 
 
 def _in_vain(
     many: Mapping[str, list[dict[str, Any]]], places: Mapping[str, list[Part]]
 ) -> list[str]:
-    """Return mistakes: duplicate names, and routes that are never reached."""
+    """Return a mistake for each duplicate name and for each route that is never reached."""
     mistakes = []
     for key in ("route", "audience"):
         names: set[str] = set()
@@ -273,8 +279,8 @@ def _in_vain(
     for table, place in zip(many["route"], places["route"], strict=True):
         if catches_all is not None:
             problem = (
-                f"is never reached: {found(catches_all)} before it matches everything; set "
-                "continue = true there"
+                f"is never reached: the earlier route {found(catches_all)} matches everything; set "
+                "continue = true in it"
             )
             mistakes.append(place.mistake("route.name", problem))
         elif not (
@@ -287,7 +293,7 @@ def _in_vain(
 
 
 def _unknown_in(
-    data: Mapping[str, Any], names: set[str], receivers: Mapping[str, Receiver], whole: Sources
+    data: Mapping[str, Any], names: set[str], receivers: Mapping[str, Receiver], sources: Sources
 ) -> list[str]:
     listed = {
         "default.receivers": (data.get("default") or {}),
@@ -296,26 +302,26 @@ def _unknown_in(
     mistakes = []
     for key, table in listed.items():
         found_there = table.get(key.partition(".")[2]) if isinstance(table, Mapping) else None
-        for one in found_there if isinstance(found_there, list) else ():
-            if isinstance(one, str) and one.strip() not in names:
-                mistakes.append(f"{whole.where(key)}: {key}: {_no_receiver(one, names)}")
-            elif isinstance(one, str) and not _has_own(receivers.get(one.strip())):
-                mistakes.append(f"{whole.where(key)}: {key}: {_nobody(one)}")
+        for name in found_there if isinstance(found_there, list) else ():
+            if isinstance(name, str) and name.strip() not in names:
+                mistakes.append(f"{sources.where(key)}: {key}: {_no_receiver(name, names)}")
+            elif isinstance(name, str) and not _has_own(receivers.get(name.strip())):
+                mistakes.append(f"{sources.where(key)}: {key}: {_nobody(name)}")
     return mistakes
 
 
 def _addressable(receiver: Receiver | None) -> bool:
-    """Return whether a receiver takes addresses; True if it is invalid."""
+    """Return whether a receiver can send to an address; True if the receiver is invalid."""
     return receiver is None or receiver.sink.can_write_to_people(receiver.options)
 
 
 def _has_own(receiver: Receiver | None) -> bool:
-    """Return whether a receiver has recipients of its own; True if it is invalid."""
+    """Return whether a receiver has recipients of its own; True if the receiver is invalid."""
     return receiver is None or receiver.sink.has_own_recipients(receiver.options)
 
 
 def _nobody(name: str) -> str:
-    return f"{found(name)} has no address of its own: only an audience can use it"
+    return f"{found(name)} has no recipients of its own: only an audience can use it"
 
 
 def _no_receiver(name: str, names: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""Choose the receivers of an escalation, and say why. Pure."""
+"""Router that chooses the receivers of an escalation, each with a reason. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
@@ -20,41 +20,41 @@ DEFAULT: Final = "default"
 
 
 class Chosen(NamedTuple):
-    """A receiver that was chosen for an escalation."""
+    """Receiver chosen for an escalation."""
 
     receiver: str
     address: str
-    """Address of an account owner; empty: the receiver itself."""
+    """Address of an account owner; empty: the receiver's own recipients."""
     route: str
     """Name of the route or audience, or ``default``."""
     quiet: QuietHours | None
-    """The route or audience whose quiet hours apply; None: none do."""
+    """Route or audience whose quiet hours apply; None: there is none."""
     accounts: tuple[Account, ...] = ()
-    """The affected customers of the account owner."""
+    """Affected customers of the account owner."""
 
 
 def route(event: EscalationEvent, plan: NotificationConfig) -> list[Chosen]:
-    """Return the receivers of an escalation, each once: of routes, the default and audiences.
+    """Return the receivers of an escalation without duplicates: by routes, default and audiences.
 
-    Routes are tried in order. The first that matches decides, unless it has ``continue = true``.
+    Routes are tried in order. The first match ends the search unless it has ``continue = true``.
     """
     chosen: dict[tuple[str, str], Chosen] = {}
-    for one in (*_by_routes(event, plan), *_by_accounts(event, plan)):
-        chosen.setdefault((one.receiver, one.address), one)
+    for choice in (*_by_routes(event, plan), *_by_accounts(event, plan)):
+        chosen.setdefault((choice.receiver, choice.address), choice)
     return list(chosen.values())
 
 
 def chosen_for(thread: ReceiverThread, event: EscalationEvent, plan: NotificationConfig) -> Chosen:
-    """Return the routing result for the receiver of *thread*.
+    """Return the routing result for the receiver of a thread.
 
     Args:
-        thread: What one receiver knows of the episode.
+        thread: Thread of one receiver and the episode.
         event: An event of that episode.
         plan: The notification file.
 
     Returns:
-        The current result. If the routes no longer choose that receiver, the route that chose it
-        first, without quiet hours.
+        The current result, or, if the routes no longer choose the receiver, the route that
+        originally chose it, without quiet hours.
     """
     chosen = {(one.receiver, one.address): one for one in route(event, plan)}
     return chosen.get(
@@ -77,32 +77,32 @@ def _by_routes(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Cho
             yield Chosen(name, "", DEFAULT, None)
 
 
-def fits(one: Route, event: EscalationEvent) -> bool:
-    """Return whether a route matches *event*.
+def fits(route: Route, event: EscalationEvent) -> bool:
+    """Return whether a route matches an event.
 
-    A tenant-wide escalation matches a list of areas if one of its areas is listed.
+    A tenant-wide escalation matches a list of areas if at least one of its areas is listed.
     """
     data = event.data
     labels = labels_of(event)
     areas = {data.product_area} if data.product_area is not None else set(data.areas or ())
     products = {data.product} if data.product is not None else set()
     return (
-        _any_of(one.tenants, {data.tenant})
-        and _any_of(one.products, products)
-        and _any_of(one.areas, areas)
-        and _any_of(one.issue_types, {labels.get("issue_type")})
-        and _any_of(one.teams, {labels.get("team")})
-        and _any_of(one.tiers, set(data.impact.by_tier) if data.impact else set())
-        and grave(data.severity, one.severity)
+        _any_of(route.tenants, {data.tenant})
+        and _any_of(route.products, products)
+        and _any_of(route.areas, areas)
+        and _any_of(route.issue_types, {labels.get("issue_type")})
+        and _any_of(route.teams, {labels.get("team")})
+        and _any_of(route.tiers, set(data.impact.by_tier) if data.impact else set())
+        and grave(data.severity, route.severity)
     )
 
 
-def _any_of(wanted: tuple[str, ...], there: Iterable[str | None]) -> bool:
-    return not wanted or any(one in wanted for one in there)
+def _any_of(wanted: tuple[str, ...], actual: Iterable[str | None]) -> bool:
+    return not wanted or any(value in wanted for value in actual)
 
 
 def grave(severity: Severity, least: Severity) -> bool:
-    """Return whether *severity* is at least *least*."""
+    """Return whether a severity reaches a minimum severity."""
     return SEVERITIES.index(severity) >= SEVERITIES.index(least)
 
 
@@ -116,8 +116,8 @@ def _by_accounts(event: EscalationEvent, plan: NotificationConfig) -> Iterator[C
 def owned(
     data: Escalation, audience: AccountOwnerRoute, plan: NotificationConfig
 ) -> dict[str, list[Account]]:
-    """Return the affected customers by address of their owner, if they match *audience*."""
-    found: dict[str, list[Account]] = {}
+    """Return the affected customers that match an audience, by the address of their owner."""
+    accounts_by_address: dict[str, list[Account]] = {}
     for account in data.impact.accounts if data.impact is not None else ():
         address = plan.owners.get(account.customer, {}).get(audience.owner)
         if (
@@ -126,14 +126,14 @@ def owned(
             and (account.revenue or 0.0) >= audience.least_revenue
             and account.tickets >= audience.least_tickets
         ):
-            found.setdefault(address, []).append(account)
-    return found
+            accounts_by_address.setdefault(address, []).append(account)
+    return accounts_by_address
 
 
 def quiet_until(quiet: QuietHours | None, severity: Severity, now: float) -> float | None:
-    """Return when the current quiet hours end, in seconds since 1970; None: there are none.
+    """Return the end of the current quiet hours, in seconds since 1970; None: there are none.
 
-    Days are those on which the quiet hours start; without days it is every day.
+    The days are those on which quiet hours start; without days, they start every day.
 
     Example:
         >>> hours = QuietHours(quiet_start="22:00", quiet_end="07:00")
@@ -145,10 +145,10 @@ def quiet_until(quiet: QuietHours | None, severity: Severity, now: float) -> flo
     if quiet is None or not quiet.quiet_start or grave(severity, quiet.quiet_below):
         return None
     where = ZoneInfo(quiet.quiet_zone)
-    here = datetime.fromtimestamp(now, where)
+    local_time = datetime.fromtimestamp(now, where)
     start, end = time.fromisoformat(quiet.quiet_start), time.fromisoformat(quiet.quiet_end)
     for days in (1, 0):
-        day = here.date() - timedelta(days=days)
+        day = local_time.date() - timedelta(days=days)
         if quiet.quiet_days and WEEKDAYS[day.weekday()] not in quiet.quiet_days:
             continue
         begins = datetime.combine(day, start, where)

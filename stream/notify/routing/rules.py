@@ -36,7 +36,7 @@ def _clock(text: str) -> str:
     except ValueError:
         found_time = None
     if found_time is None or found_time.tzinfo is not None:
-        raise ValueError('a time of day such as "22:00"; its time zone is quiet_zone')
+        raise ValueError('a time of day such as "22:00", in the time zone quiet_zone')
     return text
 
 
@@ -46,8 +46,8 @@ def _link(text: str) -> str:
         rest = rest.replace(name, "")
     if text and (not text.startswith(("https://", "http://")) or "{" in rest or "}" in rest):
         raise ValueError(
-            'a URL such as "https://spikewatch.example.com/#/episode/{episode}", in braces only '
-            "tenant and episode"
+            'a URL such as "https://spikewatch.example.com/#/episode/{episode}", with only tenant '
+            "and episode in braces"
         )
     return text
 
@@ -73,109 +73,109 @@ Clock = Annotated[str, AfterValidator(_clock)]
 
 
 class DeliveryOptions(Section):
-    """The table ``[delivery]``: how messages are sent, retried, grouped and limited."""
+    """Table ``[delivery]``: how messages are sent, retried, grouped and limited."""
 
     link: Annotated[str, AfterValidator(_link)] = Field(
         default="",
-        description="Every message links to this URL of the episode's page; {tenant} and {episode} "
-        "are filled in.",
+        description="URL of an episode's page that every message links to; {tenant} and {episode} "
+        "are replaced.",
     )
     private_hosts: Annotated[tuple[str, ...], AfterValidator(_hosts)] = Field(
         default=(),
-        description="These hosts may have private addresses and may be reached over plain http.",
+        description="Hosts that may have private addresses and may be reached over plain http.",
     )
     stale_minutes: float = Field(
         default=30.0,
         ge=1,
         le=10_080,
-        description="An escalation older than this many minutes whose episode is already resolved "
-        "is sent only in a digest.",
+        description="An escalation that is older than this many minutes and whose episode is "
+        "already resolved is sent only in a digest.",
     )
     timeout_seconds: float = Field(
         default=10.0,
         ge=0.1,
         le=120,
-        description="One HTTP request may take this many seconds.",
+        description="Timeout of an HTTP request, in seconds.",
     )
     give_up_minutes: float = Field(
         default=60.0,
         gt=0,
         le=10_080,
-        description="A message is given up after this many minutes of failed attempts.",
+        description="Minutes of failed attempts after which a message is given up.",
     )
     fallback: PlainNames = Field(
         default=(),
-        description="These receivers are notified when another receiver cannot be reached; without "
-        "any, the receivers of [default] are.",
+        description="Receivers that are notified when another receiver cannot be reached; empty: "
+        "the receivers of [default].",
     )
     fallback_minutes: float = Field(
         default=5.0,
         ge=0,
         le=1_440,
-        description="The fallback is notified after this many minutes of failed attempts.",
+        description="Minutes of failed attempts after which the fallback is notified.",
     )
     storm_pages: int = Field(
         default=10,
         ge=1,
         le=10_000,
-        description="After this many new episodes for one receiver within storm_minutes, further "
-        "ones are grouped into one digest.",
+        description="Number of new episodes for one receiver within storm_minutes after which "
+        "further ones are grouped into one digest.",
     )
     storm_minutes: float = Field(
         default=10.0,
         gt=0,
         le=1_440,
-        description="New episodes are counted over this many minutes for storm_pages.",
+        description="Length of the window over which storm_pages counts new episodes, in minutes.",
     )
     digest_seconds: float = Field(
         default=15.0,
         ge=0.1,
         le=600,
-        description="A digest waits this many seconds for more episodes before it is sent.",
+        description="Seconds that a digest waits for more episodes before it is sent.",
     )
     update_percent: float = Field(
         default=100.0,
         ge=1,
         le=10_000,
-        description="An update about growth is sent once the number of tickets has grown by this "
-        "many per cent since the last message, and by update_tickets.",
+        description="Minimum growth since the last message, in percent, before an update is sent; "
+        "update_tickets must be reached too.",
     )
     update_tickets: float = Field(
         default=10.0,
         ge=1,
         le=1_000_000,
-        description="This is the minimum growth, in tickets, before an update is sent.",
+        description="Minimum growth since the last message, in tickets, before an update is sent; "
+        "update_percent must be reached too.",
     )
     alertmanager_silences: Annotated[str, AfterValidator(_url_or_none)] = Field(
         default="",
-        description="The silences of the Alertmanager at this URL mute notifications here too.",
+        description="URL of an Alertmanager whose silences mute notifications here too.",
     )
 
 
 class QuietHours(Section):
-    """Hours in which a route or audience mutes severities below a bound, like a mute timing."""
+    """Hours in which a route or audience mutes lower severities, like a mute timing."""
 
     table: ClassVar[str] = "route"
     """Name of the table in the file, for messages about mistakes."""
 
     quiet_start: Clock = Field(
-        default="", description="Quiet hours start at this time of day, such as 22:00."
+        default="", description="Time of day at which quiet hours start, such as 22:00."
     )
     quiet_end: Clock = Field(
-        default="", description="Quiet hours end at this time of day, such as 07:00."
+        default="", description="Time of day at which quiet hours end, such as 07:00."
     )
     quiet_days: tuple[Weekday, ...] = Field(
         default=(),
-        description="Quiet hours start only on these days, from mon to sun; without any, every "
-        "day.",
+        description="Days on which quiet hours start, from mon to sun; empty: every day.",
     )
     quiet_zone: Annotated[str, AfterValidator(zone)] = Field(
         default="UTC",
-        description="Both times are in this IANA time zone, such as Europe/Berlin.",
+        description="IANA time zone of both times, such as Europe/Berlin.",
     )
     quiet_below: Severity = Field(
         default="critical",
-        description="Escalations of this severity and above are sent in quiet hours too.",
+        description="Minimum severity of escalations that are sent even in quiet hours.",
     )
 
     @model_validator(mode="after")
@@ -183,13 +183,13 @@ class QuietHours(Section):
         if bool(self.quiet_start) != bool(self.quiet_end):
             key, other = ("quiet_end", "quiet_start") if self.quiet_start else (
                 "quiet_start", "quiet_end")  # fmt: skip
-            self._disagree(key, other, f"is missing: {other} needs it")
+            self._disagree(key, other, f"is missing: {other} requires it")
         if self.quiet_start and self.quiet_start == self.quiet_end:
             self._disagree(
                 "quiet_end", "quiet_start", "equals quiet_start: quiet hours would never end"
             )
         if self.quiet_days and not self.quiet_start:
-            self._disagree("quiet_days", "quiet_start", "needs quiet_start and quiet_end")
+            self._disagree("quiet_days", "quiet_start", "requires quiet_start and quiet_end")
         return self
 
     def _disagree(self, key: str, other: str, text: str) -> None:
@@ -197,93 +197,91 @@ class QuietHours(Section):
 
 
 class Route(QuietHours):
-    """One ``[[route]]``: which escalations go to which receivers. A list left out matches all."""
+    """Table ``[[route]]``: which escalations go to which receivers. An omitted list matches all."""
 
     name: Name = Field(
-        description="The route has this name in the audit trail and in `spikewatch route`."
+        description="Name of the route in the audit trail and in `spikewatch route`."
     )
     tenants: PlainNames = Field(
-        default=(), description="The route matches escalations of these tenants."
+        default=(), description="Tenants whose escalations the route matches."
     )
     products: Names = Field(
         default=(),
-        description="The route matches escalations of these products of the taxonomy.",
+        description="Products of the taxonomy whose escalations the route matches.",
     )
     areas: Names = Field(
         default=(),
-        description="The route matches escalations of these product areas; a tenant-wide "
-        "escalation matches if it includes one of them.",
+        description="Product areas whose escalations the route matches; a tenant-wide escalation "
+        "matches if it includes one of them.",
     )
     issue_types: Names = Field(
         default=(),
-        description="The route matches escalations whose slice, or main driver, is one of these "
-        "issue types.",
+        description="Issue types that the route matches, as the slice or the main driver of an "
+        "escalation.",
     )
     teams: PlainNames = Field(
         default=(),
-        description="The route matches escalations that the playbook assigns to these teams.",
+        description="Teams to which the playbook must assign an escalation for the route to match.",
     )
     tiers: Names = Field(
         default=(),
-        description="The route matches escalations that affect a customer of one of these tiers.",
+        description="Customer tiers of which an escalation must affect a customer for the route to "
+        "match.",
     )
     severity: Severity = Field(
-        default="info", description="The route matches this severity and above."
+        default="info", description="Minimum severity that the route matches."
     )
-    receivers: PlainNames = Field(description="These receivers are notified; at least one.")
+    receivers: PlainNames = Field(description="Receivers to notify; at least one.")
     continue_: bool = Field(
         default=False,
         validation_alias=AliasChoices("continue", "go_on"),
-        description="If true, the routes after this one are tried as well (formerly go_on).",
+        description="Whether the routes after this one are tried as well (formerly go_on).",
     )
 
 
 class AccountOwnerRoute(QuietHours):
-    """One ``[[audience]]``: account owners, each notified of their own affected customers."""
+    """Table ``[[audience]]``: account owners, each notified of their own affected customers."""
 
     table: ClassVar[str] = "audience"
 
     name: Name = Field(
-        description="The audience has this name in the audit trail and in `spikewatch route`."
+        description="Name of the audience in the audit trail and in `spikewatch route`."
     )
-    owner: Name = Field(
-        description="This column of the owners file holds the address of the owner."
-    )
+    owner: Name = Field(description="Column of the owners file with the address of the owner.")
     receiver: Name = Field(
-        description="This receiver sends the messages; its kind must be able to write to a person."
+        description="Receiver that sends the messages; its kind must be able to address a person."
     )
     severity: Severity = Field(
-        default="warning", description="Owners are notified of this severity and above."
+        default="warning", description="Minimum severity of which owners are notified."
     )
     tiers: Names = Field(
         default=(),
-        description="Only customers of these tiers count; without any, customers of every tier.",
+        description="Tiers of the customers that count; empty: every tier.",
     )
     least_revenue: float = Field(
         default=0.0,
         ge=0,
-        description="Only customers with at least this much revenue a year count.",
+        description="Minimum annual revenue of the customers that count.",
     )
     least_tickets: int = Field(
         default=1,
         ge=1,
-        description="Only customers with at least this many tickets in the episode count.",
+        description="Minimum number of tickets in the episode of the customers that count.",
     )
 
 
 class Default(Section):
-    """The table ``[default]``: receivers of escalations that no route matches."""
+    """Table ``[default]``: receivers of escalations that no route matches."""
 
     receivers: PlainNames = Field(
         min_length=1,
-        description="These receivers are notified of escalations that no route matches; at least "
-        "one.",
+        description="Receivers to notify of escalations that no route matches; at least one.",
     )
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """One ``[[receiver]]`` of the notification file."""
+    """Table ``[[receiver]]`` of the notification file."""
 
     name: str
     sink: type[Sink]
@@ -292,7 +290,7 @@ class Receiver:
 
 @dataclass(frozen=True)
 class NotificationConfig:
-    """The notification file, checked."""
+    """Validated content of the notification file."""
 
     general: DeliveryOptions
     receivers: Mapping[str, Receiver]
@@ -300,16 +298,16 @@ class NotificationConfig:
     default: tuple[str, ...]
     audiences: tuple[AccountOwnerRoute, ...] = ()
     owners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Address of an owner, by customer and column of the owners file."""
+    """Addresses of account owners, by customer and column of the owners file."""
 
     @property
     def alone(self) -> list[str]:
-        """Names of receivers whose failures no other receiver is notified of."""
+        """Names of the receivers of whose failures no other receiver is notified."""
         others = self.general.fallback or self.default
         return [name for name in self.receivers if not set(others) - {name}]
 
     def linked_to(self, page_url: str) -> "NotificationConfig":
-        """Return a copy whose messages link to *page_url*, if the file names no link."""
+        """Return a copy whose messages link to a page URL, unless the file sets its own link."""
         if self.general.link or not page_url:
             return self
         link = f"{page_url}#/episode/{{episode}}"

@@ -1,4 +1,4 @@
-"""All kinds of receivers. To add one, add a file here and a line to `SINKS`."""
+"""Kinds of receivers. To add a kind, add a module here and a line to `SINKS`."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The more than a hundred services that Apprise supports through its URLs.
+"""Apprise, which supports more than a hundred services through its URLs.
 
 Apprise makes its own requests, so the rules of `stream.notify.sinks.safe_http` do not apply.
 
@@ -20,8 +20,8 @@ from stream.notify.sinks.base import Handle, Options, Sink
 
 SECONDS: Final = 30.0
 INVISIBLE: Final = "\u200b"
-logging.getLogger("apprise").disabled = True  # it logs URLs that it does not know, with their keys
-logging.getLogger("urllib3").setLevel(logging.INFO)  # below, it logs their paths
+logging.getLogger("apprise").disabled = True  # it logs unknown URLs with their secrets
+logging.getLogger("urllib3").setLevel(logging.INFO)  # at lower levels it logs the paths of URLs
 TYPE: Final[dict[Severity, apprise.NotifyType]] = {
     "critical": apprise.NotifyType.FAILURE,
     "error": apprise.NotifyType.FAILURE,
@@ -34,25 +34,25 @@ class AppriseOptions(Options):
     """One Apprise URL."""
 
     url: Secret = Field(
-        description="Messages go to this Apprise URL, such as ntfy://topic; it contains secrets."
+        description="Apprise URL to send messages to, such as ntfy://topic; it may contain secrets."
     )
 
 
 class Apprise(Sink):
-    """Sends messages through one Apprise URL."""
+    """Sink that sends messages through one Apprise URL."""
 
     kind = "apprise"
     options = AppriseOptions
     actions: ClassVar[frozenset[Action]] = frozenset(("open", "update", "resolve"))
 
     def __init__(self, name: str, options: AppriseOptions, http: Any) -> None:
-        """See `Sink`."""
+        """Create the sink; see `Sink`."""
         super().__init__(name, options, http)
         self._apprise = apprise.Apprise()
         self._known = self._apprise.add(plain(options.url))
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Send the message as plain text; Apprise cuts it to the limits of the service."""
+        """Send the message as plain text; Apprise truncates it to the limits of the service."""
         await self.check()
         links = [f"{_unmeaning(text)}: {url}" for text, url in message.links]
         kind = apprise.NotifyType.SUCCESS if message.action == "resolve" else TYPE[message.severity]
@@ -67,7 +67,7 @@ class Apprise(Sink):
             SECONDS,
         )
         if not done:
-            raise TryAgainError("Apprise could not deliver it")
+            raise TryAgainError("Apprise could not deliver the message")
         return handle
 
     async def check(self) -> str:
@@ -77,9 +77,9 @@ class Apprise(Sink):
                 "Apprise does not know the service of this URL, or the URL is incomplete"
             )
         service = self._apprise[0].service_name
-        return f"Apprise will send through {service}; nothing was sent to check it"
+        return f"Apprise recognizes the service {service}; the URL was not tested by sending"
 
 
 def _unmeaning(text: str) -> str:
-    """Return *text* without anything that a chat could read as a mention, whichever chat it is."""
+    """Return a text without anything that a chat service could interpret as a mention."""
     return text.replace("@", f"@{INVISIBLE}").replace("<", f"<{INVISIBLE}")

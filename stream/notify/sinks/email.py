@@ -1,4 +1,4 @@
-"""E-mail over SMTP: one thread for each episode.
+"""E-mail over SMTP, with one thread per episode.
 
 Source: RFC 5322 3.6.4 (Message-ID, In-Reply-To, References), RFC 3834 (Auto-Submitted).
 """
@@ -32,14 +32,14 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(
     rf"(?=[^@]{{1,64}}@[^@]{{1,253}}$){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
 )
-"""A dot-atom at a domain (RFC 5322, 3.4.1); addresses that need quotes are not accepted."""
+"""Dot-atom at a domain (RFC 5322, 3.4.1); addresses that require quotes are not accepted."""
 
 
 def address(text: str) -> str:
-    """Check that *text* is an e-mail address.
+    """Check that a text is an e-mail address.
 
     Raises:
-        ValueError: It is not.
+        ValueError: The text is not an e-mail address.
     """
     if not _ADDRESS.fullmatch(text) or not text.isascii():
         raise ValueError('an e-mail address such as "on-call@example.com"')
@@ -47,7 +47,7 @@ def address(text: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Return whether *text* is an e-mail address."""
+    """Return whether a text is an e-mail address."""
     try:
         address(text)
     except ValueError:
@@ -60,30 +60,23 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class MailOptions(Options):
-    """A mail server and its recipients."""
+    """Mail server and recipients."""
 
-    host: Annotated[str, AfterValidator(host_name)] = Field(
-        description="Mail is sent through this server."
-    )
-    port: int = Field(
-        default=587, ge=1, le=65535, description="The mail server listens on this port."
-    )
+    host: Annotated[str, AfterValidator(host_name)] = Field(description="Host of the mail server.")
+    port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
     encryption: Literal["starttls", "tls", "none"] = Field(
         default="starttls",
-        description="The connection is encrypted with starttls, with tls (port 465), or not at all "
-        "(none).",
+        description="Encryption of the connection: starttls, tls (port 465) or none.",
     )
-    username: str = Field(
-        default="", description="The login uses this user name; without one there is no login."
-    )
-    password: Secret | None = Field(default=None, description="The login uses this password.")
+    username: str = Field(default="", description="User name for the login; empty: no login.")
+    password: Secret | None = Field(default=None, description="Password for the login.")
     sender: Annotated[str, AfterValidator(address)] = Field(
-        description="Mails come from this address."
+        description="Address that messages are sent from."
     )
     to: Annotated[tuple[str, ...], AfterValidator(_addresses)] = Field(
         default=(),
-        description="Mails go to these addresses; without any, the receiver can serve only an "
-        "audience.",
+        description="Addresses that messages are sent to; empty: only an audience can use the "
+        "receiver.",
     )
 
     @model_validator(mode="after")
@@ -92,7 +85,9 @@ class MailOptions(Options):
         if bool(self.username) != (self.password is not None):
             wrong.append(
                 Disagreement(
-                    "receiver.password", ("receiver.username",), "username and password go together"
+                    "receiver.password",
+                    ("receiver.username",),
+                    "username and password must be set together",
                 )
             )
         if self.password is not None and self.encryption == "none":
@@ -100,7 +95,7 @@ class MailOptions(Options):
                 Disagreement(
                     "receiver.encryption",
                     ("receiver.password",),
-                    "a password needs encryption: set starttls or tls",
+                    "a password requires encryption: set encryption to starttls or tls",
                 )
             )
         disagree(wrong)
@@ -108,7 +103,7 @@ class MailOptions(Options):
 
 
 class Email(Sink):
-    """Sends e-mails through one SMTP server."""
+    """Sink that sends e-mails through one SMTP server."""
 
     kind = "email"
     options = MailOptions
@@ -116,26 +111,26 @@ class Email(Sink):
     takes_address: ClassVar[bool] = True
 
     def __init__(self, name: str, options: MailOptions, http: Any) -> None:
-        """See `Sink`."""
+        """Create the sink; see `Sink`."""
         super().__init__(name, options, http)
         self._options = options
         self._domain = options.sender.rpartition("@")[2]
 
     @classmethod
     def has_own_recipients(cls, options: Options) -> bool:
-        """Return whether *options* have recipients."""
+        """Return whether the options name recipients."""
         return isinstance(options, MailOptions) and bool(options.to)
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Send one mail to the account owner or to the receiver's own recipients."""
+        """Send one e-mail to the account owner or to the receiver's own recipients."""
         recipients = [message.address] if message.address else list(self._options.to)
         if not recipients:
-            raise RefusedError("the receiver has no addresses: to is empty")
+            raise RefusedError("the receiver has no recipients: set to")
         identity = f"<{message.id.replace('/', '.')}@{self._domain}>"
         mail = EmailMessage()
         mail["From"] = Address(addr_spec=self._options.sender, display_name="spikewatch")
         try:
-            mail["To"] = ", ".join(address(one) for one in recipients)
+            mail["To"] = ", ".join(address(recipient) for recipient in recipients)
         except ValueError:
             raise RefusedError(
                 "the address of the account owner is not an e-mail address"
@@ -157,7 +152,7 @@ class Email(Sink):
     def _deliver(self, mail: EmailMessage, recipients: list[str]) -> None:
         with _in_our_words(), self._connect() as server:
             refused = server.send_message(mail, to_addrs=recipients)
-            if refused:  # the others have it; the same again has the same Message-ID
+            if refused:  # the others accepted it; a retry has the same Message-ID
                 raise smtplib.SMTPRecipientsRefused(refused)
 
     def _connect(self) -> smtplib.SMTP:
@@ -187,35 +182,37 @@ class Email(Sink):
 
         await self.in_thread(knock, 3 * TIMEOUT_SECONDS)
         login = " and the login" if self._options.password else ""
-        return f"the mail server accepts the connection{login}"
+        return f"the mail server accepted the connection{login}"
 
 
 @contextlib.contextmanager
 def _in_our_words() -> Iterator[None]:
-    """Turn errors of the mail server or the connection into `TryAgainError` or `RefusedError`."""
+    """Convert errors of the mail server or the connection to `TryAgainError` or `RefusedError`."""
     try:
         yield
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         if any(code in TRANSIENT for code in codes):
-            raise TryAgainError(f"the mail server asks to try later: {codes}") from None
-        raise RefusedError(f"the mail server rejects the recipients: {codes}") from None
+            raise TryAgainError(f"the mail server asks to try again later: {codes}") from None
+        raise RefusedError(f"the mail server rejected the recipients: {codes}") from None
     except smtplib.SMTPResponseException as error:
         login = isinstance(error, smtplib.SMTPAuthenticationError)
-        reply = f"the mail server answered {error.smtp_code}" + (" to the login" if login else "")
+        reply = f"the mail server replied {error.smtp_code}" + (" to the login" if login else "")
         if error.smtp_code in TRANSIENT:
             raise TryAgainError(reply) from None
         raise RefusedError(reply) from None
     except ssl.SSLCertVerificationError as error:
-        raise RefusedError(f"the mail server's certificate: {error.verify_message}") from None
+        raise RefusedError(
+            f"the mail server's certificate is not valid: {error.verify_message}"
+        ) from None
     except smtplib.SMTPNotSupportedError as error:
-        raise RefusedError(f"the mail server does not support it: {error}") from None
+        raise RefusedError(f"the mail server does not support the request: {error}") from None
     except (OSError, smtplib.SMTPException) as error:
         raise TryAgainError(f"the mail server cannot be reached: {type(error).__name__}") from None
 
 
 def _encodable(text: str) -> str:
-    """Return *text* without halves of surrogate pairs, which no charset can encode."""
+    """Return a text without lone surrogates, which no charset can encode."""
     return text.encode("utf-8", "replace").decode()
 
 

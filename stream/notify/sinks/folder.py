@@ -1,4 +1,4 @@
-"""A folder with one text file per message: for the demo and for trying out routes."""
+"""Folder with one text file per message, for the demo and for trying out routes."""
 
 import contextlib
 import errno
@@ -15,12 +15,12 @@ from stream.notify.sinks.base import Handle, Options, Sink, cut_bytes
 
 
 class FolderOptions(Options):
-    """A folder for messages."""
+    """Folder for messages."""
 
     path: str = Field(
         min_length=1,
-        description="Messages are written to this folder, relative to the notification file; it is "
-        "created if it does not exist.",
+        description="Folder to write messages to, relative to the notification file; created if it "
+        "does not exist.",
     )
 
     def at(self, folder: Path) -> Self:
@@ -29,24 +29,24 @@ class FolderOptions(Options):
 
 
 class Folder(Sink):
-    """Writes messages to one folder."""
+    """Sink that writes messages to one folder."""
 
     kind = "folder"
     options = FolderOptions
     takes_address: ClassVar[bool] = True
 
     def __init__(self, name: str, options: FolderOptions, http: Any) -> None:
-        """See `Sink`."""
+        """Create the sink; see `Sink`."""
         super().__init__(name, options, http)
         self._folder = Path(options.path)
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Write the file; sending the message again replaces it."""
+        """Write the message to a file; a retry replaces the file."""
         number = int(handle.get("number", "0")) + 1
         parts = (cut_bytes(self.name, 80), message.id, cut_bytes(message.address, 60))
         name = re.sub(r"[^\w.-]+", "-", "-".join(parts)).strip("-")
         links = [f"{text}: {url}" for text, url in message.links]
-        head = [f"To: {message.address or self.name}", f"Why: {message.reason}", ""]
+        head = [f"To: {message.address or self.name}", f"Reason: {message.reason}", ""]
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             part = self._folder / f".{name}.part"
@@ -55,7 +55,7 @@ class Folder(Sink):
             part.replace(self._folder / f"{name}.txt")
         except OSError as error:
             problem = f"{self._folder} cannot be written: {error.strerror}"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # space may become free
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # space may be freed
                 raise TryAgainError(problem) from None
             raise RefusedError(problem) from None
         finally:
@@ -64,10 +64,10 @@ class Folder(Sink):
         return {"number": str(number)}
 
     async def check(self) -> str:
-        """Check that the folder can be written or created; nothing is created yet."""
+        """Check that the folder is writable or can be created, without creating it."""
         existing = self._folder
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
         if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
             raise RefusedError(f"{self._folder} cannot be created: {existing} is not writable")
-        return f"messages are written to {self._folder.absolute()}"
+        return f"messages will be written to {self._folder.absolute()}"

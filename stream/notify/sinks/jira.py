@@ -33,41 +33,41 @@ PRIORITY: Final[dict[Severity, str]] = {
 
 
 class JiraOptions(Options):
-    """One API integration of a team."""
+    """API integration of a team."""
 
-    api_key: Secret = Field(description="Requests use this key of the API integration.")
+    api_key: Secret = Field(description="Key of the API integration.")
     url: Url = Field(
         default="https://api.atlassian.com/jsm/ops/integration/v2/alerts",
-        description="Alerts go to this full URL of the integration events API.",
+        description="Full URL of the integration events API.",
     )
     tags: tuple[str, ...] = Field(
-        default=(), description="Each alert gets these tags besides spikewatch."
+        default=(), description="Tags of each alert, in addition to spikewatch."
     )
 
 
 class Jira(Sink):
-    """An alert by its alias, notes on it, and its end; what is closed is not opened again."""
+    """Sink that creates, annotates and closes alerts by alias; closed alerts are not reopened."""
 
     kind = "jira"
     options = JiraOptions
     can_reopen = False
 
     def __init__(self, name: str, options: JiraOptions, http: Any) -> None:
-        """See `Sink`."""
+        """Create the sink; see `Sink`."""
         super().__init__(name, options, http)
         self._headers = {"Authorization": f"GenieKey {plain(options.api_key)}"}
         self._url = options.url.rstrip("/")
         self._tags = options.tags
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Create, add a note, acknowledge or close."""
+        """Create, annotate, acknowledge or close the alert."""
         alias = cut(message.key, ALIAS_CHARACTERS)
         note = cut("\n".join((message.title, *message.lines)), NOTE_CHARACTERS)
         if message.action in ("open", "update"):
-            # The same alias again counts up the alert that is open and leaves its text alone ...
+            # Posting an open alert's alias again only increments its count and keeps its text ...
             await self._post("", self._alert(message, alias))
         if message.action == "update":
-            await self._on(alias, "notes", {"note": note})  # ... so what changed is a note.
+            await self._on(alias, "notes", {"note": note})  # ... so the change is added as a note.
         elif message.action == "acknowledge":
             await self._on(alias, "acknowledge", _by(message) | {"note": note})
         elif message.action == "answer":
@@ -100,11 +100,11 @@ class Jira(Sink):
         )
 
     async def check(self) -> str:
-        """Ask for a request that nobody made: the key is looked at first."""
+        """Query a request that does not exist, because the key is checked first."""
         await self.ask(
             "GET", f"{self._url}/requests/{NOBODY}", headers=self._headers, accept=(NOT_FOUND,)
         )
-        return "the key is accepted"
+        return "the API key was accepted"
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:
         await self.ask("POST", self._url + path, body=body, headers=self._headers)

@@ -19,7 +19,7 @@ SUMMARY_CHARACTERS: Final = 1024
 ROUTING_KEY_CHARACTERS: Final = 32
 ACCEPTED: Final = 202
 TEXT_BYTES: Final = 100_000
-"""Of a request that may have 512 KB, and characters grow in JSON."""
+"""Limit on the text, because a request may have 512 KB and JSON escapes lengthen it."""
 _EVENT: Final[dict[Action, str]] = {
     "open": "trigger",
     "update": "trigger",
@@ -29,20 +29,18 @@ _EVENT: Final[dict[Action, str]] = {
 
 
 class PagerDutyOptions(Options):
-    """One service's integration of the type Events API v2."""
+    """Events API v2 integration of a service."""
 
-    routing_key: Secret = Field(
-        description="Events use this integration key of the service, 32 characters long."
-    )
+    routing_key: Secret = Field(description="Integration key of the service, 32 characters long.")
     url: Url = Field(
         default="https://events.pagerduty.com/v2/enqueue",
-        description="Events go to this full URL; in the EU it is "
+        description="Full URL of the Events API; in the EU: "
         "https://events.eu.pagerduty.com/v2/enqueue.",
     )
 
 
 class PagerDuty(Sink):
-    """A trigger for each message, under one dedup key; what is resolved cannot be opened again."""
+    """Sink that triggers events under one dedup key; resolved incidents cannot be reopened."""
 
     kind = "pagerduty"
     options = PagerDutyOptions
@@ -50,13 +48,13 @@ class PagerDuty(Sink):
     can_reopen = False
 
     def __init__(self, name: str, options: PagerDutyOptions, http: Any) -> None:
-        """See `Sink`."""
+        """Create the sink; see `Sink`."""
         super().__init__(name, options, http)
         self._key = plain(options.routing_key)
         self._url = options.url
 
     async def send(self, message: Message, handle: Handle) -> Handle:
-        """Trigger, acknowledge or resolve; 202 is the only yes."""
+        """Trigger, acknowledge or resolve the incident; only status 202 means success."""
         body: dict[str, Any] = {
             "routing_key": self._key,
             "event_action": _EVENT[message.action],
@@ -77,7 +75,7 @@ class PagerDuty(Sink):
 
     def _payload(self, message: Message) -> dict[str, Any]:
         labels = message.labels
-        found: dict[str, Any] = {
+        payload: dict[str, Any] = {
             "summary": cut(message.title, SUMMARY_CHARACTERS),
             "source": f"spikewatch/{labels.get('tenant', 'all')}",
             "severity": message.severity,
@@ -91,18 +89,18 @@ class PagerDuty(Sink):
         }
         for key, label in (("component", "product_area"), ("class", "issue_type")):
             if labels.get(label):
-                found[key] = labels[label]
-        return found
+                payload[key] = labels[label]
+        return payload
 
     async def check(self) -> str:
-        """Only the form: there is no call that tries a key and opens nothing."""
+        """Check the routing key by resolving an incident that was never triggered."""
         if len(self._key) != ROUTING_KEY_CHARACTERS:
             raise RefusedError(
-                f"the routing key has {len(self._key)} characters, an integration key of Events "
-                f"API v2 has {ROUTING_KEY_CHARACTERS}"
+                f"routing_key has {len(self._key)} characters; an integration key of Events API "
+                f"v2 has {ROUTING_KEY_CHARACTERS}"
             )
-        # A resolve of a key that nobody triggered is dropped, but a wrong routing key is refused.
-        said = await self.ask(
+        # Resolving an unknown incident has no effect, but a wrong routing key is rejected.
+        answer = await self.ask(
             "POST",
             self._url,
             body={
@@ -111,17 +109,17 @@ class PagerDuty(Sink):
                 "dedup_key": "spikewatch-check",
             },
         )
-        _taken(said)
-        return "the routing key is accepted"
+        _taken(answer)
+        return "the routing key was accepted"
 
 
 def _taken(answer: Answer) -> None:
-    """See that it was PagerDuty that answered, and took the event: 202 and ``success``.
+    """Check that PagerDuty itself accepted the event: status 202 and ``success``.
 
     Raises:
-        TryAgainError: Something else answers there, such as a proxy.
+        TryAgainError: Another server responded, such as a proxy.
     """
     if answer.status != ACCEPTED or answer.json().get("status") != "success":
         raise TryAgainError(
-            f"the answer {answer.status} is not from PagerDuty: check the url and any proxy"
+            f"the response {answer.status} is not from PagerDuty: check url and any proxy"
         )

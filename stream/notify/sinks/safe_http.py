@@ -1,10 +1,10 @@
-"""Requests to providers, by rules that no URL gets around.
+"""HTTP client for providers that protects against server-side request forgery.
 
-Only https, to public addresses; a host that is named in ``private_hosts`` may be private and spoken
-to by http. The address that was checked is the one that is connected to, redirects are not
-followed, answers are read up to 64 KB, proxies of the environment are not used.
+Requests use https and go to public addresses only; a host in ``private_hosts`` may be private and
+may be reached over http. The client connects to the address that it checked, follows no redirects,
+reads at most 64 KB of a response, and ignores proxies in the environment.
 
-Source of the risks: OWASP, "Server-Side Request Forgery Prevention Cheat Sheet".
+Source: OWASP, "Server-Side Request Forgery Prevention Cheat Sheet".
 """
 
 import contextlib
@@ -28,39 +28,39 @@ TIMEOUT_SECONDS: Final = 10.0
 ANSWER_BYTES: Final = 65_536
 SHOWN_CHARACTERS: Final = 200
 MOST_WAIT_SECONDS: Final = 3_600.0
-"""Longest wait that a provider may ask for."""
+"""Maximum wait that a provider may ask for."""
 TOO_MANY: Final = 429
 MULTIPLE_CHOICES, CLIENT_ERROR, SERVER_ERROR = 300, 400, 500
 REQUEST_TIMEOUT, TOO_EARLY = 408, 425
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-"""The last 32 bits are the IPv4 address behind the translator: RFC 6052."""
+"""Network whose last 32 bits are the IPv4 address behind the translator (RFC 6052)."""
 _NOWHERE: Final = tuple(
     ipaddress.ip_network(text) for text in ("::/96", "64:ff9b:1::/48", "fec0::/10")
 )
-"""IPv4-compatible, local translation, site-local: some Python versions do not call them private."""
+"""IPv4-compatible, local translation, site-local: not private in some Python versions."""
 
 
 class Answer(NamedTuple):
-    """The answer of a provider."""
+    """Response of a provider."""
 
     status: int
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """Return its JSON object; empty if it is not one."""
-        found = self._parsed()
-        return found if isinstance(found, dict) else {}
+        """Return the JSON object of the response; empty if it is not a JSON object."""
+        value = self._parsed()
+        return value if isinstance(value, dict) else {}
 
     def json_list(self) -> list[Any]:
-        """Return its JSON list.
+        """Return the JSON list of the response.
 
         Raises:
-            TryAgainError: It is not a list: it was cut off, or another server answered.
+            TryAgainError: The response is not a list: it was cut off, or another server responded.
         """
-        found = self._parsed()
-        if not isinstance(found, list):
-            raise TryAgainError("the answer is not a JSON list")
-        return found
+        value = self._parsed()
+        if not isinstance(value, list):
+            raise TryAgainError("the response is not a JSON list")
+        return value
 
     def _parsed(self) -> object:
         try:
@@ -70,7 +70,7 @@ class Answer(NamedTuple):
 
 
 class _Refusing(AbstractResolver):
-    """Resolves names and refuses a name if any of its addresses is not allowed."""
+    """Resolver that rejects a name if any of its addresses is not allowed."""
 
     def __init__(self, private_hosts: Collection[str]) -> None:
         self._private = private_hosts
@@ -79,18 +79,18 @@ class _Refusing(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._names.resolve(host, port, family)
+        results = await self._names.resolve(host, port, family)
         if host not in self._private:
-            for one in found:
-                check_address(one["host"], host)
-        return found
+            for result in results:
+                check_address(result["host"], host)
+        return results
 
     async def close(self) -> None:
         await self._names.close()
 
 
 def check_address(address: str, host: str) -> None:
-    """Refuse an address that is not public.
+    """Check that an address is public.
 
     Raises:
         RefusedError: It is private, link-local, loopback, metadata, multicast or reserved.
@@ -98,11 +98,11 @@ def check_address(address: str, host: str) -> None:
     Example:
         >>> check_address("203.0.114.1", "hooks.example.com")
     """
-    found = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    if found in _NAT64:
-        inner = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
-    public = found.is_global and not found.is_multicast and not any(found in n for n in _NOWHERE)
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    if ip in _NAT64:
+        inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    public = ip.is_global and not ip.is_multicast and not any(ip in n for n in _NOWHERE)
     if not public or (inner is not None and not inner.is_global):
         raise RefusedError(
             f"{host} has the address {address}, which is not public: if this is intended, "
@@ -111,22 +111,22 @@ def check_address(address: str, host: str) -> None:
 
 
 class Http:
-    """The HTTP client of all sinks."""
+    """HTTP client of all sinks."""
 
     def __init__(
         self, private_hosts: Collection[str] = (), timeout: float = TIMEOUT_SECONDS
     ) -> None:
-        """Create the client; nothing is opened before ``async with``."""
+        """Create the client; connections are opened only in ``async with``."""
         self.private_hosts = frozenset(host.casefold() for host in private_hosts)
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the pool of connections."""
+        """Open the connection pool."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=_Refusing(self.private_hosts),
-                limit=0,  # each receiver has its own
+                limit=0,  # each receiver has a limit of its own
                 limit_per_host=0,
                 ttl_dns_cache=30,
             ),
@@ -143,25 +143,27 @@ class Http:
             await self._session.close()
 
     def check(self, url: str) -> URL:
-        """Return the URL if it is allowed; the addresses of its host are checked at the connection.
+        """Check that a URL is allowed; the addresses of its host are checked on connection.
 
         Raises:
-            RefusedError: Its scheme, host or form is not allowed.
+            RefusedError: The scheme, host or form of the URL is not allowed.
         """
         try:
-            found = URL(url)
-            host = (found.host or "").casefold()
-            port = found.port
+            parsed = URL(url)
+            host = (parsed.host or "").casefold()
+            port = parsed.port
         except ValueError:
-            raise RefusedError("the URL cannot be read") from None
+            raise RefusedError("the URL is not valid") from None
         private = host in self.private_hosts
-        if found.scheme != "https" and not (found.scheme == "http" and private):
+        if parsed.scheme != "https" and not (parsed.scheme == "http" and private):
             raise RefusedError(
                 f"{host or 'the URL'} does not use https: if this is intended, add the host to "
                 "private_hosts"
             )
-        if not host or not port or found.user is not None or found.password is not None:
-            raise RefusedError("the URL needs a host and must not contain a user name or password")
+        if not host or not port or parsed.user is not None or parsed.password is not None:
+            raise RefusedError(
+                "the URL must have a host and must not contain a user name or password"
+            )
         if not private:
             try:
                 ipaddress.ip_address(host.strip("[]"))
@@ -169,7 +171,7 @@ class Http:
                 pass
             else:
                 check_address(host.strip("[]"), host)
-        return found
+        return parsed
 
     async def request(
         self,
@@ -183,34 +185,34 @@ class Http:
         hide: Collection[str] = (),
         most: int = ANSWER_BYTES,
     ) -> Answer:
-        """Send one request; follow no redirects.
+        """Send one request without following redirects.
 
         Args:
-            method: The HTTP method, such as POST.
-            url: The full URL.
-            body: Sent as JSON, unless *data* is given.
-            data: Sent as it is.
-            headers: Sent besides the client's own.
-            accept: Statuses from 400 on that are not errors.
-            most: Most bytes of the answer that are read.
-            hide: Secrets that are masked in error messages, in case the provider repeats them.
+            method: HTTP method, such as POST.
+            url: Full URL.
+            body: Body to send as JSON, unless `data` is given.
+            data: Body to send unchanged.
+            headers: Headers in addition to the client's own.
+            accept: Statuses of 400 and above that are not errors.
+            most: Maximum number of bytes of the response to read.
+            hide: Secrets to mask in error messages, in case the provider echoes them.
 
         Returns:
-            The answer.
+            The response.
 
         Raises:
-            TryAgainError: There was no answer, or status 408, 425, 429 or 5xx.
+            TryAgainError: There was no response, or status 408, 425, 429 or 5xx.
             RefusedError: Any other status, or a URL that is not allowed.
         """
         if self._session is None:
-            raise RuntimeError("the client is not open")
+            raise RuntimeError("the HTTP client is not open: use it inside async with")
         target = self.check(url)
         sent = dict(headers or {})
         if data is None and body is not None:
             data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
             sent.setdefault("Content-Type", "application/json")
         if not all(value.isprintable() for value in sent.values()):
-            raise RefusedError("a secret that is sent in a header must be one line")
+            raise RefusedError("a secret that is sent in a header must not contain line breaks")
         with _our_errors(str(target.host)):
             async with self._session.request(
                 method, target, data=data, headers=sent, allow_redirects=False
@@ -224,11 +226,11 @@ class Http:
 
 @contextlib.contextmanager
 def _our_errors(host: str) -> Iterator[None]:
-    """Turn the errors of a request to *host* into `TryAgainError` or `RefusedError`."""
+    """Convert the errors of a request to `TryAgainError` or `RefusedError`."""
     try:
         yield
     except TimeoutError:
-        raise TryAgainError(f"{host} did not answer in time") from None
+        raise TryAgainError(f"{host} did not respond in time") from None
     except (aiohttp.InvalidURL, UnicodeError):  # such as a label of more than 63 characters
         raise RefusedError("the host of the URL is not a valid host name") from None
     except (aiohttp.ClientError, OSError) as error:
@@ -239,24 +241,24 @@ def _our_errors(host: str) -> Iterator[None]:
 
 
 def _error_of(status: int, after: str | None, host: str, body: str) -> Exception:
-    """Return the error for a status from 300 on.
+    """Return the error for a status of 300 or above.
 
     Args:
-        status: The HTTP status.
-        after: The header ``Retry-After``, if there is one.
-        host: The host that answered.
-        body: The beginning of the answer, without secrets.
+        status: HTTP status.
+        after: Value of the header ``Retry-After``; None: there is none.
+        host: Host that responded.
+        body: Beginning of the response, without secrets.
     """
-    text = f"{host} answered {status}: {body}"
+    text = f"{host} responded with {status}: {body}"
     if status in (TOO_MANY, REQUEST_TIMEOUT, TOO_EARLY) or status >= SERVER_ERROR:
         return TryAgainError(text, seconds_to_wait(after, time.time()))
     if status < CLIENT_ERROR:
-        return RefusedError(f"{host} answered {status}; redirects are not followed")
+        return RefusedError(f"{host} responded with {status}; redirects are not followed")
     return RefusedError(text)
 
 
 def _refusal_in(error: BaseException | None) -> RefusedError | None:
-    """Return the `RefusedError` of the resolver inside *error*, however it was wrapped."""
+    """Return the resolver's `RefusedError` inside an error, however deeply it is wrapped."""
     while error is not None:
         if isinstance(error, RefusedError):
             return error
@@ -265,7 +267,7 @@ def _refusal_in(error: BaseException | None) -> RefusedError | None:
 
 
 async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
-    """Return at most *most* bytes of an answer, in however many pieces it arrives."""
+    """Read a limited number of bytes of a response, however many chunks it arrives in."""
     pieces, left = [], most
     while left > 0 and (piece := await content.read(left)):
         pieces.append(piece)
@@ -274,7 +276,7 @@ async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
 
 
 def shown(body: bytes, hide: Collection[str] = ()) -> str:
-    """Return the beginning of an answer on one line, for logs, with secrets masked."""
+    """Return the beginning of a response on one line, for logs, with secrets masked."""
     text = body.decode("utf-8", "replace")
     for secret in sorted(hide, key=len, reverse=True):
         text = text.replace(secret, MASK)
@@ -283,9 +285,9 @@ def shown(body: bytes, hide: Collection[str] = ()) -> str:
 
 
 def seconds_to_wait(header: str | None, now: float) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for.
+    """Return the seconds that ``Retry-After`` asks to wait.
 
-    It is a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+    The header is a number of seconds or an HTTP date (RFC 9110, 10.2.3).
 
     Example:
         >>> seconds_to_wait("120", 0.0), seconds_to_wait("Thu, 01 Jan 1970 00:01:00 GMT", 30.0)

@@ -1,8 +1,8 @@
 """Slack: one message per episode, edited in place, with its changes in the thread.
 
-It works with a bot token, or with an incoming webhook, which can only post new messages. Text from
-tickets is in ``plain_text`` objects, where nothing is markup, and in the fallback text with the
-three characters escaped that start markup.
+The sink uses a bot token, or an incoming webhook, which can only post new messages. Text from
+tickets is put into ``plain_text`` objects, where nothing is markup, and into the fallback text,
+where the three characters that start markup are escaped.
 
 Source: Slack API reference: chat.postMessage, chat.update, Block Kit (header, section, context,
     actions, button), "Formatting message text", "Sending messages using incoming webhooks".
@@ -49,21 +49,21 @@ GONE: Final = frozenset(("message_not_found", "cant_update_message", "edit_windo
 
 
 class SlackOptions(Options):
-    """A bot in a workspace, or one incoming webhook."""
+    """Bot in a workspace, or an incoming webhook."""
 
     token: Secret | None = Field(
         default=None,
-        description="The bot uses this token (xoxb-...); it needs the scope chat:write.",
+        description="Token of the bot (xoxb-...), with the scope chat:write.",
     )
     channel: str = Field(
-        default="", description="Messages go to the channel with this id, such as C0123456789."
+        default="", description="Id of the channel to post to, such as C0123456789."
     )
     webhook_url: Secret | None = Field(
-        default=None, description="Messages go to this incoming webhook instead of a bot."
+        default=None, description="URL of an incoming webhook to use instead of a bot."
     )
     url: Url = Field(
         default="https://slack.com/api",
-        description="Methods of the Slack API are under this URL; a webhook does not use it.",
+        description="Base URL of the Slack API; not used with a webhook.",
     )
 
     @model_validator(mode="after")
@@ -84,14 +84,14 @@ class SlackOptions(Options):
 
 
 class Slack(Sink):
-    """Posts to one Slack channel."""
+    """Sink that posts to one Slack channel."""
 
     kind = "slack"
     options = SlackOptions
     takes_address: ClassVar[bool] = True
 
     def __init__(self, name: str, options: SlackOptions, http: Any) -> None:
-        """See `Sink`."""
+        """Create the sink; see `Sink`."""
         super().__init__(name, options, http)
         self._token = plain(options.token) if options.token else ""
         self._webhook = plain(options.webhook_url) if options.webhook_url else ""
@@ -100,7 +100,7 @@ class Slack(Sink):
 
     @classmethod
     def can_write_to_people(cls, options: Options) -> bool:
-        """Return whether it uses a bot; a webhook would show one owner's customers to all."""
+        """Return whether a bot is used: a webhook would show an owner's customers to everyone."""
         return isinstance(options, SlackOptions) and options.token is not None
 
     async def send(self, message: Message, handle: Handle) -> Handle:
@@ -118,7 +118,9 @@ class Slack(Sink):
                 "chat.postMessage", {"channel": channel} | self._body(message)
             )
             if not (answer.get("channel") and answer.get("ts")):
-                raise RefusedError("Slack chat.postMessage: the answer has no channel or timestamp")
+                raise RefusedError(
+                    "Slack chat.postMessage: the response has no channel or timestamp"
+                )
             return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
         where = {"channel": handle["channel"], "ts": handle["ts"]}
         if message.action not in ("acknowledge", "answer"):
@@ -130,7 +132,7 @@ class Slack(Sink):
             except RefusedError as refused:
                 if str(refused).rpartition(" ")[2] not in GONE:
                     raise
-                return await self.send(message, {})  # somebody deleted it
+                return await self.send(message, {})  # the message was deleted
         await self._call(
             "chat.postMessage",
             {
@@ -187,25 +189,25 @@ class Slack(Sink):
                 "Content-Type": "application/json; charset=utf-8",
             },
         )
-        said = answer.json()
-        if said.get("ok") is True:
-            return said
-        error = str(said.get("error", "the answer cannot be read"))
-        if error in PASSING or "error" not in said:
+        reply = answer.json()
+        if reply.get("ok") is True:
+            return reply
+        error = str(reply.get("error", "the response is not valid"))
+        if error in PASSING or "error" not in reply:
             raise TryAgainError(f"Slack {method}: {error}")
         raise RefusedError(f"Slack {method}: {error}")
 
     async def check(self) -> str:
-        """Ask Slack for the name of the bot."""
+        """Request the name of the bot from Slack."""
         if self._webhook:
             self.http.check(self._webhook)
             return await super().check()
-        said = await self._call("auth.test", {})
-        return f"bot {said.get('user', '?')} of workspace {said.get('team', '?')}"
+        reply = await self._call("auth.test", {})
+        return f"bot {reply.get('user', '?')} of workspace {reply.get('team', '?')}"
 
 
 def _literal(text: str) -> dict[str, Any]:
-    """Return top-level text that Slack shows as it is, without previews."""
+    """Return top-level text that Slack shows verbatim, without previews."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return {
         "text": _HALF.sub("…", cut(escaped, TEXT_CHARACTERS)),
@@ -220,16 +222,16 @@ def _plain(text: str, characters: int) -> dict[str, Any]:
 
 
 def _button(text: str, action: str, *, url: str = "", value: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {
+    button: dict[str, Any] = {
         "type": "button",
         "text": _plain(text, BUTTON_CHARACTERS),
         "action_id": action,
     }
-    return found | ({"url": url} if url else {"value": value})
+    return button | ({"url": url} if url else {"value": value})
 
 
 def _sections(lines: tuple[str, ...]) -> list[str]:
-    """Return the lines joined into as few texts as the limit allows, at most `TEXT_SECTIONS`."""
+    """Join the lines into as few texts as the limit allows, at most `TEXT_SECTIONS`."""
     texts = [""]
     for line in lines:
         if len(texts[-1]) + len(line) + 1 > SECTION_CHARACTERS:

@@ -1,7 +1,7 @@
-"""Microsoft Teams: a workflow with the trigger "When a Teams webhook request is received".
+"""Microsoft Teams, through a workflow triggered "When a Teams webhook request is received".
 
-Each message is posted separately, because a workflow cannot edit. Text from tickets is in text
-runs, where nothing is markup.
+Each message is posted separately, because a workflow cannot edit messages. Text from tickets is put
+into text runs, where nothing is markup.
 
 Source: Microsoft Learn, "Create incoming webhooks with Workflows"; Adaptive Cards 1.4 schema,
     RichTextBlock and TextRun; message size limit of 28 KB.
@@ -31,20 +31,20 @@ COLOUR: Final[dict[Severity, str]] = {
 
 
 class TeamsOptions(Options):
-    """One workflow."""
+    """Teams workflow."""
 
-    webhook_url: Secret = Field(description="Messages go to the URL that the workflow shows.")
+    webhook_url: Secret = Field(description="URL that the workflow shows.")
 
 
 class Teams(Sink):
-    """Posts to one Teams workflow."""
+    """Sink that posts to one Teams workflow."""
 
     kind = "teams"
     options = TeamsOptions
     actions: ClassVar[frozenset[Action]] = frozenset(("open", "update", "resolve"))
 
     def __init__(self, name: str, options: TeamsOptions, http: Any) -> None:
-        """See `Sink`."""
+        """Create the sink; see `Sink`."""
         super().__init__(name, options, http)
         self._url = plain(options.webhook_url)
 

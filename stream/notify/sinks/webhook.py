@@ -1,9 +1,9 @@
-"""Your own HTTP endpoint: a signed CloudEvent.
+"""Webhook: posts a signed CloudEvent to your own HTTP endpoint.
 
 The body is a CloudEvent 1.0 in structured mode; ``data.escalation`` is the escalation event as on
 the topic. The signature follows Standard Webhooks, for which most languages have libraries:
 ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature: v1,<base64 of HMAC-SHA256 of
-"id.timestamp.body">``. A repeated message has the same ``webhook-id``.
+"id.timestamp.body">``. A retried message has the same ``webhook-id``.
 
 Source: standard-webhooks/standard-webhooks, spec/standard-webhooks.md; cloudevents/spec,
     cloudevents/bindings/http-protocol-binding.md.
@@ -31,16 +31,16 @@ PREFIX: Final = "whsec_"
 
 
 class WebhookOptions(Options):
-    """One endpoint."""
+    """HTTP endpoint."""
 
-    url: Url = Field(description="Events are posted to this URL.")
+    url: Url = Field(description="URL to post events to.")
     secret: Secret = Field(
-        description="Events are signed with this shared secret: whsec_ and base64, or any text."
+        description="Shared secret that events are signed with: whsec_ and base64, or any text."
     )
 
 
 class Webhook(Sink):
-    """Posts signed events to one endpoint."""
+    """Sink that posts signed events to one endpoint."""
 
     kind = "webhook"
     options = WebhookOptions
@@ -48,7 +48,7 @@ class Webhook(Sink):
     takes_address: ClassVar[bool] = True
 
     def __init__(self, name: str, options: WebhookOptions, http: Any) -> None:
-        """See `Sink`."""
+        """Create the sink; see `Sink`."""
         super().__init__(name, options, http)
         self._url = options.url
         self._secret = secret_bytes(plain(options.secret))
@@ -97,7 +97,7 @@ def _event(message: Message) -> dict[str, Any]:
             "links": [{"text": text, "url": url} for text, url in message.links],
             "address": message.address or None,
             "by": message.by or None,
-            "accounts": [one.model_dump(mode="json") for one in message.accounts],
+            "accounts": [account.model_dump(mode="json") for account in message.accounts],
             "escalation": (
                 None if message.event is None else message.event.data.model_dump(mode="json")
             ),
@@ -106,7 +106,7 @@ def _event(message: Message) -> dict[str, Any]:
 
 
 def secret_bytes(text: str) -> bytes:
-    """Return the key: base64 after ``whsec_``, or else the bytes of the text itself."""
+    """Return the signing key: the base64 after ``whsec_``, or else the bytes of the text."""
     if text.startswith(PREFIX):
         try:
             return base64.b64decode(text.removeprefix(PREFIX), validate=True)

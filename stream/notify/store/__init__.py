@@ -1,1 +1,1 @@
-"""What notify keeps on Kafka."""
+"""State of notify on Kafka."""

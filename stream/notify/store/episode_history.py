@@ -1,4 +1,4 @@
-"""The history of one episode from the topics: transitions, notifications and answers."""
+"""History of one episode from the topics: transitions, notifications and responses."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from stream.kafka.reading import read_all, read_records
 
 
 class EpisodeState(NamedTuple):
-    """The last event of an episode, and who has acknowledged it."""
+    """Last event of an episode, and who acknowledged it."""
 
     event: EscalationEvent
     acknowledged_by: str | None
@@ -31,19 +31,19 @@ async def lines(config: Config, episode: str, tenant: str) -> list[str]:
 
 
 async def history_entries(config: Config, episode: str, tenant: str) -> list[tuple[float, str]]:
-    """Return time (seconds since 1970) and text of everything that happened, in order of time.
+    """Return the time (seconds since 1970) and the text of all entries, in order of time.
 
-    Transitions carry event time, everything else the wall clock. Repeats (same id) are left out.
+    Transitions have event time, all other entries the wall clock. Repeats (same id) are left out.
     """
     topics = Topics(config.kafka.topic_prefix)
     partition = partition_of(tenant, config.kafka.partitions)
-    found: dict[str, tuple[float, int, str]] = {}
+    entries: dict[str, tuple[float, int, str]] = {}
     async for event in _events(config, partition, episode):
         if event.data.episode_id == episode:
             at = event.time.timestamp()
             text = f"{event.time:%Y-%m-%d %H:%M:%S}Z  event     {headline(event)}"
-            found[event.id] = (at, event.data.sequence, text)
-    order = len(found)
+            entries[event.id] = (at, event.data.sequence, text)
+    order = len(entries)
     async for key, value in read_all(config, topics.audit, partition):
         if key != episode or value is None:
             continue
@@ -52,22 +52,22 @@ async def history_entries(config: Config, episode: str, tenant: str) -> list[tup
         except ValidationError:
             continue
         order += 1
-        found.setdefault(entry.audit_id, (entry.at.timestamp(), order, _line(entry)))
-    return [(at, text) for at, _, text in sorted(found.values(), key=lambda one: one[:2])]
+        entries.setdefault(entry.audit_id, (entry.at.timestamp(), order, _line(entry)))
+    return [(at, text) for at, _, text in sorted(entries.values(), key=lambda item: item[:2])]
 
 
 async def episode_states(config: Config, *, every: bool) -> list[EpisodeState]:
-    """Return the open episodes, newest last; with *every* also the resolved ones.
+    """Return the open episodes, or every episode, newest last.
 
-    Suppressed episodes are left out: nobody was notified about them.
+    Suppressed episodes are left out, because nobody was notified of them.
     """
     topics = Topics(config.kafka.topic_prefix)
     last: dict[str, EscalationEvent] = {}
     acknowledged: dict[str, str] = {}
     for partition in range(config.kafka.partitions):
         async for event in _events(config, partition):
-            known = last.get(event.data.episode_id)
-            if known is None or event.data.sequence >= known.data.sequence:
+            previous = last.get(event.data.episode_id)
+            if previous is None or event.data.sequence >= previous.data.sequence:
                 last[event.data.episode_id] = event
             if event.transition == "reopened":
                 acknowledged.pop(event.data.episode_id, None)
@@ -92,11 +92,11 @@ async def episode_states(config: Config, *, every: bool) -> list[EpisodeState]:
 async def _events(
     config: Config, partition: int, mentioning: str = ""
 ) -> AsyncIterator[EscalationEvent]:
-    """Return the readable escalations of a partition whose data contain that text."""
+    """Yield the valid escalations of a partition whose data contain a text."""
     topic = Topics(config.kafka.topic_prefix).escalations
     async for record in read_records(config, topic, partition):
         if mentioning.encode() not in (record.value or b""):
-            continue  # in either content mode: to parse them all takes long
+            continue  # parsing all events, in either content mode, would take long
         with contextlib.suppress(EventError):
             yield decode(record.headers, record.value)
 
@@ -108,7 +108,7 @@ def _line(entry: AuditEntry) -> str:
     to = entry.receiver + (f" to {entry.address}" if entry.address else "")
     verb = ""
     if entry.kind == "decided":
-        verb = "tell " if entry.send else "do not tell "
+        verb = "notify " if entry.send else "do not notify "
     why = (entry.reason or "").replace("_", " ")
-    more = f" ({clean(entry.detail, 200)})" if entry.detail else ""
-    return f"{head}{verb}{clean(to, 120)}: {why}, #{entry.sequence} {entry.transition}{more}"
+    suffix = f" ({clean(entry.detail, 200)})" if entry.detail else ""
+    return f"{head}{verb}{clean(to, 120)}: {why}, #{entry.sequence} {entry.transition}{suffix}"

@@ -1,7 +1,7 @@
-"""The topics of notify: threads on a compacted topic, the audit trail on another.
+"""Topics of notify: threads on a compacted topic, the audit trail on another.
 
-Delivery: when `NotifyTopics.save` returns, all in-sync replicas have the records. If that fails,
-    the process ends, and the next owner of the partition goes on from what is there.
+When `NotifyTopics.save` returns, all in-sync replicas have the records. If writing fails, the
+process ends, and the next owner of the partition continues from what is stored.
 """
 
 import asyncio
@@ -32,17 +32,17 @@ SAVE_SECONDS: Final = 30.0
 
 
 class NotifyTopics:
-    """The only producer of the process, and the reader of its records."""
+    """Only producer of the process, and reader of its records."""
 
     def __init__(self, config: Config) -> None:
-        """Create it; nothing is opened before ``async with``."""
+        """Create the client; connections are opened only in ``async with``."""
         self._config = config
         self.topics = Topics(config.kafka.topic_prefix)
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: defaultdict[int, int] = defaultdict(int)
 
     async def __aenter__(self) -> Self:
-        """Connect.
+        """Connect to the brokers.
 
         Raises:
             UserError: No broker answers.
@@ -86,7 +86,7 @@ class NotifyTopics:
 
     @contextlib.asynccontextmanager
     async def _durable(self, partition: int) -> AsyncIterator[None]:
-        """Bound the time in which something becomes durable; end the process if it takes longer."""
+        """Limit the time that a write may take; end the process if it takes longer."""
         self._under_way[partition] += 1
         try:
             async with asyncio.timeout(SAVE_SECONDS):
@@ -106,7 +106,7 @@ class NotifyTopics:
         keys: Iterable[str],
     ) -> None:
         sent = []
-        async with self._turns[partition]:  # what is encoded last is written last
+        async with self._turns[partition]:  # the latest version must be written last
             records: list[tuple[str, bytes, bytes | None]] = [
                 (self.topics.notified, one.key.encode(), encode(one)) for one in found
             ]
@@ -120,12 +120,12 @@ class NotifyTopics:
         await asyncio.gather(*sent)
 
     async def drained(self, partition: int) -> None:
-        """Wait until no write to the partition is under way."""
+        """Wait until no write to the partition is in flight."""
         while self._under_way[partition]:
             await asyncio.sleep(0.01)
 
     async def answer(self, feedback: Feedback) -> None:
-        """Produce a person's answer to the topic of answers."""
+        """Produce a person's response to the feedback topic."""
         await self._producer.send_and_wait(
             self.topics.feedback,
             feedback.model_dump_json().encode(),
@@ -134,7 +134,7 @@ class NotifyTopics:
         )
 
     async def silence(self, silence: Silence) -> None:
-        """Produce a silence: a new, changed or ended one."""
+        """Produce a new, changed or ended silence."""
         await self._producer.send_and_wait(
             self.topics.silences,
             silence.model_dump_json().encode(),
@@ -143,20 +143,20 @@ class NotifyTopics:
         )
 
     async def load(self, partition: int) -> dict[str, NotificationState]:
-        """Return all threads and digests of a partition by key; unreadable ones are left out."""
-        found: dict[str, NotificationState] = {}
+        """Return all readable threads and digests of a partition by key."""
+        states: dict[str, NotificationState] = {}
         async for key, value in read_all(self._config, self.topics.notified, partition):
             if value is None:
-                found.pop(key, None)
+                states.pop(key, None)
                 continue
             try:
-                found[key] = decode(value)
+                states[key] = decode(value)
             except RefusedError as error:
-                complain(f"{self.topics.notified}[{partition}]: {error}; it is passed over")
-        return found
+                complain(f"{self.topics.notified}[{partition}]: skipped a record: {error}")
+        return states
 
 
 def complain(text: str) -> None:
-    """Print a line for the operator."""
+    """Print a line to standard error for the operator."""
     sys.stderr.write(f"spikewatch notify: {text}\n")
     sys.stderr.flush()

@@ -126,11 +126,11 @@ def test_people_answer_and_the_history_tells(desk: NotifyProcess) -> None:
     told = desk.run("history", episode[:8])
     for wanted in (
         r"event +\[WARNING\] login of acme",
-        r"decided +tell pager: first, #1 opened",
+        r"decided +notify pager: first, #1 opened",
         r"sent +pager: first, #1 opened \(1 attempt\)",
         r"answered +acknowledge by on-call: looking at the logs",
-        r"decided +do not tell pager: acknowledged, #2 updated \(by on-call\)",
-        r"decided +tell pager: severity raised, #3",
+        r"decided +do not notify pager: acknowledged, #2 updated \(by on-call\)",
+        r"decided +notify pager: severity raised, #3",
         r"answered +incident by on-call",
         r"sent +pager: resolved, #4",
     ):
@@ -289,7 +289,7 @@ def test_two_processes_share_the_work(desk: NotifyProcess) -> None:
     desk.configure(standard(desk.provider, delivery="storm_pages = 1000"))
     first = desk.start(SPIKEWATCH_NOTIFY__INSTANCE_ID="")
     desk.rig.start("notify", SPIKEWATCH_NOTIFY__INSTANCE_ID="")
-    wait_for(lambda: first.text().count("working on partitions") >= 2, 30, "a rebalance", desk.rig)
+    wait_for(lambda: first.text().count("assigned partitions") >= 2, 30, "a rebalance", desk.rig)
     desk.put(*(escalation(f"tenant-{n}", 1, at=now()) for n in range(20)))
     desk.wait(lambda seen: len(seen) == 20, "twenty pages")
     first.end()

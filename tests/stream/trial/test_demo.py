@@ -20,8 +20,8 @@ def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Rig) 
     assert re.search(rf"\n  {address}#/episode/[0-9a-f]{{32}}\n", done.stdout)
     inbox = {path.name: path.read_text() for path in (rig.folder / "demo-inbox").glob("*.txt")}
     on_call = [text for name, text in inbox.items() if name.startswith("on-call-")]
-    assert any("Why: first" in text and "runbook" in text for text in on_call)
-    assert any("Why: resolved" in text and "At its peak" in text for text in on_call)
+    assert any("Reason: first" in text and "runbook" in text for text in on_call)
+    assert any("Reason: resolved" in text and "Peak:" in text for text in on_call)
     assert all(f"Open the episode: {address}#/episode/" in text for text in on_call)
     owners = [text for name, text in inbox.items() if name.startswith("account-team-")]
     assert owners

@@ -158,7 +158,7 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
 @pytest.mark.parametrize(
     ("at", "words"),
     [
-        ("link =", "delivery.link: found .*in braces only tenant and episode"),
+        ("link =", "delivery.link: found .*with only tenant and episode in braces"),
         ("private_hosts =", "delivery.private_hosts: found .*without a port"),
         ("alertmanager_silences =", "delivery.alertmanager_silences: found .*a URL such as"),
         ("storm_pages =", "delivery.storm_pages: found 0; allowed: a whole number from 1 "),
@@ -170,7 +170,7 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
         ("routing_ky =", "no such key in .receiver.; did you mean routing_key"),
         (
             '[[receiver]]\nname = "pages"',
-            "receiver.routing_key: is missing: Events use this integration key",
+            "receiver.routing_key: is missing: Integration key",
         ),
         ('token = "5', r"receiver.token: found \*+; allowed: .* so that it is not in"),
         ("api_key =", "receiver.api_key: found .*the variable NOT_SET_IN_TESTS is not set"),
@@ -182,12 +182,12 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
             r"receiver.url: found '\*+@hooks.example.com'; .*without a user name",
         ),
         ("secret = {", r"receiver.secret: found \*+; allowed: "),
-        ('[[receiver]]\nkind = "alertmanager"', "receiver.name: is missing: .*by this name"),
+        ('[[receiver]]\nkind = "alertmanager"', "receiver.name: is missing: Name by which"),
         ("url = 7", "receiver.url: found 7; allowed: text in quotes"),
         ("areas =", r'route.areas: found .*a list such as \["'),
         ('severity = "bad"', 'route.severity: found .*one of "info", "warning", "error"'),
         ('receivers = ["inbox", "on-cal"]', "no receiver 'on-cal'; did you mean on-call"),
-        ("quiet_start =", "route.quiet_start: found .*its time zone is quiet_zone"),
+        ("quiet_start =", "route.quiet_start: found .*in the time zone quiet_zone"),
         ("quiet_zone =", "route.quiet_zone: found .*did you mean Europe/Berlin"),
         ("quiet_days =", 'route.quiet_days: found .*"mon", "tue"'),
         ("receivers = []", "route.receivers: is empty: name at least one"),
@@ -251,11 +251,11 @@ def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
         (GOOD.replace('name = "inbox"', 'name = " "'), "receiver.name: found ' '; allowed: a name"),
         (
             GOOD + MAIL.replace("host", "username = 'ann'\nhost"),
-            "username and password go together",
+            "username and password must be set together",
         ),
         (
             GOOD + MAIL + 'username = "a"\npassword = { env = "PATH" }\nencryption = "none"',
-            "receiver.encryption: a password needs encryption",
+            "receiver.encryption: a password requires encryption",
         ),
         (
             GOOD + '[[receiver]]\nname = "s"\nkind = "slack"\ntoken = { env = "PATH" }',
@@ -267,15 +267,15 @@ def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
         ),
         (
             GOOD + '[[route]]\nname = "r"\nreceivers = ["inbox"]\nquiet_start = "22:00"',
-            "route.quiet_end: is missing: quiet_start needs it",
+            "route.quiet_end: is missing: quiet_start requires it",
         ),
         (
             GOOD + MAIL + '[[route]]\nname = "r"\nreceivers = ["mail"]',
-            "route.receivers: 'mail' has no address of its own",
+            "route.receivers: 'mail' has no recipients of its own",
         ),
         (
             GOOD.replace('["inbox"]', '["inbox", "mail"]') + MAIL,
-            "default.receivers: 'mail' has no address of its own",
+            "default.receivers: 'mail' has no recipients of its own",
         ),
         (GOOD + '[delivery]\nfallback = ["who"]', "delivery.fallback: no receiver 'who'"),
         ("[default]\nreceivers = true", "default.receivers: found true"),
@@ -358,7 +358,9 @@ def test_an_audience_needs_a_receiver_that_writes_to_people(
     monkeypatch.setenv("KEY_OF_TESTS", "https://hooks.example.com/x")
     found = mistakes(tmp_path, GOOD + receiver + AUDIENCE, "customer,executive\na,b\n")
     assert len(found) == 1
-    assert "audience.receiver: 'people' cannot write to a person; kinds that can: " in found[0]
+    assert (
+        "audience.receiver: 'people' cannot send messages to a person; kinds that can: " in found[0]
+    )
 
 
 KEY_IN_A_FILE = """

@@ -376,7 +376,7 @@ def test_a_line_that_breaks_is_tried_again(case: Case, tmp_path: Path) -> None:
             with pytest.raises(TryAgainError, match="cannot be reached"):
                 await tell(sink, message())
             provider.faults.append(providers.Fault(hang=20.0))
-            with pytest.raises(TryAgainError, match="did not answer in time"):
+            with pytest.raises(TryAgainError, match="did not respond in time"):
                 await tell(sink, message())
         with pytest.raises((TryAgainError, RuntimeError)):  # the client is closed
             await tell(sink, message())
@@ -549,7 +549,7 @@ def test_a_server_without_encryption_is_told(
             options = MailOptions.model_validate(sink.settings.model_dump() | {"port": bare.port})
             other = Email("mail", options, sink.http)
             for work in (lambda: tell(other, message()), other.check):
-                with pytest.raises(RefusedError, match="does not support it: STARTTLS"):
+                with pytest.raises(RefusedError, match="does not support the request: STARTTLS"):
                     await work()
             assert not provider.mails + bare.mails
 
