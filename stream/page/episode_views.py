@@ -1,6 +1,6 @@
-"""Transitions, notifications and answers of each episode, in memory. No IO.
+"""Transitions, notifications and responses of each episode, in memory. No IO.
 
-Bounded: the oldest resolved episodes are forgotten first.
+The number of episodes is bounded; the oldest resolved episodes are forgotten first.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from stream.escalations.plain_text import headline
 
 MOST_STORIES: Final = 2_000
 MOST_LINES: Final = 300
-"""Most audit entries and events kept per episode; the first and the last are kept."""
+"""Maximum number of audit entries and events per episode; the first and the last are kept."""
 WORDS: Final = 300
 
 
@@ -39,7 +39,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One entry of the audit trail, or one answer of a person."""
+    """One entry of the audit trail, or one response of a person."""
 
     at: float
     kind: str
@@ -52,13 +52,13 @@ class Notification:
 
 @dataclass(slots=True)
 class EpisodeView:
-    """All that the page shows of one episode."""
+    """Data that the page shows of one episode."""
 
     event: EscalationEvent
-    """The last event."""
+    """Last event of the episode."""
     transitions: list[Transition] = field(default_factory=list)
     notifications: dict[str, Notification] = field(default_factory=dict)
-    """Entries by their id, so that repeats change nothing."""
+    """Entries by id, so that repeats change nothing."""
     acknowledged_by: str = ""
     snoozed_until: float | None = None
     verdict: str = ""
@@ -70,7 +70,7 @@ class EpisodeView:
 
 
 class EpisodeViews:
-    """All remembered episodes, by id.
+    """All known episodes, by id.
 
     Example:
         >>> stories = EpisodeViews()
@@ -79,13 +79,13 @@ class EpisodeViews:
     """
 
     def __init__(self) -> None:
-        """Create it without any episode."""
+        """Create an empty set of episodes."""
         self.stories: dict[str, EpisodeView] = {}
         self.silences: dict[str, Silence] = {}
         self.forgotten = 0
         """Number of episodes that were forgotten."""
         self._early: dict[str, dict[str, Notification]] = {}
-        """Notifications of episodes whose events are not read yet: topics are read side by side."""
+        """Notifications of episodes whose events were not read yet: topics are read in parallel."""
         self._answers: dict[str, dict[str, Feedback]] = {}
 
     def add_event(self, event: EscalationEvent) -> bool:
@@ -142,7 +142,7 @@ class EpisodeViews:
         return story is not None
 
     def apply_feedback(self, answer: Feedback) -> bool:
-        """Apply a person's answer; return whether its episode is known."""
+        """Apply a person's response; return whether its episode is known."""
         story = self.stories.get(answer.episode_id)
         if story is None:
             early = self._answers.setdefault(answer.episode_id, {})
@@ -162,7 +162,7 @@ class EpisodeViews:
             del self.silences[next(iter(self.silences))]
 
     def running(self) -> dict[tuple[str, str], EpisodeView]:
-        """Return the open episode of each tenant and area, rather one that paged."""
+        """Return the open episode of each tenant and area, preferably one that paged."""
         found: dict[tuple[str, str], EpisodeView] = {}
         for story in self.stories.values():
             data = story.event.data

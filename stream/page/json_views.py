@@ -1,4 +1,4 @@
-"""JSON for the browser: rows of areas, summaries and details of episodes."""
+"""JSON views for the browser: rows of areas, summaries and details of episodes."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,29 +19,29 @@ from stream.page.episode_views import EpisodeView, EpisodeViews
 from stream.page.state_follower import Follower
 
 SCORED_SECONDS: Final = 3600.0
-"""An older score is not shown."""
+"""Age in seconds from which a score is no longer shown."""
 SPARK_HOURS: Final = 24
 BEFORE: Final = 12 * SECONDS_PER_HOUR
-"""The chart of an episode starts this many seconds before it."""
+"""Seconds before an episode at which its chart starts."""
 AFTER: Final = SECONDS_PER_HOUR
-"""The chart of an episode ends this many seconds after it."""
+"""Seconds after an episode at which its chart ends."""
 MOST_SPARKS: Final = 200
 AT_ONCE: Final = 200
-"""Rows that are built before other tasks run."""
+"""Number of rows to build before other tasks run."""
 
 Row = tuple[Any, ...]
 
 
 class Rows:
-    """Areas as rows, each with a stable number; bounded.
+    """Areas as rows, each with a stable number; the number of rows is bounded.
 
-    A row holds: number, tenant, area, phase, customer-equivalents observed in the last hour,
-    customer-equivalents expected per hour, score of the last ticket (null: none within the hour, or
-    since an episode), threshold, tickets in total, hours of warm-up left.
+    A row contains: number, tenant, area, phase, customer-equivalents observed in the last hour,
+    customer-equivalents expected per hour, score of the last ticket (null: none within the hour,
+    or since an episode), threshold, total number of tickets, hours of warm-up left.
     """
 
     def __init__(self, most: int) -> None:
-        """Allow at most *most* areas."""
+        """Limit the number of areas."""
         self._most = most
         self.numbers: dict[tuple[str, str], int] = {}
         self._keys: list[tuple[str, str]] = []
@@ -49,7 +49,7 @@ class Rows:
         """Number of areas without a row."""
 
     def key(self, number: int) -> tuple[str, str] | None:
-        """Return tenant and area of a number; None: it is not in use."""
+        """Return the tenant and area of a number; None: the number is not in use."""
         return self._keys[number] if 0 <= number < len(self._keys) else None
 
     def admit(self, tenant: str, area: str) -> int | None:
@@ -62,10 +62,10 @@ class Rows:
         return number
 
     def choose(self, follower: Follower) -> list[tuple[str, str]]:
-        """Give numbers to all areas, or to the busiest if there are too many.
+        """Assign numbers to all areas, or to the busiest if there are too many.
 
         Returns:
-            The areas that got a number.
+            The areas that have a number.
         """
         sizes = {
             (tenant.name, area): series.tickets
@@ -88,24 +88,24 @@ class Rows:
         return come
 
     def of(self, follower: Follower, keys: Iterable[tuple[str, str]]) -> list[Row]:
-        """Return the rows of those areas that have a number."""
+        """Return the rows of the given areas, except those without a number."""
         by_tenant: dict[str, list[str]] = {}
         for tenant_name, area in keys:
             if self.admit(tenant_name, area) is not None:
                 by_tenant.setdefault(tenant_name, []).append(area)
-        found = []
+        rows = []
         for tenant_name, areas in by_tenant.items():
             tenant = follower.tenant(tenant_name)
             if tenant is not None:
                 limits = follower.limits_of(tenant, areas)
-                found += [
+                rows += [
                     _row(self.numbers[tenant_name, area], tenant, area, limit)
                     for area, limit in limits.items()
                 ]
-        return found
+        return rows
 
     def in_parts(self, follower: Follower, keys: Sequence[tuple[str, str]]) -> Iterator[list[Row]]:
-        """Yield the rows in short parts, so that other tasks can run in between."""
+        """Yield the rows in batches, so that other tasks can run in between."""
         for begin in range(0, len(keys), AT_ONCE):
             yield self.of(follower, keys[begin : begin + AT_ONCE])
 
@@ -131,15 +131,15 @@ def _row(number: int, tenant: Tenant, area: str, limit: float) -> Row:
 
 
 def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """Return clock and alert budget of each tenant, or of those with these *names*."""
-    found = []
+    """Return the clock and the alert budget of each tenant, or of the named tenants."""
+    rows = []
     chosen = follower.tenants() if names is None else map(follower.tenant, sorted(names))
     for tenant in chosen:
         if tenant is None:
             continue
         clock = tenant.clock or 0.0
         rate, wrong, burn = budget_of(tenant, clock, follower.settings)
-        found.append(
+        rows.append(
             {
                 "name": tenant.name,
                 "clock": clock,
@@ -152,15 +152,15 @@ def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict
                 "burn": significant(burn, 3),
             }
         )  # fmt: skip
-    return found
+    return rows
 
 
 def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, Any]:
-    """Return the last day of areas by their number: observed and expected counts per hour.
+    """Return the observed and expected counts per hour of the last day, by area number.
 
-    An observed count is null if it is no longer known.
+    An observed count is null if it is no longer available.
     """
-    found = {}
+    counts = {}
     for number in list(numbers)[:MOST_SPARKS]:
         key = rows.key(number)
         tenant = follower.tenant(key[0]) if key is not None else None
@@ -170,17 +170,17 @@ def sparks(follower: Follower, rows: Rows, numbers: Iterable[int]) -> dict[str, 
         hour = int(clock // SECONDS_PER_HOUR)
         observed = follower.timelines.hours(tenant, key[1], hour - SPARK_HOURS + 1, hour)
         hours = range(hour - SPARK_HOURS + 1, hour + 1)
-        found[str(number)] = {
+        counts[str(number)] = {
             "observed": [round(observed[each], 1) if each in observed else None for each in hours],
             "expected": [
                 significant(series.model.rate_at(each * SECONDS_PER_HOUR), 3) for each in hours
             ],
         }
-    return found
+    return counts
 
 
 def summary(story: EpisodeView) -> dict[str, Any]:
-    """Return one episode for a list."""
+    """Return the summary of one episode for a list."""
     event, data = story.event, story.event.data
     return {
         "id": data.episode_id,
@@ -209,76 +209,82 @@ def summary(story: EpisodeView) -> dict[str, Any]:
 
 
 def silences(stories: EpisodeViews) -> list[dict[str, Any]]:
-    """Return all silences, also ended ones and those that start later."""
+    """Return all silences, including those that ended or have not started yet."""
     return [
         {
-            "matchers": [str(matcher) for matcher in one.matchers],
-            "begins": one.starts_at.timestamp(),
-            "ends": one.ends_at.timestamp(),
-            "by": one.by,
-            "comment": one.comment,
+            "matchers": [str(matcher) for matcher in silence.matchers],
+            "begins": silence.starts_at.timestamp(),
+            "ends": silence.ends_at.timestamp(),
+            "by": silence.by,
+            "comment": silence.comment,
         }
-        for one in stories.silences.values()
+        for silence in stories.silences.values()
     ]
 
 
 def summaries(stories: EpisodeViews) -> list[dict[str, Any]]:
-    """Return all episodes, open ones first, then the newest first."""
-    found = [summary(story) for story in stories.stories.values()]
-    return sorted(found, key=lambda one: (not one["running"], -one["since"], one["id"]))
+    """Return all episodes, open ones first, newest first within each group."""
+    episodes = [summary(story) for story in stories.stories.values()]
+    return sorted(
+        episodes, key=lambda episode: (not episode["running"], -episode["since"], episode["id"])
+    )
 
 
-def story(found: EpisodeView) -> dict[str, Any]:
+def story(view: EpisodeView) -> dict[str, Any]:
     """Return the details of one episode."""
-    event, data = found.event, found.event.data
+    event, data = view.event, view.event.data
     return {
-        **summary(found),
+        **summary(view),
         "data": _shown(data),
         "page": render(event),
         "drivers": [explained(driver) for driver in data.explanation],
         "severity_in_words": severity_in_words(data.severity, data.severity_rule).capitalize(),
-        "transitions": found.transitions,
-        "notifications": sorted(found.notifications.values(), key=lambda one: one.at),
+        "transitions": view.transitions,
+        "notifications": sorted(
+            view.notifications.values(), key=lambda notification: notification.at
+        ),
     }
 
 
 def _shown(data: Escalation) -> dict[str, Any]:
-    """Return the data of an event, without links that are not http or https."""
-    found: dict[str, Any] = data.model_dump(mode="json")
-    for example in found["examples"]:
+    """Return the data of an event, except links that are not http or https."""
+    event_data: dict[str, Any] = data.model_dump(mode="json")
+    for example in event_data["examples"]:
         if not is_web(example["url"]):
             example["url"] = None
-    actions = found["actions"]
+    actions = event_data["actions"]
     if actions is not None:
         actions["runbook_is_link"] = is_web(actions["runbook"])
-    return found
+    return event_data
 
 
 def moments_of_area(
     follower: Follower, tenant: Tenant, area: str, since: float, until: float
 ) -> list[Moment]:
     """Return the time series of an area or a whole tenant for a chart, in counts per hour."""
-    limit = follower.limits_of(tenant, [area]).get(area)  # a tenant as a whole shows none
+    limit = follower.limits_of(tenant, [area]).get(area)  # a whole tenant has no threshold
     return [
         Moment(
-            one.at,
-            one.seconds,
-            one.observed * SECONDS_PER_HOUR / one.seconds,
-            one.expected * SECONDS_PER_HOUR / one.seconds,
-            one.low * SECONDS_PER_HOUR / one.seconds,
-            one.high * SECONDS_PER_HOUR / one.seconds,
-            one.score,
+            stretch.at,
+            stretch.seconds,
+            stretch.observed * SECONDS_PER_HOUR / stretch.seconds,
+            stretch.expected * SECONDS_PER_HOUR / stretch.seconds,
+            stretch.low * SECONDS_PER_HOUR / stretch.seconds,
+            stretch.high * SECONDS_PER_HOUR / stretch.seconds,
+            stretch.score,
             limit,
         )
-        for one in follower.timelines.stretches(tenant, area, since, until)
+        for stretch in follower.timelines.stretches(tenant, area, since, until)
     ]
 
 
-def moments_of_events(found: EpisodeView) -> list[Moment]:
-    """Return a time series from the events alone, where that of the area is forgotten."""
-    since = found.event.data.since.timestamp()
+def moments_of_events(view: EpisodeView) -> list[Moment]:
+    """Return a time series from the events alone, for use when that of the area is forgotten."""
+    since = view.event.data.since.timestamp()
     points = [(since, 0.0, 0.0)]
-    points += [(one.at, one.observed, one.expected) for one in found.transitions]
+    points += [
+        (transition.at, transition.observed, transition.expected) for transition in view.transitions
+    ]
     moments = []
     for (begin, observed_before, expected_before), (end, observed_by, expected_by) in pairwise(
         points
@@ -294,11 +300,11 @@ def moments_of_events(found: EpisodeView) -> list[Moment]:
 
 
 def spans(stories: EpisodeViews, tenant: str, area: str | None, until: float) -> Iterator[Span]:
-    """Yield the episodes of an area as spans to mark; *area* None: tenant-wide episodes."""
-    for one in stories.stories.values():
-        data = one.event.data
+    """Yield the episodes of an area, or the tenant-wide episodes if area is None, as spans."""
+    for view in stories.stories.values():
+        data = view.event.data
         if data.tenant == tenant and data.product_area == area:
-            end = until if one.running else one.event.time.timestamp()
+            end = until if view.running else view.event.time.timestamp()
             label = (
                 ""
                 if data.suppressed is None

@@ -1,6 +1,6 @@
-"""Push changes to all viewers: server-sent events, encoded once for all.
+"""Feed that pushes changes to all viewers as server-sent events, encoded once for all.
 
-A viewer that does not keep up is told to load everything again, so it does not hold back others.
+A viewer that does not keep up has to reload everything, so it does not delay the others.
 
 Source: WHATWG HTML, "Server-sent events".
 """
@@ -14,22 +14,22 @@ import msgspec
 
 MOST_VIEWERS: Final = 500
 MOST_WAITING: Final = 64
-"""Most messages queued for one viewer."""
+"""Maximum number of messages queued for one viewer."""
 PING_SECONDS: Final = 15.0
-"""Interval of pings: proxies cut silent connections, and viewers take them for dead."""
+"""Interval of pings, because proxies and viewers close silent connections."""
 RELOAD: Final = b"event: reload\ndata: {}\n\n"
 
 
 class Feed:
-    """All current viewers."""
+    """Feed to all current viewers."""
 
     def __init__(self) -> None:
-        """Create it without viewers."""
+        """Create a feed without viewers."""
         self.last_record_at = time.time()
-        """When Kafka last had a new record, wall clock, seconds since 1970."""
+        """Time at which Kafka last had a new record, wall clock, seconds since 1970."""
         self._viewers: set[asyncio.Queue[bytes]] = set()
         self.sent_count = 0
-        """Number of messages pushed, whether or not anybody watched."""
+        """Number of messages pushed, whether or not there were viewers."""
 
     @property
     def viewers(self) -> int:
@@ -41,7 +41,7 @@ class Feed:
         return {"idle_seconds": round(max(0.0, time.time() - self.last_record_at), 1)}
 
     def tell(self, kind: str, value: Any) -> None:
-        """Push *value* to all viewers."""
+        """Push a value to all viewers."""
         self.sent_count += 1
         if not self._viewers:
             return
@@ -55,7 +55,7 @@ class Feed:
                 waiting.put_nowait(encoded)
 
     async def watch(self) -> AsyncGenerator[bytes, None]:
-        """Yield messages for one new viewer, without an end."""
+        """Yield messages for one new viewer, endlessly."""
         waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
         self._viewers.add(waiting)
         try:

@@ -1,7 +1,7 @@
-"""The web server of the page: read-only, without a password, and without requests to other hosts.
+"""Web server of the page: read-only, without a password, and without requests to other hosts.
 
-Everybody who reaches the port may look, so it listens on loopback by default. It answers only to
-the host names that it should be called by, so no other page can read it through a visitor's browser
+Anybody who can reach the port can read the page, so the server listens on loopback by default. It
+accepts only its own host names, so that no other web page can read it through a visitor's browser
 (DNS rebinding).
 
 Source: W3C, "Content Security Policy Level 3"; WHATWG, "Fetch" (Cross-Origin-Resource-Policy).
@@ -57,13 +57,13 @@ TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 WIDTHS: Final = (280, 440, 640, 880)
-"""Widths of charts in pixels; few, so that viewers share them."""
+"""Widths of charts in pixels; only a few, so that viewers share charts."""
 MOST_CHARTS: Final = 200
 NOW_SECONDS: Final = 1.0
 
 
 class Server:
-    """The web server; it listens inside an ``async with``."""
+    """Web server that listens inside an ``async with``."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Server:
         rows: json_views.Rows,
         feed: Feed,
     ) -> None:
-        """Create the server; nothing listens yet."""
+        """Create the server without listening yet."""
         self._page = config.page
         self._zone = config.time.timezone
         self._follower, self._stories, self._rows, self._feed = follower, stories, rows, feed
@@ -81,12 +81,12 @@ class Server:
         self._charts: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
         self._drawing, self._looking = asyncio.Lock(), asyncio.Lock()
         self._seen = (float("-inf"), 0, b"")
-        """Time, number of pushed messages and body of the last full answer."""
+        """Time, number of pushed messages and body of the last full response."""
         self.ready = False
         """Whether everything on the topics has been read."""
 
     async def __aenter__(self) -> Self:
-        """Start to listen.
+        """Start listening.
 
         Raises:
             UserError: The port cannot be bound.
@@ -113,7 +113,7 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop, and close the connections of viewers."""
+        """Stop listening and close the connections of viewers."""
         await self._runner.cleanup()
 
     @web.middleware
@@ -122,12 +122,12 @@ class Server:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Answer only to known host names, with the same headers on every answer."""
+        """Accept only known host names, and set the same headers on every response."""
         if not self._is_ours(request.host):
             return _refused(
                 421,
-                f"this page is not called {request.host[:100]!r}: set [page] url to the address "
-                "that people use",
+                f"the host name {request.host[:100]!r} is not allowed: set [page] url to the URL "
+                "that people open",
             )
         try:
             if not self.ready and request.path.startswith(("/api/", "/events")):
@@ -149,7 +149,7 @@ class Server:
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info.get("name", "index.html")
-        file = next((one for one in ASSETS.iterdir() if one.name == name), None)
+        file = next((asset for asset in ASSETS.iterdir() if asset.name == name), None)
         if file is None or file.suffix not in TYPES:
             raise web.HTTPNotFound
         return web.Response(
@@ -157,7 +157,7 @@ class Server:
         )
 
     async def _now(self, _: web.Request) -> web.StreamResponse:
-        """Return everything for the first view; viewers who ask at about the same time share it."""
+        """Return everything for the first view; nearly simultaneous requests share a response."""
         async with self._looking:
             at, sent, body = self._seen
             if sent != self._feed.sent_count or time.monotonic() - at > NOW_SECONDS:
@@ -171,7 +171,7 @@ class Server:
         rows: list[json_views.Row] = []
         for some in self._rows.in_parts(self._follower, list(self._rows.numbers)):
             rows += some
-            await asyncio.sleep(0)  # somebody else's turn
+            await asyncio.sleep(0)  # let other tasks run
         return {
             "zone": self._zone,
             "tenants": json_views.tenants(self._follower),
@@ -185,19 +185,23 @@ class Server:
 
     async def _sparks(self, request: web.Request) -> web.StreamResponse:
         asked = request.query.get("of", "").split(",")
-        numbers = [int(one) for one in asked if one.isascii() and one.isdigit() and len(one) < 9]
+        numbers = [
+            int(number)
+            for number in asked
+            if number.isascii() and number.isdigit() and len(number) < 9
+        ]
         return _json(json_views.sparks(self._follower, self._rows, numbers))
 
     async def _episode(self, request: web.Request) -> web.StreamResponse:
         return _json(json_views.story(self._found(request)))
 
     def _found(self, request: web.Request) -> EpisodeView:
-        """Return the episode with this id or beginning of an id."""
+        """Return the episode with this id or id prefix."""
         asked = request.match_info["episode"]
         story = self._stories.stories.get(asked)
         if story is None and len(asked) >= 6:
-            found = [key for key in self._stories.stories if key.startswith(asked)]
-            story = self._stories.stories[found[0]] if len(found) == 1 else None
+            matches = [key for key in self._stories.stories if key.startswith(asked)]
+            story = self._stories.stories[matches[0]] if len(matches) == 1 else None
         if story is None:
             raise web.HTTPNotFound(reason=f"no such episode in the last {self._page.days:g} days")
         return story
@@ -235,11 +239,11 @@ class Server:
     async def _drawn(
         self, request: web.Request, of: tuple[Any, ...], moments: list[Any], marks: Any
     ) -> web.StreamResponse:
-        """Return a chart as SVG in the requested width, theme and zone; one is drawn at a time."""
+        """Return a chart as SVG in the requested width, theme and zone; draw one at a time."""
         theme: Theme = "dark" if request.query.get("theme") == "dark" else "light"
         asked = request.query.get("width", "")
         wide = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 640
-        width = max((one for one in WIDTHS if one <= wide), default=WIDTHS[0])
+        width = max((candidate for candidate in WIDTHS if candidate <= wide), default=WIDTHS[0])
         try:
             zone = known_zone(request.query.get("zone", self._zone))
         except ValueError:
@@ -257,12 +261,12 @@ class Server:
         return web.Response(body=drawn, content_type="image/svg+xml", charset="utf-8")
 
     async def _reports(self, _: web.Request) -> web.StreamResponse:
-        found = sorted(self._report_files(), key=lambda file: -file.stat().st_mtime)
-        return _json([{"name": one.name, "at": one.stat().st_mtime} for one in found])
+        reports = sorted(self._report_files(), key=lambda file: -file.stat().st_mtime)
+        return _json([{"name": report.name, "at": report.stat().st_mtime} for report in reports])
 
     async def _report(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        file = next((one for one in self._report_files() if one.name == name), None)
+        file = next((report for report in self._report_files() if report.name == name), None)
         if file is None:
             raise web.HTTPNotFound(reason="no such report")
         body = await asyncio.to_thread(file.read_bytes)
@@ -274,12 +278,12 @@ class Server:
         folder = Path(self._page.reports)
         if not self._page.reports or not folder.is_dir():
             return []
-        return [one for one in folder.glob("*.html") if one.is_file() and not one.is_symlink()]
+        return [path for path in folder.glob("*.html") if path.is_file() and not path.is_symlink()]
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Send server-sent events as long as the viewer is connected."""
         if self._feed.viewers >= MOST_VIEWERS:
-            raise web.HTTPServiceUnavailable(reason=f"{MOST_VIEWERS} watch already")
+            raise web.HTTPServiceUnavailable(reason=f"{MOST_VIEWERS} viewers are already connected")
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
@@ -295,7 +299,7 @@ class Server:
 
 
 def _hosts(config: Config) -> frozenset[str]:
-    """Return the host names that the page may be called by."""
+    """Return the host names that the page accepts."""
     names = {"127.0.0.1", "localhost", "::1", config.page.host, socket.gethostname()}
     if config.page.url:
         names.add(urlsplit(config.page.url).hostname or "")
@@ -303,7 +307,7 @@ def _hosts(config: Config) -> frozenset[str]:
 
 
 def _is_address(name: str) -> bool:
-    """Return whether *name* is an IP address, which DNS rebinding cannot use."""
+    """Return whether a host name is an IP address, which DNS rebinding cannot use."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -316,7 +320,7 @@ def _json(value: Any) -> web.Response:
 
 
 def _refused(status: int, why: str | None) -> web.Response:
-    body = msgspec.json.encode({"error": why or "it cannot be had"})
+    body = msgspec.json.encode({"error": why or "the request failed"})
     return web.Response(
         status=status, body=body, content_type="application/json", headers=dict(HEADERS)
     )

@@ -1,4 +1,4 @@
-"""The process of the page: read the topics without a consumer group and push changes to viewers."""
+"""Process of the page: reads the topics without a consumer group and pushes changes to viewers."""
 
 import asyncio
 import contextlib
@@ -33,39 +33,39 @@ from stream.process import metrics_http
 from stream.process.signals import on_hangup, stop_event
 
 PUSH_SECONDS: Final = 0.5
-"""Interval of updates of areas; episodes are pushed at once."""
+"""Interval between updates of areas; episodes are pushed at once."""
 AT_ONCE: Final = 500
-"""Records that are processed before other tasks run."""
+"""Number of records to process before other tasks run."""
 POLL_MS: Final = 200
 REFRESH_SECONDS: Final = 30.0
-"""Interval at which all areas are updated: counts of the last hour fall without new tickets."""
+"""Interval between updates of all areas, because hourly counts fall even without new tickets."""
 Say = Callable[[str], None]
 
 
 class PageMetrics:
-    """The metrics of this process."""
+    """Metrics of the page process."""
 
     def __init__(self) -> None:
         """Register all metrics."""
         self.registry = CollectorRegistry()
         self.viewers = Gauge(
-            "spikewatch_page_viewers", "Browsers that watch.", registry=self.registry
+            "spikewatch_page_viewers", "Connected browsers.", registry=self.registry
         )
         self.records = Counter(
             "spikewatch_page_records", "Records read, by topic.", ["topic"], registry=self.registry
         )
         self.heard = Gauge(
             "spikewatch_page_last_record_timestamp_seconds",
-            "When the last record was read; wall clock. With a ticker that is never long ago.",
+            "Time at which the last record was read; wall clock. Always recent with a ticker.",
             registry=self.registry,
         )
 
 
 class Service:
-    """Reads topics and pushes changes."""
+    """Service that reads topics and pushes changes."""
 
     def __init__(self, config: Config, metrics: PageMetrics) -> None:
-        """Create the service; nothing is read yet."""
+        """Create the service without reading yet."""
         self._config, self._metrics = config, metrics
         self._topics = Topics(config.kafka.topic_prefix)
         self.follower = Follower(settings_of(config))
@@ -73,23 +73,23 @@ class Service:
         self.rows = json_views.Rows(config.page.areas)
         self.feed = Feed()
         self._shown: dict[int, json_views.Row] = {}
-        """The row of each area that viewers got last."""
+        """Row of each area that viewers got last."""
         self._changed_stories: set[str] = set()
         self._silences_changed = False
 
     async def run(self, listening: Callable[[], Awaitable[None]], server: Server) -> None:
-        """Read without an end; call *listening* once everything that is on the topics was read.
+        """Read endlessly; call `listening` once everything on the topics has been read.
 
         Raises:
-            UserError: The state cannot be read.
+            UserError: The state is not readable.
         """
         async with Reader(self._config, jumps=False) as reader:
             ends = await self._begin(reader)
             pushing = asyncio.create_task(self.push())
             try:
                 while True:
-                    found = await self._read(reader)
-                    for tp, records in found.items():
+                    read = await self._read(reader)
+                    for tp, records in read.items():
                         self.take(tp.topic, tp.partition, records)
                     self.push_episodes()
                     if ends and await _reached(reader, ends):
@@ -106,19 +106,19 @@ class Service:
 
     async def _read(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
         try:
-            found: dict[TopicPartition, list[Any]] = await reader.getmany(
+            records: dict[TopicPartition, list[Any]] = await reader.getmany(
                 timeout_ms=POLL_MS, max_records=AT_ONCE
             )
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
             raise UserError(
-                "the next records are no longer on the topics (were they created again "
-                "or cut?), so "
+                "the next records are no longer on the topics (were they recreated or "
+                "truncated?), so "
                 f"the page's copy of the state would be wrong: restart the page; {error}"
             ) from None
-        return found
+        return records
 
     async def _begin(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """Load the state from its changelog, seek the other topics, and return the current ends."""
+        """Load the state from its changelog, seek other topics, and return the current ends."""
         topics, count = self._topics, self._config.kafka.partitions
         changelog = topics.changelog(self._config.kafka.group)
         next_offsets = {}
@@ -173,7 +173,7 @@ class Service:
                         self._changed_stories.add(answer.episode_id)
 
     def _take_event(self, record: Any) -> None:
-        with contextlib.suppress(EventError):  # somebody else's, or of a later release
+        with contextlib.suppress(EventError):  # a foreign event, or one of a later release
             event = decode(record.headers, record.value)
             if self.stories.add_event(event):
                 self._changed_stories.add(event.data.episode_id)
@@ -190,7 +190,7 @@ class Service:
             self.feed.tell("silences", json_views.silences(self.stories))
 
     async def push(self) -> None:
-        """Push changed areas twice a second, and from time to time all of them."""
+        """Push changed areas twice a second, and all areas from time to time."""
         looked = 0.0
         while True:
             await asyncio.sleep(PUSH_SECONDS)
@@ -225,8 +225,8 @@ async def serve(config: Config, say: Say) -> None:
     """Serve the page until SIGTERM or SIGINT.
 
     Raises:
-        UserError: No broker answers, topics are wrong, the port is taken, or the state is
-            unreadable.
+        UserError: No broker responds, topics are wrong, the port is taken, or the state is not
+                readable.
     """
     await verify(config)
     metrics = PageMetrics()
@@ -255,10 +255,10 @@ async def serve(config: Config, say: Say) -> None:
 
 
 def _reload(service: Service, config: Config) -> None:
-    """Read taxonomy and playbook again, as workers do at the same signal."""
+    """Reload the taxonomy and the playbook, as workers do on the same signal."""
     settings = reloaded(config, service.follower.settings)
     if isinstance(settings, ConfigError):
-        print(f"taxonomy and playbook stay as they were:\n{settings}", flush=True)
+        print(f"taxonomy and playbook were not reloaded:\n{settings}", flush=True)
     else:
         service.follower.change(settings)
 

@@ -1,6 +1,6 @@
-"""A copy of the workers' state: from their last snapshot on, by the same signals and step.
+"""Copy of the workers' state, made from their last snapshot by running the same step.
 
-It only reads. Records that cannot be read are skipped, as workers do.
+The follower only reads. It skips records that are not valid, as workers do.
 """
 
 import time
@@ -16,11 +16,11 @@ from schemas import signals
 from schemas.signals import OTHER
 
 LIMITS_SECONDS = 30.0
-"""Thresholds are cached for this long, because computing them takes a while."""
+"""Time for which thresholds are cached, because computing them is slow."""
 
 
 class Follower:
-    """The state of all tenants.
+    """Follower of the state of all tenants.
 
     Example:
         >>> from schemas.signals import Ticket, encode
@@ -33,21 +33,21 @@ class Follower:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Create it without any state; *settings* must be those of the workers."""
+        """Create a follower without state; the settings must be those of the workers."""
         self.settings = settings
         self.timelines = RecentTimelines()
         self.partitions: dict[int, Partition] = {}
         self.changed: set[tuple[str, str]] = set()
-        """Tenant and area of all changes since the owner last cleared this."""
+        """Tenant and area of all changes since the set was last cleared."""
         self._limits: dict[str, dict[str, tuple[float, float]]] = {}
-        """By tenant and area, the time of computation and the threshold."""
+        """Time of computation and threshold, by tenant and area."""
         self._next: dict[int, int] = {}
 
     def recover(self, number: int, recovery: Recovery) -> int:
-        """Start from the last snapshot of a partition; return the next offset.
+        """Start from the last snapshot of a partition and return the next offset.
 
         Raises:
-            StateError: It is damaged, of a newer release, or of another partition.
+            StateError: The snapshot is damaged, or from a newer release or another partition.
         """
         self.partitions[number] = partition = Partition(number, 0, self.settings, recovery)
         for tenant in partition.tenants.values():
@@ -57,19 +57,19 @@ class Follower:
         return partition.next_offset
 
     def change(self, settings: Settings) -> None:
-        """Use *settings* from now on; they differ only in taxonomy and playbook."""
+        """Use new settings from now on, which differ only in taxonomy and playbook."""
         self.settings = settings
         for partition in self.partitions.values():
             partition.change(settings)
 
     def take(self, number: int, offset: int, value: bytes, received_at: float) -> None:
-        """Process the next record of a partition; one that was processed already is skipped.
+        """Process the next record of a partition; skip it if it was already processed.
 
         Args:
-            number: The partition.
+            number: Number of the partition.
             offset: Offset of the record.
             value: Value of the record.
-            received_at: When the broker received it, seconds since 1970.
+            received_at: Time at which the broker received the record, seconds since 1970.
         """
         if offset < self._next[number]:
             return
@@ -83,7 +83,7 @@ class Follower:
             tenants: Iterable[Tenant | None] = partition.tenants.values()
         elif signal.tenant in partition.tenants:
             tenants = (partition.tenants[signal.tenant],)
-        else:  # beyond the cap on tenants one takes in all the rest
+        else:  # a shared tenant holds all tenants beyond the limit
             tenants = (partition.tenants.get(OTHER), partition.tenants.get(f"{OTHER}{number}"))
         for tenant in tenants:
             if tenant is not None and tenant.touched:
@@ -93,12 +93,16 @@ class Follower:
                 tenant.duplicates.touched.clear()
 
     def tenants(self) -> list[Tenant]:
-        """Return the tenants with a state, sorted by name."""
-        found = (t for partition in self.partitions.values() for t in partition.tenants.values())
-        return sorted((t for t in found if t.clock is not None), key=lambda tenant: tenant.name)
+        """Return the tenants that have state, sorted by name."""
+        all_tenants = (
+            t for partition in self.partitions.values() for t in partition.tenants.values()
+        )
+        return sorted(
+            (t for t in all_tenants if t.clock is not None), key=lambda tenant: tenant.name
+        )
 
     def tenant(self, name: str) -> Tenant | None:
-        """Return the tenant *name*; None: it has no state."""
+        """Return the tenant with this name; None: it has no state."""
         for partition in self.partitions.values():
             found = partition.tenants.get(name)
             if found is not None and found.clock is not None:
@@ -106,7 +110,7 @@ class Follower:
         return None
 
     def limits_of(self, tenant: Tenant, areas: Iterable[str]) -> dict[str, float]:
-        """Return the thresholds of *areas* of a tenant, at most half a minute old."""
+        """Return the thresholds of some areas of a tenant, at most half a minute old."""
         known, now = self._limits.setdefault(tenant.name, {}), time.monotonic()
         wanted = [area for area in areas if area in tenant.areas]
         old = [

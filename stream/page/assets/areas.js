@@ -4,7 +4,7 @@ import { areaOf, data, fetchJson } from "./store.js";
 import { clock, count, length, plural, preferences, words } from "./words.js";
 import { card, open, rank } from "./episodes.js";
 
-const PAGE = 60; // rows that are added at a time
+const PAGE = 60; // number of rows to add at a time
 const CARDS = 12;
 const SPARK_SECONDS = 60;
 const SORT_MS = 4000;
@@ -58,7 +58,7 @@ function sorted(find, episodes) {
   return rows.sort((a, b) => by(a, b) || a.area.localeCompare(b.area) || a.tenant.localeCompare(b.tenant));
 }
 
-/** Draw a day: bars of the observed counts per hour, a line of the expected ones. */
+/** Draw one day, with bars for observed and a line for expected counts per hour. */
 export function spark(found) {
   const top = Math.max(1, ...found.expected, ...found.observed.map((one) => one || 0)) * 1.05;
   const y = (value) => 26 - (26 * value) / top;
@@ -107,7 +107,7 @@ function cells(row, episode) {
   ];
 }
 
-/** Redraw inside *where* and give the focus back to the link that had it. */
+/** Redraw inside an element and restore the focus of the link that had it. */
 function keepingFocus(where, redraw) {
   const href = where.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   redraw();
@@ -122,7 +122,7 @@ function draw(row, episode, fresh) {
   return line;
 }
 
-/** Fetch the last day of the visible rows where it is missing or old. */
+/** Fetch the last day of visible rows if it is missing or outdated. */
 async function fetchSparks() {
   if (!body) return;
   const now = Date.now() / 1000;
@@ -175,7 +175,7 @@ function standing() {
   const tenants = [...data.tenants.values()].filter((one) => !preferences.tenant || one.name === preferences.tenant);
   const parts = tenants.slice(0, 3).map((one) =>
     `${one.name}: ${clock(one.clock)}${one.mode === "live" ? "" : ` (${one.mode})`}, `
-    + `${count(one.pages_per_week)} pages a week (alert budget: ${plural(one.budget, "false page")} a week)`);
+    + `${count(one.pages_per_week)} pages per week (alert budget: ${plural(one.budget, "false page")} per week)`);
   if (tenants.length > 3) parts.push(`and ${tenants.length - 3} more tenants`);
   return parts.join("; ");
 }
@@ -188,7 +188,7 @@ function silenced() {
     `silenced until ${clock(one.ends)} by ${one.by}: ${one.matchers.join(", ")}${one.comment ? ` (${one.comment})` : ""}`)));
 }
 
-/** Draw the view into *main*; return its handlers for changes and for leaving it. */
+/** Draw the view; return its handlers for changes and for leaving the view. */
 export function areas(main, find) {
   shown = PAGE;
   lines = new Map();
@@ -204,16 +204,16 @@ export function areas(main, find) {
   main.replaceChildren(
     h("h1", null, "Areas now"), top, quiet, cards,
     h("h2", null, `Areas (${chosen(find).length})`),
-    h("div", { class: "tools" }, h("label", null, "Order: ", sort),
+    h("div", { class: "tools" }, h("label", null, "Sort by: ", sort),
       data.omitted ? h("span", { class: "faint small" }, `${data.omitted} more areas are not shown: raise areas in [page]`) : null),
     h("p", { class: "faint small" }, "Counts are customer-equivalents in the last hour: repeated tickets of one customer count less."),
     h("table", null,
-      h("caption", { class: "unseen" }, "Product areas with their counts: customer-equivalents in the last hour and per hour of the last day"),
+      h("caption", { class: "unseen" }, "Product areas with their counts in customer-equivalents: of the last hour, and per hour of the last day"),
       h("thead", null, h("tr", null,
         h("th", { scope: "col" }, "area"), h("th", { scope: "col" }, "last day"),
         h("th", { scope: "col", class: "number", title: "customer-equivalents observed in the last hour" }, "observed"),
         h("th", { scope: "col", class: "number", title: "customer-equivalents expected in an hour" }, "expected"),
-        h("th", { scope: "col", class: "number wide" }, "score of threshold"), h("th", { scope: "col" }, "state"))),
+        h("th", { scope: "col", class: "number wide" }, "score / threshold"), h("th", { scope: "col" }, "state"))),
       body),
     more);
   watcher?.disconnect();
@@ -250,7 +250,7 @@ export function areas(main, find) {
   };
 }
 
-/** Draw one area: its chart and its episodes. */
+/** Draw the details of one area: its chart and its episodes. */
 export function area(main, tenant, name) {
   const row = areaOf(tenant, name);
   if (!row) {
@@ -258,7 +258,7 @@ export function area(main, tenant, name) {
       h("p", null, `The page has no area ${name || "of that name"} of ${tenant || "any tenant"}. `, h("a", { href: "#/" }, "All areas")));
     return { change() {}, leave() {} };
   }
-  const chart = h("img", { class: "chart", alt: `Customer-equivalents per hour of ${row.area} in the last two days: observed, expected and normal range` });
+  const chart = h("img", { class: "chart", alt: `Customer-equivalents per hour in ${row.area} in the last two days: observed, expected and normal range` });
   const facts = h("dl", { class: "facts" });
   const list = h("div");
   let drawnAt = 0;
@@ -274,7 +274,7 @@ export function area(main, tenant, name) {
     const found = [...data.episodes.values()].filter((one) => one.tenant === row.tenant && one.area === row.area)
       .sort((a, b) => b.since - a.since);
     list.replaceChildren(found.length ? h("ul", { class: "cards" }, found.slice(0, 50).map((one) => card(one)))
-      : h("p", { class: "faint" }, "The page has no episodes of this area."));
+      : h("p", { class: "faint" }, "No recent episodes in this area."));
     if (Date.now() - drawnAt > 10000) {
       drawnAt = Date.now();
       chart.src = picture(`api/areas/${now.number}/timeline.svg`, main, drawnAt);
@@ -283,7 +283,7 @@ export function area(main, tenant, name) {
   main.replaceChildren(
     h("h1", null, row.area, h("span", { class: "faint" }, ` of ${row.tenant}`)), facts,
     h("figure", null, chart, h("figcaption", null,
-      "Bars: observed customer-equivalents per hour. Orange: expected, with the normal range that holds 98% of usual hours. Below: the score and its threshold.")),
+      "Bars: observed customer-equivalents per hour. Orange: expected, with the normal range, which covers 98% of usual hours. Below: the score and its threshold.")),
     h("h2", null, "Episodes"), list);
   draw();
   return {
@@ -292,7 +292,7 @@ export function area(main, tenant, name) {
   };
 }
 
-/** Return the URL of a chart for this width, theme and time zone. */
+/** Return the URL of a chart in the current width, theme and time zone. */
 export function picture(path, main, version) {
   const theme = document.documentElement.dataset.theme;
   const width = Math.round(main.clientWidth) - 90;

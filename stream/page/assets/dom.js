@@ -1,4 +1,4 @@
-// Elements from plain values. Text is only ever set as text, so text from tickets cannot become markup.
+// Creation of elements. Text is only ever set as text, so text from tickets cannot become markup.
 
 /** Return an element: h("p", {class: "head"}, "text", child, null, [more]). */
 export function h(name, properties, ...children) {
@@ -22,13 +22,13 @@ function fill(element, properties, children) {
   return element;
 }
 
-/** Return a link to another site; a URL that is not http or https stays text. */
+/** Return a link to another site, or plain text if the URL is not http or https. */
 export function outside(url, text) {
   if (!/^https?:\/\//i.test(url || "")) return h("span", null, text || url || "");
   return h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, text || url);
 }
 
-/** Return a button that copies *text*; null if the browser has no clipboard. */
+/** Return a button that copies a text; null if the browser has no clipboard. */
 export function copier(text, label) {
   if (!navigator.clipboard) return null;
   const button = h("button", { type: "button", class: "small" }, label);

@@ -1,4 +1,4 @@
-// Episodes: cards, the list of all, and the details of one.
+// Episodes: cards, the list of episodes, and the details of one episode.
 import { copier, h, outside } from "./dom.js";
 import { areaOf, data as store, fetchJson } from "./store.js";
 import { picture } from "./areas.js";
@@ -10,7 +10,7 @@ export const rank = (severity) => SEVERITIES.indexOf(severity) + 1;
 const fits = (text, one) => !text || [one.area || "whole tenant", one.tenant, one.id, one.headline, one.driver, one.team]
   .some((name) => (name || "").toLowerCase().includes(text));
 
-/** Return the open episodes that paged, the most severe first. */
+/** Return the open episodes that paged, most severe first. */
 export function open(find, tenant) {
   return [...store.episodes.values()]
     .filter((one) => one.running && !one.suppressed && (!tenant || one.tenant === tenant) && fits(find, one))
@@ -109,7 +109,7 @@ function show(main, one) {
     h("h1", null, one.area || "whole tenant", h("span", { class: "faint" }, ` of ${one.tenant} `),
       h("span", { class: `badge ${state}` }, state)),
     h("p", { class: "small faint" },
-      one.suppressed ? `Suppressed, so it paged nobody: ${words(one.suppressed)}. ` : "",
+      one.suppressed ? `Suppressed, so nobody was paged: ${words(one.suppressed)}. ` : "",
       one.acknowledged ? `Acknowledged by ${one.acknowledged}. ` : "",
       one.snoozed && one.snoozed > Date.now() / 1000 ? `Snoozed until ${clock(one.snoozed)}. ` : "",
       one.verdict ? `Verdict: ${words(one.verdict)}. ` : "",
@@ -158,8 +158,8 @@ function why(one) {
     data.not_explained_by.length ? h("p", { class: "faint" }, `Not a factor: ${data.not_explained_by.map(words).join(", ")}.`) : null,
     data.terms.length ? h("p", null, "Distinctive terms: ", data.terms.map((term, at) => [at ? ", " : "", h("b", null, term.term),
       ` in ${Math.round(100 * term.share)}% of tickets${term.new ? " (new)" : ` (usually ${Math.round(100 * term.usual_share)}%)`}`])) : null,
-    data.budget ? h("p", { class: "faint small" }, `Alert budget: ${plural(data.budget.per_week, "false page")} a week. `
-      + `Last four weeks: ${count(data.budget.pages)} pages a week, ${count(data.budget.false_pages)} of them marked as false alarms.`) : null,
+    data.budget ? h("p", { class: "faint small" }, `Alert budget: ${plural(data.budget.per_week, "false page")} per week. `
+      + `Last four weeks: ${count(data.budget.pages)} pages per week, ${count(data.budget.false_pages)} of them marked as false alarms.`) : null,
   ];
 }
 
@@ -167,7 +167,7 @@ function actions(found) {
   if (!found) return null;
   if (found.entry === null) return h("p", null, "The playbook has no matching entry.");
   return [
-    h("p", null, "Team: ", h("b", null, found.team || "none named"),
+    h("p", null, "Team: ", h("b", null, found.team || "not specified"),
       found.runbook ? [", runbook ", found.runbook_is_link ? outside(found.runbook) : found.runbook] : null),
     found.steps.length ? h("ol", null, found.steps.map((step) => h("li", null, step))) : null,
     found.tell.length ? h("p", null, `Inform: ${found.tell.join(", ")}`) : null,
@@ -206,7 +206,7 @@ function examples(found) {
     h("blockquote", null, one.text)]);
 }
 
-/** List one line per receiver, and every entry of the audit trail on demand. Times are wall-clock times. */
+/** List one line per receiver, and on demand every entry of the audit trail, in wall-clock time. */
 function notifications(found) {
   if (!found.length) return h("p", { class: "faint" }, "No notifications are recorded. They appear here when spikewatch notify runs.");
   const receivers = new Map();

@@ -1,4 +1,4 @@
-// Routing between the views, keyboard shortcuts, time zone, theme, tenant, and the state of the connection.
+// Routing between views, keyboard shortcuts, time zone, theme, tenant, and the connection state.
 import { areas, area } from "./areas.js";
 import { episode, episodes } from "./episodes.js";
 import { h } from "./dom.js";
@@ -18,7 +18,7 @@ const IDLE_SECONDS = 60;
 let view = null;
 let marked = -1;
 let lost = false;
-let depth = 0; // number of views opened before this one
+let depth = 0; // number of views opened before the current one
 
 function route() {
   const parts = location.hash.replace(/^#\/?/, "").split("/").map(decode);
@@ -83,7 +83,7 @@ function theme(name) {
   document.documentElement.dataset.theme = name;
 }
 
-/** Focus the next or the previous row; return false if there are none. */
+/** Focus the next or the previous row; return false if there are no rows. */
 function mark(step) {
   const lines = [...main.querySelectorAll("[data-line]")];
   if (!lines.length) return false;
@@ -98,7 +98,7 @@ function mark(step) {
 /** Go back to the previous view, but never leave the page. */
 function back() {
   if (!depth) { location.hash = "#/"; return; }
-  depth -= 2; // the following hashchange adds one
+  depth -= 2; // the hashchange event that follows adds one
   history.back();
 }
 

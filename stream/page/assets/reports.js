@@ -1,4 +1,4 @@
-// Backtests: reports that `spikewatch backtest --html` has written.
+// The view "Backtests": reports that `spikewatch backtest --html` has written.
 import { h } from "./dom.js";
 import { fetchJson } from "./store.js";
 import { moment } from "./words.js";
@@ -10,7 +10,7 @@ export function reports(main, name) {
     list.replaceChildren(...(found.length ? found.map((one) => h("li", { "data-line": true },
       h("a", { href: `#/report/${encodeURIComponent(one.name)}` }, one.name),
       h("span", { class: "faint small" }, ` ${moment(one.at)}`)))
-      : [h("li", null, "No reports in the folder that reports in [page] names.")]));
+      : [h("li", null, "The folder named by [page] reports contains no reports.")]));
   }).catch((error) => list.replaceChildren(h("li", null, error.message)));
   if (name) {
     main.append(h("iframe", { sandbox: "", title: `Backtest ${name}`, src: `reports/${encodeURIComponent(name)}` }));

@@ -1,4 +1,4 @@
-// The data of the page, kept up to date by server-sent events. Views read it and are notified of changes.
+// Data of the page, kept up to date by server-sent events. Views read it and are notified of changes.
 
 export const data = {
   ready: false,
@@ -19,7 +19,7 @@ const listeners = new Set();
 export function listen(listener) { listeners.add(listener); }
 function notify(kind, detail) { for (const listener of listeners) listener(kind, detail); }
 
-/** Return a row of the server as an object. */
+/** Convert a row from the server to an object. */
 function row(values) {
   const [number, tenant, area, phase, observed, expected, score, threshold, tickets, warmUp] = values;
   return { number, tenant, area, phase, observed, expected, score, threshold, tickets, warmUp };
@@ -30,7 +30,7 @@ const nameKey = (tenant, area) => `${tenant}\u001f${area}`;
 function updateAreas(rows) {
   for (const values of rows) {
     const one = row(values);
-    const before = data.areas.get(one.number); // the server may give a number to another area
+    const before = data.areas.get(one.number); // the server may reassign a number to another area
     if (before && (before.area !== one.area || before.tenant !== one.tenant)) {
       data.byName.delete(nameKey(before.tenant, before.area));
     }
@@ -43,16 +43,16 @@ function updateTenants(tenants) {
   for (const one of tenants) data.tenants.set(one.name, one);
 }
 
-/** Return the row of an area by its name, if the page has it. */
+/** Return the row of an area; undefined if the page does not have it. */
 export function areaOf(tenant, area) {
   return data.areas.get(data.byName.get(nameKey(tenant, area)));
 }
 
-/** Return JSON from the server; throw an Error whose message is for people. */
+/** Fetch JSON from the server; throw an Error with a readable message. */
 export async function fetchJson(path) {
   const response = await fetch(path, { headers: { Accept: "application/json" } });
   const body = await response.json();
-  if (!response.ok) throw new Error(body.error || `the server answered ${response.status}`);
+  if (!response.ok) throw new Error(body.error || `the server responded with status ${response.status}`);
   return body;
 }
 
@@ -86,7 +86,7 @@ let generation = 0;
 let loading = null;
 let hiding = null;
 
-/** Load everything; try again after a failure. Results of an older call are ignored. */
+/** Load everything and retry after a failure. Results of an older call are ignored. */
 function reload() {
   const mine = ++generation;
   loading = load(() => mine === generation).then(() => { if (mine === generation) loading = null; }, () => {
@@ -97,7 +97,7 @@ function reload() {
   return loading;
 }
 
-/** Follow changes after everything was loaded; start again when the connection breaks. */
+/** Follow changes after everything was loaded; reconnect when the connection breaks. */
 export function connect() {
   source?.close();
   const connection = source = new EventSource("events");
@@ -140,8 +140,8 @@ function forget() {
 }
 
 /**
- * Keep the connection alive: a silent connection is dead. A hidden page closes its own, because browsers
- * allow six connections to a host.
+ * Reconnect when the connection is silent, and thus dead. A hidden page closes its connection, because
+ * browsers allow only six per host.
  */
 export function keep() {
   setInterval(() => {

@@ -1,4 +1,4 @@
-// Times, counts and durations as people read them.
+// Formatting of times, counts and durations.
 
 export const preferences = {
   get zone() { return stored("zone") || "auto"; },
@@ -14,12 +14,12 @@ function stored(key) {
 }
 
 function store(key, value) {
-  try { localStorage.setItem(`spikewatch.${key}`, value); } catch { /* the browser stores nothing: the choice lasts until the page is closed */ }
+  try { localStorage.setItem(`spikewatch.${key}`, value); } catch { /* without storage, the choice lasts until the page is closed */ }
 }
 
 const formats = new Map();
 
-/** Return the time zone in which times are shown. */
+/** Return the time zone for displayed times. */
 export function zone() {
   const chosen = preferences.zone;
   return chosen === "auto" ? Intl.DateTimeFormat().resolvedOptions().timeZone : chosen;
@@ -33,19 +33,19 @@ function format(options) {
   return formats.get(key);
 }
 
-/** Return a time such as 15 Apr 2024, 09:03:27. */
+/** Format a time such as 15 Apr 2024, 09:03:27. */
 export function moment(seconds) {
   return format({ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" })
     .format(seconds * 1000);
 }
 
-/** Return a time such as Mon 15 Apr 09:03. */
+/** Format a time such as Mon 15 Apr 09:03. */
 export function clock(seconds) {
   return format({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })
     .format(seconds * 1000);
 }
 
-/** Return a duration such as 2 min, 3 h 5 min or 2 d 4 h. */
+/** Format a duration such as 2 min, 3 h 5 min or 2 d 4 h. */
 export function length(seconds) {
   const minutes = Math.max(0, Math.round(seconds / 60));
   if (minutes < 60) return `${minutes} min`;
@@ -54,19 +54,19 @@ export function length(seconds) {
   return `${Math.floor(hours / 24)} d${hours % 24 ? ` ${hours % 24} h` : ""}`;
 }
 
-/** Return a number with three significant digits, and commas between thousands. */
+/** Format a number with three significant digits and thousands separators. */
 export function count(value) {
   if (value === null || value === undefined) return "–";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(3)));
 }
 
-/** Return a count with its noun, such as 1 ticket or 2 tickets. */
+/** Format a count with its noun, such as 1 ticket or 2 tickets. */
 export function plural(value, noun) {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-/** Return a name in snake_case as words. */
+/** Convert a snake_case name to words. */
 export function words(name) {
   return String(name || "").replaceAll("_", " ");
 }
