@@ -1,1 +1,1 @@
-"""Readers of the files and topics that a user has: tickets, verdicts, labels, histories."""
+"""Readers of the user's files and topics: tickets, verdicts, labels, histories."""

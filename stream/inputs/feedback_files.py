@@ -1,4 +1,4 @@
-"""Verdicts from a file of `Feedback`, merged into a log of signals by their times."""
+"""Verdicts from a file of `Feedback`, merged into a signal log by time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def read_verdicts(name: str | Path) -> list[Verdict]:
     Responses other than verdicts are included.
 
     Raises:
-        UserError: A line cannot be read, or the file.
+        UserError: The file cannot be read, or a line is not valid.
     """
     found = []
     with TicketFile(str(name), format="jsonl") as file:
@@ -26,7 +26,7 @@ def read_verdicts(name: str | Path) -> list[Verdict]:
                 found.append(read_feedback(line))
             except Rejected as why:
                 raise UserError(
-                    f"{name}, line {number}: {why}; each line must be one Feedback"
+                    f"{name}, line {number}: {why}; each line must be one Feedback object"
                 ) from None
     return sorted(found, key=lambda verdict: verdict.at)
 
@@ -34,7 +34,7 @@ def read_verdicts(name: str | Path) -> list[Verdict]:
 def with_verdicts(
     log: Iterable[LoggedSignal], verdicts: Sequence[Verdict]
 ) -> Iterator[LoggedSignal]:
-    """Merge verdicts into a log, each before the first record of a later time.
+    """Merge verdicts into a signal log, each before the first later record.
 
     Example:
         >>> first, second = Ticket("acme", "1", 0.0), Ticket("acme", "2", 9.0)

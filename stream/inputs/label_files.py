@@ -1,4 +1,4 @@
-"""Known incidents from a CSV with the columns area, start, end and, optionally, tenant."""
+"""Reader of known incidents from a CSV file with columns area, start, end, optionally tenant."""
 
 import csv
 from datetime import datetime
@@ -11,19 +11,19 @@ from schemas.codec import area_name, clean
 from stream.errors import UserError
 
 WHOLE: Final = "*tenant*"
-"""Value of the column area for the whole tenant; an empty cell means the same."""
+"""Value of the column area that stands for the whole tenant, as does an empty cell."""
 NEEDED: Final = ("area", "start", "end")
 
 
 def read_labels(path: Path, timezone: str | None = None) -> list[Label]:
-    """Return the labels of a file in order of their starts.
+    """Return the labels of a file, sorted by start.
 
     Args:
-        path: CSV in UTF-8 with a line of heads; columns in any order, others are passed over.
-        timezone: IANA zone of times that carry no offset; None: UTC.
+        path: CSV file in UTF-8 with a header; columns in any order, other columns are ignored.
+        timezone: IANA time zone of times without an offset; None: UTC.
 
     Raises:
-        UserError: The file, a column or a row is not as it must be; with the row's line.
+        UserError: The file, a column or a row is not valid; the text names the line.
     """
     try:
         zone = ZoneInfo(timezone or "UTC")
@@ -36,17 +36,17 @@ def read_labels(path: Path, timezone: str | None = None) -> list[Label]:
             missing = [name for name in NEEDED if name not in heads]
             if missing:
                 raise UserError(
-                    f"{path}: the column {missing[0]} is missing: the first line of labels must "
-                    "name area, start and end, and may name tenant"
+                    f"{path}: the column {missing[0]} is missing: the first line must name the "
+                    "columns area, start and end, and may name tenant"
                 )
-            found = [_label(path, rows.line_num, row, heads, zone) for row in rows]
+            labels = [_label(path, rows.line_num, row, heads, zone) for row in rows]
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8: save it as UTF-8") from None
     except csv.Error as error:
-        raise UserError(f"{path} is not a valid CSV: {error}") from None
-    return sorted(found, key=lambda label: (label.start, label.end, label.area or ""))
+        raise UserError(f"{path} is not valid CSV: {error}") from None
+    return sorted(labels, key=lambda label: (label.start, label.end, label.area or ""))
 
 
 def _label(
@@ -56,7 +56,7 @@ def _label(
     start = _time(path, line, "start", cell["start"], zone)
     end = _time(path, line, "end", cell["end"], zone)
     if end < start:
-        raise UserError(f"{path}, line {line}: the end is before the start")
+        raise UserError(f"{path}, line {line}: end is before start")
     area = None if cell["area"] in ("", WHOLE) else area_name(cell["area"])
     tenant = clean(cell.get("tenant", ""), 128) or ANY
     return Label(start=start, end=end, area=area, tenant=tenant)

@@ -1,4 +1,4 @@
-"""The log of signals to replay: from files of tickets, or from the topic."""
+"""Log of signals to replay, from ticket files or from the topic."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,14 +28,14 @@ def from_files(
     verdicts: Sequence[Verdict] = (),
     until: float | None = None,
 ) -> Iterator[LoggedSignal]:
-    """Yield tickets as `spikewatch replay` processes them; those that it would reject are left out.
+    """Yield tickets as `spikewatch replay` processes them, except those that it would reject.
 
     Args:
-        lines: Of the file *name*, with their numbers.
-        name: For the places.
-        history: Lines of earlier tickets, and the name of their file.
-        verdicts: By their times.
-        until: Move the clock of each tenant there in the end; None: leave it.
+        lines: Numbered lines of the ticket file.
+        name: Name of the file, for the location of each record.
+        history: Numbered lines of earlier tickets, and the name of their file.
+        verdicts: Verdicts, sorted by time.
+        until: Time to which each tenant's clock is advanced at the end; None: not advanced.
     """
     tenants: set[str] = set()
     if history is not None:
@@ -64,48 +64,48 @@ def _read(lines: Lines, name: str, mode: Mode) -> Iterator[LoggedSignal]:
 
 @dataclass
 class OnTopics:
-    """Records of one tenant on the topics."""
+    """Records of one tenant from the topics."""
 
     log: list[LoggedSignal] = field(default_factory=list)
     stored: list[EscalationEvent] = field(default_factory=list)
     """Escalations without duplicates."""
     sources: dict[str, str] = field(default_factory=dict)
-    """Id of an escalation -> topic, partition and offset of the record that its headers name."""
+    """Topic, partition and offset of the source record, by the id of the escalation."""
     begins: int = 0
-    """First offset that the log still has; above 0: retention has deleted earlier records."""
+    """First offset in the log; above 0: retention has deleted earlier records."""
     place: str = ""
     """Topic and partition of the log."""
 
 
 async def from_topics(config: Config, tenant: str) -> OnTopics:
-    """Read the log and the escalations of a tenant, up to their ends as of now.
+    """Read the signal log and the escalations of a tenant, up to their current ends.
 
     Raises:
-        UserError: No broker, or the topics are not as they must be.
+        UserError: No broker is reachable, or the topics are missing or wrong.
     """
     await verify(config)
     topics = Topics(config.kafka.topic_prefix)
     number = partition_of(tenant, config.kafka.partitions)
-    found = OnTopics(place=f"{topics.by_tenant}[{number}]")
+    topics_of_tenant = OnTopics(place=f"{topics.by_tenant}[{number}]")
     async with Reader(config) as reader:
         of_log = partitions_of(topics.by_tenant, config.kafka.partitions)[number]
         of_events = partitions_of(topics.escalations, config.kafka.partitions)[number]
-        found.begins = (await reader.beginning_offsets([of_log]))[of_log]
+        topics_of_tenant.begins = (await reader.beginning_offsets([of_log]))[of_log]
         async for record in read_to_end(reader, of_log):
             signal = signals.read(record.value)
             if signal is None:
-                continue  # the worker passes it over as well
+                continue  # workers skip it as well
             if signal.tenant in (tenant, None) or tenant.startswith(OTHER):
-                place = f"{found.place}@{record.offset}"
-                found.log.append(LoggedSignal(place, signal, record.timestamp / 1000.0))
+                place = f"{topics_of_tenant.place}@{record.offset}"
+                topics_of_tenant.log.append(LoggedSignal(place, signal, record.timestamp / 1000.0))
         async for record in read_to_end(reader, of_events):
             with contextlib.suppress(EventError):
                 event = decode(record.headers, record.value)
-                if event.data.tenant == tenant and event.id not in found.sources:
+                if event.data.tenant == tenant and event.id not in topics_of_tenant.sources:
                     headers = header_text(record.headers)
-                    found.sources[event.id] = (
+                    topics_of_tenant.sources[event.id] = (
                         f"{topics.by_tenant}[{headers.get('source-partition', '?')}]"
                         f"@{headers.get('source-offset', '?')}"
                     )
-                    found.stored.append(event)
-    return found
+                    topics_of_tenant.stored.append(event)
+    return topics_of_tenant

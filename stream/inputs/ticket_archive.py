@@ -1,9 +1,9 @@
-"""The history that a backtest plays: read once, validated, sorted, and kept in a file.
+"""History for a backtest: read once, validated, sorted, and stored in a file.
 
-Tickets are read and checked once, by several processes, and kept as internal records (without
-personal data, as on the topic) in a temporary file that only this user can read; each way through
-them reads that file. Memory does not grow with the history: what is out of order is sorted in
-parts that are merged.
+Several processes read and validate the tickets once and store them as internal records (without
+personal data, as on the topic) in a temporary file that only this user can read. Each pass over the
+history reads that file. Memory does not grow with the history: unordered tickets are sorted in
+parts, which are then merged.
 """
 
 import heapq
@@ -27,16 +27,16 @@ from schemas.dead_letter import DeadReason, Rejected
 from schemas.signals import OTHER, UNCLASSIFIED, Ticket, Verdict
 
 CHUNK: Final = 1_000
-"""Tickets per chunk that a process parses."""
+"""Number of tickets in a chunk that a process parses."""
 PART: Final = 50_000
-"""Signals that are sorted in memory at a time."""
+"""Number of signals to sort in memory at a time."""
 MERGED: Final = 100
-"""Parts that are merged at a time; each is an open file, and a process may have only a few."""
+"""Number of parts to merge at a time; each is an open file, of which a process may have few."""
 
 MOST_NAMES: Final = 10_000
-"""Areas that are counted one by one; input may contain any number of names."""
+"""Maximum number of areas to count separately, because input may contain any number of names."""
 UNDER_WAY: Final = 6
-"""Chunks that are with processes at a time."""
+"""Number of chunks that processes work on at a time."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Taken).decode
@@ -47,22 +47,22 @@ class Facts:
     """Facts about a history, counted while it is read."""
 
     tickets: int = 0
-    """Tickets that can be read."""
+    """Number of valid tickets."""
     begin: float = 0.0
-    """When the first ticket was created, seconds since 1970."""
+    """Creation time of the first ticket, seconds since 1970."""
     end: float = 0.0
     areas: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Tickets by tenant and area, as they name it."""
+    """Number of tickets by tenant and area, as named in the tickets."""
     nameless: int = 0
-    """Tickets without an area."""
+    """Number of tickets without an area."""
     dead: Counter[DeadReason] = field(default_factory=Counter)
-    """Tickets that cannot be read, by reason."""
+    """Number of rejected tickets by reason."""
     disordered: int = 0
-    """Tickets that were out of order."""
+    """Number of tickets that were out of order."""
     verdicts: int = 0
 
     def add(self, at: float, tenant: str, area: str) -> None:
-        """Count a ticket that was created at a time, seconds since 1970."""
+        """Count a ticket; its creation time is in seconds since 1970."""
         self.begin = min(self.begin, at) if self.tickets else at
         self.end = max(self.end, at) if self.tickets else at
         self.tickets += 1
@@ -74,7 +74,7 @@ class Facts:
 
 
 class History:
-    """Signals sorted into a temporary file, which can be read any number of times.
+    """Signals sorted in a temporary file, which can be read any number of times.
 
     Example:
         >>> at = b'"created_at": "2026-03-02T09:00:00Z"'
@@ -86,18 +86,18 @@ class History:
     """
 
     def __init__(self) -> None:
-        """Start empty. The file is deleted at the end of the ``with``."""
+        """Create an empty history. The file is deleted at the end of the ``with``."""
         self.facts = Facts()
         self._folder = tempfile.TemporaryDirectory(prefix="spikewatch-")
         self.path = Path(self._folder.name) / "history"
         self._file = self.path.open("wb")
         self._part: list[tuple[float, bytes]] = []
         self._parts: list[tuple[int, int, float, float]] = []
-        """First and last byte, and the times, of each part."""
+        """First and last byte and the time range of each part."""
         self._latest = 0.0
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the history."""
         return self
 
     def __exit__(
@@ -121,9 +121,9 @@ class History:
         """Add the ticket events of a file.
 
         Args:
-            lines: Numbered lines.
-            max_bytes: Longer lines are rejected unread.
-            pool: Processes to parse in; None: this process alone.
+            lines: Numbered lines of the file.
+            max_bytes: Length above which lines are rejected without being parsed.
+            pool: Processes that parse tickets; None: this process alone.
             since: Earliest created_at to keep, seconds since 1970.
             until: Latest created_at to keep, seconds since 1970.
         """
@@ -135,7 +135,7 @@ class History:
                     self._add(at, line, ticket=True)
 
     def add(self, taken: Taken) -> None:
-        """Add a signal; its place is sorted out later."""
+        """Add a signal; it is sorted later."""
         signal = taken.signal
         if isinstance(signal, Ticket):
             self.facts.add(signal.created_at, signal.tenant, signal.area)
@@ -151,7 +151,7 @@ class History:
             self._write_part()
 
     def close_book(self) -> None:
-        """Sort all signals by time, equal times in order of arrival; nothing may be added later."""
+        """Sort all signals by time, then by order of arrival; nothing may be added afterwards."""
         self._write_part()
         self._file.close()
         ends = [(first, last) for _, _, first, last in self._parts]
@@ -161,20 +161,20 @@ class History:
             self._merge()
 
     def signals(self, begin: int = 0) -> Iterator[tuple[int, Taken]]:
-        """Yield the signals from a byte position on, each with its position."""
+        """Yield the signals from a byte position on, each with its own position."""
         return signals(self.path, begin)
 
     def _write_part(self) -> None:
         if not self._part:
             return
-        self._part.sort(key=lambda one: one[0])
+        self._part.sort(key=lambda signal: signal[0])
         begin = self._file.tell()
         self._file.writelines(line for _, line in self._part)
         self._parts.append((begin, self._file.tell(), self._part[0][0], self._part[-1][0]))
         self._part.clear()
 
     def _merge(self) -> None:
-        """Merge each group of neighbouring parts into one."""
+        """Merge each group of neighboring parts into one."""
         merged = []
         path = self.path.with_suffix(".sorted")
         with path.open("wb") as file:
@@ -183,7 +183,7 @@ class History:
                 begin = file.tell()
                 parts = [self._lines(first, last) for first, last, _, _ in group]
                 file.writelines(heapq.merge(*parts, key=lambda line: _decode(line).at))
-                times = min(one[2] for one in group), max(one[3] for one in group)
+                times = min(part[2] for part in group), max(part[3] for part in group)
                 merged.append((begin, file.tell(), *times))
         path.replace(self.path)
         self._parts = merged
@@ -207,13 +207,13 @@ def signals(path: Path, begin: int = 0) -> Iterator[tuple[int, Taken]]:
 
 
 Chunk = tuple[list[tuple[float, str, str, float, bytes]], Counter[DeadReason]]
-"""For each ticket: created_at, tenant, area, sort time and record; and counts of rejected ones."""
+"""created_at, tenant, area, sort time and record of each ticket; and rejected ones by reason."""
 
 
 def _read_all(
     lines: Iterator[tuple[int, bytes]], max_bytes: int, pool: Pool | None
 ) -> Iterator[Chunk]:
-    """Yield the results chunk by chunk, in order, with a bounded number of chunks in progress."""
+    """Yield the results of chunks in order, with a bounded number of chunks in progress."""
     waiting: deque[AsyncResult[Chunk]] = deque()
     while chunk := [line for _, line in islice(lines, CHUNK)]:
         if pool is None:
@@ -227,7 +227,7 @@ def _read_all(
 
 
 def _read_chunk(lines: list[bytes], max_bytes: int) -> Chunk:
-    found: list[tuple[float, str, str, float, bytes]] = []
+    tickets: list[tuple[float, str, str, float, bytes]] = []
     dead: Counter[DeadReason] = Counter()
     for line in lines:
         try:
@@ -239,10 +239,10 @@ def _read_chunk(lines: list[bytes], max_bytes: int) -> Chunk:
             continue
         at = ticket.created_at if ticket.occurred_at is None else ticket.occurred_at
         record = _encode(Taken(at, ticket)) + b"\n"
-        found.append((ticket.created_at, ticket.tenant, ticket.area, at, record))
-    return found, dead
+        tickets.append((ticket.created_at, ticket.tenant, ticket.area, at, record))
+    return tickets, dead
 
 
 def processes(count: int) -> Pool:
-    """Start a pool of processes, each a fresh Python."""
+    """Start a pool of processes, each with a new Python interpreter."""
     return get_context("spawn").Pool(count)

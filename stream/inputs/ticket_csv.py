@@ -1,4 +1,4 @@
-"""Conversion of CSV rows to ticket events: which column is which field, and how cells are read."""
+"""Conversion of CSV rows to ticket events: mapping of columns to fields, parsing of cells."""
 
 import csv
 import difflib
@@ -13,7 +13,7 @@ from schemas.ticket import Customer, TicketEvent
 from stream.errors import UserError
 
 MAX_LINE_BYTES = 1_000_000
-"""Longer lines are cut to one byte more than this, which exceeds any ``[limits] ticket_bytes``."""
+"""Length to which longer lines are cut, plus one byte; exceeds any ``[limits] ticket_bytes``."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
@@ -22,11 +22,11 @@ _AREA_OR_TEXT = ("product_area", "subject", "body")
 
 
 class TicketFileError(UserError):
-    """A file of tickets that cannot be used; the text says why and what to do."""
+    """A ticket file that cannot be used; the text says why and what to do."""
 
 
 def _kinds() -> dict[str, str]:
-    """Return the fields of a ticket, dotted inside the customer, with the kind of each."""
+    """Return the kind of each field of a ticket; fields of the customer have dotted names."""
     kinds = {}
     for prefix, model in (("", TicketEvent), ("customer.", Customer)):
         for name, schema in model.model_json_schema()["properties"].items():
@@ -40,14 +40,14 @@ _KINDS = _kinds()
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """Parse the mapping of a ``--map`` option: fields of a ticket and their columns.
+    """Parse the mapping of a ``--map`` option from ticket fields to columns.
 
     Args:
-        text: ``field=Column`` pairs with commas between. A column with a comma in its name is
-            written with a backslash before it.
+        text: Comma-separated ``field=Column`` pairs. A comma in the name of a column is
+            escaped with a backslash.
 
     Raises:
-        TicketFileError: a pair without ``=``, an unknown field, or a field named twice.
+        TicketFileError: A pair has no ``=``, a field is unknown, or a field is mapped twice.
 
     Example:
         >>> parse_mapping("created_at=Created At,customer.id=Account")
@@ -71,7 +71,7 @@ def _check_fields(mapping: Iterable[str]) -> None:
     for field in mapping:
         if field not in _KINDS:
             close = difflib.get_close_matches(field, _KINDS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"fields are {', '.join(_KINDS)}."
+            hint = f"did you mean {close[0]}?" if close else f"the fields are {', '.join(_KINDS)}."
             raise TicketFileError(f"{field} is not a field of a ticket; {hint}")
 
 
@@ -85,29 +85,30 @@ def read_rows(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the rows of a CSV file as ticket events, in order.
 
-    Empty cells are left out, and rows of nothing else. Tags are split at commas, semicolons and
-    bars. A customer without id is left out, the ticket is not.
+    Empty cells and rows with only empty cells are left out. Tags are split at commas, semicolons
+    and vertical bars. A customer without an id is left out, but the ticket is kept.
 
     Args:
-        lines: the file's lines with their ends, UTF-8.
-        name: of the file, for messages.
-        mapping: our field to their column; other fields are looked for by their own names.
-        zone: of times without offset; None leaves these as they are, to be rejected later.
-        time_format: ``strptime`` pattern for all times; None for ISO and what is close to it.
+        lines: Lines of the file with their line ends, UTF-8.
+        name: Name of the file, for messages.
+        mapping: Column of each mapped field; other fields are looked up by their own names.
+        zone: Time zone of times without an offset; None: these times are unchanged and will be
+            rejected later.
+        time_format: ``strptime`` pattern of all times; None: ISO 8601 and similar formats.
 
     Yields:
-        The line on which the row begins, from 1, and its JSON.
+        The line on which the row begins, from 1, and the ticket as JSON.
 
     Raises:
-        TicketFileError: no header, missing columns, bytes that are not UTF-8, or broken quoting.
+        TicketFileError: The file has no header, lacks columns, or is not valid UTF-8 or CSV.
     """
     text = _decoded(lines, name)
     header = next(text, "")
     if not header.strip():
         raise TicketFileError(f"{name} is empty: its first line must name the columns.")
-    # The limit is the process's; the default would refuse cells that the intake can judge.
+    # The limit is global; the default would reject cells that intake can judge.
     csv.field_size_limit(MAX_LINE_BYTES)
-    # Without strict, a quote that is never closed would swallow the rest of the file in silence.
+    # Without strict, an unclosed quote would silently swallow the rest of the file.
     reader = csv.reader(_chain(header, text), delimiter=_delimiter(header), strict=True)
     line = 1
     try:
@@ -118,7 +119,7 @@ def read_rows(
                 yield line, json.dumps(ticket, ensure_ascii=False, separators=(",", ":")).encode()
             line = reader.line_num + 1
     except csv.Error as error:
-        raise TicketFileError(f"{name}, line {line}: broken CSV ({error}).") from error
+        raise TicketFileError(f"{name}, line {line}: not valid CSV ({error}).") from error
 
 
 def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
@@ -139,26 +140,28 @@ def _decoded(lines: Iterator[bytes], name: str) -> Iterator[str]:
 
 
 def _delimiter(header: str) -> str:
-    # Not csv.Sniffer, which guesses from letters too and fails where there is one column.
+    # csv.Sniffer also guesses letters as delimiters, and fails if there is only one column.
     return max(",;\t", key=lambda one: len(next(csv.reader([header], delimiter=one))))
 
 
 def _columns(header: list[str], mapping: Mapping[str, str], name: str) -> dict[str, int]:
-    """Return the fields that the file has, with their column numbers."""
+    """Return the column numbers of the fields that the file has."""
     _check_fields(mapping)
     wanted = {field: mapping.get(field, field) for field in _KINDS}
-    there = f"its columns are {', '.join(column for column in header if column)}"
+    available = f"its columns are {', '.join(column for column in header if column)}"
     if missing := [mapping[field] for field in mapping if mapping[field] not in header]:
-        raise TicketFileError(f"{name} has no column {' and no '.join(missing)}; {there}.")
+        raise TicketFileError(f"{name} has no column {' and no '.join(missing)}; {available}.")
     if twice := [column for column in wanted.values() if header.count(column) > 1]:
-        raise TicketFileError(f"{name} has more than one column {twice[0]}; {there}.")
+        raise TicketFileError(f"{name} has more than one column {twice[0]}; {available}.")
     found = {field: header.index(col) for field, col in wanted.items() if col in header}
-    lacking = [field for field in _REQUIRED if field not in found]
+    absent = [field for field in _REQUIRED if field not in found]
     if not any(field in found for field in _AREA_OR_TEXT):
-        lacking.append(" or ".join(_AREA_OR_TEXT))
-    if lacking:
-        say = f"say which column it is, as in --map {lacking[0].partition(' ')[0]}=Column"
-        raise TicketFileError(f"{name} has no column {' and no '.join(lacking)}; {there}; {say}.")
+        absent.append(" or ".join(_AREA_OR_TEXT))
+    if absent:
+        advice = f"name the column, as in --map {absent[0].partition(' ')[0]}=Column"
+        raise TicketFileError(
+            f"{name} has no column {' and no '.join(absent)}; {available}; {advice}."
+        )
     return found
 
 
@@ -191,15 +194,15 @@ def _value(cell: str, kind: str, zone: tzinfo | None, time_format: str | None) -
 
 
 def read_time(text: str, zone: tzinfo | None = None, time_format: str | None = None) -> str:
-    """Return a time as RFC 3339 if that is possible without guessing, else the text unchanged.
+    """Convert a time to RFC 3339 if that is possible without guessing, else leave it unchanged.
 
-    Days come first or last by custom, so ``01/03/2026`` is never guessed: it takes a pattern.
+    Whether day or month comes first depends on the locale, so ``01/03/2026`` requires a pattern.
     A date without a time gets no hour, because all tickets of a day would then be at midnight.
 
     Args:
-        text: what the cell holds.
-        zone: of times without offset; None leaves these as they are.
-        time_format: ``strptime`` pattern; None for RFC 3339 and ISO-like times.
+        text: Content of the cell.
+        zone: Time zone of times without an offset; None: these times are unchanged.
+        time_format: ``strptime`` pattern; None: RFC 3339 and ISO-like times.
 
     Example:
         >>> from zoneinfo import ZoneInfo
@@ -229,7 +232,7 @@ def read_time(text: str, zone: tzinfo | None = None, time_format: str | None = N
 
 
 def csv_lines(tickets: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
-    """Yield ticket events as lines of a CSV, with a column for each field of the first event.
+    """Yield ticket events as CSV lines, with a column for each field of the first event.
 
     Example:
         >>> list(csv_lines([{"ticket_id": "1", "customer": {"id": "a, b"}}]))

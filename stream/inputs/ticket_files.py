@@ -1,7 +1,7 @@
 """Reader of ticket files: JSONL or CSV, plain or gzipped, from a file or a pipe.
 
-Streams in constant memory. JSONL goes on as it is, for the intake to judge; a CSV row becomes the
-JSON of a ticket event, its columns found by our field names or by a mapping.
+It streams in constant memory. JSONL is passed on unchanged, for intake to judge. A CSV row becomes
+the JSON of a ticket event, with columns matched by our field names or by a mapping.
 """
 
 import gzip
@@ -39,11 +39,11 @@ def read_tickets(
     """Yield all tickets of a file in order; `TicketFile` also reports progress.
 
     Yields:
-        The line on which the ticket begins, from 1, and its JSON.
+        The line on which the ticket begins, from 1, and the ticket as JSON.
 
     Raises:
-        TicketFileError: with the first ticket, if the file cannot be opened or an option is
-            wrong; later, if it cannot be read on.
+        TicketFileError: The file cannot be opened or an option is wrong, raised with the first
+            ticket; or reading fails later.
     """
     with TicketFile(
         path_or_stdin,
@@ -56,7 +56,7 @@ def read_tickets(
 
 
 class TicketFile:
-    r"""An open file of tickets, to be iterated once.
+    r"""An open ticket file that can be iterated once.
 
     Example:
         >>> import io
@@ -79,21 +79,21 @@ class TicketFile:
         assume_timezone: str | None = None,
         time_format: str | None = None,
     ) -> None:
-        """Open the file; nothing is read yet.
+        """Open the file without reading it yet.
 
         Args:
-            path_or_stdin: a path, ``"-"`` for standard input, or an open binary file, which stays
-                open. ``.gz`` at the end of a path means gzip.
-            mapping: CSV only: our field to their column, such as ``{"customer.id": "Account"}``.
-            format: None for CSV if the path ends in ``.csv`` or ``.tsv`` (before ``.gz``), else
-                JSONL.
-            assume_timezone: CSV only: IANA zone of times without offset. Of a local time that
-                occurs twice, when clocks go back, the first is meant.
-            time_format: CSV only: a ``strptime`` pattern for all times, such as
-                ``%d/%m/%Y %H:%M``; a time that does not fit is passed on as it is.
+            path_or_stdin: A path, ``"-"`` for standard input, or an open binary file, which stays
+                open. A path that ends in ``.gz`` is decompressed.
+            mapping: CSV only: column of each mapped field, such as ``{"customer.id": "Account"}``.
+            format: Format of the file; None: CSV if the path ends in ``.csv`` or ``.tsv`` (before
+                ``.gz``), else JSONL.
+            assume_timezone: CSV only: IANA time zone of times without an offset. A local time that
+                occurs twice, when clocks go back, is taken as the first.
+            time_format: CSV only: ``strptime`` pattern of all times, such as ``%d/%m/%Y %H:%M``; a
+                time that does not match is passed on unchanged.
 
         Raises:
-            TicketFileError: the file cannot be opened, or an option is wrong.
+            TicketFileError: The file cannot be opened, or an option is wrong.
         """
         self._zone = _zone(assume_timezone)
         _check_pattern(time_format)
@@ -104,24 +104,24 @@ class TicketFile:
         zipped = name.lower().endswith(".gz")
         self.format: Format = format or _format(name.lower().removesuffix(".gz"))
         if self.format == "jsonl" and (mapping or assume_timezone or time_format):
-            text = "columns and times can be mapped in CSV only; JSONL is taken as it is"
+            text = "columns and times can only be mapped in CSV; JSONL is read unchanged"
             raise TicketFileError(f"{self.name}: {text}.")
         self._raw = _Counted(_open(path_or_stdin, self.name))
         self.size = _size(self._raw.file)
-        """Return the size of the file on disk in bytes, or None for a pipe."""
+        """Size of the file on disk in bytes; None for a pipe."""
         whole = io.BufferedReader(self._raw, 1 << 16)
         self._file: BinaryIO = gzip.GzipFile(fileobj=whole) if zipped else whole  # type: ignore[assignment]
 
     @property
     def position(self) -> int:
-        """Return how many of the ``size`` bytes on disk have been read."""
+        """Return how many of the ``size`` bytes on disk have been read so far."""
         return self._raw.count
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Yield the tickets, each with the number of its first line.
 
         Raises:
-            TicketFileError: the file is broken, or no CSV with the columns that we need.
+            TicketFileError: The file is damaged, or is not CSV with the required columns.
         """
         if self.format == "jsonl":
             return self._jsonl()
@@ -139,7 +139,7 @@ class TicketFile:
                 yield number, line.rstrip(b"\r\n")
 
     def _lines(self) -> Iterator[bytes]:
-        """Yield lines with their ends, without BOM; a line that is too long is cut."""
+        """Yield lines with their line ends, without a BOM; cut lines that are too long."""
         first = True
         try:
             while line := self._file.readline(MAX_LINE_BYTES + 1):
@@ -151,10 +151,10 @@ class TicketFile:
                 yield line.removeprefix(_BOM) if first else line
                 first = False
         except (OSError, EOFError, zlib.error) as error:
-            raise TicketFileError(f"{self.name} cannot be read further: {error}.") from error
+            raise TicketFileError(f"{self.name}: reading failed: {error}.") from error
 
     def close(self) -> None:
-        """Close the file, unless it was given open."""
+        """Close the file, unless it was passed as an open file."""
         if self._owned:
             self._raw.file.close()
 
@@ -173,7 +173,7 @@ class TicketFile:
 
 
 class _Counted(io.RawIOBase):
-    """A file whose reads are counted; it does not own the file."""
+    """Wrapper that counts the bytes read from a file that it does not own."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -183,7 +183,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        # One read of a pipe that has little to give returns that little, so tickets are not held.
+        # A read from a pipe returns what is available, so tickets are not held back.
         read = getattr(self.file, "read1", self.file.read)(len(buffer))
         buffer[: len(read)] = read
         self.count += len(read)

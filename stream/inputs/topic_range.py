@@ -1,4 +1,4 @@
-"""Reader of a history from Kafka: a range of the topic ``tickets.by-tenant``, in its order."""
+"""Reader of a history from Kafka: a time range of the topic ``tickets.by-tenant``, in order."""
 
 import math
 from collections.abc import Callable
@@ -17,14 +17,14 @@ async def read_topic(
 ) -> int:
     """Pass the signals that were written within a time range to a function.
 
-    Times are the broker's, in seconds since 1970; infinite ones mean all that is there now. Without
-    a consumer group: no committed offset changes. Tickets of the canary are left out.
+    Times are those of the broker, in seconds since 1970; infinite times mean everything up to now.
+    There is no consumer group, so no committed offset changes. Tickets of the canary are left out.
 
     Returns:
-        How many records cannot be read; they are passed over, as by the workers.
+        The number of invalid records, which are skipped, as by the workers.
 
     Raises:
-        UserError: No broker, or the topics are not as they must be.
+        UserError: No broker is reachable, or the topics are missing or wrong.
     """
     await verify(config)
     undecodable = 0

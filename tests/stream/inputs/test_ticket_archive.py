@@ -184,7 +184,7 @@ def test_labels_are_read_with_their_zone(tmp_path: Path) -> None:
         ("area,start\nlogin,2024-03-04\n", "the column end is missing"),
         ("", "the column area is missing"),
         ("area,start,end\nlogin,yesterday,2024-03-04\n", "line 2: start is 'yesterday'"),
-        ("area,start,end\nlogin,2024-03-05,2024-03-04\n", "line 2: the end is before"),
+        ("area,start,end\nlogin,2024-03-05,2024-03-04\n", "line 2: end is before start"),
         ("area,start,end\nlogin,2024-03-05\n", "line 2: end is ''"),
     ],
 )

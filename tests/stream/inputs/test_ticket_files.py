@@ -133,7 +133,7 @@ def test_broken_gzip(tmp_path: Path, harm: str) -> None:
         "garbled": packed[:99] + b"\0" * 99 + packed[198:],
     }
     path.write_bytes(broken[harm])
-    with pytest.raises(TicketFileError, match="cannot be read further"):
+    with pytest.raises(TicketFileError, match="reading failed"):
         list(read_tickets(path))
 
 
@@ -251,7 +251,7 @@ def test_mapping_with_a_comma() -> None:
         ("subject=", '"subject=" is not a mapping'),
         ("subject=a,subject=b", "subject is mapped twice"),
         ("create_at=a", "create_at is not a field of a ticket; did you mean created_at?"),
-        ("zzz=a", "zzz is not a field of a ticket; fields are schema_version, ticket_id,"),
+        ("zzz=a", "zzz is not a field of a ticket; the fields are schema_version, ticket_id,"),
     ],
 )
 def test_refused_mappings(text: str, said: str) -> None:
@@ -305,7 +305,7 @@ def test_no_zone_no_guess() -> None:
         ({"mapping": {"subjct": "x"}}, "subjct is not a field of a ticket; did you mean subject?"),
         (
             {"format": "jsonl", "mapping": {"subject": "x"}},
-            "standard input: columns and times can be mapped in CSV only; JSONL is taken as it is.",
+            "standard input: columns and times can only be mapped in CSV; JSONL is read unchanged.",
         ),
     ],
 )
@@ -320,16 +320,19 @@ def test_refused_options(options: Mapping[str, Any], said: str) -> None:
         ("", "is empty: its first line must name the columns."),
         (b"\xef\xbb\xbf\n", "is empty: its first line must name the columns."),
         ("Id,When\n", "has no column ticket_id and no created_at and no product_area or subject"),
-        ("ticket_id,created_at,x\n", "its columns are ticket_id, created_at, x; say which column"),
+        ("ticket_id,created_at,x\n", "its columns are ticket_id, created_at, x; name the column"),
         (f"{HEADER},ticket_id\n", "has more than one column ticket_id"),
         (
             f"{HEADER}\n1,t,caf".encode() + b"\xe9\n",
             "line 2: byte 8 is not UTF-8; save the file as",
         ),
         (HEADER.encode("utf-16"), "is UTF-16: save it as UTF-8."),
-        (f'{HEADER}\n1,t,"a\n2,t,b\n', "line 2: broken CSV (unexpected end of data)."),
+        (f'{HEADER}\n1,t,"a\n2,t,b\n', "line 2: not valid CSV (unexpected end of data)."),
         (f"{HEADER}\n1,t,{'x' * 1_000_001}\n", "line 2 is longer than 1,000,000 bytes"),
-        (f'{HEADER}\n1,t,"{"x" * 999_000}\n{"x" * 9_000}"\n', "line 2: broken CSV (field larger"),
+        (
+            f'{HEADER}\n1,t,"{"x" * 999_000}\n{"x" * 9_000}"\n',
+            "line 2: not valid CSV (field larger",
+        ),
     ],
 )
 def test_refused_files(text: str | bytes, said: str) -> None:
