@@ -1,9 +1,9 @@
-"""The position of each assigned source partition, and the working state behind it.
+"""Position in each assigned source partition, and the working state behind it.
 
-Progress is what is durable downstream of a record, not what Faust acknowledged: its committed
-offset can run ahead of both output and changelog. For ``tickets.by-tenant`` it is the progress
-record of the last snapshot. For ``tickets``, which has no state, it is the records that were
-produced onward and acknowledged.
+Progress is defined by what is durable downstream of a record, not by what Faust acknowledged: its
+committed offset can run ahead of both output and changelog. For ``tickets.by-tenant``, progress is
+the progress record of the last snapshot. For ``tickets``, which has no state, progress is the
+records that were forwarded and acknowledged.
 """
 
 import random
@@ -19,31 +19,31 @@ from schemas.topics import Topics
 
 @dataclass
 class Position:
-    """The position in one source partition of the current assignment."""
+    """Position in one source partition of the current assignment."""
 
     next: int
     """Offset of the next record to process."""
     durable: int
-    """All records below this offset are finished; it is committed, and a restart resumes here."""
+    """Offset below which all records are finished; it is committed, and a restart resumes here."""
     holes: set[tuple[int, int]] = field(default_factory=set)
-    """Pairs (expected, first) of offsets that the topic does not hold: transaction markers."""
+    """Pairs of offsets (expected, first) around transaction markers, which hold no records."""
 
 
 class Assignment:
-    """State read by the recovery and processed by this worker; emptied at each rebalance.
+    """State that recovery reads and this worker processes; emptied at each rebalance.
 
-    Delivery: source records may be handed to agents only while `open`. Before that, Faust clears
-        its queues at the end of a recovery, and records handed out earlier would be lost.
+    Source records may be handed to agents only while the assignment is `open`. Faust clears its
+    queues at the end of a recovery, so records handed out earlier would be lost.
     """
 
     def __init__(self, topics: Topics, settings: Settings) -> None:
-        """Create it without any partition."""
+        """Create an assignment without partitions."""
         self.topics = topics
         self.settings = settings
         self.loaded = False
         """Whether the changelog of this assignment was read."""
         self.open = False
-        """Whether Faust has also cleared its queues, so that records may be handed out."""
+        """Whether Faust has cleared its queues as well, so that records may be handed out."""
         self.positions: dict[TP, Position] = {}
         self.partitions: dict[int, Partition] = {}
         self.saved_at: dict[int, float] = {}
@@ -51,7 +51,7 @@ class Assignment:
         self._recoveries: dict[int, Recovery] = {}
 
     def close(self) -> None:
-        """Stop handing out and writing at the start of a rebalance, until `open` again."""
+        """Stop handing out and writing records at the start of a rebalance, until `open` is set."""
         self.loaded = self.open = False
 
     def clear(self) -> None:
@@ -65,36 +65,36 @@ class Assignment:
         """Process one record of the changelog, in order.
 
         Raises:
-            StateError: It is damaged, or of a newer release.
+            StateError: The record is damaged, or from a newer release.
         """
         self._recoveries.setdefault(partition, Recovery()).read(key, value, written_at)
 
     def restore(self, partitions: set[int]) -> None:
-        """Build the working state of the assigned *partitions* from the records read.
+        """Build the working state of the assigned partitions from the records read.
 
         Raises:
-            StateError: The records are not what a worker writes.
+            StateError: The records were not written by a worker.
         """
         for number in sorted(partitions):
             owner = random.SystemRandom().getrandbits(
                 62
-            )  # never used twice, whoever owned it before
+            )  # never reused, whichever worker owned the partition before
             recovery = self._recoveries.pop(number, None)
             self.partitions[number] = Partition(number, owner, self.settings, recovery)
         self._recoveries.clear()
 
     def change(self, settings: Settings) -> None:
-        """Use *settings* from now on; they differ only in taxonomy and playbook."""
+        """Use new settings from now on, which differ only in taxonomy and playbook."""
         self.settings = settings
         for partition in self.partitions.values():
             partition.change(settings)
 
     def resume_offset(self, tp: TP, committed: int | None) -> int | None:
-        """Return the offset from which to read *tp*; None: from the start of the topic.
+        """Return the offset to resume a partition from; None: the start of the topic.
 
         Args:
             tp: A source partition.
-            committed: The committed offset of the group, if there is one.
+            committed: Committed offset of the consumer group; None: there is none.
         """
         if tp.topic == self.topics.by_tenant:
             return self.partitions[tp.partition].next_offset or None

@@ -1,11 +1,11 @@
 """Faust transport: one list of records per fetched chunk, resumed from our own durable offsets.
 
 An agent gets a list of Kafka records of one partition as one event, which is 20 to 40 times faster
-than one event each. The consumer seeks each source to the position in `Assignment`, holds records
-back until recovery has ended, hands out only contiguous offsets, and commits only durable ones (as
-a hint for lag monitors).
+than one event per record. The consumer seeks each source to the position in `Assignment`, holds
+records back until recovery has ended, hands out only contiguous offsets, and commits only durable
+offsets (for lag monitors).
 
-This uses private methods of faust-streaming 0.15.3, which is pinned;
+The module uses private methods of faust-streaming 0.15.3, which is pinned;
 ``tests/stream/worker/test_worker.py`` is the contract.
 """
 
@@ -25,16 +25,16 @@ from stream.process.fail_fast import fatal
 log = logging.getLogger(__name__)
 
 MAX_CHUNK: Final = 500
-"""Most records in one chunk: some 10 ms of work, so heartbeats and other partitions do not wait."""
+"""Maximum number of records per chunk: about 10 ms of work, so heartbeats are not delayed."""
 HOLD_SECONDS: Final = 0.005
 FETCH_WAIT_MS: Final = 100
-"""Longest wait of a fetch; the default of Faust is 1,500."""
+"""Maximum wait of a fetch; Faust's default is 1,500."""
 
 Chunk = list[ConsumerRecord]
 
 
 class LedgerApp(faust.App):
-    """A Faust application with an `Assignment`."""
+    """Faust application with an `Assignment`."""
 
     ledger: Assignment
 
@@ -48,7 +48,7 @@ class LedgerApp(faust.App):
 
 
 class ChunkSchema(faust.Schema[Any, Any]):
-    """Passes the chunk to the agent without decoding it."""
+    """Schema that passes a chunk to the agent without decoding it."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's
         """Return the key, undecoded."""
@@ -60,10 +60,10 @@ class ChunkSchema(faust.Schema[Any, Any]):
 
 
 class ChunkThread(driver.AIOKafkaConsumerThread):
-    """An aiokafka consumer that waits less for idle partitions and skips aborted transactions.
+    """aiokafka consumer that waits less for idle partitions and skips aborted transactions.
 
-    aiokafka has one fetch at a time under way to each broker. While that waits for partitions
-    without new records, those that were just drained are not fetched.
+    aiokafka has one fetch at a time in flight to each broker. While that fetch waits for partitions
+    without new records, partitions that were just drained are not fetched.
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -74,7 +74,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
 
 
 class ChunkConsumer(driver.Consumer):
-    """Delivers chunks from the positions of the assignment."""
+    """Consumer that delivers chunks from the positions of the assignment."""
 
     app: LedgerApp
 
@@ -91,8 +91,8 @@ class ChunkConsumer(driver.Consumer):
     def read_from(self, starts: Mapping[TP, int]) -> None:
         """Start a recovery: hand out only changelogs, each from its start.
 
-        Without this, records fetched before the seek would look like the end of the changelog, and
-        everything in between would be missed.
+        Otherwise records fetched before the seek would look like the end of the changelog, and all
+        records before them would be missed.
         """
         self._handed_out = dict(starts)
         self._asked_again.clear()
@@ -108,7 +108,7 @@ class ChunkConsumer(driver.Consumer):
         return cast(int, state.position)
 
     async def _seek(self, partition: TP, offset: int) -> None:
-        """Seek in the consumer's own thread; Faust seeks in ours, which races with its fetches."""
+        """Seek in the consumer's thread; Faust seeks in the caller's, which races with fetches."""
         thread = cast(ChunkThread, self._thread)
         await thread.call_thread(thread._ensure_consumer().seek, partition, offset)
 
@@ -117,7 +117,7 @@ class ChunkConsumer(driver.Consumer):
         return tp.topic in (topics.by_tenant, topics.tickets, topics.feedback)
 
     async def perform_seek(self) -> None:
-        """Seek to the positions, at the end of a recovery and while the flow is off."""
+        """Seek to the positions at the end of a recovery, while the flow is off."""
         await super().perform_seek()
         if self.app.in_recovery or not self.app.ledger.loaded:
             return
@@ -134,13 +134,13 @@ class ChunkConsumer(driver.Consumer):
         start = earliest if wanted is None else wanted
         if start > end:
             fatal(
-                f"{tp.topic}[{tp.partition}] ends at {end}, but the state stands at {start}: "
-                "the topic was created again. Start under another [kafka] group, or "
+                f"{tp.topic}[{tp.partition}] ends at offset {end}, but the state is at offset "
+                f"{start}: the topic was recreated. Start under another [kafka] group, or "
                 "restore the topic"
             )
         if start < earliest:
             log.error(
-                "%s[%d]: records %d to %d are gone (retention): tickets in them were never seen",
+                "%s[%d]: retention deleted records %d to %d before they were processed",
                 tp.topic,
                 tp.partition,
                 start,
@@ -151,8 +151,8 @@ class ChunkConsumer(driver.Consumer):
         self._handed_out[tp] = start
         self._asked_again.pop(tp, None)
         await self._seek(tp, start)
-        self._read_offset[tp] = start or None  # None, not 0: Faust tests truth
-        # Else acknowledgements below the committed offset are ignored.
+        self._read_offset[tp] = start or None  # None, not 0: Faust tests truthiness
+        # Otherwise acknowledgements below the committed offset would be ignored.
         self._committed_offset[tp] = min(self._committed_offset.get(tp) or 0, start) or None
         self._acked.pop(tp, None)
         self._acked_index.pop(tp, None)
@@ -169,7 +169,7 @@ class ChunkConsumer(driver.Consumer):
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         """Always include the sources.
 
-        After a crash the committed offset may lag the state without a new record to acknowledge.
+        After a crash, the committed offset may lag the state without a new record to acknowledge.
         """
         for tp in super()._filter_tps_with_pending_acks(topics):
             if not self._is_source(tp):
@@ -184,21 +184,21 @@ class ChunkConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield one message per partition and chunk.
 
-        Its value is the list of records, its offset that of the last record.
+        The value of the message is the list of records, and its offset is that of the last record.
         """
         records, active = await self._wait_next_records(timeout)
         if records is None or self.should_stop:
             return
-        # Not before the wait: what a new assignment's recovery was fetched in it would be dropped,
-        # and a changelog record that is dropped is missed. Stale sources are caught by offset.
+        # Not read before the wait: changelog records that a new assignment's recovery fetched
+        # during the wait would be dropped and missed. Stale source records are caught by offset.
         generation = self.app.generation
         if not self.flow_active:
             try:
                 await self.perform_seek()
-            except Exception as error:  # whatever it is, the next recovery seeks again
-                log.warning("seek while the flow is off: %r", error)
+            except Exception as error:  # after any error, the next recovery seeks again
+                log.warning("seek failed while the flow is off: %r", error)
             return
-        # Changelogs first: nothing else may wait for recovery in front of them.
+        # Changelogs come first, because nothing that waits for recovery may precede them.
         for tp, found in sorted(records.items(), key=lambda item: self._is_source(item[0])):
             if not self._is_current(generation):
                 return
@@ -206,7 +206,7 @@ class ChunkConsumer(driver.Consumer):
                 continue
             if not found:
                 continue
-            # Hold, do not drop: what is dropped is not fetched again.
+            # Hold the records: dropped records would not be fetched again.
             while self._is_source(tp) and not self.app.ledger.open:
                 if not self._is_current(generation):
                     return
@@ -223,31 +223,31 @@ class ChunkConsumer(driver.Consumer):
         going_on = self.flow_active and not self.should_stop
         return bool(going_on) and self.app.generation == generation
 
-    async def _contiguous(self, tp: TP, found: Chunk) -> list[Chunk]:
-        """Return *found* in chunks from the current position; nothing after a gap.
+    async def _contiguous(self, tp: TP, records: Chunk) -> list[Chunk]:
+        """Split records into chunks from the current position on; return nothing after a gap.
 
         Compaction leaves holes in a changelog, and transactions leave holes in a source.
         """
         wanted = self._handed_out[tp]
-        if found[0].offset < wanted:
-            found = [record for record in found if record.offset >= wanted]
-        if not found:
+        if records[0].offset < wanted:
+            records = [record for record in records if record.offset >= wanted]
+        if not records:
             return []
-        first = found[0].offset
+        first = records[0].offset
         if first > wanted:
             hole = (wanted, first)
             if self._asked_again.get(tp) != hole:
-                # Fetched before a seek, or a real hole: ask once more to know.
+                # Either fetched before a seek or a real hole: a second fetch shows which.
                 self._asked_again[tp] = hole
                 await self._seek(tp, wanted)
                 return []
             if self._is_source(tp):
                 self.app.ledger.positions[tp].holes.add(hole)
-        return [found[i : i + MAX_CHUNK] for i in range(0, len(found), MAX_CHUNK)]
+        return [records[i : i + MAX_CHUNK] for i in range(0, len(records), MAX_CHUNK)]
 
 
 class ChunkTransport(driver.Transport):
-    """The aiokafka transport with our consumer."""
+    """aiokafka transport with our consumer."""
 
     Consumer = ChunkConsumer
 
@@ -272,8 +272,8 @@ def _message(tp: TP, chunk: Chunk, generation: int) -> ConsumerMessage:
 
 
 def is_ours(app: LedgerApp, message: Any) -> bool:
-    """Return whether a chunk belongs to the current assignment, recovered and open.
+    """Return whether a chunk belongs to the current assignment, which is recovered and open.
 
-    If not, the next owner processes it.
+    Otherwise the next owner processes it.
     """
     return bool(app.ledger.open) and app.generation == message.generation_id

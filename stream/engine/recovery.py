@@ -14,16 +14,16 @@ from stream.process.fail_fast import fatal
 
 
 class FullRecovery(Recovery):
-    """Reads the changelog from its start into an empty assignment at each rebalance.
+    """Recovery that reads the changelog from its start into an empty assignment at each rebalance.
 
-    Faust would keep the state in memory and read on from there. Memory could then be half old and
-    half new, and keys of lost partitions would stay.
+    Faust would keep the state in memory and continue from there. The state could then mix old and
+    new records, and keys of lost partitions would remain.
     """
 
     app: LedgerApp
 
     async def on_rebalance(self, *args: Any, **kwargs: Any) -> None:
-        """Close the assignment when it changes."""
+        """Close the assignment at the start of a rebalance."""
         self.app.ledger.close()
         await super().on_rebalance(*args, **kwargs)
 
@@ -37,7 +37,7 @@ class FullRecovery(Recovery):
             for tp in tps:
                 destination[tp] = None
         await super()._build_offsets(consumer, tps, destination, title)
-        if title == "active":  # Faust counts the offset before the first
+        if title == "active":  # Faust stores the offset before the next one
             consumer.read_from({tp: destination[tp] + 1 for tp in tps})
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
@@ -48,15 +48,15 @@ class FullRecovery(Recovery):
             ledger.restore(owned)
         except StateError as error:
             fatal(str(error))
-        ledger.loaded = True  # before super(): it performs the seek
+        ledger.loaded = True  # must precede super(), which performs the seek
         await super().on_recovery_completed(generation_id)
-        # Stock Faust resumes the source partitions, seeks, and then clears the agents' queues: what
-        # was handed out in between is gone for good. So nothing is handed out before this line.
+        # Faust resumes the source partitions, seeks, and then clears the agents' queues, so records
+        # handed out in between would be lost. Hence none are handed out before this line.
         ledger.open = generation_id == self.app.generation
 
 
 class FullTableManager(TableManager):
-    """Recovers with `FullRecovery`."""
+    """Table manager that uses `FullRecovery`."""
 
     @property
     def recovery(self) -> Recovery:
@@ -67,18 +67,18 @@ class FullTableManager(TableManager):
 
 
 class AssignmentTable(faust.Table[Any, Any]):
-    """Reads the changelog in chunks into the assignment.
+    """Table that reads the changelog in chunks into the assignment.
 
-    Nothing is written through it: snapshots are produced in batches and awaited.
+    Nothing is written through the table: snapshots are produced in batches and awaited.
     """
 
     app: LedgerApp
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Process events that are chunks of records."""
+        """Process events whose values are chunks of records."""
         ledger = self.app.ledger
         for record in (record for event in batch for record in event.message.value):
-            if record.key is None or record.value is None:  # no tombstone is ever written
+            if record.key is None or record.value is None:  # tombstones are never written
                 continue
             try:
                 ledger.read_changelog(

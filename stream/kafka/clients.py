@@ -1,4 +1,4 @@
-"""Options of Kafka clients: where the brokers are and how to authenticate."""
+"""Connection and authentication options of Kafka clients."""
 
 import ssl
 from pathlib import Path
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def kafka_client_options(config: Config) -> dict[str, Any]:
-    """Return keyword arguments for any aiokafka client: where the brokers are and how to log in.
+    """Return the keyword arguments of an aiokafka client for connection and authentication.
 
-    TLS is at least 1.2, with the host name checked. Never log the result: it holds the password.
-    Every client is made with these options, so this is also where consumers of this process learn
-    to read header names that are not UTF-8.
+    TLS is at least 1.2, and the host name is verified. Never log the result: it holds the password.
+    Every client is created with these options, so this function also installs the reader of header
+    names that are not UTF-8.
 
     Raises:
-        ConfigError: a certificate or key file cannot be used.
+        ConfigError: A certificate or key file cannot be used.
     """
     lenient_headers.install()
     kafka = config.kafka
@@ -42,15 +42,15 @@ def kafka_client_options(config: Config) -> dict[str, Any]:
 
 
 def faust_credentials(config: Config) -> "CredentialsT | None":
-    """What Faust wants as ``broker_credentials``; None for PLAINTEXT.
+    """Return Faust's ``broker_credentials``; None for PLAINTEXT.
 
-    Faust takes the protocol from whether a TLS context is there, and without one sends SASL
-    passwords in the clear without a word; so it always gets ours.
+    Faust derives the protocol from the presence of a TLS context, and without one silently sends
+    SASL passwords in the clear, so it always gets our context.
 
     Raises:
-        ConfigError: a certificate or key file cannot be used.
+        ConfigError: A certificate or key file cannot be used.
     """
-    from faust import SASLCredentials, SSLCredentials  # noqa: PLC0415  (slow, not always needed)
+    from faust import SASLCredentials, SSLCredentials  # noqa: PLC0415 - slow, not always needed
 
     kafka = config.kafka
     context = _tls(kafka) if kafka.encrypted else None
@@ -79,11 +79,11 @@ def _tls(kafka: Kafka) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=kafka.ssl_cafile or None)
         keys = "ssl_certfile, ssl_keyfile or ssl_keyfile_password"
         if kafka.ssl_certfile:
-            # An empty password is given too: with None, OpenSSL would ask on the terminal.
+            # Pass an empty password as well: with None, OpenSSL would prompt on the terminal.
             password = plain(kafka.ssl_keyfile_password)
             context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile, password)
     except ssl.SSLError as error:
         reason = (error.reason or str(error)).lower().replace("_", " ")
-        raise ConfigError([f"kafka.{keys}: not usable PEM: {reason}"]) from None
+        raise ConfigError([f"kafka.{keys}: not valid PEM files: {reason}"]) from None
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     return context

@@ -1,9 +1,9 @@
-"""Read records whose header *names* are not UTF-8, which aiokafka 0.14.0 cannot read.
+"""Reader of records whose header *names* are not UTF-8, which aiokafka 0.14.0 cannot read.
 
 Kafka does not check header names, and a producer in another language may write any bytes there.
 aiokafka decodes them strictly inside its fetcher, so one such record stops every consumer that
-reads it, again after each restart. This module leaves valid batches alone. A batch that fails is
-read once more by aiokafka's own pure Python reader, with invalid bytes in names escaped.
+reads it, even after a restart. This module leaves valid batches alone. A batch that fails is
+read again by aiokafka's own pure Python reader, with invalid bytes in names escaped.
 """
 
 import struct
@@ -22,18 +22,18 @@ HEADERS_SINCE: Final = 2
 
 
 class _Lenient(bytes):
-    """Bytes that can always be decoded."""
+    """Bytes that can always be decoded as text."""
 
     def __getitem__(self, place: Any) -> Any:
-        found = super().__getitem__(place)
-        return _Lenient(found) if isinstance(found, bytes) else found
+        item = super().__getitem__(place)
+        return _Lenient(item) if isinstance(item, bytes) else item
 
     def decode(self, *_: Any) -> str:
         return super().decode("utf-8", "backslashreplace")
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka ships no types
-    """A batch of format 2 that accepts any header names."""
+    """Batch of format 2 that accepts any header names."""
 
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
@@ -41,7 +41,7 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka sh
 
 
 class _Batch:
-    """A batch as aiokafka's fetcher uses it."""
+    """Batch with the interface that aiokafka's fetcher uses."""
 
     def __init__(self, batch: Any, raw: bytes) -> None:
         self._batch, self._raw = batch, raw
@@ -56,15 +56,15 @@ class _Batch:
         try:
             yield from self._batch
         except UnicodeDecodeError:
-            # From its start: the fetcher skips the offsets that it had.
+            # Start over, because the fetcher skips offsets that it already returned.
             yield from _LenientBatch(bytearray(self._raw))
 
 
 class LenientRecords:
-    """The batches of one partition in a fetch response. Replaces aiokafka's `MemoryRecords`."""
+    """Batches of one partition in a fetch response. Replaces aiokafka's `MemoryRecords`."""
 
     def __init__(self, data: bytes) -> None:
-        """Read *data*, the records of a fetch response."""
+        """Parse the records of a fetch response."""
         self._records = MemoryRecords(data)
         self._data = data
         self._at = 0
@@ -89,5 +89,5 @@ class LenientRecords:
 
 
 def install() -> None:
-    """Make all consumers of this process lenient. May be called more than once."""
+    """Make all consumers of this process accept any header names. May be called repeatedly."""
     fetcher.MemoryRecords = LenientRecords

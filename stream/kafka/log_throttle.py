@@ -1,4 +1,4 @@
-"""Throttle aiokafka's log, which repeats itself up to a hundred times a second."""
+"""Throttle for aiokafka's log, which repeats messages up to a hundred times a second."""
 
 import logging
 import sys
@@ -6,11 +6,11 @@ import time
 from typing import Final
 
 AGAIN_SECONDS: Final = 10.0
-"""Least time between two messages with the same template."""
+"""Minimum time between two messages with the same template."""
 
 
 class OnceInAWhile(logging.Filter):
-    """A log filter that passes a message if its template was not logged recently."""
+    """Log filter that passes a message if its template was not logged recently."""
 
     def __init__(self) -> None:
         """Start with an empty history."""
@@ -19,7 +19,7 @@ class OnceInAWhile(logging.Filter):
         self._missed: dict[str, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to pass *record*; the number of suppressed records is appended to it."""
+        """Return whether to pass a record; append the number of suppressed records to it."""
         key = f"{record.name} {record.msg}"[:200]
         now = time.monotonic()
         if now - self._heard.get(key, -AGAIN_SECONDS) < AGAIN_SECONDS:
@@ -34,7 +34,7 @@ class OnceInAWhile(logging.Filter):
 
 
 def install() -> None:
-    """Give aiokafka a handler of its own, on standard error, for warnings and above."""
+    """Give aiokafka its own log handler, on standard error, for warnings and above."""
     logger = logging.getLogger("aiokafka")
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)

@@ -1,10 +1,10 @@
-"""The partition of a tenant."""
+"""Assignment of tenants to partitions."""
 
 import zlib
 
 
 def partition_of(tenant: str, partitions: int) -> int:
-    """Return the partition of *tenant*: CRC-32 of its name, modulo *partitions*.
+    """Return the partition of a tenant: CRC-32 of its name, modulo the number of partitions.
 
     Example:
         >>> partition_of("acme", 4) == partition_of("acme", 4)

@@ -1,4 +1,4 @@
-"""Kafka consumers without a group, for one-off reads and full scans; they commit nothing."""
+"""Kafka consumers without a group, for one-off reads and full scans that commit nothing."""
 
 import asyncio
 import math
@@ -15,38 +15,38 @@ from stream.kafka.clients import kafka_client_options
 from stream.kafka.topics import no_broker
 
 POLL_MS: Final = 300
-"""How long one request waits for records, milliseconds."""
+"""Time that one request waits for records, in milliseconds."""
 
 
 class KafkaRecord(Protocol):
-    """One record as aiokafka's consumers return it.
+    """Record as returned by aiokafka's consumers.
 
     See https://aiokafka.readthedocs.io/en/stable/api.html#aiokafka.structs.ConsumerRecord.
     """
 
     @property
     def topic(self) -> str:
-        """The topic."""
+        """Name of the topic."""
 
     @property
     def partition(self) -> int:
-        """The partition of the topic."""
+        """Number of the partition."""
 
     @property
     def offset(self) -> int:
-        """The place in the partition."""
+        """Offset in the partition."""
 
     @property
     def timestamp(self) -> int:
-        """Milliseconds since 1970, by the producer or by the broker as the topic is configured."""
+        """Milliseconds since 1970, set by the producer or the broker as the topic is configured."""
 
     @property
     def key(self) -> bytes | None:
-        """The key."""
+        """Key of the record."""
 
     @property
     def value(self) -> bytes | None:
-        """The value; None marks the key as deleted."""
+        """Value of the record; None marks the key as deleted."""
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]:
@@ -54,15 +54,15 @@ class KafkaRecord(Protocol):
 
 
 class Reader:
-    """A consumer without a group, for the duration of an ``async with``."""
+    """Consumer without a group, open for the duration of an ``async with``."""
 
     def __init__(self, config: Config, *, jumps: bool = True) -> None:
-        """Configure the consumer; nothing is connected yet.
+        """Configure the consumer without connecting yet.
 
         Args:
-            config: Where the brokers are.
-            jumps: Whether to continue with the earliest record that exists where the next one is
-                gone; otherwise the consumer raises.
+            config: Names the brokers.
+            jumps: Whether to continue with the earliest existing record if the next record was
+                deleted; otherwise the consumer raises.
         """
         self._servers = config.kafka.bootstrap_servers
         self._consumer = AIOKafkaConsumer(
@@ -72,10 +72,10 @@ class Reader:
         )
 
     async def __aenter__(self) -> AIOKafkaConsumer:
-        """Connect.
+        """Connect to the brokers.
 
         Raises:
-            UserError: No broker answers.
+            UserError: No broker responds.
         """
         try:
             await self._consumer.start()
@@ -90,25 +90,25 @@ class Reader:
 
 
 def partitions_of(topic: str, count: int) -> list[TopicPartition]:
-    """Return the partitions of *topic*, which has *count* of them."""
+    """Return all partitions of a topic with the given number of partitions."""
     return [TopicPartition(topic, number) for number in range(count)]
 
 
 async def read_all(
     config: Config, topic: str, partition: int
 ) -> AsyncIterator[tuple[str, bytes | None]]:
-    """Yield key and value of each record of a partition, up to its present end."""
+    """Yield the key and value of each record of a partition, up to its current end."""
     async for record in read_records(config, topic, partition):
         yield key_of(record), record.value
 
 
 def key_of(record: KafkaRecord) -> str:
-    """Return the key of a record as text; bytes that are no UTF-8 are replaced."""
+    """Return the key of a record as text, with bytes that are not UTF-8 replaced."""
     return (record.key or b"").decode("utf-8", "replace")
 
 
 async def read_records(config: Config, topic: str, partition: int) -> AsyncIterator[KafkaRecord]:
-    """Yield each record of a partition, up to its present end."""
+    """Yield each record of a partition, up to its current end."""
     async with Reader(config) as consumer:
         async for record in read_to_end(consumer, TopicPartition(topic, partition)):
             yield record
@@ -121,27 +121,27 @@ async def read_to_end(
     since: float | None = None,
     end: int | None = None,
 ) -> AsyncIterator[KafkaRecord]:
-    """Yield the records of one partition, up to an end that is known before the first is read.
+    """Yield the records of one partition, up to an end that is fixed before reading starts.
 
     Args:
-        consumer: It is assigned to the partition alone, and stands at the end afterwards.
-        partition: What to read.
-        since: Begin with the first record at or after this time, seconds since 1970; None: with
-            the first record that exists.
-        end: The offset to stop before; None: the present end of the partition.
+        consumer: Consumer that is assigned to this partition only; at the end afterwards.
+        partition: Partition to read.
+        since: Time of the first record to read, seconds since 1970; None: start with the first
+            existing record.
+        end: Offset to stop before; None: the current end of the partition.
     """
     if end is None:
         end = (await consumer.end_offsets([partition]))[partition]
-    # Nothing may be awaited between `assign` and `seek_to_beginning`. aiokafka would begin to reset
-    # the partition by `auto_offset_reset`, and that answer would replace the beginning.
+    # Nothing may be awaited between `assign` and `seek_to_beginning`. Otherwise aiokafka would
+    # reset the partition by `auto_offset_reset`, and the result would replace the beginning.
     consumer.assign([partition])
     if since is None:
         await consumer.seek_to_beginning(partition)
     else:
         await seek_to_time(consumer, [partition], since)
     while await consumer.position(partition) < end:
-        found = await consumer.getmany(partition, timeout_ms=POLL_MS)
-        for record in found.get(partition, ()):
+        batches = await consumer.getmany(partition, timeout_ms=POLL_MS)
+        for record in batches.get(partition, ()):
             if record.offset < end:
                 yield record
 
@@ -152,24 +152,24 @@ async def seek_to_time(
     """Seek each partition to its first record at or after a time, or else to its end.
 
     Args:
-        consumer: Assigned to the partitions.
-        partitions: Which ones.
-        since: Seconds since 1970, by the timestamps of the records.
+        consumer: Consumer that is assigned to the partitions.
+        partitions: Partitions to seek in.
+        since: Seconds since 1970, compared with the timestamps of the records.
     """
-    # The ends are asked for first: a record that arrives between the two requests is not skipped.
+    # Request the ends first, so that a record that arrives between the requests is not skipped.
     ends = await consumer.end_offsets(partitions)
     milliseconds = math.ceil(since * 1000)
-    found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+    offsets = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
     for partition in partitions:
-        first = found.get(partition)
+        first = offsets.get(partition)
         consumer.seek(partition, ends[partition] if first is None else first.offset)
 
 
 async def read_changelog(consumer: AIOKafkaConsumer, partition: TopicPartition) -> Recovery:
-    """Return what one partition of the changelog holds.
+    """Return the contents of one partition of the changelog.
 
     Raises:
-        UserError: A record of it cannot be read.
+        UserError: A record is not readable.
     """
     recovery = Recovery()
     async for record in read_to_end(consumer, partition):

@@ -1,7 +1,7 @@
-"""Send ticket events to the topic ``tickets``: live, as history, or in simulated time.
+"""Sender of ticket events to the topic ``tickets``: live, as history, or in simulated time.
 
-The key is the tenant, so that one partition keeps its order. Invalid tickets are sent too: intake
-rejects them and writes the reason to the topic of dead letters.
+The key is the tenant, so that a tenant's tickets stay in order in one partition. Invalid tickets
+are sent too: intake rejects them and writes the reason to the topic of dead letters.
 """
 
 import asyncio
@@ -25,21 +25,23 @@ from stream.kafka.clients import kafka_client_options
 from stream.kafka.topics import no_broker, verify
 
 IN_FLIGHT = 2_000
-"""Most records without an acknowledgement."""
+"""Maximum number of unacknowledged records."""
 TICK_SECONDS = 1.0
-"""Wall-clock time between two ticks of simulated time."""
+"""Wall-clock time between ticks in simulated time."""
 
 Speed = float | Literal["max"]
 
 
 @dataclass
 class Pace:
-    """How fast, and as what.
+    """Mode and speed of sending.
 
     Attributes:
-        mode: live, history or simulated. rate: Tickets a second, at most; None: as fast as it goes.
-        speed: In simulated mode how many times faster than life; max: as fast as it goes. until: In
-        simulated mode: where the clock is moved to after the last ticket, seconds since 1970.
+        mode: live, history or simulated.
+        rate: Maximum number of tickets per second; None: as fast as possible.
+        speed: Simulated mode: multiple of real time; max: as fast as possible.
+        until: Simulated mode: time to which the clock is advanced after the last ticket, seconds
+            since 1970.
     """
 
     mode: Mode = "live"
@@ -60,10 +62,10 @@ class Sent:
 
 
 class Sender:
-    """A producer for tickets and the ticks among them; use it in ``async with``."""
+    """Producer of tickets and of the ticks between them; use it in ``async with``."""
 
     def __init__(self, config: Config, pace: Pace) -> None:
-        """Create the sender; nothing is connected yet."""
+        """Create the sender without connecting yet."""
         self._config, self._pace = config, pace
         self._topic = Topics(config.kafka.topic_prefix).tickets
         self._waiting: set[asyncio.Future[Any]] = set()
@@ -71,10 +73,10 @@ class Sender:
         self.sent = Sent()
 
     async def __aenter__(self) -> Self:
-        """Connect.
+        """Connect to the brokers.
 
         Raises:
-            UserError: No broker answers, or the topics are wrong.
+            UserError: No broker responds, or the topics are wrong.
         """
         await verify(self._config)
         self._producer = AIOKafkaProducer(
@@ -97,16 +99,16 @@ class Sender:
         *,
         waits: bool = False,
     ) -> None:
-        """Send all *lines* at the requested pace, and wait until all are acknowledged.
+        """Send all lines at the requested pace, and wait until all are acknowledged.
 
         Args:
-            lines: One ticket each.
+            lines: Tickets, one per line.
             seen: Called after each line.
-            waits: Whether the next line may take long, as on a pipe; records are then sent
+            waits: Whether the next line may take long, as on a pipe; earlier lines are then sent
                 meanwhile.
 
         Raises:
-            UserError: The broker does not accept them.
+            UserError: The broker does not accept the tickets.
         """
         started, first, ticked = time.monotonic(), None, 0.0
         coming = iter(lines)
@@ -139,7 +141,7 @@ class Sender:
         await self._settle(0)
 
     async def pass_time(self, until: float) -> None:
-        """Send ticks up to *until*, seconds since 1970, at the pace of simulated time."""
+        """Send ticks up to a time, in seconds since 1970, at the pace of simulated time."""
         speed = self._pace.speed
         now = self.sent.latest
         while now < until:
@@ -151,7 +153,7 @@ class Sender:
         await self._settle(0)
 
     async def _ticket(self, line: bytes) -> float | None:
-        """Send one ticket; return its time, if it can be read."""
+        """Send one ticket and return its time; None: the ticket is not valid."""
         at = None
         try:
             signal = to_signal(read_ticket(line))
@@ -193,7 +195,7 @@ class Sender:
             self._failed = self._failed or error
 
     async def _settle(self, most: int) -> None:
-        """Wait until at most *most* records are without an acknowledgement."""
+        """Wait until no more than a number of records are unacknowledged."""
         while len(self._waiting) > most and self._failed is None:
             await asyncio.wait(self._waiting, return_when=asyncio.FIRST_COMPLETED)
         if self._failed is not None:

@@ -1,4 +1,4 @@
-"""Create the topics, and verify their settings before anything relies on them."""
+"""Creation of topics, and verification of their settings before anything relies on them."""
 
 from typing import Any, Final, NamedTuple
 
@@ -25,17 +25,17 @@ class Spec(NamedTuple):
 def specs(config: Config) -> list[Spec]:
     """Return the required settings of all topics.
 
-    The broker sets the timestamps of ``tickets.by-tenant``: lateness of live tickets is measured
-    against them. The audit trail is kept longer than a year, because questions come late. The
-    topics of notify's state and of silences are compacted, since only the last record per key
-    matters. The changelog is compacted, never deleted from, and not compacted before every record
-    was written again (see `detectors.state.snapshots`).
+    The broker sets the timestamps of ``tickets.by-tenant``, against which the lateness of live
+    tickets is measured. The audit trail is kept longer than a year, because questions may come
+    late. The topics of notify's state and of silences are compacted, since only the last record per
+    key matters. The changelog is compacted, never deleted from, and not compacted before every
+    record has been written again (see `detectors.state.snapshots`).
     """
     topics = Topics(config.kafka.topic_prefix)
     count = config.kafka.partitions
     two_weeks = {"retention.ms": str(14 * DAY_MS)}
     quarter = {"retention.ms": str(90 * DAY_MS)}
-    found = [
+    all_specs = [
         Spec(topics.tickets, count, two_weeks),
         Spec(topics.by_tenant, count, {**two_weeks, "message.timestamp.type": "LogAppendTime"}),
         Spec(topics.dead, 1, two_weeks),
@@ -58,19 +58,21 @@ def specs(config: Config) -> list[Spec]:
         ),
     ]
     if config.kafka.replication_factor >= 3:
-        found = [s._replace(settings={**s.settings, "min.insync.replicas": "2"}) for s in found]
-    return found
+        all_specs = [
+            s._replace(settings={**s.settings, "min.insync.replicas": "2"}) for s in all_specs
+        ]
+    return all_specs
 
 
 async def create(config: Config) -> list[str]:
-    """Create missing topics; return the names of the new ones.
+    """Create missing topics and return the names of the new topics.
 
     Raises:
-        UserError: No broker answers, or it refuses.
+        UserError: No broker responds, or the broker refuses to create a topic.
     """
     async with _Admin(config) as admin:
-        there = await admin.list_topics()
-        missing = [spec for spec in specs(config) if spec.name not in there]
+        existing = await admin.list_topics()
+        missing = [spec for spec in specs(config) if spec.name not in existing]
         new = [
             NewTopic(
                 spec.name,
@@ -84,7 +86,7 @@ async def create(config: Config) -> list[str]:
             return []
         answer = await admin.create_topics(new)
         for name, code, *message in answer.topic_errors:
-            if code not in (0, 36):  # 36: somebody else just made it
+            if code not in (0, 36):  # 36: another client just created it
                 text = message[0] if message and message[0] else for_code(code).__name__
                 raise UserError(f"topic {name} cannot be created: {text}")
         return [spec.name for spec in missing]
@@ -94,31 +96,33 @@ async def verify(config: Config) -> None:
     """Check that all topics exist with the right settings.
 
     Raises:
-        UserError: No broker answers, or topics are wrong; the text lists all problems.
+        UserError: No broker responds, or topics are wrong; the text lists all problems.
     """
     async with _Admin(config) as admin:
-        there = set(await admin.list_topics())
+        existing = set(await admin.list_topics())
         wanted = specs(config)
         wrong = []
-        if missing := [spec.name for spec in wanted if spec.name not in there]:
-            wrong.append(f"missing: {', '.join(missing)}; make them with: spikewatch topics create")
-        described = await admin.describe_topics([s.name for s in wanted if s.name in there])
+        if missing := [spec.name for spec in wanted if spec.name not in existing]:
+            wrong.append(
+                f"missing: {', '.join(missing)}; create them with: spikewatch topics create"
+            )
+        described = await admin.describe_topics([s.name for s in wanted if s.name in existing])
         counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
         for spec in wanted:
             count = counts.get(spec.name, spec.partitions)
             if count != spec.partitions:
                 wrong.append(
-                    f"{spec.name} has {count} partitions, expected {spec.partitions}: set [kafka] "
+                    f"{spec.name} has {count} partitions instead of {spec.partitions}: set [kafka] "
                     f"partitions = {count}, or another [kafka] topic_prefix and group"
                 )
-        there_now = [spec for spec in wanted if spec.name in there]
+        there_now = [spec for spec in wanted if spec.name in existing]
         wrong += await _wrong_settings(admin, config, there_now)
         if wrong:
             raise UserError("the topics have wrong settings. " + "; ".join(wrong))
 
 
 async def _wrong_settings(admin: Any, config: Config, wanted: list[Spec]) -> list[str]:
-    """Return wrong settings of those that crash safety needs: timestamps and compaction."""
+    """Return wrong values of the settings that crash safety requires."""
     keys = ("message.timestamp.type", "cleanup.policy", "min.compaction.lag.ms")
     asked = [
         ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=dict.fromkeys(keys, ""))
@@ -127,27 +131,27 @@ async def _wrong_settings(admin: Any, config: Config, wanted: list[Spec]) -> lis
     ]
     if not asked:
         return []
-    found: dict[tuple[str, str], str] = {}
+    values: dict[tuple[str, str], str] = {}
     for answer in await admin.describe_configs(asked):
         for _, _, _, name, entries in answer.resources:
-            found.update({(name, entry[0]): entry[1] for entry in entries})
+            values.update({(name, entry[0]): entry[1] for entry in entries})
     wrong = []
     for spec in wanted:
         for key in spec.settings.keys() & set(keys):
-            value = found.get((spec.name, key), "")
+            value = values.get((spec.name, key), "")
             if key == "min.compaction.lag.ms":
                 if int(value or 0) <= config.state.rewrite_seconds * 1000:
                     wrong.append(
-                        f"{spec.name} has {key}={value}: more than [state] rewrite_seconds "
-                        f"({config.state.rewrite_seconds} s) is needed"
+                        f"{spec.name} has {key}={value}: it must exceed [state] rewrite_seconds "
+                        f"({config.state.rewrite_seconds} s)"
                     )
             elif value != spec.settings[key]:
-                wrong.append(f"{spec.name} has {key}={value}: {spec.settings[key]} is needed")
+                wrong.append(f"{spec.name} has {key}={value}: it must be {spec.settings[key]}")
     return wrong
 
 
 class _Admin:
-    """An admin client inside a ``with``; its failures become sentences."""
+    """Admin client for an ``async with``, whose failures become `UserError`."""
 
     def __init__(self, config: Config) -> None:
         self._servers = config.kafka.bootstrap_servers
@@ -162,18 +166,18 @@ class _Admin:
             raise UserError(no_broker(self._servers)) from None
         except KafkaError as error:
             await self._client.close()
-            raise UserError(f"Kafka at {self._servers} refused: {error}") from None
+            raise UserError(f"Kafka at {self._servers} refused the request: {error}") from None
         return self._client
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         await self._client.close()
         if isinstance(error, KafkaError):
-            raise UserError(f"Kafka at {self._servers} refused: {error}") from None
+            raise UserError(f"Kafka at {self._servers} refused the request: {error}") from None
 
 
 def no_broker(servers: str) -> str:
-    """Return the error text if no broker answers."""
+    """Return the error message for when no broker responds."""
     return (
-        f"no Kafka broker answers at {servers}: start one with 'spikewatch broker', or set "
-        "[kafka] bootstrap_servers (SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS) to one that runs"
+        f"no Kafka broker responds at {servers}: start one with 'spikewatch broker', or set "
+        "[kafka] bootstrap_servers (SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS) to a running broker"
     )

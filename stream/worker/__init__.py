@@ -1,1 +1,1 @@
-"""The detection process: intake, detection, output."""
+"""Detection process: intake, detection, output."""

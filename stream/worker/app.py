@@ -1,4 +1,4 @@
-"""The worker: a Faust application with the agents `intake`, `feedback` and `detect`."""
+"""Worker: a Faust application with the agents `intake`, `feedback` and `detect`."""
 
 import asyncio
 import contextlib
@@ -44,19 +44,20 @@ NEVER: Final = 315_360_000.0
 def build(
     config: Config, metrics: Metrics, progress: Progress, traces: Traces, data_directory: str
 ) -> LedgerApp:
-    """Build the application, not yet running; settings are pinned where Faust's defaults lose data.
+    """Build the application without starting it; override Faust's defaults that would lose data.
 
     Args:
         config: The configuration.
-        metrics: Updated by the agents.
-        progress: Updated for the liveness check.
-        traces: Records what the agents do.
-        data_directory: For the files that Faust insists on writing; none of them matter.
+        metrics: Metrics that the agents update.
+        progress: Progress that the liveness check reads.
+        traces: Traces that the agents write.
+        data_directory: Directory for files that Faust insists on writing and that are not used.
     """
     if getattr(faust.streams, "_CStreamIterator", None) is None:
         raise UserError(
             "faust-streaming is installed without its compiled stream iterator, and the pure "
-            "Python one loses events in a rebalance: install a wheel for this Python (3.11 to 3.14)"
+            "Python iterator loses events in a rebalance: install a wheel for this Python "
+            "(3.11 to 3.14)"
         )
     lenient_headers.install()
     kafka = config.kafka
@@ -139,7 +140,7 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
 
 
 def listen(app: LedgerApp, config: Config) -> None:
-    """At SIGHUP, read taxonomy and playbook again, between two signals of the log."""
+    """Reload the taxonomy and the playbook on SIGHUP, between two signals of the log."""
 
     async def listen() -> None:
         on_hangup(partial(reload, app, config))
@@ -148,23 +149,23 @@ def listen(app: LedgerApp, config: Config) -> None:
 
 
 def reload(app: LedgerApp, config: Config) -> None:
-    """Use the current files; if they are invalid, keep the former settings."""
+    """Use the current files, or keep the previous settings if the files are invalid."""
     settings = reloaded(config, app.ledger.settings)
     if isinstance(settings, ConfigError):
-        print(f"taxonomy and playbook stay as they were:\n{settings}", flush=True)
+        print(f"taxonomy and playbook were not reloaded:\n{settings}", flush=True)
         return
     app.ledger.change(settings)
-    print(f"taxonomy and playbook were read again: config {settings.config_hash}", flush=True)
+    print(f"taxonomy and playbook were reloaded: config {settings.config_hash}", flush=True)
 
 
 def _print_assignment(app: LedgerApp, printed: set[int] | None) -> set[int] | None:
-    """Print the assigned partitions when they changed; return what was printed last."""
+    """Print the assigned partitions if they changed; return those that were printed last."""
     if not app.ledger.open:
         return printed
     owned = set(app.ledger.partitions)
     if owned != printed:
         names = ", ".join(str(number) for number in sorted(owned)) or "none"
-        print(f"working on partitions: {names}", flush=True)
+        print(f"assigned partitions: {names}", flush=True)
     return owned
 
 
@@ -187,31 +188,31 @@ def _note_progress(app: LedgerApp, progress: Progress, now: float) -> None:
 
 def _lag(progress: Progress) -> dict[str, int]:
     """Return the number of unprocessed records by topic."""
-    found: dict[str, int] = {}
+    lag: dict[str, int] = {}
     for name, (done, end, _) in progress.partitions.copy().items():
         topic = name.rpartition("[")[0]
-        found[topic] = found.get(topic, 0) + max(0, end - done)
-    return found
+        lag[topic] = lag.get(topic, 0) + max(0, end - done)
+    return lag
 
 
 def _log_end(consumer: Any, tp: TP, position: Position) -> int:
-    """Return the end of the log at the last fetch, less trailing offsets without records."""
-    known = position.next
-    with contextlib.suppress(Exception):  # not assigned any more: the next look has the new ones
+    """Return the end of the log at the last fetch, without trailing offsets of no records."""
+    log_end = position.next
+    with contextlib.suppress(Exception):  # not assigned any more; the next call sees the new ones
         end = int(consumer.highwater(tp) or 0)
-        # Behind the last record there may be markers of transactions, which nobody hands out.
-        drained = consumer.handed_out(tp) == known and consumer.fetch_position(tp) >= end
-        return known if drained else max(known, end)
-    return known
+        # The last record may be followed by transaction markers, which consumers do not return.
+        drained = consumer.handed_out(tp) == log_end and consumer.fetch_position(tp) >= end
+        return log_end if drained else max(log_end, end)
+    return log_end
 
 
 def run(config: Config) -> None:
     """Run a worker until SIGTERM or SIGINT.
 
-    It does not return: it exits with 0, or with 70 if it had to stop at once.
+    This function does not return: the process exits with 0, or with 70 if it had to stop at once.
 
     Raises:
-        UserError: It cannot start.
+        UserError: The worker cannot start.
     """
     asyncio.run(verify(config))
     print("worker: joining the group", flush=True)
@@ -228,12 +229,12 @@ def run(config: Config) -> None:
         worker = faust.Worker(
             app, loglevel=config.log.level, quiet=True, redirect_stdouts=False, logfile=None
         )
-        worker.spinner = None  # it writes cursor codes into logs
+        worker.spinner = None  # the spinner writes cursor codes into logs
         try:
             worker.execute_from_commandline()
         except SystemExit as done:
             if done.code not in (None, 0):
-                fatal("Faust ended unexpectedly; its error is above. The state is safe")
+                fatal("Faust ended unexpectedly with the error above; the state is safe")
             raise
         finally:
             traces.close()

@@ -1,7 +1,7 @@
-"""Produce in batches, and wait until all in-sync replicas have them.
+"""Producer of batches that waits until all in-sync replicas have them.
 
-Delivery: when `BatchProducer.send` returns, the records are durable. If that fails, the process
-    ends, and the next owner of the partition repeats the work.
+When `BatchProducer.send` returns, the records are durable. If producing fails, the process ends,
+and the next owner of the partition repeats the work.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from stream.process.fail_fast import fatal
 from stream.worker.metrics import Metrics
 
 SEND_SECONDS: Final = 30.0
-"""Longest wait for the acknowledgement of a broker."""
+"""Maximum wait for the acknowledgement of a broker."""
 
 
 class Record(NamedTuple):
@@ -30,14 +30,14 @@ class Record(NamedTuple):
 
 
 class BatchProducer:
-    """The producer of the application, in batches by partition, in order."""
+    """Producer of the application; sends batches by partition, in order."""
 
     def __init__(self, app: faust.App, metrics: Metrics) -> None:
-        """Use the producer of *app* once it runs."""
+        """Use the producer of the application once it runs."""
         self._app, self._metrics = app, metrics
 
     async def send(self, records: Iterable[Record]) -> None:
-        """Produce *records* and wait until they are durable; end the process if that fails.
+        """Produce records and wait until they are durable; end the process if that fails.
 
         Records of one partition keep their order.
         """
@@ -50,15 +50,18 @@ class BatchProducer:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await asyncio.gather(
-                    *(self._submit(*where, found) for where, found in by_partition.items())
+                    *(
+                        self._submit(*where, records_of_partition)
+                        for where, records_of_partition in by_partition.items()
+                    )
                 )
-        except Exception as error:  # whatever it was, the records are not safe
+        except Exception as error:  # after any error the records may not be durable
             names = ", ".join(sorted({topic for topic, _ in by_partition}))
             fatal(f"produce to {names} failed: {error!r}")
         self._metrics.record_produce(time.perf_counter() - began)
 
     async def _submit(self, topic: str, partition: int, records: list[Record]) -> None:
-        """Produce batch by batch, so that the log always holds a prefix of the records."""
+        """Produce one batch at a time, so that the log always holds a prefix of the records."""
         producer = (await self._app.maybe_start_producer())._ensure_producer()
         batch = producer.create_batch()
         for record in records:
@@ -66,7 +69,9 @@ class BatchProducer:
                 await (await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
                 if not _append(batch, record):
-                    raise ValueError(f"a record of {len(record.value)} bytes fits no batch")
+                    raise ValueError(
+                        f"a record of {len(record.value)} bytes does not fit into a batch"
+                    )
         await (await producer.send_batch(batch, topic, partition=partition))
 
 

@@ -1,4 +1,4 @@
-"""Build records for the topic of dead letters."""
+"""Records for the topic of dead letters."""
 
 from schemas.dead_letter import DeadLetter, Rejected
 from schemas.topics import Topics
@@ -8,11 +8,11 @@ from stream.worker.batch_producer import Record
 def dead_letter(
     topics: Topics, why: Rejected, value: bytes | None, topic: str, partition: int, offset: int
 ) -> Record:
-    """Return the record for a rejected record; its key is the reason.
+    """Return the dead-letter record for a rejected record, with the reason as key.
 
     Args:
         topics: Names of the topics.
-        why: Why it was rejected.
+        why: Reason of the rejection.
         value: The rejected value.
         topic: Topic of the rejected record.
         partition: Partition of the rejected record.

@@ -1,8 +1,8 @@
-"""Agent ``detect``: signals of a partition's tenants -> models -> escalations.
+"""Agent ``detect``: runs the signals of a partition through the models to escalations.
 
-For each chunk: decode and step in memory, produce the escalations and wait for them, and about
-every second write one snapshot. Only then is the chunk finished. If anything is interrupted, the
-next owner of the partition repeats it with the same ids.
+For each chunk, the agent decodes and processes the signals in memory, produces the escalations
+and waits for them, and about every second writes a snapshot. Only then is the chunk finished. After
+an interruption, the next owner of the partition repeats the chunk with the same ids.
 """
 
 import time
@@ -27,7 +27,7 @@ from stream.worker.metrics import Metrics
 
 
 class Detect:
-    """Processes one chunk of signals at a time."""
+    """Agent body that processes one chunk of signals at a time."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Detect:
         changelog: str,
         traces: Traces,
     ) -> None:
-        """Process the assignment of *app*, and write through *outbox*."""
+        """Process the assignment of the application, and write through the outbox."""
         self._traces = traces
         self._app, self._outbox, self._metrics = app, outbox, metrics
         self._topics = app.ledger.topics
@@ -49,7 +49,7 @@ class Detect:
         self._rewrite_seconds = float(config.state.rewrite_seconds)
 
     async def take(self, event: Any) -> None:
-        """Process a chunk, produce its escalations, and from time to time write a snapshot."""
+        """Process a chunk, produce its escalations, and periodically write a snapshot."""
         message = event.message
         if not is_ours(self._app, message):
             return
@@ -69,32 +69,32 @@ class Detect:
             await self._save(number, message)
 
     def _fold(self, number: int, records: Chunk) -> list[Record]:
-        """Decode and step a chunk; nothing is written yet."""
+        """Decode and process a chunk in memory, without writing anything."""
         partition = self._app.ledger.partitions[number]
         metrics = self._metrics
         outgoing: list[Record] = []
         for record in records:
             signal = signals.read(record.value)
             if signal is None:
-                why = Rejected("undecodable", "not written by intake or ticker")
-                outgoing.append(self._dead(why, record))
+                rejection = Rejected("undecodable", "not written by intake or ticker")
+                outgoing.append(self._dead(rejection, record))
                 continue
             received_at = record.timestamp / 1000.0
             done = partition.take(signal, received_at)
             metrics.record_step(signal, done, received_at)
             if done.outcome == "future":
-                why = Rejected("future", "created_at lies too far ahead of the arrival")
-                outgoing.append(self._dead(why, record))
+                rejection = Rejected("future", "created_at lies too far ahead of the arrival")
+                outgoing.append(self._dead(rejection, record))
             if self._traces.on and isinstance(signal, Ticket) and done.outcome == "counted":
                 self._traces.counted(signal, record.headers)
             if done.escalations:
                 outgoing += self._escalations(done, record)
         return outgoing
 
-    def _dead(self, why: Rejected, record: Any) -> Record:
-        self._metrics.record_dead_letter(why.reason)
+    def _dead(self, rejection: Rejected, record: Any) -> Record:
+        self._metrics.record_dead_letter(rejection.reason)
         return dead_letter(
-            self._topics, why, record.value, record.topic, record.partition, record.offset
+            self._topics, rejection, record.value, record.topic, record.partition, record.offset
         )
 
     def _escalations(self, done: Step, record: Any) -> list[Record]:

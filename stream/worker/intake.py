@@ -1,6 +1,6 @@
-"""Agents ``intake`` and ``feedback``: raw records -> valid signals, keyed by tenant.
+"""Agents ``intake`` and ``feedback``: convert raw records to valid signals, keyed by tenant.
 
-Stateless. Delivery: at least once; detect recognises the repeats after a crash.
+The agents are stateless. Delivery is at least once; detect recognizes repeats after a crash.
 """
 
 import logging
@@ -23,13 +23,13 @@ from stream.worker.dead_letters import dead_letter
 from stream.worker.metrics import Metrics
 
 Read = Callable[[bytes | None, Mapping[str, str], int], Signal]
-"""Reads a signal from value, headers and the size limit of a record; raises `Rejected`."""
+"""Reader of a signal from the value, headers and size limit of a record; raises `Rejected`."""
 
 log = logging.getLogger(__name__)
 
 
 class Intake:
-    """Processes one chunk of raw records at a time."""
+    """Agent body that processes one chunk of raw records at a time."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Intake:
         read: Read,
         traces: Traces,
     ) -> None:
-        """Read from the assignment of *app* with *read*, and write through *outbox*."""
+        """Read records of the application's assignment, and write through the outbox."""
         self._traces = traces
         self._read = read
         self._app, self._outbox, self._metrics = app, outbox, metrics
@@ -49,7 +49,7 @@ class Intake:
         self._max_bytes = config.limits.ticket_bytes
 
     async def take(self, event: Any) -> None:
-        """Validate a chunk and produce it onward; it is finished once that is durable."""
+        """Validate a chunk and forward it; the chunk is finished once the output is durable."""
         message = event.message
         if not is_ours(self._app, message):
             return
@@ -67,10 +67,10 @@ class Intake:
         headers = header_text(record.headers)
         try:
             signal = self._read(record.value, headers, self._max_bytes)
-        except Rejected as why:
-            self._metrics.record_dead_letter(why.reason)
+        except Rejected as rejection:
+            self._metrics.record_dead_letter(rejection.reason)
             return dead_letter(
-                self._topics, why, record.value, record.topic, record.partition, record.offset
+                self._topics, rejection, record.value, record.topic, record.partition, record.offset
             )
         tenant = signal.tenant or "default"
         where = [
@@ -93,9 +93,9 @@ class Intake:
 
 
 def body(handle: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Return the body of an agent around *handle*.
+    """Return the body of an agent that calls a handler.
 
-    No exception may leave it, because Faust acknowledges records whose processing raised.
+    No exception may escape, because Faust acknowledges records whose processing raised one.
     """
 
     async def agent(stream: Any) -> None:

@@ -1,6 +1,6 @@
-"""Every metric of a worker, declared once with its kind, unit and meaning.
+"""Declarations of all metrics of a worker, with kind, unit and meaning.
 
-No metric has ids or free text as labels. Areas beyond a cap share the label ``other``.
+No metric has ids or free text as labels. Areas beyond a limit share the label ``other``.
 """
 
 from typing import Final
@@ -26,30 +26,30 @@ SIGNALS: Final = (
     MetricSpec(
         "spikewatch_guarded",
         "counter",
-        "Signals that counted less than fully, or opened no episode of their own, by guard.",
+        "Signals that a guard discounted or kept from opening an episode, by guard.",
         ("guard",),
     ),
     MetricSpec(
         "spikewatch_placed_tickets",
         "counter",
-        "Tickets without an area, by how they were classified: rule, model, unclassified.",
+        "Tickets without an area, by classification: rule, model, unclassified.",
         ("how",),
     ),
     MetricSpec(
         "spikewatch_placing_accuracy_ratio",
         "gauge",
-        "Share of recent tickets with an area whose words would have predicted it.",
+        "Share of recent tickets with an area that the classifier would have predicted correctly.",
         ("tenant",),
     ),
     MetricSpec(
         "spikewatch_last_ticket_timestamp_seconds",
         "gauge",
-        "Wall-clock time of the last ticket processed; 0 if there was none since the start.",
+        "Wall-clock time of the last ticket processed; 0: none since the start.",
     ),
     MetricSpec(
         "spikewatch_last_tick_timestamp_seconds",
         "gauge",
-        "Wall-clock time of the last tick processed; 0 if there was none since the start.",
+        "Wall-clock time of the last tick processed; 0: none since the start.",
     ),
 )
 AREAS: Final = (
@@ -62,19 +62,19 @@ AREAS: Final = (
     MetricSpec(
         "spikewatch_tickets_expected",
         "gauge",
-        "Customer-equivalents expected per hour now.",
+        "Customer-equivalents currently expected per hour.",
         _AREA,
     ),
     MetricSpec(
         "spikewatch_tickets_upper",
         "gauge",
-        "Upper end of the normal range: 99 of 100 hours like this one stay below it.",
+        "Upper end of the normal range: 99 of 100 comparable hours stay below it.",
         _AREA,
     ),
     MetricSpec(
         "spikewatch_tickets_lower",
         "gauge",
-        "Lower end of the normal range: 99 of 100 hours like this one reach it.",
+        "Lower end of the normal range: 99 of 100 comparable hours reach it.",
         _AREA,
     ),
     MetricSpec(
@@ -87,7 +87,7 @@ AREAS: Final = (
         "spikewatch_score_limit", "gauge", "Threshold: the score from which an area pages.", _AREA
     ),
     MetricSpec("spikewatch_areas", "gauge", "Areas with a model."),
-    MetricSpec("spikewatch_tenants", "gauge", "Tenants with a state."),
+    MetricSpec("spikewatch_tenants", "gauge", "Tenants with state."),
 )
 EPISODES: Final = (
     MetricSpec(
@@ -106,7 +106,7 @@ EPISODES: Final = (
     MetricSpec(
         "spikewatch_episode_ratio",
         "gauge",
-        "Observed over expected customer-equivalents of the open episode.",
+        "Ratio of observed to expected customer-equivalents of the open episode.",
         _AREA,
     ),
     MetricSpec(
@@ -118,13 +118,13 @@ EPISODES: Final = (
     MetricSpec(
         "spikewatch_episode_revenue",
         "gauge",
-        "Annual revenue of the customers affected by the open episode, as far as it is known.",
+        "Annual revenue of the customers affected by the open episode, as far as known.",
         _AREA,
     ),
     MetricSpec(
         "spikewatch_episode_since_timestamp_seconds",
         "gauge",
-        "Event time from which complaints of the open episode exceeded the expectation.",
+        "Event time since which the open episode has exceeded the expected rate.",
         _AREA,
     ),
     MetricSpec(
@@ -142,11 +142,11 @@ EPISODES: Final = (
     MetricSpec(
         "spikewatch_detection_delay_seconds",
         "histogram",
-        "Event time from the start of the excess to the page. Exemplars name the trace of the "
-        "episode.",
+        "Event time from the start of the excess to the page. Exemplars hold the trace id of "
+        "the episode.",
         buckets=_DELAY_BUCKETS,
     ),
-    MetricSpec("spikewatch_verdicts", "counter", "Verdicts of people.", ("verdict",)),
+    MetricSpec("spikewatch_verdicts", "counter", "Verdicts given by people.", ("verdict",)),
 )
 BUDGET: Final = (
     MetricSpec(
@@ -157,25 +157,25 @@ BUDGET: Final = (
     MetricSpec(
         "spikewatch_pages_per_week",
         "gauge",
-        "Pages per week, over the last four weeks.",
+        "Pages per week over the last four weeks.",
         ("tenant",),
     ),
     MetricSpec(
         "spikewatch_false_pages_per_week",
         "gauge",
-        "Pages per week with the verdict false alarm or expected event, over four weeks.",
+        "Pages per week with the verdict false alarm or expected event, over the last four weeks.",
         ("tenant",),
     ),
     MetricSpec(
         "spikewatch_expected_false_pages_per_week",
         "gauge",
-        "Expected false pages per week, from the past scores of all series.",
+        "Expected false pages per week, estimated from the past scores of all series.",
         ("tenant",),
     ),
     MetricSpec(
         "spikewatch_budget_burn_ratio",
         "gauge",
-        "Pages of the last four weeks over the alert budget.",
+        "Pages of the last four weeks as a share of the alert budget.",
         ("tenant",),
     ),
 )
@@ -183,18 +183,18 @@ PROCESS: Final = (
     MetricSpec(
         "spikewatch_ready",
         "gauge",
-        "1 while the state is verified and signals are processed; 0 during a recovery.",
+        "1 while signals are processed with verified state; 0 during recovery.",
     ),
     MetricSpec(
         "spikewatch_lag_records",
         "gauge",
-        "Records of the assigned partitions of a topic that are not processed yet.",
+        "Records in the assigned partitions of a topic that are not processed yet.",
         ("topic",),
     ),
     MetricSpec(
         "spikewatch_info",
         "gauge",
-        "Always 1; labels name the release and the hash of the settings that decide.",
+        "Always 1; the labels are the release and the hash of the detection settings.",
         ("version", "config_hash"),
     ),
     MetricSpec(
@@ -212,8 +212,8 @@ PROCESS: Final = (
     MetricSpec(
         "spikewatch_taken_seconds",
         "histogram",
-        "From the append of a live ticket to tickets.by-tenant until it was processed; the last "
-        "ticket of each chunk.",
+        "Time from when a live ticket was appended to tickets.by-tenant until it was processed; "
+        "measured for the last ticket of each chunk.",
     ),
     MetricSpec(
         "spikewatch_produce_seconds",
@@ -223,7 +223,7 @@ PROCESS: Final = (
     MetricSpec(
         "spikewatch_recoveries",
         "counter",
-        "Times the state was read again because the assignment of partitions changed.",
+        "Recoveries of the state after a change in the assignment of partitions.",
     ),
     MetricSpec(
         "spikewatch_recovery_seconds",
@@ -231,6 +231,6 @@ PROCESS: Final = (
         "Duration of the last recovery, including the rebalance.",
     ),
     MetricSpec("spikewatch_snapshots", "counter", "Snapshots written."),
-    MetricSpec("spikewatch_snapshot_bytes", "counter", "Bytes of all snapshots."),
+    MetricSpec("spikewatch_snapshot_bytes", "counter", "Bytes of snapshots written."),
 )
 WORKER_METRICS: Final = (*SIGNALS, *AREAS, *EPISODES, *BUDGET, *PROCESS)

@@ -1,4 +1,4 @@
-"""The metrics of a worker: counters from what the agents return, gauges from the state."""
+"""Metrics of a worker: counters from the results of the agents, gauges from the state."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from stream.worker.state_gauges import StateGauges
 
 
 class Metrics:
-    """The metrics of one worker, in a registry of their own."""
+    """Metrics of one worker, in a registry of their own."""
 
     def __init__(self) -> None:
         """Register all metrics of `WORKER_METRICS`."""
@@ -51,15 +51,15 @@ class Metrics:
         self._ticket_at = self._tick_at = 0.0
         self._last_live: float | None = None
         self._outcomes: defaultdict[str, int] = defaultdict(int)
-        """Outcomes of the current chunk; a labelled counter would cost 1 µs for each signal."""
+        """Outcomes of the current chunk, because a labeled counter would cost 1 µs per signal."""
         self._guards: defaultdict[str, int] = defaultdict(int)
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
-        """Export rare series before their first event.
+        """Export rare time series before their first event.
 
-        Prometheus sees no increase of a series that did not exist: without this, the first verdict,
-        dead letter or escalation in the life of a worker would not be counted by ``increase``.
+        Prometheus sees no increase in a time series that did not exist before, so ``increase``
+        would miss the first verdict, dead letter or escalation of a worker.
         """
         for verdict in (*VERDICTS, WITHDRAW):
             self._verdicts.labels(verdict)
@@ -76,7 +76,7 @@ class Metrics:
             self._guarded.labels(guard)
 
     def serve(self, host: str, port: int) -> None:
-        """Answer scrapes on *host* and *port* from a thread of its own; port 0 disables it.
+        """Serve the metrics over HTTP from a separate thread; port 0 disables the server.
 
         Raises:
             UserError: The port cannot be bound.
@@ -84,12 +84,12 @@ class Metrics:
         metrics_http.serve(self.registry, host, port, "[metrics] port")
 
     def record_step(self, signal: Signal, done: Step, received_at: float) -> None:
-        """Count one signal and what it led to.
+        """Count one signal and its results.
 
         Args:
-            signal: What was processed.
-            done: The result of its step.
-            received_at: When the internal topic received it, seconds since 1970.
+            signal: The processed signal.
+            done: Result of the step.
+            received_at: Time at which the internal topic received the signal, seconds since 1970.
         """
         self._outcomes[done.outcome] += 1
         if isinstance(signal, Ticket):
@@ -120,7 +120,7 @@ class Metrics:
         self._delay.observe(max(0.0, delay), {"trace_id": data.episode_id})
 
     def record_chunk(self, seconds: float, now: float) -> None:
-        """Record the duration of a chunk in seconds; *now* is in seconds since 1970."""
+        """Record the duration of a chunk in seconds, at a time in seconds since 1970."""
         self._chunk.observe(seconds)
         for outcome, count in self._outcomes.items():
             self._signals.labels(outcome).inc(count)
@@ -133,7 +133,7 @@ class Metrics:
             self._last_live = None
 
     def record_produce(self, seconds: float) -> None:
-        """Record how many seconds it took until all in-sync replicas had a batch of records."""
+        """Record the seconds until all in-sync replicas had a batch of records."""
         self._produce.observe(seconds)
 
     def record_recovery(self, seconds: float) -> None:
@@ -146,23 +146,23 @@ class Metrics:
         self._dead_letters.labels(reason).inc()
 
     def record_snapshot(self, size: int) -> None:
-        """Count a durable snapshot of *size* bytes."""
+        """Count a durable snapshot and its size in bytes."""
         self._snapshots.inc()
         self._snapshot_bytes.inc(size)
 
     def update_state(self, partitions: Iterable[Partition], now: float) -> None:
-        """Set the gauges of the state, which is only read; *now* is in seconds since 1970."""
+        """Set the gauges from the state, at a time in seconds since 1970."""
         self._state.update(list(partitions), now)
         self._last_ticket.set(self._ticket_at)
         self._last_tick.set(self._tick_at)
 
     def update_progress(self, *, ready: bool, lag: Mapping[str, int]) -> None:
-        """Set whether signals are processed, and how many records of each topic wait."""
+        """Set whether signals are processed, and the number of waiting records by topic."""
         self._ready.set(ready)
         for topic, records in lag.items():
             self._lag.labels(topic).set(records)
 
     def update_settings(self, config_hash: str) -> None:
-        """Set the release and the hash of the settings in force."""
+        """Set the release and the hash of the current settings."""
         self._info.clear()
         self._info.labels(version("spikewatch"), config_hash).set(1)

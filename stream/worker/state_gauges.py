@@ -1,4 +1,4 @@
-"""Gauges of a worker that are set from its state: areas, episodes, budgets, clocks."""
+"""Gauges set from the state of a worker: areas, episodes, budgets, clocks."""
 
 from typing import Final
 
@@ -15,23 +15,23 @@ from stream.process.metric_table import MetricTable
 LEAST_GUESSES: Final = 20.0
 """Effective number of tests from which the accuracy of the classifier is exported."""
 MOST_AREAS: Final = 200
-"""Areas with labels of their own; the others share `OTHER_AREAS`."""
+"""Maximum number of areas with labels of their own; the others share `OTHER_AREAS`."""
 OTHER_AREAS: Final = "other"
 MOST_TIERS: Final = 5
 SCORED_SECONDS: Final = 3600.0
-"""A score older than this is exported as 0."""
+"""Age in seconds from which a score is exported as 0."""
 TENANT_LABEL: Final = WHOLE_TENANT
-"""The product_area of a tenant-wide episode."""
+"""Value of the label product_area for a tenant-wide episode."""
 
 
 class StateGauges:
-    """The gauges that describe the state of all partitions of a worker.
+    """Gauges that describe the state of all partitions of a worker.
 
     The busiest areas get labels of their own and keep them; the others are summed up.
     """
 
     def __init__(self, table: MetricTable) -> None:
-        """Look up the gauges in *table*."""
+        """Look up the gauges in a metric table."""
         self._observed = table.gauge("spikewatch_tickets_observed")
         self._expected = table.gauge("spikewatch_tickets_expected")
         self._upper = table.gauge("spikewatch_tickets_upper")
@@ -55,19 +55,19 @@ class StateGauges:
         self._accuracy = table.gauge("spikewatch_placing_accuracy_ratio")
         self._watermark = table.gauge("spikewatch_watermark_lag_seconds")
         self._labelled: set[tuple[str, str]] = set()
-        """Tenant and area of the series that have labels of their own."""
+        """Tenant and area of the time series that have labels of their own."""
         self._explanations: dict[str, dict[str, float]] = {}
-        """By episode id and dimension, the largest share of the excess that a value explains."""
+        """Largest share of the excess that a slice explains, by episode id and dimension."""
 
     def record_explanation(self, data: Escalation) -> None:
-        """Remember the explanation of an episode as its last event reported it."""
+        """Remember the explanation in the last event of an episode."""
         self._explanations[data.episode_id] = explained_shares(data)
 
     def update(self, partitions: list[Partition], now: float) -> None:
-        """Set all gauges; the state is only read.
+        """Set all gauges from the state.
 
         Args:
-            partitions: All that are assigned.
+            partitions: All assigned partitions.
             now: Seconds since 1970.
         """
         tenants = [tenant for p in partitions for tenant in p.tenants.values()]
@@ -90,15 +90,20 @@ class StateGauges:
                 self._watermark.labels(partition.number).set(now - max(0.0, *clocks))
 
     def _update_areas(self, tenants: list[Tenant]) -> None:
-        found = {(t.name, area): (t, series) for t in tenants for area, series in t.areas.items()}
-        self._labelled &= found.keys()
-        if len(self._labelled) < min(MOST_AREAS, len(found)):
-            rest = sorted(found.keys() - self._labelled, key=lambda k: (-found[k][1].tickets, k))
+        series_by_label = {
+            (t.name, area): (t, series) for t in tenants for area, series in t.areas.items()
+        }
+        self._labelled &= series_by_label.keys()
+        if len(self._labelled) < min(MOST_AREAS, len(series_by_label)):
+            rest = sorted(
+                series_by_label.keys() - self._labelled,
+                key=lambda k: (-series_by_label[k][1].tickets, k),
+            )
             self._labelled.update(rest[: MOST_AREAS - len(self._labelled)])
         for gauge in (self._observed, self._expected, self._score, self._threshold):
             gauge.clear()
         shown = []
-        for key, (tenant, series) in found.items():
+        for key, (tenant, series) in series_by_label.items():
             clock = tenant.clock or 0.0
             labels = key if key in self._labelled else (OTHER_AREAS, OTHER_AREAS)
             expected = series.model.rate_at(clock)
@@ -123,7 +128,7 @@ class StateGauges:
             self._lower.labels(*key).set(lower)
 
     def _update_episodes(self, tenants: list[Tenant]) -> None:
-        """Set the gauges of open episodes, of areas with labels and of whole tenants."""
+        """Set the gauges of open episodes, for areas with labels of their own and whole tenants."""
         gauges = (
             self._ratio, self._customers, self._revenue, self._since, self._tiers, self._explained
         )  # fmt: skip
@@ -141,7 +146,9 @@ class StateGauges:
         for severity, count in by_severity.items():
             self._open.labels(severity).set(count)
         ids = {episode.id for _, _, episode in open_episodes}
-        self._explanations = {key: one for key, one in self._explanations.items() if key in ids}
+        self._explanations = {
+            key: shares for key, shares in self._explanations.items() if key in ids
+        }
         labelled_tenants = {name for name, _ in self._labelled}
         for tenant, key, episode in open_episodes:
             if key == TENANT_SERIES:
@@ -166,7 +173,7 @@ class StateGauges:
             self._tiers.labels(*labels, tier).set(by_tier[tier])
 
     def _update_budgets(self, tenants: list[tuple[Tenant, Settings]]) -> None:
-        """Set the budgets of tenants with labels; of all others the sums and the highest burn."""
+        """Set the budgets of tenants with labels, and sums and the highest burn of all others."""
         labelled = {name for name, _ in self._labelled}
         for gauge in (self._pages, self._false_pages, self._expected_false, self._burn):
             gauge.clear()
@@ -188,7 +195,7 @@ class StateGauges:
             self._burn.labels(label).set(burn)
 
     def _update_thresholds(self, tenant: Tenant, settings: Settings) -> None:
-        """Set the thresholds of areas with labels, and the expected false pages of the tenant."""
+        """Set the thresholds of areas with labels and the expected false pages of the tenant."""
         expected = 0.0
         for area, kind, threshold, false_pages in thresholds(tenant, settings):
             expected += false_pages
@@ -198,7 +205,7 @@ class StateGauges:
 
 
 def explained_shares(data: Escalation) -> dict[str, float]:
-    """Return the largest share of the excess that a value explains, 0 to 1, by dimension."""
+    """Return the largest share of the excess that a slice explains, 0 to 1, by dimension."""
     shares: dict[str, float] = {}
     for claim in data.explanation:
         share = min(max(claim.share, 0.0), 1.0)

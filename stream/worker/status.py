@@ -1,4 +1,4 @@
-"""The state of the workers, read from their changelog."""
+"""Status of the workers, read from their changelog."""
 
 import asyncio
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from stream.kafka.topics import verify
 
 @dataclass
 class AreaStatus:
-    """One area as of the last snapshot."""
+    """Status of one area as of the last snapshot."""
 
     tenant: str
     area: str
@@ -35,32 +35,32 @@ class AreaStatus:
 
 @dataclass
 class Status:
-    """The state of all workers as of their last snapshots."""
+    """Status of all workers as of their last snapshots."""
 
     tickets: int
     areas: list[AreaStatus]
     clocks: dict[str, float]
     """Event-time clock of each tenant, seconds since 1970."""
     lag: dict[str, int]
-    """Number of records that are not durably processed, by topic."""
+    """Number of records that are not durably processed yet, by topic."""
 
 
 async def status(config: Config) -> Status:
-    """Read the changelog and return the state it holds.
+    """Return the status of all workers, from their changelog.
 
     Raises:
-        UserError: No broker answers, the topics are wrong, or the state cannot be read.
+        UserError: No broker responds, the topics are wrong, or the state is not readable.
     """
     await verify(config)
     topics = Topics(config.kafka.topic_prefix)
     changelog = topics.changelog(config.kafka.group)
     settings = settings_of(config)
-    found = Status(0, [], {}, {})
+    result = Status(0, [], {}, {})
     async with Reader(config) as reader:
         for tp in partitions_of(changelog, config.kafka.partitions):
             recovery = await read_changelog(reader, tp)
             try:
-                _add(found, Partition(tp.partition, 0, settings, recovery))
+                _add(result, Partition(tp.partition, 0, settings, recovery))
             except StateError as error:
                 raise UserError(f"the state cannot be read: {error}") from None
         committed = await committed_offsets(config)
@@ -68,20 +68,20 @@ async def status(config: Config) -> Status:
             partitions = partitions_of(topic, config.kafka.partitions)
             ends = await reader.end_offsets(partitions)
             starts = await reader.beginning_offsets(partitions)
-            found.lag[topic] = sum(
+            result.lag[topic] = sum(
                 max(0, ends[tp] - max(committed.get(tp, 0), starts[tp])) for tp in partitions
             )
-    found.areas.sort(key=lambda a: (a.tenant, a.area))
-    return found
+    result.areas.sort(key=lambda a: (a.tenant, a.area))
+    return result
 
 
-def _add(found: Status, partition: Partition) -> None:
+def _add(result: Status, partition: Partition) -> None:
     for tenant in partition.tenants.values():
         clock = tenant.clock or 0.0
-        found.clocks[tenant.name] = clock
+        result.clocks[tenant.name] = clock
         for area, series in tenant.areas.items():
-            found.tickets += series.tickets
-            found.areas.append(
+            result.tickets += series.tickets
+            result.areas.append(
                 AreaStatus(
                     tenant.name,
                     area,
@@ -95,7 +95,7 @@ def _add(found: Status, partition: Partition) -> None:
 
 
 async def committed_offsets(config: Config) -> dict[TopicPartition, int]:
-    """Return the committed offsets of the group of the workers."""
+    """Return the committed offsets of the workers' consumer group."""
     admin = AIOKafkaAdminClient(**kafka_client_options(config))
     await admin.start()
     try:
@@ -107,14 +107,14 @@ async def committed_offsets(config: Config) -> dict[TopicPartition, int]:
             2.0,
             4.0,
             0.0,
-        ):  # a fresh broker makes its coordinator when first asked
+        ):  # a new broker creates its coordinator on the first request
             try:
                 offsets = await admin.list_consumer_group_offsets(group)
                 break
             except GroupCoordinatorNotAvailableError:
                 if not wait:
-                    raise UserError("the broker has no group coordinator: try again") from None
+                    raise UserError("the broker has no group coordinator yet: try again") from None
                 await asyncio.sleep(wait)
-        return {tp: found.offset for tp, found in offsets.items() if found.offset >= 0}
+        return {tp: committed.offset for tp, committed in offsets.items() if committed.offset >= 0}
     finally:
         await admin.close()

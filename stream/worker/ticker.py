@@ -1,7 +1,7 @@
-"""Produce ticks: the passing of event time as messages, one per partition every few seconds.
+"""Ticker that produces clock ticks: every few seconds, one message to each partition.
 
 Ticks are in the same log as the tickets, so no tick overtakes a backlog and a replay of the log is
-deterministic. Several tickers do no harm: clocks only move forward.
+deterministic. Several tickers are harmless, because clocks only advance.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ async def run(config: Config) -> None:
     """Produce ticks until SIGTERM or SIGINT.
 
     Raises:
-        UserError: No broker answers, topics are missing, or no tick could be produced for a minute.
+        UserError: No broker responds, topics are missing, or producing ticks fails for a minute.
     """
     await verify(config)
     stop = stop_event()
@@ -34,7 +34,7 @@ async def run(config: Config) -> None:
     except KafkaConnectionError:
         raise UserError(no_broker(config.kafka.bootstrap_servers)) from None
     count = config.kafka.partitions
-    print(f"ticking into {count} partitions every {config.time.tick_seconds:g} s", flush=True)
+    print(f"sending ticks to {count} partitions every {config.time.tick_seconds:g} s", flush=True)
     try:
         await _tick_until(stop, producer, config)
     finally:

@@ -79,7 +79,7 @@ def test_wrong_files_leave_the_old_in_force(desk: Desk, capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert "taxonomy.toml:4" in said
     assert "playbook.toml:3" in said
-    assert "stay as they were" in said
+    assert "were not reloaded" in said
     assert desk.app.ledger.settings is before
     assert desk.areas == {"login": True, "billing": False}
 

@@ -285,7 +285,7 @@ def test_a_wrong_partition_count_is_said_in_one_sentence(rig: Rig) -> None:
     rig.create_topics()
     done = rig.run("worker", SPIKEWATCH_KAFKA__PARTITIONS="6")
     assert done.returncode == 1
-    assert "has 4 partitions, expected 6" in done.stderr
+    assert "has 4 partitions instead of 6" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -307,7 +307,7 @@ def test_no_broker_is_said_in_one_sentence(rig: Rig) -> None:
     port = free_port()
     done = rig.run("worker", SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS=f"127.0.0.1:{port}")
     assert done.returncode == 1
-    assert f"no Kafka broker answers at 127.0.0.1:{port}" in done.stderr
+    assert f"no Kafka broker responds at 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
