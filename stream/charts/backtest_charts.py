@@ -1,4 +1,4 @@
-"""Charts of the timelines that a backtest or a replay has collected."""
+"""Charts of the timelines that a backtest or a replay collects."""
 
 import re
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from stream.errors import UserError
 
 SUFFIXES: Final = (".svg", ".png")
 SHOWN_THRESHOLDS: Final = 4.0
-"""Higher scores are drawn at this multiple of the highest threshold."""
+"""Multiple of the highest threshold at which higher scores are cut off."""
 MOST_SPANS: Final = 60
-"""Episodes and known incidents that are marked in one chart: the last ones."""
+"""Maximum number of episodes and known incidents to mark in a chart; the last are marked."""
 
 
 def moments(stretches: Sequence[BacktestBucket]) -> list[Moment]:
     """Return the moments of one area.
 
-    The score is cut off at a few thresholds, since a spike would otherwise hide the rest.
+    Scores are cut off at a few thresholds, since a spike would otherwise flatten the rest.
     """
     found = []
     highest = SHOWN_THRESHOLDS * max((one.limit or 0.0 for one in stretches), default=0.0)
@@ -48,7 +48,7 @@ def moments(stretches: Sequence[BacktestBucket]) -> list[Moment]:
 def spans(
     runs: Sequence[PagedEpisode], labels: Sequence[Label], tenant: str, area: str
 ) -> list[Span]:
-    """Return the stretches to mark for an area: its episodes, and known incidents."""
+    """Return the spans to mark for an area: its episodes and known incidents."""
     found = [
         Span(run.opened, run.ended, "all" if run.area is None else _sliced(run))
         for run in runs
@@ -57,7 +57,7 @@ def spans(
     for label in labels:
         if label.tenant in ("", tenant) and label.area in (None, area):
             paged = any(label.fits(run) is not None for run in runs)
-            # The label of the page is at the same place: there is no room for two.
+            # The label of the page is at the same position, and there is no room for two.
             found.append(Span(label.start, label.end, "" if paged else "known", "label"))
     return sorted(found, key=lambda one: one.begin)[-MOST_SPANS:]
 
@@ -70,16 +70,16 @@ def chart(
 
 
 class Plot:
-    """The timeline of one area, collected while a replay runs and drawn into a file."""
+    """Plot of one area's timeline, collected while a replay runs and drawn into a file."""
 
     def __init__(self, named: str, path: Path) -> None:
-        """Follow the area *named* ("area", or "tenant/area"), and write to *path*.
+        """Create a plot of the named area ("area" or "tenant/area") for an output file.
 
         Raises:
-            UserError: *path* does not end in .svg or .png.
+            UserError: The name of the file does not end in .svg or .png.
         """
         if path.suffix.lower() not in SUFFIXES:
-            raise UserError(f"{path}: the name of a plot must end in .svg or .png")
+            raise UserError(f"{path}: the name of the plot file must end in .svg or .png")
         tenant, _, area = named.rpartition("/")
         self._named, self._path = named, path
         self._page_log = PageLog()
@@ -101,12 +101,12 @@ class Plot:
         found = self.lines.stretches
         if not found:
             raise UserError(
-                f"--plot {self._named}: no ticket of such an area, or less than an hour of them"
+                f"--plot {self._named}: there are no tickets of this area, or less than an hour's"
             )
         if len(found) > 1:
             names = ", ".join(f"{tenant}/{area}" for tenant, area in sorted(found)[:8])
             raise UserError(
-                f"--plot {self._named}: several tenants have this area; name one of: {names}"
+                f"--plot {self._named}: several tenants have this area; give one of: {names}"
             )
         [((tenant, area), stretches)] = found.items()
         drawn = chart(stretches, spans(self._page_log.runs, (), tenant, area), zone)
@@ -120,9 +120,9 @@ class Plot:
 
 
 def slim(drawn: str) -> str:
-    """Return an SVG of `stream.charts.vega` at a third of its size.
+    """Reduce an SVG of `stream.charts.vega` to a third of its size.
 
-    Bars become one path, and descriptions for screen readers are removed: the figure around the
+    Bars become one path, and descriptions for screen readers are removed, so the figure around the
     chart has to describe it.
     """
     drawn = _NEEDLESS.sub("", drawn)

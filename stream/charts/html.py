@@ -1,15 +1,15 @@
-"""HTML written as a tree of calls; text and attributes that are not HTML already are escaped."""
+"""HTML built by nested calls; plain text and attributes are escaped."""
 
 import html
 from collections.abc import Iterable
 
 
 class Html(str):
-    """Text that is HTML: a result of `element`, or a chart."""
+    """Text that is already HTML, such as a result of `element`, or a chart."""
 
 
 def element(name: str, *children: "str | Html", **attributes: str) -> Html:
-    """Return an element with its children; a trailing ``_`` of an attribute's name is dropped.
+    """Return an element with its children; drop a trailing ``_`` from attribute names.
 
     Example:
         >>> element("p", "1 < 2", element("b", "&"), class_="a")
@@ -23,5 +23,5 @@ def element(name: str, *children: "str | Html", **attributes: str) -> Html:
 
 
 def join(parts: "Iterable[str | Html]") -> Html:
-    """Return the parts as one HTML text; plain text is escaped."""
+    """Join parts to one HTML text, escaping plain text."""
     return Html("".join(part if isinstance(part, Html) else html.escape(part) for part in parts))

@@ -1,8 +1,8 @@
 """Charts of an area's timeline and of curves, for reports and `replay --plot`.
 
-Vega-Lite draws them through vl-convert, without a browser and without a request to any host, as
-self-contained SVG or as PNG. The colours are those of Okabe and Ito, which colour-blind people can
-tell apart.
+Vega-Lite draws them through vl-convert, without a browser and without requests to any host, as
+self-contained SVG or as PNG. The colors are those of Okabe and Ito, which color-blind people can
+distinguish.
 
 Source: Vega-Lite documentation, "View composition" and "Config"; M. Okabe, K. Ito, "Color Universal
 Design", 2008.
@@ -20,7 +20,7 @@ VEGALITE: Final = "6.1"
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 BAND: Final = "#F0C66B"
-"""Colour of the normal range: a lighter orange than the expected line."""
+"""Color of the normal range: a lighter orange than the expected line."""
 INK: Final[dict[Theme, str]] = {"light": "#1f2328", "dark": "#e6edf3"}
 FAINT: Final[dict[Theme, str]] = {"light": "#d0d7de", "dark": "#30363d"}
 OBSERVED: Final[dict[Theme, str]] = {"light": BLUE, "dark": "#56B4E9"}
@@ -31,30 +31,30 @@ CLOCK: Final = (
     "utcFormat(datum.value,"
     " utchours(datum.value) || utcminutes(datum.value) ? '%H:%M' : '%a %d %b')"
 )
-"""Label of a tick of the time axis: the time, or the day at midnight."""
+"""Label expression of the time axis: the time of day, or the date at midnight."""
 
 
 class Moment(NamedTuple):
-    """One stretch of an area's time; counts are customer-equivalents per hour."""
+    """One interval of an area's timeline; counts are customer-equivalents per hour."""
 
     at: float
-    """Its beginning, seconds since 1970."""
+    """Start of the interval, seconds since 1970."""
     seconds: float
-    """Its length; since counts are per hour, stretches of all lengths compare."""
+    """Length of the interval; counts per hour make intervals of any length comparable."""
     observed: float
     expected: float
     low: float
-    """Lower end of the normal range: 99 of 100 normal stretches are above it."""
+    """Lower end of the normal range: 99 of 100 normal intervals are above it."""
     high: float
-    """Upper end of the normal range: 99 of 100 normal stretches are below it."""
+    """Upper end of the normal range: 99 of 100 normal intervals are below it."""
     score: float | None = None
-    """Highest score within the stretch; None: not known."""
+    """Highest score within the interval; None: unknown."""
     threshold: float | None = None
     """Score from which the area pages."""
 
 
 class Span(NamedTuple):
-    """A stretch to mark, with a label above it: an episode, or a known incident."""
+    """Time span to mark, with a label above it: an episode or a known incident."""
 
     begin: float
     end: float
@@ -63,7 +63,7 @@ class Span(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One named line of a chart of curves."""
+    """One named line in a chart of curves."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -78,17 +78,16 @@ def timeline(
     width: int = 720,
     height: int = 200,
 ) -> dict[str, Any]:
-    """Return the chart of one area: tickets per hour, and below them the score.
+    """Return the chart of one area: tickets per hour, and the score below.
 
-    The labels of marked stretches have a strip of their own above the plot, so that they cover no
-    bar.
+    The labels of marked spans have a strip of their own above the plot, so that they cover no bars.
 
     Args:
-        moments: In order; gaps are left empty.
-        spans: Stretches to mark.
-        zone: IANA zone of the axis. Vega-Lite draws UTC or the machine's own zone, so times are
-            moved; an hour that a zone has twice is drawn over itself.
-        theme: For a light or a dark page.
+        moments: Intervals in order; gaps are left empty.
+        spans: Time spans to mark.
+        zone: IANA time zone of the axis. Vega-Lite draws only UTC or the machine's own zone, so
+            times are shifted; an hour that occurs twice is drawn over itself.
+        theme: Theme of the page, light or dark.
         width: Width of the plot, in pixels.
         height: Height of the upper plot, in pixels.
 
@@ -123,7 +122,7 @@ def timeline(
 
 
 def _marked(moments: Sequence[Moment], spans: Iterable[Span], zone: str) -> list[dict[str, Any]]:
-    """Return the rows of the stretches to mark, cut to the time that is drawn."""
+    """Return the rows of the spans to mark, clipped to the time range of the chart."""
     begin = moments[0].at if moments else 0.0
     end = moments[-1].at + moments[-1].seconds if moments else 0.0
     return [
@@ -139,7 +138,7 @@ def _marked(moments: Sequence[Moment], spans: Iterable[Span], zone: str) -> list
 
 
 def _shades(marked: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one layer of shaded stretches per kind."""
+    """Return one layer of shaded spans per kind."""
     return [
         {
             "data": {"values": [row for row in marked if row["kind"] == kind]},
@@ -153,7 +152,7 @@ def _shades(marked: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _label_strip(
     marked: list[dict[str, Any]], whole: dict[str, float], theme: Theme, width: int
 ) -> dict[str, Any]:
-    """Return the strip of labels, over the same time as the plot below it."""
+    """Return the strip of labels, with the same time range as the plot below."""
     x = _time("from")
     x["axis"] = None
     return {
@@ -171,7 +170,7 @@ def _label_strip(
 
 
 def _counts(marked: list[dict[str, Any]], theme: Theme, width: int, height: int) -> dict[str, Any]:
-    """Return the upper plot: observed tickets as bars, expected as a line, the normal range."""
+    """Return the upper plot: observed tickets as bars, expected as a line, and normal range."""
     colors = {"observed": OBSERVED[theme], "expected": ORANGE, "normal range": BAND}
     return {
         "width": width,
@@ -197,7 +196,7 @@ def _counts(marked: list[dict[str, Any]], theme: Theme, width: int, height: int)
 
 
 def _scores(marked: list[dict[str, Any]], theme: Theme, width: int, height: int) -> dict[str, Any]:
-    """Return the lower plot: the score, and dashed the threshold from which it pages."""
+    """Return the lower plot: the score, and the paging threshold as a dashed line."""
     colors = {"score": INK[theme], "threshold": VERMILION}
     return {
         "width": width,
@@ -221,16 +220,16 @@ def curves(
     width: int = 480,
     height: int = 240,
 ) -> dict[str, Any]:
-    """Return a chart of lines over numbers, such as delay over the size of an incident.
+    """Return a line chart over a numeric axis, such as delay by the size of an incident.
 
     Args:
         lines: The lines, with their names for the legend.
         x: Title of the horizontal axis, with its unit.
         y: Title of the vertical axis, with its unit.
-        theme: For a light or a dark page.
+        theme: Theme of the page, light or dark.
         logarithmic: Whether the vertical axis is logarithmic; values must then be above 0.
-        marked: Value of the horizontal axis at which to draw a vertical line, such as the setting
-            in force.
+        marked: Value of the horizontal axis at which to draw a vertical line, such as the current
+                setting.
         width: Width of the plot, in pixels.
         height: Height of the plot, in pixels.
 
@@ -287,11 +286,11 @@ def _chart(views: dict[str, Any], theme: Theme) -> dict[str, Any]:
 
 
 def _series(name: str, colors: dict[str, str]) -> dict[str, Any]:
-    """Return the colour of a series; all series of a plot share one legend.
+    """Return the color of a series; all series of a plot share one legend.
 
     Args:
-        name: The series.
-        colors: Colour of each series of the plot, in the order of the legend.
+        name: Name of the series.
+        colors: Color of each series of the plot, in the order of the legend.
     """
     return {
         "datum": name,
@@ -309,7 +308,7 @@ def _series(name: str, colors: dict[str, str]) -> dict[str, Any]:
 def _steps(
     field: str, colors: dict[str, str], *, dash: list[int] | None = None, title: str = ""
 ) -> dict[str, Any]:
-    """Return a line that stays level over each stretch."""
+    """Return a step line that is level within each interval."""
     mark: dict[str, Any] = {"type": "line", "strokeWidth": 1.5, "interpolate": "step-after"}
     if dash:
         mark["strokeDash"] = dash
@@ -335,6 +334,6 @@ def _time(field: str) -> dict[str, Any]:
 
 
 def _wall(at: float, zone: str) -> float:
-    """Return the milliseconds that read in UTC as a clock in *zone* reads at that time."""
+    """Return the milliseconds whose UTC reading equals local time in a zone."""
     offset = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone)).utcoffset()
     return 1000.0 * (at + (offset.total_seconds() if offset else 0.0))

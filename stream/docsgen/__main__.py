@@ -1,4 +1,4 @@
-"""``python -m stream.docsgen``, or ``make generate``: write every generated page."""
+"""Write all generated pages: ``python -m stream.docsgen``, or ``make generate``."""
 
 from stream.docsgen.pages import PAGES
 

@@ -1,4 +1,4 @@
-"""The reference page of the HTTP API of notify, from its OpenAPI document."""
+"""Reference page of the HTTP API of notify, generated from its OpenAPI document."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,8 +16,8 @@ def page() -> str:
         GENERATED,
         "",
         "`spikewatch notify` serves the API on `[notify] api_port`; it is off by default. Every "
-        "request but Slack's carries the header `Authorization: Bearer TOKEN`. "
-        "`GET /openapi.json` returns the OpenAPI document that this page is written from.",
+        "request except Slack's must have the header `Authorization: Bearer TOKEN`. "
+        "`GET /openapi.json` returns the OpenAPI document from which this page is generated.",
     ]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -1,4 +1,4 @@
-"""The reference page of the command line, from the commands themselves."""
+"""Reference page of the command line, generated from the commands."""
 
 import re
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ def page() -> str:
         "",
         GENERATED,
         "",
-        "`spikewatch COMMAND --help`, or `-h`, prints the same. `spikewatch --install-completion` "
-        "installs completion for your shell. The [exit codes](exit-codes.md) are the same for all "
-        "commands.",
+        "`spikewatch COMMAND --help`, or `-h`, prints the same text. "
+        "`spikewatch --install-completion` installs completion for your shell. All commands use "
+        "the same [exit codes](exit-codes.md).",
     ]
     panel = ""
     for entry in COMMANDS.values():
@@ -54,7 +54,7 @@ _KINDS: Final = {"str": "TEXT", "path": "FILE", "int": "NUMBER", "float": "NUMBE
 
 
 def _spelling(text: str) -> str:
-    """Return an option with its value as a word in capitals, such as ``--rate NUMBER``."""
+    """Return an option with a placeholder in capitals for its value, such as ``--rate NUMBER``."""
     if not text.startswith("-"):
         return re.sub(r" <[^>]*>", "", text)
     return re.sub(r"<(\w+)(?: range)?>", lambda kind: _KINDS.get(kind[1], "VALUE"), text)

@@ -1,4 +1,4 @@
-"""The reference page of the configuration, and the example file, from the sections' fields."""
+"""Reference page of the configuration and example file, generated from the sections' fields."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,12 +18,12 @@ def page() -> str:
         "",
         GENERATED,
         "",
-        "The configuration is one optional TOML file: the one given by `--config`, else by "
-        "`SPIKEWATCH_CONFIG`, else `./spikewatch.toml`. A variable "
+        "The configuration is one optional TOML file, named by `--config`, or else by "
+        "`SPIKEWATCH_CONFIG`, or else `./spikewatch.toml`. A variable "
         "`SPIKEWATCH_<SECTION>__<KEY>`, such as `SPIKEWATCH_KAFKA__PARTITIONS=8`, overrides the "
-        "file. `spikewatch config check` names all mistakes at once; `spikewatch config show` "
-        "prints every key in force. `deploy/config/spikewatch.example.toml` has every key with "
-        "its default, commented out.",
+        "file. `spikewatch config check` reports all mistakes at once; `spikewatch config show` "
+        "prints the effective value of every key. `deploy/config/spikewatch.example.toml` lists "
+        "every key with its default, commented out.",
     ]
     for name, section in _sections():
         lines += ["", f"## [{name}]", "", *_description(section), ""]

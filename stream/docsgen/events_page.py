@@ -1,4 +1,4 @@
-"""The reference page of everything that enters and leaves, from the models of the contracts."""
+"""Reference page of all input and output records, generated from the models of the contracts."""
 
 from collections.abc import Iterator
 from typing import Final, Literal
@@ -34,10 +34,10 @@ def page() -> str:
         "",
         GENERATED,
         "",
-        "Every record is JSON. The JSON Schemas and the AsyncAPI document are in `schemas/json`, "
-        "and those of the last release, with which they stay compatible, in "
+        "Every record is JSON. The JSON Schemas and the AsyncAPI document are in `schemas/json`. "
+        "They stay compatible with those of the last release, which are in "
         "`schemas/json/released`. "
-        "[Topics](topics.md) lists where each is.",
+        "[Topics](topics.md) lists the topic of each record.",
     ]
     described: set[str] = set()
     for model, topic, direction in _CONTRACTS:
@@ -54,7 +54,7 @@ def _contract(
     mode: Literal["serialization", "validation"],
     described: set[str],
 ) -> Iterator[str]:
-    """Yield the section of a contract, and of the models inside it that were not described yet."""
+    """Yield the section of a contract and of its nested models that were not described yet."""
     schema = model.model_json_schema(mode=mode)
     yield from ("", f"## {model.__name__}", "", f"{where} {sentence(model.__doc__)}", "")
     yield from fields(schema)

@@ -1,4 +1,4 @@
-"""Markdown tables, and types of JSON Schema in words."""
+"""Markdown tables, and descriptions of JSON Schema types."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -7,7 +7,7 @@ GENERATED: Final = "<!-- Written by `make generate` from the code: do not edit. 
 
 
 def cell(text: str) -> str:
-    """Return text that is safe in a cell of a table."""
+    """Escape text for a cell of a table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -20,7 +20,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def sentence(text: str | None) -> str:
-    """Return a docstring's first paragraph in one line."""
+    """Return the first paragraph of a docstring on one line."""
     return " ".join((text or "").strip().partition("\n\n")[0].split())
 
 
@@ -30,7 +30,7 @@ def name_of(reference: str) -> str:
 
 
 def type_in_words(schema: Mapping[str, Any]) -> str:
-    """Return what a JSON Schema allows, in words; a model is a link to its heading.
+    """Describe the values that a JSON Schema allows; link models to their headings.
 
     Example:
         >>> type_in_words({"anyOf": [{"type": "integer"}, {"type": "null"}]})

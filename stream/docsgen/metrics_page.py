@@ -1,4 +1,4 @@
-"""The reference page of all metrics, from their declarations."""
+"""Reference page of all metrics, generated from their declarations."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -23,8 +23,8 @@ def page() -> str:
         "",
         GENERATED,
         "",
-        "At most 200 areas have a label of their own, those with the most tickets, and keep it; "
-        "the rest is `other`. No label holds an id or ticket text.",
+        "At most 200 areas, those with the most tickets, get a label of their own and keep it; "
+        "the others share the label `other`. No label contains an id or text from tickets.",
     ]
     processes = (
         ("worker", "`[metrics] port` (9464)", Metrics().registry),
@@ -39,8 +39,8 @@ def page() -> str:
 
 
 def _rows(registry: CollectorRegistry) -> Iterator[tuple[str, ...]]:
-    """Yield name, kind, unit, labels and meaning of each metric."""
-    # The library has no public way to the collectors, and only they know labels without a value.
+    """Yield the name, kind, unit, labels and meaning of each metric."""
+    # The library has no public access to collectors, which alone know labels without a value.
     for collector in registry._collector_to_names:
         if not isinstance(collector, MetricWrapperBase):
             continue

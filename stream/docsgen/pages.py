@@ -1,4 +1,4 @@
-"""All generated files, each with the function that renders it."""
+"""Generated files and the functions that render them."""
 
 from collections.abc import Callable
 from pathlib import Path

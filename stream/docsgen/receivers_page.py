@@ -1,4 +1,4 @@
-"""The reference page of the file of receivers, from the models of its tables."""
+"""Reference page of the notification file, generated from the models of its tables."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,15 +18,18 @@ def page() -> str:
         "",
         GENERATED,
         "",
-        "The keys of the file that `[notify] file` names. Start from `deploy/config/notify.toml`. "
+        "Keys of the file that `[notify] file` names. Start from `deploy/config/notify.toml`. "
         "Paths are relative to the file. A secret is written as "
         '`{ env = "NAME" }` or `{ file = "/run/secrets/name" }`.',
     ]
     tables: list[tuple[str, type[BaseModel]]] = [
         ("`[delivery]`", DeliveryOptions),
-        ("`[default]`: receivers of what no route matches", Default),
-        ("`[[route]]`: the first route that matches decides", Route),
-        ("`[[audience]]`: account owners, from the file in `[owners] file`", AccountOwnerRoute),
+        ("`[default]`: receivers of escalations that no route matches", Default),
+        ("`[[route]]`: the first matching route decides", Route),
+        (
+            "`[[audience]]`: account owners from the file named by `[owners] file`",
+            AccountOwnerRoute,
+        ),
     ]
     for title, model in tables:
         lines += ["", f"## {title}", "", *_table(model)]

@@ -1,1 +1,1 @@
-"""What every long-running process shares: health, metrics, traces, listeners."""
+"""Parts that all long-running processes share: health, metrics, traces, listeners."""

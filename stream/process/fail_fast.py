@@ -1,6 +1,6 @@
-"""End the process at once if going on would lose or duplicate something.
+"""Immediate end of the process when continuing would lose or duplicate data.
 
-An exception would not do: Faust acknowledges the event of an agent that raises, and commits it at
+An exception is not enough: Faust acknowledges the event of an agent that raises, and commits it at
 shutdown.
 """
 
@@ -9,11 +9,11 @@ import sys
 from typing import NoReturn
 
 EXIT_FATAL = 70
-"""sysexits.h EX_SOFTWARE: kill and restart; the state is safe."""
+"""Exit code EX_SOFTWARE of sysexits.h: restart the process; its state is safe."""
 
 
 def fatal(why: str) -> NoReturn:
-    """End the process now, with *why* on standard error."""
+    """End the process now, and print the reason to standard error."""
     sys.stderr.write(f"spikewatch: fatal: {why}\n")
     sys.stderr.flush()
     os._exit(EXIT_FATAL)

@@ -1,8 +1,8 @@
-"""Liveness by progress: whether a worker advances, whatever Faust believes.
+"""Liveness based on progress: whether a worker advances, regardless of what Faust reports.
 
-The server has a thread of its own, so it answers when the event loop hangs. ``/live`` returns 503
-if the process should be killed and restarted. ``/ready`` also returns 503 while the process does
-not do its work yet or any more. Both give the reasons as JSON.
+The server has a thread of its own, so it responds even if the event loop hangs. ``/live`` returns
+503 if the process should be killed and restarted. ``/ready`` also returns 503 while the process is
+not, or no longer, doing its work. Both return the reasons as JSON.
 """
 
 import errno
@@ -21,11 +21,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from stream.errors import UserError
 
 LOOP_SECONDS = 30.0
-"""A loop whose last heartbeat is older hangs."""
+"""Age of the last heartbeat from which the event loop is considered hung."""
 STALL_SECONDS = 120.0
-"""An offset that does not move for longer, while records wait, is stalled."""
+"""Time without progress, while records wait, from which a partition is stalled."""
 RECOVERY_SECONDS = 300.0
-"""A recovery or rebalance that takes longer is stuck."""
+"""Duration from which a recovery or rebalance is considered stuck."""
 
 
 class HealthError(UserError):
@@ -34,16 +34,16 @@ class HealthError(UserError):
 
 @dataclass
 class Progress:
-    """What the event loop says of itself; written by the loop alone, read by any thread.
+    """Progress of the event loop; written only by the loop, read by any thread.
 
     All times are ``time.monotonic()`` seconds.
 
     Attributes:
-        loop_beat: the loop's last heartbeat; beat every few seconds.
-        recovering_since: when the recovery or rebalance under way began; None when there is none.
-        partitions: per assigned partition the next offset to apply, the end of the log and the
-            time from which that offset should have moved; see ``record``.
-        ready: the state is verified and signals are being applied.
+        loop_beat: Time of the loop's last heartbeat, which is updated every few seconds.
+        recovering_since: Start of the current recovery or rebalance; None: there is none.
+        partitions: Next offset to process, end of the log, and time since which the offset should
+            have advanced, by assigned partition; see ``record``.
+        ready: Whether the state is verified and signals are being processed.
 
     Example:
         >>> progress = Progress(loop_beat=0.0)
@@ -60,16 +60,16 @@ class Progress:
     ready: bool = False
 
     def record(self, partition: object, *, next_offset: int, log_end: int, now: float) -> None:
-        """Note where a partition stands; to be called every few seconds, moved or not.
+        """Record the position of a partition; call this every few seconds, even without progress.
 
-        The clock of a stall runs only while something waits. A partition that was idle for an hour
-        is not stalled in the moment in which its next ticket comes.
+        The time of a stall counts only while records wait. A partition that was idle for an hour is
+        not stalled at the moment its next ticket arrives.
 
         Args:
-            partition: any name of the partition.
-            next_offset: offset of the next record to apply.
-            log_end: offset after the last record in the log.
-            now: monotonic seconds.
+            partition: Any key of the partition.
+            next_offset: Offset of the next record to process.
+            log_end: Offset after the last record in the log.
+            now: Monotonic seconds.
         """
         before, end, moved_at = self.partitions.get(str(partition), (None, 0, now))
         if before != next_offset or end <= before:
@@ -84,14 +84,14 @@ class Progress:
         self.partitions.clear()
 
     def recovery_ended(self) -> None:
-        """Record the end of a recovery; ``ready`` is set after the state was verified."""
+        """Record the end of a recovery; ``ready`` is set once the state is verified."""
         self.recovering_since = None
 
 
 def verdict(progress: Progress, now: float) -> list[str]:
-    """Return why the process should be killed; empty while it is alive.
+    """Return the reasons to kill the process; empty while it is alive.
 
-    Nothing is processed during a recovery, so only the limit of the recovery applies then.
+    Nothing is processed during a recovery, so only the limit on its duration applies then.
 
     Args:
         progress: The state of the loop.
@@ -102,22 +102,22 @@ def verdict(progress: Progress, now: float) -> list[str]:
         failing.append(
             f"event loop: last heartbeat {silent:.0f} s ago (limit {LOOP_SECONDS:.0f} s)"
         )
-    # Read once, for the loop may change them in between.
+    # Read once, because the loop may change the values in between.
     recovering = progress.recovering_since
     if recovering is None:
         for name, (next_offset, log_end, moved_at) in sorted(progress.partitions.copy().items()):
             if log_end > next_offset and (still := now - moved_at) > STALL_SECONDS:
                 failing.append(
-                    f"partition {name}: {log_end - next_offset} records behind and offset "
-                    f"{next_offset} not moved for {still:.0f} s (limit {STALL_SECONDS:.0f} s)"
+                    f"partition {name}: {log_end - next_offset} records behind, and no progress "
+                    f"from offset {next_offset} for {still:.0f} s (limit {STALL_SECONDS:.0f} s)"
                 )
     elif (lasts := now - recovering) > RECOVERY_SECONDS:
-        failing.append(f"recovery: under way for {lasts:.0f} s (limit {RECOVERY_SECONDS:.0f} s)")
+        failing.append(f"recovery: running for {lasts:.0f} s (limit {RECOVERY_SECONDS:.0f} s)")
     return failing
 
 
 class HealthServer:
-    """Serves ``/live`` and ``/ready`` of one ``Progress`` from threads of its own.
+    """Server of ``/live`` and ``/ready`` for one ``Progress``, with threads of its own.
 
     Example:
         >>> server = HealthServer(Progress(), host="127.0.0.1", port=0)
@@ -133,13 +133,13 @@ class HealthServer:
         port: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; nothing listens before ``start``.
+        """Create the server without listening yet.
 
         Args:
-            progress: what to report on.
-            host: address to listen on, ``[health] host``.
-            port: port to listen on, ``[health] port``; 0 is off.
-            clock: monotonic seconds, those of ``progress``.
+            progress: Progress to report.
+            host: Address to listen on, ``[health] host``.
+            port: Port to listen on, ``[health] port``; 0: off.
+            clock: Returns monotonic seconds, from the same clock as ``progress``.
         """
         self._progress = progress
         self._host = host
@@ -148,10 +148,10 @@ class HealthServer:
         self._server: _Server | None = None
 
     def start(self) -> None:
-        """Listen and answer until ``stop``; returns at once.
+        """Start listening, and return at once.
 
         Raises:
-            HealthError: the address cannot be listened on.
+            HealthError: The server cannot listen on the address.
         """
         if self._port == 0 or self._server is not None:
             return
@@ -162,7 +162,7 @@ class HealthServer:
         threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop listening; harmless if nothing does."""
+        """Stop listening; do nothing if the server is not listening."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -181,16 +181,17 @@ class HealthServer:
         if error.errno == errno.EADDRINUSE:
             return (
                 f"[health] port {self._port} on {self._host} is in use by another process: "
-                "set [health] port to a free one, or to 0 to do without."
+                "set [health] port to a free port, or to 0 to disable it."
             )
         if error.errno == errno.EACCES:
-            return f"[health] port {self._port} is not ours to use: set one above 1023."
-        return f"[health] host {self._host} is no address of this machine: {error.strerror}."
+            return f"[health] port {self._port} requires privileges: set a port above 1023."
+        return f"[health] host {self._host} is not an address of this machine: {error.strerror}."
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Two processes on one port would answer for each other; on Windows, reuse_address allows it.
+    # Two processes on one port would answer each other's probes; on Windows, reuse_address would
+    # allow that.
     allow_reuse_address = os.name == "posix"
     allow_reuse_port = False
 
@@ -203,12 +204,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        # The base class asks DNS for our own name, which can take many seconds and serves nothing.
+        # The base class looks up our name in DNS, which can take many seconds and is not needed.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A prober that hangs up early is no news; anything else is a defect of ours.
+        # A probe that disconnects early is normal; anything else is a bug.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -233,4 +234,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: probes arrive every few seconds."""
+        """Log nothing, because probes arrive every few seconds."""

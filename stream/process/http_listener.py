@@ -1,4 +1,4 @@
-"""Start the HTTP listener of any web server of spikewatch."""
+"""HTTP listener of all web servers of spikewatch."""
 
 from aiohttp import web
 
@@ -10,14 +10,14 @@ SHUTDOWN_SECONDS = 2.0
 async def listen(
     app: web.Application, host: str, port: int, failed: str, instead: str
 ) -> web.AppRunner:
-    """Serve *app* on *host* and *port* until the returned runner is cleaned up.
+    """Serve an application until the returned runner is cleaned up.
 
     Args:
         app: The application with all its routes.
         host: Address to listen on.
         port: Port to listen on.
-        failed: What to say if that fails, such as "the API cannot listen on".
-        instead: What to do then.
+        failed: Beginning of the error message, such as "the API cannot listen on".
+        instead: Advice for the error message.
 
     Raises:
         UserError: The port cannot be bound.

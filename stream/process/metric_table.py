@@ -1,4 +1,4 @@
-"""Prometheus metrics from a table: each one is declared once, with its kind, unit and meaning."""
+"""Prometheus metrics from a table that declares the kind, unit and meaning of each."""
 
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
@@ -13,7 +13,7 @@ LATENCY_BUCKETS: Final = (
 
 
 class MetricSpec(NamedTuple):
-    """The declaration of one metric.
+    """Declaration of one metric.
 
     The names follow https://prometheus.io/docs/practices/naming/; the client library appends
     ``_total`` to the names of counters.
@@ -24,11 +24,11 @@ class MetricSpec(NamedTuple):
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = LATENCY_BUCKETS
-    """The upper bounds of a histogram's buckets, in the unit of the metric."""
+    """Upper bounds of a histogram's buckets, in the unit of the metric."""
 
 
 class MetricTable:
-    """The metrics of a table, in a registry of their own.
+    """Metrics of a table, in a registry of their own.
 
     Example:
         >>> table = MetricTable([MetricSpec("spikewatch_areas", "gauge", "Areas with a model.")])
@@ -38,7 +38,7 @@ class MetricTable:
     """
 
     def __init__(self, specs: Iterable[MetricSpec]) -> None:
-        """Register each metric of *specs*."""
+        """Register all metrics."""
         self.registry: Final = CollectorRegistry()
         self._metrics: dict[str, Counter | Gauge | Histogram] = {
             spec.name: self._make(spec) for spec in specs
@@ -54,19 +54,19 @@ class MetricTable:
         )
 
     def counter(self, name: str) -> Counter:
-        """Return the counter *name* of the table."""
+        """Return a counter of the table by name."""
         metric = self._metrics[name]
         assert isinstance(metric, Counter)
         return metric
 
     def gauge(self, name: str) -> Gauge:
-        """Return the gauge *name* of the table."""
+        """Return a gauge of the table by name."""
         metric = self._metrics[name]
         assert isinstance(metric, Gauge)
         return metric
 
     def histogram(self, name: str) -> Histogram:
-        """Return the histogram *name* of the table."""
+        """Return a histogram of the table by name."""
         metric = self._metrics[name]
         assert isinstance(metric, Histogram)
         return metric

@@ -1,4 +1,4 @@
-"""Serve the metrics of any process of spikewatch."""
+"""HTTP server of the metrics of all processes of spikewatch."""
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
@@ -6,20 +6,20 @@ from stream.errors import UserError
 
 
 def serve(registry: CollectorRegistry, host: str, port: int, key: str) -> None:
-    """Answer scrapes of *registry* from a thread of its own; port 0 disables it.
+    """Serve metrics from a separate thread; port 0 disables the server.
 
     Args:
-        registry: The metrics; those of the process itself are added to it.
+        registry: Registry of the metrics; those of the process itself are added to it.
         host: Address to listen on.
         port: Port to listen on.
-        key: The key of the port in the configuration, such as ``[metrics] port``.
+        key: Configuration key of the port, such as ``[metrics] port``.
 
     Raises:
         UserError: The port cannot be bound.
     """
     if port == 0:
         return
-    ProcessCollector(registry=registry)  # of the process that serves, no other's
+    ProcessCollector(registry=registry)  # metrics of this process
     try:
         start_http_server(port, addr=host, registry=registry)
     except OSError as error:

@@ -1,11 +1,11 @@
-"""Traces from a ticket's ``traceparent`` to the escalation it led to and the notifications.
+"""Traces from a ticket's ``traceparent`` to the resulting escalation and its notifications.
 
 Tracing is off unless ``[traces] endpoint`` names a collector. Spans are then sent in batches from a
-thread of their own, and are dropped rather than waited for. A ticket without a trace starts none.
+separate thread, and are dropped rather than waited for. A ticket without a trace starts no trace.
 
-An episode is one trace, whose id is the episode's. Each of its events is a span in it, whose id is
-the first half of the event's. So a repeat after a crash is the same span, and every process can
-derive the ids. The span of an event *links* to its tickets, since there are many.
+An episode is one trace with the id of the episode. Each of its events is a span in that trace,
+whose id is the first half of the event's id. So a repeat after a crash is the same span, and every
+process can derive the ids. The span of an event *links* to its tickets, since there are many.
 
 Source: W3C, "Trace Context"; OpenTelemetry, "Links between spans" and "Semantic conventions for
     Kafka"; CloudEvents, "Distributed Tracing Extension".
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext, Tracer
 
 HEADERS: Final = ("traceparent", "ce_traceparent")
-"""Headers of a record: that of W3C, and that of a CloudEvent in binary mode."""
+"""Headers of a record that hold a trace: W3C's, and that of a CloudEvent in binary mode."""
 MOST_LINKS: Final = 64
 MOST_REMEMBERED: Final = 256
-"""Most tickets of one tenant whose traces are remembered."""
+"""Maximum number of tickets per tenant whose traces are remembered."""
 MOST_TENANTS: Final = 1_000
 MOST_QUEUED: Final = 8_192
 CLOSE_SECONDS: Final = 5.0
@@ -52,7 +52,7 @@ class _Seen(NamedTuple):
 
 
 class Traces:
-    """Spans of one process; without effect if tracing is off.
+    """Spans of one process; has no effect if tracing is off.
 
     Example:
         >>> traces = Traces(Config(), "worker")
@@ -80,7 +80,7 @@ class Traces:
     def taken_in(
         self, headers: Mapping[str, str], topic: str, partition: int, offset: int, tenant: str
     ) -> str | None:
-        """Record that a record was validated; return its new ``traceparent``, if it had one.
+        """Record the validation of a record; return its new ``traceparent``, if it had one.
 
         Args:
             headers: Headers of the record, as text.
@@ -111,7 +111,7 @@ class Traces:
         return traceparent(span.get_span_context())
 
     def counted(self, ticket: Ticket, headers: Iterable[tuple[str, bytes]]) -> None:
-        """Remember the trace of *ticket*, if it has one, after its step."""
+        """Remember the trace of a ticket after its step, if it has one."""
         if not self.on:
             return
         parent = next((value for name, value in headers if name == HEADERS[0]), None)
@@ -126,10 +126,10 @@ class Traces:
         lately.append(_Seen(ticket.ticket_id, ticket.created_at, ticket.area, text))
 
     def escalated(self, event: EscalationEvent) -> str | None:
-        """Record that *event* is produced; return the ``traceparent`` of its record.
+        """Record the production of an event; return the ``traceparent`` of its record.
 
-        Its span links to the tickets since its start that have a trace: those of its area, those
-        without an area, and its examples.
+        The span links to the tickets with a trace since the start of the episode: those of its
+        area, those without an area, and its examples.
         """
         if not self.on:
             return None
@@ -159,7 +159,7 @@ class Traces:
     def delivered(
         self, episode: str, sequence: int, receiver: str, sink: str, began: float, why: str = ""
     ) -> None:
-        """Record that *receiver* was notified of an event, or why not.
+        """Record that a receiver was notified of an event, or why not.
 
         Args:
             episode: Id of the episode.
@@ -167,11 +167,11 @@ class Traces:
             receiver: Name of the receiver.
             sink: Kind of the receiver.
             began: Start of the delivery, seconds since 1970.
-            why: The error; empty: it was delivered.
+            why: The error; empty: the message was delivered.
         """
         if not self.on or len(episode) != 32 or not sequence:
             return
-        from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only where it is on
+        from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only when tracing is on
 
         span = self._tracer.start_span(
             "notify",
@@ -189,28 +189,28 @@ class Traces:
         span.end()
 
     def close(self) -> None:
-        """Send the remaining spans, for a few seconds at most, since a collector may be down."""
+        """Send the remaining spans, for at most a few seconds, since the collector may be down."""
         if self.on:
             ending = threading.Thread(target=self._provider.shutdown, daemon=True)
             ending.start()
             ending.join(CLOSE_SECONDS)
 
     def _links(self, event: EscalationEvent) -> "Iterable[Link]":
-        from opentelemetry.trace import Link  # noqa: PLC0415 - only where it is on
+        from opentelemetry.trace import Link  # noqa: PLC0415 - only when tracing is on
 
         data = event.data
-        since, examples = data.since.timestamp(), {one.ticket_id for one in data.examples}
+        since, examples = data.since.timestamp(), {seen.ticket_id for seen in data.examples}
         inside = set(data.areas or ()) | {data.product_area}
-        found = [
-            one
-            for one in self._seen.get(data.tenant, ())
-            if one.ticket_id in examples
-            or (one.at >= since - 1.0 and (one.area in inside or not one.area))
+        links = [
+            seen
+            for seen in self._seen.get(data.tenant, ())
+            if seen.ticket_id in examples
+            or (seen.at >= since - 1.0 and (seen.area in inside or not seen.area))
         ]
-        for one in found[-MOST_LINKS:]:
-            context = context_of(one.parent)
+        for seen in links[-MOST_LINKS:]:
+            context = context_of(seen.parent)
             if context is not None:
-                yield Link(context, {"spikewatch.ticket_id": one.ticket_id})
+                yield Link(context, {"spikewatch.ticket_id": seen.ticket_id})
 
 
 def context_of(parent: str) -> "SpanContext | None":
@@ -224,18 +224,18 @@ def context_of(parent: str) -> "SpanContext | None":
         >>> context_of("nonsense") is None
         True
     """
-    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - only where it is on
+    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - only when tracing is on
 
-    found = _TRACEPARENT.fullmatch(parent.strip())
-    if found is None or found[1] == "ff" or (found[1] == "00" and found[5]):
+    match = _TRACEPARENT.fullmatch(parent.strip())
+    if match is None or match[1] == "ff" or (match[1] == "00" and match[5]):
         return None
-    flags = TraceFlags(int(found[4], 16))
-    context = SpanContext(int(found[2], 16), int(found[3], 16), is_remote=True, trace_flags=flags)
+    flags = TraceFlags(int(match[4], 16))
+    context = SpanContext(int(match[2], 16), int(match[3], 16), is_remote=True, trace_flags=flags)
     return context if context.is_valid and flags.sampled else None
 
 
 def traceparent(context: "SpanContext") -> str:
-    """Return the header for *context*.
+    """Return the header value of a span context.
 
     Example:
         >>> traceparent(context_of("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
@@ -245,18 +245,18 @@ def traceparent(context: "SpanContext") -> str:
 
 
 def _ids(episode: str, sequence: int) -> tuple[int, int]:
-    """Return the ids of trace and span of an event; neither is 0."""
+    """Return the trace id and the span id of an event; neither is 0."""
     return int(episode, 16) or 1, int(event_id(episode, sequence)[:16], 16) or 1
 
 
 def _sampled(trace: int, span: int) -> "SpanContext":
-    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - only where it is on
+    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - only when tracing is on
 
     return SpanContext(trace, span, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
 
 def _inside(context: "SpanContext") -> "Context":
-    from opentelemetry.trace import (  # noqa: PLC0415 - only where it is on
+    from opentelemetry.trace import (  # noqa: PLC0415 - only when tracing is on
         NonRecordingSpan,
         set_span_in_context,
     )
@@ -274,7 +274,7 @@ def _as(
     attributes: dict[str, str | int],
 ) -> "SpanContext":
     """Record a span with these ids that starts and ends now."""
-    from opentelemetry.context import Context  # noqa: PLC0415 - only where it is on
+    from opentelemetry.context import Context  # noqa: PLC0415 - only when tracing is on
 
     token = _chosen.set(ids)
     try:
@@ -294,21 +294,21 @@ def _as(
 def _provider(
     config: Config, process: str, processor: "SpanProcessor | None"
 ) -> "tuple[Tracer, TracerProvider]":
-    """Return a tracer and the exporter of its spans."""
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - only where it is on
+    """Return a tracer and the provider that exports its spans."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - only when tracing is on
         OTLPSpanExporter,
     )
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - the same
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - the same
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - the same
-    from opentelemetry.sdk.trace.id_generator import (  # noqa: PLC0415 - the same
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - only when tracing is on
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - only when tracing is on
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - only when tracing is on
+    from opentelemetry.sdk.trace.id_generator import (  # noqa: PLC0415 - only when tracing is on
         IdGenerator,
         RandomIdGenerator,
     )
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON  # noqa: PLC0415 - the same
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON  # noqa: PLC0415 - only when tracing is on
 
     class Ids(IdGenerator):
-        """Those that were chosen; else by chance."""
+        """Generator of the chosen ids, or of random ids if none were chosen."""
 
         def __init__(self) -> None:
             self._by_chance = RandomIdGenerator()

@@ -1,1 +1,1 @@
-"""Trying it out: the demo, the canary, and a local broker."""
+"""Trials: the demo, the canary, and a local broker."""

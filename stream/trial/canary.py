@@ -1,7 +1,7 @@
-"""``spikewatch canary``: an end-to-end check that a spike becomes an escalation, and how fast.
+"""``spikewatch canary``: end-to-end check that a spike becomes an escalation, and how soon.
 
-A simulated tenant lives in simulated time. At intervals its clock advances with tickets at the
-expected rate, then twelve customers complain within two minutes, and the escalation has to be
+A simulated tenant runs in simulated time. At intervals, its clock advances with tickets at the
+expected rate, then twelve customers complain within two minutes, and an escalation must be
 published. Notify sends nothing about tenants whose name begins with `CANARY`.
 """
 
@@ -26,9 +26,9 @@ from stream.process import metrics_http
 START: Final = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 WARM_UP_HOURS: Final = 14 * 24.0
 HOURS_BETWEEN: Final = 6.0
-"""Simulated hours between two spikes; by then the last episode has resolved."""
+"""Simulated hours between spikes, after which the last episode is resolved."""
 USUAL_SECONDS: Final = 1_800.0
-"""Simulated seconds between two tickets at the expected rate."""
+"""Simulated seconds between tickets at the expected rate."""
 BURST: Final = 12
 BURST_SECONDS: Final = 120.0
 SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -38,11 +38,11 @@ class CanaryMetrics:
     """Metrics of the canary."""
 
     def __init__(self) -> None:
-        """Create them; counters start at 0."""
+        """Register all metrics; counters start at 0."""
         self.registry = registry = CollectorRegistry()
         self.seconds = Histogram(
             "spikewatch_canary_seconds",
-            "From the canary's last ticket to its escalation on the topic.",
+            "Time from the canary's last ticket to its escalation on the topic.",
             buckets=SECONDS,
             registry=registry,
         )
@@ -54,7 +54,7 @@ class CanaryMetrics:
         )
         self.succeeded_at = Gauge(
             "spikewatch_canary_last_success_timestamp_seconds",
-            "When an escalation was last published in time; 0: not since the start.",
+            "Time at which an escalation was last published in time; 0: not since the start.",
             registry=registry,
         )
         for outcome in ("back", "missing"):
@@ -62,10 +62,10 @@ class CanaryMetrics:
 
 
 class Canary:
-    """The simulated tenant and its clock."""
+    """Simulated tenant and its clock."""
 
     def __init__(self, config: Config, metrics: CanaryMetrics, born: float) -> None:
-        """Create a tenant, named after the start of the process (seconds since 1970)."""
+        """Create a tenant that is named after the start of the process (seconds since 1970)."""
         self.tenant = f"{CANARY}-{int(born):x}"
         self._config, self._metrics = config, metrics
         self._at = START
@@ -99,7 +99,7 @@ class Canary:
         await sender.send(self._usual(WARM_UP_HOURS))
 
     async def run(self, sender: Sender, heard: "asyncio.Queue[EscalationEvent]") -> float | None:
-        """Send a spike; returns the seconds until its escalation, or None if it was too late."""
+        """Send a spike; return the seconds until its escalation, or None if it was too late."""
         await sender.send(self._usual(HOURS_BETWEEN))
         while not heard.empty():
             heard.get_nowait()
@@ -122,15 +122,15 @@ class Canary:
             return None
         finally:
             self._at = sender.sent.latest
-            await sender.pass_time(self._at + 3600.0)  # so that it is over soon
+            await sender.pass_time(self._at + 3600.0)  # so that the episode is resolved soon
             self._at += 3600.0
 
 
 async def serve(config: Config, *, once: bool) -> bool:
-    """Run until SIGTERM or SIGINT, or once; returns whether the last spike was detected.
+    """Run until SIGTERM or SIGINT, or once; return whether the last spike was detected.
 
     Raises:
-        UserError: No broker, or the topics are not as they must be.
+        UserError: No broker is reachable, or the topics are missing or wrong.
     """
     metrics = CanaryMetrics()
     metrics_http.serve(
@@ -149,8 +149,8 @@ async def serve(config: Config, *, once: bool) -> bool:
             while not stop.is_set():
                 seconds = await canary.run(sender, heard)
                 back = seconds is not None
-                said = f"back after {seconds:.2f} s" if seconds is not None else "missing"
-                print(f"canary {canary.tenant}: escalation {said}", flush=True)
+                result = f"published after {seconds:.2f} s" if seconds is not None else "missing"
+                print(f"canary {canary.tenant}: escalation {result}", flush=True)
                 if once:
                     break
                 if listener.done():

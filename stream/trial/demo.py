@@ -1,7 +1,7 @@
 """``spikewatch demo``: one incident from its first ticket to its resolution.
 
-It runs a real Kafka, two workers, the page and notify, with six weeks of a simulated company and a
-morning on which logins fail.
+The demo runs a real Kafka, two workers, the page and notify, with six weeks of tickets of a
+simulated company and a morning on which logins fail.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from stream.kafka.topics import create
 from stream.trial.broker.local_broker import Broker
 
 START: Final = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
-"""A Monday in the past, because history must not be in the future."""
+"""Monday in the past, because history must not be in the future."""
 HISTORY_HOURS: Final = 6 * 168.0
 LIVE_HOURS: Final = 5.5
 INCIDENT: Final = Incident(
@@ -48,7 +48,7 @@ INCIDENT: Final = Incident(
 )
 EXAMPLES: Final = Path(__file__).parents[2] / "deploy" / "config"
 SPEED: Final = 240.0
-"""Times faster than real time: an hour takes 15 seconds."""
+"""Multiple of real time: an hour takes 15 seconds."""
 WORKERS: Final = 2
 PAGE_PORT: Final = 9470
 INBOX: Final = "demo-inbox"
@@ -66,23 +66,23 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
     """Run the demo and return its exit code.
 
     Args:
-        path: The configuration file, if one was named. Where it, or the environment, names Kafka
-            servers, those are used instead of a broker of its own.
-        once: End when the incident is resolved, else go on until Ctrl-C.
+        path: Path of the configuration file, if given. If it or the environment names Kafka
+            servers, the demo uses those instead of starting a broker.
+        once: Whether to end when the incident is resolved instead of running until Ctrl-C.
         say: Prints a line.
 
     Raises:
-        UserError: Something it needs is not there.
+        UserError: A requirement of the demo is missing.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script may have had it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent script may have ignored it
     signal.signal(signal.SIGTERM, _interrupt)
     with contextlib.ExitStack() as stack:
         given = load(path).kafka
         if "bootstrap_servers" in given.model_fields_set:
             servers = given.bootstrap_servers
-            say(f"1/5  using the Kafka at {servers}; the topics of the demo stay there")
+            say(f"1/5  using the Kafka at {servers}; the demo's topics will not be deleted")
         else:
-            say("1/5  starting a local Kafka (the first time its jars are downloaded, 45 MB)")
+            say("1/5  starting a local Kafka (its jars, 45 MB, are downloaded the first time)")
             servers = stack.enter_context(
                 Broker(say=lambda text: say(f"     {text}"))
             ).bootstrap_servers
@@ -92,7 +92,7 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
         }
         if path is not None:
             environ["SPIKEWATCH_CONFIG"] = str(path.resolve())
-        elif EXAMPLES.is_dir():  # in a checkout: who does what about which page
+        elif EXAMPLES.is_dir():  # in a checkout: the example playbook
             environ["SPIKEWATCH_TEXT__TAXONOMY"] = str(EXAMPLES / "taxonomy.toml")
             environ["SPIKEWATCH_TEXT__PLAYBOOK"] = str(EXAMPLES / "playbook.toml")
             environ["SPIKEWATCH_IMPACT__HANDLING_MINUTES"] = "20"
@@ -117,7 +117,7 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
         inbox = Path.cwd() / INBOX
         stack.enter_context(_process("notify", {**environ, **render, **_receivers(folder, inbox)},
                                      folder / "notify.log"))  # fmt: skip
-        say(f"     notify: the messages that would be sent are files in {INBOX}/")
+        say(f"     notify: messages are written to files in {INBOX}/ instead of being sent")
         story = _story(config, render["SPIKEWATCH_PAGE__URL"], environ, once=once, say=say)
         done = asyncio.run(story)
         _show_inbox(inbox, say)
@@ -138,7 +138,7 @@ async def _story(
         say(
             f"5/5  live traffic, {SPEED:.0f} times faster than real time; at "
             f"{datetime.fromtimestamp(INCIDENT.start, UTC):%H:%M} version {INCIDENT.app_version} "
-            "begins to break logins"
+            "starts to break logins"
         )
         live = [first_live, *(json.dumps(ticket).encode() for ticket in stream)]
         async with Sender(config, Pace("simulated", speed=SPEED)) as sender:
@@ -159,15 +159,15 @@ async def _story(
         say("The episode is resolved.")
         if once:
             return 0
-        say(f"Everything is still running; stop it with Ctrl-C. The page: {page_url}")
-        say("To run the commands that the page shows, first run this in another terminal:")
+        say(f"Everything is still running; stop it with Ctrl-C. The page is at {page_url}")
+        say("To use the commands that the page shows, first run this in another terminal:")
         say("  export " + " ".join(f"{key}={shlex.quote(value)}" for key, value in environ.items()))
         say("Then, for example: .venv/bin/spikewatch status")
         await watcher
         return 0
     except TimeoutError:
         raise UserError(
-            "the demo's incident was not resolved in time: see the log of the workers"
+            "the demo's incident was not resolved in time: see the workers' logs"
         ) from None
     finally:
         watcher.cancel()
@@ -175,13 +175,13 @@ async def _story(
             await watcher
 
 
-def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - as a signal's handler has it
-    """End as Ctrl-C does, so that the processes that were started are stopped."""
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - signature of signal handlers
+    """End like Ctrl-C, so that the started processes are stopped."""
     raise KeyboardInterrupt
 
 
 async def _load_history(sender: Sender, stream: Iterator[dict[str, object]], until: float) -> bytes:
-    """Send the tickets before a time; returns the first ticket after it."""
+    """Send the tickets before a time; return the first ticket after it."""
     columns = (TextColumn("     history"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     first_live = b""
     total = (until - START) / HOUR
@@ -205,7 +205,7 @@ async def _load_history(sender: Sender, stream: Iterator[dict[str, object]], unt
 
 
 async def _watch(config: Config, page_url: str, resolved: asyncio.Event, say: Say) -> None:
-    """Print escalations with links to the page; those of the history are only counted."""
+    """Print escalations with links to the page; only count those of the history."""
     of_history = 0
     identity = None
     async for event in follow(config, from_start=True):
@@ -229,7 +229,7 @@ def _is_the_incident(event: EscalationEvent) -> bool:
 
 
 def _receivers(folder: Path, inbox: Path) -> dict[str, str]:
-    """Write the receivers of the demo: a pager, a channel, and owners of affected customers."""
+    """Configure the demo's receivers: a pager, a channel, and owners of affected customers."""
     for old in inbox.glob("*.txt"):
         old.unlink()
     owners = [f"customer-{n},{OWNERS[n % len(OWNERS)]}" for n in range(CUSTOMERS)]
@@ -250,7 +250,7 @@ def _receivers(folder: Path, inbox: Path) -> dict[str, str]:
 
 
 def _page() -> dict[str, str]:
-    """Return the port of the page, the default one if it is free, and its address."""
+    """Return the settings of the page: the default port if it is free, and the URL."""
     try:
         socket.create_server(("127.0.0.1", PAGE_PORT)).close()
         port = PAGE_PORT
@@ -264,7 +264,7 @@ def _page() -> dict[str, str]:
 
 
 def _show_inbox(inbox: Path, say: Say) -> None:
-    """List the messages once the last one has been written."""
+    """List the messages once the last message has been written."""
     end = time.monotonic() + INBOX_SECONDS
     while time.monotonic() < end and not list(inbox.glob("on-call-*.resolved.txt")):
         time.sleep(0.2)
@@ -276,7 +276,7 @@ def _show_inbox(inbox: Path, say: Say) -> None:
 
 @contextlib.contextmanager
 def _process(command: str, environ: dict[str, str], log: Path) -> Iterator[None]:
-    """Run one of our processes for the time of a ``with``; if it fails, print its log."""
+    """Run one of our processes for the duration of a ``with``; if it fails, print its log."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "stream.cli", command],
@@ -288,7 +288,7 @@ def _process(command: str, environ: dict[str, str], log: Path) -> Iterator[None]
         yield
     except BaseException:
         if process.poll() not in (None, 0):
-            sys.stderr.write(f"the {command} ended with {process.returncode}:\n{_last(log)}\n")
+            sys.stderr.write(f"{command} exited with code {process.returncode}:\n{_last(log)}\n")
         raise
     finally:
         process.send_signal(signal.SIGTERM)

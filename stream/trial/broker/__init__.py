@@ -1,1 +1,1 @@
-"""A real single-node Apache Kafka on this machine."""
+"""Real single-node Apache Kafka on this machine."""

@@ -1,6 +1,7 @@
-"""A real single-node Apache Kafka on this machine, for the demo, for trials and for tests.
+"""Real single-node Apache Kafka on this machine, for the demo, for trials and for tests.
 
-It listens on 127.0.0.1 only, and its process ends with the one that started it, however that ends.
+It listens on 127.0.0.1 only, and its process ends with the process that started it, however that
+process ends.
 """
 
 import contextlib
@@ -38,13 +39,12 @@ class BrokerSettings:
     """Settings of a local broker.
 
     Attributes:
-        data_directory: Where it keeps its log and ``broker.log``; a temporary one, removed with
-            the broker, if not given. A directory used before is continued.
-        port: The port on 127.0.0.1; a free one if not given.
-        heap_megabytes: The heap of its Java.
-        properties: More lines of server.properties, which win over ours.
-        start_seconds: After this time, fetching not counted, a broker that does not answer is given
-            up.
+        data_directory: Directory of the log and ``broker.log``; existing data are reused. None: a
+            temporary directory, removed with the broker.
+        port: Port on 127.0.0.1; None: a free port.
+        heap_megabytes: Java heap size.
+        properties: Additional lines of server.properties, which override ours.
+        start_seconds: Time to wait for the broker to respond, not counting downloads.
     """
 
     data_directory: Path | None = None
@@ -64,11 +64,11 @@ class Broker:
     """
 
     def __init__(self, settings: BrokerSettings | None = None, say: Say | None = None) -> None:
-        """Prepare a broker; nothing happens before :meth:`start`.
+        """Create a broker without starting it.
 
         Args:
-            settings: How to run it.
-            say: Called with what is about to be done.
+            settings: Settings of the broker.
+            say: Called with a description of each step.
         """
         self._settings = settings or BrokerSettings()
         self._say: Say = say or (lambda _: None)
@@ -80,24 +80,24 @@ class Broker:
 
     @property
     def bootstrap_servers(self) -> str:
-        """``127.0.0.1:PORT``, to be given to Kafka clients."""
+        """Address for Kafka clients, ``127.0.0.1:PORT``."""
         self._running()
         return f"{HOST}:{self._port}"
 
     @property
     def pid(self) -> int:
-        """The process id of the broker's Java."""
+        """Process id of the broker's Java process."""
         self._running()
         return self._pid
 
     def start(self) -> None:
-        """Start the broker and wait until it answers.
+        """Start the broker and wait until it responds.
 
         Raises:
-            BrokerError: It cannot be started; the message says why and what to do.
+            BrokerError: The broker cannot be started; the message says why and what to do.
         """
         if self._guard is not None:
-            raise BrokerError("This broker is running already: stop it before starting it again.")
+            raise BrokerError("This broker is already running: stop it before starting it again.")
         try:
             self._start()
         except BaseException:
@@ -105,7 +105,7 @@ class Broker:
             raise
 
     def stop(self) -> None:
-        """Stop the broker (SIGTERM, after 15 s SIGKILL) and remove its temporary data."""
+        """Stop the broker (SIGTERM, then SIGKILL after 15 s) and remove its temporary data."""
         guard, self._guard = self._guard, None
         if guard is not None:
             guard.terminate()
@@ -122,15 +122,15 @@ class Broker:
             shutil.rmtree(directory, ignore_errors=True)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the broker to end by itself and return the exit code of its Java.
+        """Wait for the broker to end by itself and return the exit code of its Java process.
 
         Raises:
-            subprocess.TimeoutExpired: It still runs after ``timeout`` seconds.
+            subprocess.TimeoutExpired: The broker is still running after ``timeout`` seconds.
         """
         return self._running().wait(timeout)
 
     def last_words(self) -> str:
-        """Return the last lines of the broker's log that carry information, on one line."""
+        """Return the last informative lines of the broker's log, on one line."""
         if self._directory is None:
             return ""
         with contextlib.suppress(OSError):
@@ -177,9 +177,9 @@ class Broker:
         properties.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
         command = java_command(java, jars, self._settings.heap_megabytes)
         if not (directory / "log" / "meta.properties").exists():
-            self._say("formatting its data directory")
+            self._say("formatting the data directory")
             if not format_directory(command, properties):
-                raise BrokerError(f"Kafka refused its settings; its log says: {self.last_words()}")
+                raise BrokerError(f"Kafka rejected its settings; its log says: {self.last_words()}")
         self._say(f"starting Apache Kafka {KAFKA_VERSION} on {HOST}:{self._port}")
         self._spawn([*command, "kafka.Kafka", str(properties)])
         self._wait_until_ready(deadline)
@@ -193,8 +193,8 @@ class Broker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # Ctrl-C goes to the whole group of the terminal; the broker must outlive the
-                # workers that still talk to it while they stop.
+                # Ctrl-C goes to the whole process group of the terminal; the broker must outlive
+                # the workers, which still use it while they stop.
                 start_new_session=True,
             )
         assert self._guard.stdout is not None
@@ -211,8 +211,8 @@ class Broker:
                 )
             if time.monotonic() > deadline:
                 raise BrokerError(
-                    f"Kafka did not answer within {self._settings.start_seconds:g} s: give it "
-                    "more time or a quieter machine; its log says: "
+                    f"Kafka did not respond within {self._settings.start_seconds:g} s: give it "
+                    "more time or reduce the load on this machine; its log says: "
                     f"{self.last_words() or 'nothing'}"
                 )
             time.sleep(0.1)
@@ -224,21 +224,21 @@ def serve(settings: BrokerSettings, say: Say) -> int:
     Must be called in the main thread. Returns the exit code for the shell.
 
     Raises:
-        BrokerError: It cannot be started, or ended by itself.
+        BrokerError: The broker cannot be started, or ended by itself.
     """
     parent = os.getppid()
     stopping = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         nonlocal stopping
-        if not stopping:  # a second Ctrl-C must not cut the orderly stop short
+        if not stopping:  # a second Ctrl-C must not interrupt the orderly stop
             stopping = True
             raise KeyboardInterrupt
 
     before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         with Broker(settings, say) as broker:
-            say(f"Kafka is ready at {broker.bootstrap_servers}; stop it with Ctrl-C. Elsewhere:")
+            say(f"Kafka is ready at {broker.bootstrap_servers}; stop it with Ctrl-C. To use it:")
             say(f"export SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS={broker.bootstrap_servers}")
             while os.getppid() == parent:
                 with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""One Kafka node seen from outside: ports, directory, settings, and whether it answers."""
+"""Kafka node as seen from outside: ports, directory, settings, and whether it responds."""
 
 import asyncio
 import base64
@@ -25,13 +25,13 @@ _API_VERSIONS: Final = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
 def two_ports(wanted: int | None) -> tuple[int, int]:
-    """Return a port for clients, the wanted one if given, and one for the controller.
+    """Return a port for clients, the requested one if given, and one for the controller.
 
     Raises:
-        BrokerError: The wanted port cannot be used.
+        BrokerError: The requested port cannot be used.
     """
     with socket.socket() as broker, socket.socket() as controller:
-        # Connections of an earlier broker that linger must not count as "in use".
+        # Lingering connections of an earlier broker must not count as "in use".
         broker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             broker.bind((HOST, wanted or 0))
@@ -45,39 +45,39 @@ def two_ports(wanted: int | None) -> tuple[int, int]:
 
 
 def prepare_directory(wanted: Path | None) -> Path:
-    """Return the data directory, which exists, can be written and is nobody else's.
+    """Return the data directory, after checking that it is writable and not in use.
 
     Raises:
-        BrokerError: It is not so.
+        BrokerError: The directory cannot be used.
     """
     directory = wanted.absolute() if wanted else None
     if "," in str(directory) or "\\" in str(directory):
         raise BrokerError(
-            f"{directory} has a comma or a backslash in it, which Kafka cannot take in the name of "
-            "a data directory: choose another one."
+            f"{directory} contains a comma or a backslash, which Kafka does not accept in the name "
+            "of a data directory: choose another directory."
         )
     try:
         directory = directory or Path(tempfile.mkdtemp(prefix="spikewatch-broker-"))
         (directory / "log").mkdir(parents=True, exist_ok=True)
-        # Kafka locks this very file; asking first gives a clear answer at once.
+        # Kafka locks this file as well; checking first gives a clear error at once.
         with (directory / "log" / ".lock").open("a") as lock:
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise BrokerError(
-                    f"The data directory {directory} is used by another broker: stop that one or "
-                    "choose another directory."
+                    f"The data directory {directory} is in use by another broker: stop that broker "
+                    "or choose another directory."
                 ) from None
     except OSError as error:
         raise BrokerError(
             f"The data directory {directory or tempfile.gettempdir()} cannot be written "
-            f"({error.strerror}): choose another one or change its permissions."
+            f"({error.strerror}): choose another directory or change its permissions."
         ) from error
     return directory
 
 
 def server_properties(directory: Path, port: int, controller_port: int) -> dict[str, str]:
-    """Return the server.properties of a node that is broker and controller in one."""
+    """Return the server.properties of a node that is both broker and controller."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -102,7 +102,7 @@ def server_properties(directory: Path, port: int, controller_port: int) -> dict[
 
 
 def java_command(java: Path, jars: list[Path], heap_megabytes: int) -> list[str]:
-    """Return the command line that lacks only the class to run and its arguments."""
+    """Return the Java command line without the class to run and its arguments."""
     return [
         str(java),
         f"-Xmx{heap_megabytes}m",
@@ -118,9 +118,9 @@ def java_command(java: Path, jars: list[Path], heap_megabytes: int) -> list[str]
 
 
 def format_directory(command: list[str], properties: Path) -> bool:
-    """Make the data directory one of Kafka's, of a new cluster; tell whether that succeeded.
+    """Format the data directory for a new cluster; return whether that succeeded.
 
-    What Kafka says goes to ``broker.log`` next to the properties.
+    Kafka's output goes to ``broker.log`` next to the properties.
     """
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = [*command, "kafka.tools.StorageTool", "format", "--config", str(properties)]
@@ -136,14 +136,14 @@ def format_directory(command: list[str], properties: Path) -> bool:
 
 
 def answers(port: int) -> bool:
-    """Tell whether a broker on this port takes requests and is a member of its own cluster."""
-    # By hand first: a client library would fill the log with errors while the broker starts.
+    """Return whether a broker on this port accepts requests and is a member of its own cluster."""
+    # A raw request first: a client library would log many errors while the broker starts.
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=2) as probe:
         probe.sendall(_API_VERSIONS)
         if not probe.recv(4):
             return False
         found: list[bool] = []
-        # A thread of its own, because the caller may be running an event loop.
+        # A separate thread, because the caller may be running an event loop.
         thread = threading.Thread(target=lambda: found.append(asyncio.run(_has_member(port))))
         thread.start()
         thread.join()
@@ -152,8 +152,8 @@ def answers(port: int) -> bool:
 
 
 async def _has_member(port: int) -> bool:
-    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - slow, and only a start needs it
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - the same
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - slow, only needed at the start
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - slow, only needed at the start
 
     admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=5_000)
     try:

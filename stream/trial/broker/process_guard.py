@@ -1,12 +1,13 @@
-"""Runs one command and ends it as soon as the process that asked for it is gone.
+"""Guard that runs one command and ends it as soon as the requesting process is gone.
 
-Not imported but executed, alone and by path, by :class:`stream.trial.broker.local_broker.Broker`::
+Not imported, but executed by path by :class:`stream.trial.broker.local_broker.Broker`::
 
     python -I guard.py GRACE_SECONDS DIRECTORY_OR_EMPTY COMMAND...
 
-Its standard input is a pipe whose other end only that process holds: the end of file tells of its
-death, however sudden. Its standard output carries the pid of the command, one line. SIGTERM ends
-the command. When the asker died, DIRECTORY is removed, since nobody else will.
+Its standard input is a pipe whose other end is held only by the requesting process, so an end of
+file signals that this process died, however suddenly. The guard writes the pid of the command to
+its standard output, on one line. SIGTERM ends the command. If the requesting process died, the
+guard removes DIRECTORY, since nothing else will.
 """
 
 import ctypes
@@ -22,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _tie_to(guard: int) -> Callable[[], None] | None:
-    """Return what makes the command die with the guard, where the system can do that."""
+    """Return a function that ties the command to the guard, if the system supports that."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -48,8 +49,8 @@ def main(grace: float, directory: str, command: list[str]) -> int:
     ending = threading.Event()
     orphaned = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    # Started by the main thread, which lives as long as the guard: the death signal of Linux is
-    # sent when the starting *thread* ends. No other thread runs yet, so a preexec_fn is safe.
+    # Start the command in the main thread, which lives as long as the guard: Linux sends the death
+    # signal when the starting *thread* ends. No other thread runs yet, so a preexec_fn is safe.
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -70,7 +71,7 @@ def main(grace: float, directory: str, command: list[str]) -> int:
 
     for watch in (watch_asker, watch_child):
         threading.Thread(target=watch, daemon=True).start()
-    while not ending.wait(0.5):  # bounded, so that the signal handler gets its turn everywhere
+    while not ending.wait(0.5):  # with a timeout, so that signal handlers run on every system
         pass
     if child.poll() is None:
         _end(child, grace)
@@ -81,5 +82,5 @@ def main(grace: float, directory: str, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    # os._exit, since a thread may still be blocked in os.read.
+    # os._exit, because a thread may still be blocked in os.read.
     os._exit(main(float(sys.argv[1]), sys.argv[2], sys.argv[3:]))

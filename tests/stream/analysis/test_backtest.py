@@ -274,7 +274,7 @@ def test_replay_draws_an_area(own: Path, tmp_path: Path, suffix: str) -> None:
 
 def test_plots_that_cannot_be_drawn(own: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
-    assert "no ticket of such an area" in refused(
+    assert "there are no tickets of this area" in refused(
         "replay", own, *out, "--plot", "nothing", "--plot-file", tmp_path / "a.svg"
     )
     assert ".svg or .png" in refused(

@@ -353,7 +353,7 @@ def test_unreadable_certificates(tmp_path: Path) -> None:
         "kafka.ssl_keyfile",
     ]
     text = write(tmp_path, "no certificate")
-    with pytest.raises(ConfigError, match=r"kafka\.ssl_cafile: not usable PEM: "):
+    with pytest.raises(ConfigError, match=r"kafka\.ssl_cafile: not valid PEM files: "):
         kafka_client_options(tls(cafile=text))
 
 

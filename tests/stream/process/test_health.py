@@ -62,7 +62,7 @@ def test_stalled_partition() -> None:
     progress = Progress(loop_beat=1000.0)
     progress.partitions = {"2": (10, 15, 879.0), "3": (10, 15, 881.0)}
     assert verdict(progress, 1000.0) == [
-        "partition 2: 5 records behind and offset 10 not moved for 121 s (limit 120 s)"
+        "partition 2: 5 records behind, and no progress from offset 10 for 121 s (limit 120 s)"
     ]
 
 
@@ -100,7 +100,7 @@ def test_recovery_has_its_own_limit() -> None:
     progress.recovery_started(200.0)
     progress.loop_beat = 311.0
     assert verdict(progress, 310.0) == []
-    assert verdict(progress, 311.0) == ["recovery: under way for 301 s (limit 300 s)"]
+    assert verdict(progress, 311.0) == ["recovery: running for 301 s (limit 300 s)"]
     progress.recovery_ended()
     progress.record(0, next_offset=5, log_end=50, now=311.0)
     assert verdict(progress, 311.0) == []
@@ -187,13 +187,13 @@ def test_port_in_use(port: int) -> None:
         HealthServer(Progress(), host="127.0.0.1", port=port).start()
     assert str(caught.value) == (
         f"[health] port {port} on 127.0.0.1 is in use by another process: "
-        "set [health] port to a free one, or to 0 to do without."
+        "set [health] port to a free port, or to 0 to disable it."
     )
 
 
 def test_unknown_host(port: int) -> None:
     """An address that this machine does not have names the key too."""
-    with pytest.raises(HealthError, match=r"\[health\] host 192\.0\.2\.1 is no address"):
+    with pytest.raises(HealthError, match=r"\[health\] host 192\.0\.2\.1 is not an address"):
         HealthServer(Progress(), host="192.0.2.1", port=port).start()
 
 

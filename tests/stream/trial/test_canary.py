@@ -18,7 +18,7 @@ def test_a_made_up_spike_comes_back_again_and_again(rig: Rig) -> None:
     rig.start("worker")
     canary = rig.start("canary", SPIKEWATCH_CANARY__EVERY_MINUTES="0.05",
                        SPIKEWATCH_CANARY__METRICS_PORT="0")  # fmt: skip
-    wait_for(lambda: canary.text().count("back after") >= 4, 90, "four spikes", rig)
+    wait_for(lambda: canary.text().count("published after") >= 4, 90, "four spikes", rig)
     assert "missing" not in canary.text()
     assert canary.end() == 0
     events = [EscalationEvent.model_validate_json(value) for value in rig.escalations()]

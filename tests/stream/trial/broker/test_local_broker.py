@@ -154,7 +154,7 @@ def test_missing_jars_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    with pytest.raises(BrokerError, match=r"could not be fetched .* check the connection"):
+    with pytest.raises(BrokerError, match=r"could not be downloaded .* check the connection"):
         Broker().start()
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -167,7 +167,7 @@ def test_changed_jars_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     monkeypatch.setattr(broker_runtime, "_fetch", fetch_another)
     monkeypatch.setattr(broker_runtime, "cache_directory", lambda: tmp_path / "cache")
-    with pytest.raises(BrokerError, match="are not the known ones"):
+    with pytest.raises(BrokerError, match="are not the expected ones"):
         broker_runtime.find_jars(lambda _: None)
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -176,7 +176,7 @@ def test_a_data_directory_has_one_broker(tmp_path: Path) -> None:
     """A second broker on the same data directory is refused, and does not harm the first."""
     settings = BrokerSettings(data_directory=tmp_path)
     with Broker(settings) as broker:
-        with pytest.raises(BrokerError, match="used by another broker"):
+        with pytest.raises(BrokerError, match="in use by another broker"):
             Broker(settings).start()
         asyncio.run(_produce(broker.bootstrap_servers, "t", [b"x"]))
 
@@ -200,7 +200,7 @@ def test_kafkas_own_refusal_is_quoted(tmp_path: Path) -> None:
 def test_too_little_time_is_said() -> None:
     """A broker that does not answer in time is given up, and stopped."""
     broker = Broker(BrokerSettings(start_seconds=0.1))
-    with pytest.raises(BrokerError, match=r"did not answer within 0\.1 s"):
+    with pytest.raises(BrokerError, match=r"did not respond within 0\.1 s"):
         broker.start()
 
 
