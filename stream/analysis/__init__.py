@@ -1,1 +1,1 @@
-"""Off-line commands: replay, backtest, evaluation, explanation of decisions."""
+"""Offline analyses: replay, backtest, evaluation, explanation of decisions."""

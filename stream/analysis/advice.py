@@ -1,4 +1,4 @@
-"""`spikewatch advise`: one history under several budgets, as a table, sentences and TOML."""
+"""`spikewatch advise`: backtests of one history under several budgets, and the advice."""
 
 import json
 import math
@@ -28,12 +28,12 @@ MOST_NAMED: Final = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Advised:
-    """The results of a history under several budgets."""
+    """Results of a history under several budgets."""
 
     points: tuple[Point, ...]
     chosen: Point
     backtest: Backtest
-    """The run under the proposed budget."""
+    """Backtest under the proposed budget."""
     advice: Advice
 
     @property
@@ -49,10 +49,10 @@ def weigh(
     pool: Pool | None = None,
     report_progress: Callable[[float], None] = lambda _share: None,
 ) -> Advised:
-    """Play a history under each budget, with the same injected incidents.
+    """Backtest a history under each budget, with the same injected incidents.
 
     Raises:
-        UserError: It is too short for incidents.
+        UserError: The history is too short for incidents.
     """
     orders = [
         replace(
@@ -87,91 +87,97 @@ def weigh(
     )
 
 
-def budget_table(found: Advised) -> Table:
-    """Return pages per week, incidents found and delay of each budget."""
+def budget_table(advised: Advised) -> Table:
+    """Return the pages per week, incidents detected and delay of each budget."""
     rows = [
         (
-            f"{one.budget:g}" + (" (proposed)" if one == found.chosen else ""),
-            f"{one.pages_a_week:.2f}",
-            percent(one.found),
-            span(one.median) if math.isfinite(one.median) else "more than half not found",
+            f"{result.budget:g}" + (" (proposed)" if result == advised.chosen else ""),
+            f"{result.pages_a_week:.2f}",
+            percent(result.found),
+            span(result.median) if math.isfinite(result.median) else "more than half not detected",
         )
-        for one in found.points
+        for result in advised.points
     ]
-    injections = found.backtest.injections
+    injections = advised.backtest.injections
     assert injections is not None
     note = (
-        "incidents of "
+        "injected incidents of "
         + " and ".join(f"{multiple:g}" for multiple in injections.multiples)
-        + f" times the usual tickets, within {injections.seconds / 3600.0:g} hours; pages are "
-        "those of the history itself, including real incidents"
+        + f" times the usual tickets, detected within {injections.seconds / 3600.0:g} hours; pages "
+        "are those of the history itself, including real incidents"
     )
-    heads = ("false pages per week", "pages per week", "incidents found", "median delay of all")
+    heads = ("false pages per week", "pages per week", "incidents detected", "median delay of all")
     return Table("Budgets compared", heads, tuple(rows), (note,))
 
 
-def advice_lines(found: Advised) -> list[str]:
-    """Return what to change about areas, one sentence each."""
-    advice, lines = found.advice, []
+def advice_lines(advised: Advised) -> list[str]:
+    """Return the advice about areas, one sentence each."""
+    advice, lines = advised.advice, []
     if advice.quiet:
         lines.append(
             f"too few tickets to watch alone (less than one per week): {_names(advice.quiet)}"
         )
     for group in advice.merge:
-        together = sum(one.rate for one in group) * 168.0
+        together = sum(crowded.rate for crowded in group) * 168.0
         lines.append(
             f"merge these areas, whose names begin alike: {_names(group)} "
             f"({together:.2g} tickets per week)"
         )
     if advice.blind:
         lines.append(
-            "even the largest incident was not always found in these areas: "
+            "even the largest incidents were not always detected in these areas: "
             f"{_names(advice.blind)}; merge those that fail together"
         )
     if advice.coarse:
         lines.append(
-            f"created_at has no time of day, so incidents are found only on the next day: "
+            f"created_at has no time of day, so incidents are detected only on the next day: "
             f"{_names(advice.coarse)}; export created_at with its time of day"
         )
-    for one in advice.split:
-        parts = ", ".join(f"{clean(name, 64)} {percent(share)}" for name, share in one.issue_types)
-        lines.append(f"split {clean(one.area, 64)}, which has most of all tickets: {parts}")
-    share = found.nameless
+    for crowded in advice.split:
+        parts = ", ".join(
+            f"{clean(name, 64)} {percent(share)}" for name, share in crowded.issue_types
+        )
+        lines.append(f"split {clean(crowded.area, 64)}, which has most of the tickets: {parts}")
+    share = advised.nameless
     if share > 0.0:
         line = f"{percent(share)} of the tickets have no area"
         if share > NAMELESS:
             line += ": write rules for them in a taxonomy; see spikewatch taxonomy check"
         lines.append(line)
-    return lines or ["the areas are fine as they are"]
+    return lines or ["the areas need no changes"]
 
 
-def starting_config(found: Advised) -> str:
-    """Return a configuration to start from, as TOML with comments."""
-    settings, chosen = found.backtest.settings, found.chosen
+def starting_config(advised: Advised) -> str:
+    """Return a starting configuration as TOML with comments."""
+    settings, chosen = advised.backtest.settings, advised.chosen
     lines = [
-        f"# Proposed from a history of {found.backtest.facts.tickets:,} tickets.",
-        "# False pages per week: pages per week, incidents found, median delay of all incidents",
+        f"# Proposed from a history of {advised.backtest.facts.tickets:,} tickets.",
+        "# False pages per week: pages per week, incidents detected, median delay of all incidents",
     ]
-    for one in found.points:
-        delay = span(one.median) if math.isfinite(one.median) else "more than half not found"
-        lines.append(f"#   {one.budget:g}: {one.pages_a_week:.2f}, {percent(one.found)}, {delay}")
+    for result in advised.points:
+        delay = (
+            span(result.median) if math.isfinite(result.median) else "more than half not detected"
+        )
+        lines.append(
+            f"#   {result.budget:g}: {result.pages_a_week:.2f}, {percent(result.found)}, {delay}"
+        )
     lines += ["", "[budget]", f"false_pages_per_week = {float(chosen.budget)!r}"]
     lines += [
         "",
         "[time]",
-        "# Time zone in which your days and weeks repeat, such as Europe/Berlin.",
+        "# Time zone of your daily and weekly seasonality, such as Europe/Berlin.",
     ]
     lines.append(f'timezone = "{settings.timezone}"')
     lines += [
         "",
         "[calendar]",
-        "# Country whose public holidays count as Sundays, such as DE; empty: none.",
+        "# Country whose public holidays are treated as Sundays, such as DE; empty: none.",
     ]
     lines.append(f'country = "{settings.country}"')
-    dimensions = [name for name in settings.slice_dimensions if name in found.advice.dimensions]
+    dimensions = [name for name in settings.slice_dimensions if name in advised.advice.dimensions]
     lines += ["", "[slices]", "# The dimensions that your tickets have."]
     lines.append(f"dimensions = {json.dumps(dimensions)}")
-    lines += ["", *(f"# {line}" for line in advice_lines(found)), ""]
+    lines += ["", *(f"# {line}" for line in advice_lines(advised)), ""]
     return "\n".join(lines)
 
 

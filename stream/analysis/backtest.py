@@ -1,6 +1,7 @@
-"""Backtest: play a history through the production step, with known and injected incidents.
+"""Backtest of a history with the production step, with known and injected incidents.
 
-What is measured is in `detectors.evaluation`; here are processes, progress and the texts of pages.
+`detectors.evaluation` defines the measurements; this module runs processes, reports progress and
+collects the texts of pages.
 """
 
 from collections import deque
@@ -23,24 +24,24 @@ from stream.escalations.plain_text import render
 from stream.inputs.ticket_archive import Facts, History, signals
 
 WARM_UP: Final = 14.0 * 86_400.0
-"""Two weeks, as long as a series is cautious; a third of a shorter history."""
+"""Default warm-up of two weeks, the warm-up of a series; a third of a shorter history."""
 MOST_AREAS: Final = 40
-"""Number of areas, the busiest ones, with a timeline and injected incidents."""
+"""Maximum number of areas, the busiest ones, with a timeline and injected incidents."""
 MOST_PAGES: Final = 200
-"""Number of pages whose text is kept, the last ones."""
+"""Maximum number of pages whose text is kept; the last are kept."""
 BRANCHES_UNDER_WAY: Final = 4
-"""Injected incidents that are with processes at a time; each holds a tenant."""
+"""Maximum number of injected incidents that processes work on; each holds a tenant."""
 TOLD_EVERY: Final = 2_000
-"""Signals between two reports of progress."""
+"""Number of signals between progress reports."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What to do with a history."""
+    """Instructions for a backtest."""
 
     settings: Settings
     warm_up: float | None = None
-    """Seconds; None: `WARM_UP`, or a third of a shorter history."""
+    """Warm-up in seconds; None: `WARM_UP`, or a third of a shorter history."""
     injections: Injections | None = None
     labels: Sequence[Label] = ()
 
@@ -52,18 +53,18 @@ class Backtest:
     settings: Settings
     facts: Facts
     begin: float
-    """When pages begin to count, seconds since 1970."""
+    """Time from which pages are counted, seconds since 1970."""
     weeks: Weeks
     walked: Walked
     judgement: Judgement | None
     injections: Injections | None
     injected: list[Injected]
     left_out: int
-    """Number of areas without timeline and injected incidents, because others are busier."""
+    """Number of areas without a timeline and injected incidents, because others are busier."""
     pages: list[tuple[float, str]]
     """Time and text of each page; the last `MOST_PAGES` after the warm-up."""
     silence: tuple[float, float]
-    """Start and end of the longest time without a ticket, seconds since 1970."""
+    """Start and end of the longest period without tickets, seconds since 1970."""
 
     @property
     def runs(self) -> list[PagedEpisode]:
@@ -82,16 +83,16 @@ def backtest(
     pool: Pool | None = None,
     report_progress: Callable[[float], None] = lambda _share: None,
 ) -> Backtest:
-    """Play a history.
+    """Run a backtest of a history.
 
     Args:
-        history: The history, sorted.
-        order: What to do with it.
+        history: The sorted history.
+        order: Instructions for the backtest.
         pool: Processes for the injected incidents; None: this process. Results are the same.
-        report_progress: Called with the share that is done, from 0 to 1.
+        report_progress: Called with the share of work that is done, from 0 to 1.
 
     Raises:
-        UserError: There is nothing to play, or too little for incidents.
+        UserError: The history has no tickets, or is too short for incidents.
     """
     return run(history.path, history.facts, order, pool, report_progress)
 
@@ -103,7 +104,7 @@ def run(
     pool: Pool | None = None,
     report_progress: Callable[[float], None] = lambda _share: None,
 ) -> Backtest:
-    """Play the file of a `History`, in any process; see `backtest` for the arguments."""
+    """Run a backtest of the file of a `History`, in any process; see `backtest`."""
     if not facts.tickets:
         raise UserError("the history has no valid ticket, so there is nothing to backtest")
     begin = facts.begin + warm_up_of(facts, order)
@@ -158,21 +159,21 @@ def run(
 
 
 class _LongestSilence:
-    """The longest time between two tickets."""
+    """Longest time between two tickets."""
 
     def __init__(self, begin: float) -> None:
         self._latest = begin
         self.span = (begin, begin)
 
     def add(self, at: float) -> None:
-        """Add a ticket by its time, seconds since 1970."""
+        """Add the time of a ticket, in seconds since 1970."""
         if at - self._latest > self.span[1] - self.span[0]:
             self.span = (self._latest, at)
         self._latest = max(self._latest, at)
 
 
 def warm_up_of(facts: Facts, order: Order) -> float:
-    """Return the length of the warm-up, in seconds."""
+    """Return the length of the warm-up in seconds."""
     span = facts.end - facts.begin
     return min(WARM_UP, span / 3.0) if order.warm_up is None else min(order.warm_up, span)
 
@@ -195,11 +196,11 @@ class _Branches:
         self._under_way.append(self._pool.apply_async(_play, arguments))
 
     def finish(self, walked: Walked) -> list[Injected]:
-        """Wait for all injected incidents and return them in order of their starts."""
+        """Wait for all injected incidents and return them, sorted by start."""
         self._found += [one.get() for one in self._under_way]
         found = [one for one in self._found if one is not None]
         if missing := len(self._found) - len(found):
-            walked.skipped["the area has no value that a slice could be of"] += missing
+            walked.skipped["the area has no values for a slice"] += missing
         return found
 
 
@@ -208,7 +209,7 @@ def _play(branch: Branch, path: Path, place: int, settings: Settings) -> Injecte
 
 
 def _areas(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
-    """Return tenants and areas under canonical names, those with the most tickets first."""
+    """Return tenants and areas by their canonical names, most tickets first."""
     found: dict[tuple[str, str], int] = {}
     for (tenant, area), count in facts.areas.items():
         key = tenant, settings.taxonomy.canonical(area)
@@ -220,7 +221,7 @@ def _too_short(facts: Facts, begin: float, seconds: float) -> str:
     days = (facts.end - facts.begin) / 86_400.0
     left = max(0.0, facts.end - begin) / 86_400.0
     return (
-        f"the history is too short for incidents: {left:.1f} of its {days:.1f} days are left after "
-        f"the warm-up, and each incident needs {seconds / 86_400.0:.1f}; choose a shorter "
+        f"the history is too short for incidents: {left:.1f} of its {days:.1f} days remain after "
+        f"the warm-up, and each incident needs {seconds / 86_400.0:.1f}; use a shorter "
         "--warm-up or --inject-hours, or a longer history"
     )

@@ -1,7 +1,7 @@
-"""A backtest as one HTML file: no script, no form, no request to any host.
+"""Report of a backtest as one HTML file without scripts, forms or requests to any host.
 
-Charts are inline SVG in the colours of a light page; the style sheet turns them where the reader's
-page is dark. Text of tickets appears as text.
+Charts are inline SVG in the colors of a light page; the style sheet changes the colors in dark
+mode. Text from tickets is escaped.
 """
 
 import math
@@ -18,13 +18,13 @@ from stream.charts.html import Html, element, join
 from stream.charts.vega import FAINT, INK, OBSERVED, Curve, curves, svg
 
 MOST_TIMELINES: Final = 24
-"""Areas that are drawn: those with pages or labels first, then the busiest."""
+"""Maximum number of areas to draw: those with pages or labels first, then the busiest."""
 MOST_CURVES: Final = 4
-"""Lines per chart of delays; more colours are hard to tell apart."""
+"""Maximum number of lines per chart of delays, because more colors are hard to distinguish."""
 MOST_DELAYS: Final = 4
-"""Charts of delays: of the whole tenant and of the busiest areas."""
+"""Maximum number of charts of delays: of the whole tenant and of the busiest areas."""
 MOST_TEXTS: Final = 50
-"""Pages whose text is shown, the last ones."""
+"""Maximum number of pages whose text is shown; the last are shown."""
 
 _STYLE: Final = (
     f"""
@@ -54,42 +54,42 @@ pre { border: 1px solid var(--faint); border-radius: 4px; font-size: 12px; paddi
 """
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""The browser enforces this policy, whatever a ticket contains."""
+"""Policy that the browser enforces, whatever a ticket contains."""
 
 
-def report(found: Backtest, labels: Sequence[Label] = ()) -> str:
+def report(result: Backtest, labels: Sequence[Label] = ()) -> str:
     """Return the report as the text of an HTML file.
 
     Args:
-        found: The backtest.
+        result: Results of the backtest.
         labels: Known incidents to mark in the timelines.
     """
     parts: list[str | Html] = [
-        element("h1", "What spikewatch would have paged in this history"),
-        _list(summary(found)),
+        element("h1", "Pages that spikewatch would have sent in this history"),
+        _list(summary(result)),
     ]
-    if about := notes(found):
+    if about := notes(result):
         parts += [element("h2", "About the history"), _list(about)]
-    parts += [element("h2", "Pages against the budget"), _budget(found)]
-    for table in tables(found):
+    parts += [element("h2", "Pages against the budget"), _budget(result)]
+    for table in tables(result):
         parts.append(_table(table))
-    if found.injected:
-        parts += [element("h2", "How fast injected incidents page"), _list(sentences(found))]
-        parts.append(_delays(found))
+    if result.injected:
+        parts += [element("h2", "How soon injected incidents page"), _list(sentences(result))]
+        parts.append(_delays(result))
     parts.append(element("h2", "Timelines of the areas"))
     parts.append(
         element(
             "p",
             "Counts are customer-equivalents per hour: repeated tickets of a customer count less. "
-            "98 of 100 normal stretches are inside the normal range. An area pages when its score "
+            "98 of 100 normal intervals are inside the normal range. An area pages when its score "
             "reaches the threshold. Shaded: episodes that paged (red), known incidents (green).",
         )
     )
-    parts += _timelines(found, labels)
-    if found.pages:
-        parts.append(element("h2", "What on-call would have read"))
-        shown = found.pages[-MOST_TEXTS:]
-        if len(shown) < found.weeks.pages + found.weeks.reopened:
+    parts += _timelines(result, labels)
+    if result.pages:
+        parts.append(element("h2", "Messages to on-call"))
+        shown = result.pages[-MOST_TEXTS:]
+        if len(shown) < result.weeks.pages + result.weeks.reopened:
             parts.append(element("p", f"The last {len(shown)} pages."))
         parts += [element("pre", text) for _, text in shown]
     head = join(
@@ -128,32 +128,32 @@ def _figure(drawn: dict[str, Any], caption: str) -> Html:
     return element("figure", shown, element("figcaption", caption))
 
 
-def _budget(found: Backtest) -> Html:
-    budget, weeks = found.settings.false_pages_per_week, found.weeks.by_week
+def _budget(result: Backtest) -> Html:
+    budget, weeks = result.settings.false_pages_per_week, result.weeks.by_week
     lines = [
         Curve("pages", [(number + 1.0, float(pages)) for number, pages in enumerate(weeks)]),
-        Curve("budget of false pages", [(1.0, budget), (float(max(len(weeks), 2)), budget)]),
+        Curve("budget for false pages", [(1.0, budget), (float(max(len(weeks), 2)), budget)]),
     ]
     drawn = curves(lines, "week after the warm-up", "pages per week", height=160)
     return _figure(
         drawn,
-        f"{found.weeks.per_week:.2f} pages per week, including real ones, against a budget of "
+        f"{result.weeks.per_week:.2f} pages per week, including true ones, with a budget of "
         f"{budget:g} false pages per week",
     )
 
 
-def _delays(found: Backtest) -> Html:
-    """Return charts of the delay over the size of incidents, by area."""
-    busiest = [area.area for area in sorted(found.walked.areas, key=lambda one: -one.tickets)]
+def _delays(result: Backtest) -> Html:
+    """Return charts of the delay by the size of incidents, for each area."""
+    busiest = [area.area for area in sorted(result.walked.areas, key=lambda one: -one.tickets)]
     wanted = {area: place for place, area in enumerate(busiest)}
     groups: dict[tuple[str, str | None], list[tuple[float, float]]] = {}
-    for one in found.sizes:
+    for one in result.sizes:
         if one.kind != "slice" and math.isfinite(one.median):
             point = (one.multiple, max(one.median, 1.0))
             groups.setdefault((one.tenant, one.area), []).append(point)
     chosen = sorted(groups, key=lambda key: (key[1] is not None, wanted.get(key[1] or "", 0), key))
     if not chosen:
-        return element("p", "No injected incident was found.")
+        return element("p", "No injected incident was detected.")
     figures = []
     for first in range(0, min(len(chosen), MOST_CURVES * MOST_DELAYS), MOST_CURVES):
         keys = chosen[first : first + MOST_CURVES]
@@ -162,7 +162,7 @@ def _delays(found: Backtest) -> Html:
         drawn = curves(
             lines, "times the usual tickets", "median delay, minutes", logarithmic=True, height=180
         )
-        caption = f"Median delay of incidents that were found, by their size: {', '.join(names)}"
+        caption = f"Median delay of detected incidents by size: {', '.join(names)}"
         figures.append(_figure(drawn, caption))
     return join(figures)
 
@@ -183,7 +183,7 @@ def _timelines(found: Backtest, labels: Sequence[Label]) -> list[Html]:
         name = clean(f"{tenant}: {area}" if several else area, 64)
         stretches = lines[tenant, area]
         caption = (
-            f"{name}: {tickets.get((tenant, area), 0):,} tickets, in stretches of "
+            f"{name}: {tickets.get((tenant, area), 0):,} tickets, in intervals of "
             f"{stretches[-1].seconds / 3600.0:g} h from {clock(stretches[0].at, zone)} on"
         )
         result.append(element("h3", name))

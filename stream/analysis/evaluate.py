@@ -46,33 +46,33 @@ PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards", "steady", "r
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is simulated."""
+    """Size of an evaluation."""
 
     incident_seeds: int = 30
     per_class: int = 7
-    """Incidents of each class per seed."""
+    """Number of incidents of each class per seed."""
     shifts: int = 7
-    """Level shifts per seed; each takes 18 days."""
+    """Number of level shifts per seed; each takes 18 days."""
     warm_weeks: int = 8
     weeks: int = 6
     healthy_seeds: int = 20
     healthy_weeks: int = 26
     cells: tuple[tuple[int, float], ...] = ((10, 60.0), (50, 20.0))
-    """Number of areas of a tenant, and tickets per hour of the busiest one."""
+    """Pairs of the number of areas of a tenant and the tickets per hour of the busiest area."""
     budgets: tuple[float, ...] = (0.2, 1.0, 5.0)
     guard_seeds: int = 20
     guard_weeks: int = 3
     per_guard: int = 10
-    """Benign events of each guard per seed; a fifth of that for new tenants."""
+    """Number of benign events of each guard per seed; a fifth of that for new tenants."""
     spikes: int = 15
-    """Real spikes beside a noisy customer, per seed."""
+    """Number of real spikes beside a noisy customer, per seed."""
     steady_seeds: int = 6
     steady_weeks: int = 32
     steady_rates: tuple[float, ...] = RATES
     steady_days: float = 5.0
-    """Days between the injected incidents."""
+    """Number of days between injected incidents."""
     surveillance: bool = True
-    """Whether methods of R are compared too, which takes two more minutes per company."""
+    """Whether methods from R are compared too, which adds two minutes per company."""
     first_seed: int = 1
 
 
@@ -116,7 +116,7 @@ REDUCED: Final = Size(
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A unit of work for one process."""
+    """Unit of work for one process."""
 
     part: Part
     spec: Spec
@@ -127,7 +127,7 @@ class Job:
 
     @property
     def cost(self) -> float:
-        """Return roughly how many million tickets the job processes."""
+        """Return the approximate number of tickets that the job processes, in millions."""
         spec, size = self.spec, self.size
         if self.steady is not None:
             weeks = size.steady_seeds * (WARM_WEEKS + 1.5 * size.steady_weeks)
@@ -143,7 +143,7 @@ class Job:
 
 @dataclass
 class Results:
-    """All measurements under one configuration."""
+    """Measurements under one configuration."""
 
     travelled: list[CompanyRun] = field(default_factory=list)
     healthy: list[Healthy] = field(default_factory=list)
@@ -153,7 +153,7 @@ class Results:
     seconds: float = 0.0
 
     def record(self) -> Recorded:
-        """Return the figures with which a later run is compared."""
+        """Return the figures that a later run is compared with."""
         played = [one for each in self.travelled for one in each.played]
         healthy = [*self.healthy, *(each.healthy for each in self.travelled)]
         return record(played, healthy, self.patrolled)
@@ -184,7 +184,7 @@ class Results:
 def jobs_for(
     settings: Settings, size: Size, parts: Sequence[Part], kinds: Sequence[str] = KINDS
 ) -> list[Job]:
-    """Return the jobs, the most expensive first, so that no process is left with a long one."""
+    """Return the jobs, most expensive first, so that no long job is left for the end."""
     seeds = range(
         size.first_seed,
         size.first_seed + max(size.incident_seeds, size.healthy_seeds, size.guard_seeds),
@@ -198,7 +198,9 @@ def jobs_for(
                 for areas, rate in size.cells
             ]
         if place < size.incident_seeds and ("incidents" in parts or "rivals" in parts):
-            part: Part = "rivals" if "rivals" in parts else "incidents"  # the same run, and more
+            part: Part = (
+                "rivals" if "rivals" in parts else "incidents"
+            )  # includes the run of incidents
             jobs.append(_job(part, Spec(seed=seed), settings, size, tuple(kinds)))
         if "guards" in parts and place < size.guard_seeds:
             season = SEASONS[seed % len(SEASONS)] - size.warm_weeks
@@ -254,7 +256,7 @@ def work(job: Job) -> Found:
     contested = compare_methods(plan)
     if size.surveillance and surveillance.available():
         return surveillance.join(contested, job.spec, size.warm_weeks)
-    # Only R's methods need the counts, and they are long.
+    # Only R's methods need the counts, which are large.
     met = tuple(replace(one, counts={}) for one in contested.met)
     return replace(contested, counts={}, met=met)
 
@@ -304,13 +306,13 @@ def _numbered(job: tuple[int, Job]) -> tuple[int, Found]:
 def _job(
     part: Part, spec: Spec, settings: Settings, size: Size, kinds: tuple[str, ...] = KINDS
 ) -> Job:
-    """Return a job with the time zone and the holidays of its company."""
+    """Return a job with the time zone and the holidays of its simulated company."""
     own = msgspec.structs.replace(settings, timezone=spec.timezone, country=spec.country)
     return Job(part=part, spec=spec, settings=own, size=size, kinds=kinds)
 
 
 def _one_a_quarter(settings: Settings) -> Settings:
-    """Return settings with one false page per quarter for one series, and without reopening."""
+    """Return settings with a budget of one false page per series and quarter, without reopening."""
     return msgspec.structs.replace(
         settings,
         false_pages_per_week=1.0 / QUARTER_WEEKS,

@@ -1,4 +1,4 @@
-"""``spikewatch explain``: repeat a decision and compare it with the stored one."""
+"""``spikewatch explain``: recomputes a decision and compares it with the stored decision."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,19 +22,19 @@ from stream.escalations.plain_text import clock, headline
 
 @dataclass
 class Explained:
-    """A repeated decision."""
+    """A recomputed decision."""
 
     event: EscalationEvent
-    """The event that is explained."""
+    """Event to explain."""
     decision: Decision
     found: list[EscalationEvent]
-    """All events of the episode that the repetition produced."""
+    """All recomputed events of the episode."""
     wrong: list[str] = field(default_factory=list)
-    """Differences from the stored events, in sentences."""
+    """Descriptions of the differences from the stored events."""
     compared: int = 0
-    """Number of events that are equal byte for byte."""
+    """Number of events that are identical byte for byte."""
     source: str = ""
-    """Topic, partition and offset that the stored event's headers name; empty: not known."""
+    """Topic, partition and offset in the headers of the stored event; empty: unknown."""
 
 
 def explain(
@@ -45,18 +45,18 @@ def explain(
     stored: Sequence[EscalationEvent] | None = None,
     number: int = 0,
 ) -> Explained:
-    """Repeat the decisions of a log, up to the last event of an episode.
+    """Recompute the decisions of a log, up to the last event of an episode.
 
     Args:
         log: All signals, in order.
-        settings: The settings in force now; the config hash shows whether they have changed.
+        settings: The current settings; the config hash shows whether they have changed.
         episode: Id of the episode, or its first digits.
         sequence: Number of the event to explain.
-        stored: Events of the episode as they were written; None: compare with nothing.
+        stored: Stored events of the episode; None: do not compare.
         number: Number of the partition.
 
     Raises:
-        UserError: The repetition did not produce the event; the text says why, if known.
+        UserError: The event was not produced again; the text says why, if known.
     """
     found: dict[int, tuple[EscalationEvent, Decision]] = {}
     last = max((event.data.sequence for event in stored or ()), default=0)
@@ -76,7 +76,7 @@ def explain(
     for before in stored or ():
         again = found.get(before.data.sequence)
         if again is None:
-            answer.wrong.append(f"#{before.data.sequence} {before.transition} was not repeated")
+            answer.wrong.append(f"#{before.data.sequence} {before.transition} was not reproduced")
         elif write_escalation(before) == write_escalation(again[0]):
             answer.compared += 1
         else:
@@ -91,32 +91,32 @@ def _not_repeated(
     stored: Sequence[EscalationEvent] | None,
     settings: Settings,
 ) -> str:
-    text = f"event #{sequence} of episode {episode[:12]} was not repeated"
+    text = f"event #{sequence} of episode {episode[:12]} was not reproduced"
     if found:
         numbers = ", ".join(str(number) for number in sorted(found))
-        return f"{text}; those that were are {numbers}: choose one with --sequence"
+        return f"{text}; the reproduced events are {numbers}: choose one with --sequence"
     then = {event.data.config_hash for event in stored or ()} - {settings.config_hash}
     if then:
         return (
-            f"{text}: it was decided under config hash {', '.join(sorted(then))}, now it is "
-            f"{settings.config_hash}; give the earlier configuration with --config"
+            f"{text}: it was decided under config hash {', '.join(sorted(then))}, but the current "
+            f"one is {settings.config_hash}; give the earlier configuration with --config"
         )
-    return f"{text}: the log does not reach back to the tenant's first ticket, or has other tickets"
+    return f"{text}: the log begins after the tenant's first ticket, or has different tickets"
 
 
 def _differ(stored: EscalationEvent, found: EscalationEvent) -> Iterator[str]:
     where = f"#{stored.data.sequence} {stored.transition}"
     if stored.data.config_hash != found.data.config_hash:
         yield (
-            f"{where}: decided under config hash {stored.data.config_hash}, repeated under "
+            f"{where}: decided under config hash {stored.data.config_hash}, recomputed under "
             f"{found.data.config_hash}: give the earlier configuration with --config"
         )
     for path, one, other in differences(stored, found):
-        yield f"{where}: {path} was {one!r}, is {other!r} when repeated"
+        yield f"{where}: {path} was {one!r}, is {other!r} when recomputed"
 
 
 def as_json(answer: Explained) -> dict[str, Any]:
-    """Return all of it as JSON values; an infinite threshold (``bar``) is null."""
+    """Return the explanation as JSON values; an infinite threshold (``bar``) is null."""
     decision = msgspec.to_builtins(answer.decision)
     limit = answer.decision.limit
     decision["limit"] = limit._asdict() if limit is not None else None
@@ -135,7 +135,7 @@ def as_json(answer: Explained) -> dict[str, Any]:
 
 
 def as_text(answer: Explained) -> Iterator[str]:
-    """Yield the explanation, line by line."""
+    """Yield the lines of the explanation."""
     event, decision = answer.event, answer.decision
     data = event.data
     yield f"{_clock(decision.at)}  {headline(event)}"
@@ -148,8 +148,8 @@ def as_text(answer: Explained) -> Iterator[str]:
         decision.begins_at or "a ticket that is no longer in memory"
     )
     if answer.source:
-        agrees = "as" if answer.source == decision.decided_by else "NOT as"
-        yield f"  {agrees} its headers say: {answer.source}"
+        agrees = "matches" if answer.source == decision.decided_by else "does NOT match"
+        yield f"  {agrees} the headers of the stored event: {answer.source}"
     yield from _expected(decision)
     yield from _score(decision)
     yield from _limit(decision)
@@ -161,7 +161,7 @@ def as_text(answer: Explained) -> Iterator[str]:
     )
     if data.budget is not None:
         yield (
-            f"  budget: {rounded(data.budget.per_week)} false pages per week; of this series "
+            f"  budget: {rounded(data.budget.per_week)} false pages per week; this series: "
             f"{rounded(data.budget.allowed)}, expected {rounded(data.budget.expected)}; pages per "
             f"week {rounded(data.budget.pages)}, false alarms {rounded(data.budget.false_pages)}"
         )
@@ -177,35 +177,38 @@ def as_text(answer: Explained) -> Iterator[str]:
 
 def _comparison(answer: Explained) -> Iterator[str]:
     if answer.wrong:
-        yield f"  NOT the stored decision ({answer.compared} events are equal):"
+        yield f"  differs from the stored decision ({answer.compared} events are identical):"
         yield from (f"    {line}" for line in answer.wrong)
     elif answer.compared:
-        yield f"  the same decision: {answer.compared} of {answer.compared} events, byte for byte"
+        counts = f"{answer.compared} of {answer.compared} events"
+        yield f"  same decision: {counts} identical byte for byte"
     else:
         yield "  not compared: give the stored events with --events"
 
 
 def _expected(decision: Decision) -> Iterator[str]:
-    known = decision.expectation
+    baseline = decision.expectation
     yield (
-        f"  baseline: {known.rate:.4g} per hour = level {known.level:.4g} x seasonality of this "
-        f"hour {known.season:.3f}; based on {known.weeks:.1f} weeks, {known.rests_on:.4g} tickets"
+        f"  baseline: {baseline.rate:.4g} per hour = level {baseline.level:.4g} x seasonality of "
+        f"this hour {baseline.season:.3f}; based on {baseline.weeks:.1f} weeks, "
+        f"{baseline.rests_on:.4g} tickets"
     )
     yield (
-        f"    dispersion: hours {known.hour_dispersion:.4f}, days {known.day_dispersion:.4f}, "
-        f"rate uncertainty {known.ignorance:.4f} (relative variances)"
+        f"    dispersion: hours {baseline.hour_dispersion:.4f}, "
+        f"days {baseline.day_dispersion:.4f}, rate uncertainty {baseline.ignorance:.4f} "
+        "(relative variances)"
     )
 
 
 def _score(decision: Decision) -> Iterator[str]:
     if math.isinf(decision.bar):
-        yield "  no threshold applies: this is an update, or the end, of an open episode"
+        yield "  no threshold applies: this is an update or the resolution of an open episode"
         return
     yield f"  score {decision.score:.4f}, threshold {decision.bar:.4f}"
     if decision.members:
         yield (
-            f"    of {len(decision.members)} windows, by the multiple of the rate that each looks "
-            "for:"
+            f"    from {len(decision.members)} windows, each testing for a multiple of the "
+            "expected rate:"
         )
     for member in decision.members:
         yield f"    {_member(member)}"
@@ -225,11 +228,11 @@ def _limit(decision: Decision) -> Iterator[str]:
         return
     yield (
         f"  threshold {limit.limit:.4f} = {limit.reach:.4f} for {limit.allowed:.4g} false pages "
-        f"per week + {limit.by_pages:.4f} for its pages + {limit.by_verdicts:.4f} for verdicts; "
-        "at least 0.5"
+        f"per week + {limit.by_pages:.4f} for past pages + {limit.by_verdicts:.4f} for verdicts; "
+        "minimum 0.5"
     )
     yield (
-        f"    its score exceeds 0 {limit.per_week:.3f} times per week (nu), by {limit.excess:.3f} "
+        f"    the score exceeds 0 {limit.per_week:.3f} times per week (nu), by {limit.excess:.3f} "
         f"on average (beta), shape {limit.shape:.3f} (xi)"
     )
     if decision.bar > limit.limit:

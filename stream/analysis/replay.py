@@ -1,8 +1,8 @@
-"""Replay of a file of tickets through the production step, without Kafka.
+"""Replay of a ticket file through the production step, without Kafka.
 
-Time is taken from the tickets. The same input and ``--until`` give the same bytes, and the same
-tickets sent in simulated mode give the same escalations. A decision depends on nothing later in the
-file. Memory does not grow with the file.
+The clock follows the tickets. The same input and ``--until`` produce the same bytes, and the same
+tickets sent in simulated mode produce the same escalations. A decision never depends on later
+tickets in the file. Memory does not grow with the file.
 """
 
 from collections import Counter, deque
@@ -19,7 +19,7 @@ from schemas.signals import HistoryEnd, Mode, Tick, Verdict
 
 
 class Replay:
-    """One replay of tickets.
+    """Replay of tickets.
 
     Example:
         >>> replay = Replay(Settings())
@@ -43,12 +43,12 @@ class Replay:
         Args:
             settings: Settings of the step.
             until: Tickets created later (seconds since 1970) are rejected as ``future``.
-            max_bytes: Longer tickets are rejected unread.
+            max_bytes: Length above which tickets are rejected without being parsed.
             verdicts: Verdicts in order of time; each takes effect before the first later ticket.
-            lines: Collects the timelines of some areas.
+            lines: Collector of the timelines of some areas.
         """
         self.counts: Counter[str] = Counter()
-        """Number of tickets by outcome; rejected ones as ``dead``."""
+        """Number of tickets by outcome; rejected tickets count as ``dead``."""
         self._partition = Partition(0, owner=0, settings=settings)
         self._until, self._max_bytes = until, max_bytes
         self._settings, self._lines = settings, lines
@@ -58,14 +58,14 @@ class Replay:
         """Process one ticket event and return its escalations.
 
         Raises:
-            Rejected: The ticket is invalid; the replay can go on with the next one.
+            Rejected: The ticket is invalid; the replay can continue with the next ticket.
         """
         try:
             if len(line) > self._max_bytes:
                 raise Rejected("oversized", f"longer than {self._max_bytes} bytes")
             signal = to_signal(read_ticket(line), mode)
             if self._until is not None and signal.created_at > self._until:
-                raise Rejected("future", "created_at lies after the end of the replay")
+                raise Rejected("future", "created_at is after the end of the replay")
         except Rejected:
             self.counts["dead"] += 1
             raise
@@ -80,14 +80,14 @@ class Replay:
         return events + done.escalations
 
     def _apply_verdicts(self, until: float) -> list[EscalationEvent]:
-        """Apply the verdicts up to a time (seconds since 1970), and return their escalations."""
+        """Apply the verdicts up to a time, in seconds since 1970, and return their escalations."""
         events: list[EscalationEvent] = []
         while self._verdicts and self._verdicts[0].at <= until:
             events += self._partition.take(self._verdicts.popleft()).escalations
         return events
 
     def end_history(self) -> list[EscalationEvent]:
-        """End the history: tickets from here on can page."""
+        """End the history; later tickets can page."""
         return [
             event
             for tenant in sorted(self._partition.tenants)
@@ -95,7 +95,7 @@ class Replay:
         ]
 
     def finish(self) -> list[EscalationEvent]:
-        """Move every tenant's clock to the end of the replay, if one was given."""
+        """Advance every tenant's clock to the end of the replay, if one was given."""
         events = self._apply_verdicts(float("inf"))
         if self._lines:
             self._lines.finish(self._partition.tenants.values())
@@ -120,7 +120,7 @@ def replay_lines(
 
     Args:
         replay: The replay.
-        lines: Numbered lines.
+        lines: Numbered lines of the file.
         name: Name of the file, for dead letters.
         write: Called with each escalation.
         bury: Called with each dead letter.
@@ -135,7 +135,7 @@ def replay_lines(
 
 
 def to_file(file: BinaryIO) -> Callable[[EscalationEvent], None]:
-    """Return a function that writes events to a file, one per line, exactly as on the topic."""
+    """Return a function that writes events to a file, one per line, as on the topic."""
 
     def write(event: EscalationEvent) -> None:
         file.write(write_escalation(event) + b"\n")
@@ -146,7 +146,7 @@ def to_file(file: BinaryIO) -> Callable[[EscalationEvent], None]:
 def dead_to_file(
     file: BinaryIO | None, counts: Counter[DeadReason]
 ) -> Callable[[DeadLetter], None]:
-    """Return a function that counts dead letters by reason and writes them to a file, if any."""
+    """Return a function that counts dead letters by reason, and writes them if there is a file."""
 
     def bury(letter: DeadLetter) -> None:
         counts[letter.reason] += 1

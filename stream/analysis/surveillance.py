@@ -1,8 +1,8 @@
 """Comparison with the methods of the R package surveillance, if it is installed.
 
-EARS C1 and C2 and Farrington flexible look at the last 24 hours, as if a day ended with each hour;
-glrnb at hourly counts under a season learned before. What they are given, and give, is described in
-``surveillance.R``. Counts are of tickets, for these methods are made for whole numbers.
+EARS C1 and C2 and Farrington flexible use the last 24 hours, as if a day ended with each hour;
+glrnb uses hourly counts and a seasonality learned before. ``surveillance.R`` describes the input
+and the output. Counts are plain tickets, because these methods require whole numbers.
 """
 
 import math
@@ -29,11 +29,11 @@ from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 SCRIPT: Final = Path(__file__).with_name("surveillance.R")
 METHODS: Final = ("EARS C1", "EARS C2", "Farrington", "glrnb")
 ABSENT: Final = (
-    "R surveillance: not installed, left out (Debian: apt-get install r-cran-surveillance)"
+    "R surveillance is not installed and left out (Debian: apt-get install r-cran-surveillance)"
 )
 
 Scores = dict[str, dict[str, dict[int, float]]]
-"""Key: method, area, and hours since the start of the run."""
+"""Scores by method, area, and hours since the start of the run."""
 
 
 def available() -> bool:
@@ -46,7 +46,7 @@ def available() -> bool:
 
 
 def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
-    """Return a comparison with the methods of R added and its counts removed."""
+    """Return a comparison with the methods from R added and its counts removed."""
     lines = [
         f"T\t{area}\t{warm_weeks * HOURS_PER_WEEK}\t{_counts(counts)}"
         for area, counts in contested.counts.items()
@@ -91,14 +91,14 @@ def _peaks(scores: dict[str, dict[int, float]], warm_weeks: int, weeks: int) -> 
     return peaks_of(highs, PEAKS_A_WEEK * weeks)
 
 
-def _met(one: IncidentOutcome, trunks: Scores, branch: Scores, spec: Spec) -> IncidentOutcome:
-    """Return an incident with the results of the methods of R."""
-    before, highs = list(one.before), list(one.highs)
-    first = int(one.start // SECONDS_PER_HOUR) - spec.first_hour
+def _met(incident: IncidentOutcome, trunks: Scores, branch: Scores, spec: Spec) -> IncidentOutcome:
+    """Return an incident with the results of the methods from R."""
+    before, highs = list(incident.before), list(incident.highs)
+    first = int(incident.start // SECONDS_PER_HOUR) - spec.first_hour
     for method in METHODS:
         lately = [
             score
-            for area in one.counts
+            for area in incident.counts
             for source in (trunks[method][area], branch[method][area])
             for hour, score in source.items()
             if first - QUIET_HOURS < hour <= first
@@ -107,16 +107,16 @@ def _met(one: IncidentOutcome, trunks: Scores, branch: Scores, spec: Spec) -> In
         best, records = -math.inf, []
         for hour, score in sorted(
             (hour, score)
-            for area in one.counts
+            for area in incident.counts
             for hour, score in branch[method][area].items()
             if hour > first
         ):
             at = (spec.first_hour + hour) * SECONDS_PER_HOUR
-            if at <= one.end and score > best:
+            if at <= incident.end and score > best:
                 best = score
-                records.append(((at - one.start) / 60.0, score))
+                records.append(((at - incident.start) / 60.0, score))
         highs.append(tuple(records))
-    return replace(one, before=tuple(before), highs=tuple(highs), counts={})
+    return replace(incident, before=tuple(before), highs=tuple(highs), counts={})
 
 
 def _counts(counts: tuple[int, ...]) -> str:

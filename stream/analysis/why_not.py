@@ -1,4 +1,4 @@
-"""The answer of ``spikewatch why-not`` as text."""
+"""Text output of ``spikewatch why-not``."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,38 +10,38 @@ from stream.escalations.plain_text import clock
 
 IN_WORDS: Final = {
     "sent": "something was sent",
-    "unknown_tenant": "nothing was known of the tenant",
-    "unknown_area": "nothing was known of the area",
+    "unknown_tenant": "the tenant had no tickets yet",
+    "unknown_area": "the area had no tickets yet",
     "history": "history does not page",
     "open_episode": "its episode was already open",
-    "cooldown": "it recurred within the cool-down and was part of the same episode",
+    "cooldown": "it recurred within the cooldown and belonged to the same episode",
     "inside_tenant": "the tenant-wide page included it",
     "same_slice": "the same slice had paged for another area",
     "storm": "the digest of a storm included it",
-    "announced": "its verdict was: expected event",
-    "called_false": "similar episodes were false alarms, so its threshold is higher",
-    "inherited": "other areas lost as many tickets: the area was renamed or split off",
+    "announced": "its verdict was expected event",
+    "called_false": "similar episodes were false alarms, so its threshold was raised",
+    "inherited": "other areas lost as many tickets, so the area was renamed or split off",
     "cold_start": "the area was still in warm-up",
     "late": "tickets arrived too late",
     "duplicate": "tickets were duplicates",
     "agent_created": "tickets were created by agents",
     "imported": "tickets were created by an import",
-    "repeated_customer": "tickets were of the same customers",
+    "repeated_customer": "tickets came from the same customers",
     "withdrawn": "tickets were merged or deleted",
-    "reclassified": "tickets were re-tagged into it",
+    "reclassified": "tickets were moved to the area by a tag change",
     "raised_limit": "its threshold was raised",
     "too_few": "too few tickets",
     "no_tickets": "no tickets",
 }
-"""Each cause in words."""
+"""Description of each cause."""
 
 
 def as_text(answer: WhyNot, decisions: list[str] | None = None) -> Iterator[str]:
-    """Yield the answer, line by line.
+    """Yield the lines of the answer.
 
     Args:
         answer: The counterfactuals.
-        decisions: Lines of the episode's history: decisions not to notify, and why.
+        decisions: Lines of the episode's history with decisions not to notify, and why.
     """
     yield f"{_clock(answer.at)}  {answer.area} of {answer.tenant}: {IN_WORDS[answer.because]}"
     yield f"  because: {answer.because}; {answer.detail}"
@@ -49,7 +49,7 @@ def as_text(answer: WhyNot, decisions: list[str] | None = None) -> Iterator[str]
         yield f"  episode: {answer.episode}"
     near = answer.nearest
     if near is None:
-        yield "  no score within an hour: chance alone does as much at least once a week"
+        yield "  no score within an hour: chance alone would do as much at least once a week"
     else:
         yield (
             f"  nearest miss within an hour: at {_clock(near.at)} the {near.kind} scored "
@@ -65,7 +65,7 @@ def as_text(answer: WhyNot, decisions: list[str] | None = None) -> Iterator[str]
         guards = ", ".join(f"{name} {count}" for name, count in answer.guards.items())
         yield f"  guards: {guards}"
     if answer.rate:
-        yield f"  expected then: {answer.rate:.3g} per hour"
+        yield f"  expected rate at that time: {answer.rate:.3g} per hour"
     if answer.because in ("too_few", "no_tickets", "raised_limit"):
         if answer.more is None:
             yield f"  {MOST_MORE} more tickets of new customers would not have paged either"

@@ -1,1 +1,1 @@
-"""Escalation events: following the topic, and writing them as text."""
+"""Escalation events: following the topic, and rendering as text."""

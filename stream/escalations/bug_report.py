@@ -1,7 +1,7 @@
-"""Build the bug report of one episode from its events: facts, drivers, examples, history.
+"""Bug report of one episode from its events: facts, drivers, examples, history.
 
-Pure. Text from tickets stays as it is, but on one line and without control characters. How it is
-made harmless in Markdown is the business of `stream.escalations.bug_report_markdown`.
+Pure. Text from tickets is unchanged, except that it is on one line and without control characters.
+`stream.escalations.bug_report_markdown` escapes it for Markdown.
 """
 
 import itertools
@@ -24,11 +24,11 @@ from stream.escalations.bug_report_text import (
 )
 
 MOST_HISTORY: Final = 12
-"""Transitions that the history of a report lists."""
+"""Maximum number of transitions in the history of a report."""
 
 
 def report(events: Sequence[EscalationEvent]) -> Report:
-    """Return the report of one episode: facts of its last event, history of all its events.
+    """Return the report of one episode: facts from its last event, history from all its events.
 
     Args:
         events: Events of one episode, in any order; repeats are allowed.
@@ -58,9 +58,9 @@ def report(events: Sequence[EscalationEvent]) -> Report:
     """
     ordered = sorted({event.data.sequence: event for event in events}.values(), key=_sequence)
     if not ordered:
-        raise ValueError("an episode has at least one event")
+        raise ValueError("a report needs at least one event")
     if len({event.data.episode_id for event in ordered}) > 1:
-        raise ValueError("the events are of different episodes")
+        raise ValueError("the events belong to different episodes")
     facts = _facts(ordered)
     sentences = {
         "title": title(facts, PLAIN_TEXT),
@@ -71,13 +71,13 @@ def report(events: Sequence[EscalationEvent]) -> Report:
 
 
 def _facts(ordered: Sequence[EscalationEvent]) -> Report:
-    """Return the report of events in order of their sequence, without its sentences."""
+    """Return the report of ordered events, without its sentences."""
     last = ordered[-1]
     data = Escalation.model_validate(_cleaned(last.data.model_dump()))
     until = _until(ordered)
     examples = [
         example.model_copy(update={"url": safe_link(example.url)}) for example in data.examples
-    ]  # the events may come from a file that spikewatch did not write
+    ]  # a file of events may not have been written by spikewatch
     return Report(
         title="",
         suspicion="",
@@ -126,7 +126,7 @@ def _where(data: Escalation) -> str:
 
 
 def _until(ordered: Sequence[EscalationEvent]) -> datetime | None:
-    """Return when the episode was last resolved; None while it is open. Amendments do not count."""
+    """Return the time of the last resolution, ignoring amendments; None: the episode is open."""
     until = None
     for event in ordered:
         if event.transition == "resolved":
@@ -155,7 +155,7 @@ def _segment(driver: Explanation, data: Escalation) -> Segment:
     values = [Slice(dimension=driver.dimension, value=driver.value)]
     values += [driver.also] if driver.also is not None else []
     values.sort(key=by_importance)
-    inside = None  # of a whole tenant: its counts are weighted, those of its slices are not
+    inside = None  # a whole tenant's counts are weighted, but those of its slices are not
     if driver.dimension == "customer":
         inside = driver.observed / max(data.tickets, 1)
     elif data.product_area is not None and data.observed > 0.0:
@@ -180,7 +180,7 @@ def _links(actions: Actions | None, examples: Sequence[Example]) -> Iterator[Lin
 
 
 def _history(ordered: Sequence[EscalationEvent]) -> list[HistoryEntry]:
-    """Return all transitions; of a long episode only those that changed the state or severity."""
+    """Return all transitions, or in long episodes those that changed the state or severity."""
     kept = list(ordered)
     if len(kept) > MOST_HISTORY:
         pairs = itertools.pairwise(ordered)
@@ -208,5 +208,5 @@ def _history(ordered: Sequence[EscalationEvent]) -> list[HistoryEntry]:
 
 
 def clock(at: datetime) -> str:
-    """Return a time as text, in UTC."""
+    """Format a time in UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,7 +1,7 @@
-"""Write a bug report as Markdown for a bug tracker.
+"""Bug report as Markdown for a bug tracker.
 
-Text from tickets appears literally, whatever it contains: as a code span, in which there are no
-mentions, references, links or tags, unless it consists of plain words and numbers.
+Text from tickets appears literally, whatever it contains: unless it consists of plain words and
+numbers, it is a code span, in which there are no mentions, references, links or tags.
 """
 
 import re
@@ -26,11 +26,11 @@ from stream.escalations.phrases import format_number, percent
 from stream.escalations.severity_text import severity_in_words
 
 MOST_KINDS: Final = 6
-"""Tiers, regions or areas that are named."""
+"""Maximum number of tiers, regions or areas to list."""
 
 
 def as_markdown(report: Report) -> str:
-    """Return *report* as the body of an issue in a bug tracker."""
+    """Return a report as the body of an issue in a bug tracker."""
     sections = [
         ("", _head(report)),
         ("What is affected", _affected(report)),
@@ -49,7 +49,7 @@ def as_markdown(report: Report) -> str:
 
 
 def literal(text: str) -> str:
-    """Return Markdown that shows *text* literally: plain words bare, all else as a code span.
+    """Return Markdown that shows a text literally: plain words unchanged, all else as a code span.
 
     Example:
         >>> literal("mobile app"), literal("4.2.1"), literal("@ann #12")
@@ -61,7 +61,7 @@ def literal(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return *text* as a code span on one line, whatever backticks it contains.
+    """Return a text as a code span on one line, whatever backticks it contains.
 
     Example:
         >>> print(quoted("a `b` c"), quoted("`"), quoted(""))
@@ -128,7 +128,7 @@ def _examples(report: Report) -> Iterator[str]:
         link = f": {_link(example.url)}" if example.url else ""
         yield f"{number}. {quoted(example.ticket_id)} at {clock(example.created_at)}{who}{link}"
         yield ""
-        # Text from a ticket never starts a line: a parser could take its backticks for a fence.
+        # Text from a ticket never starts a line, because a parser could take backticks for a fence.
         yield f"   > “{quoted(example.text)}”"
         if number < len(report.examples):
             yield ""
@@ -148,7 +148,7 @@ def _impact(report: Report) -> Iterator[str]:
     if impact.revenue is not None:
         yield (
             f"- **Revenue** {impact.revenue:,.0f} a year, from "
-            f"{format_number(impact.revenue_customers)} customers with a known revenue"
+            f"{format_number(impact.revenue_customers)} customers with known revenue"
         )
     if impact.renewals_soon:
         soonest = ", ".join(

@@ -1,4 +1,4 @@
-"""The data model of a bug report about one episode; its JSON form is public."""
+"""Data model of a bug report about one episode; its JSON form is public."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ class _Part(BaseModel):
 
 
 class Frequency(_Part):
-    """How many tickets an episode has, compared with the expected number."""
+    """Number of tickets of an episode, compared with the expected number."""
 
     tickets: int
     customers: int
@@ -26,13 +26,13 @@ class Frequency(_Part):
 
 
 class Segment(_Part):
-    """A driver of the episode: a slice, or two slices together, that carries the excess."""
+    """Driver of the episode: a slice, or a combination of two, that carries the excess."""
 
     what: str = Field(description="In words, such as: app version 4.2.1 and region eu.")
     values: list[Slice]
     share_of_excess: float = Field(description="Share of the excess, 0 to 1.")
     share_of_tickets: float | None = Field(
-        description="Share of the episode's tickets, 0 to 1; null if it is not known."
+        description="Share of the episode's tickets, 0 to 1; null if unknown."
     )
     observed: float
     expected: float
@@ -40,7 +40,7 @@ class Segment(_Part):
 
 
 class Link(_Part):
-    """Where to read more."""
+    """Reference to further information."""
 
     what: str = Field(description="The runbook, or a ticket with its id.")
     target: str = Field(description="A URL, or the path of the runbook.")
@@ -58,7 +58,7 @@ class HistoryEntry(_Part):
 
 
 class Report(_Part):
-    """One episode as its last event describes it, with the history of all its events."""
+    """One episode as described by its last event, with the history of all its events."""
 
     title: str
     suspicion: str = Field(
@@ -70,12 +70,16 @@ class Report(_Part):
     since: AwareDatetime
     until: AwareDatetime | None = Field(description="Null while the episode is open.")
     status: Literal["open", "resolved"]
-    suppressed: Suppressed | None = Field(description="Why nobody was paged; null if it paged.")
+    suppressed: Suppressed | None = Field(
+        description="Reason why nobody was paged; null if the episode paged."
+    )
     severity: Severity
     severity_rule: str
     frequency: Frequency
     impact: Impact | None
-    slice: Slice | None = Field(description="The slice that paged; all tickets of it share it.")
+    slice: Slice | None = Field(
+        description="The slice that paged; all tickets of the episode share it."
+    )
     segment: list[Segment]
     not_explained_by: list[str]
     areas: list[Child] = Field(description="The product areas of an episode of several areas.")

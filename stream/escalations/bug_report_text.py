@@ -1,7 +1,7 @@
-"""Word the facts of a bug report: its title, its suspicion and its hints for reproduction.
+"""Sentences of a bug report: the title, the suspicion and the hints for reproduction.
 
-The functions take a `Style`, so the same sentences serve plain text and Markdown. Text from tickets
-goes through the style and never into a sentence directly.
+The functions take a `Style`, so that the same sentences serve plain text and Markdown. Text from
+tickets always goes through the style, never directly into a sentence.
 """
 
 import re
@@ -16,49 +16,49 @@ from stream.escalations.bug_report_model import Report
 from stream.escalations.phrases import format_number, percent
 
 CHARACTERS: Final = 2_048
-"""Most characters of one text from a ticket."""
+"""Maximum number of characters of one text from a ticket."""
 MOST_SHARED_WORDS: Final = 4
-"""Words that all examples have in common."""
+"""Maximum number of words shared by all examples to list."""
 COMMON_SHARE: Final = 0.5
-"""A value that a smaller share of the tickets has is no hint for reproduction."""
+"""Minimum share of tickets from which a slice is a hint for reproduction."""
 REGIONAL_SHARE: Final = 0.8
-"""Share of the customers with a known region from which one region is worth naming."""
+"""Minimum share of the customers with a known region from which a region is mentioned."""
 
 PLAIN_CHARACTERS: Final = 120
 _WORD: Final = r"(?:[A-Za-z]+(?:-[A-Za-z]+)*|\d{1,4}(?:\.\d{1,4})*)"
 PLAIN: Final = re.compile(rf"{_WORD}(?:[,;:]? {_WORD})*[.?!]?")
 HASH: Final = re.compile(r"\b[0-9a-fA-F]{7,}\b")
-"""Bug trackers turn such a word into a link to a commit."""
+"""Word that bug trackers would turn into a link to a commit."""
 LINK: Final = re.compile(r"https?://[^\s<>\\`]+", re.I)
 _FIRST_DIMENSIONS: Final = ("app_version", "issue_type")
-"""Dimensions that are named first; the region is named last."""
+"""Dimensions to list first; the region is listed last."""
 
 
 class Style(NamedTuple):
-    """How text from tickets is shown."""
+    """Rendering of text from tickets."""
 
     name: Callable[[str], str]
-    """Shows a name or a value of a dimension."""
+    """Renders a name or a value of a dimension."""
     quote: Callable[[str], str]
-    """Shows text that somebody wrote in a ticket."""
+    """Renders text that a person wrote in a ticket."""
 
 
 PLAIN_TEXT: Final = Style(str, lambda text: f'"{text}"')
-"""Names as they are, quotes in quotation marks."""
+"""Style with unchanged names and with quotes in quotation marks."""
 
 
 def one_line(text: str) -> str:
-    """Return *text* on one line, cut to `CHARACTERS`."""
+    """Return a text on one line, cut to `CHARACTERS`."""
     return clean(" ".join(text.split()), CHARACTERS)
 
 
-def by_importance(one: Slice) -> tuple[int, str]:
+def by_importance(slice_: Slice) -> tuple[int, str]:
     """Return a sort key for slices: app version, issue type, others by name, region last."""
-    if one.dimension == "region":
+    if slice_.dimension == "region":
         return len(_FIRST_DIMENSIONS) + 1, ""
-    if one.dimension in _FIRST_DIMENSIONS:
-        return _FIRST_DIMENSIONS.index(one.dimension), one.dimension
-    return len(_FIRST_DIMENSIONS), one.dimension
+    if slice_.dimension in _FIRST_DIMENSIONS:
+        return _FIRST_DIMENSIONS.index(slice_.dimension), slice_.dimension
+    return len(_FIRST_DIMENSIONS), slice_.dimension
 
 
 def in_words(dimension: str) -> str:
@@ -69,24 +69,24 @@ def in_words(dimension: str) -> str:
 def together(values: Sequence[Slice], style: Style) -> str:
     """Return the slices of one driver, joined by "and"."""
     return " and ".join(
-        f"{style.name(in_words(one.dimension))} {style.name(one.value)}" for one in values
+        f"{style.name(in_words(part.dimension))} {style.name(part.value)}" for part in values
     )
 
 
 def title(report: Report, style: Style) -> str:
-    """Return the title: the place, the main driver, and the observed and expected counts."""
+    """Return the title: the location, the main driver, and the observed and expected counts."""
     values = [report.slice] if report.slice is not None else []
     if report.segment and report.segment[0].share_of_excess >= COMMON_SHARE:
         first = report.segment[0].values
         values = first if report.slice is None or report.slice in first else [*values, *first]
     driver = ""
-    for one in values:
-        if one.dimension == "region":
-            driver += f" in {style.name(one.value)}"
-        elif one.dimension in _FIRST_DIMENSIONS:
-            driver += f" {style.name(one.value)}"
+    for part in values:
+        if part.dimension == "region":
+            driver += f" in {style.name(part.value)}"
+        elif part.dimension in _FIRST_DIMENSIONS:
+            driver += f" {style.name(part.value)}"
         else:
-            driver += f" {style.name(in_words(one.dimension))} {style.name(one.value)}"
+            driver += f" {style.name(in_words(part.dimension))} {style.name(part.value)}"
     counts = f"{format_number(report.frequency.tickets)} tickets"
     expected = format_number(report.frequency.expected)
     where = style.name(report.where)
@@ -96,7 +96,7 @@ def title(report: Report, style: Style) -> str:
 def suspicion(report: Report, style: Style) -> str:
     """Return one sentence with the strongest driver and the most distinctive term.
 
-    It claims no more than these two say.
+    The sentence claims no more than these two facts.
     """
     start = f"Started at {report.since:%H:%M} UTC"
     claims = []
@@ -118,7 +118,7 @@ def _term(term: Term, style: Style) -> str:
 
 
 def reproduction(report: Report, style: Style) -> Iterator[str]:
-    """Yield what most tickets of the episode have in common, one sentence each."""
+    """Yield sentences about what most tickets of the episode have in common."""
     if report.slice is not None:
         yield f"All tickets have {together([report.slice], style)}."
     named = {report.slice.dimension} if report.slice is not None else set()
@@ -144,7 +144,7 @@ def reproduction(report: Report, style: Style) -> Iterator[str]:
 
 
 def _shared_words(report: Report) -> list[str]:
-    """Return words of every example, without the most distinctive term."""
+    """Return the words that occur in every example, except the most distinctive term."""
     if len(report.examples) < 2:
         return []
     shared = dict.fromkeys(terms(report.examples[0].text))
@@ -156,5 +156,5 @@ def _shared_words(report: Report) -> list[str]:
 
 
 def clock(at: datetime) -> str:
-    """Return a time to the minute, in UTC."""
+    """Format a time to the minute, in UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

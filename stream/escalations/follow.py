@@ -1,4 +1,4 @@
-"""Follow the topic of escalations."""
+"""Follower of the escalations topic."""
 
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from stream.kafka.reading import POLL_MS, Reader, partitions_of, seek_to_time
 from stream.kafka.topics import verify
 
 MATURE_HOURS = 336.0
-"""Warm-up of an area: two weeks, after which each hour of the week was seen twice."""
+"""Warm-up of an area: two weeks, after which each hour of the week has occurred twice."""
 
 
 async def follow(
@@ -27,13 +27,13 @@ async def follow(
 
     Args:
         config: The configuration.
-        from_start: Yield the escalations that are on the topic already, too.
-        since: Yield those too whose record timestamp is at or after it, in seconds since 1970; not
-            together with *from_start*.
+        from_start: Whether to yield the existing escalations first.
+        since: Time from which existing escalations are yielded first, by record timestamp, in
+            seconds since 1970; not together with `from_start`.
         idle_seconds: End after this many seconds without an escalation; None: never.
 
     Raises:
-        UserError: No broker answers, or the topics are wrong.
+        UserError: No broker responds, or the topics are wrong.
     """
     await verify(config)
     topic = Topics(config.kafka.topic_prefix).escalations
@@ -55,7 +55,7 @@ async def follow(
                     try:
                         event = decode(record.headers, record.value)
                     except EventError:
-                        continue  # somebody else's, or of a later release
+                        continue  # a foreign event, or one of a later release
                     if (event.source, event.id) not in seen:
                         seen[event.source, event.id] = None
                         if len(seen) > 100_000:

@@ -1,11 +1,11 @@
-"""Numbers, percentages and plurals as all output writes them."""
+"""Formatting of numbers, percentages and plurals in all output."""
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
-    """Return a count with its noun in the right number.
+    """Return a count with its noun in the singular or plural.
 
     Args:
-        count: How many.
+        count: The count.
         noun: The singular.
         nouns: The plural; default: the singular with an s.
 
@@ -17,7 +17,7 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
 
 
 def format_number(number: float) -> str:
-    """Return a number with three significant digits, or all digits of a whole number.
+    """Format a number with three significant digits, or all digits of a whole number.
 
     Example:
         >>> format_number(12345.6), format_number(3.14159), format_number(7.0)
@@ -27,7 +27,7 @@ def format_number(number: float) -> str:
 
 
 def rounded(number: float, digits: int = 3) -> str:
-    """Return a non-negative figure with at most so many significant digits, never an exponent.
+    """Format a non-negative number with a maximum of significant digits and without an exponent.
 
     Example:
         >>> rounded(1234.5), rounded(0.125), rounded(0.0001)
@@ -39,7 +39,7 @@ def rounded(number: float, digits: int = 3) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share from 0 to 1 as a percentage that says 0% and 100% only of none and all.
+    """Format a share from 0 to 1 as a percentage that is 0% or 100% only for exactly 0 or 1.
 
     Example:
         >>> percent(0.256), percent(0.999), percent(0.001), percent(0.0)

@@ -1,4 +1,4 @@
-"""Word escalation events as plain text: for on-call, for lists and for account teams.
+"""Escalation events as plain text for on-call, for lists and for account teams.
 
 Text from tickets is shown literally, on one line and without control characters.
 """
@@ -14,28 +14,28 @@ from stream.escalations.phrases import rounded
 from stream.escalations.severity_text import severity_in_words
 
 MOST_AREAS: Final = 8
-"""Areas named in a tenant-wide escalation."""
+"""Maximum number of areas named in a tenant-wide escalation."""
 MOST_CHILDREN: Final = 5
-"""Areas listed with their own counts."""
+"""Maximum number of areas listed with their own counts."""
 MOST_DRIVERS: Final = 3
 MOST_TERMS: Final = 3
 MOST_KINDS: Final = 4
-"""Tiers, or regions, listed with their number of customers."""
+"""Maximum number of tiers or regions listed with their number of customers."""
 EXAMPLE_CHARACTERS: Final = 110
-"""Characters of an example ticket that fit on one line."""
+"""Maximum number of characters of an example ticket, so that it fits on one line."""
 BUDGET_LINE: Final = "alert budget: "
-"""How the line about the alert budget starts; messages to receivers leave that line out."""
+"""Beginning of the line about the alert budget, which messages to receivers leave out."""
 
 
 def render(event: EscalationEvent) -> str:
-    """Return an escalation as on-call reads it.
+    """Return an escalation as text for on-call.
 
     Args:
         event: The escalation.
 
     Returns:
-        A few lines: what happened and where, since when, how sure the detector is, what drives the
-        episode, whom it affects and what to do.
+        A few lines: what happened and where, since when, how certain the detector is, what drives
+        the episode, whom it affects and what to do.
     """
     data = event.data
     head = f"[{data.severity.upper()}] {event.transition.upper()}: {_where(data)}"
@@ -58,7 +58,7 @@ def render(event: EscalationEvent) -> str:
         ]
     if data.budget is not None and event.transition == "opened":
         lines.append(
-            f"  {BUDGET_LINE}{_plural(data.budget.per_week, 'false page')} a week; in the "
+            f"  {BUDGET_LINE}{_plural(data.budget.per_week, 'false page')} per week; in the "
             "last four "
             f"weeks: {_plural(data.budget.pages * 4, 'page')}, "
             f"{rounded(data.budget.false_pages * 4)} of them marked as false alarms"
@@ -72,13 +72,13 @@ def render(event: EscalationEvent) -> str:
 
 
 def headline(event: EscalationEvent) -> str:
-    """Return an escalation in one line, for subjects and lists.
+    """Return an escalation as one line, for subjects and lists.
 
     Args:
         event: The escalation.
 
     Returns:
-        Severity, place, number of tickets and customers, duration and expected count.
+        Severity, location, number of tickets and customers, duration and expected count.
     """
     data = event.data
     where = _where(data)
@@ -91,9 +91,9 @@ def headline(event: EscalationEvent) -> str:
 
 
 def for_accounts(event: EscalationEvent) -> list[str]:
-    """Return what an account team needs: the status, the main driver and a text for customers.
+    """Return the text for an account team: the status, the main driver and a text for customers.
 
-    It names no other customer's tickets and no internal steps of the playbook.
+    The text mentions no tickets of other customers and no internal steps of the playbook.
 
     Args:
         event: The escalation.
@@ -106,7 +106,7 @@ def for_accounts(event: EscalationEvent) -> list[str]:
     lines = [f"{state} It started at {clock(data.since)}: {_where(data)}."]
     lines += [f"Driver: {explained(driver)}" for driver in data.explanation[:1]]
     if data.actions is not None:
-        lines.append(f"Responsible team: {_shown(data.actions.team or 'none named')}")
+        lines.append(f"Responsible team: {_shown(data.actions.team or 'not specified')}")
         if data.actions.customer_text:
             lines.append(f'Text for customers: "{_shown(data.actions.customer_text, 400)}"')
         else:
@@ -116,7 +116,7 @@ def for_accounts(event: EscalationEvent) -> list[str]:
 
 
 def _details(data: Escalation) -> Iterator[str]:
-    """Yield the areas, drivers, terms, examples, impact and actions of an escalation, as lines."""
+    """Yield lines with the areas, drivers, terms, examples, impact and actions of an escalation."""
     if data.children:
         most = data.children[:MOST_CHILDREN]
         yield "areas: " + ", ".join(
@@ -146,10 +146,10 @@ def _details(data: Escalation) -> Iterator[str]:
 
 
 def explained(driver: Explanation) -> str:
-    """Return a driver in words.
+    """Describe a driver.
 
     Args:
-        driver: One explanation of an escalation: a slice, or two slices together.
+        driver: One explanation of an escalation: a slice, or a combination of two slices.
 
     Returns:
         The slice, its share of the excess, and its observed and expected counts.
@@ -167,11 +167,11 @@ def observed_and_expected(observed: float, expected: float) -> str:
     """Return both counts with their unit.
 
     Args:
-        observed: Customer-equivalents that arrived.
+        observed: Observed customer-equivalents.
         expected: Customer-equivalents that the model predicts for the same time.
 
     Returns:
-        Such as "12.5 customer-equivalents observed, 3.1 expected".
+        Text such as "12.5 customer-equivalents observed, 3.1 expected".
     """
     return f"{rounded(observed)} customer-equivalents observed, {rounded(expected)} expected"
 
@@ -249,10 +249,10 @@ def _listed(data: Escalation) -> str:
 
 
 def clock(at: datetime) -> str:
-    """Return a time to the second, in UTC.
+    """Format a time to the second, in UTC.
 
     Args:
-        at: A time with a time zone of UTC.
+        at: Time in the time zone UTC.
     """
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
@@ -264,10 +264,10 @@ def _duration(end: datetime, start: datetime) -> str:
 
 
 def in_days(days: float) -> str:
-    """Return a mean time between chance alerts, in days or years.
+    """Format a mean time between chance alerts in a suitable unit.
 
     Args:
-        days: At least 0.
+        days: Number of days, at least 0.
 
     Example:
         >>> in_days(163.2), in_days(0.25), in_days(1.0), in_days(1e7)

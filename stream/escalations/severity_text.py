@@ -1,7 +1,7 @@
-"""Word the rule that gave an escalation its severity, for people.
+"""Readable text for the rule that gave an escalation its severity.
 
 Events and state hold the compact form, such as ``by counts: customers >= 4, ratio >= 2``, because
-consumers compare it. Only texts for people use the words of this module.
+consumers compare it. Only texts for people use this module.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 from schemas.escalation import Severity
 
 _NAMES: Final = ("by counts: ", "by tier: ", "by revenue: ")
-"""Names of the built-in rules; their bounds say it all, so the name is left out."""
+"""Names of the built-in rules, which are left out because the bounds are sufficient."""
 _NUMBER: Final = r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 _CUSTOMERS: Final = re.compile(r"customers >= (\d+)")
 _RATIO: Final = re.compile(rf"ratio >= {_NUMBER}")
@@ -21,14 +21,14 @@ _NO_RULE: Final = "nothing graver holds"
 
 
 def severity_in_words(severity: Severity, rule: str) -> str:
-    """Return the severity and the rule that gave it, as a phrase for people.
+    """Describe the severity and the rule that gave it.
 
     Args:
         severity: The severity of the escalation.
         rule: ``severity_rule`` of the escalation.
 
     Returns:
-        The bounds in words. A rule that is not in the known form is shown as it is.
+        The bounds in words. A rule in an unknown form is returned unchanged.
 
     Example:
         >>> severity_in_words("warning", "by counts: customers >= 4, ratio >= 2")
@@ -55,14 +55,14 @@ def severity_in_words(severity: Severity, rule: str) -> str:
 
 
 def _phrase(bound: str) -> str | None:
-    """Return one bound in words, without "at least"; None if its form is not known."""
+    """Describe one bound, without "at least"; None: its form is unknown."""
     if match := _CUSTOMERS.fullmatch(bound):
         return _customers("", match[1])
     if match := _RATIO.fullmatch(bound):
         times = "twice" if float(match[1]) == 2.0 else f"{match[1]} times"
         return f"{times} the expected rate"
     if match := _EXCESS.fullmatch(bound):
-        return f"{match[1]} customer-equivalents an hour above the expected rate"
+        return f"{match[1]} customer-equivalents per hour above the expected rate"
     if match := _REVENUE.fullmatch(bound):
         return f"{float(match[1]):,.0f} of annual revenue"
     if (match := _TIER.fullmatch(bound)) and ":" not in match[1] and ">=" not in match[1]:

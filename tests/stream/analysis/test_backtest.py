@@ -86,7 +86,7 @@ def test_pages_labels_and_budget(own: Path) -> None:
     row = next(
         line for line in told.splitlines() if line.startswith("billing ") and "-03-21" in line
     )
-    assert row.endswith("not found")
+    assert row.endswith("not detected")
 
 
 def test_the_pages_are_those_of_replay(own: Path, tmp_path: Path) -> None:
@@ -217,10 +217,10 @@ def test_a_wrong_year_is_pointed_at_and_can_be_cut_off(
     path = write(tmp_path / "wrong.jsonl", [wrong, *found])
     html = tmp_path / "wrong.html"
     told = said("backtest", path, "--processes", "1", "--html", html)
-    assert re.search(rf"no ticket from .*{year}-03-05.*--since or --until", told)
+    assert re.search(rf"no tickets from .*{year}-03-05.*--since or --until", told)
     cut = {"--since": "2024-01-01", "--until": "2025-01-01"}[options]
     told = said("backtest", path, "--processes", "1", options, cut)
-    assert "no ticket from" not in told
+    assert "no tickets from" not in told
     assert f"{len(found):,} tickets" in told
 
 

@@ -60,7 +60,7 @@ def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Rig) -> None:
 
     done = rig.run("backtest", "--from-topic", "--since", "1h", "--processes", "1")
     assert done.returncode == 0, done.stderr
-    assert "tickets that cannot be read: 2 undecodable" in done.stdout
+    assert "rejected tickets: 2 undecodable" in done.stdout
     assert f"{len(lines):,} tickets in 4 areas of 2 tenants" in done.stdout
     later: list[Taken] = []
     asyncio.run(read_topic(rig.config, time.time() + 60.0, math.inf, later.append))

@@ -79,7 +79,7 @@ def test_explain_says_what_differs(files: tuple[Path, Path, str], tmp_path: Path
         "explain", episode, "--from", str(source), "--events", str(written), "--config", str(other)
     )
     assert code == 1
-    assert "config hash" in text or "was not repeated" in text
+    assert "config hash" in text or "was not reproduced" in text
     late = tmp_path / "late.jsonl"
     lines = source.read_bytes().splitlines(keepends=True)
     late.write_bytes(b"".join(lines[len(lines) // 2 :]))
@@ -162,7 +162,7 @@ def test_a_verdict_reaches_the_worker_and_the_topics_explain_the_page(rig: Rig) 
     wait_for(heard, 30.0, "the verdict in the worker's state", rig)
     done = rig.run("explain", episode)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "as its headers say" in done.stdout
+    assert "  matches the headers of the stored event: " in done.stdout
     moment = datetime.fromtimestamp(start + 300.0 * HOUR, UTC).isoformat()
     done = rig.run("why-not", "billing", moment, "--tenant", "acme")
     assert done.returncode == 0, done.stdout + done.stderr

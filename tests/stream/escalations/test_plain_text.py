@@ -24,7 +24,7 @@ def changed(transition: str = "opened", **data: object) -> EscalationEvent:
     [
         (
             RULES[2].words,
-            "at least 4 customers, twice the expected rate and 0.5 customer-equivalents an hour "
+            "at least 4 customers, twice the expected rate and 0.5 customer-equivalents per hour "
             "above the expected rate",
         ),
         (RULES[0].words.partition(",")[0], "at least 50 customers"),
