@@ -1,4 +1,4 @@
-"""The audit trail: every decision about a notification, every attempt, every answer of a person."""
+"""Audit trail: decisions about notifications, attempts to send them, and responses of people."""
 
 import hashlib
 from typing import Literal
@@ -21,9 +21,9 @@ SentReason = Literal[
     "answered",
     "fallback",
 ]
-"""Why a message is sent."""
+"""Reasons why a message is sent."""
 HeldReason = Literal["silenced", "snoozed", "quiet_hours"]
-"""Why a notification is muted: it is decided again when that ends."""
+"""Reasons why a notification is muted; it is reconsidered when the mute ends."""
 DroppedReason = Literal[
     "suppressed",
     "in_storm_digest",
@@ -34,13 +34,13 @@ DroppedReason = Literal[
     "superseded",
     "unknown_episode",
 ]
-"""Why a message is not sent at all."""
+"""Reasons why a message is not sent at all."""
 Reason = SentReason | HeldReason | DroppedReason
 Kind = Literal["decided", "sent", "failed", "given_up", "answered"]
 
 
 class AuditEntry(BaseModel):
-    """One line of the trail.
+    """Entry of the audit trail.
 
     Example:
         >>> entry = AuditEntry.model_validate_json(
@@ -55,31 +55,31 @@ class AuditEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     audit_id: str = Field(
-        min_length=1, max_length=64, description="The id; a repetition is the same entry."
+        min_length=1, max_length=64, description="Id of the entry; a repeat has the same id."
     )
     at: AwareDatetime = Field(description="Wall-clock time.")
     kind: Kind = Field(
-        description="decided: to send, to hold or not to send; sent: the provider took it; failed: "
-        "an attempt that is repeated; given_up: it is not repeated; answered: by a person."
+        description="decided: to send, to mute or not to send; sent: the provider accepted it; "
+        "failed: an attempt that is retried; given_up: no more retries; answered: by a person."
     )
     tenant: str
-    episode_id: str = Field(description="The episode, or the digest.")
+    episode_id: str = Field(description="Id of the episode or the digest.")
     sequence: int = Field(ge=0, description="Sequence of the escalation event; 0: none.")
     transition: str = Field(
         default="", description="Transition of the escalation event; empty: none."
     )
     receiver: str = Field(default="", description="Name of the receiver; empty: all.")
     address: str = Field(
-        default="", description="Address of an account owner; empty: the receiver's own."
+        default="", description="Address of an account owner; empty: the receiver's own recipients."
     )
     reason: Reason | None = Field(default=None, description="The reason, from a closed list.")
-    detail: str = Field(default="", max_length=1000, description="More about it, in words.")
-    by: str = Field(default="", max_length=256, description="The person, or the route.")
-    send: bool = Field(default=False, description="Whether a decision is to send.")
+    detail: str = Field(default="", max_length=1000, description="Further details, in words.")
+    by: str = Field(default="", max_length=256, description="Name of the person or the route.")
+    send: bool = Field(default=False, description="Whether the decision is to send.")
 
 
 def audit_id(*parts: object) -> str:
-    """Return the id of an entry: the same parts always give the same id.
+    """Return the id of an entry; the same parts always give the same id.
 
     Example:
         >>> audit_id("e", 1) == audit_id("e", 1), len(audit_id("e", 1))

@@ -1,8 +1,8 @@
 """Escalation events as Kafka records, in both content modes of CloudEvents, and back.
 
-In *structured* mode the record's value is the whole event; in *binary* mode the value is the data
-alone and the attributes travel as headers, so that a consumer can route without parsing. Which one
-a record is in, its header ``content-type`` says. A reader needs no setting: `decode` takes both.
+In *structured* mode the value of the record is the whole event. In *binary* mode the value is only
+the data, and the attributes are headers, so that a consumer can route without parsing. The header
+``content-type`` gives the mode of a record. A reader needs no setting: `decode` accepts both.
 
 Sources: cloudevents/spec v1.0.2, bindings/kafka-protocol-binding.md (section 3, "Kafka Message
 Mapping"), formats/json-format.md (sections 2 and 3), spec.md ("Context Attributes").
@@ -26,12 +26,12 @@ Header = tuple[str, bytes]
 STRUCTURED_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
 """``content-type`` of a record in structured mode."""
 BINARY_TYPE: Final = "application/json"
-"""``content-type`` of a record in binary mode: that of its data."""
+"""``content-type`` of a record in binary mode, which is that of its data."""
 CONTENT_TYPE: Final = "content-type"
 PREFIX: Final = "ce_"
 """Prefix of headers that carry attributes in binary mode."""
 REQUIRED: Final = ("specversion", "id", "source", "type", "subject", "time")
-"""Attributes of every escalation event, besides the content type of its data."""
+"""Attributes of every escalation event besides the content type of its data."""
 
 _NAME: Final = re.compile("[a-z0-9]+")
 _NOT_IN_BINARY: Final = ("data", "datacontenttype")
@@ -41,7 +41,7 @@ _MOST_FINDINGS: Final = 3
 class EventError(ValueError):
     """A record that is not an escalation event; the text says why.
 
-    The text names fields and headers, and never repeats their contents.
+    The text names fields and headers, but never repeats their contents.
     """
 
 
@@ -53,21 +53,21 @@ class Encoded(NamedTuple):
 
 
 class _Envelope(EscalationEvent):
-    """An event while it is read; CloudEvents allows further attributes (extensions)."""
+    """Event while it is read; CloudEvents allows further attributes (extensions)."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    specversion: Literal["1.0"]  # has a default only where we write
+    specversion: Literal["1.0"]  # has a default only when we write
     time: Moment
 
 
 def encode(event: EscalationEvent, mode: ContentMode) -> Encoded:
-    """Headers and value of the record that carries *event*.
+    """Return the headers and the value of the record of an event.
 
     Args:
-        event: What to send.
+        event: Event to encode.
         mode: ``structured``: the value is that of `schemas.codec.write_escalation`. ``binary``: the
-            value is the data alone, its bytes those that stand in the structured event.
+            value is only the data, with the same bytes as in the structured event.
 
     Example:
         >>> from schemas.examples import EVENT
@@ -85,18 +85,18 @@ def encode(event: EscalationEvent, mode: ContentMode) -> Encoded:
 
 
 def decode(headers: Iterable[Header] | None, value: bytes | None) -> EscalationEvent:
-    """The event that a record carries, in whichever mode it is.
+    """Return the event of a record in either mode.
 
     A record without the header ``content-type`` and without attributes in headers is read as
-    structured: so are lines of a file. Attributes that are not ours (extensions, ``dataschema``)
-    are passed over, headers that are no attributes too.
+    structured, like the lines of a file. Attributes that are not ours (extensions,
+    ``dataschema``) and headers that are not attributes are ignored.
 
     Args:
-        headers: Of the record, in any order; None: none.
-        value: Of the record; None: a tombstone, which is no event.
+        headers: Headers of the record, in any order; None: none.
+        value: Value of the record; None: a tombstone, which is not an event.
 
     Raises:
-        EventError: What is wrong, in a sentence.
+        EventError: The record is not an escalation event; the text says why.
 
     Example:
         >>> from schemas.examples import EVENT
@@ -136,7 +136,7 @@ def _binary(
         raise _wrong(*missing)
     for name in _NOT_IN_BINARY:
         if name in attributes:
-            raise _wrong(f"header {PREFIX}{name} is none: see {CONTENT_TYPE} and the value")
+            raise _wrong(f"header {PREFIX}{name} is not allowed: see {CONTENT_TYPE} and the value")
     if kind != BINARY_TYPE:
         raise _wrong(f"{CONTENT_TYPE} is {kind}: {BINARY_TYPE} is read")
     _expect_utf8(parameters)
@@ -154,7 +154,9 @@ def _checked(envelope: _Envelope) -> EscalationEvent:
     """Return the event if its attributes agree with its data."""
     for name, content in (envelope.model_extra or {}).items():
         if _NAME.fullmatch(name) is None or not isinstance(content, str | bool | int | None):
-            raise _wrong("an attribute beside ours has another name or type than CloudEvents allow")
+            raise _wrong(
+                "an extension attribute has a name or type that CloudEvents does not allow"
+            )
     data = envelope.data
     if envelope.transition not in get_args(Transition):
         raise _wrong(f"type: one of {EVENT_TYPE_PREFIX}{{{','.join(get_args(Transition))}}}.v1")
@@ -167,22 +169,22 @@ def _checked(envelope: _Envelope) -> EscalationEvent:
 
 
 def _texts(headers: Iterable[Header]) -> dict[str, str]:
-    """Return the relevant headers as text; each may occur once."""
+    """Return the relevant headers as text; each may occur only once."""
     ours = [(n, v) for n, v in headers if n == CONTENT_TYPE or n.startswith(PREFIX)]
     for name, count in Counter(name for name, _ in ours).items():
         if count > 1:
-            raise _wrong(f"header {name} is there {count} times")
+            raise _wrong(f"header {name} occurs {count} times")
     found = {}
     for name, content in ours:
         try:
             found[name] = content.decode()
         except (UnicodeDecodeError, AttributeError):
-            raise _wrong(f"header {name} is no text in UTF-8") from None
+            raise _wrong(f"header {name} is not UTF-8 text") from None
     return found
 
 
 def _media_type(text: str) -> tuple[str, dict[str, str]]:
-    """Type and parameters, both in lower case (RFC 9110, section 8.3.1).
+    """Return the media type and its parameters in lower case (RFC 9110, section 8.3.1).
 
     Example:
         >>> _media_type('Application/JSON; charset="UTF-8"')
@@ -205,7 +207,7 @@ def _wrong(*findings: str) -> EventError:
 
 
 def _findings(error: ValidationError, *above: str, header: bool = False) -> Sequence[str]:
-    """Return the findings of pydantic with their places, without the quoted input."""
+    """Return the findings of pydantic with their locations, without the quoted input."""
     return [
         _finding(e, above, header)
         for e in error.errors(include_url=False, include_context=False, include_input=False)

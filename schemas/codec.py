@@ -1,8 +1,8 @@
-"""Decode untrusted bytes into signals, and encode escalations.
+"""Decoder of untrusted bytes into signals, and encoder of escalations.
 
-This is the only place that parses untrusted records. `read_record` takes a Kafka record's value and
-headers (or a line of a file) and returns a signal, or raises `Rejected` with a reason from a closed
-list. It raises nothing else, whatever the bytes.
+This is the only module that parses untrusted records. `read_record` takes the value and headers of
+a Kafka record (or a line of a file) and returns a signal, or raises `Rejected` with a reason from
+a closed list. It raises nothing else, whatever the bytes.
 """
 
 import hashlib
@@ -25,22 +25,22 @@ from schemas.tick import Tick
 from schemas.ticket import TICKET_SCHEMA_VERSION, TicketEvent
 
 MAX_BYTES: Final = 65_536
-"""Longer records are rejected before they are parsed."""
+"""Length above which records are rejected without being parsed."""
 AREA_CHARACTERS: Final = 64
 TEXT_CHARACTERS: Final = 600
 TEXT_BYTES: Final = 900
-"""Bytes of a ticket's text that are kept for terms and examples."""
+"""Maximum number of bytes of a ticket's text to keep for terms and examples."""
 NAME_BYTES: Final = 128
-"""Most bytes of a value's name, and of a customer's id."""
+"""Maximum number of bytes of a dimension's value and of a customer's id."""
 EARLIEST: Final = 0.0
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-"""Before 2106, where 32 bits of seconds end: `detectors.memory.customer_weights` keeps times in
-them."""
+"""Latest accepted time, before 2106, because `detectors.memory.customer_weights` stores times in
+32 bits of seconds."""
 
 HEADER_MODE: Final = "spikewatch-mode"
-"""Header with live, history or simulated; live without it."""
+"""Header with the mode: live, history or simulated; default: live."""
 HEADER_KIND: Final = "spikewatch-kind"
-"""Header with ticket or mark (a `Tick`); ticket without it."""
+"""Header with the kind of record: ticket, or mark (a `Tick`); default: ticket."""
 
 _CLOUDEVENT_DATA_TYPES: Final = ("application/json", "text/json")
 _MODES: Final[Mapping[str, signals.Mode]] = {
@@ -66,17 +66,17 @@ def read_record(
     headers: Mapping[str, str] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> signals.Signal:
-    """Turn one record into a signal.
+    """Convert one record to a signal.
 
     Accepts plain JSON and CloudEvents in structured or binary mode.
 
     Args:
-        value: The record's value; None (a tombstone) is rejected as undecodable.
-        headers: The record's headers, as text; see `header_text`.
-        max_bytes: Longer values are rejected unread.
+        value: Value of the record; None (a tombstone) is rejected as undecodable.
+        headers: Headers of the record as text; see `header_text`.
+        max_bytes: Length above which values are rejected without being parsed.
 
     Raises:
-        Rejected: With the reason, for everything that cannot be taken in.
+        Rejected: The record is not valid, with the reason.
 
     Example:
         >>> ticket = '{"ticket_id":"1","created_at":"2026-03-02T09:00:00%s","product_area":"SSO "}'
@@ -90,7 +90,7 @@ def read_record(
     if value is None:
         raise Rejected("undecodable", "the record has no value")
     if len(value) > max_bytes:
-        raise Rejected("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
+        raise Rejected("oversized", f"{len(value)} bytes; the maximum is {max_bytes}")
     kind = headers.get(HEADER_KIND, "ticket")
     if kind == "mark":
         return read_mark(value)
@@ -118,13 +118,14 @@ def read_ticket(value: bytes, headers: Mapping[str, str] | None = None) -> Ticke
     if event.schema_version > TICKET_SCHEMA_VERSION:
         raise Rejected(
             "unknown_version",
-            f"schema_version {event.schema_version}, this release reads to {TICKET_SCHEMA_VERSION}",
+            f"schema_version is {event.schema_version}; this release reads up to "
+            f"{TICKET_SCHEMA_VERSION}",
         )
     if not EARLIEST <= event.created_at.timestamp() < LATEST:
-        raise Rejected("wrong_type", "created_at: a time between 1970 and 2099 is needed")
+        raise Rejected("wrong_type", "created_at: must be between 1970 and 2099")
     if not clean(event.product_area or "", AREA_CHARACTERS) and not event.has_text:
         raise Rejected(
-            "missing_field", "product_area, or text (subject, body) to classify, is needed"
+            "missing_field", "product_area, or text (subject, body) to classify, is required"
         )
     if event.event_id is None and cloud_event_id:
         event = event.model_copy(update={"event_id": cloud_event_id[:256]})
@@ -132,20 +133,20 @@ def read_ticket(value: bytes, headers: Mapping[str, str] | None = None) -> Ticke
 
 
 def read_mark(value: bytes) -> signals.Tick | signals.HistoryEnd:
-    """Parse a tick or an end mark that a sender put among its tickets.
+    """Parse a tick or an end-of-history mark that a sender put among its tickets.
 
     Raises:
-        Rejected: bad_tick, whatever is wrong.
+        Rejected: bad_tick, for any problem.
     """
     try:
         mark = Tick.model_validate_json(value)
     except ValidationError as error:
         raise Rejected("bad_tick", _rejection(error).detail) from None
     if mark.tenant is None:
-        raise Rejected("bad_tick", "tenant: a mark among tickets names its tenant")
+        raise Rejected("bad_tick", "tenant: a mark among tickets must name its tenant")
     now = mark.now.timestamp()
     if not EARLIEST <= now < LATEST:
-        raise Rejected("bad_tick", "now: a time between 1970 and 2099 is needed")
+        raise Rejected("bad_tick", "now: must be between 1970 and 2099")
     if mark.type == "history_end":
         return signals.HistoryEnd(clean(mark.tenant, 128) or "default")
     return signals.Tick(now, clean(mark.tenant, 128) or "default")
@@ -156,16 +157,16 @@ def read_feedback(
     headers: Mapping[str, str] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> signals.Verdict:
-    """Turn a record of the topic ``escalations.feedback`` into a signal.
+    """Convert a record of the topic ``escalations.feedback`` to a signal.
 
     Raises:
-        Rejected: With the reason, for everything that cannot be taken in.
+        Rejected: The record is not valid, with the reason.
     """
     del headers
     if value is None:
         raise Rejected("undecodable", "the record has no value")
     if len(value) > max_bytes:
-        raise Rejected("oversized", f"{len(value)} bytes, at most {max_bytes} are read")
+        raise Rejected("oversized", f"{len(value)} bytes; the maximum is {max_bytes}")
     try:
         said = Feedback.model_validate_json(value)
     except ValidationError as error:
@@ -182,9 +183,9 @@ def read_feedback(
 
 
 def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket:
-    """Reduce a valid ticket event to what the step reads, names normalised.
+    """Reduce a valid ticket event to what the step reads, with normalized names.
 
-    From here on there is no personal data in it, as far as it can be told
+    The result contains no personal data, as far as they can be recognized
     (`schemas.privacy.redaction`).
     """
     account = event.account
@@ -223,7 +224,7 @@ def to_signal(event: TicketEvent, mode: signals.Mode = "live") -> signals.Ticket
 
 
 def _handled(event: TicketEvent) -> tuple[float | None, bool]:
-    """Return the seconds to solve a ticket, and whether they are elapsed time instead of work."""
+    """Return the seconds to solve a ticket, and whether they are elapsed time rather than work."""
     if event.event_type != "solved":
         return None, False
     if event.handling_minutes is not None:
@@ -235,21 +236,21 @@ def _handled(event: TicketEvent) -> tuple[float | None, bool]:
 
 
 def pseudonym(name: str) -> str:
-    """Return *name*, or a pseudonym if it is personal data such as an e-mail address.
+    """Return a name unchanged, or a pseudonym if it is personal data such as an e-mail address.
 
     Example:
         >>> pseudonym("c-17"), pseudonym("somebody@example.com")
         ('c-17', 'customer-...')
     """
     short = len(name.encode("utf-8", "replace")) <= NAME_BYTES
-    if short and redact_value(name) in (name, "[token]"):  # many an account's id looks like a token
+    if short and redact_value(name) in (name, "[token]"):  # many account ids look like a token
         return name
     return f"customer-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
 @lru_cache(maxsize=8192)
 def area_name(text: str | None) -> str:
-    """Return the normalised name of an area: NFKC, case-folded, printable, at most 64 characters.
+    """Return the normalized name of an area: NFKC, case-folded, printable, at most 64 characters.
 
     Example:
         >>> area_name("  Single Sign-On ")
@@ -262,7 +263,7 @@ def area_name(text: str | None) -> str:
 
 @lru_cache(maxsize=8192)
 def value_name(text: str | None) -> str | None:
-    """Return the normalised name of a dimension's value, as for areas; None if there is none.
+    """Return the normalized value of a dimension, as for areas; None: it is empty.
 
     Example:
         >>> value_name(" 4.2.1 "), value_name("  ")
@@ -279,21 +280,21 @@ def _folded(text: str | None) -> str:
         plain = text.strip().lower()[:AREA_CHARACTERS].strip()
     else:
         folded = clean(unicodedata.normalize("NFD", text), len(text) * 4)
-        for _ in range(2):  # folding may denormalise: "toNFKC_Casefold" of the Unicode Standard
+        for _ in range(2):  # case-folding can undo the normalization: Unicode, toNFKC_Casefold
             folded = unicodedata.normalize("NFKC", folded.casefold())
         plain = _bytes_at_most(clean(folded, AREA_CHARACTERS), NAME_BYTES)
     return plain
 
 
 def _bytes_at_most(text: str, most: int) -> str:
-    """Return *text* cut to at most *most* bytes of UTF-8."""
+    """Cut a text to a maximum number of bytes of UTF-8."""
     if len(text) <= most and text.isascii():
         return text
     return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore").strip()
 
 
 def clean(text: str, characters: int) -> str:
-    """Return *text* without control, format (bidi) and surrogate characters, trimmed and cut."""
+    """Remove control, format (bidi) and surrogate characters from a text, trim and cut it."""
     if not (text.isascii() and text.isprintable()):
         text = "".join(c for c in text if unicodedata.category(c) not in _UNPRINTABLE)
     return text.strip()[:characters].strip()
@@ -303,7 +304,7 @@ _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def header_text(headers: Iterable[tuple[str, bytes]] | None) -> dict[str, str]:
-    r"""Return Kafka headers as text; those that are not UTF-8 are left out.
+    r"""Return Kafka headers as text, except those that are not UTF-8.
 
     Example:
         >>> header_text([("ce_id", b"7"), ("broken", b"\xff")])
@@ -321,13 +322,13 @@ def header_text(headers: Iterable[tuple[str, bytes]] | None) -> dict[str, str]:
 def write_escalation(event: EscalationEvent) -> bytes:
     """Return an event as one line of JSON, without the newline.
 
-    Absent fields are written as null, so every event has the same keys.
+    Absent fields are written as null, so that every event has the same keys.
     """
     return event.model_dump_json().encode()
 
 
 def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
-    """Return data and id of a structured CloudEvent; None if it is a plain ticket."""
+    """Return the data and the id of a structured CloudEvent; None: the value is a plain ticket."""
     try:
         envelope = json.loads(value)
     except (ValueError, RecursionError):
@@ -335,16 +336,16 @@ def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
     if not isinstance(envelope, dict) or "specversion" not in envelope:
         return None
     if envelope.get("specversion") != "1.0":
-        raise Rejected("unknown_version", "specversion: CloudEvents 1.0 is read")
+        raise Rejected("unknown_version", "specversion: must be 1.0")
     content = str(envelope.get("datacontenttype", "application/json")).split(";")[0].strip()
     if content.lower() not in _CLOUDEVENT_DATA_TYPES:
-        raise Rejected("wrong_type", "datacontenttype: application/json is read")
+        raise Rejected("wrong_type", "datacontenttype: must be application/json")
     if "data" not in envelope:
-        raise Rejected("missing_field", "data: the ticket event in the CloudEvent is missing")
+        raise Rejected("missing_field", "data: the CloudEvent has no ticket event")
     if not isinstance(envelope.get("id"), str) or not envelope["id"]:
-        raise Rejected("missing_field", "id: a CloudEvent has one")
+        raise Rejected("missing_field", "id: a CloudEvent requires an id")
     if not _is_text(envelope["id"]):
-        raise Rejected("undecodable", "id: half of a surrogate pair is no text")
+        raise Rejected("undecodable", "id: contains a lone surrogate")
     try:
         return json.dumps(envelope["data"]).encode(), envelope["id"]
     except RecursionError:
@@ -352,12 +353,12 @@ def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
 
 
 def _is_text(text: str) -> bool:
-    """Return whether *text* can be written as UTF-8: `json` accepts half a surrogate pair."""
+    """Return whether a text can be written as UTF-8, because `json` accepts lone surrogates."""
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _rejection(error: ValidationError) -> Rejected:
-    """Return the most severe finding of pydantic, without the quoted input."""
+    """Return the most severe finding of pydantic as a rejection, without the quoted input."""
     found = [
         (
             _REASON_BY_ERROR.get(e["type"], "wrong_type"),

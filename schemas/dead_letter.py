@@ -1,4 +1,4 @@
-"""The dead letter: a record that could not be processed, kept with its reason."""
+"""Dead letter: a record that could not be processed, kept with the reason."""
 
 import base64
 import hashlib
@@ -17,17 +17,17 @@ DeadReason = Literal[
     "bad_tick",
 ]
 WHOLE_BYTES: Final = 65_536
-"""Raw values up to this length are kept whole."""
+"""Length up to which raw values are kept in full."""
 HEAD_BYTES: Final = 1_024
-"""Raw bytes that are kept of a longer record, with its digest."""
+"""Number of raw bytes to keep of a longer record, along with its digest."""
 
 
-class Rejected(Exception):  # noqa: N818 - an outcome with a name, not a fault of the program
+class Rejected(Exception):  # noqa: N818 - an outcome, not an error of the program
     """A record that cannot be processed.
 
     Args:
-        reason: One of the closed list `DeadReason`.
-        detail: What is wrong, in words, without repeating the payload.
+        reason: Reason from the closed list `DeadReason`.
+        detail: Description of the problem, without repeating the payload.
     """
 
     def __init__(self, reason: DeadReason, detail: str) -> None:
@@ -48,19 +48,20 @@ class DeadLetter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reason: DeadReason
-    detail: str = Field(description="What is wrong, in words.")
-    origin: str = Field(description="The topic, or the name of the file.")
+    detail: str = Field(description="Description of the problem.")
+    origin: str = Field(description="Name of the topic or of the file.")
     partition: int = Field(ge=0, description="Partition; 0 for a file.")
     offset: int = Field(ge=0, description="Offset in the partition, or line number in the file.")
     raw: str = Field(
-        description=f"The bytes in base64; of more than {WHOLE_BYTES} the first {HEAD_BYTES}."
+        description=f"The raw bytes in base64; only the first {HEAD_BYTES} if there are more than "
+        f"{WHOLE_BYTES}."
     )
-    raw_bytes: int = Field(ge=0, description="The number of bytes.")
-    sha256: str | None = Field(None, description="Digest of all bytes, if raw was cut.")
+    raw_bytes: int = Field(ge=0, description="Number of raw bytes.")
+    sha256: str | None = Field(None, description="SHA-256 of all bytes, if raw was cut.")
 
     @classmethod
     def of(cls, why: Rejected, raw: bytes, origin: str, partition: int, offset: int) -> Self:
-        """Wrap *raw*, capped, with the reason it was rejected for."""
+        """Return the dead letter of a rejected record, with its raw bytes capped."""
         cut = len(raw) > WHOLE_BYTES
         return cls(
             reason=why.reason,

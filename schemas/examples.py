@@ -1,6 +1,6 @@
-"""One example of each record that enters or leaves, for documentation, doctests and tests.
+"""Examples of all input and output records, for documentation, doctests and tests.
 
-They are of an invented company whose single sign-on fails with version 4.2.1.
+They belong to a fictional company whose single sign-on fails with version 4.2.1.
 """
 
 from datetime import UTC, datetime

@@ -16,7 +16,7 @@ Action = Literal[
     "withdraw",
     "note",
 ]
-"""``withdraw`` takes back the verdict on an episode."""
+"""Actions of a response; ``withdraw`` retracts the verdict on an episode."""
 
 
 class Feedback(BaseModel):
@@ -34,15 +34,17 @@ class Feedback(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     feedback_id: str = Field(
-        min_length=1, max_length=256, description="The id; a repetition is ignored."
+        min_length=1, max_length=256, description="Id of the response; a repeat is ignored."
     )
     tenant: str = Field(min_length=1, max_length=128)
-    episode_id: str = Field(pattern="^[0-9a-f]{32}$", description="The episode that it is about.")
+    episode_id: str = Field(pattern="^[0-9a-f]{32}$", description="Id of the episode.")
     action: Action
-    by: str = Field(min_length=1, max_length=256, description="Who responded.")
+    by: str = Field(min_length=1, max_length=256, description="Name of the person who responded.")
     at: AwareDatetime
     until: AwareDatetime | None = Field(None, description="End of a snooze or an expected event.")
     duplicate_of: str | None = Field(
-        None, pattern="^[0-9a-f]{32}$", description="The episode that this one duplicates."
+        None,
+        pattern="^[0-9a-f]{32}$",
+        description="Id of the episode that this episode duplicates.",
     )
     note: str | None = Field(None, max_length=4096)

@@ -1,8 +1,8 @@
-"""The records of the internal topic ``tickets.by-tenant``: the input of the step.
+"""Records of the internal topic ``tickets.by-tenant``, the input of the step.
 
-Intake and the ticker write them, detect reads them. They are plain JSON, so that anybody can read
-and replay a recorded log. They are msgspec structs, not pydantic models, because each ticket is
-parsed once in the hot path and nobody else writes them.
+Intake and the ticker write them, and detect reads them. They are plain JSON, so that anybody can
+read and replay a recorded log. They are msgspec structs, not pydantic models, because each ticket
+is parsed once in the hot path and nobody else writes them.
 """
 
 from typing import Final, Literal
@@ -11,15 +11,14 @@ import msgspec
 
 MOST_REVENUE: Final = 1e12
 MOST_HANDLING_SECONDS: Final = 31_536_000.0
-"""One year; larger values are cut."""
+"""One year; larger values are capped."""
 Mode = Literal["live", "history", "simulated"]
-"""Live: wall-clock rules apply. History: nobody is paged. Simulated: the sender also sends
-ticks."""
+"""live: wall-clock rules apply. history: nobody is paged. simulated: the sender sends ticks too."""
 
 UNCLASSIFIED: Final = "unclassified"
-"""The area of a ticket with text and without an area."""
+"""Area of a ticket that has text but no area."""
 OTHER: Final = "__other__"
-"""The area (and tenant) that collects everything beyond the cap."""
+"""Area (and tenant) that collects everything beyond the limit."""
 
 
 CANARY: Final = "__canary__"
@@ -27,7 +26,7 @@ CANARY: Final = "__canary__"
 
 
 class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=False):
-    """A valid ticket event, reduced to what the step reads. Times are seconds since 1970, UTC."""
+    """Valid ticket event, reduced to what the step reads. Times are seconds since 1970, UTC."""
 
     tenant: str
     ticket_id: str
@@ -46,7 +45,7 @@ class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=F
     channel: str | None = None
     merged_into: str | None = None
     feed: str | None = None
-    """The source, as a dimension's value."""
+    """Source of the ticket, as a value of a dimension."""
     tier: str | None = None
     segment: str | None = None
     language: str | None = None
@@ -54,29 +53,29 @@ class Ticket(msgspec.Struct, tag="ticket", frozen=True, omit_defaults=True, gc=F
     """Annual revenue of the customer."""
     renewal_at: float | None = None
     handled: float | None = None
-    """Seconds of work on a solved ticket."""
+    """Work on a solved ticket, in seconds."""
     elapsed: bool = False
-    """Whether `handled` is only the time from creation to solution."""
+    """Whether `handled` is the time from creation to solution instead of work."""
     text: str | None = None
-    """Subject and body without personal data, cut."""
+    """Subject and body, shortened and without personal data."""
     url: str | None = None
 
 
 class Tick(msgspec.Struct, tag="tick", frozen=True, omit_defaults=True):
-    """Event time has reached *now* (seconds since 1970), for one tenant or the whole partition."""
+    """Tick: event time has reached `now` (seconds since 1970) for a tenant or a whole partition."""
 
     now: float
     tenant: str | None = None
 
 
 class HistoryEnd(msgspec.Struct, tag="history_end", frozen=True):
-    """The history of *tenant* is complete: its episodes page from now on."""
+    """End of a tenant's history: its episodes page from now on."""
 
     tenant: str
 
 
 class Verdict(msgspec.Struct, tag="verdict", frozen=True, omit_defaults=True):
-    """A person's answer to the page *episode_id*, at *at* (seconds since 1970)."""
+    """Verdict of a person on the episode that paged; `at` is in seconds since 1970."""
 
     tenant: str
     episode_id: str
@@ -95,7 +94,7 @@ decode = msgspec.json.Decoder(Ticket | Tick | HistoryEnd | Verdict).decode
 
 
 def read(value: bytes | None) -> Signal | None:
-    """Return a record of the internal topic; None if it is not one of intake or the ticker.
+    """Decode a record of the internal topic; None: intake or the ticker did not write it.
 
     Example:
         >>> read(encode(Tick(9.0)))

@@ -1,4 +1,4 @@
-"""Silences: notifications that are muted for a while, of whichever episode."""
+"""Silences, which mute the notifications of all matching episodes for a while."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -7,7 +7,7 @@ import re2
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 MATCHED = ("tenant", "product", "product_area", "issue_type", "severity", "team", "reason")
-"""Labels that a matcher may name beside dimensions, such as ``app_version``, and ``alertname``."""
+"""Labels that a matcher may use besides dimensions such as ``app_version``, and ``alertname``."""
 
 
 _QUIETLY = re2.Options()
@@ -15,9 +15,9 @@ _QUIETLY.log_errors = False  # it would write to standard error
 
 
 class Matcher(BaseModel):
-    """One condition on a label; a missing label counts as the empty text.
+    """Condition on a label; a missing label counts as the empty text.
 
-    Regular expressions are RE2's, as in Alertmanager: none takes longer than its text is long.
+    Regular expressions are RE2, as in Alertmanager, so matching takes linear time.
 
     Source: prometheus/alertmanager, api/v2/openapi.yaml, ``matcher``.
 
@@ -29,9 +29,11 @@ class Matcher(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str = Field(min_length=1, max_length=128, description="Name of the label.")
-    value: str = Field(max_length=1024, description="The text, or the regular expression.")
+    value: str = Field(max_length=1024, description="Text or regular expression to match.")
     is_regex: bool = Field(default=False, description="Whether the value is a regular expression.")
-    is_equal: bool = Field(default=True, description="False: the label must not match.")
+    is_equal: bool = Field(
+        default=True, description="Whether the label must match; false: it must not match."
+    )
 
     @model_validator(mode="after")
     def _compiles(self) -> "Matcher":
@@ -41,7 +43,9 @@ class Matcher(BaseModel):
             except re2.error as error:
                 said = error.args[0] if error.args else ""
                 why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-                raise ValueError(f"{self.value!r} is no regular expression: {why}") from None
+                raise ValueError(
+                    f"{self.value!r} is not a valid regular expression: {why}"
+                ) from None
         return self
 
     @classmethod
@@ -49,18 +53,18 @@ class Matcher(BaseModel):
         """Parse ``name=value``, ``name!=value``, ``name=~regex`` or ``name!~regex``.
 
         Raises:
-            ValueError: The text has another form.
+            ValueError: The text is not a matcher.
         """
         found = re2.fullmatch(r"(?s)\s*([A-Za-z_][\w]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", text)
         if found is None:
             raise ValueError(
-                f"{text!r} is no matcher such as product_area=login or severity!=critical"
+                f"{text!r} is not a matcher such as product_area=login or severity!=critical"
             )
         name, operator, value = found.groups()
         return cls(name=name, value=value, is_regex="~" in operator, is_equal="!" not in operator)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether labels satisfy it; a regular expression must match the whole value."""
+        """Return whether the labels match; a regular expression must match the whole value."""
         there = labels.get(self.name, "")
         same = (
             re2.fullmatch(self.value, there, _QUIETLY) is not None
@@ -70,7 +74,7 @@ class Matcher(BaseModel):
         return same is self.is_equal
 
     def __str__(self) -> str:
-        """Return the text that `parse` reads."""
+        """Return the matcher in the form that `parse` reads."""
         operator = {
             (False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"
         }[self.is_regex, self.is_equal]  # fmt: skip
@@ -78,26 +82,32 @@ class Matcher(BaseModel):
 
 
 class Silence(BaseModel):
-    """Mutes the notifications of whatever all *matchers* match, between two times."""
+    """Silence that mutes the notifications of all matching episodes between two times."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     silence_id: str = Field(
-        min_length=1, max_length=64, description="The id; a silence with the same id replaces it."
+        min_length=1,
+        max_length=64,
+        description="Id of the silence; a later silence with the same id replaces it.",
     )
     matchers: tuple[Matcher, ...] = Field(
-        min_length=1, max_length=20, description="The conditions; all of them must match."
+        min_length=1, max_length=20, description="Matchers, all of which must match."
     )
-    starts_at: AwareDatetime = Field(description="When it begins.")
-    ends_at: AwareDatetime = Field(description="When it ends; a past time ends it at once.")
-    by: str = Field(min_length=1, max_length=256, description="Who set it.")
-    comment: str = Field(default="", max_length=1000, description="Why it was set.")
+    starts_at: AwareDatetime = Field(description="Start of the silence.")
+    ends_at: AwareDatetime = Field(
+        description="End of the silence; a time in the past ends it at once."
+    )
+    by: str = Field(
+        min_length=1, max_length=256, description="Name of the person who created the silence."
+    )
+    comment: str = Field(default="", max_length=1000, description="Reason for the silence.")
     origin: Literal["spikewatch", "alertmanager"] = Field(
-        default="spikewatch", description="The program that keeps it."
+        default="spikewatch", description="Program that manages the silence."
     )
 
     def matches(self, labels: Mapping[str, str], now: float) -> bool:
-        """Whether it is active at *now* (seconds since 1970) for these labels."""
+        """Return whether the silence is active at a time (seconds since 1970) for these labels."""
         return self.starts_at.timestamp() <= now < self.ends_at.timestamp() and all(
             matcher.matches(labels) for matcher in self.matchers
         )

@@ -1,4 +1,4 @@
-"""Passing time as a record in the log, so that quiet areas close their hours (as snuba does)."""
+"""Elapsed time as a record in the log, so that quiet areas close their hours (as in snuba)."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Tick(BaseModel):
-    """The clock may advance to ``now``.
+    """Clock tick: the clock may advance to ``now``.
 
-    A live tick has no tenant and moves every tenant of its partition. A tick of simulated time
-    names the tenant whose sender sent it. An end mark closes a tenant's history.
+    A live tick has no tenant and advances every tenant of its partition. A tick of simulated time
+    names the tenant of its sender. An end mark closes a tenant's history.
 
     Example:
         >>> Tick.model_validate_json('{"now": "2026-03-02T09:00:00Z"}').tenant is None
@@ -18,8 +18,10 @@ class Tick(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    type: Literal["tick", "history_end"] = Field("tick", description="What the record means.")
+    type: Literal["tick", "history_end"] = Field("tick", description="Meaning of the record.")
     now: AwareDatetime = Field(
-        description="Event time that has passed: the sender's present minus the lateness."
+        description="Event time that has been reached: the sender's clock minus the lateness."
     )
-    tenant: str | None = Field(None, min_length=1, max_length=128, description="Only this tenant.")
+    tenant: str | None = Field(
+        None, min_length=1, max_length=128, description="Tenant to which the tick is limited."
+    )

@@ -1,11 +1,11 @@
-"""The names of all topics."""
+"""Names of all topics."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Topics:
-    """Topic names behind an optional prefix, prepended as written.
+    """Topic names with an optional prefix, which is prepended verbatim.
 
     Example:
         >>> Topics("staging.").escalations
@@ -16,7 +16,7 @@ class Topics:
 
     @property
     def tickets(self) -> str:
-        """Ticket events as your systems write them; key: the tenant, which keeps its order."""
+        """Ticket events as written by your systems; key: the tenant, which preserves the order."""
         return f"{self.prefix}tickets"
 
     @property
@@ -26,7 +26,7 @@ class Topics:
 
     @property
     def dead(self) -> str:
-        """Dead letters: records that cannot be read, with the reason."""
+        """Dead letters: rejected records with the reason."""
         return f"{self.prefix}tickets.dead"
 
     @property

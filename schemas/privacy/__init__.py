@@ -1,1 +1,1 @@
-"""Removal of personal data from text, before it leaves the process that received it."""
+"""Removal of personal data from text before it leaves the process that received it."""

@@ -1,8 +1,8 @@
 """Patterns of personal data and secrets in text, in order, with their placeholders.
 
-Patterns find what has a typical form: a name in the middle of a sentence stays. Each takes linear
-time: a repetition is short, or starts only where nothing it could match stands before it.
-`schemas.privacy.redaction` applies them.
+The patterns match data of a typical form; a name in the middle of a sentence stays. Each takes
+linear time, because its repetitions are short, or start only where the preceding text cannot match.
+`schemas.privacy.redaction` applies the patterns.
 """
 
 import re
@@ -17,7 +17,7 @@ _MOST: Final = "65536"
 
 
 class _Rule:
-    """A pattern, tried only if the text has enough digits and *trigger* matches."""
+    """Pattern that is tried only if the text has enough digits and its trigger matches."""
 
     def __init__(
         self, digits: int, trigger: _Trigger, *patterns: tuple[re.Pattern[str], _Replacement]
@@ -26,37 +26,38 @@ class _Rule:
 
 
 def _words(words: str) -> _Trigger:
-    """Return a trigger: the text contains one of *words*."""
+    """Return a trigger that tests whether the text contains one of the words."""
     listed = frozenset(words.split())
     return lambda _, words: not listed.isdisjoint(words)
 
 
 def _found(pattern: str, words: str = "") -> _Trigger:
-    """Return a trigger: the text contains *pattern* or one of *words*."""
+    """Return a trigger that tests whether the text contains a pattern or one of the words."""
     search, listed = re.compile(pattern).search, frozenset(words.split())
     return lambda low, words: search(low) or not listed.isdisjoint(words)
 
 
 def _has(*parts: str) -> _Trigger:
-    """Return a trigger: the text contains one of *parts*."""
+    """Return a trigger that tests whether the text contains one of the parts."""
     return lambda low, _: any(part in low for part in parts)
 
 
 def has_long_word(low: str, _: object = None) -> bool:
-    """Return whether a word is as long as a token."""
+    """Return whether the text has a word that is as long as a token."""
     return max(map(len, low.split()), default=0) >= LONG
 
 
 def _has_groups(low: str, _: object = None) -> bool:
-    """Return whether there are as many colons or dashes as in a MAC or IPv6 address."""
+    """Return whether the text has as many colons or dashes as a MAC or IPv6 address."""
     return "::" in low or low.count(":") > 4 or low.count("-") > 4
 
 
-# Links lose user information, query and fragment; what remains is text as any other.
+# Links lose user information, query and fragment; the rest is treated like other text.
 _LINK: Final = re.compile(rf"(://|\bwww\.)([^\s<>\"]{{1,{_MOST}}})", re.I)
 _QUERY: Final = re.compile(rf"\?[\w.%~-]{{1,60}}=[^\s<>\"]{{0,{_MOST}}}")
 
-# Secrets: anything after ':' and '='; after a verb or a weaker word only what is no plain word.
+# Secrets: anything after ':' and '='; after a verb or a weaker keyword, only text that is not a
+# plain word.
 _STRONG: Final = (
     r"pass(?:word|wort|wd|code|phrase)?s?|kennwort|pwd|pw|wachtwoord|mot de passe|mdp|clave|senha"
     r"|contrase[nñ]a|parola|api[ _-]?key|secret(?:[ _-](?:access[ _-])?key)?|client[ _-]secret"
@@ -84,7 +85,7 @@ _CREDENTIALS: Final = re.compile(
     rf"(\b(?i:bearer|basic)\s{{1,3}})(?=\S{{0,200}}(?:[\d=]|[a-z][A-Z]))[\w.~+/=-]{{8,{_MOST}}}"
 )
 
-# E-mail addresses, also with spaces, and as they are written to be hidden.
+# E-mail addresses, including those with spaces and obfuscated ones.
 _LOCAL: Final = r"[^\s@<>()\[\]{},;:\"/\\=|?%]"
 _LABEL: Final = rf"[^\s@<>()\[\]{{}},;:\"/\\=|?%!&'*+#.]{{1,{_MOST}}}+"
 _LOCAL_PART: Final = rf"(?:\"[^\"@<>\n]{{1,64}}\"|(?<!{_LOCAL}){_LOCAL}{{1,{_MOST}}}+)"
@@ -103,7 +104,7 @@ _SPOKEN_EMAIL: Final = re.compile(
     re.I,
 )
 
-# Tokens: those of a known beginning, long hexadecimal numbers, and words no person would write.
+# Tokens: those with a known prefix, long hexadecimal numbers, and words that no person would write.
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _TOKEN: Final = re.compile(
     rf"(?:eyJ[\w-]{{8}}[\w.=-]{{0,{_MOST}}}|\b(?:AKIA|ASIA)[0-9A-Z]{{12,{_MOST}}}"
@@ -115,7 +116,7 @@ _WORD: Final = re.compile(rf"(?<![\w+=-])[\w+=-]{{{LONG},{_MOST}}}")
 _MIXED: Final = re.compile(r"[^\W\d_](?=\d)|\d(?=[^\W\d_])")
 _CASED: Final = re.compile(r"[a-z](?=[A-Z])|[A-Z](?=[a-z])")
 
-# Addresses in networks. A time has no seven colons and no two in a row.
+# Network addresses. A time never has seven colons or two in a row.
 _MAC: Final = re.compile(
     r"(?<![\w:-])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![\w:-])", re.I
 )
@@ -143,7 +144,7 @@ _ID: Final = re.compile(
     r"(?<![^\W_])(?:\d{3}[- ]\d{2}[- ]\d{4}"  # social security, United States
     r"|(?i:[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D])"  # national insurance, United Kingdom
     r"|[A-Z]\d{7,9}|(?!KB)[A-Z]{2}\d{6,7}"  # passports
-    r"|(?=(?:[A-Z]{0,4}\d){4})[CFGHJ-NPRTV-Z][CFGHJ-NPRTV-Z\d]{8,9}"  # the same, Germany
+    r"|(?=(?:[A-Z]{0,4}\d){4})[CFGHJ-NPRTV-Z][CFGHJ-NPRTV-Z\d]{8,9}"  # passports, Germany
     r"|(?i:[XYZ]?\d{7,8}-?[A-Z]))(?![^\W_])"  # DNI and NIE, Spain
 )
 _NAMED_ID: Final = re.compile(
@@ -165,8 +166,8 @@ _OLD_DATE: Final = re.compile(
     r"(?<!\d)(?:\d{1,2}[-./]\d{1,2}[-./]19\d\d|19\d\d[-./]\d{1,2}[-./]\d{1,2})(?!\d)"
 )
 
-# Postal addresses: number and street or street and number, and the postcode and city that follow.
-_CAPITAL: Final = r"[^\W\d_a-zß-öø-ÿ]"  # where there are no capitals, as in Chinese, any letter
+# Postal addresses: number and street in either order, then postcode and city.
+_CAPITAL: Final = r"[^\W\d_a-zß-öø-ÿ]"  # any letter in scripts without capitals, such as Chinese
 _PROPER: Final = rf"{_CAPITAL}[\w'-]{{1,20}}"
 _PLACE: Final = rf"{_CAPITAL}(?:[^\W\d]|['-]){{1,20}}(?!\w)"
 _TAIL: Final = (
@@ -211,7 +212,7 @@ _BOX: Final = re.compile(
     r"|[A-Z]{1,2}\d[A-Z\d]?\s\d(?!XX|[GKMT]B)[ABD-HJLNP-UW-Z]{2})\b"
 )
 
-# Names: after a title, after words that announce one, and after a closing formula.
+# Names: after a title, after words that introduce a name, and after a closing formula.
 _GIVEN: Final = rf"{_CAPITAL}[\w'-]{{0,24}}"
 _NAME: Final = (
     rf"(?:[A-Z]\.\s?){{0,2}}{_GIVEN}"
@@ -247,7 +248,7 @@ _CLOSED: Final = re.compile(
     rf"\s?[,.!\n-]\s{{0,2}}){_NAME}(?=[\s.]{{0,3}}(?:$|\[|\||\n)))"
 )
 
-# What is left: seven digits or more, unless a date, a time, a version or an error's number.
+# Other numbers of at least seven digits, unless a date, a time, a version or an error code.
 BETWEEN: Final = r"[ \t.\-/()·]"
 _SEVEN_DIGITS: Final = _found(rf"\d(?:{BETWEEN}{{0,4}}\d){{6}}")
 _DAY: Final = r"(?:3[01]|[12]\d|0?[1-9])"
@@ -273,7 +274,7 @@ def _bare_link(match: re.Match[str]) -> str:
 
 
 def _token(match: re.Match[str]) -> str:
-    """Replace a word in which letters and digits, or capitals and others, alternate often."""
+    """Replace a word in which letters and digits, or upper and lower case, alternate often."""
     word = match[0]
     mixed = len(_MIXED.findall(word))
     turns = mixed + len(_CASED.findall(word))
@@ -282,7 +283,7 @@ def _token(match: re.Match[str]) -> str:
 
 
 def iban(match: re.Match[str]) -> str:
-    """Replace an account number; words after it stay if the checksum shows that it ended before."""
+    """Replace an account number; keep the words that follow it according to the checksum."""
     found = match[0]
     for end in (i for i in range(len(found), 14, -1) if i == len(found) or found[i] in " -"):
         short = re.sub(r"[ -]", "", found[:end])
@@ -293,7 +294,7 @@ def iban(match: re.Match[str]) -> str:
 
 
 def _digits(match: re.Match[str]) -> str:
-    """Replace a number by its kind; a number that says what broke stays."""
+    """Replace a number by its kind, but keep numbers that describe the problem."""
     found = match[0]
     if match[1]:
         return found
@@ -305,7 +306,7 @@ def _digits(match: re.Match[str]) -> str:
 
 
 def _is_card(digits: list[int]) -> bool:
-    """Return whether it has thirteen to nineteen digits and a valid checksum of Luhn."""
+    """Return whether there are thirteen to nineteen digits with a valid Luhn checksum."""
     doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return 13 <= len(digits) <= 19 and (sum(digits[-1::-2]) + doubled) % 10 == 0
 
@@ -351,7 +352,7 @@ _CLOSING_WORDS: Final = _words(
     " saludos atentamente saluti groet groeten truly faithfully mfg vg lg cheers best thanks thank"
     " thx merci danke dank gracias grazie bedankt"
 )
-# In this order: what may hold other data goes first, what is vaguest last.
+# Ordered: patterns that may contain other data come first, the vaguest last.
 RULES: Final = (
     _Rule(0, _has("://", "www."), (_LINK, _bare_link)),
     _Rule(0, _has("?"), (_QUERY, "")),

@@ -1,9 +1,9 @@
-"""Text of strangers made fit to be stored and shown: personal data and secrets are taken out.
+"""Redaction of personal data and secrets in untrusted text, so that it can be stored and shown.
 
-`redact` puts a placeholder of one word, such as ``[email]``, where personal data stood. It would
-rather take out a harmless number than leave a harmful one; what tells what broke (error codes,
-versions, dates, times) stays. `shown_text` does so for a ticket, `redact_value` for a short name,
-and `safe_link` for a link. None of them raises, and all take time linear in what they are given.
+`redact` replaces personal data by a one-word placeholder such as ``[email]``. It prefers to remove
+a harmless number rather than keep a harmful one, but keeps what describes the problem (error codes,
+versions, dates, times). `shown_text` redacts a ticket, `redact_value` a short name, and `safe_link`
+a link. None of them raises, and all take linear time.
 """
 
 import html
@@ -24,17 +24,18 @@ from schemas.privacy.personal_data import (
 )
 
 MOST_READ: Final = 4_000
-"""Of a ticket's text no more is read. (`html.unescape` fails at a number of 4,300 digits.)"""
+"""Maximum number of characters of a ticket's text to read. (`html.unescape` fails at a number of
+4,300 digits.)"""
 
 _SPACED: Final = str.maketrans({c: " " for c in map(chr, range(0x250)) if not c.isalpha()})
 _ROUNDS: Final = 6
 
 
 def redact(text: str) -> str:
-    """*text* with a placeholder such as ``[email]`` wherever it shows personal data or a secret.
+    """Replace personal data and secrets in a text by placeholders such as ``[email]``.
 
-    Characters that cannot be seen are gone, and letters, digits, dashes and quotes are in their
-    plainest form. Redacting once more changes nothing.
+    Invisible characters are removed, and letters, digits, dashes and quotes get their simplest
+    form. Redacting the result again changes nothing.
 
     Example:
         >>> redact("Call +1 (555) 010-9999 or mail j.doe@example.com: HTTP 503 since 09:00:00")
@@ -46,7 +47,7 @@ def redact(text: str) -> str:
 
 
 def _redacted(text: str) -> str:
-    for _ in range(_ROUNDS):  # what one rule takes out may have hidden something from another
+    for _ in range(_ROUNDS):  # text that one rule removes may have hidden a match of another
         before, low = text, text.lower()
         words = set(low.translate(_SPACED).split())
         digits = sum(map(low.count, "0123456789")) if low.isascii() else len(low)
@@ -60,7 +61,7 @@ def _redacted(text: str) -> str:
 
 
 def redact_value(text: str) -> str:
-    """A short name, such as a customer's id, redacted only where it looks like personal data.
+    """Redact a short name, such as a customer's id, only if it looks like personal data.
 
     Example:
         >>> redact_value("customer-123"), redact_value("4.2.1-beta+build.20241101")
@@ -86,12 +87,12 @@ _is_suspect: Final = re.compile(
 
 
 def shown_text(subject: str | None, body: str | None, characters: int = 800) -> str:
-    """One line of a ticket's text that may be stored and shown: no markup, no personal data.
+    """Return a ticket's text on one line, without markup and personal data.
 
     Args:
-        subject: The ticket's subject; what stands before the bar.
-        body: The ticket's body, plain or HTML; of both no more than `MOST_READ` characters count.
-        characters: No more are returned; neither words nor placeholders are cut.
+        subject: Subject of the ticket, which goes before the vertical bar.
+        body: Body of the ticket, plain or HTML; at most `MOST_READ` characters of both are read.
+        characters: Maximum length of the result; neither words nor placeholders are cut.
 
     Example:
         >>> shown_text("Login fails", "<p>Hi,<br>I get HTTP&nbsp;503. Regards,<br>Ann Lee</p>")
@@ -100,7 +101,7 @@ def shown_text(subject: str | None, body: str | None, characters: int = 800) -> 
     text = " | ".join(part for part in (subject, body) if part)
     text = _head(_visible(" ".join(_head(text).split())))
     if "<" in text or "&" in text:
-        for _ in range(_ROUNDS):  # markup may be quoted in markup
+        for _ in range(_ROUNDS):  # markup may be escaped inside markup
             text = html.unescape(_TAG.sub(_untagged, _HIDDEN.sub(" ", text)))
         text = _visible(" ".join(text.split()))
     return _cut(_redacted(" ".join(_head(text).split())), characters)
@@ -122,7 +123,7 @@ def _untagged(match: re.Match[str]) -> str:
 
 
 def _head(text: str) -> str:
-    """What is read: the last word may be cut, so it goes, and so does a number before it."""
+    """Return the part to read, without the last word, which may be cut, and a number before it."""
     whole = text[:MOST_READ].rsplit(maxsplit=1)[:1]
     if len(text) <= MOST_READ or not whole or len(whole[0]) < MOST_READ - 200:
         return text[:MOST_READ]
@@ -130,7 +131,7 @@ def _head(text: str) -> str:
 
 
 def _cut(text: str, characters: int) -> str:
-    """*text* up to the last whole word; a word that is longer, up to the last whole placeholder."""
+    """Cut a text after the last whole word, or a long word after the last whole placeholder."""
     if len(text) <= characters:
         return text
     head, space, _ = text[: characters + 1].rpartition(" ")
@@ -142,9 +143,9 @@ def _cut(text: str, characters: int) -> str:
 
 
 def safe_link(url: str | None) -> str | None:
-    """A link that may be shown; None where it is none, or none that may be.
+    """Return a link that is safe to show; None: the text is not such a link.
 
-    User information and the fragment go, and of the query what may hold personal data or a secret.
+    User information, the fragment, and query parameters that may hold personal data are removed.
 
     Example:
         >>> safe_link("https://ann:pw@desk.example/tickets/123456789?id=123&token=x#top")
@@ -178,7 +179,7 @@ _NUMBERED: Final = re.compile(
 
 
 def _is_harmless(parameter: str) -> bool:
-    """Whether a part of a link's query may be shown: a ticket's number may, a person's may not."""
+    """Return whether a query parameter may be shown: a ticket number may, a person's may not."""
     plain = _visible(unquote(unquote(parameter.replace("+", " "))))
     name, _, value = plain.partition("=")
     if _NUMBERED.fullmatch(plain):
@@ -192,7 +193,7 @@ def _is_harmless(parameter: str) -> bool:
 
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MOST_MARKS: Final = 30
-"""Putting a letter's marks in order takes time that grows with the square of their number."""
+"""Maximum number of marks on a letter, because ordering them takes quadratic time."""
 _BLANK: Final = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]")
 _MARKS: Final = re.compile(rf"[^\w\s!-~]{{{_MOST_MARKS}}}")
 _STRUCK: Final = re.compile(
@@ -204,7 +205,7 @@ _PLAINER: Final = str.maketrans(
 
 
 def _visible(text: str) -> str:
-    """*text* in NFKC without what is not seen: nothing hides between the digits of a number."""
+    """Return a text in NFKC without invisible characters, which could hide between digits."""
     if text.isascii() and text.isprintable():
         return text
     normal = _seen(unicodedata.normalize("NFKC", _seen(text)))

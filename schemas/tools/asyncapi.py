@@ -1,8 +1,8 @@
-"""The AsyncAPI document: every topic that others write or read, in one file for tools.
+"""AsyncAPI document of every topic that others write or read, in one file for tools.
 
-It is generated from the pydantic models into ``schemas/json/asyncapi.json`` by ``python -m
-schemas.tools.export``. The tables `MESSAGES` and `CHANNELS` are the only places to extend: a new
-topic is a row of `CHANNELS`, its records a row of `MESSAGES`.
+``python -m schemas.tools.export`` generates it from the pydantic models into
+``schemas/json/asyncapi.json``. To extend it, add a row for a new topic to `CHANNELS` and a row for
+its records to `MESSAGES`.
 
 Sources: AsyncAPI specification 3.0.0; asyncapi/bindings, kafka/README.md (0.5.0).
 """
@@ -27,7 +27,7 @@ from schemas.topics import Topics
 
 ASYNCAPI: Final = "3.0.0"
 API_VERSION: Final = "1.0.0"
-"""Version of the public contracts: a break increases the first number, an addition the second."""
+"""Version of the public contracts: breaks increase the first number, additions the second."""
 BINDING: Final = "0.5.0"
 """Version of the Kafka bindings."""
 DAY_MS: Final = 86_400_000
@@ -38,47 +38,47 @@ Headers = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Message:
-    """What one record of a topic holds."""
+    """Description of one kind of record on a topic."""
 
     name: str
-    """In the document; camel case."""
+    """Name in the document, in camel case."""
     summary: str
     model: type[BaseModel]
-    """Of the record's value."""
+    """Model of the record's value."""
     example: BaseModel
     content_type: str = "application/json"
     headers: Headers | None = None
-    """JSON Schema of each header that means something."""
+    """JSON Schema of each header that has a meaning."""
     required_headers: tuple[str, ...] = ()
     example_headers: dict[str, str] | None = None
 
     @property
     def mode(self) -> JsonSchemaMode:
-        """Of the schema: as we write it, or as we read it."""
+        """Mode of the schema: as written or as read."""
         return "serialization" if self.model in _WRITTEN else "validation"
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A topic."""
+    """Description of a topic."""
 
     name: str
-    """In the document; camel case."""
+    """Name in the document, in camel case."""
     topic: str
-    """Its name, without a prefix."""
+    """Name of the topic without a prefix."""
     actions: tuple[Action, ...]
-    """What spikewatch itself does with it; both: it is internal."""
+    """What spikewatch does with the topic; both: the topic is internal."""
     messages: tuple[str, ...]
     key: str
-    """What the records' key is, in words."""
+    """Description of the key of the records."""
     why: str
-    """What it is for, and why it is kept as it is."""
+    """Purpose of the topic, and the reason for its retention."""
     partitions: int = 4
-    """As made by default; ``[kafka] partitions`` changes it."""
+    """Default number of partitions; ``[kafka] partitions`` changes it."""
     retention_days: int | None = None
-    """How long a record is kept; None: for ever."""
+    """Retention of a record in days; None: forever."""
     compacted: bool = False
-    """Whether only the last record of each key is kept."""
+    """Whether only the last record per key is kept."""
 
 
 _WRITTEN: Final = (EscalationEvent, Escalation)
@@ -87,7 +87,7 @@ _SOURCE: Final[Headers] = {
     "source-partition": {
         "type": "string",
         "pattern": "^[0-9]+$",
-        "description": "Partition of tickets.by-tenant whose record led to it.",
+        "description": "Partition of tickets.by-tenant with the record that led to the event.",
     },
     "source-offset": {
         "type": "string",
@@ -97,7 +97,7 @@ _SOURCE: Final[Headers] = {
 }
 _ATTRIBUTES: Final[dict[str, str]] = {
     "specversion": "Version of CloudEvents: 1.0.",
-    "id": "Unique together with the source: drop repeats by both.",
+    "id": "Unique together with the source; deduplicate by both.",
     "source": "/spikewatch/<tenant>, the tenant percent-encoded.",
     "type": "com.spikewatch.escalation.opened.v1; or updated, resolved, reopened, amended.",
     "subject": "The episode id.",
@@ -118,24 +118,24 @@ MESSAGES: Final[tuple[Message, ...]] = (
     Message(
         name="ticketEvent",
         summary="Something that happened to a support ticket: plain JSON, or a CloudEvent in "
-        "binary mode, of which the id is read.",
+        "binary mode, whose id is read.",
         model=TicketEvent,
         example=examples.TICKET,
         headers={
             HEADER_MODE: {
                 "type": "string",
                 "enum": ["live", "history", "simulated"],
-                "description": "history: learned, nobody is paged. Live where absent.",
+                "description": "history: models learn, nobody is paged. Default: live.",
             },
             f"{PREFIX}id": {
                 **_TEXT,
-                "description": "Of a CloudEvent in binary mode: the event_id where that is absent.",
+                "description": "Id of a CloudEvent in binary mode, used if event_id is absent.",
             },
         },
     ),
     Message(
         name="historyMark",
-        summary="Among tickets: the end of a tenant's history, or simulated time that passed.",
+        summary="Mark among tickets: the end of a tenant's history, or a tick of simulated time.",
         model=Tick,
         example=examples.TICK,
         headers={HEADER_KIND: {"type": "string", "const": "mark"}},
@@ -171,19 +171,19 @@ MESSAGES: Final[tuple[Message, ...]] = (
     ),
     Message(
         name="deadLetter",
-        summary="A record that could not be taken in, with the reason.",
+        summary="A record that was rejected, with the reason.",
         model=DeadLetter,
         example=examples.LETTER,
     ),
     Message(
         name="feedback",
-        summary="What a person answers to an escalation.",
+        summary="A person's response to an escalation.",
         model=Feedback,
         example=examples.FEEDBACK,
     ),
     Message(
         name="auditEntry",
-        summary="A decision about a notification, an attempt to send it, or an answer.",
+        summary="A decision about a notification, an attempt to send it, or a response.",
         model=AuditEntry,
         example=examples.AUDIT,
     ),
@@ -194,7 +194,7 @@ MESSAGES: Final[tuple[Message, ...]] = (
         example=examples.SILENCE,
     ),
 )
-"""All records of the topics."""
+"""Records of all topics."""
 
 _NAMES: Final = Topics()
 
@@ -204,8 +204,9 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         topic=_NAMES.tickets,
         actions=("receive",),
         messages=("ticketEvent", "historyMark"),
-        key="the tenant; only one key per tenant keeps its order",
-        why="Ticket events of all sources. Two weeks: so long can the state be built anew.",
+        key="the tenant; only a single key per tenant preserves the order",
+        why="Ticket events of all sources. Kept for two weeks, within which the state can be "
+        "rebuilt.",
         retention_days=14,
     ),
     Channel(
@@ -214,8 +215,8 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         actions=("send",),
         messages=("deadLetter",),
         key="the reason",
-        why="What could not be taken in, raw. Two weeks: long enough to mend and send again, and "
-        "no longer, for it holds personal data.",
+        why="Rejected records, raw. Kept for two weeks: long enough to correct and resend them, "
+        "and no longer, because they contain personal data.",
         partitions=1,
         retention_days=14,
     ),
@@ -224,9 +225,9 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         topic=_NAMES.escalations,
         actions=("send",),
         messages=("escalationStructured", "escalationBinary"),
-        key="the tenant: all episodes of a tenant in order",
-        why="What broke. A quarter: for looking back; never compacted, since each transition of "
-        "an episode counts.",
+        key="the tenant, so that all episodes of a tenant are in order",
+        why="Escalation events. Kept for a quarter, for reviews; never compacted, since each "
+        "transition of an episode matters.",
         retention_days=90,
     ),
     Channel(
@@ -235,7 +236,7 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         actions=("receive",),
         messages=("feedback",),
         key="the tenant",
-        why="Verdicts, acknowledgements, snoozes. A quarter, as what they answer.",
+        why="Verdicts, acknowledgements, snoozes. Kept for a quarter, like the escalations.",
         retention_days=90,
     ),
     Channel(
@@ -244,8 +245,8 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         actions=("send",),
         messages=("auditEntry",),
         key="the episode",
-        why="Decisions, notifications and answers. Kept longer than a year, because "
-        "questions come late.",
+        why="Decisions, notifications and responses. Kept longer than a year, because "
+        "questions may come late.",
         retention_days=400,
     ),
     Channel(
@@ -254,17 +255,17 @@ CHANNELS: Final[tuple[Channel, ...]] = (
         actions=("receive",),
         messages=("silence",),
         key="the silence_id",
-        why="Silences. Compacted: only the last state of each silence matters.",
+        why="Silences. Compacted, because only the last state of each silence matters.",
         partitions=1,
         retention_days=400,
         compacted=True,
     ),
 )
-"""Every topic that others write or read; internal formats are left out."""
+"""All topics that others write or read; internal formats are left out."""
 
 
 def document() -> dict[str, Any]:
-    """Return the document, ready for `json.dumps`.
+    """Return the AsyncAPI document, ready for `json.dumps`.
 
     Example:
         >>> sorted(document()["channels"])
@@ -280,9 +281,9 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "spikewatch",
             "version": API_VERSION,
-            "description": "Watches support tickets as they arrive and says that something broke. "
-            "Topic names may stand behind a prefix ([kafka] topic_prefix). Readers ignore fields "
-            "that they do not know, and drop repeats by source and id.",
+            "description": "Watches support tickets as they arrive and raises an escalation when "
+            "complaint rates spike. Topic names may have a prefix ([kafka] topic_prefix). Readers "
+            "must ignore unknown fields and deduplicate by source and id.",
         },
         "defaultContentType": "application/json",
         "servers": {
@@ -375,6 +376,6 @@ def _message(message: Message, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(message: Message) -> str:
-    """The key of the topics that the message stands on."""
+    """Return the key of the topics that contain the message."""
     keys = dict.fromkeys(channel.key for channel in CHANNELS if message.name in channel.messages)
     return "; ".join(keys)

@@ -1,15 +1,14 @@
-"""Check whether a new JSON Schema of a contract keeps the promises of the released one.
+"""Check whether a new JSON Schema of a contract keeps the promises of the released schema.
 
-A consumer may rely on the released schema allowing each event that we *write*. A producer may rely
-on our *reading* each event that the released schema allows. Both are the same question with the
-sides
-exchanged: does one schema allow anything that the other does not?
+A consumer may rely on the released schema to allow each event that we *write*. A producer may rely
+on us to *read* each event that the released schema allows. Both are the same question with the
+sides swapped: does one schema allow anything that the other does not?
 
 New optional fields break nothing on either side, because readers ignore unknown fields.
 
 Libraries exist for this question. Those considered are alpha and incomplete by their own account
 (jsoncompat), unmaintained (jsonsubschema) or in another language (json-schema-diff-validator), and
-none describes in words where the break is.
+none describes breaks in words.
 
 Sources: JSON Schema 2020-12, Core (sections 8 and 10) and Validation (sections 6 and 7).
 """
@@ -23,7 +22,7 @@ from typing import Any, Final, Literal
 Schema = Mapping[str, Any]
 Role = Literal["written", "read"]
 Above = tuple[tuple[Schema, Schema], ...]
-"""The pairs of schemas that enclose the pair being compared."""
+"""Pairs of schemas that enclose the pair being compared."""
 
 _LOWER: Final = ("minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum")
 _UPPER: Final = ("maxLength", "maxItems", "maxProperties", "maximum", "exclusiveMaximum")
@@ -36,11 +35,11 @@ _STRUCTURE: Final = frozenset(
     {"$ref", "additionalProperties", "anyOf", "const", "enum", "items", "oneOf", "properties"}
     | {"required", "type"}
 )
-"""Keywords with rules of their own below; all others must be the same on both sides."""
+"""Keywords with special rules below; all others must be the same on both sides."""
 
 
 def breaks(old: Schema, new: Schema, role: Role) -> list[str]:
-    """Return the promises of the schema *old* that *new* breaks.
+    """Return the promises of the old schema that the new schema breaks.
 
     Args:
         old: The released JSON Schema.
@@ -49,7 +48,7 @@ def breaks(old: Schema, new: Schema, role: Role) -> list[str]:
 
     Returns:
         A sentence for each break, with its JSON path (``[]`` is any item of an array, ``*`` any
-        name of a map). Empty if there is none.
+        name of a map); empty if there are none.
 
     Example:
         >>> old = {"type": "object", "properties": {"a": {"enum": ["x", "y"]}}}
@@ -57,7 +56,7 @@ def breaks(old: Schema, new: Schema, role: Role) -> list[str]:
         >>> breaks(old, new, "written")
         ['$.a: may now be "z", which no consumer of the released schema expects']
         >>> breaks(old, new, "read")
-        ['$.a: "y" is no longer taken']
+        ['$.a: "y" is no longer accepted']
     """
     inner, outer = (new, old) if role == "written" else (old, new)
     comparison = _Comparison(role, inner, outer)
@@ -66,9 +65,9 @@ def breaks(old: Schema, new: Schema, role: Role) -> list[str]:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """The search for what *inner* allows and *outer* does not.
+    """Search for what the inner schema allows and the outer schema does not.
 
-    For events that we write, *inner* is the new schema; for events that we read, it is the old one.
+    For events that we write, the inner schema is the new one; for events that we read, the old one.
     """
 
     role: Role
@@ -76,7 +75,7 @@ class _Comparison:
     outer: Schema
 
     def wider(self, path: str, inner: Schema, outer: Schema, above: Above) -> Iterator[str]:
-        """Yield sentences about what *inner* allows at *path* and *outer* does not."""
+        """Yield sentences about what the inner schema allows at a path and the outer does not."""
         theirs = list(_alternatives(outer, self.outer))
         for alternative in _alternatives(inner, self.inner):
             yield from self._fits(path, alternative, theirs, above)
@@ -84,13 +83,13 @@ class _Comparison:
     def _fits(
         self, path: str, inner: Schema, theirs: Sequence[Schema], above: Above
     ) -> Iterator[str]:
-        """Return what the nearest of *theirs* lacks; nothing if one allows all of *inner*."""
+        """Yield what the closest alternative lacks; nothing if an alternative allows everything."""
         alike = [other for other in theirs if _kind(inner) & _kind(other)]
         if not alike:
             yield self._say(
                 path,
                 f"may now be {_named(inner)}, which no consumer of the released schema expects",
-                f"{_named(inner)} is no longer taken",
+                f"{_named(inner)} is no longer accepted",
             )
             return
         tried = [list(self._single(path, inner, other, above)) for other in alike]
@@ -98,7 +97,7 @@ class _Comparison:
 
     def _single(self, path: str, inner: Schema, outer: Schema, above: Above) -> Iterator[str]:
         """Compare two schemas without alternatives."""
-        if (inner, outer) in above:  # a schema that holds itself was compared further up
+        if (inner, outer) in above:  # a recursive schema was already compared further up
             return
         above = (*above, (inner, outer))
         for value in _values(inner):
@@ -106,20 +105,20 @@ class _Comparison:
                 yield self._say(
                     path,
                     f"may now be {_json(value)}, which no consumer of the released schema expects",
-                    f"{_json(value)} is no longer taken",
+                    f"{_json(value)} is no longer accepted",
                 )
         if "enum" in outer and "enum" not in inner:
             yield self._say(
                 path,
                 "may now be any value, not only those that were listed",
-                "only listed values are taken now",
+                "only listed values are accepted now",
             )
         if "enum" not in inner:
             if more := sorted(_types(inner) - _types(outer)):
                 yield self._say(
                     path,
                     f"may now be of type {', '.join(more)}",
-                    f"{', '.join(more)} is no longer taken",
+                    f"{', '.join(more)} is no longer accepted",
                 )
             yield from self._limits(path, inner, outer)
         yield from self._fields(path, inner, outer, above)
@@ -133,15 +132,15 @@ class _Comparison:
                 if name in outer and not _as_tight(name, inner, outer, sign):
                     yield self._say(
                         path,
-                        f"{name} was {outer[name]} and no longer holds",
-                        f"{name} is {outer[name]} now, which is narrower",
+                        f"{name} was {outer[name]} and no longer applies",
+                        f"{name} is now {outer[name]}, which is narrower",
                     )
         for name in sorted(outer.keys() - _NOTES - _STRUCTURE - {*_LOWER, *_UPPER}):
             if inner.get(name) != outer[name]:
                 yield self._say(
                     path,
-                    f"{name} was {_json(outer[name])} and no longer holds",
-                    f"{name} is {_json(outer[name])} now, which is narrower",
+                    f"{name} was {_json(outer[name])} and no longer applies",
+                    f"{name} is now {_json(outer[name])}, which is narrower",
                 )
 
     def _fields(self, path: str, inner: Schema, outer: Schema, above: Above) -> Iterator[str]:
@@ -151,9 +150,9 @@ class _Comparison:
             yield self._say(f"{path}.{name}", "was removed", "was removed: it is no longer read")
         for name in sorted(set(outer.get("required", ())) - set(inner.get("required", ()))):
             if name in old and name not in new:
-                continue  # said already
+                continue  # already reported
             yield self._say(
-                f"{path}.{name}", "was always there and may now be missing", "is required now"
+                f"{path}.{name}", "was always present and may now be missing", "is now required"
             )
         for name in sorted(ours.keys() & theirs.keys()):
             yield from self.wider(f"{path}.{name}", ours[name], theirs[name], above)
@@ -162,14 +161,14 @@ class _Comparison:
             mine = mine if isinstance(mine, Mapping) else {}
             yield from self.wider(f"{path}.*", mine, other, above)
         elif other is False and mine is not False and self.role == "read":
-            yield f"{path}: fields that it does not name are no longer taken."
+            yield f"{path}: unknown fields are no longer accepted."
 
     def _say(self, path: str, written: str, read: str) -> str:
         return f"{path}: {written if self.role == 'written' else read}"
 
 
 def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
-    """Return the alternatives of *schema*, without references and with one type each."""
+    """Yield the alternatives of a schema, without references and with one type each."""
     while "$ref" in schema:
         target: Any = root
         for step in str(schema["$ref"]).removeprefix("#/").split("/"):
@@ -196,7 +195,7 @@ def _values(schema: Schema) -> Sequence[Any]:
 
 
 def _allows(schema: Schema, value: Any) -> bool:
-    """Return whether *schema* certainly accepts *value*, which the other side lists."""
+    """Return whether a schema certainly accepts a value that the other side lists."""
     if "enum" in schema:
         return any(value == one and type(value) is type(one) for one in schema["enum"])
     if _type_of(value) not in _types(schema):
@@ -226,7 +225,7 @@ def _types(schema: Schema) -> frozenset[str]:
 
 
 def _kind(schema: Schema) -> frozenset[str]:
-    """Return the allowed types, taken from the listed values if there are any."""
+    """Return the allowed types, derived from the listed values if there are any."""
     return frozenset(_type_of(value) for value in _values(schema)) or _types(schema)
 
 
@@ -245,7 +244,7 @@ def _type_of(value: Any) -> str:
 
 
 def _as_tight(name: str, inner: Schema, outer: Schema, sign: int) -> bool:
-    """Return whether *inner* keeps the bound *name* of *outer*, inclusive or exclusive."""
+    """Return whether the inner schema keeps a bound of the outer, inclusive or exclusive."""
     like = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}
     if name in inner and sign * (inner[name] - outer[name]) >= 0:
         return True

@@ -1,8 +1,8 @@
-"""Write the JSON Schemas of all contracts, and the AsyncAPI document, to ``schemas/json``.
+"""Export of the JSON Schemas of all contracts, and of the AsyncAPI document, to ``schemas/json``.
 
 Run as ``python -m schemas.tools.export``. ``schemas/json/released`` holds the schemas of the last
-release, against which `schemas.tools.compatibility` compares; it is copied by hand when one is
-made.
+release, against which `schemas.tools.compatibility` compares; they are copied by hand at each
+release.
 """
 
 import json
@@ -39,7 +39,7 @@ ROLES: Final[dict[str, Role]] = {
     "audit-entry": "written",
     "silence": "read",
 }
-"""Whether others read what spikewatch writes, or write what it reads, by contract."""
+"""Role of spikewatch, by contract: it writes what others read, or reads what others write."""
 FOLDER: Final = Path(__file__).parents[1] / "json"
 RELEASED: Final = FOLDER / "released"
 """The JSON Schemas of the last release."""
@@ -47,7 +47,7 @@ ASYNCAPI_FILE: Final = "asyncapi.json"
 
 
 def render(name: str) -> str:
-    """Return the JSON Schema (2020-12) of one contract as its file holds it."""
+    """Return the content of the JSON Schema file (2020-12) of one contract."""
     model = CONTRACTS[name]
     schema = model.model_json_schema(
         mode="serialization" if name == "escalation-event" else "validation"
@@ -57,7 +57,7 @@ def render(name: str) -> str:
 
 
 def render_asyncapi() -> str:
-    """Return the AsyncAPI document as its file holds it."""
+    """Return the content of the AsyncAPI file."""
     return json.dumps(asyncapi.document(), indent=2, sort_keys=True) + "\n"
 
 

@@ -56,7 +56,7 @@ def ticket(change: Any) -> list[str]:
         ),
         (
             lambda d: d["Escalation"]["required"].remove("ratio"),
-            "$.data.ratio: was always there and may now be missing",
+            "$.data.ratio: was always present and may now be missing",
         ),
         (
             lambda d: d["Escalation"]["properties"]["tickets"].update(type="number"),
@@ -72,15 +72,15 @@ def ticket(change: Any) -> list[str]:
         ),
         (
             lambda d: d["Escalation"]["properties"]["since"].pop("format"),
-            '$.data.since: format was "date-time" and no longer holds',
+            '$.data.since: format was "date-time" and no longer applies',
         ),
         (
             lambda d: d["Escalation"]["properties"]["episode_id"].update(pattern="^.*$"),
-            '$.data.episode_id: pattern was "^[0-9a-f]{32}$" and no longer holds',
+            '$.data.episode_id: pattern was "^[0-9a-f]{32}$" and no longer applies',
         ),
         (
             lambda d: d["Escalation"]["properties"]["p_value"].update(maximum=2),
-            "$.data.p_value: maximum was 1 and no longer holds",
+            "$.data.p_value: maximum was 1 and no longer applies",
         ),
         (
             lambda d: d["Escalation"]["properties"].update(
@@ -101,7 +101,7 @@ def ticket(change: Any) -> list[str]:
         ),
         (
             lambda d: d["Example"]["properties"]["text"].pop("maxLength"),
-            "$.data.examples[].text: maxLength was 200 and no longer holds",
+            "$.data.examples[].text: maxLength was 200 and no longer applies",
         ),
     ],
 )
@@ -116,14 +116,14 @@ def test_each_break_of_what_we_write_is_told(change: Any, told: str) -> None:
     [
         (
             lambda s: s["required"].append("product_area"),
-            "$.product_area: is required now",
+            "$.product_area: is now required",
         ),
         (
             lambda s: (
                 s["properties"].update(mood={"type": "string"}),
                 s["required"].append("mood"),
             ),
-            "$.mood: is required now",
+            "$.mood: is now required",
         ),
         (
             lambda s: s["properties"].pop("channel"),
@@ -131,31 +131,31 @@ def test_each_break_of_what_we_write_is_told(change: Any, told: str) -> None:
         ),
         (
             lambda s: s["properties"]["tenant"].update(maxLength=64),
-            "$.tenant: maxLength is 64 now, which is narrower",
+            "$.tenant: maxLength is now 64, which is narrower",
         ),
         (
             lambda s: s["properties"]["ticket_id"].update(pattern="^[0-9]+$"),
-            '$.ticket_id: pattern is "^[0-9]+$" now, which is narrower',
+            '$.ticket_id: pattern is now "^[0-9]+$", which is narrower',
         ),
         (
             lambda s: s["properties"]["event_type"].update(enum=["created"]),
-            "$.event_type: only listed values are taken now",
+            "$.event_type: only listed values are accepted now",
         ),
         (
             lambda s: s["properties"].update(customer={"$ref": "#/$defs/Customer"}),
-            "$.customer: string is no longer taken",
+            "$.customer: string is no longer accepted",
         ),
         (
             lambda s: s["properties"]["csat"].update(anyOf=[{"type": "integer"}, {"type": "null"}]),
-            "$.csat: number is no longer taken",
+            "$.csat: number is no longer accepted",
         ),
         (
             lambda s: s["$defs"]["Customer"]["required"].append("tier"),
-            "$.customer.tier: is required now",
+            "$.customer.tier: is now required",
         ),
         (
             lambda s: s.update(additionalProperties=False),
-            "$: fields that it does not name are no longer taken",
+            "$: unknown fields are no longer accepted",
         ),
     ],
 )
