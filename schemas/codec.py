@@ -168,17 +168,17 @@ def read_feedback(
     if len(value) > max_bytes:
         raise Rejected("oversized", f"{len(value)} bytes; the maximum is {max_bytes}")
     try:
-        said = Feedback.model_validate_json(value)
+        feedback = Feedback.model_validate_json(value)
     except ValidationError as error:
         raise _rejection(error) from None
-    tenant = clean(said.tenant, 128) or "default"
+    tenant = clean(feedback.tenant, 128) or "default"
     return signals.Verdict(
         tenant,
-        said.episode_id,
-        said.action,
-        said.at.timestamp(),
-        None if said.until is None else said.until.timestamp(),
-        said.duplicate_of,
+        feedback.episode_id,
+        feedback.action,
+        feedback.at.timestamp(),
+        None if feedback.until is None else feedback.until.timestamp(),
+        feedback.duplicate_of,
     )
 
 
@@ -359,7 +359,7 @@ def _is_text(text: str) -> bool:
 
 def _rejection(error: ValidationError) -> Rejected:
     """Return the most severe finding of pydantic as a rejection, without the quoted input."""
-    found = [
+    findings = [
         (
             _REASON_BY_ERROR.get(e["type"], "wrong_type"),
             ".".join(str(part) for part in e["loc"]),
@@ -367,7 +367,7 @@ def _rejection(error: ValidationError) -> Rejected:
         )
         for e in error.errors(include_url=False, include_context=False, include_input=False)
     ]
-    reason, where, message = min(found, key=lambda f: _REASON_ORDER.index(f[0]))
+    reason, where, message = min(findings, key=lambda f: _REASON_ORDER.index(f[0]))
     if reason == "undecodable":
         return Rejected(reason, "not JSON in UTF-8")
     if reason == "no_offset":

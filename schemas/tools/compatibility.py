@@ -190,8 +190,8 @@ def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
 
 
 def _values(schema: Schema) -> Sequence[Any]:
-    found: Sequence[Any] = schema.get("enum", ())
-    return found
+    values: Sequence[Any] = schema.get("enum", ())
+    return values
 
 
 def _allows(schema: Schema, value: Any) -> bool:

@@ -197,11 +197,11 @@ class _Branches:
 
     def finish(self, walked: Walked) -> list[Injected]:
         """Wait for all injected incidents and return them, sorted by start."""
-        self._found += [one.get() for one in self._under_way]
-        found = [one for one in self._found if one is not None]
-        if missing := len(self._found) - len(found):
+        self._found += [outcome.get() for outcome in self._under_way]
+        results = [outcome for outcome in self._found if outcome is not None]
+        if missing := len(self._found) - len(results):
             walked.skipped["the area has no values for a slice"] += missing
-        return found
+        return results
 
 
 def _play(branch: Branch, path: Path, place: int, settings: Settings) -> Injected | None:
@@ -210,11 +210,11 @@ def _play(branch: Branch, path: Path, place: int, settings: Settings) -> Injecte
 
 def _areas(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
     """Return tenants and areas by their canonical names, most tickets first."""
-    found: dict[tuple[str, str], int] = {}
+    tickets: dict[tuple[str, str], int] = {}
     for (tenant, area), count in facts.areas.items():
         key = tenant, settings.taxonomy.canonical(area)
-        found[key] = found.get(key, 0) + count
-    return sorted(found, key=lambda key: (-found[key], key))
+        tickets[key] = tickets.get(key, 0) + count
+    return sorted(tickets, key=lambda key: (-tickets[key], key))
 
 
 def _too_short(facts: Facts, begin: float, seconds: float) -> str:

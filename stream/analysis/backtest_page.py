@@ -144,13 +144,13 @@ def _budget(result: Backtest) -> Html:
 
 def _delays(result: Backtest) -> Html:
     """Return charts of the delay by the size of incidents, for each area."""
-    busiest = [area.area for area in sorted(result.walked.areas, key=lambda one: -one.tickets)]
+    busiest = [area.area for area in sorted(result.walked.areas, key=lambda facts: -facts.tickets)]
     wanted = {area: place for place, area in enumerate(busiest)}
     groups: dict[tuple[str, str | None], list[tuple[float, float]]] = {}
-    for one in result.sizes:
-        if one.kind != "slice" and math.isfinite(one.median):
-            point = (one.multiple, max(one.median, 1.0))
-            groups.setdefault((one.tenant, one.area), []).append(point)
+    for size in result.sizes:
+        if size.kind != "slice" and math.isfinite(size.median):
+            point = (size.multiple, max(size.median, 1.0))
+            groups.setdefault((size.tenant, size.area), []).append(point)
     chosen = sorted(groups, key=lambda key: (key[1] is not None, wanted.get(key[1] or "", 0), key))
     if not chosen:
         return element("p", "No injected incident was detected.")
@@ -167,18 +167,21 @@ def _delays(result: Backtest) -> Html:
     return join(figures)
 
 
-def _timelines(found: Backtest, labels: Sequence[Label]) -> list[Html]:
-    lines = found.walked.timelines
-    tickets = {(one.tenant, one.area): one.tickets for one in found.walked.areas}
+def _timelines(backtest: Backtest, labels: Sequence[Label]) -> list[Html]:
+    lines = backtest.walked.timelines
+    tickets = {
+        (area_facts.tenant, area_facts.area): area_facts.tickets
+        for area_facts in backtest.walked.areas
+    }
     marked = {
-        (tenant, area): spans(found.walked.runs, labels, tenant, area) for tenant, area in lines
+        (tenant, area): spans(backtest.walked.runs, labels, tenant, area) for tenant, area in lines
     }
     chosen = sorted(
         (key for key in lines if lines[key]),
         key=lambda key: (not marked[key], -tickets.get(key, 0), key),
     )[:MOST_TIMELINES]
     several = len({tenant for tenant, _ in lines}) > 1
-    zone, result = found.settings.timezone, []
+    zone, result = backtest.settings.timezone, []
     for tenant, area in sorted(chosen, key=lambda key: (-tickets.get(key, 0), key)):
         name = clean(f"{tenant}: {area}" if several else area, 64)
         stretches = lines[tenant, area]

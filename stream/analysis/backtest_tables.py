@@ -16,7 +16,7 @@ from stream.escalations.phrases import plural
 
 DAY: Final = 86_400.0
 LATE_SHARE: Final = 0.01
-"""Share of late tickets from which a note is added."""
+"""Share of late or unordered tickets from which a note is added."""
 LONG_SILENCE: Final = 30.0 * DAY
 SILENT_SHARE: Final = 0.25
 """Share of the history from which a period without tickets suggests a wrong date."""
@@ -117,7 +117,7 @@ def notes(result: Backtest) -> list[str]:
             f"{result.left_out} quieter areas are evaluated, but have no timeline and no "
             "injected incidents"
         )
-    disturbed = sum(one.disturbed for one in result.injected)
+    disturbed = sum(incident.disturbed for incident in result.injected)
     if disturbed:
         lines.append(
             f"{disturbed} injected incidents were left out, because the history itself paged then"
@@ -217,33 +217,33 @@ def sentences(result: Backtest) -> list[str]:
 def difference_table(differences: Sequence[Difference], names: tuple[str, str], zone: str) -> Table:
     """Return a table that compares two configurations page by page."""
     rows = []
-    for one in differences:
-        run = one.left or one.right
+    for pair in differences:
+        run = pair.left or pair.right
         assert run is not None
-        left, right = ("-" if r is None else clock(r.opened, zone) for r in (one.left, one.right))
-        if one.left is None or one.right is None:
-            difference = f"only {names[one.left is None]}"
+        left, right = ("-" if r is None else clock(r.opened, zone) for r in (pair.left, pair.right))
+        if pair.left is None or pair.right is None:
+            difference = f"only {names[pair.left is None]}"
         else:
-            later = one.later / 60.0
+            later = pair.later / 60.0
             when = "at the same time" if not later else f"{span(abs(later))} "
             difference = when if not later else when + ("later" if later > 0 else "earlier")
         rows.append((_about(run), left, right, difference))
-    both = sum(one.left is not None and one.right is not None for one in differences)
+    both = sum(pair.left is not None and pair.right is not None for pair in differences)
     alone = [
-        sum(one.right is None for one in differences),
-        sum(one.left is None for one in differences),
+        sum(pair.right is None for pair in differences),
+        sum(pair.left is None for pair in differences),
     ]
     note = f"both: {both}; only {names[0]}: {alone[0]}; only {names[1]}: {alone[1]}"
     heads = ("about", *names, f"{names[1]} is")
     return Table("Page by page", heads, tuple(rows), (note,))
 
 
-def tables(found: Backtest) -> list[Table]:
+def tables(backtest: Backtest) -> list[Table]:
     """Return all tables of a backtest."""
-    result = [week_table(found), area_table(found)]
-    if found.judgement is not None:
-        result.append(label_table(found))
-    return result + size_tables(found)
+    result = [week_table(backtest), area_table(backtest)]
+    if backtest.judgement is not None:
+        result.append(label_table(backtest))
+    return result + size_tables(backtest)
 
 
 def _about(run: PagedEpisode) -> str:

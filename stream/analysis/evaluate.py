@@ -160,25 +160,25 @@ class Results:
 
     def tables(self) -> list[Table]:
         """Return the tables of all parts that were run."""
-        found = []
+        all_tables = []
         if self.healthy:
-            found.append(healthy_table(self.healthy))
+            all_tables.append(healthy_table(self.healthy))
         if self.travelled:
             played = [one for each in self.travelled for one in each.played]
             skipped = sum(each.skipped for each in self.travelled)
             title = f"Incidents (on {len(self.travelled)} companies; {skipped} fell into episodes)"
-            found.append(incident_table(played, title))
+            all_tables.append(incident_table(played, title))
             trunks = [each.healthy for each in self.travelled]
-            found.append(healthy_table(trunks, "The same companies without incidents"))
+            all_tables.append(healthy_table(trunks, "The same companies without incidents"))
         if self.patrolled:
             trunks = [each.healthy for each in self.travelled]
             trunks += [each.healthy for each in self.patrolled]
-            found += [guard_table(self.patrolled, trunks), hidden_table(self.patrolled)]
+            all_tables += [guard_table(self.patrolled, trunks), hidden_table(self.patrolled)]
         if self.steady:
-            found.append(steady_table(self.steady))
+            all_tables.append(steady_table(self.steady))
         if self.contested:
-            found += rival_tables(self.contested)
-        return found
+            all_tables += rival_tables(self.contested)
+        return all_tables
 
 
 def jobs_for(
@@ -307,8 +307,10 @@ def _job(
     part: Part, spec: Spec, settings: Settings, size: Size, kinds: tuple[str, ...] = KINDS
 ) -> Job:
     """Return a job with the time zone and the holidays of its simulated company."""
-    own = msgspec.structs.replace(settings, timezone=spec.timezone, country=spec.country)
-    return Job(part=part, spec=spec, settings=own, size=size, kinds=kinds)
+    company_settings = msgspec.structs.replace(
+        settings, timezone=spec.timezone, country=spec.country
+    )
+    return Job(part=part, spec=spec, settings=company_settings, size=size, kinds=kinds)
 
 
 def _one_a_quarter(settings: Settings) -> Settings:

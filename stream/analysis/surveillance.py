@@ -51,9 +51,9 @@ def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
         f"T\t{area}\t{warm_weeks * HOURS_PER_WEEK}\t{_counts(counts)}"
         for area, counts in contested.counts.items()
     ]
-    for number, one in enumerate(contested.met):
-        first = int(one.start // SECONDS_PER_HOUR) - spec.first_hour
-        for area, counts in one.counts.items():
+    for number, incident in enumerate(contested.met):
+        first = int(incident.start // SECONDS_PER_HOUR) - spec.first_hour
+        for area, counts in incident.counts.items():
             lines.append(f"B\t{number}\t{area}\t{first}\t{_counts(counts)}")
     program = shutil.which("Rscript") or "Rscript"
     completed = subprocess.run(
@@ -76,7 +76,8 @@ def join(contested: Comparison, spec: Spec, warm_weeks: int) -> Comparison:
         contested,
         names=(*contested.names, *(f"R {method}" for method in METHODS)),
         met=tuple(
-            _met(one, trunks, branches[number], spec) for number, one in enumerate(contested.met)
+            _met(incident, trunks, branches[number], spec)
+            for number, incident in enumerate(contested.met)
         ),
         peaks=(*contested.peaks, *(_peaks(trunks[m], warm_weeks, weeks) for m in METHODS)),
         counts={},

@@ -26,30 +26,30 @@ def moments(stretches: Sequence[BacktestBucket]) -> list[Moment]:
 
     Scores are cut off at a few thresholds, since a spike would otherwise flatten the rest.
     """
-    found = []
-    highest = SHOWN_THRESHOLDS * max((one.limit or 0.0 for one in stretches), default=0.0)
-    for one, (low, high) in zip(stretches, bands(list(stretches)), strict=True):
-        hours = one.seconds / SECONDS_PER_HOUR
-        found.append(
+    rows = []
+    highest = SHOWN_THRESHOLDS * max((stretch.limit or 0.0 for stretch in stretches), default=0.0)
+    for stretch, (low, high) in zip(stretches, bands(list(stretches)), strict=True):
+        hours = stretch.seconds / SECONDS_PER_HOUR
+        rows.append(
             Moment(
-                at=one.at,
-                seconds=one.seconds,
-                observed=round(one.observed / hours, 3),
-                expected=round(one.expected / hours, 3),
+                at=stretch.at,
+                seconds=stretch.seconds,
+                observed=round(stretch.observed / hours, 3),
+                expected=round(stretch.expected / hours, 3),
                 low=round(low / hours, 3),
                 high=round(high / hours, 3),
-                score=round(min(max(one.score, 0.0), highest or one.score), 2),
-                threshold=None if one.limit is None else round(one.limit, 2),
+                score=round(min(max(stretch.score, 0.0), highest or stretch.score), 2),
+                threshold=None if stretch.limit is None else round(stretch.limit, 2),
             )
         )
-    return found
+    return rows
 
 
 def spans(
     runs: Sequence[PagedEpisode], labels: Sequence[Label], tenant: str, area: str
 ) -> list[Span]:
     """Return the spans to mark for an area: its episodes and known incidents."""
-    found = [
+    all_spans = [
         Span(run.opened, run.ended, "all" if run.area is None else _sliced(run))
         for run in runs
         if run.tenant == tenant and run.about(area) is not None
@@ -58,8 +58,8 @@ def spans(
         if label.tenant in ("", tenant) and label.area in (None, area):
             paged = any(label.fits(run) is not None for run in runs)
             # The label of the page is at the same position, and there is no room for two.
-            found.append(Span(label.start, label.end, "" if paged else "known", "label"))
-    return sorted(found, key=lambda one: one.begin)[-MOST_SPANS:]
+            all_spans.append(Span(label.start, label.end, "" if paged else "known", "label"))
+    return sorted(all_spans, key=lambda span: span.begin)[-MOST_SPANS:]
 
 
 def chart(

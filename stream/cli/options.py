@@ -19,7 +19,7 @@ ConfigPath = Annotated[
 TicketFileArgument = Annotated[
     str,
     typer.Argument(
-        metavar="FILE", help="Ticket file, .jsonl or .csv, may be gzipped (.gz); - for stdin."
+        metavar="FILE", help="Ticket file, .jsonl or .csv, optionally .gz; - for stdin."
     ),
 ]
 FeedbackFile = Annotated[

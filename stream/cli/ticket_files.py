@@ -49,10 +49,10 @@ def with_ticket_format(command: Callable[..., Result]) -> Callable[..., Result]:
     On the command line, --map, --timezone, --time-format and --format take the place of the
     command's parameter ``ticket_format``.
     """
-    own = inspect.signature(command, eval_str=True).parameters
+    own_parameters = inspect.signature(command, eval_str=True).parameters
     shared = inspect.signature(TicketFormat, eval_str=True).parameters
     parameters: list[inspect.Parameter] = []
-    for name, parameter in own.items():
+    for name, parameter in own_parameters.items():
         parameters += shared.values() if name == "ticket_format" else [parameter]
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
 

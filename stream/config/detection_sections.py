@@ -50,7 +50,7 @@ class Time(Section):
 
 
 class Model(Section):
-    """The detection model of an area."""
+    """Detection model of an area."""
 
     name: ModelName = Field(
         default="cusum_bank", description=f"Name of the model: {', '.join(get_args(ModelName))}."
@@ -80,7 +80,7 @@ class Episode(Section):
         default=30,
         ge=1,
         le=10080,
-        description="An episode is resolved after this many minutes at the expected rate.",
+        description="An episode is resolved once the rate has been normal for this many minutes.",
     )
     cooldown_minutes: int = Field(
         default=360,
@@ -229,7 +229,7 @@ class Text(Section):
 
 
 class Impact(Section):
-    """How the impact of an episode is estimated."""
+    """Estimation of the impact of an episode."""
 
     renewal_days: int = Field(
         default=90,

@@ -107,9 +107,9 @@ def line_of(text: str, key: str) -> int | None:
     return fallback
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, names_allowed: Iterable[str]) -> str:
     """Return a hint about an unknown name: the most similar name, or else all names."""
-    names = sorted(known)
+    names = sorted(names_allowed)
     close = difflib.get_close_matches(word.lower(), names, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(names)}"
 

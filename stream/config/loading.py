@@ -93,13 +93,13 @@ def _files(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         context["events"], mistakes = read_events(path)
     taxonomy, wrong = None, False
     if path := _named(data, "text", "taxonomy"):
-        taxonomy, found = read_taxonomy(path)
-        context["taxonomy"], wrong = taxonomy, bool(found)
-        mistakes += found
+        taxonomy, file_mistakes = read_taxonomy(path)
+        context["taxonomy"], wrong = taxonomy, bool(file_mistakes)
+        mistakes += file_mistakes
     if path := _named(data, "text", "playbook"):
         # Without a readable taxonomy, areas are unknown, so those of the playbook are not checked.
-        context["playbook"], found = read_playbook(path, None if wrong else taxonomy)
-        mistakes += found
+        context["playbook"], file_mistakes = read_playbook(path, None if wrong else taxonomy)
+        mistakes += file_mistakes
     return context, mistakes
 
 

@@ -105,7 +105,7 @@ class Notify(Section):
     health_port: Port = Field(default=9467, description="Port of /live and /ready; 0: off.")
     api_host: Host = Field(default="127.0.0.1", description="Address that the API listens on.")
     api_port: Port = Field(
-        default=0, description="Port of the API, which also takes Slack's buttons; 0: off."
+        default=0, description="Port of the API, which also handles Slack's buttons; 0: off."
     )
     api_token_file: str = Field(
         default="",

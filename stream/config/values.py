@@ -134,7 +134,11 @@ def zone(name: str) -> str:
         raise ValueError(
             'only "UTC", because this system has no time zone data: install the package tzdata'
         )
-    names = {part.lower(): one for one in sorted(zones) for part in (one.split("/")[-1], one)}
+    names = {
+        part.lower(): zone_name
+        for zone_name in sorted(zones)
+        for part in (zone_name.split("/")[-1], zone_name)
+    }
     close = difflib.get_close_matches(name.lower().replace(" ", "_"), names, n=3, cutoff=0.7)
     hint = f"; did you mean {', '.join(dict.fromkeys(names[c] for c in close))}?" if close else ""
     raise ValueError(f'an IANA time zone such as "Europe/Berlin" or "UTC"{hint}')

@@ -129,11 +129,12 @@ def reproduction(report: Report, style: Style) -> Iterator[str]:
             yield f"{who} have {together(driver.values, style)}."
             named |= {value.dimension for value in driver.values}
     regions = report.impact.by_region if report.impact is not None else {}
-    known = sum(regions.values())
+    customers = sum(regions.values())
     largest = max(regions, key=lambda name: (regions[name], name), default="")
-    if "region" not in named and known > 0 and regions[largest] >= REGIONAL_SHARE * known:
+    if "region" not in named and customers > 0 and regions[largest] >= REGIONAL_SHARE * customers:
         usual = ", which is usual" if "region" in report.not_explained_by else ""
-        yield f"{regions[largest]} of {known} customers are in region {style.name(largest)}{usual}."
+        region = style.name(largest)
+        yield f"{regions[largest]} of {customers} customers are in region {region}{usual}."
     if report.terms:
         yield f"Search for this term: {_term(report.terms[0], style)}."
     if words := _shared_words(report):

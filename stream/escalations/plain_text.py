@@ -244,8 +244,8 @@ def _where(data: Escalation) -> str:
 
 def _listed(data: Escalation) -> str:
     inside = [clean(area, 64) for area in data.areas or ()]
-    more = ", ..." if len(inside) > MOST_AREAS else ""
-    return f" ({', '.join(inside[:MOST_AREAS])}{more})" if inside else ""
+    ellipsis = ", ..." if len(inside) > MOST_AREAS else ""
+    return f" ({', '.join(inside[:MOST_AREAS])}{ellipsis})" if inside else ""
 
 
 def clock(at: datetime) -> str:

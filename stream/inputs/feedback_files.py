@@ -19,16 +19,16 @@ def read_verdicts(name: str | Path) -> list[Verdict]:
     Raises:
         UserError: The file cannot be read, or a line is not valid.
     """
-    found = []
+    verdicts = []
     with TicketFile(str(name), format="jsonl") as file:
         for number, line in file:
             try:
-                found.append(read_feedback(line))
+                verdicts.append(read_feedback(line))
             except Rejected as why:
                 raise UserError(
                     f"{name}, line {number}: {why}; each line must be one Feedback object"
                 ) from None
-    return sorted(found, key=lambda verdict: verdict.at)
+    return sorted(verdicts, key=lambda verdict: verdict.at)
 
 
 def with_verdicts(

@@ -153,16 +153,16 @@ def _columns(header: list[str], mapping: Mapping[str, str], name: str) -> dict[s
         raise TicketFileError(f"{name} has no column {' and no '.join(missing)}; {available}.")
     if twice := [column for column in wanted.values() if header.count(column) > 1]:
         raise TicketFileError(f"{name} has more than one column {twice[0]}; {available}.")
-    found = {field: header.index(col) for field, col in wanted.items() if col in header}
-    absent = [field for field in _REQUIRED if field not in found]
-    if not any(field in found for field in _AREA_OR_TEXT):
+    columns = {field: header.index(col) for field, col in wanted.items() if col in header}
+    absent = [field for field in _REQUIRED if field not in columns]
+    if not any(field in columns for field in _AREA_OR_TEXT):
         absent.append(" or ".join(_AREA_OR_TEXT))
     if absent:
         advice = f"name the column, as in --map {absent[0].partition(' ')[0]}=Column"
         raise TicketFileError(
             f"{name} has no column {' and no '.join(absent)}; {available}; {advice}."
         )
-    return found
+    return columns
 
 
 def _ticket(

@@ -319,8 +319,8 @@ def _json(value: Any) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
 
-def _refused(status: int, why: str | None) -> web.Response:
-    body = msgspec.json.encode({"error": why or "the request failed"})
+def _refused(status: int, reason: str | None) -> web.Response:
+    body = msgspec.json.encode({"error": reason or "the request failed"})
     return web.Response(
         status=status, body=body, content_type="application/json", headers=dict(HEADERS)
     )

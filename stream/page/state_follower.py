@@ -104,9 +104,9 @@ class Follower:
     def tenant(self, name: str) -> Tenant | None:
         """Return the tenant with this name; None: it has no state."""
         for partition in self.partitions.values():
-            found = partition.tenants.get(name)
-            if found is not None and found.clock is not None:
-                return found
+            known_tenant = partition.tenants.get(name)
+            if known_tenant is not None and known_tenant.clock is not None:
+                return known_tenant
         return None
 
     def limits_of(self, tenant: Tenant, areas: Iterable[str]) -> dict[str, float]:

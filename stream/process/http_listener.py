@@ -28,6 +28,6 @@ async def listen(
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        why = error.strerror or str(error)
-        raise UserError(f"{failed} {host}:{port} ({why}): {instead}") from None
+        reason = error.strerror or str(error)
+        raise UserError(f"{failed} {host}:{port} ({reason}): {instead}") from None
     return runner

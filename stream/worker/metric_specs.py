@@ -26,7 +26,7 @@ SIGNALS: Final = (
     MetricSpec(
         "spikewatch_guarded",
         "counter",
-        "Signals that a guard discounted or kept from opening an episode, by guard.",
+        "Signals that a guard discounted or kept from opening an episode of their own.",
         ("guard",),
     ),
     MetricSpec(

@@ -16,7 +16,7 @@ FromFile = Annotated[
     typer.Option(
         "--from",
         metavar="FILE",
-        help="Ticket file, .jsonl or .csv, may be gzipped (.gz); default: the Kafka topics.",
+        help="Ticket file, .jsonl or .csv, optionally .gz; default: the Kafka topics.",
     ),
 ]
 HistoryFile = Annotated[

@@ -20,7 +20,7 @@ def report(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Escalation file written by replay, may be gzipped; - for stdin; default: Kafka.",
+            help="Escalation file written by replay, optionally .gz; - for stdin; default: Kafka.",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -40,7 +40,9 @@ def snooze(
     length: Length = "1h",
     by: Author = None,
     note: NoteOption = None,
-    end: Annotated[bool, typer.Option("--end", help="End the snooze now instead.")] = False,
+    end: Annotated[
+        bool, typer.Option("--end", help="End the snooze instead of starting one.")
+    ] = False,
     config: ConfigPath = None,
 ) -> None:
     """Mute the notifications of one episode for a while.

@@ -31,7 +31,7 @@ def silence(
     length: Length = "2h",
     by: Author = None,
     comment: Annotated[
-        str, typer.Option("--comment", "--note", metavar="TEXT", help="Reason.")
+        str, typer.Option("--comment", "--note", metavar="TEXT", help="Reason for the silence.")
     ] = "",
     end: Annotated[
         str | None, typer.Option("--end", metavar="ID", help="End the silence with this id now.")
@@ -86,10 +86,10 @@ def _as_json(silence: Silence) -> object:
 
 async def _active(config: Config) -> list[Silence]:
     await verify(config)
-    known = Silences()
+    current = Silences()
     async for key, value in read_all(config, Topics(config.kafka.topic_prefix).silences, 0):
-        known.apply_record(key, value)
-    return known.listed(datetime.now(UTC).timestamp())
+        current.apply_record(key, value)
+    return current.listed(datetime.now(UTC).timestamp())
 
 
 async def _send(config: Config, changed: Silence) -> None:

@@ -38,7 +38,7 @@ def verdict(
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(parser=time, metavar="TIME", help="With expected_event: when it ends."),
+        typer.Option(parser=time, metavar="TIME", help="With expected_event: end of the event."),
     ] = None,
     preview: Annotated[
         bool,
@@ -58,7 +58,7 @@ def verdict(
 ) -> None:
     """Record what an episode turned out to be.
 
-    The verdict changes later decisions. A later verdict replaces it.
+    A verdict affects later decisions. A later verdict on the same episode replaces it.
     """
     if until is not None and verdict != "expected_event":
         raise typer.BadParameter("--until is only valid with expected_event")

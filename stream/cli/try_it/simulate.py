@@ -63,8 +63,8 @@ def simulate(  # whole: one parameter per option, and a body of a few lines
         list[str] | None,
         typer.Option(
             metavar="AREA,DAY,HOURS,TIMES",
-            help="Incident to add, such as login,38.5,2,6: day 38.5, 2 hours, 6 times the usual "
-            "tickets. May be repeated.",
+            help="Incident to add; login,38.5,2,6 starts on day 38.5 and lasts 2 hours with 6 "
+            "times the usual tickets. May be repeated.",
         ),
     ] = None,
     config: ConfigPath = None,

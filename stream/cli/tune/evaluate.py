@@ -209,10 +209,10 @@ def _measure(
         return run(jobs, processes, advance)
 
 
-def _side_by_side(ours: list[Table], theirs: list[Table]) -> list[Table]:
+def _side_by_side(first_tables: list[Table], second_tables: list[Table]) -> list[Table]:
     """Merge the tables of two runs; cells that differ read ``ours | theirs``."""
     merged = []
-    for left, right in zip(ours, theirs, strict=True):
+    for left, right in zip(first_tables, second_tables, strict=True):
         others = {row[0]: row for row in right.rows}
         rows = [
             tuple(

@@ -45,7 +45,7 @@ def taxonomy_check(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Ticket file, .jsonl or .csv, may be gzipped (.gz); - for stdin. May be repeated.",
+            help="Ticket file, .jsonl or .csv, optionally .gz; - for stdin. May be repeated.",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -95,12 +95,12 @@ class Calendar(Section):
         if self.subdivision in codes.values():
             return
         word = self.subdivision.strip().casefold()
-        known = codes | names
-        close = [word] if word in known else difflib.get_close_matches(word, known, n=1)
+        code_of = codes | names
+        close = [word] if word in code_of else difflib.get_close_matches(word, code_of, n=1)
         shown = (
             ", ".join(sorted(codes.values()))
             or f"nothing, because {self.country} has no subdivisions"
         )
-        hint = f"; did you mean {known[close[0]]}?" if close else ""
+        hint = f"; did you mean {code_of[close[0]]}?" if close else ""
         text = f"found {self.subdivision[:80]!r}; allowed: {shown}{hint}"
         yield Disagreement("calendar.subdivision", ("calendar.country",), text)

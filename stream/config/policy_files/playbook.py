@@ -178,9 +178,12 @@ def _unknown(table: dict[str, Any], place: Part, taxonomy: Taxonomy) -> list[str
     """Return a mistake for each area and product that is not in the taxonomy."""
     areas = [area.name for area in taxonomy.areas]
     aliases = [alias for area in taxonomy.areas for alias in area.aliases]
-    known = {"areas": [*areas, *aliases, *_ALWAYS_THERE], "products": list(taxonomy.products)}
+    allowed_names = {
+        "areas": [*areas, *aliases, *_ALWAYS_THERE],
+        "products": list(taxonomy.products),
+    }
     mistakes = []
-    for key, names in known.items():
+    for key, names in allowed_names.items():
         listed = table.get(key)
         for text in listed if isinstance(listed, list) else []:
             folded = value_name(text) if isinstance(text, str) else None

@@ -141,10 +141,10 @@ class Sender:
         channel = self._channels[state.receiver]
         handle = state.handle if state.sink in ("", channel.sink.kind) else {}
 
-        async def failed(attempt: int, why: str) -> None:
+        async def failed(attempt: int, error: str) -> None:
             self._metrics.attempt_failed(state.receiver)
             await self.save(
-                self._dispatcher.outcomes.record_failure(state, item, attempt, why, time.time())
+                self._dispatcher.outcomes.record_failure(state, item, attempt, error, time.time())
             )
 
         return await channel.deliver(

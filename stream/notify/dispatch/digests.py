@@ -37,9 +37,9 @@ class Digests:
         partition = self._register.partition_of[thread.key]
         digest = next(
             (
-                one
-                for one in self._register.digests(kind, thread.receiver, thread.address)
-                if not one.closed and now - one.added < self._window
+                open_digest
+                for open_digest in self._register.digests(kind, thread.receiver, thread.address)
+                if not open_digest.closed and now - open_digest.added < self._window
             ),
             None,
         )

@@ -164,7 +164,7 @@ def thread_key(episode: str, receiver: str, address: str = "") -> str:
 
 
 def next_due(state: NotificationState, now: float) -> QueuedMessage | None:
-    """Return the first pending message that is due; messages may overtake a delayed resolution."""
+    """Return the first pending message that is due, which may overtake a delayed resolution."""
     return next((item for item in state.pending if item.due <= now), None)
 
 

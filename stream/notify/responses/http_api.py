@@ -151,9 +151,9 @@ class Api:
         wanted = request.match_info["silence"]
         active = next(
             (
-                one
-                for one in self._silences.listed(time.time())
-                if one.silence_id == wanted and one.origin == "spikewatch"
+                candidate
+                for candidate in self._silences.listed(time.time())
+                if candidate.silence_id == wanted and candidate.origin == "spikewatch"
             ),
             None,
         )
@@ -176,7 +176,7 @@ class Api:
         try:
             form = parse_qs(body.decode("utf-8", "replace"))
             pressed = json.loads(form.get("payload", ["{}"])[0])
-            actions = [one for one in pressed.get("actions") or [] if isinstance(one, dict)]
+            actions = [item for item in pressed.get("actions") or [] if isinstance(item, dict)]
             user = pressed.get("user") if isinstance(pressed.get("user"), dict) else {}
         except (ValueError, AttributeError, TypeError, RecursionError):
             return _wrong(422, "the interaction is not valid")

@@ -212,14 +212,14 @@ def _unknown(
             if not listed:
                 mistakes.append(place.mistake("route.receivers", "is empty: name at least one"))
             mistakes += [
-                place.mistake("route.receivers", _no_receiver(one, names))
-                for one in listed
-                if isinstance(one, str) and one.strip() not in names
+                place.mistake("route.receivers", _no_receiver(listed_name, names))
+                for listed_name in listed
+                if isinstance(listed_name, str) and listed_name.strip() not in names
             ]
             mistakes += [
-                place.mistake("route.receivers", _nobody(one))
-                for one in listed
-                if isinstance(one, str) and not _has_own(receivers.get(one.strip()))
+                place.mistake("route.receivers", _nobody(listed_name))
+                for listed_name in listed
+                if isinstance(listed_name, str) and not _has_own(receivers.get(listed_name.strip()))
             ]
     for table, place in zip(many["audience"], places["audience"], strict=True):
         name, owner = table.get("receiver"), table.get("owner")

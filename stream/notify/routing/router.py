@@ -56,7 +56,7 @@ def chosen_for(thread: ReceiverThread, event: EscalationEvent, plan: Notificatio
         The current result, or, if the routes no longer choose the receiver, the route that
         originally chose it, without quiet hours.
     """
-    chosen = {(one.receiver, one.address): one for one in route(event, plan)}
+    chosen = {(choice.receiver, choice.address): choice for choice in route(event, plan)}
     return chosen.get(
         (thread.receiver, thread.address),
         Chosen(thread.receiver, thread.address, thread.route, None),
@@ -65,12 +65,12 @@ def chosen_for(thread: ReceiverThread, event: EscalationEvent, plan: Notificatio
 
 def _by_routes(event: EscalationEvent, plan: NotificationConfig) -> Iterator[Chosen]:
     matched = False
-    for one in plan.routes:
-        if fits(one, event):
+    for candidate in plan.routes:
+        if fits(candidate, event):
             matched = True
-            for name in one.receivers:
-                yield Chosen(name, "", one.name, one)
-            if not one.continue_:
+            for name in candidate.receivers:
+                yield Chosen(name, "", candidate.name, candidate)
+            if not candidate.continue_:
                 return
     if not matched:
         for name in plan.default:

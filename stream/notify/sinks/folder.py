@@ -24,7 +24,7 @@ class FolderOptions(Options):
     )
 
     def at(self, folder: Path) -> Self:
-        """Return the options with the path relative to *folder*, that of the file."""
+        """Return the options with a relative path resolved against the folder of the file."""
         return self.model_copy(update={"path": str(folder / self.path)})
 
 

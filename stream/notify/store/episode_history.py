@@ -85,7 +85,7 @@ async def episode_states(config: Config, *, every: bool) -> list[EpisodeState]:
     ]
     return [
         EpisodeState(event, acknowledged.get(event.data.episode_id))
-        for event in sorted(shown, key=lambda one: (one.data.since, one.data.episode_id))
+        for event in sorted(shown, key=lambda event: (event.data.since, event.data.episode_id))
     ]
 
 

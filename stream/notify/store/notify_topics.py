@@ -101,14 +101,14 @@ class NotifyTopics:
     async def _write(
         self,
         partition: int,
-        found: list[NotificationState],
+        states: list[NotificationState],
         entries: list[AuditEntry],
         keys: Iterable[str],
     ) -> None:
         sent = []
         async with self._turns[partition]:  # the latest version must be written last
             records: list[tuple[str, bytes, bytes | None]] = [
-                (self.topics.notified, one.key.encode(), encode(one)) for one in found
+                (self.topics.notified, state.key.encode(), encode(state)) for state in states
             ]
             records += [
                 (self.topics.audit, entry.episode_id.encode(), entry.model_dump_json().encode())

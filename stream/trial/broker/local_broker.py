@@ -235,7 +235,7 @@ def serve(settings: BrokerSettings, say: Say) -> int:
             stopping = True
             raise KeyboardInterrupt
 
-    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with Broker(settings, say) as broker:
             say(f"Kafka is ready at {broker.bootstrap_servers}; stop it with Ctrl-C. To use it:")
@@ -250,6 +250,6 @@ def serve(settings: BrokerSettings, say: Say) -> int:
     except KeyboardInterrupt:
         say("stopped")
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0

@@ -142,12 +142,12 @@ def answers(port: int) -> bool:
         probe.sendall(_API_VERSIONS)
         if not probe.recv(4):
             return False
-        found: list[bool] = []
+        results: list[bool] = []
         # A separate thread, because the caller may be running an event loop.
-        thread = threading.Thread(target=lambda: found.append(asyncio.run(_has_member(port))))
+        thread = threading.Thread(target=lambda: results.append(asyncio.run(_has_member(port))))
         thread.start()
         thread.join()
-        return found == [True]
+        return results == [True]
     return False
 
 
