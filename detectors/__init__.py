@@ -1,6 +1,5 @@
-"""The core: pure. No IO, no Kafka, no clock, no logging: the same input gives the same output.
+"""The pure core: it does no IO, reads no clock and writes no log; equal input gives equal output.
 
-A ticket's way through it is written once, in `detectors.step.pipeline.step`. What a step changes
-is a `detectors.state.tenant.Tenant`, plain data that `detectors.step.partition` turns into bytes
-and back without loss.
+`detectors.step.pipeline.step` processes one signal. It changes a `detectors.state.tenant.Tenant`,
+plain data that `detectors.step.partition` encodes as bytes and decodes without loss.
 """

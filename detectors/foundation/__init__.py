@@ -1,1 +1,1 @@
-"""Numbers, calendar, text, bytes and closed vocabularies; knows no ticket."""
+"""Statistics, calendar, text, encoding and closed vocabularies; nothing here depends on tickets."""

@@ -1,6 +1,7 @@
 """Local time: hours of the week, public holidays, announced events, the resolution of timestamps.
 
-Pure: the answers depend on the arguments, and on the installed time zones and holidays.
+The functions are pure. Their results depend only on the arguments and on the installed time zone
+and holiday data.
 """
 
 import math
@@ -22,13 +23,13 @@ _QUARTER: Final = 900
 """Since 1973 every offset from UTC has been a multiple of this many seconds (IANA tz database)."""
 _SUNDAY: Final = 6
 _TOUCHED: Final = math.nextafter(1.0, 2.0)
-"""Replaces a factor of exactly 1, so that an hour of an event differs from any other."""
+"""Replaces a factor of exactly 1, so that an hour with an event differs from an hour without."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """An announced event that changes the number of tickets: a release, a campaign, a migration.
 
-    During the event *factor* times the usual rate is expected, and nothing is learned.
+    During the event, the expected rate is multiplied by `factor`, and nothing is learned.
     """
 
     name: str
@@ -38,11 +39,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Seconds since 1970, exclusive."""
     factor: float = 2.0
     areas: tuple[str, ...] = ()
-    """The areas that it affects; empty: all."""
+    """The affected areas; empty: all."""
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """What is known of a day before its first ticket.
+    """The time zone, public holidays and announced events of a tenant.
 
     Example:
         >>> Calendar(country="DE").slots(20_089)[12]  # New Year's Day of 2025, a Wednesday
@@ -54,7 +55,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     country: str = ""
     """ISO 3166 code; empty: no public holidays."""
     subdivision: str = ""
-    """State or province of *country*."""
+    """Code of a state or province of `country`; empty: the whole country."""
     events: tuple[Event, ...] = ()
 
     def slots(self, day: int) -> tuple[int, ...]:
@@ -66,16 +67,16 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
         return day_factors(day, self.events, area)
 
     def is_masked(self, hour: int, area: str) -> bool:
-        """Whether nothing is learned from an hour of an area; see `is_masked`."""
+        """Return whether an hour of an area is excluded from learning; see `is_masked`."""
         return is_masked(hour, self.events, area)
 
 
 @lru_cache(maxsize=65_536)
 def hour_of_week(hour: int, timezone: str) -> int:
-    """Return the slot, in local time, of the hour that begins *hour* hours after 1970 UTC.
+    """Return the local hour of the week, 0 to 167, of an hour counted from 1970 UTC.
 
-    Daylight saving time is followed: the skipped hour has no slot, and the repeated one has the
-    same slot twice.
+    With daylight saving time, the slot of a skipped hour does not occur in that week, and the slot
+    of a repeated hour occurs twice.
 
     Example:
         >>> hour_of_week(0, "UTC")  # 1970 began on a Thursday
@@ -89,18 +90,18 @@ def hour_of_week(hour: int, timezone: str) -> int:
 
 @lru_cache(maxsize=16_384)
 def day_slots(day: int, timezone: str, country: str = "", subdivision: str = "") -> tuple[int, ...]:
-    """Return the slots of the 24 hours of UTC of a day; public holidays count as days of rest.
+    """Return the slots of the 24 hours of a UTC day; public holidays count as days of rest.
 
-    An hour whose local date is a public holiday and no weekend has the slot of the same local hour
-    on the last day of the weekend: Sunday nearly everywhere, Saturday where the weekend is Friday
-    and Saturday. The holidays are those of the package `holidays`, with substitute days, without
-    bank and school holidays.
+    If the local date of an hour is a public holiday on a weekday, the hour has the slot of the same
+    local hour on the last day of the weekend: Sunday nearly everywhere, Saturday where the weekend
+    is Friday and Saturday. The holidays come from the package `holidays`. They include substitute
+    days, but no bank or school holidays.
 
     Args:
         day: Days since 1970, UTC.
         timezone: IANA name.
-        country: ISO 3166 code that the package `holidays` knows; empty: no holidays.
-        subdivision: Its code of a state or province; empty: holidays of the whole country.
+        country: ISO 3166 code that the package `holidays` supports; empty: no holidays.
+        subdivision: Code of a state or province in that package; empty: national holidays only.
 
     Example:
         >>> day_slots(20_089, "UTC")[:3]  # 1 January 2025, a Wednesday
@@ -123,34 +124,37 @@ def day_slots(day: int, timezone: str, country: str = "", subdivision: str = "")
 
 @lru_cache(maxsize=1024)
 def _rest_days(country: str, subdivision: str, year: int) -> dict[date, int]:
-    """Return the public holidays of a year that are no weekend, and the day they count as."""
-    from holidays import country_holidays  # noqa: PLC0415  (0.2 s that most do not need)
+    """Return the weekday holidays of a year, each with the day of the week that it counts as."""
+    from holidays import country_holidays  # noqa: PLC0415  (0.2 s; most runs do not need it)
 
-    # A country's object takes in further years when it is asked for their days: asked once, here.
-    known = country_holidays(country, subdiv=subdivision or None, years=year, expand=False)
+    # With expand=True, the object would add further years whenever it is asked about their days.
+    country_days = country_holidays(country, subdiv=subdivision or None, years=year, expand=False)
     rest_days = {}
-    for holiday in known:
-        if holiday.year == year and not known.is_weekend(holiday):
+    for holiday in country_days:
+        if holiday.year == year and not country_days.is_weekend(holiday):
             monday = holiday - timedelta(days=holiday.weekday())
-            week = [each for each in range(7) if known.is_weekend(monday + timedelta(days=each))]
+            week = [
+                day for day in range(7) if country_days.is_weekend(monday + timedelta(days=day))
+            ]
             rest_days[holiday] = max(week, default=_SUNDAY)
     return rest_days
 
 
 def day_factors(day: int, events: tuple[Event, ...], area: str) -> tuple[float, ...] | None:
-    """Return the factors of announced events for the 24 hours of UTC of a day.
+    """Return the factors of announced events for the 24 hours of a UTC day.
 
-    An event counts for an hour by the share of the hour that it covers; several events multiply.
-    The factor of an hour with an event is never exactly 1, and that of any other hour always is.
+    The factor of an event is weighted by the share of the hour that the event covers; the factors
+    of several events are multiplied. The factor of an hour with an event is never exactly 1, and
+    that of any other hour is always exactly 1.
 
     Args:
         day: Days since 1970, UTC.
         events: All announced events.
         area: The name as `schemas.codec.area_name` returns it; empty for the tenant as a whole,
-            which only events of all areas affect.
+            which is affected only by events without a list of areas.
 
     Returns:
-        24 factors; None if no event affects that day and area.
+        24 factors; None if no event affects the area on that day.
 
     Example:
         >>> launch = Event(name="launch", start=9.5 * 3600, end=11 * 3600, factor=3)
@@ -160,37 +164,37 @@ def day_factors(day: int, events: tuple[Event, ...], area: str) -> tuple[float, 
     """
     if not events:
         return None
-    touching = _touching(day, events)
-    return _factors(day, touching, area) if touching else None
+    overlapping = _events_overlapping(day, events)
+    return _factors(day, overlapping, area) if overlapping else None
 
 
 @lru_cache(maxsize=4096)
-def _touching(day: int, events: tuple[Event, ...]) -> tuple[Event, ...]:
-    """Return the events that overlap a day."""
-    return tuple(one for one in events if one.start < (day + 1) * _DAY and one.end > day * _DAY)
+def _events_overlapping(day: int, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """Return the events that overlap a UTC day."""
+    return tuple(e for e in events if e.start < (day + 1) * _DAY and e.end > day * _DAY)
 
 
 @lru_cache(maxsize=16_384)
-def _factors(day: int, touching: tuple[Event, ...], area: str) -> tuple[float, ...] | None:
-    ours = [one for one in touching if not one.areas or area in one.areas]
-    if not ours:
+def _factors(day: int, overlapping: tuple[Event, ...], area: str) -> tuple[float, ...] | None:
+    events = [event for event in overlapping if not event.areas or area in event.areas]
+    if not events:
         return None
     factors = []
     for begin in range(day * _DAY, (day + 1) * _DAY, _HOUR):
-        covered = [(one.factor, _covered(one, begin)) for one in ours]
+        covered = [(event.factor, _covered_share(event, begin)) for event in events]
         factor = math.prod(1.0 - share + share * factor for factor, share in covered)
-        touched = any(share > 0.0 for _, share in covered)
-        factors.append(_TOUCHED if touched and factor == 1.0 else factor)
+        has_event = any(share > 0.0 for _, share in covered)
+        factors.append(_TOUCHED if has_event and factor == 1.0 else factor)
     return tuple(factors)
 
 
-def _covered(event: Event, begin: int) -> float:
-    """Return the share of the hour from *begin* on that the event covers, 0 to 1."""
+def _covered_share(event: Event, begin: int) -> float:
+    """Return the share of an hour that an event covers, 0 to 1; the hour is given by its start."""
     return max(min(event.end, begin + _HOUR) - max(event.start, begin), 0.0) / _HOUR
 
 
 def is_masked(hour: int, events: tuple[Event, ...], area: str) -> bool:
-    """Whether an event affects an hour of an area, so that nothing is learned from it.
+    """Return whether an event affects an hour of an area; such an hour is excluded from learning.
 
     Args:
         hour: Hours since 1970, UTC.
@@ -216,9 +220,8 @@ def resolution(at: float, timezone: str) -> int:
         timezone: IANA name.
 
     Returns:
-        86400 for the first moment of a local date, 3600 for the first moment of another local hour,
-        else
-        0: seconds.
+        Seconds: 86400 at the start of a local date, 3600 at the start of any other local hour, else
+        0.
 
     Example:
         >>> resolution(0.0, "UTC"), resolution(3600.0, "UTC"), resolution(3600.5, "UTC")
@@ -232,7 +235,7 @@ def resolution(at: float, timezone: str) -> int:
     local = datetime.fromtimestamp(at, zone)
     if local.minute or local.second:
         return 0
-    # Where clocks go forward at midnight, a date begins at 1:00; where back, only the first 0:00
-    # begins one.
+    # Where clocks go forward at midnight, the date begins at 1:00; where they go back at midnight,
+    # 0:00 occurs twice and only the first one begins the date.
     before = datetime.fromtimestamp(at - 1, zone)
     return _DAY if before.date() != local.date() else _HOUR

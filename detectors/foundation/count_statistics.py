@@ -1,11 +1,11 @@
-"""Tails, likelihood ratios and intervals of counts."""
+"""Tail probabilities, likelihood ratios and intervals for counts."""
 
 import math
 from typing import Final
 
 import numpy as np
 from scipy.special import betaln, gammaincinv
-from scipy.special.cython_special import betainc  # the scalar one: 4 times quicker than the ufunc
+from scipy.special.cython_special import betainc  # scalar function: 4 times faster than the ufunc
 
 LEAST_TAIL: Final = 1e-290
 
@@ -16,12 +16,12 @@ def negative_log_tail(count: float, mean: float, size: float) -> float:
     Args:
         count: Where the tail begins, above 0; between whole numbers the tail is interpolated.
         mean: Mean of N, above 0.
-        size: Size (the inverse of the dispersion) of N, above 0; its variance is mean + mean^2 /
-            size.
+        size: Size (the inverse of the dispersion) of N, above 0; the variance of N is mean +
+            mean^2 / size.
 
     Returns:
-        Natural logarithm; 0 if *count* is not above the mean. Beyond 1e-290, where the tail cannot
-        be distinguished from 0, it is Chernoff's bound.
+        Negative natural logarithm of the tail; 0 if *count* is not above the mean. For tails below
+        1e-290, which cannot be distinguished from 0, the result is Chernoff's bound.
 
     Source: the tail is a regularised incomplete beta function, DLMF 8.17.
 
@@ -47,8 +47,9 @@ def log_likelihood_ratio(count: float, mean: float, size: float, multiple: float
     Args:
         count: Observed.
         mean: Mean of a negative binomial, above 0.
-        size: Its size (the inverse of the dispersion), above 0; the same under both hypotheses.
-        multiple: Above 1.
+        size: Size (the inverse of the dispersion) of the negative binomial, above 0; the same under
+            both hypotheses.
+        multiple: Multiple of the mean under the alternative, above 1.
 
     Example:
         >>> round(log_likelihood_ratio(10, 2.0, 1e9, 5.0), 2)  # a Poisson: n log m - (m - 1) M
@@ -97,25 +98,26 @@ def beta_binomial_tail(count: int, trials: int, a: float, b: float) -> float:
 
 
 EARLIER: Final = (0.25, 6.0)
-"""How much earlier a window is tried: a share of its length, and a number of hours at most."""
+"""How much earlier a start is tried: by this share of the window's length, but by no more than this
+many hours."""
 
 
 def hours_of_starts(
     count: float, mean: float, size: float, multiple: float, ratio: float, hours: float
 ) -> float:
-    """Return how many hours of starts are about as likely as the start of a window.
+    """Return the width, in hours, of the range of starts about as likely as a window's own start.
 
-    The answer follows from how the log likelihood ratio falls if the window began earlier, with the
-    expectation of that time. It is to a sum over all starts (Shiryaev-Roberts) what Laplace's
-    method is to an integral.
+    The width follows from how fast the log likelihood ratio falls if the window begins earlier and
+    only the expected count is observed in the added time. With it, one window stands for a sum over
+    all starts (Shiryaev-Roberts), as in Laplace's method for integrals.
 
     Args:
         count: Observed in the window.
-        mean: Expected in it.
+        mean: Expected in the window.
         size: As in `log_likelihood_ratio`.
         multiple: As in `log_likelihood_ratio`.
         ratio: The log likelihood ratio of the window.
-        hours: Length of the window.
+        hours: Length of the window, in hours.
 
     Example:
         >>> round(hours_of_starts(10, 2.0, 1e9, 5.0, 8.09, 1.0), 2)
@@ -132,13 +134,13 @@ def ratio_interval(observed: float, expected: float, variance: float) -> tuple[f
 
     Args:
         observed: Customer-equivalents counted.
-        expected: Their mean if nothing were wrong, above 0.
-        variance: Relative variance of that mean (dispersion and uncertainty); 0 for a plain
+        expected: Expected customer-equivalents, above 0.
+        variance: Relative variance of the expectation (dispersion and uncertainty); 0 for a plain
             Poisson.
 
     Returns:
-        Low and high end. Without variance, the exact interval of Garwood 1936 for a Poisson mean;
-        else a gamma interval with as many degrees of freedom as the count is worth.
+        Low and high end. Without variance, this is the exact interval of Garwood 1936 for a Poisson
+        mean; else a gamma interval whose shape is the effective count, reduced by the variance.
 
     Example:
         >>> low, high = ratio_interval(10, 2.0, 0.0)

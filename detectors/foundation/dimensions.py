@@ -9,7 +9,8 @@ AREA: Final = "product_area"
 DIMENSIONS: Final = (
     "issue_type", "region", "app_version", "channel", "tier", "segment", "language", "source",
 )  # fmt: skip
-"""What may explain an episode; those in `Settings.slice_dimensions` are watched as slices too."""
+"""Dimensions that may explain an episode; those in `Settings.slice_dimensions` are also watched as
+slices."""
 
 
 class DimensionValue(NamedTuple):
@@ -27,26 +28,26 @@ class DimensionValue(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The key under which the value is counted."""
+        """Key under which the value is counted."""
         return f"{self.dimension}{SEPARATOR}{self.value}"
 
     @classmethod
     def parse(cls, key: str) -> Self:
-        """Return the value that *key* stands for."""
+        """Return the dimension and value of a key."""
         dimension, _, value = key.partition(SEPARATOR)
         return cls(dimension, value)
 
 
 def dimension_of(key: str) -> str:
-    """Return the dimension of the value that *key* stands for."""
+    """Return the dimension of a key."""
     return key.partition(SEPARATOR)[0]
 
 
 def area_key(area: str) -> str:
-    """Return the key of an area among the values of the tenant's tickets."""
+    """Return the key of an area as a value of the tenant's tickets."""
     return DimensionValue(AREA, area).key
 
 
 def customer_key(customer: str) -> str:
-    """Return the key of a customer among the values of a ticket."""
+    """Return the key of a customer as a value of a ticket."""
     return DimensionValue(CUSTOMER, customer).key

@@ -13,13 +13,20 @@ _SUNDAY: Final = 144
 
 
 class Day:
-    """One local day, 23 to 25 hours long; in two parts where clocks go back at midnight.
+    """One local day, 23 to 25 hours long.
 
-    Hours are counted from 1970 UTC.
+    Where clocks go back at midnight, the day is split in two. Hours are counted from 1970 UTC.
     """
 
     def __init__(self, start: int, local: list[int], slots: list[int]) -> None:
-        """Make the day that begins with hour *start*; in *slots* holidays count as Sundays."""
+        """Make a local day.
+
+        Args:
+            start: First hour of the day.
+            local: Hour of the week of each hour.
+            slots: The same hours of the week, except that a holiday counts as the last day of the
+                weekend.
+        """
         self.start = start
         self.end = start + len(slots)
         """The first hour of the next day."""
@@ -44,9 +51,11 @@ def day_of(hour: int, timezone: str, country: str = "", subdivision: str = "") -
 @lru_cache(maxsize=262_144)
 def _start(hour: int, timezone: str) -> int:
     """Return the first hour of the local day, at most 25 hours back."""
-    here = _clock(hour, timezone)
-    while (before := _clock(hour - 1, timezone)) < here or (before == here and before != 0):
-        hour, here = hour - 1, before
+    local_hour = _local_hour(hour, timezone)
+    while (before := _local_hour(hour - 1, timezone)) < local_hour or (
+        before == local_hour and before != 0
+    ):
+        hour, local_hour = hour - 1, before
     return hour
 
 
@@ -63,7 +72,7 @@ def _day(start: int, timezone: str, country: str, subdivision: str) -> Day:
     )
 
 
-def _clock(hour: int, timezone: str) -> int:
+def _local_hour(hour: int, timezone: str) -> int:
     return _slot(hour, timezone, "", "") % 24
 
 

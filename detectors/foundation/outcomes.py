@@ -1,4 +1,4 @@
-"""Closed vocabularies of a step: outcomes of signals, and guards."""
+"""Closed vocabularies of a step: the outcomes of signals and the guards."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ Guard = Literal[
     "announced",
     "called_false",
 ]
-"""Why a signal counted less than fully, or led to no page of its own."""
+"""Why a signal did not count fully, or opened no page of its own."""
 
 
 Outcome = Literal[
@@ -43,6 +43,7 @@ Outcome = Literal[
     "verdict_ignored",
 ]
 """The outcome of a signal. Only ``future`` is a dead letter. ``not_simulated``: a ticket in
-simulated time for a tenant that had a live one. ``verdict_ignored``: no verdict, or not on a
-page of the last four weeks. ``withdrawn``: merged or deleted. ``moved``: reclassified into
-another area. ``solved``: its area learned how long it took."""
+simulated time for a tenant that already has live tickets. ``verdict_ignored``: not a verdict, or
+not about a page of the last four weeks. ``withdrawn``: the ticket was merged or deleted.
+``moved``: the ticket was reclassified into another area. ``solved``: the area learned the ticket's
+handling time."""

@@ -1,4 +1,4 @@
-"""The normal range of counts, for display; no decision reads it."""
+"""The normal range of counts, for display; no decision depends on it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,20 +8,22 @@ import numpy.typing as npt
 from scipy.special import betainc, nbdtrik
 
 TAIL: Final = 0.01
-"""Share of normal buckets above the band, and below it."""
+"""Share of normal buckets above the range, and share below it."""
 
 
 def prediction_band(
     means: Sequence[float], variances: Sequence[float]
 ) -> tuple[list[float], list[float]]:
-    """Return the normal range: quantiles of a negative binomial by mean and relative variance.
+    """Return the normal range of each bucket: two quantiles of a negative binomial.
 
     Args:
         means: Customer-equivalents expected in each bucket.
-        variances: Relative variance of each, beyond that of chance; see `Model.variance`.
+        variances: Relative variance of each expectation, in addition to Poisson variance; see
+            `Model.variance`.
 
     Returns:
-        Lower ends, which 99 of 100 normal buckets reach, and upper ends, which as many stay below.
+        Lower ends, which 99 of 100 normal buckets reach, and upper ends, which 99 of 100 normal
+        buckets do not exceed.
 
     Example:
         >>> prediction_band([10.0], [0.05])

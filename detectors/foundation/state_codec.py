@@ -1,6 +1,7 @@
-"""State as bytes, field by field.
+"""Encode state as bytes.
 
-MessagePack arrays in the order of the fields; arrays of numbers as raw little-endian bytes.
+A struct becomes a MessagePack array in the order of its fields; an array of numbers becomes raw
+little-endian bytes.
 """
 
 import sys
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     Integers = array[int]
 else:  # array has no parameters at run time before Python 3.12
     Floats = Integers = array
-"""A compact row of float32; what is stored is rounded once, so that a restart changes nothing."""
+"""Compact arrays. A float is rounded to float32 when it is set, so a restart changes nothing."""
 
 
 def _to_wire(value: object) -> bytes:
@@ -26,7 +27,7 @@ def _to_wire(value: object) -> bytes:
             value = value[:]
             value.byteswap()
         return value.typecode.encode() + value.tobytes()
-    raise NotImplementedError(f"{type(value).__name__} is no part of any state")
+    raise NotImplementedError(f"state cannot contain a {type(value).__name__}")
 
 
 def _from_wire(kind: type, value: Any) -> Any:
@@ -36,7 +37,7 @@ def _from_wire(kind: type, value: Any) -> Any:
         if sys.byteorder == "big":
             result.byteswap()
         return result
-    raise NotImplementedError(f"{kind} is no part of any state")
+    raise NotImplementedError(f"state cannot contain a {kind}")
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_to_wire)
@@ -44,15 +45,19 @@ _decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}
 
 
 def encode(value: object) -> bytes:
-    """Return a msgspec struct as bytes; the same value gives the same bytes."""
+    """Encode a msgspec struct; equal values give equal bytes."""
     return _encoder.encode(value)
 
 
 def decode(data: bytes, kind: type[T]) -> T:
-    """Return the *kind* that `encode` returned *data* for.
+    """Decode what `encode` returned.
+
+    Args:
+        data: Encoded value.
+        kind: Type of the value.
 
     Raises:
-        msgspec.MsgspecError: *data* is something else.
+        msgspec.MsgspecError: *data* does not encode a value of that type.
     """
     if kind not in _decoders:
         _decoders[kind] = msgspec.msgpack.Decoder(kind, dec_hook=_from_wire)
@@ -61,16 +66,20 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 
 def pack(value: object) -> bytes:
-    """Return `encode` compressed: for text, and for rows that are mostly zeros."""
+    """Encode and compress a value that is text or mostly zeros."""
     return zlib.compress(encode(value), 1)
 
 
 def unpack(data: bytes, kind: type[T]) -> T:
-    """Return the *kind* that `pack` returned *data* for.
+    """Decompress and decode what `pack` returned.
+
+    Args:
+        data: Packed value.
+        kind: Type of the value.
 
     Raises:
         ValueError: *data* is damaged.
-        msgspec.MsgspecError: *data* is something else.
+        msgspec.MsgspecError: *data* does not encode a value of that type.
     """
     try:
         return decode(zlib.decompress(data), kind)

@@ -1,15 +1,15 @@
-"""Times and numbers as events show them."""
+"""Round times and numbers for events."""
 
 from datetime import UTC, datetime
 
 
 def moment(at: float) -> datetime:
-    """Return seconds since 1970 as a time in UTC, to the millisecond."""
+    """Return a time, given in seconds since 1970, as a UTC datetime rounded to milliseconds."""
     return datetime.fromtimestamp(round(at, 3), UTC)
 
 
 def significant(value: float, digits: int) -> float:
-    """Return *value* rounded to a number of significant digits.
+    """Round a number to a number of significant digits.
 
     Example:
         >>> significant(0.00123456, 3)

@@ -1,4 +1,4 @@
-"""The words of a ticket: which ones count, and how a word is hashed for a sketch."""
+"""Tokenize a ticket's text, select the terms that count, and hash them for a sketch."""
 
 import itertools
 import re
@@ -9,16 +9,16 @@ from typing import Final
 LANGUAGES: Final = (
     "en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "norwegian", "fi", "pl", "cs", "tr", "ru",
 )  # fmt: skip
-"""Languages whose stop words are left out, all at once, because a ticket seldom names its
+"""Languages whose stop words are all removed from every ticket, because tickets seldom state their
 language."""
 TELLING: Final = frozenset((
     "page", "full", "empty", "system", "number", "order", "bill", "fire", "call", "computer",
     "test", "web", "failing", "cannot", "down", "click", "twice", "null", "zero", "date", "close",
     "open", "save", "amount", "detail", "name", "state", "email",
 ))  # fmt: skip
-"""Words of those lists that say what broke and therefore count."""
+"""Words on the stop-word lists that are kept because they say what broke."""
 MOST_WORDS: Final = 40
-"""Different words of one ticket that count, the first ones, and as many pairs."""
+"""Only this many distinct words of a ticket count, the first ones, and as many word pairs."""
 MOST_CHARACTERS: Final = 40
 _WORD: Final = re.compile(r"[^\W_](?:\w|[-.:/](?=\w)){0,59}")
 _PLACEHOLDER: Final = re.compile(r"\[[a-z]{2,8}\]")
@@ -26,7 +26,7 @@ _PLACEHOLDER: Final = re.compile(r"\[[a-z]{2,8}\]")
 
 @lru_cache(maxsize=1)
 def stop_words() -> frozenset[str]:
-    """Return the stop words of all `LANGUAGES`, without those in `TELLING`.
+    """Return the stop words of all `LANGUAGES` except those in `TELLING`.
 
     Source: the package stop-words.
 
@@ -40,7 +40,7 @@ def stop_words() -> frozenset[str]:
 
 
 def tokens(text: str) -> list[str]:
-    """Return the words of *text* in order: case-folded, error codes whole, placeholders left out.
+    """Split text into case-folded words in order; keep error codes whole, drop placeholders.
 
     Example:
         >>> tokens("Login fails: ERR_401_sso, see ORA-12154 of [email] at net::timeout.")
@@ -50,34 +50,34 @@ def tokens(text: str) -> list[str]:
 
 
 def terms(text: str) -> tuple[str, ...]:
-    """Return the different words and word pairs of *text* that may say something.
+    """Return the distinct words and word pairs of a text that may be informative.
 
-    Numbers of three to five digits are words, because error codes are; other numbers are not. A
-    pair is two adjacent words, stop words left out.
+    Numbers of three to five digits count as words, because error codes look like that; other
+    numbers do not. A pair is two words that are adjacent after stop words are removed.
 
     Example:
         >>> terms("I get error 503 in the app")
         ('error', '503', 'app', 'error 503', '503 app')
     """
-    silent = stop_words()
+    ignored = stop_words()
     words: list[str] = []
     for word in tokens(text):
-        if word not in silent and 2 <= len(word) <= MOST_CHARACTERS and _tells(word):
+        if word not in ignored and 2 <= len(word) <= MOST_CHARACTERS and _is_informative(word):
             words.append(word)
             if len(words) == 2 * MOST_WORDS:
                 break
     singles = list(dict.fromkeys(words))[:MOST_WORDS]
     pairs = dict.fromkeys(
-        f"{one} {other}" for one, other in itertools.pairwise(words) if one != other
+        f"{first} {second}" for first, second in itertools.pairwise(words) if first != second
     )
     return (*singles, *list(pairs)[:MOST_WORDS])
 
 
-def _tells(word: str) -> bool:
+def _is_informative(word: str) -> bool:
     return not word.replace(".", "").isdigit() or (3 <= len(word) <= 5 and word.isdigit())
 
 
 @lru_cache(maxsize=65_536)
 def hashed(term: str) -> int:
-    """Return a 32-bit hash of *term*, the same in every process."""
+    """Return a 32-bit hash of a term that is the same in every process."""
     return zlib.crc32(term.encode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""Units of time, in seconds and hours."""
+"""Lengths of time in seconds and hours."""
 
 from typing import Final
 
