@@ -1,1 +1,1 @@
-"""What operators decide: settings, taxonomy, playbook, severity rules."""
+"""What operators configure: settings, taxonomy, playbook, severity rules."""

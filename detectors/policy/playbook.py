@@ -1,4 +1,4 @@
-"""The playbook: who handles an escalation, by which runbook, and what customers may be told.
+"""The playbook: who handles an escalation, which runbook applies, and what customers may be told.
 
 `stream.config.policy_files.playbook` reads the file.
 """
@@ -12,50 +12,50 @@ import msgspec
 from schemas.escalation import SEVERITIES, Severity
 
 WHOLE_TENANT: Final = "*tenant*"
-"""The area of an entry for tenant-wide escalations."""
+"""Stands for tenant-wide escalations in the areas of an entry."""
 FIELDS: Final = ("area", "since", "customers", "product", "issue", "status")
-"""Placeholders in a text for customers, in braces."""
+"""Placeholders that a text for customers may contain in braces."""
 MOST_STEPS: Final = 3
-"""Somebody who was just woken up reads no more steps than this."""
+"""The most steps of an entry: a person who was just woken up reads no more than this."""
 
 _FIELD: Final = re.compile(r"\{(" + "|".join(FIELDS) + r")\}")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """What to do about one kind of escalation; an empty criterion matches everything."""
+    """What to do about a kind of escalation; an empty criterion matches every escalation."""
 
     name: str
     areas: tuple[str, ...] = ()
     """Names as in tickets; `WHOLE_TENANT` for a tenant-wide escalation."""
     issue_types: tuple[str, ...] = ()
     severity: Severity = "info"
-    """The least severity that it matches."""
+    """The lowest severity that the entry matches."""
     products: tuple[str, ...] = ()
     team: str
     """The responsible team."""
     runbook: str = ""
-    """URL or relative path; empty: none."""
+    """URL or relative path; empty: no runbook."""
     steps: tuple[str, ...] = ()
-    """What to do first, at most `MOST_STEPS`."""
+    """The first steps to take, at most `MOST_STEPS`."""
     tell: tuple[str, ...] = ()
-    """Who else is to be notified."""
+    """Who else must be notified."""
     customer_text: str = ""
     """What customers may be told, with `FIELDS` in braces; empty: nothing."""
 
     @property
     def specificity(self) -> tuple[bool, bool, bool, int]:
-        """How specific its criteria are; greater for an entry that matches less."""
+        """Sort key that is greater for more specific criteria."""
         grade = SEVERITIES.index(self.severity)
         return bool(self.issue_types), bool(self.areas), bool(self.products), grade
 
     def fits(
         self, area: str | None, issue_type: str | None, severity: Severity, product: str | None
     ) -> bool:
-        """Whether it is for such an escalation: see `Playbook.match`."""
+        """Return whether the entry matches an escalation; see `Playbook.match`."""
         if area is None:
             area, issue_type = WHOLE_TENANT, None
         elif area == WHOLE_TENANT:
-            area = None  # a stranger's ticket may call its area so, and is not the whole tenant
+            area = None  # tickets are untrusted: an area of this name is not the whole tenant
         return (
             SEVERITIES.index(severity) >= SEVERITIES.index(self.severity)
             and (not self.areas or area in self.areas)
@@ -85,29 +85,32 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     def match(
         self, area: str | None, issue_type: str | None, severity: Severity, product: str | None
     ) -> Entry | None:
-        """The most specific entry that is for such an escalation.
+        """Return the most specific entry that matches an escalation, or None.
 
-        To name issue types is more specific than to name areas, that more than to name products,
-        that more than to ask for a severity; of entries alike in these, the one that asks for the
-        higher severity is. Else the first in the file.
+        Entries that name issue types come first, then entries that name areas, then entries that
+        name products, then entries with a higher severity. Among entries that are equal in all of
+        these, the first one in the file is returned.
 
         Args:
-            area: The area, by its name and not an alias; None: the whole tenant, which has no
+            area: The canonical name of the area, not an alias; None: the whole tenant, which has no
                 issue type.
-            issue_type: None unless that slice paged; then only entries for any issue type fit.
-            severity: How bad it is.
-            product: The area's product; None if it has none.
+            issue_type: The issue type of the escalation; with None, an entry that names issue types
+                does not match.
+            severity: The severity of the escalation.
+            product: The product of the area; None if it has none.
         """
-        fitting = [one for one in self.entries if one.fits(area, issue_type, severity, product)]
-        return max(fitting, key=lambda one: one.specificity, default=None)
+        matching = [e for e in self.entries if e.fits(area, issue_type, severity, product)]
+        return max(matching, key=lambda entry: entry.specificity, default=None)
 
 
 def customer_text(template: str, fields: Mapping[str, str]) -> str:
-    """The text with its fields filled in, in one pass: what a value holds is never read as a field.
+    """Return a text for customers with its placeholders filled in.
+
+    Placeholders inside inserted values are not filled in.
 
     Args:
-        template: With `FIELDS` in braces; any other braces stay as they are.
-        fields: Values; a field without one stays as it is.
+        template: Text with `FIELDS` in braces; other text in braces is left unchanged.
+        fields: Value of each placeholder; a placeholder without a value is left unchanged.
 
     Example:
         >>> customer_text("{area} fails since {since}.", {"area": "{since}", "since": "9:00"})

@@ -1,4 +1,4 @@
-"""The severity of an episode: the first rule that holds, from the gravest to the mildest."""
+"""The severity of an episode: the first rule that holds, from the most to the least severe."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -19,16 +19,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float = 0.0
     """Observed / expected."""
     excess_per_hour: float = 0.0
-    """Customer-equivalents."""
+    """Observed minus expected customer-equivalents per hour."""
     tier: str = ""
-    """Customer tier, of which at least `tier_customers` must be affected. Empty: any."""
+    """Customer tier in which at least `tier_customers` must be affected. Empty: any."""
     tier_customers: int = 1
     revenue: float = 0.0
-    """Yearly revenue of the affected customers."""
+    """Total yearly revenue of the affected customers."""
 
     @property
     def words(self) -> str:
-        """Return the rule as the event shows it."""
+        """The rule as the event shows it."""
         conditions = []
         if self.customers:
             conditions.append(f"customers >= {self.customers}")
@@ -61,9 +61,16 @@ def severity_of(
     tiers: Mapping[str, int] | None = None,
     revenue: float = 0.0,
 ) -> Rule:
-    """Return the first of *rules* that holds for an episode of *hours* with these counts.
+    """Return the first rule that holds for an episode; if none holds, a rule for ``info``.
 
-    If none holds, the severity is ``info``.
+    Args:
+        rules: The rules in the order in which they are tried.
+        customers: Distinct affected customers.
+        observed: Observed customer-equivalents.
+        expected: Expected customer-equivalents.
+        hours: Duration of the episode, in hours.
+        tiers: Affected customers by tier.
+        revenue: Total yearly revenue of the affected customers.
 
     Example:
         >>> severity_of(RULES, customers=60, observed=60, expected=3, hours=0.5).severity
@@ -73,7 +80,8 @@ def severity_of(
         'big account: enterprise customers >= 2'
     """
     ratio = observed / max(expected, 1e-9)
-    excess = max(observed - expected, 0.0) / max(hours, 0.25)  # it may have fallen below by now
+    # The observed count may have fallen below the expectation by now.
+    excess = max(observed - expected, 0.0) / max(hours, 0.25)
     for rule in rules:
         if (
             customers >= rule.customers
@@ -86,6 +94,6 @@ def severity_of(
     return _ELSE
 
 
-def is_graver(one: Severity, other: Severity) -> bool:
-    """Return whether *one* is worse than *other*."""
-    return SEVERITIES.index(one) > SEVERITIES.index(other)
+def is_graver(severity: Severity, other: Severity) -> bool:
+    """Return whether the first severity is higher than the second."""
+    return SEVERITIES.index(severity) > SEVERITIES.index(other)

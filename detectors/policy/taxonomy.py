@@ -1,7 +1,7 @@
-"""Product areas as their owner names them: products, aliases, and the words that point to an area.
+"""The taxonomy: product areas, their products and aliases, and the keywords that point to them.
 
-Pure. Who reads the file is `stream.config.policy_files.taxonomy`; all names that arrive here are
-folded as `schemas.codec.area_name` folds them, keywords are case-folded with single spaces.
+`stream.config.policy_files.taxonomy` reads the file. Names are expected as
+`schemas.codec.area_name` folds them; keywords are expected case-folded, with single spaces.
 """
 
 import re
@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 WORD: Final = re.compile(r"[^\W_]+")
-"""What a word of a keyword or of a text is: letters and digits; "sign-on" is two words."""
+"""A word of a keyword or a text consists of letters and digits; "sign-on" is two words."""
 
 
 class IssueType(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """A kind of trouble within an area, and the words that point to it."""
+    """A kind of problem within an area, and the keywords that point to it."""
 
     name: str
     keywords: tuple[str, ...] = ()
@@ -28,20 +28,20 @@ class AreaEntry(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
 
     name: str
     product: str = ""
-    """What it is a part of; empty: of none."""
+    """The product that the area belongs to; empty: none."""
     aliases: tuple[str, ...] = ()
-    """What tickets call it besides."""
+    """Other names that tickets use for the area."""
     keywords: tuple[str, ...] = ()
     issue_types: tuple[IssueType, ...] = ()
 
     @property
     def all_keywords(self) -> tuple[str, ...]:
-        """Its keywords and those of its issue types, which point to it too."""
-        return self.keywords + tuple(word for one in self.issue_types for word in one.keywords)
+        """The keywords of the area and of its issue types; both point to the area."""
+        return self.keywords + tuple(word for kind in self.issue_types for word in kind.keywords)
 
 
 class Taxonomy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """All areas; none: every name is taken as it comes.
+    """All areas; without any, every area name is used as it is.
 
     Example:
         >>> sso = IssueType(name="sso error", keywords=("saml",))
@@ -59,15 +59,15 @@ class Taxonomy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     areas: tuple[AreaEntry, ...] = ()
 
     def canonical(self, area: str) -> str:
-        """The area that an alias stands for; any other name as it is."""
+        """Return the area of an alias; return any other name unchanged."""
         return _index(self).names.get(area, area)
 
     def knows(self, area: str) -> bool:
-        """Whether it is an area or an alias of one."""
+        """Return whether a name is that of an area or an alias."""
         return area in _index(self).names
 
     def product_of(self, area: str) -> str | None:
-        """The product of an area (or of an alias of it); None if it has none or is unknown."""
+        """Return the product of an area or alias; None if it has no product or is unknown."""
         return _index(self).product_by_area.get(self.canonical(area))
 
     @property
@@ -76,17 +76,17 @@ class Taxonomy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
         return dict(_index(self).areas_by_product)
 
     def place(self, terms: Sequence[str]) -> tuple[str, str | None] | None:
-        """The area that a text is about, by its keywords, and the issue type if one stands out.
+        """Classify a text by its keywords: return its area and, if one leads, its issue type.
 
-        A keyword counts as many points as it has words, once, however often it occurs; one of an
-        issue type counts for its area as well. The area with most points wins.
+        Each keyword that occurs scores one point per word, once, however often it occurs. The
+        keyword of an issue type also scores for its area. The area with the highest score wins.
 
         Args:
-            terms: The text's words in their order, case-folded, none left out; how they were cut
-                does not matter, they are cut again at everything but letters and digits.
+            terms: All words of the text in order, case-folded. They are split again at every
+                character other than letters and digits.
 
         Returns:
-            Area and issue type; None if no keyword occurs, or two areas have equally many points.
+            Area and issue type; None if no keyword occurs or several areas share the highest score.
 
         Example:
             >>> login = AreaEntry(name="login", keywords=("password", "log in"))
@@ -100,26 +100,26 @@ class Taxonomy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
             return None
         words: list[str] = []
         for term in terms:
-            if term.isalnum():  # nearly always, and to ask is much cheaper than to cut
+            if term.isalnum():  # true for nearly all terms, and much cheaper than splitting
                 words.append(term)
             else:
                 words.extend(WORD.findall(term))
-        found: dict[tuple[str, ...], _Phrase] = {}
+        matches: dict[tuple[str, ...], _Phrase] = {}
         points: dict[str, int] = {}
         for at, word in enumerate(words):
             if word in starts:
                 for phrase in starts[word]:
-                    own = phrase.words
-                    size = len(own)
-                    if own not in found and (size == 1 or tuple(words[at : at + size]) == own):
-                        found[own] = phrase
+                    key = phrase.words
+                    size = len(key)
+                    if key not in matches and (size == 1 or tuple(words[at : at + size]) == key):
+                        matches[key] = phrase
                         for area in phrase.areas:
                             points[area] = points.get(area, 0) + size
         winner = _leader(points)
         if winner is None:
             return None
         points = {}
-        for phrase in found.values():
+        for phrase in matches.values():
             for area, issue_type in phrase.issue_types:
                 if area == winner:
                     points[issue_type] = points.get(issue_type, 0) + len(phrase.words)
@@ -127,10 +127,10 @@ class Taxonomy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
 
 
 def check_overlap(taxonomy: Taxonomy) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Pairs of areas that share keywords, and which: such a word cannot tell the two apart.
+    """Return pairs of areas that share keywords, with the shared keywords.
 
-    Two keywords are the same if they have the same words; it is written as the first of the two
-    areas writes it.
+    A shared keyword cannot distinguish the two areas. Two keywords are equal if their words are
+    equal; the result uses the spelling of the first area.
 
     Example:
         >>> billing = AreaEntry(name="billing", keywords=("payment", "refund"))
@@ -144,11 +144,11 @@ def check_overlap(taxonomy: Taxonomy) -> list[tuple[str, str, tuple[str, ...]]]:
             claims.setdefault(_words(keyword), {}).setdefault(number, keyword)
     shared: dict[tuple[int, int], list[str]] = {}
     for spelling_by_area in claims.values():
-        for one, other in combinations(spelling_by_area, 2):
-            shared.setdefault((one, other), []).append(spelling_by_area[one])
+        for first, second in combinations(spelling_by_area, 2):
+            shared.setdefault((first, second), []).append(spelling_by_area[first])
     return [
-        (taxonomy.areas[one].name, taxonomy.areas[other].name, tuple(keywords))
-        for (one, other), keywords in sorted(shared.items())
+        (taxonomy.areas[first].name, taxonomy.areas[second].name, tuple(keywords))
+        for (first, second), keywords in sorted(shared.items())
     ]
 
 
@@ -156,12 +156,12 @@ class _Phrase(NamedTuple):
     words: tuple[str, ...]
     areas: tuple[str, ...]
     issue_types: tuple[tuple[str, str], ...]
-    """Area and issue type."""
+    """Pairs of area and issue type."""
 
 
 class _Index(NamedTuple):
     names: dict[str, str]
-    """Areas and aliases to areas."""
+    """Area by name and by alias."""
     product_by_area: dict[str, str]
     areas_by_product: dict[str, tuple[str, ...]]
     phrases_by_first_word: dict[str, tuple[_Phrase, ...]]
@@ -184,7 +184,7 @@ def _index(taxonomy: Taxonomy) -> _Index:
 
 
 def _phrases(areas: tuple[AreaEntry, ...]) -> Iterator[_Phrase]:
-    """Each keyword that has a word, once, with all areas and issue types that claim it."""
+    """Yield each keyword that has a word once, with all areas and issue types that list it."""
     area_claims: dict[tuple[str, ...], dict[str, None]] = {}
     issue_claims: dict[tuple[str, ...], dict[tuple[str, str], None]] = {}
     for area in areas:
@@ -203,7 +203,7 @@ def _words(keyword: str) -> tuple[str, ...]:
 
 
 def _leader(points: dict[str, int]) -> str | None:
-    """Who has most, if only one has."""
+    """Return the name with the most points, or None if several names or none have them."""
     most = max(points.values(), default=0)
     leaders = [name for name, count in points.items() if count == most]
     return leaders[0] if len(leaders) == 1 else None

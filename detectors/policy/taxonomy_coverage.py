@@ -1,8 +1,8 @@
-"""How well a taxonomy fits the tickets: which areas are used, which ones tie, what is missing.
+"""Measure how well a taxonomy fits the tickets: which areas are used, which tie, what is missing.
 
-This module does no IO. Its memory is bounded whatever the tickets contain: names and words come
-from strangers, so the rarer half of them is forgotten when there are too many. The count of a rare
-name is therefore a lower bound.
+Memory is bounded whatever the tickets contain. Names and terms come from untrusted tickets, so the
+rarer half of them is dropped when there are too many; the count of a rare name is therefore a lower
+bound.
 """
 
 from collections import Counter
@@ -64,19 +64,19 @@ class Tie(msgspec.Struct, frozen=True):
 
 
 class Fit(msgspec.Struct, frozen=True):
-    """How well the rules find one area, measured on tickets that have text and name the area."""
+    """How well the rules find one area, measured on tickets that have text and name an area."""
 
     area: str
     named: int
     """Tickets that name the area."""
     placed: int
-    """Tickets that the rules would place in the area."""
+    """Tickets that the rules classify into the area."""
     right: int
-    """Tickets that name the area and that the rules would place there."""
+    """Tickets that name the area and that the rules classify into it."""
     precision: float | None
-    """Return right / placed."""
+    """`right` / `placed`; None if `placed` is 0."""
     recall: float | None
-    """Return right / named."""
+    """`right` / `named`; None if `named` is 0."""
 
 
 class OnTickets(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ class OnTickets(msgspec.Struct, frozen=True, kw_only=True):
     """Tickets that name something that is neither an area nor an alias."""
     unknown_names: tuple[Frequent, ...]
     by_rules: int
-    """Tickets without an area that the rules place."""
+    """Tickets without an area that the rules classify."""
     ambiguous: int
     """Tickets without an area in which several areas share the highest score."""
     unplaced: int
@@ -101,16 +101,18 @@ class OnTickets(msgspec.Struct, frozen=True, kw_only=True):
     missing_terms: tuple[Frequent, ...]
     """Frequent terms of the ambiguous and unplaced tickets."""
     never: tuple[str, ...]
-    """Areas that no ticket names and in which the rules place none."""
+    """Areas that no ticket names and into which the rules classify no ticket."""
     ties: tuple[Tie, ...]
     """The most frequent pair first."""
     agree: int
     """Tickets with text that name an area of the taxonomy, and for which the rules choose the same
     area."""
     differ: int
-    """Tickets of the same kind for which the rules choose another area."""
+    """Tickets with text that name an area of the taxonomy, and for which the rules choose another
+    area."""
     undecided: int
-    """Tickets of the same kind for which the rules choose no area."""
+    """Tickets with text that name an area of the taxonomy, and for which the rules choose no
+    area."""
     fits: tuple[Fit, ...]
     """The worst area first, by the harmonic mean of precision and recall."""
 
@@ -124,7 +126,7 @@ class Findings(msgspec.Struct, frozen=True):
 
 
 class Tally(Generic[T]):
-    """Count the most frequent of any number of things.
+    """Count the most frequent items in bounded memory.
 
     Example:
         >>> tally: Tally[str] = Tally(most=3)
@@ -134,28 +136,32 @@ class Tally(Generic[T]):
     """
 
     def __init__(self, most: int = MOST_COUNTED) -> None:
-        """Count at most *most* different things at a time."""
+        """Start an empty tally.
+
+        Args:
+            most: The most distinct items that are counted at a time.
+        """
         self._counts: Counter[T] = Counter()
         self._most = most
 
     def __len__(self) -> int:
-        """Return how many different things are counted now."""
+        """Return how many distinct items are counted now."""
         return len(self._counts)
 
-    def add(self, things: Iterable[T]) -> None:
-        """Count each of *things* once."""
-        self._counts.update(things)
+    def add(self, items: Iterable[T]) -> None:
+        """Count each item once."""
+        self._counts.update(items)
         if len(self._counts) > self._most:
             self._counts = Counter(dict(self._counts.most_common(self._most // 2)))
 
     def top(self, count: int) -> list[tuple[T, int]]:
-        """Return the most frequent things; equally frequent ones are in alphabetical order."""
+        """Return the most frequent items; equally frequent items are in alphabetical order."""
         ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
         return ranked[:count]
 
 
 class Points:
-    """The score of each area in a text, counted as `Taxonomy.place` does.
+    """The score of each area for a text, computed as in `Taxonomy.place`.
 
     Example:
         >>> from detectors.policy.taxonomy import AreaEntry
@@ -169,7 +175,7 @@ class Points:
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        """Prepare the keywords of *taxonomy*."""
+        """Index the keywords of a taxonomy."""
         claims: dict[tuple[str, ...], dict[str, None]] = {}
         for area in taxonomy.areas:
             for keyword in area.all_keywords:
@@ -180,22 +186,22 @@ class Points:
             self._starts.setdefault(words[0], []).append((words, tuple(areas)))
 
     def of(self, terms: Sequence[str]) -> dict[str, list[str]]:
-        """Return each area that has a keyword among the *terms*, with those keywords."""
+        """Return each area that has a keyword in a text, with those keywords."""
         words = [word for term in terms for word in WORD.findall(term)]
-        found = {
+        matches = {
             phrase: areas
             for at, word in enumerate(words)
             for phrase, areas in self._starts.get(word, ())
             if tuple(words[at : at + len(phrase)]) == phrase
         }
         keywords: dict[str, list[str]] = {}
-        for phrase, areas in found.items():
+        for phrase, areas in matches.items():
             for area in areas:
                 keywords.setdefault(area, []).append(" ".join(phrase))
         return keywords
 
     def leaders(self, terms: Sequence[str]) -> dict[str, list[str]]:
-        """Return the areas with the highest score: one, several that tie, or none."""
+        """Return the areas with the highest score, with their keywords: one, several, or none."""
         keywords = self.of(terms)
         points = {area: sum(len(k.split()) for k in words) for area, words in keywords.items()}
         most = max(points.values(), default=0)
@@ -217,7 +223,7 @@ class Check:
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        """Start the check of *taxonomy* without tickets."""
+        """Start the check of a taxonomy without tickets."""
         self._taxonomy = taxonomy
         self._points = Points(taxonomy)
         self._names = frozenset(area.name for area in taxonomy.areas)
@@ -239,8 +245,8 @@ class Check:
         """Add a new ticket.
 
         Args:
-            area: The folded name on the ticket; `UNCLASSIFIED`: none.
-            text: Subject and body.
+            area: The folded area name on the ticket; `UNCLASSIFIED` if it names none.
+            text: Subject and body; None: no text.
         """
         self._counts["tickets"] += 1
         leaders = self._points.leaders(tokens(text)) if text else {}
@@ -260,7 +266,7 @@ class Check:
             self._unknown.add([area])
 
     def findings(self) -> Findings:
-        """Return the findings, including those from tickets."""
+        """Return all findings, including those from the tickets added so far."""
         counts, taxonomy = self._counts, self._taxonomy
         areas = [area.name for area in taxonomy.areas]
         fits = [self._fit(area) for area in areas if self._named[area] or self._placed[area]]
@@ -329,7 +335,7 @@ class Check:
 
 
 def findings(taxonomy: Taxonomy) -> Findings:
-    """Return the findings that need no tickets.
+    """Return the findings that do not depend on tickets.
 
     Example:
         >>> from detectors.policy.taxonomy import AreaEntry
@@ -353,5 +359,5 @@ def _frequent(tally: Tally[str], count: int) -> tuple[Frequent, ...]:
 
 
 def _goodness(fit: Fit) -> tuple[float, int, str]:
-    """Return a sort key: the harmonic mean of precision and recall, then the most tickets first."""
+    """Return a sort key: the harmonic mean of precision and recall, then tickets, descending."""
     return 2.0 * fit.right / (fit.named + fit.placed), -fit.named - fit.placed, fit.area
