@@ -1,1 +1,1 @@
-"""Observed and expected counts over time, for charts; no decision reads them."""
+"""Observed and expected counts over time, for charts; no decision depends on them."""

@@ -1,6 +1,6 @@
 """The timeline of an area over a whole run: observed, expected, score and threshold.
 
-A pure collector beside the step: it reads the series and changes nothing.
+The collector only reads the series; it changes no state.
 """
 
 import math
@@ -15,53 +15,53 @@ from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 
 MOST_STRETCHES: Final = 400
-"""Buckets of one timeline; when there are more, each becomes twice as long."""
+"""The most buckets in one timeline; when there are more, the bucket length is doubled."""
 
 
 @dataclass
 class BacktestBucket:
-    """One bucket of an area's timeline; counts are those of the whole bucket."""
+    """One bucket of an area's timeline; counts are for the whole bucket."""
 
     at: float
-    """Its start, seconds since 1970."""
+    """Start of the bucket, seconds since 1970."""
     seconds: float
     observed: float
     """Observed customer-equivalents."""
     expected: float
-    """Expected customer-equivalents, as known when it began."""
+    """Expected customer-equivalents, as predicted when the bucket began."""
     variance: float
-    """Relative variance of what was expected."""
+    """Relative variance of the expectation."""
     score: float = 0.0
-    """The highest score in it; chance reaches 0 once a week."""
+    """The highest score in the bucket; chance alone reaches 0 once a week."""
     limit: float | None = None
-    """The threshold when it began; None: not known yet."""
+    """The threshold when the bucket began; None: not known yet."""
 
 
 class BacktestTimelines:
-    """The timelines of some areas of some tenants, in buckets of whole hours.
+    """The timelines of selected areas, in buckets of whole hours.
 
-    Call `look` before a signal of a tenant is processed, and `scored` after it.
+    Call `look` before each signal of a tenant is processed, and `scored` after it.
     """
 
     def __init__(self, areas: Collection[tuple[str, str]], hours: int = 1) -> None:
-        """Start without any bucket.
+        """Start without buckets.
 
         Args:
-            areas: Tenant and area of the timelines; an empty tenant stands for every tenant.
-            hours: Hours of a bucket at first.
+            areas: Pairs of tenant and area to record; an empty tenant stands for every tenant.
+            hours: Initial length of a bucket, in hours.
         """
         self._areas: dict[str, set[str]] = {}
         for tenant, area in areas:
             self._areas.setdefault(tenant, set()).add(area)
         self.seconds = hours * SECONDS_PER_HOUR
-        """Seconds of a bucket."""
+        """Current length of a bucket, in seconds."""
         self._next: dict[str, float] = {}
         self._seen: dict[tuple[str, str], float] = {}
         self.stretches: dict[tuple[str, str], list[BacktestBucket]] = {}
         """The buckets by tenant and area, in order."""
 
     def look(self, tenant: Tenant, at: float, settings: Settings) -> None:
-        """Begin all buckets until *at* (seconds since 1970)."""
+        """Begin all buckets of a tenant up to a time, in seconds since 1970."""
         if at < self._next.get(tenant.name, -math.inf) or tenant.clock is None:
             return
         followed = self._followed(tenant)
@@ -80,20 +80,20 @@ class BacktestTimelines:
                 self._begin(tenant, area, begin, by_area.get(area))
             begin += self.seconds
             self._next[tenant.name] = begin
-            if any(len(found) > MOST_STRETCHES for found in self.stretches.values()):
+            if any(len(buckets) > MOST_STRETCHES for buckets in self.stretches.values()):
                 self._double()
                 begin = self._next[tenant.name]
 
     def scored(self, tenant: Tenant) -> None:
         """Record the scores of the areas that the last signal changed."""
         for area in tenant.touched:
-            found = self.stretches.get((tenant.name, area))
-            if found:
-                found[-1].score = max(found[-1].score, tenant.areas[area].last_score[1])
+            buckets = self.stretches.get((tenant.name, area))
+            if buckets:
+                buckets[-1].score = max(buckets[-1].score, tenant.areas[area].last_score[1])
         tenant.touched.clear()
 
     def finish(self, tenants: Iterable[Tenant]) -> None:
-        """Complete the last buckets; there are no more signals."""
+        """Complete the last buckets after the last signal."""
         for tenant in tenants:
             for area in self._followed(tenant):
                 self._count(tenant, area)
@@ -104,9 +104,9 @@ class BacktestTimelines:
     def _begin(self, tenant: Tenant, area: str, begin: float, limit: float | None) -> None:
         self._count(tenant, area)
         model = tenant.areas[area].model
-        known = min(self.seconds, SECONDS_PER_WEEK)  # further ahead a model does not look
-        expected = model.expected_between(begin, begin + known) * self.seconds / known
-        stretch = BacktestBucket(
+        horizon = min(self.seconds, SECONDS_PER_WEEK)  # a model predicts at most a week ahead
+        expected = model.expected_between(begin, begin + horizon) * self.seconds / horizon
+        bucket = BacktestBucket(
             begin,
             self.seconds,
             0.0,
@@ -114,23 +114,23 @@ class BacktestTimelines:
             model.variance(self.seconds / SECONDS_PER_HOUR),
             limit=limit,
         )
-        self.stretches.setdefault((tenant.name, area), []).append(stretch)
+        self.stretches.setdefault((tenant.name, area), []).append(bucket)
 
     def _count(self, tenant: Tenant, area: str) -> None:
-        """Add what was observed since the last bucket of *area* began to that bucket."""
+        """Add the customer-equivalents counted since the last call to the area's last bucket."""
         series = tenant.areas.get(area)
         if series is None:
             return
         key = (tenant.name, area)
-        found = self.stretches.get(key)
-        if found:
-            found[-1].observed += max(0.0, series.seen - self._seen[key])
+        buckets = self.stretches.get(key)
+        if buckets:
+            buckets[-1].observed += max(0.0, series.seen - self._seen[key])
         self._seen[key] = series.seen
 
     def _double(self) -> None:
         self.seconds *= 2.0
-        for key, found in self.stretches.items():
-            self.stretches[key] = _in_pairs(found, self.seconds)
+        for key, buckets in self.stretches.items():
+            self.stretches[key] = _merged(buckets, self.seconds)
         for name, begin in self._next.items():
             self._next[name] = math.ceil(begin / self.seconds) * self.seconds
 
@@ -142,27 +142,32 @@ def bands(stretches: list[BacktestBucket]) -> list[tuple[float, float]]:
         >>> bands([BacktestBucket(0.0, 3600.0, 5.0, 4.0, 0.05)])
         [(0.0, 10.0)]
     """
-    expected, variances = [one.expected for one in stretches], [one.variance for one in stretches]
+    expected = [bucket.expected for bucket in stretches]
+    variances = [bucket.variance for bucket in stretches]
     return list(zip(*prediction_band(expected, variances), strict=True))
 
 
-def _in_pairs(stretches: list[BacktestBucket], seconds: float) -> list[BacktestBucket]:
-    found: list[BacktestBucket] = []
-    for one in stretches:
-        begin = one.at // seconds * seconds
-        if not found or found[-1].at != begin:
-            one.at, one.seconds = begin, seconds
-            found.append(one)
+def _merged(buckets: list[BacktestBucket], seconds: float) -> list[BacktestBucket]:
+    """Merge the buckets that fall into the same longer bucket."""
+    merged: list[BacktestBucket] = []
+    for bucket in buckets:
+        begin = bucket.at // seconds * seconds
+        if not merged or merged[-1].at != begin:
+            bucket.at, bucket.seconds = begin, seconds
+            merged.append(bucket)
             continue
-        last = found[-1]
-        expected = last.expected + one.expected
-        # As if both were wrong the same way: noise of days and ignorance are.
-        spread = math.sqrt(last.variance) * last.expected + math.sqrt(one.variance) * one.expected
-        last.variance = (
-            (spread / expected) ** 2 if expected > 0.0 else max(last.variance, one.variance)
+        last = merged[-1]
+        expected = last.expected + bucket.expected
+        # The errors of both expectations are treated as fully correlated, because daily noise and
+        # the uncertainty of the level affect both in the same way.
+        spread = (
+            math.sqrt(last.variance) * last.expected + math.sqrt(bucket.variance) * bucket.expected
         )
-        last.expected, last.observed = expected, last.observed + one.observed
-        last.score = max(last.score, one.score)
-        if one.limit is not None:
-            last.limit = one.limit if last.limit is None else min(last.limit, one.limit)
-    return found
+        last.variance = (
+            (spread / expected) ** 2 if expected > 0.0 else max(last.variance, bucket.variance)
+        )
+        last.expected, last.observed = expected, last.observed + bucket.observed
+        last.score = max(last.score, bucket.score)
+        if bucket.limit is not None:
+            last.limit = bucket.limit if last.limit is None else min(last.limit, bucket.limit)
+    return merged
