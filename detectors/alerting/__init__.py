@@ -1,1 +1,1 @@
-"""From scores to episodes: decision, lifecycle, tenant-wide episodes, budget, guards, verdicts."""
+"""Turn scores into episodes: decisions, lifecycle, alert budget, guards, verdicts."""

@@ -1,9 +1,9 @@
-"""The alert budget: what each series may spend, what it is expected to spend, and what was spent.
+"""The alert budget: the false pages that each series may have and is expected to have, and pages.
 
 The budget of a tenant is split between the three kinds of series
 (`detectors.state.threshold_priors`) and, within a kind, evenly between the active areas. Young
-areas that are not in the taxonomy share one reserved part, however many they are, so that invented
-names change no other threshold.
+areas that are not in the taxonomy share one reserved part, however many there are, so that made-up
+area names do not change other thresholds.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,26 +20,26 @@ from detectors.state.threshold_priors import SPLIT, Kind
 from schemas.escalation import Budget
 
 LIVE_RATE: Final = 0.005
-"""Customer-equivalents per hour below which an area gets no part of the budget."""
+"""Rate, in customer-equivalents per hour, below which an area does not count as active."""
 BUDGET_WEEKS: Final = 4.0
-"""Weeks over which pages are counted."""
+"""Number of past weeks in which pages are counted."""
 UNKNOWN_PART: Final = 0.1
-"""Share of the budget of areas, and of slices, that all unknown areas get together."""
+"""Share of the budget for areas, and of that for slices, that all unknown areas have together."""
 
 
 def threshold_for(
     tenant: Tenant, key: str, kind: Kind, at: float, settings: Settings
 ) -> ComputedThreshold:
-    """Return the threshold of a series now, with the terms that it is the sum of.
+    """Return the current threshold of a series and the terms that it is the sum of.
 
-    The threshold first learns the time that has passed without a peak.
+    The threshold first learns from the time that has passed without a peak.
 
     Args:
-        tenant: Changed in place.
+        tenant: The tenant, changed in place.
         key: The area, or `TENANT_SERIES`.
-        kind: Whether the area, a slice of it, or the tenant is to page.
+        kind: Whether the area, a slice of it, or the tenant may page.
         at: Now, seconds since 1970.
-        settings: Hold the alert budget.
+        settings: Settings with the alert budget.
     """
     series = tenant.series(key)
     pool, table = tenant.pool(kind, series.model.rate)
@@ -65,7 +65,7 @@ def _compute_threshold(
 
 
 def allowed_pages_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:
-    """Return the false pages per week that a series may spend on one kind."""
+    """Return the false pages per week that the budget allows a series for one kind."""
     part = settings.false_pages_per_week * SPLIT[kind]
     if kind == "tenant":
         return part
@@ -84,16 +84,16 @@ def allowed_pages_for(tenant: Tenant, series: Series, kind: Kind, settings: Sett
 def thresholds(
     tenant: Tenant, settings: Settings, areas: Iterable[str] | None = None
 ) -> Iterator[tuple[str, Kind, float, float]]:
-    """Yield the present thresholds of a tenant; changes nothing.
+    """Yield the current thresholds of a tenant without changing its state.
 
     Args:
-        tenant: Its series are only read.
-        settings: Hold the alert budget.
-        areas: Yield the thresholds of these areas alone, without those of their slices, which is
-            quicker; None: all series.
+        tenant: The tenant; its series are only read.
+        settings: Settings with the alert budget.
+        areas: Yield only the thresholds of these areas and not those of their slices, which is
+            faster; None: all series.
 
     Yields:
-        The key and the kind of a series, its threshold, and its expected false pages per week.
+        Key and kind of a series, its threshold, and its expected false pages per week.
     """
     if tenant.clock is None:
         return
@@ -117,7 +117,10 @@ def thresholds(
 
 
 def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, float, float]:
-    """Return the pages per week of the last four weeks, the false ones, and pages over budget."""
+    """Return the pages and false pages per week of the last four weeks, and the burn rate.
+
+    The burn rate is pages per week divided by the alert budget.
+    """
     since = at - BUDGET_WEEKS * 604_800.0
     pages = [page for page in tenant.pages if page.at >= since and page.verdict != "duplicate_of"]
     wrong = [page for page in pages if page.verdict in FALSE]
@@ -126,7 +129,7 @@ def budget_of(tenant: Tenant, at: float, settings: Settings) -> tuple[float, flo
 
 
 def budget_of_event(tenant: Tenant, episode: Episode, at: float, settings: Settings) -> Budget:
-    """Return the budget as an event of *episode* reports it."""
+    """Return the budget as an event of an episode reports it."""
     rate, wrong, burn = budget_of(tenant, at, settings)
     return Budget(
         per_week=settings.false_pages_per_week,

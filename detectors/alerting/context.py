@@ -1,8 +1,8 @@
-"""What travels through one step, and the transitions of episodes that decisions return.
+"""The context of one step, and the transitions of episodes that decisions yield.
 
-A decision changes the state of a tenant and yields plain data: which episode changed, how, when.
-It writes no message. `detectors.step.events` turns each transition into an event as soon as it is
-yielded, while the tenant is still in the state that the transition describes.
+A decision changes the state of a tenant and yields plain data: which episode changed, how, and
+when. `detectors.step.events` turns each transition into an event as soon as it is yielded, while
+the tenant is still in the state that the transition describes.
 """
 
 from collections.abc import Generator, Iterator
@@ -17,31 +17,32 @@ from schemas.escalation import Transition
 
 
 class EpisodeTransition(NamedTuple):
-    """One change of an episode that an event reports."""
+    """A change of an episode that an event reports."""
 
     key: str
     """The series whose episode changed: an area, or `detectors.state.tenant.TENANT_SERIES`."""
     kind: Transition
     at: float
-    """When it was decided, seconds since 1970."""
+    """Time of the decision, seconds since 1970."""
 
 
 Transitions: TypeAlias = Iterator[EpisodeTransition]
-"""What a decision yields. It works only while it is consumed, and is consumed exactly once."""
+"""The transitions that a decision yields. The decision is a generator: it takes effect only while
+it is consumed, and must be consumed exactly once."""
 Stage: TypeAlias = Generator[EpisodeTransition, None, Outcome]
-"""What handles one signal: it yields transitions like a decision, and returns the outcome."""
+"""The generator that processes one signal: it yields transitions and returns the outcome."""
 
 
 class StepContext(msgspec.Struct):
-    """One step: the tenant and the settings that decide, and what the step found on its way.
+    """Inputs of one step, and the guards and threshold checks that it collects.
 
     Attributes:
-        tenant: Changed in place.
-        settings: The same for all steps of a run.
+        tenant: The tenant, changed in place.
+        settings: The settings, the same for all steps of a run.
         received_at: When the internal topic received the signal, seconds since 1970; None for a
             signal from a file.
-        guards: What kept the ticket from counting fully, or from a page of its own.
-        checks: Scores that were compared with their thresholds.
+        guards: Reasons why the ticket did not count fully or opened no page of its own.
+        checks: Comparisons of scores with thresholds.
     """
 
     tenant: Tenant

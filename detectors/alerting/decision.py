@@ -1,12 +1,12 @@
-"""From scores to episodes: whether an area, one of its slices or the tenant crossed its threshold.
+"""Decide whether an area, one of its slices, or the tenant crossed its threshold.
 
 The alert budget of a tenant is split between the three kinds of series
 (`detectors.state.threshold_priors`) and, within a kind, evenly between the active areas. One
-incident is one page:
+incident pages once:
 
-1. While the tenant's episode runs, areas that cross are listed in it.
-2. An area whose neighbours are elevated too opens the tenant's episode instead of its own.
-3. A page that went out for an area shortly before its tenant crossed becomes the tenant's.
+1. While the tenant's episode is running, areas that cross are listed in it.
+2. An area that crosses while other areas are elevated opens the tenant's episode, not its own.
+3. If the tenant crosses shortly after one of its areas paged, that episode becomes tenant-wide.
 """
 
 from typing import Final, Literal
@@ -38,18 +38,18 @@ from detectors.state.threshold_priors import Kind
 
 BROAD_DEVIATIONS: Final = 2.5
 """Joint elevation of the tenant's areas without the largest contributor, in standard deviations,
-from which a crossing of the tenant's series is more than the crossing of one area."""
+from which a crossing of the tenant's series is not caused by one area alone."""
 SLICE_EXCESS_SHARE: Final = 0.8
-"""A slice that holds this share of its area's excess is what the episode is about."""
+"""If a slice holds at least this share of its area's excess, the episode is about the slice."""
 _KINDS_OF_AREA: Final[tuple[Kind, ...]] = ("area", "slice")
 _KINDS_OF_TENANT: Final[tuple[Kind, ...]] = ("tenant",)
 
 
 def decide(context: StepContext, scored: ScoredTicket) -> Transitions:
-    """Yield the transitions of episodes that follow from one counted ticket.
+    """Yield the episode transitions that result from one counted ticket.
 
     Args:
-        context: The step. Its tenant, guards and checks are changed in place.
+        context: The step; its tenant, guards and checks are changed in place.
         scored: The ticket and the scores of the series that it was counted in.
     """
     tenant = context.tenant
@@ -67,7 +67,7 @@ def decide(context: StepContext, scored: ScoredTicket) -> Transitions:
 
 
 def learn_thresholds(tenant: Tenant, series: Series, at: float) -> None:
-    """Teach the thresholds of *series* the time without a peak; called once a day of the series."""
+    """Let the thresholds of a series learn from the time without a peak; call once per day."""
     series.day = int(at // SECONDS_PER_DAY)
     if series is tenant.whole and tenant.pages:
         remove_past_events(tenant, at)
@@ -114,14 +114,16 @@ def _decide_area(context: StepContext, scored: ScoredTicket) -> Transitions:
         _record_outcome(context, check, "inherited")
         return
     yield from decide_tenant_wide(context, scored, area_crossed=crossed)
-    found = scored.slice_score
+    slice_score = scored.slice_score
     about_slice = (
-        found is not None and slice_crossed and (not crossed or _holds_excess(found, scored.score))
+        slice_score is not None
+        and slice_crossed
+        and (not crossed or _holds_excess(slice_score, scored.score))
     )
-    if about_slice and found is not None and slice_check is not None:
+    if about_slice and slice_score is not None and slice_check is not None:
         threshold = slice_check.computed.limit
         yield open_episode(
-            context, scored.area, "slice", found.score, threshold, at, slice_score=found
+            context, scored.area, "slice", slice_score.score, threshold, at, slice_score=slice_score
         )
     elif check is not None:
         threshold = check.computed.limit
@@ -130,7 +132,7 @@ def _decide_area(context: StepContext, scored: ScoredTicket) -> Transitions:
 
 
 def _check_area(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | None:
-    """Compare the area's score with its threshold, and let the threshold learn from the score."""
+    """Compare the score of the area with its threshold; the threshold learns from the score."""
     area = context.tenant.areas[scored.area]
     area.pending = False
     value = scored.score.value
@@ -144,21 +146,21 @@ def _check_area(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | 
 
 
 def _check_slice(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | None:
-    """Compare the highest score among the slices of the area with the threshold of slices."""
-    found = scored.slice_score
-    if found is None:
+    """Compare the highest score among the slices of the area with the threshold for slices."""
+    slice_score = scored.slice_score
+    if slice_score is None:
         return None
-    check = _check_against_threshold(context, scored.area, "slice", found.score, scored.at)
+    check = _check_against_threshold(context, scored.area, "slice", slice_score.score, scored.at)
     if check.outcome not in ("announced", "called_false"):
         slice_limit = context.tenant.areas[scored.area].slice_threshold
-        slice_limit.note(scored.at / SECONDS_PER_HOUR, found.score.value)
+        slice_limit.note(scored.at / SECONDS_PER_HOUR, slice_score.score.value)
     return check
 
 
 def _check_against_threshold(
     context: StepContext, key: str, kind: Kind, score: Score, at: float
 ) -> ThresholdCheck:
-    """Compare a score with the threshold of its series, and with the verdicts of people."""
+    """Compare a score with the threshold of its series, then apply earlier verdicts."""
     tenant, settings = context.tenant, context.settings
     computed = threshold_for(tenant, key, kind, at, settings)
     check = ThresholdCheck(key, kind, at, score, computed, computed.limit, "below")
@@ -175,7 +177,7 @@ def _check_against_threshold(
 
 
 def _check_against_false_alarms(context: StepContext, check: ThresholdCheck) -> ThresholdCheck:
-    """Raise the threshold of a score that resembles an earlier false alarm, and decide again."""
+    """Check a score that crossed against the raised threshold of similar false alarms."""
     tenant, at, score = context.tenant, check.at, check.score
     raised = repeat_false_alarm_threshold(
         tenant, check.key, score, check.computed.limit, at, context.settings
@@ -185,11 +187,11 @@ def _check_against_false_alarms(context: StepContext, check: ThresholdCheck) -> 
     if score.value >= raised.peak_score:
         return check._replace(outcome="crossed", bar=raised.peak_score)
     context.guards.append("called_false")
-    dealt_with = at - score.since > raised.seconds
+    is_dismissed = at - score.since > raised.seconds
     for page in raised.pages:
         page.suppressed_at = at
-        page.dismissed_at = at if dealt_with else page.dismissed_at
-    if dealt_with:
+        page.dismissed_at = at if is_dismissed else page.dismissed_at
+    if is_dismissed:
         restart_windows(tenant, check.key)
     return check._replace(outcome="called_false", bar=raised.peak_score)
 
@@ -197,25 +199,30 @@ def _check_against_false_alarms(context: StepContext, check: ThresholdCheck) -> 
 def _record_outcome(
     context: StepContext, check: ThresholdCheck, outcome: Literal["one_area", "inherited"]
 ) -> None:
-    """Record that a score which reached its threshold did not page after all."""
+    """Record why a score that reached its threshold did not page."""
     context.checks.append(check._replace(outcome=outcome))
 
 
-def _holds_excess(found: SliceScore, score: Score) -> bool:
-    """Whether a slice holds nearly all of its area's excess."""
+def _holds_excess(slice_score: SliceScore, score: Score) -> bool:
+    """Return whether a slice holds nearly all of its area's excess."""
     excess = score.observed - score.expected
-    return found.score.observed - found.score.expected >= SLICE_EXCESS_SHARE * excess
+    slice_excess = slice_score.score.observed - slice_score.score.expected
+    return slice_excess >= SLICE_EXCESS_SHARE * excess
 
 
 def _inherits_baseline(context: StepContext, scored: ScoredTicket) -> bool:
-    """Whether a young area has the tickets that another one lost; then it takes its baseline."""
+    """Give a young area the baseline of an area whose tickets it took over, if there is one.
+
+    Returns:
+        Whether the young area has inherited a baseline.
+    """
     tenant = context.tenant
     series = tenant.areas[scored.area]
     excess = series.seen - series.model.expected_until(scored.at)
-    heritage = inherited_share(tenant.areas, scored.area, scored.at, excess)
-    if heritage is None:
+    inherited = inherited_share(tenant.areas, scored.area, scored.at, excess)
+    if inherited is None:
         return False
-    donor, share = heritage
+    donor, share = inherited
     series.model.inherit(tenant.areas[donor].model, share)
     series.born = tenant.areas[donor].born
     series.slices.restart()

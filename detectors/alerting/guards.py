@@ -9,32 +9,32 @@ from detectors.models import Model
 from detectors.state.series import HEAT_HOURS, Series
 
 LEAST_GAP_HOURS: Final = 1.0
-"""A shorter time without tickets is never a feed gap."""
+"""The shortest time without tickets that can be a feed gap."""
 LEAST_GAP_DUE: Final = 10.0
-"""Customer-equivalents that must be missing before silence is taken for a feed gap."""
+"""The fewest expected customer-equivalents in a feed gap."""
 GAP_DOUBT: Final = 12.0
-"""-log of the chance of such silence, from which a gap is beyond doubt."""
+"""Negative natural log of the probability of no ticket, from which a time is a feed gap."""
 GAP_AGE_HOURS: Final = 168.0
-"""A tenant that has learned from fewer hours has no feed gaps."""
+"""A tenant whose model has learned from fewer hours than this never has feed gaps."""
 
 HEIR_HOURS: Final = 336.0
 """An area younger than this may have inherited the tickets that other areas lost."""
 HEIR_SHARE: Final = 0.6
-"""Share of its excess that other areas must have lost since it was first seen."""
+"""Share of a young area's excess that other areas must have lost since it was first seen."""
 LOSS_DEVIATIONS: Final = 3.0
-"""Standard deviations below expectation from which a loss is not chance."""
+"""Standard deviations below the expectation from which a loss is not attributed to chance."""
 
 
 def is_feed_gap(model: Model, since: float, until: float) -> bool:
-    """Whether a time without a single ticket of the tenant is too long to be chance.
+    """Return whether a time without any ticket of a tenant is too long to be due to chance.
 
-    Then the source was silent, not the customers: an outage of a feed is not calm, and its end is
-    not a spike.
+    Such a gap is an outage of the feed. The baseline must not learn from it, and the return of
+    tickets is not a spike.
 
     Args:
         model: The model of the tenant's own series; it is only read.
-        since: The last ticket, seconds since 1970.
-        until: The next ticket, seconds since 1970.
+        since: Time of the last ticket, seconds since 1970.
+        until: Time of the next ticket, seconds since 1970.
     """
     hours = (until - since) / 3600.0
     if hours < LEAST_GAP_HOURS or model.maturity_hours < GAP_AGE_HOURS:
@@ -47,19 +47,19 @@ def is_feed_gap(model: Model, since: float, until: float) -> bool:
 def inherited_share(
     areas: Mapping[str, Series], heir: str, at: float, excess: float
 ) -> tuple[str, float] | None:
-    """Return the area that a young one inherited its tickets from, and the share it took over.
+    """Return the area from which a young area inherited its tickets, and the inherited share.
 
-    Areas are renamed, retired and split; then one area rises because others fall.
+    Areas are renamed, retired and split; one area then rises because others fall.
 
     Args:
         areas: All areas of the tenant by name.
         heir: The name of a young area whose score is above its threshold.
         at: Now, seconds since 1970.
-        excess: Its excess over the expectation since it was first seen, customer-equivalents.
+        excess: Excess of the young area since it was first seen, in customer-equivalents.
 
     Returns:
-        The area that lost most since then and the share of its level that it lost, 0 to 1, if the
-        losses of all areas beyond chance explain the excess; else None.
+        The area that lost the most since then and the share of its level that it lost, 0 to 1; None
+        if the significant losses of all areas do not explain the excess.
     """
     young = areas[heir]
     hours = max(at / 3600.0 - young.born, 1.0)
@@ -87,11 +87,11 @@ def breadth(areas: Collection[Series], at: float, but: Collection[Series] = ()) 
     Args:
         areas: The areas of the tenant.
         at: Now, seconds since 1970.
-        but: Leave these out instead of the largest contributor.
+        but: Areas to leave out instead of the largest contributor.
 
     Returns:
         Standard deviations of the weighted count above its expectation, over the last quarter of an
-        hour or the last two hours, whichever is more.
+        hour or the last two hours, whichever value is greater.
     """
     return max(_breadth(areas, at, but, which) for which in range(len(HEAT_HOURS)))
 
@@ -101,9 +101,9 @@ def _breadth(areas: Collection[Series], at: float, but: Collection[Series], whic
     for series in areas:
         if series in but:
             continue
-        more, noise = series.heat(at, which)
-        excess += more
-        variance += noise
-        if not but and more > top:
-            top, top_variance = more, noise
+        series_excess, series_variance = series.heat(at, which)
+        excess += series_excess
+        variance += series_variance
+        if not but and series_excess > top:
+            top, top_variance = series_excess, series_variance
     return (excess - top) / math.sqrt(variance - top_variance)

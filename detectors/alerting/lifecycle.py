@@ -1,4 +1,4 @@
-"""The lifecycle of an episode: opened, continued, resolved, reopened."""
+"""The lifecycle of an episode: open, continue, resolve, reopen."""
 
 from typing import Final, NamedTuple
 
@@ -18,24 +18,24 @@ from detectors.state.threshold_priors import Kind
 from schemas.escalation import Explanation, Reason, Suppressed, Transition
 
 NEWBORN_HOURS: Final[dict[Kind, float]] = {"area": 1.0, "tenant": 24.0}
-"""A series younger than this pages nobody: there is nothing yet to compare its counts with."""
+"""A series younger than this never pages, because there is no history to compare it with."""
 ELEVATED_DEVIATIONS: Final = 1.5
 """Standard deviations above expectation from which an area is part of a tenant-wide episode."""
 COOLDOWN_SHARE: Final = 0.5
-"""The cool-down lasts at least this share of the episode's own duration ..."""
+"""The cool-down lasts at least this share of the episode's duration."""
 LONGEST_COOLDOWN_HOURS: Final = 24.0
-"""... but that rule never makes it longer than this."""
+"""The longest cool-down that `COOLDOWN_SHARE` can cause."""
 
 
 class ScoredTicket(NamedTuple):
-    """One counted ticket, and the scores of the series that it was counted in."""
+    """A counted ticket and the scores of the series that it was counted in."""
 
     area: str
     at: float
     """Seconds since 1970."""
     summary: TicketSummary
     last_seen: float
-    """When its customer was last seen in the area, seconds since 1970."""
+    """When the ticket's customer was last seen in the area, seconds since 1970."""
     score: Score
     """The score of the area."""
     slice_score: SliceScore | None
@@ -46,7 +46,7 @@ class ScoredTicket(NamedTuple):
 
 
 def restart_windows(tenant: Tenant, key: str) -> None:
-    """Begin all windows of a series anew: what they hold has been dealt with."""
+    """Restart all windows of a series, because their counts have already been handled."""
     series = tenant.series(key)
     series.model.restart()
     series.slices.restart()
@@ -63,17 +63,17 @@ def open_episode(
     *,
     storm: bool = False,
 ) -> EpisodeTransition:
-    """Open an episode of the series *key*, or reopen its last one within the cool-down.
+    """Open an episode of a series, or reopen its last episode within the cool-down.
 
     Args:
         context: The step.
         key: The area, or `TENANT_SERIES`.
         kind: What crossed its threshold: the area, a slice of it, or the tenant.
         score: The score that crossed.
-        threshold: The score that it had to reach.
-        at: Seconds since 1970.
+        threshold: The threshold that the score crossed.
+        at: Now, seconds since 1970.
         slice_score: The slice that crossed, if *kind* is ``slice``.
-        storm: Whether the episode replaces many pages, whatever the tenant's own score.
+        storm: Whether the episode is the digest of a storm, whatever the tenant's own score.
     """
     tenant = context.tenant
     series = tenant.series(key)
@@ -89,7 +89,7 @@ def open_episode(
     )
     episode.areas = elevated_areas(tenant, at) if key == TENANT_SERIES else []
     episode.joined_at = at
-    # The area that brought the storm is added right after this event.
+    # The area that triggered the storm is added right after this event.
     episode.reported_areas = len(episode.areas) + storm
     episode.allowed = allowed
     episode.expected_pages = series.threshold_of(kind).expected(threshold, pool, prior)
@@ -108,7 +108,7 @@ def open_episode(
 def _suppression(
     context: StepContext, key: str, at: float, slice_score: SliceScore | None
 ) -> Suppressed | None:
-    """Return why an episode that opens now pages nobody, or None if it pages."""
+    """Return why an episode that opens now is suppressed, or None if it pages."""
     tenant = context.tenant
     if tenant.in_history:
         return "history"
@@ -137,7 +137,7 @@ def _start_or_reopen(
     slice_score: SliceScore | None,
     suppressed: Suppressed | None,
 ) -> tuple[Transition, Episode]:
-    """Return the episode that a crossing belongs to: the last one within its cool-down, or new."""
+    """Reopen the last episode of a series if it is within its cool-down, else open a new one."""
     tenant = context.tenant
     series = tenant.series(key)
     last = series.episode
@@ -156,10 +156,10 @@ def _start_or_reopen(
 
 
 def _enclosing_episode(context: StepContext, at: float) -> Episode | None:
-    """Return the tenant's episode if a crossing *at* that time is a part of it.
+    """Return the tenant's running episode if a crossing belongs to it, or None.
 
-    The digest of a storm takes in the areas that cross together with it, not those that break
-    hours later while one of its areas is still elevated; unless that is a storm again.
+    A storm's episode includes areas that cross soon after the last one joined. It excludes areas
+    that cross hours later while one of its areas is still elevated, unless they form a new storm.
     """
     episode = context.tenant.whole.running
     if episode is None or episode.reason != "storm":
@@ -169,20 +169,20 @@ def _enclosing_episode(context: StepContext, at: float) -> Episode | None:
 
 
 def has_page_storm(context: StepContext, at: float) -> bool:
-    """Whether the tenant has paged as often within the storm window as it may."""
+    """Return whether the tenant's pages within the storm window have reached their maximum."""
     settings = context.settings
     recent = sum(at - page.at < settings.storm_seconds for page in context.tenant.pages)
     return recent >= settings.storm_pages
 
 
 def _cooldown_seconds(episode: Episode, settings: Settings) -> float:
-    """Return how long after an episode a new crossing still belongs to it, in seconds."""
+    """Return the cool-down of an episode, in seconds."""
     by_duration = min(COOLDOWN_SHARE * episode.hours, LONGEST_COOLDOWN_HOURS) * SECONDS_PER_HOUR
     return max(settings.cooldown_minutes * SECONDS_PER_MINUTE, by_duration)
 
 
 def slice_pages_elsewhere(tenant: Tenant, slice_key: str) -> bool:
-    """Whether a running episode of another area has paged for the same value of a dimension."""
+    """Return whether a running episode of any area has paged for the same slice."""
     for key in tenant.running:
         episode = tenant.series(key).running
         if episode is not None and episode.slice == slice_key and episode.suppressed is None:
@@ -199,7 +199,7 @@ def _reason(series: Series, kind: Kind, slice_score: SliceScore | None) -> Reaso
 
 
 def continue_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
-    """Count one more ticket in the running episode of its area; yield an update when needed."""
+    """Count a ticket in the running episode of its area; yield an update if one is due."""
     tenant = context.tenant
     series = tenant.areas[scored.area]
     episode = series.episode
@@ -209,16 +209,16 @@ def continue_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
     summary, score = scored.summary, scored.score
     inside = episode.inside(summary)
     if episode.collected is not None:
-        calm, known = episode.calm, episode.collected.affected.customers
+        calm, customers = episode.calm, episode.collected.affected.customers
         episode.collected.expect_until(scored.at, series.model.rate, calm=calm)
         episode.collected.add(summary, context.settings.renewal_days, inside=inside, calm=calm)
-        if scored.last_seen >= episode.since and episode.collected.affected.customers > known:
+        if scored.last_seen >= episode.since and episode.collected.affected.customers > customers:
             episode.before -= 1  # this customer was counted before the tickets were collected
     if not inside:
         return
     if episode.slice is not None:
-        found = scored.slice_score
-        score = found.score if found is not None and found.key == episode.slice else Score()
+        top = scored.slice_score
+        score = top.score if top is not None and top.key == episode.slice else Score()
     episode.expect_until(scored.at, series.model.rate)
     episode.add(summary.weight, score)
     if episode.next_update(context.settings):
@@ -226,7 +226,7 @@ def continue_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
 
 
 def continue_tenant_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
-    """Count one more ticket in the tenant's running episode; yield an update when needed."""
+    """Count a ticket in the tenant's running episode; yield an update if one is due."""
     tenant = context.tenant
     whole = tenant.whole
     episode = whole.episode
@@ -246,9 +246,9 @@ def continue_tenant_episode(context: StepContext, scored: ScoredTicket) -> Trans
 
 
 def resolve(context: StepContext, key: str, at: float) -> Transitions:
-    """Resolve the episode of the series *key*, and those that were suppressed because of it.
+    """Resolve the episode of a series and the episodes that were suppressed because of it.
 
-    What continues in their areas may page by itself from now on.
+    If an incident continues in one of those areas, it can page on its own from then on.
     """
     tenant = context.tenant
     series = tenant.series(key)
@@ -259,9 +259,9 @@ def resolve(context: StepContext, key: str, at: float) -> Transitions:
     tenant.running.discard(key)
     if key != TENANT_SERIES:
         tenant.touched.add(key)
-        series.recent_tickets.clear()  # tickets of an episode are no usual tickets
+        series.recent_tickets.clear()  # tickets of an episode are not usual tickets
         if episode.suppressed is None:
-            # The tenant's window must not consist of what was dealt with.
+            # The tenant's windows must not score tickets that have already paged.
             tenant.whole.model.restart()
     yield transition_of(tenant, key, kind, at)
     episode.close()
@@ -272,7 +272,7 @@ def resolve(context: StepContext, key: str, at: float) -> Transitions:
 
 
 def _was_suppressed_by(tenant: Tenant, key: str, area: str) -> bool:
-    """Whether the episode of *area* was suppressed because that of the series *key* ran."""
+    """Return whether an area's episode was suppressed because of the episode of a series."""
     episode = tenant.areas[area].running
     if episode is None:
         return False
@@ -286,7 +286,7 @@ def _was_suppressed_by(tenant: Tenant, key: str, area: str) -> bool:
 
 
 def elevated_areas(tenant: Tenant, at: float) -> list[str]:
-    """Return the areas of a tenant-wide episode: those with an episode, and those elevated now."""
+    """Return the areas that have a running episode or are elevated now, sorted by name."""
     return sorted(
         name
         for name, series in tenant.areas.items()
@@ -295,12 +295,12 @@ def elevated_areas(tenant: Tenant, at: float) -> list[str]:
 
 
 def series_by_name(tenant: Tenant) -> list[Series]:
-    """Return the areas by name: sums depend on the order, and a restart changes any other order."""
+    """Return the areas sorted by name, so that sums over them are the same after a restart."""
     return [tenant.areas[name] for name in sorted(tenant.areas)]
 
 
 def transition_of(tenant: Tenant, key: str, kind: Transition, at: float) -> EpisodeTransition:
-    """Bring the episode of the series *key* up to date, and return its transition."""
+    """Bring the episode of a series up to date and return its transition."""
     episode = tenant.series(key).episode
     assert episode is not None
     if episode.collected is not None:
@@ -311,12 +311,12 @@ def transition_of(tenant: Tenant, key: str, kind: Transition, at: float) -> Epis
 
 
 def update_page_record(tenant: Tenant, episode: Episode, explanation: list[Explanation]) -> None:
-    """Remember with a page what its last event reported, for a verdict on it.
+    """Record in a page what its last event reported, for a later verdict.
 
     Args:
-        tenant: Its pages are changed in place.
-        episode: Nothing happens if it is no page, or one that is forgotten.
-        explanation: The drivers of the episode, as the event reports them, the strongest first.
+        tenant: The tenant; its pages are changed in place.
+        episode: The episode; without a remembered page of it, nothing happens.
+        explanation: The drivers of the episode as the event reports them, the strongest first.
     """
     page = page_of(tenant, episode.id)
     if page is None:
@@ -328,14 +328,14 @@ def update_page_record(tenant: Tenant, episode: Episode, explanation: list[Expla
     if episode.slice is not None:
         page.shared_value = episode.slice
     elif explanation:
-        best = explanation[0]
+        top = explanation[0]
         page.shared_value = (
-            DimensionValue(best.dimension, best.value).key if best.share >= DOMINANT_SHARE else ""
+            DimensionValue(top.dimension, top.value).key if top.share >= DOMINANT_SHARE else ""
         )
 
 
 def advance_episode(tenant: Tenant, key: str, minute: float) -> None:
-    """Add what was expected until a whole *minute* (seconds since 1970) to a running episode."""
+    """Advance the expected count of a running episode to a whole minute (seconds since 1970)."""
     series = tenant.series(key)
     episode = series.running
     assert episode is not None
@@ -347,7 +347,7 @@ def advance_episode(tenant: Tenant, key: str, minute: float) -> None:
 
 
 def _rate_per_hour(tenant: Tenant, key: str, at: float) -> float:
-    """Return the expected customer-equivalents per hour, unweighted for the tenant's series too."""
+    """Return the expected customer-equivalents per hour; for the tenant, the sum of its areas."""
     if key != TENANT_SERIES:
         return tenant.areas[key].model.rate
     return sum(s.model.rate_at(at) for s in series_by_name(tenant) if tenant.knows(s))
@@ -356,7 +356,7 @@ def _rate_per_hour(tenant: Tenant, key: str, at: float) -> float:
 def start_tickets(
     tenant: Tenant, key: str, episode: Episode, at: float, settings: Settings
 ) -> None:
-    """Give an episode that opens *at* the remembered tickets of its window."""
+    """Start an episode with the remembered tickets of its window."""
     since = episode.since
     if key == TENANT_SERIES:
         since = max([since, *(_summaries_since(series, at) for series in series_by_name(tenant))])
@@ -365,8 +365,8 @@ def start_tickets(
             for area, summary in summaries_of_all_areas(tenant, since)
         ]
     else:
-        none: tuple[str, ...] = ()
-        tickets = [(none, one) for one in tenant.areas[key].recent_tickets if one.at >= since]
+        no_keys: tuple[str, ...] = ()
+        tickets = [(no_keys, t) for t in tenant.areas[key].recent_tickets if t.at >= since]
         if tickets and len(tickets) < episode.tickets:
             since = tickets[0][1].at
     collected = EpisodeTickets(since=since, accounted=min(since, at - SECONDS_PER_MINUTE))
@@ -377,24 +377,24 @@ def start_tickets(
 
 
 def _summaries_since(series: Series, at: float) -> float:
-    """Return since when the remembered tickets of an area are complete, seconds since 1970."""
+    """Return the time (seconds since 1970) from which an area's remembered tickets are complete."""
     if len(series.recent_tickets) >= MOST_NOTES:
         return series.recent_tickets[0].at
     return horizon(at, series.model.rate)
 
 
 def summaries_of_all_areas(tenant: Tenant, since: float) -> list[tuple[str, TicketSummary]]:
-    """Return the remembered tickets of all known areas with their areas, the oldest first."""
-    found = [
+    """Return the remembered tickets of all known areas as (area, ticket), the oldest first."""
+    summaries = [
         (name, summary)
         for name in sorted(tenant.areas)
         if tenant.knows(tenant.areas[name])
         for summary in tenant.areas[name].recent_tickets
         if summary.at >= since
     ]
-    return sorted(found, key=lambda item: (item[1].at, item[1].ticket_hash))
+    return sorted(summaries, key=lambda item: (item[1].at, item[1].ticket_hash))
 
 
 def tenant_keys_of(area: str) -> tuple[str, ...]:
-    """Return the keys that a ticket of *area* has beside its own in the tenant's series."""
+    """Return the additional keys of an area's tickets in the tenant's series."""
     return (area_key(area),)

@@ -1,4 +1,4 @@
-"""Tenant-wide episodes: one page where many areas of a tenant rise together."""
+"""Tenant-wide episodes: one page when many areas of a tenant rise together."""
 
 from typing import Final
 
@@ -27,21 +27,23 @@ NEIGHBOUR_DEVIATIONS: Final = 3.5
 """Joint elevation of the tenant's other areas, in standard deviations, from which an area's
 crossing opens a tenant-wide episode."""
 SAME_INCIDENT_SECONDS: Final = 3.0 * SECONDS_PER_HOUR
-"""A tenant that crosses within this time after one of its areas paged has the same incident."""
+"""If the tenant crosses within this time after one of its areas paged, it is the same incident."""
 JOINT_SECONDS: Final = 2.0 * SECONDS_PER_HOUR
-"""Pages of two areas within this time may belong to one incident ..."""
+"""The longest time between pages of two areas that can belong to one incident."""
 JOINT_DEVIATIONS: Final = 1.5
-"""... if the other areas are elevated by so many standard deviations."""
+"""Joint elevation of the other areas, in standard deviations, from which two areas that page within
+`JOINT_SECONDS` belong to one incident."""
 AT_ONCE_SECONDS: Final = 120.0
-"""Pages of two areas within this time hardly belong to two incidents ..."""
+"""Pages of two areas within this time rarely belong to two incidents."""
 AT_ONCE_DEVIATIONS: Final = 0.1
-"""... so that little elevation of the other areas is enough."""
+"""Joint elevation of the other areas, in standard deviations, from which two areas that page within
+`AT_ONCE_SECONDS` belong to one incident."""
 
 
 def open_tenant_episode(
     context: StepContext, score: Score, threshold: float, at: float
 ) -> EpisodeTransition:
-    """Open an episode of the tenant, or extend the running page of an area to the whole tenant."""
+    """Open the tenant's episode, or make the running episode of an area tenant-wide."""
     tenant = context.tenant
     paged = _areas_paged_since(tenant, at - SAME_INCIDENT_SECONDS)
     if paged and not tenant.in_history:
@@ -52,7 +54,7 @@ def open_tenant_episode(
 def _become_tenant_wide(
     context: StepContext, area: str, score: Score, threshold: float, at: float
 ) -> EpisodeTransition:
-    """Turn the episode that paged for *area* into the tenant's."""
+    """Make an area's episode that has paged the tenant's episode."""
     tenant = context.tenant
     series = tenant.areas[area]
     episode = series.episode
@@ -76,12 +78,12 @@ def _become_tenant_wide(
 def decide_tenant_wide(
     context: StepContext, scored: ScoredTicket, *, area_crossed: bool
 ) -> Transitions:
-    """Open the tenant's episode if the crossing of an area is only a part of something wider.
+    """Open the tenant's episode if an area's crossing belongs to a wider incident or a storm.
 
     Args:
         context: The step.
         scored: The ticket whose area, or a slice of it, crossed its threshold.
-        area_crossed: Whether the area itself crossed, not a slice of it alone.
+        area_crossed: Whether the area itself crossed, not only a slice of it.
     """
     tenant, at = context.tenant, scored.at
     whole = tenant.whole
@@ -107,7 +109,7 @@ def decide_tenant_wide(
 
 
 def _is_broad(tenant: Tenant, scored: ScoredTicket, *, area_crossed: bool) -> bool:
-    """Whether the other areas of the tenant are elevated enough to make it one incident."""
+    """Return whether the other areas are elevated enough for one tenant-wide incident."""
     area, at = tenant.areas[scored.area], scored.at
     areas = series_by_name(tenant)
     if (
@@ -119,15 +121,15 @@ def _is_broad(tenant: Tenant, scored: ScoredTicket, *, area_crossed: bool) -> bo
     recent = _areas_paged_since(tenant, at - JOINT_SECONDS)
     if not recent:
         return False
-    left_out = (area, *(tenant.areas[name] for name in recent))
+    excluded = (area, *(tenant.areas[name] for name in recent))
     at_once = bool(_areas_paged_since(tenant, at - AT_ONCE_SECONDS))
     needed = AT_ONCE_DEVIATIONS if at_once else JOINT_DEVIATIONS
-    return breadth(areas, at, left_out) >= needed
+    return breadth(areas, at, excluded) >= needed
 
 
 def _areas_paged_since(tenant: Tenant, since: float) -> list[str]:
-    """Return the areas with a running episode that paged at *since* or later, the first first."""
-    found = [
+    """Return the areas with a running episode that paged at *since* or later, in order of time."""
+    paged = [
         (episode.detected_at, name)
         for name in tenant.running
         if name != TENANT_SERIES
@@ -136,11 +138,11 @@ def _areas_paged_since(tenant: Tenant, since: float) -> list[str]:
         and not episode.is_expected_event
         and episode.detected_at >= since
     ]
-    return [name for _, name in sorted(found)]
+    return [name for _, name in sorted(paged)]
 
 
 def _joint_score(tenant: Tenant, score: Score, threshold: float, at: float) -> Score:
-    """Return the tenant's score, or one from its first recent page on if it has none yet."""
+    """Return the tenant's score; if it has none yet, build one since its first recent page."""
     if score.value >= 0.0:
         return score
     starts = [
@@ -167,7 +169,7 @@ def _joint_score(tenant: Tenant, score: Score, threshold: float, at: float) -> S
 
 
 def update_storm(context: StepContext, at: float) -> Transitions:
-    """Yield an update of the digest of a storm once it has twice as many areas as reported."""
+    """Yield an update of a storm's digest once it has twice as many areas as last reported."""
     tenant = context.tenant
     episode = tenant.whole.running
     if episode is None or episode.reason != "storm" or tenant.in_history:

@@ -1,7 +1,7 @@
-"""What the verdicts in force mean for decisions.
+"""The effects of current verdicts on decisions.
 
 A verdict is an attribute of its page, and each effect is computed from all remembered pages when it
-is needed. Nothing is accumulated, so a verdict that is replaced or withdrawn leaves no trace here.
+is needed. Nothing is accumulated, so a verdict that is replaced or withdrawn has no more effect.
 """
 
 from datetime import datetime
@@ -14,55 +14,57 @@ from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from detectors.state.threshold_priors import Kind
 
 VERDICTS: Final = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
-"""What people may say of a page."""
+"""The verdicts that people can give on a page."""
 FALSE: Final = frozenset(("false_alarm", "expected_event"))
-"""Verdicts that make a page a false one in the budget."""
+"""Verdicts that make a page count as false in the budget."""
 REMEMBERED_SECONDS: Final = 91.0 * 86_400.0
 """How long a page with a verdict is remembered."""
 
 STEP: Final = 0.5
-"""How much one false alarm raises the threshold of its series: chance passes it 1.6 times as
-rarely.
+"""How much one false alarm raises the threshold of its series; chance alone then crosses it 1.6
+times less often.
 """
 MOST_RAISED: Final = 1.5
-"""How much all false alarms of a series raise its threshold at most."""
+"""The most by which all false alarms of a series together raise its threshold."""
 HALF_LIFE_SECONDS: Final = 28.0 * 86_400.0
-"""Half-life of that step."""
+"""Half-life of `STEP`."""
 TOLERANCE_HOURS: Final = 2.0
-"""A window resembles a false alarm if it begins within this time of the same hour of the week."""
+"""A window can resemble a false alarm only if both start within this time in the week."""
 REACH: Final = 1.5
-"""A window that resembles false alarms must score this multiple of their highest score: about half
-as many tickets again.
+"""A window that resembles false alarms must score this multiple of their highest score, which takes
+about half as many tickets again.
 """
 KEPT_SECONDS: Final = 28.0 * 86_400.0
-"""How long the raised threshold stays at its full height ..."""
+"""How long the threshold stays raised by the full amount after a false alarm."""
 FORGOTTEN_SECONDS: Final = 84.0 * 86_400.0
-"""... and when, falling linearly, it reaches the plain threshold."""
+"""Age of a false alarm at which the raised threshold, falling linearly, is back to the normal one.
+"""
 MOST_PAGES: Final = 200
-"""Pages that are remembered at most."""
+"""The most pages that are remembered."""
 TAUGHT_SECONDS: Final = 7.0 * 86_400.0
-"""After this time all hours of an event are learned or excluded from learning."""
+"""Time after an event by which all its hours are either learned or excluded from learning."""
 ALIKE: Final = 0.5
-"""Share of the excess that must have the value that the false alarms shared, as far as its tickets
-are known.
+"""Share of the excess, as far as its tickets are remembered, that must have the value that the
+false alarm shared.
 """
 DOMINANT_SHARE: Final = 0.8
-"""Share of the excess that one value must explain to be what a page was about."""
+"""Share of the excess that a value must explain to dominate a page."""
 HELD_SECONDS: Final = (1800.0, 4.0 * 3600.0)
-"""Bounds of the time for which a resembling window is suppressed; within them, as long as the
-longest of the false alarms lasted. What continues after that is scored by windows of its own.
+"""The shortest and the longest time for which a similar window is suppressed. Between these bounds,
+it is suppressed for as long as the longest of the false alarms lasted. An excess that continues is
+then scored by new windows.
 """
 
 
 class RaisedThreshold(NamedTuple):
-    """The threshold of a window that resembles earlier false alarms."""
+    """The raised threshold of a window that resembles earlier false alarms."""
 
     peak_score: float
     """The score that the window must reach."""
     pages: tuple[PageRecord, ...]
-    """The false alarms that it resembles."""
+    """The false alarms that the window resembles."""
     seconds: float
-    """The time from its start after which the window is dismissed."""
+    """Age at which the window is dismissed, in seconds since its start."""
 
 
 def page_of(tenant: Tenant, episode_id: str) -> PageRecord | None:
@@ -74,7 +76,7 @@ def raised(tenant: Tenant, key: str, kind: Kind, at: float) -> float:
     """Return how much verdicts raise the threshold of a series.
 
     Args:
-        tenant: Holds the pages.
+        tenant: The tenant with the pages.
         key: The area, or `TENANT_SERIES`.
         kind: The kind of the series.
         at: Now, seconds since 1970.
@@ -95,9 +97,9 @@ def raised(tenant: Tenant, key: str, kind: Kind, at: float) -> float:
 
 
 def confirmed(tenant: Tenant, key: str, kind: Kind) -> list[float]:
-    """Return the times of the true pages of a series, and of duplicates, in hours since 1970.
+    """Return the times of a series' true pages and duplicates, in hours since 1970.
 
-    They do not raise its threshold.
+    These pages do not raise the threshold of the series.
     """
     return [
         page.at / 3600.0
@@ -107,17 +109,16 @@ def confirmed(tenant: Tenant, key: str, kind: Kind) -> list[float]:
 
 
 def is_expected(tenant: Tenant, key: str, since: float, at: float, settings: Settings) -> bool:
-    """Whether a window belongs to an event that people called expected.
+    """Return whether a window belongs to an event with the verdict ``expected_event``.
 
-    If the verdict named no end, windows belong to the event until the cool-down of its episode is
-    over.
+    If the verdict gave no end, the event lasts until the end of its episode's cool-down.
 
     Args:
-        tenant: Holds the pages.
+        tenant: The tenant with the pages.
         key: The area, or `TENANT_SERIES`.
         since: Start of the window, seconds since 1970.
         at: Now, seconds since 1970.
-        settings: Hold the cool-down.
+        settings: Settings with the cool-down.
     """
     for page in tenant.pages:
         if page.verdict != "expected_event" or page.key not in (key, TENANT_SERIES):
@@ -137,17 +138,17 @@ def repeat_false_alarm_threshold(
 
     Two windows resemble each other if they belong to the same series, start within
     `TOLERANCE_HOURS` of the same hour of the week (in the tenant's time zone), and, if the false
-    alarm had a dominant value, share it.
+    alarm had a dominant value, share that value.
 
     Args:
-        tenant: Holds the pages.
+        tenant: The tenant with the pages.
         key: The area, or `TENANT_SERIES`.
         score: The score of the window.
-        limit: The plain threshold of the series.
+        limit: The normal threshold of the series.
         at: Now, seconds since 1970.
-        settings: Hold the time zone and the time after which an episode counts as calm.
+        settings: Settings with the time zone and `clear_minutes`.
     """
-    height, pages, seconds = limit, [], HELD_SECONDS[0]
+    threshold, pages, seconds = limit, [], HELD_SECONDS[0]
     for page in tenant.pages:
         if page.verdict != "false_alarm" or page.key != key or at <= page.at:
             continue
@@ -156,24 +157,29 @@ def repeat_false_alarm_threshold(
             continue
         if page.dismissed_at <= score.since < page.dismissed_at + 2.0 * TOLERANCE_HOURS * 3600.0:
             continue
-        known = score.since <= page.suppressed_at <= at  # this window was seen to be so before
-        if page.shared_value and not known and not _shares(tenant, key, page.shared_value, score):
+        # A window that was suppressed before still resembles the page.
+        resembles = score.since <= page.suppressed_at <= at
+        if (
+            page.shared_value
+            and not resembles
+            and not _has_shared_value(tenant, key, page.shared_value, score)
+        ):
             continue
-        gone = max(age - KEPT_SECONDS, 0.0) / (FORGOTTEN_SECONDS - KEPT_SECONDS)
-        height = max(height, limit + (1.0 - gone) * (REACH * page.peak_score - limit))
+        decay = max(age - KEPT_SECONDS, 0.0) / (FORGOTTEN_SECONDS - KEPT_SECONDS)
+        threshold = max(threshold, limit + (1.0 - decay) * (REACH * page.peak_score - limit))
         lasted = page.ended - page.since - settings.clear_minutes * 60.0
         seconds = max(seconds, min(lasted, HELD_SECONDS[1]))
         pages.append(page)
-    return RaisedThreshold(height, tuple(pages), seconds) if height > limit else None
+    return RaisedThreshold(threshold, tuple(pages), seconds) if threshold > limit else None
 
 
 def forget(tenant: Tenant, at: float, weeks: float) -> None:
-    """Drop pages that nothing needs any more.
+    """Drop pages that are no longer needed.
 
     Args:
-        tenant: Changed in place.
+        tenant: The tenant, changed in place.
         at: Now, seconds since 1970.
-        weeks: How long a page without a verdict is kept.
+        weeks: How long a page without a verdict is kept, in weeks.
     """
     before = tenant.pages
     tenant.pages = [
@@ -183,24 +189,23 @@ def forget(tenant: Tenant, at: float, weeks: float) -> None:
     ][-MOST_PAGES:]
     kept = {page.episode_id for page in tenant.pages}
     for page in before:
-        if (
-            page.is_on_calendar and page.episode_id not in kept
-        ):  # off the calendar, as after a restart
+        # A dropped page leaves the calendar, as it would after a restart.
+        if page.is_on_calendar and page.episode_id not in kept:
             tenant.refresh_calendar(page.key)
 
 
 def remove_past_events(tenant: Tenant, at: float) -> None:
-    """Take expected events off the calendar once they no longer exclude any hour from learning."""
+    """Remove expected events from the calendar once all their hours have been processed."""
     for page in tenant.pages:
         if page.is_on_calendar and at > page.event_end + TAUGHT_SECONDS:
             page.is_on_calendar = False
             tenant.refresh_calendar(page.key)
 
 
-def _near(one: float, other: float, timezone: str) -> bool:
-    """Whether two times (seconds since 1970) are close in the week."""
-    apart = abs(_hours_into_week(one, timezone) - _hours_into_week(other, timezone))
-    return min(apart, 168.0 - apart) <= TOLERANCE_HOURS
+def _near(at: float, other: float, timezone: str) -> bool:
+    """Return whether two times (seconds since 1970) are close in the local week."""
+    distance = abs(_hours_into_week(at, timezone) - _hours_into_week(other, timezone))
+    return min(distance, 168.0 - distance) <= TOLERANCE_HOURS
 
 
 def _hours_into_week(at: float, timezone: str) -> float:
@@ -208,10 +213,10 @@ def _hours_into_week(at: float, timezone: str) -> float:
     return local.weekday() * 24.0 + local.hour + local.minute / 60.0
 
 
-def _shares(tenant: Tenant, key: str, shared_value: str, score: Score) -> bool:
-    """Whether the excess of a series has a value; for a tenant-wide series always."""
+def _has_shared_value(tenant: Tenant, key: str, shared_value: str, score: Score) -> bool:
+    """Return whether the excess of an area has a value; always true for the tenant's series."""
     if key == TENANT_SERIES:
         return True
-    notes = [note for note in tenant.areas[key].recent_tickets if note.at >= score.since]
-    excess = min(score.observed - score.expected, float(len(notes)))
-    return sum(shared_value in note.keys for note in notes) >= ALIKE * max(excess, 1.0)
+    tickets = [ticket for ticket in tenant.areas[key].recent_tickets if ticket.at >= score.since]
+    excess = min(score.observed - score.expected, float(len(tickets)))
+    return sum(shared_value in ticket.keys for ticket in tickets) >= ALIKE * max(excess, 1.0)

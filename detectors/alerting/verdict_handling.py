@@ -1,17 +1,17 @@
 """Apply a verdict when it arrives; `detectors.alerting.verdict_effects` computes its later effects.
 
-- ``incident``: removes what is left of the step by which the page raised its series' threshold.
+- ``incident``: removes the remaining amount by which the page raised its series' threshold.
 - ``expected_event``: the model learns nothing from the event until its end. A running episode
-  reports only its end, and what begins during the event pages nobody. After a withdrawal, hours
-  that were excluded from learning meanwhile stay excluded.
+  reports only its resolution, and windows that begin during the event do not page. After a
+  withdrawal, hours that have already been excluded from learning stay excluded.
 - ``false_alarm``: raises the threshold of the series for some time; windows that resemble the page
   must score higher.
-- ``new_normal``: the level becomes what was observed since the episode began, and the episode ends.
-  A withdrawal restores the level as far as it was not learned anew; the episode stays resolved, and
-  the expected share of a slice is learned again day by day.
-- ``duplicate_of``: the page counts together with the other one.
+- ``new_normal``: sets the level to the one observed since the episode began, and resolves the
+  episode. A withdrawal restores the part of the level that has not been relearned; the episode
+  stays resolved, and the expected share of a slice is relearned day by day.
+- ``duplicate_of``: counts the page together with the other page.
 
-Everything else is undone exactly by a withdrawal.
+A withdrawal undoes all other effects exactly.
 """
 
 from typing import Final
@@ -25,33 +25,37 @@ from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from schemas.signals import Verdict
 
 WITHDRAW: Final = "withdraw"
-"""Takes back the verdict before it."""
+"""The action that withdraws the current verdict."""
 MOST_FACTOR: Final = 10.0
-"""A new normal changes the level by this factor at most."""
+"""The largest factor by which a new normal changes the level."""
 LEVEL_HALF_LIFE_HOURS: Final = 168.0
-"""Half-life of the part of a level that still rests on a new normal, when that is withdrawn."""
+"""Half-life of a new normal's influence on the level; a withdrawal undoes only the remaining
+influence."""
 
 EFFECTS: Final = {
-    "incident": "a true page: it does not make its series more cautious",
+    "incident": "a true page: it does not raise the threshold of its series",
     "expected_event": (
         "an announced event on the tenant's calendar: nothing is learned from it, and it does not "
         "page again"
     ),
     "false_alarm": (
-        "raises the threshold of its series for some weeks; similar excess at that hour of the "
-        "week must score half as high again"
+        "raises the threshold of its series for some weeks; a similar excess at that hour of the "
+        "week must score 1.5 times as high to page"
     ),
-    "new_normal": "the level observed since it began is now the expected one; the episode ends",
-    "duplicate_of": "counted together with the other page, not by itself",
-    WITHDRAW: "takes back the verdict before it and its effects",
+    "new_normal": (
+        "the level observed since the episode began is now the expected level; the episode is "
+        "resolved"
+    ),
+    "duplicate_of": "counted together with the other page, not separately",
+    WITHDRAW: "withdraws the previous verdict and its effects",
 }
-"""What each verdict does, for people."""
+"""The effect of each verdict, as shown to people."""
 
 
 def apply_verdict(context: StepContext, verdict: Verdict) -> Stage:
-    """Apply a verdict on a page; it replaces the one before on the same page.
+    """Apply a verdict on a page; it replaces the page's earlier verdict.
 
-    It is ignored if it is no verdict, or about no page that is remembered.
+    A verdict with an unknown action, or on a page that is not remembered, is ignored.
     """
     tenant = context.tenant
     page = page_of(tenant, verdict.episode_id)
@@ -59,16 +63,16 @@ def apply_verdict(context: StepContext, verdict: Verdict) -> Stage:
         return "verdict_ignored"
     action = verdict.action
     if action == WITHDRAW:
-        _take_back(tenant, page)
+        _withdraw(tenant, page)
         return "verdict"
     if action not in VERDICTS:
         return "verdict_ignored"
     other = verdict.duplicate_of or ""
-    if action == "duplicate_of" and not _may_stand_for(tenant, page, other):
+    if action == "duplicate_of" and not _can_be_duplicate_of(tenant, page, other):
         return "verdict_ignored"
     if (action, verdict.until or 0.0, other) == (page.verdict, page.until, page.duplicate_of):
-        return "verdict"  # the same one again
-    _take_back(tenant, page)
+        return "verdict"  # the same verdict was repeated
+    _withdraw(tenant, page)
     page.verdict, page.verdict_at = action, tenant.clock
     page.duplicate_of = other
     if action == "expected_event":
@@ -86,8 +90,8 @@ def running(tenant: Tenant, page: PageRecord) -> Episode | None:
     return episode if episode is not None and episode.id == page.episode_id else None
 
 
-def _take_back(tenant: Tenant, page: PageRecord) -> None:
-    """Undo the verdict on *page*, as far as that is possible."""
+def _withdraw(tenant: Tenant, page: PageRecord) -> None:
+    """Undo the verdict on a page, as far as possible."""
     assert tenant.clock is not None
     episode = running(tenant, page)
     if page.verdict == "expected_event" and episode is not None:
@@ -116,7 +120,7 @@ def _expect(tenant: Tenant, page: PageRecord, until: float) -> None:
 
 
 def _rebase(context: StepContext, page: PageRecord) -> Transitions:
-    """Make the present level of an episode that still runs the normal one, and resolve it."""
+    """Make the level observed in a running episode the expected level, and resolve the episode."""
     tenant = context.tenant
     episode, clock = running(tenant, page), tenant.clock
     if episode is None or clock is None:
@@ -137,14 +141,16 @@ def _rebase(context: StepContext, page: PageRecord) -> Transitions:
 
 
 def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bool) -> float:
-    """Return how far a series is above its level since the episode began, over a day at most.
+    """Return the factor between observed and expected counts since the episode began.
+
+    It covers at most the last day.
 
     Args:
-        tenant: Holds the series.
+        tenant: The tenant with the series.
         key: The area, or `TENANT_SERIES`.
         episode: The running episode.
         clock: Now, seconds since 1970.
-        own: Whether the counts of the episode are those of the series.
+        own: Whether the episode's counts are those of the series itself.
     """
     expected, observed = episode.expected, episode.observed
     if not own or clock - episode.since > SECONDS_PER_DAY:
@@ -153,15 +159,18 @@ def _factor(tenant: Tenant, key: str, episode: Episode, clock: float, *, own: bo
     return min(max((observed + 1.0) / (expected + 1.0), 1.0 / MOST_FACTOR), MOST_FACTOR)
 
 
-def _may_stand_for(tenant: Tenant, page: PageRecord, other: str) -> bool:
-    """Whether *page* can be a duplicate of the page *other*: it is known, and there is no ring."""
-    found = page_of(tenant, other)
+def _can_be_duplicate_of(tenant: Tenant, page: PageRecord, other: str) -> bool:
+    """Return whether a page can be a duplicate of the page of another episode.
+
+    The other page must be remembered, and following its own ``duplicate_of`` must not form a cycle.
+    """
+    original = page_of(tenant, other)
     for _ in tenant.pages:
-        if found is None or found is page:
+        if original is None or original is page:
             return False
-        if found.verdict != "duplicate_of":
+        if original.verdict != "duplicate_of":
             return True
-        found = page_of(tenant, found.duplicate_of)
+        original = page_of(tenant, original.duplicate_of)
     return False
 
 
