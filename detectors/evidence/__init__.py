@@ -1,1 +1,1 @@
-"""The evidence of an episode: what explains it, what it costs, what to do about it."""
+"""The evidence of an episode: its drivers, its impact, and the recommended actions."""

@@ -1,4 +1,4 @@
-"""Assemble the evidence of an episode: its explanation, terms, examples, impact and actions."""
+"""Assemble the evidence of an episode: drivers, distinctive terms, examples, impact, actions."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,8 +6,7 @@ from typing import Final
 
 from detectors.evidence.distinctive_terms import DistinctiveTerm, distinctive_terms
 from detectors.evidence.event import EscalationEvidence
-from detectors.evidence.explanation import Drivers as Reasons
-from detectors.evidence.explanation import ExplainedBy, PairShares, explain
+from detectors.evidence.explanation import Drivers, ExplainedBy, PairShares, explain
 from detectors.evidence.impact import impact_of
 from detectors.evidence.recommendation import actions_for, product_of
 from detectors.evidence.scope import MOST_CHILDREN, MOST_POOLED, busiest, children_of, series_inside
@@ -27,24 +26,24 @@ from schemas.escalation import (
 )
 
 MOST_EXAMPLES: Final = 3
-"""Example tickets in one event."""
+"""The most example tickets in one event."""
 EXAMPLE_CHARACTERS: Final = 200
 AREA_VARIANCE: Final = 0.05
 """Relative variance of an area's share of its tenant's tickets."""
 LEAST_TOLD: Final = 3.0
-"""A value of a tenant-wide episode with fewer customer-equivalents is not examined."""
+"""The fewest customer-equivalents with which a value of a tenant-wide episode is examined."""
 
 
 def assemble_evidence(
     tenant: Tenant, key: str, episode: Episode, settings: Settings, at: float
 ) -> EscalationEvidence:
-    """Return the evidence of an episode as it stands.
+    """Return the evidence of an episode in its current state.
 
     Args:
-        tenant: Its series are only read.
+        tenant: The tenant; its series are only read.
         key: The area, or `TENANT_SERIES`.
         episode: The episode of that series.
-        settings: Hold the taxonomy, the playbook, and what events may show.
+        settings: Settings with the taxonomy, the playbook, and whether events show examples.
         at: Now, seconds since 1970.
     """
     collected = episode.collected
@@ -54,24 +53,25 @@ def assemble_evidence(
     if collected is None:
         actions = actions_for(key, episode, settings, product)
         return EscalationEvidence([], [], [], [], None, actions, product, children)
-    reasons = explain(
-        collected, _usual(tenant, key, collected, at), _together(tenant, key), episode.slice
-    )
-    words = _words(tenant, key, collected)
+    usual_shares = _usual_shares(tenant, key, collected, at)
+    drivers = explain(collected, usual_shares, _pair_shares(tenant, key), episode.slice)
+    terms = _distinctive_terms(tenant, key, collected)
     return EscalationEvidence(
-        explanation=[_explanation(one) for one in reasons.values],
-        not_explained_by=list(reasons.not_by),
-        terms=[_term(one) for one in words],
-        examples=_examples(collected, reasons, words) if settings.show_examples else [],
+        explanation=[_explanation(driver) for driver in drivers.values],
+        not_explained_by=list(drivers.not_by),
+        terms=[_term(term) for term in terms],
+        examples=_examples(collected, drivers, terms) if settings.show_examples else [],
         impact=impact_of(tenant, key, episode, collected, settings),
-        actions=actions_for(key, episode, settings, product, reasons),
+        actions=actions_for(key, episode, settings, product, drivers),
         product=product,
         children=children,
     )
 
 
-def _usual(tenant: Tenant, key: str, collected: EpisodeTickets, at: float) -> dict[str, Usual]:
-    """Return the usual shares by key, of the area or of the busiest areas by their rates."""
+def _usual_shares(
+    tenant: Tenant, key: str, collected: EpisodeTickets, at: float
+) -> dict[str, Usual]:
+    """Return the usual share of each key in the area, or averaged over the busiest areas."""
     if key != TENANT_SERIES:
         series = tenant.areas[key]
         names = dict.fromkeys((*collected.values, *series.slices.of, *series.slices.others))
@@ -80,25 +80,29 @@ def _usual(tenant: Tenant, key: str, collected: EpisodeTickets, at: float) -> di
     rates = {name: max(s.model.rate_at(at), 1e-6) for name, s in sorted(tenant.areas.items())}
     total = sum(rates.values())
     inside = [(rates[name], tenant.areas[name].slices) for name in busiest(tenant, collected)]
-    found: dict[str, Usual] = {}
+    usual_by_key: dict[str, Usual] = {}
     for name, observed in collected.values.items():
         dimension, value = DimensionValue.parse(name)
         if dimension == AREA:
             if value in rates:
-                found[name] = Usual(min(rates[value] / total, MOST_USUAL), AREA_VARIANCE)
+                usual_by_key[name] = Usual(min(rates[value] / total, MOST_USUAL), AREA_VARIANCE)
         elif observed >= LEAST_TOLD and not name.startswith(OF_AN_AREA):
-            known = [(rate, usual) for rate, slices in inside if (usual := slices.usual(name))]
-            weight = sum(rate for rate, _ in known)
-            if known and weight > 0.5 * sum(rate for rate, _ in inside):
-                found[name] = Usual(
-                    sum(rate * usual.share for rate, usual in known) / weight,
-                    sum(rate * usual.variance for rate, usual in known) / weight,
+            learned = [(rate, usual) for rate, slices in inside if (usual := slices.usual(name))]
+            weight = sum(rate for rate, _ in learned)
+            if learned and weight > 0.5 * sum(rate for rate, _ in inside):
+                usual_by_key[name] = Usual(
+                    sum(rate * usual.share for rate, usual in learned) / weight,
+                    sum(rate * usual.variance for rate, usual in learned) / weight,
                 )
-    return found
+    return usual_by_key
 
 
-def _together(tenant: Tenant, key: str) -> PairShares:
-    """Return how often values coincide, in the area or, for shared values, in all areas."""
+def _pair_shares(tenant: Tenant, key: str) -> PairShares:
+    """Return how often values coincide in usual tickets.
+
+    Issue types are counted in the areas of the episode, all other values in the tenant's
+    `MOST_POOLED` busiest areas.
+    """
     own = series_inside(tenant, key)
     others = sorted(tenant.areas, key=lambda name: (-tenant.areas[name].model.rate, name))
     pool = [tenant.areas[name] for name in others[:MOST_POOLED]]
@@ -106,10 +110,13 @@ def _together(tenant: Tenant, key: str) -> PairShares:
         pool.append(own[0])
 
     @cache
-    def counts(one: str, other: str) -> tuple[float, float]:
-        special = one.startswith(OF_AN_AREA) or other.startswith(OF_AN_AREA)
-        found = [s.usual_values.count((one,), (one, other)) for s in (own if special else pool)]
-        return sum(with_one for with_one, _ in found), sum(both for _, both in found)
+    def counts(first: str, second: str) -> tuple[float, float]:
+        of_area = first.startswith(OF_AN_AREA) or second.startswith(OF_AN_AREA)
+        by_area = [
+            series.usual_values.count((first,), (first, second))
+            for series in (own if of_area else pool)
+        ]
+        return sum(with_first for with_first, _ in by_area), sum(both for _, both in by_area)
 
     def alone(name: str) -> tuple[float, float]:
         return sum(s.usual_values.count((name,))[0] for s in own), float(
@@ -119,8 +126,13 @@ def _together(tenant: Tenant, key: str) -> PairShares:
     return PairShares(counts, alone)
 
 
-def _words(tenant: Tenant, key: str, collected: EpisodeTickets) -> list[DistinctiveTerm]:
-    """Return the terms that are distinctive against those of the area or busiest areas."""
+def _distinctive_terms(
+    tenant: Tenant, key: str, collected: EpisodeTickets
+) -> list[DistinctiveTerm]:
+    """Return the terms that are distinctive against the usual tickets of the area.
+
+    For a tenant-wide episode, the background is the busiest area of the episode.
+    """
     areas = tenant.areas
     if key != TENANT_SERIES:
         others = [areas[name].usual_terms for name in sorted(areas) if name != key]
@@ -133,68 +145,68 @@ def _words(tenant: Tenant, key: str, collected: EpisodeTickets) -> list[Distinct
     )
 
 
-def _explanation(one: ExplainedBy) -> Explanation:
-    dimension, value = DimensionValue.parse(one.keys[0])
+def _explanation(driver: ExplainedBy) -> Explanation:
+    dimension, value = DimensionValue.parse(driver.keys[0])
     also = None
-    if len(one.keys) > 1:
-        other, its = DimensionValue.parse(one.keys[1])
-        also = Slice(dimension=other, value=its)
+    if len(driver.keys) > 1:
+        second = DimensionValue.parse(driver.keys[1])
+        also = Slice(dimension=second.dimension, value=second.value)
     return Explanation(
         dimension=dimension,
         value=value,
         also=also,
-        observed=round(one.observed, 3),
-        expected=round(one.expected, 3),
-        share=significant(one.share, 3),
-        lift=significant(one.lift, 3),
-        p_value=significant(one.p_value, 3),
+        observed=round(driver.observed, 3),
+        expected=round(driver.expected, 3),
+        share=significant(driver.share, 3),
+        lift=significant(driver.lift, 3),
+        p_value=significant(driver.p_value, 3),
     )
 
 
-def _term(one: DistinctiveTerm) -> Term:
+def _term(term: DistinctiveTerm) -> Term:
     return Term(
-        term=one.term,
-        tickets=one.tickets,
-        share=significant(one.share, 3),
-        usual_share=significant(min(one.usual, 1.0), 3),
-        log_odds=significant(one.log_odds, 3),
-        new=one.is_new,
+        term=term.term,
+        tickets=term.tickets,
+        share=significant(term.share, 3),
+        usual_share=significant(min(term.usual, 1.0), 3),
+        log_odds=significant(term.log_odds, 3),
+        new=term.is_new,
     )
 
 
 def _examples(
-    collected: EpisodeTickets, reasons: Reasons, words: Sequence[DistinctiveTerm]
+    collected: EpisodeTickets, drivers: Drivers, terms: Sequence[DistinctiveTerm]
 ) -> list[Example]:
-    """Return tickets that show the drivers and the terms, of different customers first."""
-    telling = set(reasons.values[0].keys) if reasons.values else set()
+    """Return tickets that show the top driver and the terms, from distinct customers first."""
+    driver_keys = set(drivers.values[0].keys) if drivers.values else set()
 
-    def typical(note: TicketSummary) -> tuple[int, int, int]:
-        text = note.text.casefold()
-        said = sum(one.term in text for one in words)
-        return -len(telling & set(note.keys)), -said, note.ticket_hash
+    def rank(ticket: TicketSummary) -> tuple[int, int, int]:
+        text = ticket.text.casefold()
+        matching_terms = sum(term.term in text for term in terms)
+        return -len(driver_keys & set(ticket.keys)), -matching_terms, ticket.ticket_hash
 
     chosen: list[TicketSummary] = []
-    ranked = sorted(collected.candidates, key=typical)
+    ranked = sorted(collected.candidates, key=rank)
     customers: set[str | None] = set()
-    for note in ranked:
-        if note.customer is None or note.customer not in customers:
-            chosen.append(note)
-            customers.add(note.customer)
-    chosen += [note for note in ranked if note not in chosen]
+    for ticket in ranked:
+        if ticket.customer is None or ticket.customer not in customers:
+            chosen.append(ticket)
+            customers.add(ticket.customer)
+    chosen += [ticket for ticket in ranked if ticket not in chosen]
     return [
         Example(
-            ticket_id=note.ticket_id,
-            created_at=moment(note.at),
-            text=_cut(note.text, EXAMPLE_CHARACTERS),
-            customer=note.customer,
-            url=note.url,
+            ticket_id=ticket.ticket_id,
+            created_at=moment(ticket.at),
+            text=_truncate(ticket.text, EXAMPLE_CHARACTERS),
+            customer=ticket.customer,
+            url=ticket.url,
         )
-        for note in chosen[:MOST_EXAMPLES]
+        for ticket in chosen[:MOST_EXAMPLES]
     ]
 
 
-def _cut(text: str, characters: int) -> str:
-    """Return *text* cut to a number of characters, at a space if there is one."""
+def _truncate(text: str, characters: int) -> str:
+    """Truncate text to a number of characters, at a space if there is one."""
     if len(text) <= characters:
         return text
     shorter = text[: characters - 4]

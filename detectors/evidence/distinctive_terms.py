@@ -1,4 +1,4 @@
-"""Distinctive terms: words more frequent in an episode than in its area's usual tickets.
+"""Distinctive terms: terms that are over-represented against the usual tickets of the area.
 
 A term is reported if the log-odds ratio of its share of tickets, in the episode against the
 background, is many standard deviations above 0. The prior is an informative Dirichlet prior from
@@ -17,16 +17,16 @@ from detectors.memory.episode_tickets import EpisodeTickets
 from detectors.memory.reference_tickets import TermSketch
 
 PRIOR: Final = 5.0
-"""Weight of the usage in the other areas, in tickets."""
+"""Weight of the other areas' frequencies in the prior, in tickets."""
 FLAT: Final = 0.5
-"""Tickets with and without any word that are added to the counts (Jeffreys' prior)."""
+"""Tickets with and tickets without each term that are added to the counts (Jeffreys prior)."""
 LEAST_TICKETS: Final = 3
 LEAST_SHARE: Final = 0.1
 LEAST_DEVIATIONS: Final = 2.3
 LEAST_TIMES: Final = 2.0
 MOST_TERMS: Final = 5
 MOST_OTHERS: Final = 24
-"""Areas whose words make the prior."""
+"""The most areas whose terms make up the prior."""
 
 
 class DistinctiveTerm(NamedTuple):
@@ -34,10 +34,11 @@ class DistinctiveTerm(NamedTuple):
 
     term: str
     tickets: int
-    """How many of the candidate tickets contain it."""
+    """Candidate tickets that contain the term."""
     share: float
+    """Share of the candidate tickets that contain the term."""
     usual: float
-    """Its share of the area's usual tickets, at most."""
+    """Upper bound of the share of the area's usual tickets that contain the term."""
     log_odds: float
     deviations: float
     gain: float
@@ -49,11 +50,11 @@ class DistinctiveTerm(NamedTuple):
 def distinctive_terms(
     collected: EpisodeTickets, background: TermSketch, others: Sequence[TermSketch]
 ) -> list[DistinctiveTerm]:
-    """Return the most distinctive terms of an episode, `MOST_TERMS` at most.
+    """Return the most distinctive terms of an episode, at most `MOST_TERMS`.
 
     Args:
         collected: The tickets of the episode.
-        background: The usual terms of its area.
+        background: The usual terms of the episode's area.
         others: The usual terms of the tenant's other areas.
     """
     inside = float(len(collected.candidates))
@@ -65,9 +66,9 @@ def distinctive_terms(
     observed = np.array([counts[name] for name in names], dtype=np.float64)
     usual = background.counts_of(names).astype(np.float64)
     elsewhere, tickets = np.zeros(len(names)), 0.0
-    for vocabulary in others[:MOST_OTHERS]:
-        elsewhere += vocabulary.counts_of(names)
-        tickets += vocabulary.tickets
+    for sketch in others[:MOST_OTHERS]:
+        elsewhere += sketch.counts_of(names)
+        tickets += sketch.tickets
     prior = FLAT + PRIOR * elsewhere / max(tickets, 1.0)
     rest = PRIOR + 2.0 * FLAT - prior
     odds_inside = (observed + prior) / (inside - observed + rest)
@@ -80,33 +81,33 @@ def distinctive_terms(
     gain = inside * (
         share * np.log(share / rare) + without * np.log(np.maximum(without, 1e-12) / (1.0 - rare))
     )
-    found = [
+    terms = [
         DistinctiveTerm(
             name,
-            int(observed[place]),
-            float(observed[place] / inside),
-            float(usual[place] / background.tickets),
-            float(log_odds[place]),
-            float(deviations[place]),
-            float(gain[place]),
-            bool(usual[place] == 0.0),
+            int(observed[index]),
+            float(observed[index] / inside),
+            float(usual[index] / background.tickets),
+            float(log_odds[index]),
+            float(deviations[index]),
+            float(gain[index]),
+            bool(usual[index] == 0.0),
         )
-        for place, name in enumerate(names)
+        for index, name in enumerate(names)
     ]
-    found = [
-        one
-        for one in found
-        if one.deviations >= LEAST_DEVIATIONS and one.share >= LEAST_TIMES * one.usual
+    terms = [
+        term
+        for term in terms
+        if term.deviations >= LEAST_DEVIATIONS and term.share >= LEAST_TIMES * term.usual
     ]
-    found.sort(key=lambda one: (-round(one.gain, 6), -one.tickets, one.term.count(" "), one.term))
-    return _without_echoes(found)[:MOST_TERMS]
+    terms.sort(key=lambda t: (-round(t.gain, 6), -t.tickets, t.term.count(" "), t.term))
+    return _without_overlaps(terms)[:MOST_TERMS]
 
 
-def _without_echoes(found: Sequence[DistinctiveTerm]) -> list[DistinctiveTerm]:
-    """Keep of a word pair and its words only the highest in rank."""
+def _without_overlaps(ranked: Sequence[DistinctiveTerm]) -> list[DistinctiveTerm]:
+    """Keep only the highest-ranked of the terms that share a word."""
     kept: list[DistinctiveTerm] = []
-    for one in found:
-        words = set(one.term.split(" "))
+    for term in ranked:
+        words = set(term.term.split(" "))
         if not any(words & set(other.term.split(" ")) for other in kept):
-            kept.append(one)
+            kept.append(term)
     return kept

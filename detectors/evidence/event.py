@@ -39,7 +39,7 @@ class EscalationEvidence(NamedTuple):
 
 
 MOST_DAYS: Final = 1_000_000.0
-"""`once_in_days` is capped at this: nobody can know that something is rarer."""
+"""Cap of `once_in_days`: no data can show that something is rarer."""
 
 
 def to_event(  # whole: the fields of one event in their order
@@ -57,23 +57,23 @@ def to_event(  # whole: the fields of one event in their order
     """Return the event that reports a transition of an episode.
 
     Args:
-        episode: As it stands.
-        transition: What happened to it.
-        at: When it was decided, seconds since 1970.
-        tenant: The name of its tenant.
-        area: Its area; None: the tenant as a whole.
-        model: The name of the model that scored it.
+        episode: The episode after the transition.
+        transition: The transition to report.
+        at: When the transition was decided, seconds since 1970.
+        tenant: The name of the tenant.
+        area: The area of the episode; None: the tenant as a whole.
+        model: The name of the model that scored the episode.
         config_hash: The hash of the settings.
-        budget: What it costs.
-        evidence: Why it happened, and what to do.
+        budget: The alert budget and how much of it the tenant's pages use.
+        evidence: Drivers, distinctive terms, impact and recommended actions.
     """
     expected = max(episode.expected, 1e-6)
     low, high = ratio_interval(episode.observed, expected, episode.score.variance)
     days = 7.0 * math.exp(min(episode.score.value, 50.0))
-    found = None
+    slice_ = None
     if episode.slice is not None:
         dimension, value = DimensionValue.parse(episode.slice)
-        found = Slice(dimension=dimension, value=value)
+        slice_ = Slice(dimension=dimension, value=value)
     return EscalationEvent(
         id=event_id(episode.id, episode.sequence),
         source=f"/spikewatch/{quote(tenant, safe='')}",
@@ -89,8 +89,8 @@ def to_event(  # whole: the fields of one event in their order
             areas=sorted(episode.areas) if area is None else None,
             children=evidence.children,
             reason=episode.reason,
-            issue_type=found.value if found and found.dimension == "issue_type" else None,
-            slice=found,
+            issue_type=slice_.value if slice_ and slice_.dimension == "issue_type" else None,
+            slice=slice_,
             severity=episode.severity,
             severity_rule=episode.severity_rule,
             since=moment(episode.since),

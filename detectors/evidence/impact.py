@@ -1,4 +1,4 @@
-"""The impact of an episode: customers, revenue, renewals, extra work."""
+"""The impact of an episode: customers, revenue, renewals, additional work."""
 
 from collections.abc import Iterable
 
@@ -15,13 +15,12 @@ from schemas.escalation import Account, Impact, Renewal
 def impact_of(
     tenant: Tenant, key: str, episode: Episode, collected: EpisodeTickets, settings: Settings
 ) -> Impact:
-    """Return what an episode costs: customers, revenue, renewals, extra work."""
+    """Return the impact of an episode: customers, revenue, renewals, additional work."""
     affected = collected.affected
     excess = max(episode.observed - episode.expected, 0.0)
     inside = series_inside(tenant, key)
-    if (
-        key == TENANT_SERIES
-    ):  # its counts are weighted by what they tell: hours come from the tickets
+    if key == TENANT_SERIES:
+        # The counts of the tenant's series are weighted, so the excess comes from the tickets.
         excess = max(collected.observed - collected.expected, 0.0)
         inside = [tenant.areas[name] for name in by_area(tenant, collected)]
     work = _handling(inside)
@@ -39,29 +38,29 @@ def impact_of(
         revenue_customers=affected.with_revenue,
         renewals_soon=affected.renewing_customers,
         renewals=[
-            Renewal(customer=one.customer, renewal_at=moment(one.at), revenue=one.revenue)
-            for one in affected.renewals
+            Renewal(customer=r.customer, renewal_at=moment(r.at), revenue=r.revenue)
+            for r in affected.renewals
         ],
         accounts=[
             Account(
                 customer=name,
-                tickets=one.tickets,
-                tier=one.tier,
-                region=one.region,
-                revenue=None if one.revenue is None else significant(one.revenue, 6),
+                tickets=account.tickets,
+                tier=account.tier,
+                region=account.region,
+                revenue=None if account.revenue is None else significant(account.revenue, 6),
             )
-            for name, one in sorted(
+            for name, account in sorted(
                 affected.accounts.items(),
                 key=lambda item: (-(item[1].revenue or 0.0), -item[1].tickets, item[0]),
             )
         ],
         handling_hours=None if work is None else significant(excess * work / 3600.0, 3),
-        handling_basis=basis,  # type: ignore[arg-type]  # one of the two words above
+        handling_basis=basis,  # type: ignore[arg-type]  # one of the three literals above
     )
 
 
 def _handling(inside: Iterable[Series]) -> float | None:
-    """Return the median seconds of work per ticket, over several areas weighted by their rates."""
+    """Return the median work per ticket in seconds, averaged over areas by rate; None: unknown."""
     total = rates = 0.0
     for series in inside:
         if (seconds := series.handling) is not None:

@@ -1,8 +1,8 @@
-"""What to do about an episode: the actions of the playbook that match it."""
+"""Recommended actions for an episode, from the playbook."""
 
 from typing import Final
 
-from detectors.evidence.explanation import Drivers as Reasons
+from detectors.evidence.explanation import Drivers
 from detectors.foundation.timestamps import moment
 from detectors.memory.episode_tickets import EpisodeTickets
 from detectors.models.slices import OF_AN_AREA
@@ -13,14 +13,14 @@ from detectors.state.tenant import TENANT_SERIES
 from schemas.escalation import Actions, Child
 
 PRODUCT_SHARE: Final = 0.8
-"""A product with this share of the excess of a tenant-wide episode is the product of the
-episode."""
+"""A product that holds at least this share of a tenant-wide episode's excess is the episode's
+product."""
 
 
 def product_of(
     key: str, children: list[Child] | None, collected: EpisodeTickets | None, settings: Settings
 ) -> str | None:
-    """Return the product of an area, or that of a tenant-wide episode if there is one."""
+    """Return the product of an area, or the product that dominates a tenant-wide episode."""
     taxonomy = settings.taxonomy
     if key != TENANT_SERIES:
         return taxonomy.product_of(key)
@@ -43,14 +43,14 @@ def actions_for(
     episode: Episode,
     settings: Settings,
     product: str | None,
-    reasons: Reasons | None = None,
+    drivers: Drivers | None = None,
 ) -> Actions | None:
-    """Return the actions of the playbook entry that matches an episode."""
+    """Return the actions of the playbook entry that matches an episode; None without a playbook."""
     playbook = settings.playbook
     if not playbook.entries:
         return None
     area = None if key == TENANT_SERIES else key
-    issue = _issue_type(episode, reasons)
+    issue = _issue_type(episode, drivers)
     entry = playbook.match(area, issue, episode.severity, product)
     if entry is None:
         return Actions(entry=None)
@@ -72,14 +72,15 @@ def actions_for(
     )
 
 
-def _issue_type(episode: Episode, reasons: Reasons | None) -> str | None:
+def _issue_type(episode: Episode, drivers: Drivers | None) -> str | None:
     """Return the issue type of the slice that paged, else of the strongest driver that has one."""
     keys = [episode.slice] if episode.slice is not None else []
-    keys += [key for one in (reasons.values if reasons is not None else ()) for key in one.keys]
+    keys += [key for driver in (drivers.values if drivers else ()) for key in driver.keys]
     return next((key[len(OF_AN_AREA) :] for key in keys if key.startswith(OF_AN_AREA)), None)
 
 
 def _issue_types(settings: Settings) -> set[str]:
-    """Return the issue types of the operator's files; other names are never shown to customers."""
-    named = {one.name for area in settings.taxonomy.areas for one in area.issue_types}
-    return {*named, *(name for entry in settings.playbook.entries for name in entry.issue_types)}
+    """Return the issue types in the operator's files; customers are never shown other names."""
+    in_taxonomy = {kind.name for area in settings.taxonomy.areas for kind in area.issue_types}
+    in_playbook = {name for entry in settings.playbook.entries for name in entry.issue_types}
+    return in_taxonomy | in_playbook
