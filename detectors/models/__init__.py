@@ -21,10 +21,10 @@ MODEL_NAMES: Final[tuple[ModelName, ...]] = get_args(ModelName)
 def model_class(name: ModelName) -> type[Model]:
     """Return the class of a model.
 
-    Its module is imported only when it is asked for, because river takes a second to import.
+    The module is imported on first use, because river takes a second to import.
 
     Raises:
-        LookupError: The module of that name has no class of that name.
+        LookupError: The module has no model class with that name.
 
     Example:
         >>> model_class("cusum_bank").__name__
@@ -38,4 +38,4 @@ def model_class(name: ModelName) -> type[Model]:
             and candidate.__dict__.get("name") == name
         ):
             return candidate
-    raise LookupError(f"{module.__name__} has no model whose name is {name!r}")
+    raise LookupError(f"{module.__name__} has no Model subclass with name = {name!r}")

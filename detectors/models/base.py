@@ -1,7 +1,7 @@
-"""What a model is: a score for each ticket, a forecast, and a state in bytes.
+"""The interface of a model: a score for each ticket, a forecast, and state encoded as bytes.
 
-`Model` puts three small interfaces together. A new model implements their abstract methods; what a
-model may know better (corrections of late or withdrawn tickets, seasons, windows) has a default.
+`Model` combines three small interfaces. A new model implements their abstract methods. The optional
+methods (for late or withdrawn tickets, seasonality, windows) have defaults.
 """
 
 import copy
@@ -15,11 +15,11 @@ from detectors.models.seasonal_profile import Context
 
 NO_SCORE: Final = -99.0
 LEAST_EVIDENCE: Final = 4.0
-"""Customer-equivalents, and distinct customers, that a window needs before it is scored at all."""
+"""The fewest customer-equivalents, and also the fewest distinct customers, of a scored window."""
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
-    """One ticket of a series, as a model sees it."""
+    """One ticket of a series, as passed to a model."""
 
     at: float
     """Seconds since 1970."""
@@ -28,17 +28,17 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     last_seen: float = float("-inf")
     """When this customer was last seen in the series, seconds since 1970; minus infinity: never."""
     until: float = 0.0
-    """The latest time at which the ticket can have been created, if `at` has day resolution only;
-    else 0."""
+    """The latest possible creation time if `at` has only day resolution, seconds since 1970; else
+    0."""
 
 
 class Score(NamedTuple):
-    """How surprising the most surprising window is that ends now, and its evidence.
+    """How surprising the most surprising window is that ends now, with the evidence of that window.
 
-    ``value`` is -log(how often chance alone would bring as much in a week), in natural logarithms:
-    chance reaches 0 once a week at most, and 3 once in 20 weeks. Only excess scores, silence never
-    does. The value is `NO_SCORE` where there is too little evidence, or nothing that chance would
-    not bring within a week.
+    ``value`` is -log(how often per week chance alone would do this), a natural logarithm: chance
+    alone reaches 0 at most once a week, and 3 at most once in 20 weeks. Only an excess scores;
+    silence does not. The value is `NO_SCORE` if there is too little evidence, or if chance alone
+    would do this once a week or more often.
     """
 
     value: float = NO_SCORE
@@ -47,13 +47,13 @@ class Score(NamedTuple):
     observed: float = 0.0
     """Customer-equivalents in the window."""
     expected: float = 0.0
-    """Customer-equivalents that the model expects in it."""
+    """Customer-equivalents that the model expects in the window."""
     tickets: int = 0
     """Tickets in the window."""
     customers: int = 0
     """Distinct customers in the window."""
     negative_log_p: float = 0.0
-    """-log of the chance of at least as many in this window."""
+    """Negative natural log of the probability of this count or more in the window."""
     variance: float = 0.0
     """Relative variance of the expectation: dispersion and uncertainty of the rate."""
 
@@ -62,30 +62,30 @@ class WindowShare(msgspec.Struct, frozen=True):
     """One window that contributed to a score."""
 
     multiple: float
-    """The multiple of the expected rate that this window looks for."""
+    """The multiple of the expected rate that the window tests for."""
     since: float
-    """Seconds since 1970."""
+    """Start of the window, seconds since 1970."""
     observed: float
-    """Customer-equivalents."""
+    """Observed customer-equivalents."""
     expected: float
-    """Customer-equivalents."""
+    """Expected customer-equivalents."""
     variance: float
-    """Relative variance of what was expected."""
+    """Relative variance of the expectation."""
     log_ratio: float
     """Log likelihood ratio of the observed count at that multiple against the expected rate."""
     hours_of_starts: float
-    """How many hours of possible starts are about as likely as this one."""
+    """Width, in hours, of the range of starts that are about as likely as the window's own."""
     share: float
-    """Share of the sum over all windows that the score is made of, 0 to 1."""
+    """Share of the window in the sum from which the score is computed, 0 to 1."""
 
 
 class Expectation(msgspec.Struct, frozen=True):
-    """What a model expects, and what the expectation is based on."""
+    """What a model expects, and the data on which the expectation is based."""
 
     rate: float
     """Customer-equivalents per hour, in the current hour."""
     level: float
-    """Customer-equivalents per hour without seasons."""
+    """Customer-equivalents per hour without seasonality."""
     season: float
     """Factor of the current hour: rate over level."""
     hour_dispersion: float
@@ -93,7 +93,7 @@ class Expectation(msgspec.Struct, frozen=True):
     day_dispersion: float
     """Relative variance from day to day."""
     ignorance: float
-    """Relative variance because the rate is not known exactly."""
+    """Relative variance due to uncertainty about the rate."""
     rests_on: float
     """Effective number of customer-equivalents that the level was learned from."""
     weeks: float
@@ -101,14 +101,15 @@ class Expectation(msgspec.Struct, frozen=True):
 
 
 class Scorer(ABC):
-    """Score first, learn second.
+    """Score each arrival, then learn from it.
 
-    Arrivals may come in any order; one older than the newest counts as now.
+    Arrivals may come in any order; an arrival that is older than the newest one counts as arriving
+    now.
     """
 
     @abstractmethod
     def observe(self, x: Arrival) -> Score:
-        """Return the score of an arrival given all that was learned before, and learn from it."""
+        """Return the score of an arrival, given all earlier ones, then learn from it."""
 
     @abstractmethod
     def advance(self, at: float) -> None:
@@ -116,11 +117,11 @@ class Scorer(ABC):
 
     @abstractmethod
     def restart(self) -> None:
-        """Begin all windows anew and keep what is normal: what was seen has been dealt with."""
+        """Restart all windows, because their tickets have been handled; keep the baseline."""
 
 
 class Forecast(ABC):
-    """What is expected, and how sure the model is of it."""
+    """The expected count and its uncertainty."""
 
     @property
     @abstractmethod
@@ -129,34 +130,38 @@ class Forecast(ABC):
 
     @abstractmethod
     def variance(self, hours: float) -> float:
-        """Return the relative variance, above 0, of what is expected in a number of hours."""
+        """Return the relative variance, above 0, of the expected count of a number of hours."""
 
     @abstractmethod
     def expected_until(self, at: float) -> float:
-        """Return the customer-equivalents expected from the first hour until *at*.
+        """Return the customer-equivalents expected since the series was first seen.
 
         Args:
-            at: Seconds since 1970, in the hour that `advance` or `observe` last reached. A time
-                before the last ticket counts as that ticket's.
+            at: Seconds since 1970, in the hour that `advance` or `observe` last reached. An earlier
+                time than that of the last ticket counts as the time of that ticket.
         """
 
     @property
     @abstractmethod
     def maturity_hours(self) -> float:
-        """How many hours the model has learned from."""
+        """Hours that the model has learned from."""
 
 
 class Persistent(ABC):
-    """The whole state as bytes; the same state gives the same bytes."""
+    """State that is encoded as bytes; equal states give equal bytes."""
 
     @abstractmethod
     def encode(self) -> bytes:
-        """Return the whole state, field by field."""
+        """Encode the whole state."""
 
     @classmethod
     @abstractmethod
     def restore(cls, data: bytes, context: Context) -> Self:
-        """Return the model that `encode` returned *data* for.
+        """Restore a model from its encoded state.
+
+        Args:
+            data: What `encode` returned.
+            context: The context of the series.
 
         Raises:
             msgspec.MsgspecError: *data* is not a state of this model.
@@ -164,10 +169,10 @@ class Persistent(ABC):
 
 
 class Model(Scorer, Forecast, Persistent):
-    """The expectation of one series, and its surprise.
+    """A model of one series: it predicts counts and scores excess.
 
-    A subclass names itself in `name`, which is also the name of its module, and implements the
-    abstract methods of the three interfaces.
+    A subclass sets `name` to the name of its module and implements the abstract methods of the
+    three interfaces.
     """
 
     name: ClassVar[str]
@@ -175,14 +180,19 @@ class Model(Scorer, Forecast, Persistent):
 
     @abstractmethod
     def __init__(self, context: Context, start: float) -> None:
-        """Begin a series that was first seen at *start*, seconds since 1970, in *context*."""
+        """Make the model of a new series.
+
+        Args:
+            context: The context of the series.
+            start: When the series was first seen, seconds since 1970.
+        """
 
     def score_one(self, x: Arrival) -> Score:
-        """Return the score that an arrival would have now; changes nothing."""
+        """Return the score that an arrival would have now, without changing the model."""
         return self._copy().observe(x)
 
     def learn_one(self, x: Arrival) -> None:
-        """Learn from an arrival without its score."""
+        """Learn from an arrival and discard its score."""
         self.observe(x)
 
     def update_context(self, context: Context) -> None:
@@ -193,49 +203,50 @@ class Model(Scorer, Forecast, Persistent):
         """Learn from a ticket that arrived too late to be scored.
 
         Args:
-            at: When it was created, seconds since 1970.
-            weight: Customer-equivalents.
-            bounded: Whether many of them, for hours that were learned already, teach little.
+            at: When the ticket was created, seconds since 1970.
+            weight: Customer-equivalents of the ticket.
+            bounded: Whether to limit how much late tickets can change hours that are already
+                learned.
 
         Returns:
-            Whether it could be learned; by default no model can.
+            Whether the model learned from the ticket; by default it does not.
         """
         del at, weight, bounded
         return False
 
     def withdraw(self, at: float, weight: float) -> None:
-        """Take back a ticket that was counted: it was merged, deleted or reclassified.
+        """Remove a counted ticket that was merged, deleted or reclassified.
 
         Args:
-            at: When it was created, seconds since 1970.
-            weight: Customer-equivalents.
+            at: When the ticket was created, seconds since 1970.
+            weight: Customer-equivalents of the ticket.
         """
 
     def mark_gap(self, since: float, until: float) -> None:
-        """Learn nothing from a time without a feed; by default all windows begin anew.
+        """Exclude a feed gap from learning; by default, only restart all windows.
 
         Args:
-            since: Seconds since 1970.
-            until: Seconds since 1970.
+            since: Start of the gap, seconds since 1970.
+            until: End of the gap, seconds since 1970.
         """
         del since, until
         self.restart()
 
     def inherit(self, other: "Model", share: float) -> None:
-        """Continue what another model of the same class has learned, at a share of its level.
+        """Take over what another model of the same class has learned, with a share of its level.
 
         Args:
-            other: The model of the series that lost its tickets to this one.
-            share: Share of its level, 0 to 1.
+            other: The model of the series that lost its tickets to this series.
+            share: Share of the other model's level, 0 to 1.
         """
 
     def rebase(self, factor: float) -> None:
-        """Multiply the level by *factor* from the hour on that `advance` reached."""
+        """Multiply the level by a factor, from the current hour on."""
         del factor
         self.restart()
 
     def mature(self) -> None:
-        """Be as sure from here on as a model that has learned for a long time."""
+        """Drop the additional uncertainty of a young model."""
 
     def rate_at(self, at: float) -> float:
         """Return the expected rate per hour at a later time (seconds since 1970)."""
@@ -246,36 +257,36 @@ class Model(Scorer, Forecast, Persistent):
         """Return the customer-equivalents expected between two times, in whole hours.
 
         Args:
-            since: Seconds since 1970.
-            until: Seconds since 1970; at most a week later.
+            since: Start, seconds since 1970.
+            until: End, seconds since 1970; at most a week after *since*.
         """
         return max(until - since, 0.0) / SECONDS_PER_HOUR * self.rate
 
     def expected_and_observed(self, since: float, at: float) -> tuple[float, float]:
         """Return expected and observed customer-equivalents of the recent past, in whole hours.
 
-        A model that keeps no hours reports the expected count as observed. Changes nothing.
+        A model that keeps no hourly counts returns the expected count as the observed count.
 
         Args:
-            since: Seconds since 1970; at most a day before *at*.
-            at: Seconds since 1970.
+            since: Start, seconds since 1970; at most a day before *at*.
+            at: Now, seconds since 1970.
         """
         hours = min(max(at / SECONDS_PER_HOUR - since / SECONDS_PER_HOUR, 0.0), HOURS_PER_DAY)
         return hours * self.rate, hours * self.rate
 
     @property
     def ticket_weight(self) -> float:
-        """Information of a ticket beside one of a quiet series, 0 to 1: 1 / (1 + noise x rate)."""
+        """Information of a ticket relative to that in a quiet series: 1 / (1 + variance x rate)."""
         return 1.0 / (1.0 + self.variance(1.0) * self.rate)
 
     def expectation(self) -> Expectation:
-        """Return what the model expects now, for people."""
-        noise = self.variance(1.0)
+        """Return what the model expects now, for display."""
+        variance = self.variance(1.0)
         rate, weeks = self.rate, self.maturity_hours / HOURS_PER_WEEK
-        return Expectation(rate, rate, 1.0, noise, 0.0, 0.0, rate * self.maturity_hours, weeks)
+        return Expectation(rate, rate, 1.0, variance, 0.0, 0.0, rate * self.maturity_hours, weeks)
 
     def window_shares(self) -> list[WindowShare]:
-        """Return the windows that the score of the last ticket was made of; changes nothing."""
+        """Return the windows from which the score of the last ticket was computed."""
         return []
 
     def _copy(self) -> Self:

@@ -1,21 +1,23 @@
 # whole: the numbers of one expectation are learned together
 """The baseline of a series: its rate by hour of the week, and its dispersion.
 
-    rate(hour) = level x the tenant's hour-of-week profile x own (weekday|weekend x hour) x own hour
-                       of week    x announced events
+    rate(hour) = level x the tenant's hour-of-week profile
+                       x own profile (hour of a weekday or weekend day)
+                       x own hour-of-week profile
+                       x factors of announced events
 
-Each factor is a gamma-shrunk ratio (n + k) / (e + k) of observed to expected tickets. So a young
-series has the tenant's profile and develops its own. An hour counts with weight 1 / (1 + dispersion
-x mean): a hundred tickets of one noisy hour are worth 1 / dispersion tickets, not a hundred. A day
-is learned as a whole once it lies a day back, with its hours winsorised at four standard
-deviations, so that a spike neither raises its own threshold nor is skipped (skipping would censor
-one side and underestimate).
+Each profile factor is a gamma-shrunk ratio (n + k) / (e + k) of observed to expected tickets, so a
+young series starts with the tenant's profile and develops its own. An hour has weight 1 / (1 +
+dispersion x mean): a hundred tickets in one noisy hour count as 1 / dispersion tickets, not as a
+hundred. A day is learned as a whole once it is a day old. Its hours are winsorised at four standard
+deviations, so that a spike does not raise its own threshold. Skipping the spike instead would
+censor one side of the distribution and bias the level downwards.
 
-The noise has two scales, both estimated by clipped moments: hours differ (which averages out over
-hours), and days differ (releases, weather; which does not average out within the day).
+Dispersion has two scales, both estimated from clipped moments: from hour to hour (it averages out
+over several hours) and from day to day (releases, weather; it does not average out within a day).
 
-Learning by the day, in arrays, makes a quiet series cost next to nothing, and what is expected by
-any moment is one addition away.
+Learning day by day, in arrays, makes quiet series very cheap, and the expected count up to any
+moment takes one addition.
 """
 
 import math
@@ -34,50 +36,52 @@ from detectors.models.seasonal_profile import SEASON_DECAY, Context, Profile, Ro
 __all__ = ["Baseline", "Context", "Profile"]
 
 YOUNG_HOURS: Final = 336
-"""Until this age days are learned as they end: a young series has more to gain than to lose."""
+"""Below this age, a day is learned as soon as it ends, because learning early helps a young series
+more than a spike can harm it."""
 NEWBORN_HOURS: Final = 72
-"""Until this age hours are learned as they end."""
+"""Below this age, an hour is learned as soon as it ends."""
 LONGEST_HOLD_HOURS: Final = 120
-"""Tickets of a slow rise that may be an incident are learned after this time at the latest."""
+"""Tickets of a slow rise that may be an incident are learned after at most this time."""
 LONGEST_GAP_HOURS: Final = 1_344
-"""Silence beyond eight weeks is not learned."""
+"""The longest silence that is learned: eight weeks."""
 LATE_DEVIATIONS: Final = 4.0
-"""Late tickets for learned hours count, each day, for the day's expectation and this many standard
-deviations of it."""
+"""On each day, late tickets for learned hours are learned up to the expected count of a day plus
+this many standard deviations."""
 DAY_CLIP: Final = 2.25
-"""A day's squared deviation counts for this many variances at most: holidays, incidents and quiet
-weeks are not the noise of ordinary days."""
+"""A day's squared deviation is clipped at this many variances, because holidays, incidents and
+quiet weeks are not the noise of ordinary days."""
 DAY_CLIP_KEEPS: Final = 0.778
-"""The share of a normal variance that remains after that clipping."""
+"""Share of the variance of a normal distribution that remains after the clipping."""
 LEAST_DISPERSION: Final = 0.003
 LEAST_RATE: Final = 1e-4
-"""Tickets per hour; no series is expected to be quieter."""
+"""The lowest expected rate, in customer-equivalents per hour."""
 
 _WORKDAY_FADE: Final = 1.0 - (1.0 - SEASON_DECAY) / 5.0
 _WEEKEND_FADE: Final = 1.0 - (1.0 - SEASON_DECAY) / 2.0
 _FADES: Final = np.array([_WORKDAY_FADE] * 24 + [_WEEKEND_FADE] * 24)
 _HOUR_FADE: Final = 0.999
 _DAY_FADE: Final = 0.98
-"""Fading of the dispersions: time constants of six and seven weeks."""
+"""Decay of the dispersions per hour and per day: time constants of six and seven weeks."""
 _OWN_DAY: Final = 3.0
 _OWN_WEEK: Final = 50.0
 QUIET_SHARE: Final = 0.85
-"""A level never falls below this share of its average over the last two months."""
+"""The level never falls below this share of its long-term average (half-life five weeks)."""
 _LONG_DECAY: Final = 0.5 ** (1 / 840)
 SPARSE_RATE: Final = 0.25
-"""Customer-equivalents per hour below which a series has the tenant's season and none of its
-own."""
+"""Customer-equivalents per hour below which a series uses the tenant's profile without a profile of
+its own."""
 LEVEL_TICKETS: Final = 200.0
-"""Tickets that a level is based on at least, if they arrive within eight weeks."""
+"""The half-life of a level is long enough for this many tickets, but at most eight weeks."""
 _LEAST_IGNORANCE: Final = 0.005
 _GROWN_HOURS: Final = 2_016
-"""After twelve weeks a series is no longer young."""
+"""From this age, twelve weeks, a series has no additional uncertainty."""
 
 
 class Baseline(msgspec.Struct, array_like=True):
     """Rate and dispersion of one series. Hours are counted from 1970 UTC.
 
-    Call `advance` to reach an hour, then read `rate`; `add` tickets. Days are learned on the way.
+    Call `advance` to move to an hour, then read `rate`, and call `add` for each ticket. `advance`
+    learns the days that have become old enough.
 
     Array shapes: `rates` has one entry for each of the 23 to 25 hours of the local day;
     `day_observed` and `day_expected` have 48, the hours of a weekday and of a weekend day;
@@ -89,22 +93,21 @@ class Baseline(msgspec.Struct, array_like=True):
     hour: int
     """The current hour."""
     learned: int
-    """Hours before this one are learned; the counts of later ones are in `pending`."""
+    """All hours before this one are learned; the counts of later hours are in `pending`."""
     start: int = 0
-    """The first hour of `rates`, which is the first of the current local day."""
+    """The first hour of the current local day, and of `rates`."""
     rates: Floats = msgspec.field(default_factory=lambda: zeros(0))
     """Expected customer-equivalents per hour, for the hours of the current local day."""
     expected_before: float = 0.0
-    """Customer-equivalents expected from birth to `start`."""
+    """Customer-equivalents expected from `born` to `start`."""
     squares_before: float = 0.0
-    """Sum of (expected rate per hour) squared from birth to `start`; needed for the variance of a
-    window."""
+    """Sum of the squared hourly rates from `born` to `start`, for the variance of windows."""
     observed: float = 0.3
-    """Effective number of customer-equivalents that the level is based on. It starts with little
-    weight at one per hour."""
+    """Effective number of customer-equivalents that the level (`observed` / `expected`) is based
+    on. The level starts at one per hour, with little weight."""
     expected: float = 0.3
     long_observed: float = 0.3
-    """Like `observed`, remembered for longer: a quiet week is not a new normal."""
+    """Like `observed` with a longer memory, because a quiet week is not a new normal."""
     long_expected: float = 0.3
     day_observed: Floats = msgspec.field(default_factory=lambda: zeros(48))
     day_expected: Floats = msgspec.field(default_factory=lambda: zeros(48))
@@ -116,23 +119,24 @@ class Baseline(msgspec.Struct, array_like=True):
     day_moment: float = 8.0
     day_weight: float = 400.0
     day_so_far: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Of the day that is being learned: observed, expected, and the sum of squared expectations."""
+    """Observed count, expected count and sum of squared expectations of the day that is being
+    learned."""
     today_observed: float = 0.0
-    """Observed in the past hours of today, each hour bounded and weighted by its information."""
+    """Observed count of today's past hours, each hour bounded and weighted by its information."""
     today_hour: int = 0
     """The first hour that is not included in `today_observed`."""
     late: float = 0.0
-    """Customer-equivalents that arrived today for hours that were learned already."""
+    """Customer-equivalents that arrived today for hours that were already learned."""
     hour_dispersion: float = 0.05
     day_dispersion: float = 0.02
     ignorance: float = 5.0
-    """Relative variance of the rate because it is not known exactly."""
+    """Relative variance due to uncertainty about the rate."""
     gaps: list[tuple[int, int]] = []
-    """Begin and end (exclusive) of the hours without a feed; they are not learned."""
+    """Start and end (exclusive) of the hours of feed gaps; these hours are not learned."""
 
     @classmethod
     def starting(cls, hour: int, context: Context) -> "Baseline":
-        """Return the baseline of a series whose first hour is *hour*."""
+        """Return the baseline of a new series, given its first hour."""
         self = cls(born=hour, hour=hour, learned=hour, today_hour=hour)
         self._expect(day_of(hour, *zone(context)), context)
         return self
@@ -141,8 +145,8 @@ class Baseline(msgspec.Struct, array_like=True):
         """Count customer-equivalents in an hour.
 
         Returns:
-            Whether they were counted: False if the hour is learned already, or before the series
-            began.
+            Whether they were counted: False if the hour is already learned or is before the first
+            hour of the series.
         """
         if hour < self.learned:
             return False
@@ -152,22 +156,23 @@ class Baseline(msgspec.Struct, array_like=True):
     def learn_late(
         self, hour: int, weight: float, context: Context, *, bounded: bool = False
     ) -> bool:
-        """Learn a late ticket of an hour that is learned already.
+        """Learn from a late ticket of an hour that is already learned.
 
         Args:
-            hour: When it was created, hours since 1970.
-            weight: Customer-equivalents.
+            hour: When the ticket was created, hours since 1970.
+            weight: Customer-equivalents of the ticket.
             context: The context of the series.
-            bounded: Whether many late tickets in a day teach little.
+            bounded: Whether to limit how much is learned from late tickets per day.
 
         Returns:
-            Whether it was learned: False if the hour is before the series began.
+            Whether the ticket was accepted: False if its hour is before the first hour of the
+            series.
         """
         if hour < self.born:
             return False
         expected = sum(self.rates)
         if bounded and self.late + weight > expected + LATE_DEVIATIONS * math.sqrt(expected + 1.0):
-            return True  # a flood of old tickets: it is counted, and teaches no more today
+            return True  # too many old tickets today: this one is accepted but not learned
         self.late += weight
         day = day_of(hour, *zone(context))
         slot = int(day.slots[hour - day.start])
@@ -183,11 +188,14 @@ class Baseline(msgspec.Struct, array_like=True):
         return self.rates[self.hour - self.start]
 
     def rate_at(self, hour: int) -> float:
-        """Return the expected rate of any hour; of other days as of the current one."""
+        """Return the expected rate of an hour; for other days, the rate of the same hour today."""
         return self.rates[(hour - self.start) % len(self.rates)]
 
     def expected_between(self, begin: int, end: int, context: Context) -> float:
-        """Return what is expected from *begin* to before *end*, a week at most."""
+        """Return the customer-equivalents expected from hour *begin* to before hour *end*.
+
+        At most a week is covered.
+        """
         total, level = 0.0, self.observed / self.expected
         end = min(end, begin + SLOTS)
         while begin < end:
@@ -199,17 +207,17 @@ class Baseline(msgspec.Struct, array_like=True):
         return total
 
     def advance(self, hour: int, context: Context, suspect: int | None = None) -> bool:
-        """Move to an hour: learn old days, and compute the rates of the current one.
+        """Move to an hour: learn days that are old enough and compute the rates of the current day.
 
         Args:
             hour: Hours since 1970.
             context: The context of the series.
-            suspect: The hour from which a slow rise may be an incident: its tickets are learned
-                later, at most `LONGEST_HOLD_HOURS` later, so that it does not raise its own
-                threshold. None: there is no such rise.
+            suspect: First hour of a slow rise that may be an incident. Its tickets are learned at
+                most `LONGEST_HOLD_HOURS` later, so that they do not raise the threshold for the
+                incident itself. None: there is no such rise.
 
         Returns:
-            Whether the rates of the day were computed anew.
+            Whether the rates of the day were recomputed.
         """
         before = self.rates
         if hour - self.hour > LONGEST_GAP_HOURS:
@@ -228,23 +236,23 @@ class Baseline(msgspec.Struct, array_like=True):
         return Totals(self.rates, self.expected_before, self.squares_before, self.hour_dispersion)
 
     def today_so_far(self, totals: Totals) -> tuple[float, float]:
-        """Return observed and expected of the past hours of today, weighted.
+        """Return the weighted observed and expected counts of today's past hours.
 
-        They are the evidence of a gamma filter of today's level.
+        A gamma filter estimates today's level from them.
         """
         hour = self.hour
         if hour - self.born <= NEWBORN_HOURS:
             return 0.0, 0.0
         if self.today_hour < hour:
             pending = self.pending
-            for over in range(max(self.today_hour, self.start), hour):
-                if self.gaps and self._in_gap(over):  # as if the expected count had been observed
-                    rate = self.rates[over - self.start]
+            for past in range(max(self.today_hour, self.start), hour):
+                if self.gaps and self._in_gap(past):  # as if the expected count had been observed
+                    rate = self.rates[past - self.start]
                     self.today_observed += rate / (1.0 + self.hour_dispersion * rate)
-                elif over in pending:
-                    rate = self.rates[over - self.start]
+                elif past in pending:
+                    rate = self.rates[past - self.start]
                     bound = 3.0 * rate + 3.0
-                    count = pending[over]
+                    count = pending[past]
                     self.today_observed += (count if count < bound else bound) / (
                         1.0 + self.hour_dispersion * rate
                     )
@@ -252,26 +260,26 @@ class Baseline(msgspec.Struct, array_like=True):
         return self.today_observed, totals.information[hour - self.start]
 
     def rebase(self, factor: float) -> None:
-        """Multiply the level by *factor* from the current hour on: a new normal."""
+        """Multiply the level by a factor, from the current hour on, because it is a new normal."""
         self.expected /= factor
         self.long_expected /= factor
-        into = self.hour - self.start
-        self.rates = array("f", [*self.rates[:into], *(r * factor for r in self.rates[into:])])
+        past = self.hour - self.start
+        self.rates = array("f", [*self.rates[:past], *(r * factor for r in self.rates[past:])])
 
     def mature(self) -> None:
-        """Drop the uncertainty of a young series."""
+        """Drop the additional uncertainty of a young series."""
         self.born -= _GROWN_HOURS
         self.ignorance = _LEAST_IGNORANCE + 1.0 / self.observed
 
     def mark_gap(self, begin: int, end: int) -> None:
-        """Exclude the hours from *begin* to before *end* from learning: there was no feed."""
+        """Exclude the hours of a feed gap, from *begin* to before *end*, from learning."""
         self.gaps = [*(gap for gap in self.gaps if gap[1] > self.learned), (begin, end)][-8:]
 
     def _in_gap(self, hour: int) -> bool:
         return any(begin <= hour < end for begin, end in self.gaps)
 
     def inherit(self, other: "Baseline", share: float, context: Context) -> None:
-        """Continue what another baseline has learned, at *share* (0 to 1) of its level."""
+        """Take over what another baseline has learned, with a share (0 to 1) of its level."""
         for name in _INHERITED:
             value = getattr(other, name)
             setattr(self, name, value[:] if isinstance(value, array) else value)
@@ -281,7 +289,7 @@ class Baseline(msgspec.Struct, array_like=True):
         self._expect(day_of(self.hour, *zone(context)), context)
 
     def _skip_to(self, hour: int, context: Context) -> None:
-        """Skip the part of a silence that is longer than eight weeks."""
+        """Skip the part of a silence that exceeds eight weeks."""
         if hour > self.hour:
             self.pending = {}
             self.day_so_far = (0.0, 0.0, 0.0)
@@ -292,14 +300,14 @@ class Baseline(msgspec.Struct, array_like=True):
             self._expect(day, context)
 
     def _close_day(self, until: int) -> None:
-        """Add the expectation of the current day to the totals, and begin today's level anew."""
+        """Add the expectation of the current day to the totals, and reset today's counts."""
         totals = self.totals()
         self.expected_before = totals.expected[-1]
         self.squares_before = totals.squares[-1]
         self.today_observed, self.today_hour, self.late = 0.0, until, 0.0
 
     def _enter_day(self, context: Context, suspect: int | None) -> None:
-        """Begin the next day: learn what is old enough, and compute its rates."""
+        """Begin the next day: learn the hours that are old enough and compute the day's rates."""
         yesterday, begin = self.start, self.start + len(self.rates)
         self._close_day(begin)
         self.hour = begin
@@ -310,22 +318,22 @@ class Baseline(msgspec.Struct, array_like=True):
         self._expect(day_of(begin, *zone(context)), context)
 
     def _expect(self, day: Day, context: Context) -> None:
-        """Compute the rates of a day; those of past hours stay."""
+        """Compute the rates of a day without changing those of past hours."""
         level = max(
             self.observed / self.expected, QUIET_SHARE * self.long_observed / self.long_expected
         )
         if self._is_sparse(context):
             factors = context.profile.of_day(day)
-            fresh = array("f", [max(level * factor, LEAST_RATE) for factor in factors])
+            new_rates = array("f", [max(level * factor, LEAST_RATE) for factor in factors])
         else:
             rates = np.maximum(level * self._season(day, context), LEAST_RATE)
             if context.calendar.events:
                 rates *= _factors(day, context)
-            fresh = array("f", rates.astype(np.float32).tobytes())
-        if self.start == day.start and len(self.rates) == len(fresh):
-            kept = self.hour - self.start
-            fresh = self.rates[:kept] + fresh[kept:]
-        self.start, self.rates = day.start, fresh
+            new_rates = array("f", rates.astype(np.float32).tobytes())
+        if self.start == day.start and len(self.rates) == len(new_rates):
+            past_hours = self.hour - self.start
+            new_rates = self.rates[:past_hours] + new_rates[past_hours:]
+        self.start, self.rates = day.start, new_rates
         age, tenant_age = self.hour - self.born, self.hour - context.tenant_born
         self.ignorance = _LEAST_IGNORANCE + 1.0 / self.observed
         if age < _GROWN_HOURS:
@@ -334,7 +342,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.ignorance += 2.0 * math.exp(-tenant_age / 100.0)
 
     def _is_sparse(self, context: Context) -> bool:
-        """Whether there are too few tickets to learn a season; then the tenant's is used."""
+        """Return whether there are too few tickets to learn a profile of the series itself."""
         return (
             self.observed < SPARSE_RATE * self.expected
             and not context.teaches
@@ -343,7 +351,7 @@ class Baseline(msgspec.Struct, array_like=True):
         )
 
     def _learn_sparse(self, day: Day, begin: int, end: int, context: Context) -> None:
-        """Learn level and dispersion of days from the hours *begin* to before *end*."""
+        """Learn the level and the day dispersion from the hours *begin* to before *end*."""
         factors = context.profile.of_day(day)
         season = sum(factors[begin - day.start : end - day.start])
         level = self.observed / self.expected
@@ -357,14 +365,14 @@ class Baseline(msgspec.Struct, array_like=True):
         newborn = begin - context.tenant_born <= NEWBORN_HOURS
         kept = count if newborn else min(count, mean + 4.0 * deviation + 1.0)
         decay = self._level_decay() ** (end - begin)
-        worth = 1.0 / (1.0 + self.day_dispersion * mean)
-        self._learn_level(worth * kept, worth * season, decay, end - begin)
+        weight = 1.0 / (1.0 + self.day_dispersion * mean)
+        self._learn_level(weight * kept, weight * season, decay, end - begin)
         if begin - self.born > SLOTS:
             self._learn_day(kept, mean, mean * mean / max(end - begin, 1), whole=end == day.end)
 
     def _season(self, day: Day, context: Context) -> Row:
         shared = context.profile.at(day.slots)
-        if context.teaches:  # the profile is its own season
+        if context.teaches:  # the tenant's own series has no profile besides the shared one
             return shared
         own_day = (view(self.day_observed)[day.shapes] + _OWN_DAY) / (
             view(self.day_expected)[day.shapes] + _OWN_DAY
@@ -376,25 +384,27 @@ class Baseline(msgspec.Struct, array_like=True):
         return result
 
     def _learn_level(self, observed: float, expected: float, decay: float, hours: int) -> None:
-        """Learn the level: *observed* tickets where the season alone expects *expected*."""
+        """Learn the level from observed tickets and the count that seasonality alone expects."""
         self.observed = self.observed * decay + observed
         self.expected = self.expected * decay + expected
-        longer = decay if self.hour - self.born < YOUNG_HOURS else max(decay, _LONG_DECAY**hours)
-        self.long_observed = self.long_observed * longer + observed
-        self.long_expected = self.long_expected * longer + expected
+        long_decay = (
+            decay if self.hour - self.born < YOUNG_HOURS else max(decay, _LONG_DECAY**hours)
+        )
+        self.long_observed = self.long_observed * long_decay + observed
+        self.long_expected = self.long_expected * long_decay + expected
 
     def _level_decay(self) -> float:
-        """Return the decay of the level per hour: half-life a quarter of the age, a day to a week.
+        """Return the decay of the level per hour.
 
-        It is longer where tickets are few, up to eight weeks: there chance hides more than drift
-        does.
+        The half-life is a quarter of the age, between a day and a week. It is longer, up to eight
+        weeks, for series with few tickets, where chance matters more than drift.
         """
         longest = min(max(168.0, LEVEL_TICKETS * self.expected / self.observed), 1_344.0)
         half_life = min(max(0.25 * (self.hour - self.born), 24.0), longest)
         return 0.5 ** (1.0 / half_life)  # type: ignore[no-any-return]  # float ** float is Any in typeshed
 
     def _learn_until(self, hour: int, context: Context) -> None:
-        """Learn all hours before *hour*, day by day."""
+        """Learn all hours before an hour, day by day."""
         while self.learned < hour:
             day = day_of(self.learned, *zone(context))
             end = min(hour, day.end)
@@ -404,7 +414,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.gaps = [gap for gap in self.gaps if gap[1] > self.learned]
 
     def _learn(self, day: Day, begin: int, end: int, context: Context) -> None:
-        """Learn the hours from *begin* to before *end* of *day*."""
+        """Learn the hours of a day from *begin* to before *end*."""
         if self._is_sparse(context):
             self._learn_sparse(day, begin, end, context)
             return
@@ -412,29 +422,31 @@ class Baseline(msgspec.Struct, array_like=True):
         hours = np.arange(begin - day.start, end - day.start)
         counts = np.array([self.pending.pop(hour, 0.0) for hour in range(begin, end)])
         if self.gaps or context.calendar.events:
-            taught = [self._teaches(hour, context) for hour in range(begin, end)]
-            if not all(taught):
-                hours, counts = hours[taught], counts[taught]
+            learnable = [self._is_learnable(hour, context) for hour in range(begin, end)]
+            if not all(learnable):
+                hours, counts = hours[learnable], counts[learnable]
                 if not len(hours):
                     if end == day.end:
                         self.day_so_far = (0.0, 0.0, 0.0)
                     return
         slots, shapes = slots[hours], shapes[hours]
-        day_came, day_due = view(self.day_observed), view(self.day_expected)
-        week_came, week_due = view(self.week_observed), view(self.week_expected)
+        day_observed, day_expected = view(self.day_observed), view(self.day_expected)
+        week_observed, week_expected = view(self.week_observed), view(self.week_expected)
         shared = context.profile.at(slots)
         if context.teaches:
             own_day = np.ones(len(slots))
             season = shared
         else:
-            own_day = (day_came[shapes] + _OWN_DAY) / (day_due[shapes] + _OWN_DAY)
+            own_day = (day_observed[shapes] + _OWN_DAY) / (day_expected[shapes] + _OWN_DAY)
             season = shared * own_day
-            season = season * ((week_came[slots] + _OWN_WEEK) / (week_due[slots] + _OWN_WEEK))
+            season = season * (
+                (week_observed[slots] + _OWN_WEEK) / (week_expected[slots] + _OWN_WEEK)
+            )
         level = self.observed / self.expected
         means = np.maximum(level * season, 1e-6)
         dispersion = self.hour_dispersion + self.day_dispersion
         deviations = np.sqrt(means + (dispersion + self.ignorance) * means * means)
-        if begin - context.tenant_born <= NEWBORN_HOURS:  # all there was before was a guess
+        if begin - context.tenant_born <= NEWBORN_HOURS:  # the expectation is still a guess
             kept = counts
         else:
             kept = np.minimum(
@@ -442,25 +454,25 @@ class Baseline(msgspec.Struct, array_like=True):
             )
         if begin - self.born > SLOTS:
             self._learn_dispersion(counts, kept, means, deviations, whole=end == day.end)
-        worth = 1.0 / (1.0 + dispersion * means)
+        hour_weights = 1.0 / (1.0 + dispersion * means)
         decay = self._level_decay() ** len(hours)
-        taught_came = worth * kept
+        learned_counts = hour_weights * kept
         self._learn_level(
-            float(taught_came.sum()), float((worth * season).sum()), decay, end - begin
+            float(learned_counts.sum()), float((hour_weights * season).sum()), decay, end - begin
         )
-        if begin - self.born < YOUNG_HOURS:  # what it started from was a guess
+        if begin - self.born < YOUNG_HOURS:  # the level before these hours was still a guess
             level = self.observed / self.expected
         if context.teaches:
             context.profile.learn(slots, kept, max(level, LEAST_RATE))
             return
         fades = _FADES[shapes]
-        expected = worth * shared * level
-        day_came[shapes] = day_came[shapes] * fades + taught_came
-        day_due[shapes] = day_due[shapes] * fades + expected
-        week_came[slots] = week_came[slots] * SEASON_DECAY + taught_came
-        week_due[slots] = week_due[slots] * SEASON_DECAY + expected * own_day
+        expected = hour_weights * shared * level
+        day_observed[shapes] = day_observed[shapes] * fades + learned_counts
+        day_expected[shapes] = day_expected[shapes] * fades + expected
+        week_observed[slots] = week_observed[slots] * SEASON_DECAY + learned_counts
+        week_expected[slots] = week_expected[slots] * SEASON_DECAY + expected * own_day
 
-    def _teaches(self, hour: int, context: Context) -> bool:
+    def _is_learnable(self, hour: int, context: Context) -> bool:
         if self._in_gap(hour):
             return False
         return not is_masked(hour, context.calendar.events, context.area)
@@ -468,12 +480,12 @@ class Baseline(msgspec.Struct, array_like=True):
     def _learn_dispersion(
         self, counts: Row, kept: Row, means: Row, deviations: Row, *, whole: bool
     ) -> None:
-        """Learn the moments of hours and days, clipped and weighted by their information."""
+        """Learn the dispersion moments of hours and days, clipped and weighted by information."""
         dispersion = self.hour_dispersion + self.day_dispersion
-        reach = (2.0 + 1.5 / (1.0 + means)) * deviations
-        off = np.minimum(np.maximum(counts - means, -reach), reach)
+        bounds = (2.0 + 1.5 / (1.0 + means)) * deviations
+        residuals = np.minimum(np.maximum(counts - means, -bounds), bounds)
         weights = np.minimum(3.0, 0.5 / (1.0 / means + dispersion) ** 2)
-        moments = weights * (off * off * 1.085 - means) / (means * means)
+        moments = weights * (residuals * residuals * 1.085 - means) / (means * means)
         fade = _HOUR_FADE ** len(means)
         self.hour_moment = self.hour_moment * fade + float(moments.sum())
         self.hour_weight = self.hour_weight * fade + float(weights.sum())
@@ -481,11 +493,11 @@ class Baseline(msgspec.Struct, array_like=True):
         self._learn_day(float(kept.sum()), float(means.sum()), squares, whole=whole)
 
     def _learn_day(self, kept: float, mean: float, squared: float, *, whole: bool) -> None:
-        """Add hours to the current day; learn its moment once the day is complete.
+        """Add hours to the current day; learn the moment of the day once it is complete.
 
         Args:
-            kept: Observed customer-equivalents, winsorised.
-            mean: Expected customer-equivalents.
+            kept: Observed customer-equivalents of the hours, winsorised.
+            mean: Expected customer-equivalents of the hours.
             squared: Sum of the squared expectations of the hours.
             whole: Whether the day is complete.
         """
@@ -522,9 +534,9 @@ _INHERITED: Final = (
 
 
 def _factors(day: Day, context: Context) -> Row:
-    hours = range(day.start, day.end)
-    found = []
-    for hour in hours:
-        factors = day_factors(hour // 24, context.calendar.events, context.area)
-        found.append(1.0 if factors is None else factors[hour % 24])
-    return np.array(found)
+    """Return the factors of announced events for the hours of a local day."""
+    factors = []
+    for hour in range(day.start, day.end):
+        by_hour = day_factors(hour // 24, context.calendar.events, context.area)
+        factors.append(1.0 if by_hour is None else by_hour[hour % 24])
+    return np.array(factors)

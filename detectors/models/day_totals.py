@@ -1,4 +1,4 @@
-"""Running totals over the hours of a day: what is expected by any moment is one addition away."""
+"""Running totals over the hours of a day; the expected count up to any time takes one addition."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,12 @@ class Totals:
     """Running totals over the hours of one day.
 
     Attributes:
-        rates: Customer-equivalents per hour; one for each of the 23 to 25 hours of the local day.
-        expected: Customer-equivalents expected from birth until the start of each hour; one entry
-            more than hours, so that the last is the end of the day.
-        squares: Sum of the squared rates from birth until the start of each hour.
-        information: Sum of rate / (1 + dispersion x rate) from the start of the day.
+        rates: Customer-equivalents per hour, for each of the 23 to 25 hours of the local day.
+        expected: Customer-equivalents expected since the series was first seen, up to the start of
+            each hour; the additional last entry is for the end of the day.
+        squares: Sums of the squared rates, for the same times as `expected`.
+        information: Sums of rate / (1 + dispersion x rate) since the start of the day, for the same
+            times as `expected`.
     """
 
     __slots__ = ("expected", "information", "rates", "squares")
@@ -27,8 +28,8 @@ class Totals:
 
         Args:
             rates: Customer-equivalents per hour.
-            expected_before: Customer-equivalents expected from birth until the day begins.
-            squares_before: Sum of the squared rates until the day begins.
+            expected_before: Customer-equivalents expected before the day.
+            squares_before: Sum of the squared rates before the day.
             dispersion: Relative variance from hour to hour, above 0.
         """
         self.rates = rates

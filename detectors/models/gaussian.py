@@ -1,9 +1,10 @@
-"""river's `GaussianScorer` over bucket counts.
+"""A model that applies river's `GaussianScorer` to bucket counts.
 
-Its score is two-sided, 2 |CDF(y) - 1/2|: a silent bucket scores like a full one. Here only counts
-above the mean score, with the one-sided chance (1 - score) / 2. It knows no hour of the week, and
-counts are not normal: on sparse series it spends more than its budget until the limit has learned
-its tail. Never the default.
+The scorer is two-sided, 2 |CDF(y) - 1/2|, so it scores a silent bucket like a full one. This model
+scores only counts above the mean, with the one-sided probability (1 - score) / 2. It ignores the
+hour of the week, and counts are not normally distributed: on sparse series it pages more often than
+the budget allows until the threshold has learned the tail of its scores. It must not become the
+default.
 """
 
 from typing import ClassVar, cast
@@ -15,7 +16,7 @@ from detectors.models.time_buckets import BUCKETS_A_WEEK, BucketedModel
 
 
 class GaussianBuckets(BucketedModel):
-    """A normal distribution of counts."""
+    """A normal distribution of bucket counts."""
 
     name: ClassVar[str] = "gaussian"
 
@@ -23,7 +24,8 @@ class GaussianBuckets(BucketedModel):
         """See `Model`."""
         super().__init__(context, start)
         self._scorer = anomaly.GaussianScorer(window_size=None, grace_period=int(BUCKETS_A_WEEK))
-        self._gaussian = cast("proba.Gaussian", self._scorer.gaussian)  # no window: not a Rolling
+        # Without a window size, the scorer holds a plain Gaussian and not a Rolling wrapper.
+        self._gaussian = cast("proba.Gaussian", self._scorer.gaussian)
 
     def _chance(self, count: float) -> float:
         if self._gaussian.n_samples < BUCKETS_A_WEEK:

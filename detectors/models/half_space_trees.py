@@ -1,10 +1,11 @@
-"""river's `HalfSpaceTrees` over bucket counts.
+"""A model that applies river's `HalfSpaceTrees` to bucket counts.
 
-Its score is not a probability and does not say on which side a count is unusual. Here only counts
-above the mean score, and the chance is the share of learned buckets that scored as high. Beyond the
-fullest bucket ever learned, it falls with each further ticket as a Poisson tail does. With river's
-defaults it would answer 0.0 for 20 and for 200 tickets. Small trees over a scaled count avoid that,
-but it remains the coarsest of the models and is never the default.
+The score of the trees is not a probability and does not say whether a count is unusually high or
+low. This model scores only counts above the mean; the probability is the share of learned buckets
+that scored at least as high. Beyond the largest bucket learned so far, the probability falls with
+each further ticket like a Poisson tail. With river's default settings, the trees would score both
+20 and 200 tickets as 0.0. Small trees over a scaled count avoid that, but this is still the
+coarsest of the models, and it must not become the default.
 """
 
 from typing import ClassVar, Final
@@ -17,14 +18,14 @@ from detectors.models.time_buckets import BucketedModel
 TREES: Final = 5
 HEIGHT: Final = 4
 WINDOW: Final = 96
-"""Buckets between two renewals of the masses: one day."""
+"""Buckets between two updates of the tree masses: one day."""
 BINS: Final = 32
 FADE: Final = 0.9998
 """Decay of the histogram of scores per bucket: a half-life of five weeks."""
 
 
 class HalfSpaceBuckets(BucketedModel):
-    """Half-space trees over the count, scaled to 0..1 by the mean."""
+    """Half-space trees over the bucket count, scaled to 0..1 by the mean."""
 
     name: ClassVar[str] = "half_space_trees"
 
@@ -58,9 +59,9 @@ class HalfSpaceBuckets(BucketedModel):
 
     def _learn(self, count: float) -> None:
         if not self._trees._first_window:
-            found = self._bin(count)
+            score_bin = self._bin(count)
             self._histogram = [mass * FADE for mass in self._histogram]
-            self._histogram[found] += 1.0
+            self._histogram[score_bin] += 1.0
         self._trees.learn_one(self._feature(count))
         self._largest = max(count, self._largest * FADE)
 
@@ -81,7 +82,7 @@ class HalfSpaceBuckets(BucketedModel):
         self._histogram = numbers[3 : 3 + BINS]
         masses = iter(numbers[3 + BINS :])
         if len(numbers) > 3 + BINS:
-            # Builds the trees: the same ones, the seed is fixed.
+            # The first call builds the trees; the fixed seed makes them equal to the encoded ones.
             trees.learn_one(self._feature(0.0))
         for nodes in trees._tree_nodes:
             for node in nodes:

@@ -1,4 +1,4 @@
-"""What the series of a tenant share: the weekly profile, and the calendar."""
+"""The weekly profile and the context that all series of a tenant share."""
 
 from array import array
 from typing import Final
@@ -14,17 +14,17 @@ from detectors.foundation.state_codec import Floats
 Row = npt.NDArray[np.float64]
 
 SEASON_DECAY: Final = 0.5 ** (1 / 6)
-"""Weekly decay of a season: half-life six weeks."""
+"""Decay of seasonal counts per week: half-life six weeks."""
 _PROFILE: Final = 2.0
 
 
 def zeros(length: int) -> Floats:
-    """Return a compact array of *length* zeros."""
+    """Return a compact array of zeros."""
     return array("f", bytes(4 * length))
 
 
 def view(row: Floats) -> npt.NDArray[np.float32]:
-    """Return *row* as a numpy array that shares its memory."""
+    """Return a numpy array that shares the memory of a compact array."""
     return np.frombuffer(row, dtype=np.float32)
 
 
@@ -35,40 +35,46 @@ class Profile(msgspec.Struct, array_like=True, dict=True):
     expected: Floats = msgspec.field(default_factory=lambda: array("f", [_PROFILE] * SLOTS))
 
     def at(self, slots: npt.NDArray[np.intp]) -> Row:
-        """Return the factors of the hours of the week *slots* (0 to 167), one for each."""
+        """Return the factor of each hour of the week (0 to 167)."""
         factors: Row = view(self.observed)[slots] / view(self.expected)[slots].astype(np.float64)
         return factors
 
     def of_day(self, day: Day) -> list[float]:
-        """Return the factors of a whole day; cached, because all areas need them."""
-        kept: dict[int, list[float]] = self.__dict__.setdefault("days", {})
-        if day.start not in kept:
-            kept[day.start] = self.at(day.slots).tolist()
-        return kept[day.start]
+        """Return the factors of a whole day; they are cached because all areas need them."""
+        cache: dict[int, list[float]] = self.__dict__.setdefault("days", {})
+        if day.start not in cache:
+            cache[day.start] = self.at(day.slots).tolist()
+        return cache[day.start]
 
     def learn(self, slots: npt.NDArray[np.intp], observed: Row, expected: float) -> None:
-        """Learn the hours *slots*: *observed* tickets where the level expected *expected*."""
+        """Learn from the observed counts of some hours.
+
+        Args:
+            slots: Hours of the week, 0 to 167.
+            observed: Observed customer-equivalents of each hour.
+            expected: Customer-equivalents per hour that the level alone expects.
+        """
         self.__dict__.pop("days", None)
-        mine = view(self.observed)
-        mine[slots] = mine[slots] * SEASON_DECAY + observed / expected
-        mine = view(self.expected)
-        mine[slots] = mine[slots] * SEASON_DECAY + 1.0
+        counts = view(self.observed)
+        counts[slots] = counts[slots] * SEASON_DECAY + observed / expected
+        counts = view(self.expected)
+        counts[slots] = counts[slots] * SEASON_DECAY + 1.0
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What a baseline knows of its tenant."""
+    """The data of a tenant that the models of its series use."""
 
     calendar: Calendar = Calendar()
     profile: Profile
     area: str = ""
     """The area, for announced events; empty: the tenant's own series."""
     tenant_born: int
-    """The tenant's first hour."""
+    """The tenant's first hour, hours since 1970."""
     teaches: bool = False
-    """Whether this is the tenant's own baseline, which learns the profile."""
+    """Whether this is the context of the tenant's own series, which learns the profile."""
 
 
 def zone(context: Context) -> tuple[str, str, str]:
-    """Return time zone, country and subdivision, which determine local days."""
+    """Return the time zone, country and subdivision, which determine local days."""
     calendar = context.calendar
     return calendar.timezone, calendar.country, calendar.subdivision

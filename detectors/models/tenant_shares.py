@@ -1,4 +1,4 @@
-"""The shares of values among all tickets of a tenant, recently and over the last days."""
+"""The shares of values among all tickets of a tenant, over hours and over days."""
 
 from typing import Final, NamedTuple
 
@@ -6,44 +6,54 @@ import msgspec
 
 MOST_SHARES: Final = 200
 HALF_LIVES: Final = (8.0, 72.0)
-"""Half-lives of the two counts, in hours: recently, and over the last days."""
+"""Half-lives of the short-term and the long-term counts, in hours."""
 RENEWED_HOURS: Final = 96.0
 MOST_USUAL: Final = 0.98
 
 
 class Usual(NamedTuple):
-    """The share that a value usually has."""
+    """The usual share of a value."""
 
     share: float
-    """Above 0, and at most `MOST_USUAL`."""
+    """Share of the tickets, above 0 and at most `MOST_USUAL`."""
     variance: float
-    """Relative variance, from uncertainty and clumping."""
+    """Relative variance of the share, due to uncertainty and clumping."""
 
 
 class Shares(msgspec.Struct, array_like=True):
-    """How the tickets of a tenant are distributed over values, recently and over the last days.
+    """How the tickets of a tenant are distributed over values, over hours and over days.
 
-    A change that happens everywhere is no incident: a version that is rolled out or retired, a
-    region that wakes up. Counts fade with the half-lives of `HALF_LIVES`. Instead they are kept in
-    units that grow (Cormode et al. 2009, "Forward decay"), so that a ticket changes only its own
-    values.
+    A change in all areas is not an incident: a version is rolled out or retired, or the working day
+    begins in a region. The counts decay with `HALF_LIVES`. Instead of reducing all counts, a ticket
+    adds more the later it arrives (Cormode et al. 2009, "Forward decay"), so that it changes only
+    the counts of its own values.
     """
 
     since: float = 0.0
-    """When the units were 1, hours since 1970."""
+    """The time at which a ticket adds 1, hours since 1970."""
     total: tuple[float, float] = (0.0, 0.0)
     counts: dict[str, tuple[float, float]] = {}
 
     def units(self, at: float) -> tuple[float, float]:
-        """Return the worth of a ticket at *at* (hours since 1970) in the units of both counts."""
-        gone = at - self.since
-        if gone > RENEWED_HOURS:
+        """Return what a ticket adds to the short-term and the long-term counts.
+
+        Args:
+            at: Time of the ticket, hours since 1970.
+        """
+        elapsed = at - self.since
+        if elapsed > RENEWED_HOURS:
             self._renew(at)
-            gone = 0.0
-        return 2.0 ** (gone / HALF_LIVES[0]), 2.0 ** (gone / HALF_LIVES[1])
+            elapsed = 0.0
+        return 2.0 ** (elapsed / HALF_LIVES[0]), 2.0 ** (elapsed / HALF_LIVES[1])
 
     def add(self, lately: float, days: float, keys: list[str]) -> None:
-        """Count a ticket with the values *keys*, with its worth in each unit."""
+        """Count a ticket.
+
+        Args:
+            lately: What it adds to the short-term counts; see `units`.
+            days: What it adds to the long-term counts; see `units`.
+            keys: The keys of its values.
+        """
         counts = self.counts
         self.total = (self.total[0] + lately, self.total[1] + days)
         for key in keys:

@@ -1,8 +1,8 @@
-"""The frame around river's models: counts in buckets of a quarter of an hour, zeros included.
+"""The base class of models built on river: counts per quarter of an hour, including zeros.
 
 River scores observations, but tickets are points in time. The count of the current bucket is scored
-at each ticket, and learned when the bucket ends. Therefore no model of this family sees the whole
-of a spike that straddles two buckets.
+at each ticket and learned when the bucket ends. These models therefore never score a spike that
+straddles two buckets as a whole.
 """
 
 import math
@@ -21,12 +21,12 @@ from detectors.models.seasonal_profile import Context
 BUCKET_SECONDS: Final = 900.0
 BUCKETS_A_WEEK: Final = HOURS_PER_WEEK * 3600.0 / BUCKET_SECONDS
 LONGEST_GAP: Final = 672
-"""Buckets of silence that are learned at most: a week."""
+"""The most empty buckets that are learned at once: a week."""
 LEAST_P: Final = 1e-12
 
 
 class Bucket(msgspec.Struct, array_like=True):
-    """The current bucket, and mean and variance of all buckets before it, as river keeps them."""
+    """The current bucket, and the mean and variance of all earlier buckets in river's form."""
 
     index: int
     first: int
@@ -37,7 +37,7 @@ class Bucket(msgspec.Struct, array_like=True):
     mean: float = 0.0
     squares: float = 0.0
     muted: bool = False
-    """Whether the bucket was dealt with, so that it no longer scores."""
+    """Whether the tickets of the bucket have been handled, so that it no longer scores."""
 
 
 class BucketedModel(Model):
@@ -52,19 +52,19 @@ class BucketedModel(Model):
 
     @abstractmethod
     def _chance(self, count: float) -> float:
-        """Return the chance of a bucket with *count* tickets or more; 1 if unknown."""
+        """Return the probability of a bucket count at least this high; 1 if unknown."""
 
     @abstractmethod
     def _learn(self, count: float) -> None:
-        """Learn the count of a bucket that ended."""
+        """Learn the count of a completed bucket."""
 
     @abstractmethod
     def _learned_numbers(self) -> list[float]:
-        """Return what the river model has learned, as numbers."""
+        """Return the state of the river model as numbers."""
 
     @abstractmethod
     def _restore_numbers(self, numbers: list[float]) -> None:
-        """Restore what `_learned_numbers` returned."""
+        """Restore the state of the river model from what `_learned_numbers` returned."""
 
     def observe(self, x: Arrival) -> Score:
         """See `Model`."""
@@ -107,7 +107,7 @@ class BucketedModel(Model):
         bucket.count, bucket.tickets, bucket.customers, bucket.muted = 0.0, 0, 0, False
 
     def learn_late(self, at: float, weight: float, *, bounded: bool = False) -> bool:
-        """See `Model`. A closed bucket cannot be opened again: only the one that runs counts."""
+        """See `Model`. Only a ticket of the current bucket can be counted."""
         del bounded
         if int(at // BUCKET_SECONDS) != self._bucket.index:
             return False
@@ -115,21 +115,21 @@ class BucketedModel(Model):
         return True
 
     def withdraw(self, at: float, weight: float) -> None:
-        """See `Model`. Only the bucket that runs gives anything back."""
+        """See `Model`. Only a ticket of the current bucket can be removed."""
         if int(at // BUCKET_SECONDS) == self._bucket.index:
             self._bucket.count = max(0.0, self._bucket.count - weight)
 
     def mark_gap(self, since: float, until: float) -> None:
-        """See `Model`. The silent buckets are learned when the next ticket comes: not any more."""
+        """See `Model`. The empty buckets of the gap are skipped, so they are never learned."""
         del since
         self._bucket.index = max(self._bucket.index, int(until // BUCKET_SECONDS) - 1)
 
     def inherit(self, other: Model, share: float) -> None:
         """See `Model`."""
         assert isinstance(other, BucketedModel)
-        theirs = other._counts
-        self._counts.mean.n, self._counts.mean._mean = theirs.mean.n, theirs.mean.get() * share
-        self._counts._S = theirs._S * share * share
+        donor = other._counts
+        self._counts.mean.n, self._counts.mean._mean = donor.mean.n, donor.mean.get() * share
+        self._counts._S = donor._S * share * share
 
     def rebase(self, factor: float) -> None:
         """See `Model`."""
@@ -148,10 +148,10 @@ class BucketedModel(Model):
     def variance(self, hours: float) -> float:
         """See `Model`."""
         mean = max(float(self._counts.mean.get()), 1e-6)
-        noise = max(0.0, self._counts.get() - mean) / (mean * mean)
+        dispersion = max(0.0, self._counts.get() - mean) / (mean * mean)
         bucket = BUCKET_SECONDS / 3600.0
-        unknown = 1.0 / max(mean * self._counts.mean.n, 1.0)
-        return max(noise * bucket / max(hours, bucket), LEAST_DISPERSION) + unknown
+        uncertainty = 1.0 / max(mean * self._counts.mean.n, 1.0)
+        return max(dispersion * bucket / max(hours, bucket), LEAST_DISPERSION) + uncertainty
 
     @property
     def rate(self) -> float:
@@ -181,7 +181,7 @@ class BucketedModel(Model):
         return self
 
     def _close(self, count: float) -> None:
-        """Learn a bucket, winsorised at six standard deviations: no spike becomes the mean."""
+        """Learn a bucket, winsorised at six standard deviations so that a spike cannot dominate."""
         if self._counts.mean.n >= BUCKETS_A_WEEK:
             bound = self._counts.mean.get() + 6.0 * math.sqrt(self._counts.get() + 1.0)
             count = min(count, bound)

@@ -1,7 +1,8 @@
-"""From the windows of a bank to one score: the mean over all multiples and starts.
+"""Combine the windows of a bank into one score: the mean over all multiples and starts.
 
-Each window contributes hours of starts x likelihood ratio. The sum over all windows, divided by the
-number of windows times the hours of a week, is passed by chance at most once in e^score weeks.
+Each window contributes hours of starts x likelihood ratio. The score is the log of the sum over all
+windows, divided by the number of windows and by the hours in a week. Chance alone reaches it at
+most once in e^score weeks.
 """
 
 import math
@@ -13,11 +14,11 @@ from detectors.foundation.units import SECONDS_PER_HOUR
 from detectors.models.base import Score
 
 MOST_LOG_RATIO: Final = 500.0
-"""Larger likelihood ratios do not fit into a float."""
+"""Cap of log likelihood ratios, so that the sum of the ratios does not overflow."""
 
 
 class RunningWindow(Protocol):
-    """What a score reads of a window; `start` is in hours since 1970."""
+    """The attributes of a window that a score needs; `start` is in hours since 1970."""
 
     observed: float
     start: float
@@ -26,35 +27,35 @@ class RunningWindow(Protocol):
 
 
 class WindowEvidence(NamedTuple):
-    """One window that ends now, and what was expected in it."""
+    """A window that ends now, and its expected count."""
 
     window: RunningWindow
     multiple: float
-    """The multiple of the expected rate that the window looks for."""
+    """The multiple of the expected rate that the window tests for."""
     expected: float
-    """Customer-equivalents."""
+    """Expected customer-equivalents."""
     variance: float
-    """Relative variance of what is expected."""
+    """Relative variance of the expectation."""
     log_ratio: float
     """Log likelihood ratio of that multiple against the expected rate."""
     hours_of_starts: float
-    """How many hours of possible starts are about as likely as this one."""
+    """Width, in hours, of the range of starts that are about as likely as the window's own."""
 
     @property
     def value(self) -> float:
-        """Its part of the sum that the score is made of."""
+        """The window's term in the sum from which the score is computed."""
         return self.hours_of_starts * math.exp(min(self.log_ratio, MOST_LOG_RATIO))
 
 
 def combine_windows(windows: Sequence[WindowEvidence], chances: float) -> Score | None:
-    """Return the score of all windows together, with the evidence of the strongest one.
+    """Return the score of all windows together, with the evidence of the strongest window.
 
     Args:
-        windows: Those with evidence, in the order of their multiples.
-        chances: Hours of a week times the number of windows that could have had evidence.
+        windows: The windows with evidence, in the order of their multiples.
+        chances: Hours in a week times the number of all windows, with or without evidence.
 
     Returns:
-        The score, or None if chance would bring as much once a week or more often.
+        The score, or None if chance alone would do this once a week or more often.
     """
     total = best_value = 0.0
     best: WindowEvidence | None = None
