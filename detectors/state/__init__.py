@@ -1,1 +1,1 @@
-"""The state of a tenant that survives a restart: plain data."""
+"""The state of a tenant that is restored after a restart."""

@@ -1,8 +1,8 @@
-"""The life of one episode: opened, updated, recovering, resolved, reopened within the cool-down.
+"""The lifecycle of one episode: opened, updated, recovering, resolved, reopened in the cool-down.
 
-The state before, pending, belongs to the series: its score is within a factor of ten of the
-threshold. An episode keeps one id, made of the tenant, the series and the ordinal of the episode in
-that series, never of a clock or an offset.
+The phase before that, pending, belongs to the series: its score is within a factor of ten of the
+threshold. The id of an episode never changes. It is computed from the tenant, the series and the
+ordinal of the episode in that series, not from a clock or an offset.
 """
 
 import hashlib
@@ -21,19 +21,20 @@ from schemas.escalation import Reason, Severity, Suppressed, Transition
 Phase = Literal["opened", "recovering", "resolved"]
 
 FADE_HOURS: Final = (0.5, 6.0)
-"""Bounds of the time constant of the recent rate; within them, half of the window that opened
-it."""
+"""Bounds of the time constant of the recent rate. Between them, it is half the length of the
+opening window."""
 QUIET_SECONDS: Final = 60.0
-"""No update follows sooner after the last event: one burst is one message."""
+"""The shortest time between an event and an update, so that a burst causes only one message."""
 CLEAR_RATIO: Final = (1.2, 1.5)
-"""Bounds of the ratio below which an episode is calm; within them, a third of its opening ratio."""
+"""Bounds of the ratio below which an episode is calm. Between them, the excess of the ratio over 1
+is a third of that of the opening ratio."""
 
 AMENDED_SHARE: Final = 0.3
-"""Share of the reported count that must change by corrections before an amendment is reported."""
+"""Share of the reported count that corrections must change before an amendment is reported."""
 
 
 def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
-    """Return the id of an episode, 32 hexadecimal digits, the same everywhere.
+    """Return the id of an episode: 32 hexadecimal digits that depend only on the arguments.
 
     Example:
         >>> episode_id("acme", "area", "login", 1) == episode_id("acme", "area", "login", 2)
@@ -44,14 +45,14 @@ def episode_id(tenant: str, kind: str, series: str, ordinal: int) -> str:
 
 
 class Episode(msgspec.Struct, array_like=True):
-    """One episode of one series. Times are in seconds since 1970."""
+    """An episode of a series. Times are in seconds since 1970."""
 
     id: str
     ordinal: int
     detected_at: float
     since: float
     accounted: float
-    """The time up to which `expected` is counted."""
+    """The time up to which `expected` is computed."""
     limit: float
     score: Score
     """The highest score so far."""
@@ -77,15 +78,15 @@ class Episode(msgspec.Struct, array_like=True):
     slice: str | None = None
     """The key of the slice that crossed its threshold; None if the whole series did."""
     share: float = 1.0
-    """The slice's expected share of its series' rate, 0 to 1."""
+    """Expected share of the slice in the rate of its series, 0 to 1."""
     areas: list[str] = []
     """The areas of a tenant-wide episode."""
     allowed: float = 1.0
-    """False pages per week that the series may spend."""
+    """False pages per week that the budget allows the series."""
     expected_pages: float = 0.0
-    """False pages per week that are expected at its threshold."""
+    """Expected false pages per week at the threshold."""
     collected: EpisodeTickets | None = None
-    """What is known of its tickets; None once it is resolved."""
+    """The collected tickets; None once the episode is resolved."""
     joined_at: float = 0.0
     """When an area last joined the episode."""
     reported_areas: int = 1
@@ -95,25 +96,25 @@ class Episode(msgspec.Struct, array_like=True):
     too_late: int = 0
     """Tickets of the episode that arrived too late to be scored, since the last event."""
     is_expected_event: bool = False
-    """Whether a verdict called it an expected event; then only its end is reported."""
+    """Whether its verdict is ``expected_event``; then only the resolution is reported."""
 
     @property
     def hours(self) -> float:
-        """Hours from the start of its window to its end, or until now."""
+        """Hours from the start of the opening window to the resolution, or until now."""
         return (max(self.accounted, self.resolved_at) - self.since) / 3600.0
 
     @property
     def running(self) -> bool:
-        """Whether it is not resolved."""
+        """Whether the episode is not resolved."""
         return self.phase != "resolved"
 
     @property
     def calm(self) -> bool:
-        """Whether it is recovering: the rate is normal again."""
+        """Whether the rate is normal again, so that the episode is recovering or resolved."""
         return self.phase != "opened"
 
     def add(self, weight: float, score: Score) -> None:
-        """Count a ticket that is among the collected ones; call `expect_until` first."""
+        """Count a ticket that is already collected; call `expect_until` first."""
         self.observed += weight
         self.recent_observed += weight
         self.tickets += 1
@@ -123,22 +124,22 @@ class Episode(msgspec.Struct, array_like=True):
             self.score = score
 
     def begin(self, collected: EpisodeTickets, rules: Sequence[Rule]) -> None:
-        """Start with the collected tickets of the opening window."""
+        """Set the collected tickets of the opening window, and the severity."""
         self.collected = collected
         self.before = max(0, self.customers - collected.affected.customers)
         self.customers = self.before + collected.affected.customers
         rule = self.grade(rules)
         self.severity, self.severity_rule = rule.severity, rule.words
 
-    def inside(self, note: TicketSummary) -> bool:
-        """Whether a ticket belongs to it: to its slice, if a slice paged."""
-        return self.slice is None or self.slice in note.keys
+    def inside(self, ticket: TicketSummary) -> bool:
+        """Return whether a ticket belongs to the episode; if a slice paged, to that slice."""
+        return self.slice is None or self.slice in ticket.keys
 
     def grade(self, rules: Sequence[Rule]) -> Rule:
-        """Set the severity by the rules."""
+        """Return the severity rule that holds for the episode."""
         affected = self.collected.affected if self.collected is not None else None
         if not any(rule.tier or rule.revenue for rule in rules):
-            affected = None  # what they ask for takes a while
+            affected = None  # tiers and revenue are slow to compute and no rule needs them
         return severity_of(
             rules,
             self.customers,
@@ -150,7 +151,12 @@ class Episode(msgspec.Struct, array_like=True):
         )
 
     def expect_until(self, until: float, rate: float) -> None:
-        """Add what was expected until *until* (seconds since 1970) at *rate* per hour."""
+        """Add the expected count up to a time.
+
+        Args:
+            until: Seconds since 1970.
+            rate: Expected customer-equivalents per hour of the series.
+        """
         hours = (until - self.accounted) / 3600.0
         if hours <= 0.0:
             return
@@ -162,7 +168,10 @@ class Episode(msgspec.Struct, array_like=True):
         self.recent_expected = self.recent_expected * fade + rate * hours
 
     def next_update(self, settings: Settings) -> bool:
-        """Whether an update is worth an event: a graver severity, or growth beyond both bounds."""
+        """Return whether an update is due: the severity rose or the count grew enough.
+
+        If the severity rose, it is set.
+        """
         if self.is_expected_event or self.accounted - self.reported_at < QUIET_SECONDS:
             return False
         rule = self.grade(settings.severity_rules)
@@ -176,7 +185,11 @@ class Episode(msgspec.Struct, array_like=True):
         )
 
     def pass_minute(self, minute: float, settings: Settings) -> bool:
-        """Whether, at a whole minute, it has been calm for long enough to be resolved."""
+        """Update the phase at a whole minute (seconds since 1970).
+
+        Returns:
+            Whether the episode has been calm for long enough to be resolved.
+        """
         recent = (self.recent_observed + 1.0) / (self.recent_expected + 1.0)
         if recent >= self.clear_ratio:
             self.phase, self.calm_since = "opened", None
@@ -186,16 +199,21 @@ class Episode(msgspec.Struct, array_like=True):
         return minute - self.calm_since >= settings.clear_minutes * 60.0
 
     def resolve(self, at: float) -> Transition:
-        """Resolve it; the event may still need its tickets, so call `close` after that."""
+        """Resolve the episode; call `close` once the event, which needs the tickets, is made."""
         self.phase, self.calm_since, self.resolved_at = "resolved", None, at
-        return self._told("resolved")
+        return self._record_report("resolved")
 
     def close(self) -> None:
-        """Forget its tickets."""
+        """Drop the collected tickets."""
         self.collected = None
 
     def withdraw(self, at: float, weight: float) -> Transition | None:
-        """Take back a ticket; return a transition if the reported count changed enough."""
+        """Remove a ticket; return a transition if the reported count changed enough.
+
+        Args:
+            at: When the ticket was created, seconds since 1970.
+            weight: Customer-equivalents of the ticket.
+        """
         if at < self.since or not self.running:
             return None
         self.observed = max(0.0, self.observed - weight)
@@ -210,10 +228,15 @@ class Episode(msgspec.Struct, array_like=True):
             2.0, AMENDED_SHARE * self.reported_observed
         ):
             return None
-        return self._told("amended")
+        return self._record_report("amended")
 
     def amend(self, at: float, settings: Settings) -> Transition | None:
-        """Count a late ticket; return a transition if there are enough of them."""
+        """Count a late ticket; return a transition if there are enough late tickets.
+
+        Args:
+            at: When the ticket was created, seconds since 1970.
+            settings: Settings with `update_tickets`.
+        """
         if at < self.since or not self.running:
             return None
         self.observed += 1.0
@@ -228,30 +251,43 @@ class Episode(msgspec.Struct, array_like=True):
             or self.accounted - self.reported_at < QUIET_SECONDS
         ):
             return None
-        return self._told("amended")
+        return self._record_report("amended")
 
     def become_tenant_wide(self, at: float, score: Score, limit: float, areas: list[str]) -> None:
-        """Turn the episode of an area into the tenant's, under the same id."""
-        fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
+        """Make an area's episode the tenant's episode, with the same id.
+
+        Args:
+            at: Now, seconds since 1970.
+            score: The score of the tenant's series.
+            limit: The threshold of the tenant's series.
+            areas: The areas of the episode.
+        """
+        new = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
         for name in _EVIDENCE:
-            setattr(self, name, getattr(fresh, name))
+            setattr(self, name, getattr(new, name))
         self.reason, self.slice, self.share, self.areas = "became_tenant_wide", None, 1.0, areas
         self.phase, self.calm_since = "opened", None
 
     def reopen(self, at: float, score: Score, limit: float) -> Transition:
-        """Continue within the cool-down, with the new window as evidence."""
-        fresh = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
+        """Reopen the episode within the cool-down, with the new window as its evidence.
+
+        Args:
+            at: Now, seconds since 1970.
+            score: The score that crossed.
+            limit: The threshold that the score crossed.
+        """
+        new = opened(self.id, self.ordinal, at, score, limit, self.suppressed)
         for name in _EVIDENCE:
-            setattr(self, name, getattr(fresh, name))
+            setattr(self, name, getattr(new, name))
         self.phase, self.is_expected_event = "opened", False
-        return self._told("reopened")
+        return self._record_report("reopened")
 
     def update(self) -> Transition:
-        """Report the present state."""
-        return self._told("updated")
+        """Report the current state as an update."""
+        return self._record_report("updated")
 
-    def _told(self, transition: Transition) -> Transition:
-        """Record that an event reports the present state."""
+    def _record_report(self, transition: Transition) -> Transition:
+        """Record that an event reports the current state."""
         self.sequence += 1
         self.reported_observed, self.reported_at = self.observed, self.accounted
         self.too_late = 0
@@ -285,15 +321,15 @@ def opened(
     limit: float,
     suppressed: Suppressed | None,
 ) -> Episode:
-    """Return the episode that a score opens; `Episode.begin` sets its severity.
+    """Return a new episode; `Episode.begin` sets its severity.
 
     Args:
-        identity: Its id.
-        ordinal: Its number in its series.
-        at: When it opens, seconds since 1970.
+        identity: The id of the episode.
+        ordinal: The number of the episode in its series.
+        at: When the episode opens, seconds since 1970.
         score: The score that crossed.
-        limit: The threshold that it crossed.
-        suppressed: Why it does not page, or None.
+        limit: The threshold that the score crossed.
+        suppressed: Why the episode is suppressed; None: it pages.
     """
     hours = max(at - score.since, 0.0) / 3600.0
     ratio = score.observed / max(score.expected, 1e-9)

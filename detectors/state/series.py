@@ -1,6 +1,6 @@
-"""One series of a tenant: its model, thresholds, slices, customers and episode.
+"""A series of a tenant: its model, thresholds, slices, customers and episode.
 
-Each product area is a series. The tenant as a whole is another one, without slices.
+Each product area is a series. The tenant as a whole is one more series, without slices.
 """
 
 import math
@@ -24,17 +24,19 @@ from detectors.state.threshold import SeriesThreshold
 from detectors.state.threshold_priors import Kind
 
 PENDING_MARGIN: Final = math.log(10.0)
-"""A score this close to its threshold is pending: ten times less surprising than a page."""
+"""A series is pending if its score is less than this below the threshold: chance alone reaches such
+a score up to ten times as often as the threshold."""
 HEAT_HOURS: Final = (0.25, 2.0)
-"""Time constants of the recent counts that joint elevation is computed from: a burst, and a slower
-rise."""
+"""Time constants of the recent counts from which joint elevation is computed: for bursts and for
+slower rises."""
 COARSE_STEP: Final = 0.05
-"""Weight of one ticket in the share of timestamps with day resolution."""
+"""Weight of one ticket in the moving share of timestamps with day resolution."""
 HANDLED: Final = 32
+"""Number of solved tickets whose handling times are kept."""
 LEAST_HANDLED: Final = 5
-"""Number of solved tickets whose handling times are kept, and the least number for a median."""
+"""The fewest handling times from which a median is computed."""
 RECENT: Final = 36
-"""Number of tickets whose weights are kept, so that they can be taken back."""
+"""Number of recent tickets whose weights are kept, so that the tickets can be withdrawn."""
 
 Phase = Literal["calm", "pending", "opened", "recovering"]
 
@@ -62,40 +64,45 @@ class _Record(msgspec.Struct, array_like=True):
     recent: Integers
     weights: Floats
     recent_tickets: bytes
-    """Packed like the next field, because text then takes a third of the space."""
+    """Packed like the next field, because compressed text takes a third of the space."""
     usual: bytes
     collected: bytes
-    """Evidence of the episode."""
+    """The collected tickets of the episode, packed; empty: none."""
     handled: Floats
     elapsed: bool
     shared: bool
 
 
 class Series:
-    """Everything that is known about one area. It has plain attributes; the pipeline decides."""
+    """The state of one series. It holds data; `detectors.alerting` makes the decisions."""
 
     def __init__(self, model: Model, born: float) -> None:
-        """Create a series that was first seen at *born* (hours since 1970)."""
+        """Create a series.
+
+        Args:
+            model: The model of the series.
+            born: When the series was first seen, hours since 1970.
+        """
         self.model = model
         self.born = born
         self.limit = SeriesThreshold(born)
         self.slice_threshold = SeriesThreshold(born)
-        """The threshold of all its slices together."""
+        """The threshold that all slices share."""
         self.slices = Slices()
         self.customers = CustomerMemory()
         self.ordinal = 0
-        """Number of its last episode."""
+        """Number of the last episode."""
         self.episode: Episode | None = None
-        """The last episode, running or not; the area's own or that of one of its slices."""
+        """The last episode of the series or of one of its slices, running or not."""
         self.pending = False
         self.day = int(born // 24.0)
-        """The day up to which its thresholds have learned."""
+        """The day up to which the thresholds have learned, days since 1970."""
         self.tickets = 0
         """Number of tickets counted so far."""
         self.seen = 0.0
         """Number of customer-equivalents counted so far."""
         self.coarse = 0.0
-        """Recent share of tickets whose timestamps have day resolution, 0 to 1."""
+        """Recent share of tickets whose timestamps have only day resolution, 0 to 1."""
         self._heat = (0.0, 0.0)
         self._heat_at = born
         self._hour = 0
@@ -104,24 +111,31 @@ class Series:
         self._recent: Integers = array("Q")
         self._weights: Floats = array("f")
         self.recent_tickets: list[TicketSummary] = []
-        """The last tickets, which may belong to an episode that a later one opens."""
+        """The last tickets, which may belong to an episode that a later ticket opens."""
         self.usual_values = ValueReservoir()
         self.usual_terms = TermSketch()
         self._usual: bytes | None = None
-        """The two sketches of usual tickets, packed; None if they changed since."""
+        """The two sketches of usual tickets, packed; None if a sketch has changed since."""
         self._handled: Floats = array("f")
         self.elapsed = False
-        """Whether handling times are from creation to solution, rather than of work."""
+        """Whether handling times run from creation to solution; otherwise they are working time."""
         self.last_score = (0.0, 0.0)
-        """Time and score of its last scored ticket; for display, not part of the state."""
+        """Time (seconds since 1970) and value of the last score, for display; not part of the
+        encoded state."""
         self.named = False
-        """Whether the taxonomy lists the area; not part of the state."""
+        """Whether the taxonomy lists the area; not part of the encoded state."""
         self.shared = False
-        """Whether it counts all areas that have no series of their own."""
+        """Whether this series counts all areas that have no series of their own."""
 
     @classmethod
     def starting(cls, name: ModelName, context: Context, at: float) -> "Series":
-        """Return the series of an area that was first seen at *at*, seconds since 1970."""
+        """Return a new series.
+
+        Args:
+            name: The name of the model.
+            context: The context of the series.
+            at: When the series was first seen, seconds since 1970.
+        """
         return cls(model_class(name)(context, at), at / 3600.0)
 
     @property
@@ -131,34 +145,43 @@ class Series:
 
     @property
     def phase(self) -> Phase:
-        """The phase of its episode."""
+        """The phase of the running episode; without one, pending or calm."""
         episode = self.running
         if episode is None:
             return "pending" if self.pending else "calm"
         return "recovering" if episode.phase == "recovering" else "opened"
 
     def threshold_of(self, kind: Kind) -> SeriesThreshold:
-        """Return the threshold of the scores of one kind."""
+        """Return the threshold for slices or the threshold of the series itself."""
         return self.slice_threshold if kind == "slice" else self.limit
 
     def record_time_resolution(self, *, alone: bool) -> bool:
-        """Record whether a ticket's timestamp had day resolution only.
+        """Record whether a ticket's timestamp has only day resolution.
+
+        Args:
+            alone: Whether the timestamp has only day resolution.
 
         Returns:
-            Whether this timestamp and most recent ones had.
+            Whether this timestamp and most recent timestamps have only day resolution.
         """
         self.coarse += COARSE_STEP * (alone - self.coarse)
         return alone and self.coarse > 0.5
 
     def count(self, at: float, weight: float, ticket_hash: int) -> None:
-        """Count a ticket in the recent hours, and remember its weight by its hash."""
+        """Count a ticket in the recent counts and remember its weight.
+
+        Args:
+            at: Time of the ticket, seconds since 1970.
+            weight: Customer-equivalents of the ticket.
+            ticket_hash: Hash of the ticket's id.
+        """
         self.remember(weight, ticket_hash)
         hours = at / 3600.0
-        gone = self._heat_at - hours
+        elapsed = self._heat_at - hours
         quick, slow = self._heat
         self._heat = (
-            quick * math.exp(gone / HEAT_HOURS[0]) + weight,
-            slow * math.exp(gone / HEAT_HOURS[1]) + weight,
+            quick * math.exp(elapsed / HEAT_HOURS[0]) + weight,
+            slow * math.exp(elapsed / HEAT_HOURS[1]) + weight,
         )
         self._heat_at = hours
         hour = int(hours)
@@ -168,7 +191,7 @@ class Series:
         self._this_hour += weight
 
     def remember(self, weight: float, ticket_hash: int) -> None:
-        """Remember the weight of a ticket by its hash, without counting recent hours."""
+        """Remember the weight of a ticket without adding it to the recent counts."""
         self.tickets += 1
         self.seen += weight
         if len(self._recent) >= RECENT:
@@ -177,28 +200,43 @@ class Series:
         self._weights.append(weight)
 
     def remembers(self, ticket_hash: int) -> bool:
-        """Whether the ticket with that hash was counted here recently."""
+        """Return whether a ticket was recently counted in this series."""
         return ticket_hash in self._recent
 
     def forget(self, ticket_hash: int, at: float) -> float:
-        """Take back the count of a ticket; return its weight, 0 if it is not remembered."""
+        """Remove a ticket from the counts.
+
+        Args:
+            ticket_hash: Hash of the ticket's id.
+            at: Time of the ticket, seconds since 1970.
+
+        Returns:
+            The weight of the ticket; 0 if the ticket is not remembered.
+        """
         if ticket_hash not in self._recent:
             return 0.0
-        place = self._recent.index(ticket_hash)
-        weight = self._weights[place]
-        del self._recent[place], self._weights[place]
+        index = self._recent.index(ticket_hash)
+        weight = self._weights[index]
+        del self._recent[index], self._weights[index]
         self.seen -= weight
         self.tickets -= 1
-        gone = min(at / 3600.0 - self._heat_at, 0.0)
+        elapsed = min(at / 3600.0 - self._heat_at, 0.0)
         quick, slow = self._heat
         self._heat = (
-            max(0.0, quick - weight * math.exp(gone / HEAT_HOURS[0])),
-            max(0.0, slow - weight * math.exp(gone / HEAT_HOURS[1])),
+            max(0.0, quick - weight * math.exp(elapsed / HEAT_HOURS[0])),
+            max(0.0, slow - weight * math.exp(elapsed / HEAT_HOURS[1])),
         )
         return weight
 
     def record_handling_time(self, seconds: float, *, elapsed: bool) -> None:
-        """Record how long a ticket took: seconds of work, or *elapsed* until its solution."""
+        """Record the handling time of a ticket.
+
+        Working times replace elapsed times; elapsed times are ignored once there are working times.
+
+        Args:
+            seconds: The handling time.
+            elapsed: Whether it runs from creation to solution; otherwise it is working time.
+        """
         if elapsed and not self.elapsed and self._handled:
             return
         if self.elapsed and not elapsed:
@@ -210,7 +248,7 @@ class Series:
 
     @property
     def handling(self) -> float | None:
-        """Median handling time of the last solved tickets in seconds; None if there are too few."""
+        """Median handling time of the last solved tickets, in seconds; None if too few."""
         return statistics.median(self._handled) if len(self._handled) >= LEAST_HANDLED else None
 
     def heat(self, at: float, which: int) -> tuple[float, float]:
@@ -220,31 +258,31 @@ class Series:
             at: Now, seconds since 1970.
             which: Index into `HEAT_HOURS`.
         """
-        worth = self.model.ticket_weight
+        weight = self.model.ticket_weight
         hours = HEAT_HOURS[which]
         expected = self.model.rate_at(at) * hours
-        more = self._heat[which] * math.exp((self._heat_at - at / 3600.0) / hours) - expected
-        noise = 0.5 * expected + self.model.variance(hours) * expected * expected
-        return more * worth, noise * worth * worth
+        excess = self._heat[which] * math.exp((self._heat_at - at / 3600.0) / hours) - expected
+        variance = 0.5 * expected + self.model.variance(hours) * expected * expected
+        return excess * weight, variance * weight * weight
 
     def elevation(self, at: float) -> float:
-        """Return how far the recent counts are above expectation, in standard deviations."""
-        found = [self.heat(at, which) for which in range(len(HEAT_HOURS))]
-        return max(more / math.sqrt(noise + 0.5) for more, noise in found)
+        """Return how far the recent counts are above the expectation, in standard deviations."""
+        heats = [self.heat(at, which) for which in range(len(HEAT_HOURS))]
+        return max(excess / math.sqrt(variance + 0.5) for excess, variance in heats)
 
     def expected_and_observed(self, since: float, at: float) -> tuple[float, float]:
         """Return expected and observed customer-equivalents between two times; see `Model`."""
         return self.model.expected_and_observed(since, at)
 
     def last_hour(self, at: float) -> float:
-        """Return the customer-equivalents of the 60 minutes before *at*, for display."""
-        hour, into = int(at // 3600), at % 3600 / 3600
+        """Return the approximate customer-equivalents of the last 60 minutes, for display."""
+        hour, fraction = int(at // 3600), at % 3600 / 3600
         if hour == self._hour:
-            return self._hour_before * (1.0 - into) + self._this_hour
-        return self._this_hour * (1.0 - into) if hour == self._hour + 1 else 0.0
+            return self._hour_before * (1.0 - fraction) + self._this_hour
+        return self._this_hour * (1.0 - fraction) if hour == self._hour + 1 else 0.0
 
     def usual_changed(self) -> None:
-        """Note that a sketch of usual tickets has learned."""
+        """Mark the sketches of usual tickets as changed."""
         self._usual = None
 
     def _packed_usual(self) -> bytes:
@@ -253,14 +291,14 @@ class Series:
         return self._usual
 
     def encode(self) -> bytes:
-        """Return the whole state."""
+        """Encode the whole state."""
         episode, collected = self.episode, None
         if episode is not None and episode.collected is not None:
             collected = episode.collected
             episode = msgspec.structs.replace(episode, collected=None)
         return state_codec.encode(
             _Record(
-                self.model.name,  # type: ignore[arg-type]  # the names in the registry are ModelNames
+                self.model.name,  # type: ignore[arg-type]  # every model's name is a ModelName
                 self.model.encode(),
                 self.born,
                 self.limit,
@@ -292,17 +330,25 @@ class Series:
 
     @classmethod
     def restore(cls, data: bytes, context: Context, name: ModelName, at: float) -> "Series":
-        """Return the series that *data* encodes.
+        """Restore a series from its encoded state.
 
-        If the settings name another model than the one the state was made with, the model alone
-        starts anew at *at*.
+        If the state was made with another model, the model and its threshold start from scratch.
+
+        Args:
+            data: What `encode` returned.
+            context: The context of the series.
+            name: The name of the model in the settings.
+            at: Now, seconds since 1970.
         """
         record = state_codec.decode(data, _Record)
-        chosen = model_class(name)
-        same = record.model_name == name
-        model = chosen.restore(record.model, context) if same else chosen(context, at)
+        model_type = model_class(name)
+        is_same_model = record.model_name == name
+        if is_same_model:
+            model = model_type.restore(record.model, context)
+        else:
+            model = model_type(context, at)
         self = cls(model, record.born)
-        if same:
+        if is_same_model:
             self.limit = record.limit
         else:
             self.limit = SeriesThreshold(at / 3600.0)

@@ -1,9 +1,9 @@
 """Mutable state of one tenant.
 
-That is its event-time clock, one series for each product area, the weekly profile, the remembered
-ticket ids, and recent pages with their verdicts.
+It consists of the event-time watermark, one series per product area, the weekly profile, the
+remembered ticket ids, and recent pages with their verdicts.
 
-`Tenant.encode` turns it into bytes; areas and remembered ids have records of their own.
+`Tenant.encode` returns the tenant's own record; areas and remembered ids have separate records.
 """
 
 from array import array
@@ -27,13 +27,13 @@ from detectors.state.threshold_priors import KINDS, TABLE, Kind, Prior, rate_cla
 from schemas.signals import OTHER, UNCLASSIFIED
 
 TENANT_SERIES = ""
-"""The key of the tenant's own series; no area has it."""
+"""The key of the tenant's own series; no area has this key."""
 LONGEST_EVENT_SECONDS: Final = 14.0 * 86_400.0
-"""An expected event lasts this long at most."""
+"""The longest duration of an expected event."""
 MOST_PLACED: Final = 64
 GUESSES_FADE: Final = 0.998
 KNOWN_HOURS: Final = 336.0
-"""An area that is not in the taxonomy counts as known after this time, or from the start if the
+"""An area that is not in the taxonomy becomes known at this age; it is known from the start if the
 tenant was younger than this when the area first appeared."""
 
 
@@ -50,42 +50,46 @@ class PageRecord(msgspec.Struct, array_like=True):
     at: float
     episode_id: str
     verdict: str = ""
-    """What people said of it; empty: nothing yet."""
+    """The current verdict; empty: none."""
     key: str = TENANT_SERIES
     """The key of the series that paged."""
     kind: Kind = "area"
     since: float = 0.0
     """Start of the window that paged."""
     ended: float = 0.0
-    """When its episode was resolved; 0 while it is running."""
+    """When the episode was resolved; 0 while it is running."""
     peak_score: float = 0.0
-    """The highest score of its episode."""
+    """The highest score of the episode."""
     shared_value: str = ""
-    """The key of the dominant value of its tickets; empty: there is none."""
+    """The key of the dominant value of the episode's tickets; empty: none."""
     verdict_at: float = 0.0
-    """The tenant's clock when the verdict arrived."""
+    """The tenant's watermark when the verdict arrived."""
     until: float = 0.0
-    """When an expected event ends; 0: with its episode."""
+    """When the expected event ends; 0: with its episode."""
     duplicate_of: str = ""
+    """The id of the episode of which this one is a duplicate; empty: none."""
     rebase_factors: dict[str, float] = {}
     """By series, the factor by which a new normal changed the level."""
     suppressed_at: float = 0.0
     """When a window that resembles this false alarm was last suppressed."""
     dismissed_at: float = 0.0
-    """When such a window was last dismissed after its time; what begins soon after is scored
-    normally."""
+    """When a window that resembles this false alarm was last dismissed; windows that begin soon
+    after that are scored normally."""
     is_on_calendar: bool = False
-    """Whether, as an announced event, it still excludes hours from learning."""
+    """Whether the page, as an announced event, still excludes hours from learning."""
 
     @property
     def event_end(self) -> float:
-        """When it ends as an expected event: as said, else with its episode; within two weeks."""
+        """End of the expected event: as given in the verdict, else with its episode.
+
+        The event ends after two weeks at the latest.
+        """
         longest = self.since + LONGEST_EVENT_SECONDS
         return min(self.until or self.ended or longest, longest)
 
 
 class ThresholdCheck(NamedTuple):
-    """One score that was compared with its threshold, and the outcome."""
+    """The comparison of a score with its threshold, and the outcome."""
 
     key: str
     kind: Kind
@@ -93,7 +97,7 @@ class ThresholdCheck(NamedTuple):
     score: Score
     computed: ComputedThreshold
     bar: float
-    """The score that was needed: the threshold, or more if the window resembled a false alarm."""
+    """The score needed to page: the threshold, or more if the window resembled a false alarm."""
     outcome: Literal["below", "called_false", "announced", "one_area", "inherited", "crossed"]
 
 
@@ -116,7 +120,7 @@ class _Record(msgspec.Struct, array_like=True):
 
 
 class Tenant:
-    """The working state of one tenant.
+    """The mutable state of one tenant.
 
     Example:
         >>> tenant = Tenant("acme", Settings())
@@ -125,23 +129,24 @@ class Tenant:
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
-        """Create a tenant that has no tickets yet."""
+        """Create a tenant without tickets."""
         self.name = name
         self.clock: float | None = None
-        """Event time up to which everything is decided, seconds since 1970; it never goes back."""
+        """The watermark: event time up to which all decisions are made, in seconds since 1970. It
+        never moves back."""
         self.minute = 0
-        """The last whole minute at which the passing of time alone was decided."""
+        """The last whole minute for which time-based decisions were made, minutes since 1970."""
         self.in_history = False
         self.simulated = False
         self.live = False
-        """Whether the tenant ever had a live ticket; then no simulated one may move its clock."""
+        """Whether the tenant ever had a live ticket; if so, simulated tickets are ignored."""
         self.born = 0
         """The first hour, hours since 1970."""
         self.last_ticket = 0.0
         """The time of the last ticket in any area, seconds since 1970."""
         self.areas: dict[str, Series] = {}
         self.running: set[str] = set()
-        """Areas with a running episode; `TENANT_SERIES` if the tenant has one."""
+        """Areas with a running episode; includes `TENANT_SERIES` if the tenant has one."""
         self.duplicates = Deduplicator()
         self.touched: set[str] = set()
         """Areas that changed since the owner last cleared this set."""
@@ -149,21 +154,25 @@ class Tenant:
         self.shares = Shares()
         self.pools = _pools()
         self.pages: list[PageRecord] = []
-        """The pages of the last four weeks, the oldest first; those with a verdict stay for a
+        """The pages of the last four weeks, the oldest first; pages with a verdict are kept for a
         quarter."""
         self.placed: Integers = array("Q")
         """Hashes of the last tickets that were classified by their words."""
         self.guessed = 0.0
         """Effective number of tickets with an area whose area was predicted before they were
-        learned ..."""
+        learned."""
         self.guessed_right = 0.0
-        """... and how many predictions were right: prequential accuracy."""
-        self._placer: AreaClassifier | None = None
+        """Effective number of correct predictions among those (prequential evaluation)."""
+        self._classifier: AreaClassifier | None = None
         self._settings = settings
         self._whole: Series | None = None
 
     def start(self, at: float) -> None:
-        """Begin with the first ticket, created at *at* (seconds since 1970)."""
+        """Start the tenant with its first ticket.
+
+        Args:
+            at: When the ticket was created, seconds since 1970.
+        """
         self.clock, self.minute = at, int(at // 60)
         self.born = int(at // 3600)
         self.last_ticket = at
@@ -173,34 +182,42 @@ class Tenant:
     def whole(self) -> Series:
         """The tenant's own series, which also learns the weekly profile of its areas."""
         if self._whole is None:
-            raise RuntimeError(f"tenant {self.name!r}: no ticket was taken in yet")
+            raise RuntimeError(f"tenant {self.name!r} has no tickets yet: call start() first")
         return self._whole
 
     def series(self, key: str) -> Series:
-        """Return the series of an area, or the tenant's own for `TENANT_SERIES`."""
+        """Return the series of an area, or the tenant's own series for `TENANT_SERIES`."""
         return self.whole if key == TENANT_SERIES else self.areas[key]
 
     def admit(self, name: str, series: Series) -> None:
-        """Add *series* as that of the area *name*."""
+        """Add the series of an area.
+
+        Args:
+            name: The area.
+            series: The series of the area.
+        """
         series.named = self._settings.taxonomy.knows(name) or name == UNCLASSIFIED
         self.areas[name] = series
 
     def change(self, settings: Settings) -> None:
-        """Use the taxonomy of *settings* from now on."""
+        """Apply new settings, including their taxonomy."""
         self._settings = settings
         for name, series in self.areas.items():
             self.admit(name, series)
 
     def knows(self, series: Series) -> bool:
-        """Whether an area is in the taxonomy, or existed too long to be an invented name."""
+        """Return whether an area is in the taxonomy or has existed too long to be a made-up name.
+
+        See `KNOWN_HOURS`.
+        """
         if series.named:
             return True
         assert self.clock is not None
-        young = self.clock / 3600.0 - series.born < KNOWN_HOURS
-        return not series.shared and not (young and series.born - self.born >= KNOWN_HOURS)
+        is_young = self.clock / 3600.0 - series.born < KNOWN_HOURS
+        return not series.shared and not (is_young and series.born - self.born >= KNOWN_HOURS)
 
     def context(self, area: str) -> Context:
-        """Return the context of a series: its calendar, the weekly profile, its area."""
+        """Return the context of a series: its calendar, weekly profile and area."""
         return Context(
             calendar=self._calendar(area),
             profile=self.profile,
@@ -216,9 +233,9 @@ class Tenant:
             self.areas[name].model.update_context(self.context(name))
 
     def _calendar(self, area: str) -> Calendar:
-        """Return the calendar of the settings with the expected events of *area*."""
+        """Return the calendar of the settings, extended by the expected events of an area."""
         calendar = self._settings.calendar
-        said = tuple(
+        expected_events = tuple(
             Event(
                 name=page.episode_id,
                 start=page.since,
@@ -229,29 +246,35 @@ class Tenant:
             for page in self.pages
             if page.is_on_calendar and page.key in (area, TENANT_SERIES)
         )
-        if not said:
+        if not expected_events:
             return calendar
-        return msgspec.structs.replace(calendar, events=calendar.events + said)
+        return msgspec.structs.replace(calendar, events=calendar.events + expected_events)
 
     def pool(self, kind: Kind, rate: float) -> tuple[ThresholdPool, Prior]:
-        """Return what series of a kind and rate have shown here, and what the table expects."""
-        place = rate_class(rate)
-        return self.pools[kind][place], TABLE[kind][place]
+        """Return the tenant's pool and the simulated prior for a kind of series and its rate."""
+        index = rate_class(rate)
+        return self.pools[kind][index], TABLE[kind][index]
 
     @property
     def classifier(self) -> AreaClassifier:
-        """The classifier of tickets that name no area."""
-        if self._placer is None:
+        """The classifier for tickets that name no area."""
+        if self._classifier is None:
             learned = {
                 name: series.usual_terms
                 for name, series in self.areas.items()
                 if name not in (UNCLASSIFIED, OTHER) and series.usual_terms.tickets > 0.0
             }
-            self._placer = AreaClassifier(learned)
-        return self._placer
+            self._classifier = AreaClassifier(learned)
+        return self._classifier
 
     def learn_words(self, area: str, words: Sequence[str], *, tested: bool) -> None:
-        """Learn the words of a ticket; if *tested*, predict its area first to measure accuracy."""
+        """Learn the terms of a ticket.
+
+        Args:
+            area: The area of the ticket.
+            words: The terms of the ticket.
+            tested: Whether to predict the area first, to measure the accuracy of the classifier.
+        """
         series = self.areas[area]
         if tested and area in self.classifier:
             guess, _ = self.classifier.guess(words)
@@ -263,23 +286,23 @@ class Tenant:
         if area in self.classifier:
             self.classifier.update(area, series.usual_terms)
         elif area not in (UNCLASSIFIED, OTHER):
-            self._placer = None  # made anew with it
+            self._classifier = None  # rebuilt with this area on next use
 
     def remember_classified(self, ticket_hash: int) -> None:
-        """Remember that the ticket with that hash was classified by its words."""
+        """Remember that a ticket was classified by its words."""
         if len(self.placed) >= MOST_PLACED:
             del self.placed[0]
         self.placed.append(ticket_hash)
 
     def copy(self) -> "Tenant":
-        """Return an independent tenant with the same past."""
+        """Return an independent copy of the tenant."""
         assert self.clock is not None
         other = Tenant.restore(self.name, self.encode(), self._settings)
         for area, series in self.areas.items():
-            twin = Series.restore(
+            copied = Series.restore(
                 series.encode(), other.context(area), self._settings.model, self.clock
             )
-            other.admit(area, twin)
+            other.admit(area, copied)
         other.running = set(self.running)
         segments = (
             msgspec.structs.replace(s, hashes=s.hashes[:]) for s in self.duplicates.segments
@@ -288,7 +311,7 @@ class Tenant:
         return other
 
     def encode(self) -> bytes:
-        """Return the tenant's own record; its areas and ids have records of their own."""
+        """Encode the tenant's own record; areas and remembered ids have separate records."""
         assert self.clock is not None
         return state_codec.encode(
             _Record(
@@ -312,7 +335,13 @@ class Tenant:
 
     @classmethod
     def restore(cls, name: str, data: bytes, settings: Settings) -> "Tenant":
-        """Return the tenant that *data* encodes, without its areas and remembered ids."""
+        """Restore a tenant from its own record, without its areas and remembered ids.
+
+        Args:
+            name: The name of the tenant.
+            data: What `encode` returned.
+            settings: The current settings.
+        """
         record = state_codec.decode(data, _Record)
         self = cls(name, settings)
         self.clock, self.minute = record.clock, record.minute

@@ -1,6 +1,6 @@
-"""What healthy series show, by kind and rate: thresholds start from it before they have learned.
+"""Priors of thresholds: the tail of scores in healthy series, by kind and rate.
 
-The table is simulated by ``tests/bench/calibrate.py``, which prints its result beside `TABLE`.
+``tests/bench/calibrate.py`` simulates the table and prints its result beside `TABLE`.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -9,10 +9,10 @@ Kind = Literal["area", "slice", "tenant"]
 KINDS: Final[tuple[Kind, ...]] = ("area", "slice", "tenant")
 
 SPLIT: Final[dict[Kind, float]] = {"area": 0.6, "slice": 0.25, "tenant": 0.15}
-"""Shares of the alert budget. Areas find most incidents, slices find what areas cannot see, and the
-tenant finds what is broad."""
+"""Shares of the alert budget. Areas detect most incidents, slices detect incidents that are too
+small for their area, and the tenant's series detects incidents that affect many areas."""
 CLASSES: Final = (0.3, 3.0, 30.0)
-"""Upper bounds of the rate classes but the last, customer-equivalents per hour."""
+"""Upper bounds of all rate classes except the last, in customer-equivalents per hour."""
 
 
 class Prior(NamedTuple):
@@ -30,7 +30,7 @@ TABLE: Final[dict[Kind, tuple[Prior, ...]]] = {
 
 
 def rate_class(rate: float) -> int:
-    """Return the class of a rate (customer-equivalents per hour), an index into `TABLE`.
+    """Return the class of a rate (customer-equivalents per hour) as an index into `TABLE`.
 
     Example:
         >>> [rate_class(rate) for rate in (0.05, 1.0, 200.0)]
