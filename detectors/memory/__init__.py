@@ -1,1 +1,1 @@
-"""Bounded memories of tickets and customers."""
+"""Bounded stores of recent tickets and customers."""

@@ -1,4 +1,4 @@
-"""The customers affected by an episode: how many, of which kinds, and what is at stake."""
+"""The customers affected by an episode: their number, tiers, regions, revenue and renewals."""
 
 import hashlib
 from array import array
@@ -11,15 +11,15 @@ import msgspec
 from detectors.foundation.state_codec import Floats, Integers
 
 EXACT: Final = 1_000
-"""Customers that are counted exactly; beyond this number they are estimated."""
+"""Customers are counted exactly up to this number and estimated beyond it."""
 MOST_KINDS: Final = 24
-"""Tiers, and regions, that are counted by name; the others are counted as `OTHERS`."""
+"""The most tiers, and the most regions, that are counted by name; others count as `OTHERS`."""
 OTHERS: Final = "other"
 MOST_NAMED: Final = 24
-"""Customers whose tickets are counted by name."""
+"""The most customers whose tickets are counted individually."""
 MOST_RENEWALS: Final = 5
 MOST_ACCOUNTS: Final = 100
-"""Customers that are listed with their attributes."""
+"""The most customers that are listed with their attributes."""
 
 
 class Account(msgspec.Struct, array_like=True):
@@ -40,64 +40,65 @@ class Renewal(msgspec.Struct, array_like=True, order=True):
 
 
 class AffectedCustomer(msgspec.Struct, array_like=True):
-    """The tickets of one customer."""
+    """The number of tickets of one customer."""
 
     tickets: int
     missed: int
-    """How many of them may belong to others: the error bound of the space-saving counter."""
+    """How many of the tickets may belong to others: the error bound of the space-saving counter."""
 
 
 class AffectedCustomers(msgspec.Struct, array_like=True):
-    """Distinct customers: exact up to `EXACT`, then estimated from the k smallest of their hashes.
+    """Distinct customers: exact up to `EXACT`, then estimated from the k smallest hashes.
 
-    With k = 1,000, the estimate (k - 1) / (k-th smallest hash) is off by 3.2 % on average. Tiers,
-    regions and revenue are then those of a fair sample, scaled up. The customers with most tickets
-    are found by a space-saving counter, which never misses one with more than a 24th of all
-    tickets.
+    With k = 1,000, the estimate (k - 1) / (k-th smallest hash) has a relative standard error of
+    3.2 %. Tiers, regions and revenue are then those of a uniform sample, scaled up. A space-saving
+    counter finds the customers with the most tickets. It never misses a customer with more than
+    1/24 of all tickets.
 
     Source: Bar-Yossef et al. 2002, "Counting distinct elements in a data stream"; Metwally et al.
     2005, "Efficient computation of frequent and top-k elements in data streams".
 
     Example:
-        >>> audience = AffectedCustomers()
+        >>> affected = AffectedCustomers()
         >>> for name in ("acme", "globex", "acme"):
-        ...     audience.add(name, tier="team", region="eu", revenue=9.0, renewal_at=None, at=0.0)
-        >>> audience.customers, audience.by_tier(), audience.revenue
+        ...     affected.add(name, tier="team", region="eu", revenue=9.0, renewal_at=None, at=0.0)
+        >>> affected.customers, affected.by_tier(), affected.revenue
         (2, {'team': 2}, 18.0)
-        >>> audience.members["acme"].tickets
+        >>> affected.members["acme"].tickets
         2
     """
 
     hashes: Integers = msgspec.field(default_factory=lambda: array("I"))
-    """Sorted hashes of the customers; the next four rows describe the same customers in the same
-    order."""
+    """Sorted hashes of the customers; the next four arrays are in the same order."""
     tier_of: Integers = msgspec.field(default_factory=lambda: array("B"))
-    """Index of the tier in `tiers`, from 1; 0 if it is unknown."""
+    """Index of the tier in `tiers`, from 1; 0: unknown."""
     region_of: Integers = msgspec.field(default_factory=lambda: array("B"))
+    """Index of the region in `regions`, from 1; 0: unknown."""
     revenue_of: Floats = msgspec.field(default_factory=lambda: array("f"))
-    """Annual revenue; negative if it is unknown."""
+    """Annual revenue; negative: unknown."""
     renews: Integers = msgspec.field(default_factory=lambda: array("B"))
     """1 if the contract ends soon, else 0."""
     most: int = 2**32
-    """Customers with this hash or a larger one are no longer kept."""
+    """Hashes from this value on are not kept."""
     tiers: list[str] = []
     regions: list[str] = []
     nameless: int = 0
-    """Tickets without a customer; each counts as a customer of its own."""
+    """Tickets without a customer; each counts as a distinct customer."""
     renewals: list[Renewal] = []
     """The contracts that end soonest."""
     members: dict[str, AffectedCustomer] = {}
+    """The customers with the most tickets, by the space-saving counter."""
     accounts: dict[str, Account] = {}
-    """The first `MOST_ACCOUNTS` customers; a customer with more revenue then replaces the one with
-    least."""
+    """The first `MOST_ACCOUNTS` customers. After that, a customer with more revenue replaces the
+    customer with the least."""
 
     @property
     def customers(self) -> int:
         """The number of distinct customers."""
-        known = len(self.hashes)
+        count = len(self.hashes)
         if self.most < 2**32:
-            known = round((known - 1) * 2.0**32 / self.hashes[-1])
-        return known + self.nameless
+            count = round((count - 1) * 2.0**32 / self.hashes[-1])
+        return count + self.nameless
 
     @property
     def estimated(self) -> bool:
@@ -106,18 +107,18 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
 
     @property
     def scale(self) -> float:
-        """How many customers each one in the sample stands for."""
+        """The number of customers that each sampled customer stands for."""
         return (self.customers - self.nameless) / max(len(self.hashes), 1)
 
     @property
     def revenue(self) -> float:
         """Annual revenue of all customers whose revenue is known."""
-        return sum(one for one in self.revenue_of if one >= 0.0) * self.scale
+        return sum(revenue for revenue in self.revenue_of if revenue >= 0.0) * self.scale
 
     @property
     def with_revenue(self) -> int:
         """The number of customers whose revenue is known."""
-        return round(sum(one >= 0.0 for one in self.revenue_of) * self.scale)
+        return round(sum(revenue >= 0.0 for revenue in self.revenue_of) * self.scale)
 
     @property
     def renewing_customers(self) -> int:
@@ -125,18 +126,18 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
         return round(sum(self.renews) * self.scale)
 
     def by_tier(self) -> dict[str, int]:
-        """Return the number of customers of each known tier, sorted by name."""
+        """Return the number of customers by tier, sorted by tier; unknown tiers are left out."""
         return self._by(self.tier_of, self.tiers)
 
     def by_region(self) -> dict[str, int]:
-        """Return the number of customers of each known region, sorted by name."""
+        """Return the number of customers by region, sorted by region; unknown ones are left out."""
         return self._by(self.region_of, self.regions)
 
     def _by(self, kinds: Integers, names: list[str]) -> dict[str, int]:
         counts = Counter(kinds)
         scale = self.scale
-        found = {name: round(counts[place] * scale) for place, name in enumerate(names, 1)}
-        return {name: count for name, count in sorted(found.items()) if count}
+        by_name = {name: round(counts[index] * scale) for index, name in enumerate(names, 1)}
+        return {name: count for name, count in sorted(by_name.items()) if count}
 
     def add(
         self,
@@ -152,11 +153,11 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
         """Count a ticket of a customer.
 
         Args:
-            customer: A pseudonym; None: unknown, then the ticket counts as a customer of its own.
-            tier: The customer's tier, if it is known.
-            region: The customer's region, if it is known.
-            revenue: The customer's annual revenue, if it is known.
-            renewal_at: The end of the customer's contract, seconds since 1970, if it is known.
+            customer: A pseudonym; None: unknown, so the ticket counts as a distinct customer.
+            tier: The customer's tier, if known.
+            region: The customer's region, if known.
+            revenue: The customer's annual revenue, if known.
+            renewal_at: The end of the customer's contract, seconds since 1970, if known.
             at: When the ticket was created, seconds since 1970.
             renewal_seconds: A contract that ends within this time ends soon.
         """
@@ -164,19 +165,19 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
             self.nameless += 1
             return
         self._count(customer)
-        self._name(customer, Account(1, tier, region, revenue))
-        ticket_hash = _hash(customer)
-        place = bisect_left(self.hashes, ticket_hash)
-        known = place < len(self.hashes) and self.hashes[place] == ticket_hash
-        if ticket_hash >= self.most or known:
+        self._add_account(customer, Account(1, tier, region, revenue))
+        customer_hash = _hash(customer)
+        index = bisect_left(self.hashes, customer_hash)
+        is_counted = index < len(self.hashes) and self.hashes[index] == customer_hash
+        if customer_hash >= self.most or is_counted:
             return
-        soon = renewal_at is not None and at <= renewal_at <= at + renewal_seconds
-        self.hashes.insert(place, ticket_hash)
-        self.tier_of.insert(place, _place(self.tiers, tier))
-        self.region_of.insert(place, _place(self.regions, region))
-        self.revenue_of.insert(place, -1.0 if revenue is None else revenue)
-        self.renews.insert(place, soon)
-        if soon and renewal_at is not None:
+        ends_soon = renewal_at is not None and at <= renewal_at <= at + renewal_seconds
+        self.hashes.insert(index, customer_hash)
+        self.tier_of.insert(index, _index_of(self.tiers, tier))
+        self.region_of.insert(index, _index_of(self.regions, region))
+        self.revenue_of.insert(index, -1.0 if revenue is None else revenue)
+        self.renews.insert(index, ends_soon)
+        if ends_soon and renewal_at is not None:
             insort(self.renewals, Renewal(renewal_at, customer, revenue or 0.0))
             del self.renewals[MOST_RENEWALS:]
         if len(self.hashes) > EXACT:
@@ -184,10 +185,10 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
             for row in (self.tier_of, self.region_of, self.revenue_of, self.renews):
                 row.pop()
 
-    def _name(self, customer: str, account: Account) -> None:
-        known = self.accounts.get(customer)
-        if known is not None:
-            known.tickets += 1
+    def _add_account(self, customer: str, account: Account) -> None:
+        listed = self.accounts.get(customer)
+        if listed is not None:
+            listed.tickets += 1
             return
         if len(self.accounts) >= MOST_ACCOUNTS:
             if account.revenue is None:
@@ -211,13 +212,16 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
 
 
 def _hash(customer: str) -> int:
-    """Return a 32-bit hash that looks random even for consecutive ids; a checksum would not."""
+    """Return a 32-bit hash that is uniform even for consecutive ids, which a checksum is not."""
     digest = hashlib.blake2b(customer.encode("utf-8", "replace"), digest_size=4).digest()
     return int.from_bytes(digest, "big")
 
 
-def _place(names: list[str], name: str | None) -> int:
-    """Return the index of *name* in *names*, from 1; the name is added if there is room."""
+def _index_of(names: list[str], name: str | None) -> int:
+    """Return the index of a name in a list, from 1, and add the name if it is new.
+
+    Beyond `MOST_KINDS` names, a new name counts as `OTHERS`. The index of None is 0.
+    """
     if name is None:
         return 0
     if name not in names:

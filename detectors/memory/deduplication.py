@@ -1,8 +1,8 @@
-"""Deduplication of events and of tickets that were created twice, over 48 hours of event time.
+"""Deduplication of events and of tickets over 48 hours of event time.
 
-It is exact: a false positive of a Bloom filter would drop a real complaint. It is bounded by
-forgetting the oldest hashes: a tenant with more than `MOST` of them has a shorter memory. Hashes
-are kept in segments, so that a snapshot writes only the segment that changed.
+Hashes are kept exactly, because a false positive of a Bloom filter would drop a real ticket. Memory
+is bounded: a tenant with more than `MOST` hashes forgets the oldest ones earlier. Hashes are kept
+in segments, so that a snapshot writes only the segments that changed.
 """
 
 from array import array
@@ -18,22 +18,26 @@ from detectors.foundation.state_codec import Integers
 
 MEMORY_HOURS: Final = 48
 SEGMENT: Final = 4_096
-"""Hashes in one segment: 32 kB."""
+"""The most hashes in one segment: 32 kB."""
 QUICK: Final = 50_000
-"""Hashes that are remembered whatever their age while event time runs fast."""
+"""Hashes that are remembered regardless of age while event time runs faster than real time."""
 MOST: Final = 1_000_000
-"""Hashes that are remembered of one tenant at most."""
+"""The most hashes that are remembered per tenant."""
 
 
 def fingerprint(text: str) -> int:
-    """Return eight bytes of BLAKE2b; two of a million texts share one with a chance of 3e-8."""
+    """Return a 64-bit BLAKE2b hash; the chance of any collision among a million texts is 3e-8."""
     return _from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def fingerprints(ticket_id: str, event_id: str | None, source: str) -> tuple[int, ...]:
-    """Return the hashes that a repetition of a ticket shares with it: of its id and its event id.
+    """Return the hashes by which a duplicate is detected: of the ticket id and of the event id.
 
-    Ids belong to their *source*, because two helpdesks may number their tickets alike.
+    Args:
+        ticket_id: The id of the ticket.
+        event_id: The id of the event; None: it has none.
+        source: The source of the ticket. It is part of the hashes, because two helpdesks may use
+            the same ids.
     """
     of = source.encode() + b"\x1f"
     of_ticket = blake2b(b"t" + of + ticket_id.encode(), digest_size=8).digest()
@@ -47,7 +51,7 @@ _from_bytes = int.from_bytes
 
 
 class Segment(msgspec.Struct, array_like=True):
-    """Hashes first seen in one hour of event time. A retired segment is empty and is used again."""
+    """Hashes first seen in one hour of event time. A retired segment is empty and can be reused."""
 
     serial: int
     hour: int
@@ -55,12 +59,12 @@ class Segment(msgspec.Struct, array_like=True):
 
     @property
     def retired(self) -> bool:
-        """Whether the segment holds nothing that is still remembered."""
+        """Whether the segment is empty."""
         return not self.hashes
 
 
 class Deduplicator:
-    """The ids that one tenant remembers.
+    """The hashes of event and ticket ids that are remembered for one tenant.
 
     Example:
         >>> memory = Deduplicator()
@@ -69,7 +73,12 @@ class Deduplicator:
     """
 
     def __init__(self, segments: Iterable[Segment] = (), most: int = MOST) -> None:
-        """Restore the *segments* of a snapshot, in the order of their slots."""
+        """Restore a deduplicator from a snapshot.
+
+        Args:
+            segments: The segments of the snapshot, in the order of their slots.
+            most: The most hashes that are remembered.
+        """
         self.segments = list(segments)
         self.touched: set[int] = set()
         """Slots that changed since the owner last cleared this set."""
@@ -77,9 +86,9 @@ class Deduplicator:
         self._hours: dict[int, int] = {}
         living = sorted((s.serial, slot) for slot, s in enumerate(self.segments) if not s.retired)
         self._living = deque(slot for _, slot in living)
-        """Slots in use, the oldest first."""
+        """Slots in use, the oldest segment first."""
         self._free = [slot for slot, s in enumerate(self.segments) if s.retired]
-        """A heap of the other slots."""
+        """A heap of the unused slots."""
         for slot in self._living:
             segment = self.segments[slot]
             self._hours.update(dict.fromkeys(segment.hashes, segment.hour))
@@ -92,53 +101,55 @@ class Deduplicator:
     def is_new(
         self, hashes: Sequence[int], hour: int, *, late: bool = False, quick: bool = False
     ) -> bool:
-        """Remember the hashes of an event; return whether none was seen within 48 hours.
+        """Return whether an event is new, and remember its hashes if it is.
+
+        An event is a duplicate if one of its hashes was first seen within the last 48 hours.
 
         Args:
             hashes: All hashes of one event.
             hour: Event time, hours since 1970.
-            late: Whether the event is behind the clock: then it is a repetition of whatever is
-                remembered.
-            quick: Whether event time runs fast (history, simulated time): then the last `QUICK`
-                hashes are remembered even if they are older, because a crash may send weeks of
-                event time again.
+            late: Whether the event is older than the watermark; then any remembered hash makes it a
+                duplicate, whatever its age.
+            quick: Whether event time runs fast (history, simulated time). Then the last `QUICK`
+                hashes are remembered even if they are older, because weeks of event time may be
+                processed again after a crash.
         """
         hours = self._hours
-        for found in hashes:
-            seen = hours.get(found)
+        for event_hash in hashes:
+            seen = hours.get(event_hash)
             if seen is not None and (late or hour - seen <= MEMORY_HOURS):
                 return False
         segment = self.segments[self._open] if self._open >= 0 else None
         if segment is None or segment.hour != hour or len(segment.hashes) >= SEGMENT:
             segment = self._new_segment(hour, QUICK if quick else 0)
         segment.hashes.extend(hashes)
-        for found in hashes:
-            hours[found] = hour
+        for event_hash in hashes:
+            hours[event_hash] = hour
         self.touched.add(self._open)
         return True
 
     def _new_segment(self, hour: int, keep: int) -> Segment:
         serial = self.segments[self._open].serial + 1 if self._open >= 0 else 0
         while self._living:
-            hours_ago = hour - self.segments[self._living[0]].hour
-            wanted = hours_ago <= MEMORY_HOURS or len(self._hours) <= keep
-            if wanted and len(self._hours) < self._most:
+            age_hours = hour - self.segments[self._living[0]].hour
+            is_needed = age_hours <= MEMORY_HOURS or len(self._hours) <= keep
+            if is_needed and len(self._hours) < self._most:
                 break
             self._retire(self._living.popleft())
-        free = heappop(self._free) if self._free else len(self.segments)
-        if free == len(self.segments):
+        slot = heappop(self._free) if self._free else len(self.segments)
+        if slot == len(self.segments):
             self.segments.append(Segment(serial, hour))
         else:
-            self.segments[free] = Segment(serial, hour)
-        self._living.append(free)
-        self._open = free
-        return self.segments[free]
+            self.segments[slot] = Segment(serial, hour)
+        self._living.append(slot)
+        self._open = slot
+        return self.segments[slot]
 
     def _retire(self, slot: int) -> None:
         segment = self.segments[slot]
-        for found in segment.hashes:
-            if self._hours.get(found) == segment.hour:
-                del self._hours[found]
+        for event_hash in segment.hashes:
+            if self._hours.get(event_hash) == segment.hour:
+                del self._hours[event_hash]
         self.segments[slot] = Segment(segment.serial, segment.hour)
         heappush(self._free, slot)
         self.touched.add(slot)

@@ -1,7 +1,7 @@
-"""The tickets of an episode, bounded, as far as its explanation needs them.
+"""The collected tickets of an episode, in bounded memory, as its explanation needs them.
 
-Before an episode opens, nobody knows which tickets it will contain. So each area remembers
-summaries of its recent tickets, and an episode starts with those of its own window.
+Before an episode opens, it is unknown which tickets belong to it. Each area therefore remembers
+summaries of its recent tickets, and an episode starts with the summaries in its opening window.
 """
 
 from collections import Counter
@@ -17,12 +17,12 @@ from detectors.memory.affected_customers import AffectedCustomers
 MOST_NOTES: Final = 10
 LEAST_NOTES: Final = 3
 NOTED_TICKETS: Final = 3.0
-"""Summaries cover the time in which this many tickets are expected."""
+"""Summaries cover the time in which this many customer-equivalents are expected."""
 NOTE_CHARACTERS: Final = 220
 MOST_VALUES: Final = 160
 MOST_PAIRS: Final = 96
 MOST_CANDIDATES: Final = 24
-"""Tickets whose text is kept: words are counted in them, and examples are chosen from them."""
+"""The most tickets whose text is kept, for distinctive terms and for examples."""
 TOGETHER: Final = "\x1e"
 """Separates the two keys of a pair."""
 _PREFIXES: Final = tuple(f"{name}{SEPARATOR}" for name in DIMENSIONS)
@@ -31,7 +31,7 @@ _REGION: Final = DIMENSIONS.index("region")
 
 
 class TicketSummary(msgspec.Struct, array_like=True, gc=False):
-    r"""One ticket, as far as an explanation needs it.
+    r"""The attributes of one ticket that an explanation needs.
 
     Example:
         >>> TicketSummary(7, "T-7", 60.0, 1.0, (None, "eu")).keys
@@ -60,17 +60,17 @@ class TicketSummary(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def tier(self) -> str | None:
-        """The tier of its customer."""
+        """The tier of the ticket's customer."""
         return self.values[_TIER] if len(self.values) > _TIER else None
 
     @property
     def region(self) -> str | None:
-        """The region of its customer."""
+        """The region of the ticket's customer."""
         return self.values[_REGION] if len(self.values) > _REGION else None
 
 
 def horizon(at: float, rate: float) -> float:
-    """Return the age limit of summaries: tickets created before this time are forgotten.
+    """Return the time before which summaries of tickets are forgotten, in seconds since 1970.
 
     Args:
         at: Now, seconds since 1970.
@@ -80,18 +80,18 @@ def horizon(at: float, rate: float) -> float:
 
 
 def remember(notes: list[TicketSummary], note: TicketSummary, rate: float) -> list[TicketSummary]:
-    """Add the summary of a ticket to those of its area.
+    """Add the summary of a ticket to the summaries of its area.
 
     Args:
-        notes: The summaries of the area, oldest first; changed in place.
-        note: The new one.
+        notes: The summaries of the area, the oldest first; changed in place.
+        note: The summary to add.
         rate: Expected customer-equivalents per hour of the area.
 
     Returns:
-        The summaries that became too old and were removed.
+        The summaries that were removed because they are too old or too many.
     """
     forgotten = []
-    note = _short(note)
+    note = _with_short_text(note)
     since = horizon(note.at, rate)
     notes.append(note)
     while len(notes) > MOST_NOTES or (len(notes) > LEAST_NOTES and notes[0].at < since):
@@ -100,22 +100,22 @@ def remember(notes: list[TicketSummary], note: TicketSummary, rate: float) -> li
 
 
 class EpisodeTickets(msgspec.Struct, array_like=True):
-    r"""All that is known of the tickets of one episode.
+    r"""Counts, affected customers and sample tickets of one episode.
 
     Example:
-        >>> dossier = EpisodeTickets(since=0.0)
+        >>> collected = EpisodeTickets(since=0.0)
         >>> ticket = TicketSummary(7, "T-7", 60.0, 1.0, (None, "eu"), "acme", text="sso error")
-        >>> dossier.add(ticket, 90)
-        >>> dossier.values, dossier.terms()["sso"], dossier.affected.customers
+        >>> collected.add(ticket, 90)
+        >>> collected.values, collected.terms()["sso"], collected.affected.customers
         ({'region\x1feu': 1.0}, 1, 1)
     """
 
     since: float
-    """Tickets created before this time, seconds since 1970, are not included."""
+    """Tickets created before this time, in seconds since 1970, are not included."""
     accounted: float = 0.0
-    """The time up to which `expected` is counted, seconds since 1970."""
+    """The time up to which `expected` is computed, seconds since 1970."""
     expected: float = 0.0
-    """Customer-equivalents expected since then."""
+    """Customer-equivalents expected from `since` to `accounted`."""
     observed: float = 0.0
     tickets: int = 0
     values: dict[str, float] = {}
@@ -123,15 +123,15 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
     pairs: dict[str, float] = {}
     affected: AffectedCustomers = msgspec.field(default_factory=AffectedCustomers)
     candidates: list[TicketSummary] = []
-    """The tickets with text that have the smallest hashes: a fair sample."""
+    """The tickets with text that have the smallest hashes: a uniform sample."""
 
     def expect_until(self, until: float, rate: float, *, calm: bool = False) -> None:
-        """Add what was expected until a time.
+        """Add the expected count up to a time.
 
         Args:
             until: Seconds since 1970.
             rate: Expected customer-equivalents per hour.
-            calm: Whether the episode is calm again; then neither tickets nor expectation are added.
+            calm: Whether the episode is calm again; then the expected count stays the same.
         """
         if until > self.accounted:
             if not calm:
@@ -147,14 +147,16 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
         calm: bool = False,
         also: tuple[str, ...] = (),
     ) -> None:
-        """Add a ticket of the area: all of them explain an episode, those inside are affected.
+        """Add a ticket of the area.
+
+        All tickets count for the drivers; only tickets inside the episode count as affected.
 
         Args:
             note: The summary of the ticket.
             renewal_days: A contract that ends within this many days ends soon.
-            inside: Whether it belongs to the slice, if a slice paged.
-            calm: Whether it arrived after the area had become calm again.
-            also: Keys that it has beside those of its dimensions.
+            inside: Whether the ticket belongs to the episode; if a slice paged, to that slice.
+            calm: Whether the episode was calm again when the ticket arrived.
+            also: Additional keys of the ticket.
         """
         if not calm:
             self._count_values(note, also)
@@ -173,11 +175,13 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
         if note.text and note.weight > 0.0 and not calm:
             self.candidates.append(note)
             if len(self.candidates) > MOST_CANDIDATES:
-                last = max(self.candidates, key=lambda one: (one.ticket_hash, one.ticket_id))
+                last = max(
+                    self.candidates, key=lambda ticket: (ticket.ticket_hash, ticket.ticket_id)
+                )
                 self.candidates.remove(last)
 
     def terms(self) -> dict[str, int]:
-        """Return in how many of the `candidates` each word occurs."""
+        """Return the number of `candidates` that contain each term."""
         return Counter(term for note in self.candidates for term in terms(note.text))
 
     def _count_values(self, note: TicketSummary, also: tuple[str, ...]) -> None:
@@ -192,7 +196,14 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
     def withdraw(
         self, note: TicketSummary, at: float, *, inside: bool = True, also: tuple[str, ...] = ()
     ) -> None:
-        """Take back a ticket that was counted: it no longer counts, and is no example."""
+        """Remove a counted ticket from the counts and from the candidates.
+
+        Args:
+            note: The summary of the ticket.
+            at: When the ticket was created, seconds since 1970.
+            inside: Whether the ticket belongs to the episode; if a slice paged, to that slice.
+            also: Additional keys of the ticket.
+        """
         if at < self.since:
             return
         self.tickets = max(0, self.tickets - inside)
@@ -202,14 +213,14 @@ class EpisodeTickets(msgspec.Struct, array_like=True):
             for name in names:
                 if name in counts:
                     counts[name] = max(0.0, counts[name] - note.weight)
-        self.candidates = [one for one in self.candidates if one.ticket_hash != note.ticket_hash]
+        self.candidates = [t for t in self.candidates if t.ticket_hash != note.ticket_hash]
 
 
 def _pairs(keys: tuple[str, ...]) -> list[str]:
     return [TOGETHER.join(pair) for pair in combinations(keys, 2)]
 
 
-def _short(note: TicketSummary) -> TicketSummary:
+def _with_short_text(note: TicketSummary) -> TicketSummary:
     if len(note.text) <= NOTE_CHARACTERS:
         return note
     return msgspec.structs.replace(note, text=note.text[:NOTE_CHARACTERS])
