@@ -1,1 +1,1 @@
-"""Seeded simulated tickets, for the demo and the tests."""
+"""Simulated tickets, generated from a seed, for the demo and the tests."""

@@ -1,4 +1,4 @@
-"""The texts of simulated tickets: sentences made of parts, the same for the same seed."""
+"""Texts of simulated tickets, composed of phrases; the same seed gives the same texts."""
 
 import random
 from typing import Final
@@ -48,7 +48,14 @@ ANYTHING: Final = ("the page", "a button", "the menu", "the form")
 def write(
     rng: random.Random, area: str, issue: str, version: str, word: str | None = None
 ) -> tuple[str, str]:
-    """Return subject and body of a ticket; *word*, if any, has a place of its own in the body.
+    """Return the subject and the body of a ticket.
+
+    Args:
+        rng: The random generator.
+        area: The product area.
+        issue: The issue type.
+        version: The app version.
+        word: A word to insert into the body; None: no word.
 
     Example:
         >>> subject, body = write(random.Random(1), "login", "sso error", "4.2.1", "err_401_sso")

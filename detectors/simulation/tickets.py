@@ -1,10 +1,10 @@
-"""Seeded streams of simulated tickets: healthy traffic with seasons and noise, and incidents.
+"""Streams of simulated tickets: healthy traffic with seasonality and noise, and incidents.
 
-Nothing here is copied from a real company. The same seed gives the same bytes.
+No data comes from a real company. The same seed gives the same bytes.
 
-Healthy traffic of an area: rate x hour-of-week shape x noise of the day (gamma, shared by all
-areas) x noise of the hour (gamma, per area), with Poisson tickets; customers by a Zipf-like law, so
-that a few write often.
+In healthy traffic, the tickets of an area follow a Poisson distribution with mean rate x
+hour-of-week profile x daily noise (gamma, shared by all areas) x hourly noise (gamma, per area).
+Customers follow a Zipf-like distribution, so that a few of them write often.
 """
 
 import math
@@ -21,7 +21,7 @@ SHAPE: Final = tuple(
     (0.25 + 1.7 * math.exp(-0.5 * ((h % 24 - 13) / 4.0) ** 2)) * (0.45 if h >= 120 else 1.15)
     for h in range(168)
 )
-"""A working day with its peak at one o'clock, and quieter weekends; its mean is about 1."""
+"""Hour-of-week profile with a peak at 13:00 and quieter weekends; its mean is about 1."""
 FLAT: Final = (1.0,) * 168
 
 COMPANY: Final = {
@@ -57,10 +57,10 @@ REVENUES: Final = {"free": 0.0, "team": 2_400.0, "enterprise": 60_000.0}
 
 @dataclass(frozen=True)
 class Incident:
-    """An area has *multiple* times its complaints from *start* on, for *hours*.
+    """An incident in one area: additional tickets multiply the rate of the area.
 
-    With a version, the share of that version alone is multiplied until the area as a whole has
-    *multiple* times its rate.
+    With an app version or other values, the additional tickets have these values, so that the total
+    rate of the area is multiplied.
     """
 
     area: str
@@ -68,19 +68,21 @@ class Incident:
     """Seconds since 1970."""
     hours: float
     multiple: float
+    """Rate during the incident as a multiple of the usual rate."""
     app_version: str | None = None
     issue_type: str | None = None
     region: str | None = None
     channel: str | None = None
     share: float = 1.0
-    """Share of its tickets that have those values, 0 to 1; the others are as usual."""
+    """Share of the additional tickets that have these values, 0 to 1; the others have usual values.
+    """
     word: str | None = None
-    """A word in the text of its tickets."""
+    """A word in the text of the tickets with these values."""
 
 
 @dataclass(frozen=True)
 class World:
-    """A company and its incidents."""
+    """A simulated company and its incidents."""
 
     start: float
     """Seconds since 1970; the hour of the week follows UTC."""
@@ -91,14 +93,14 @@ class World:
     tenant: str = "acme"
     shape: Sequence[float] = SHAPE
     day_noise: float = 0.02
-    """Variance of the day's factor; 0 for none."""
+    """Variance of the daily factor; 0: no noise."""
     hour_noise: float = 0.05
-    """Variance of each area's factor of the hour; 0 for none."""
+    """Variance of the hourly factor of each area; 0: no noise."""
     customers: int = 4_000
 
 
 def tickets(world: World) -> Iterator[dict[str, object]]:
-    """Yield the ticket events of *world*, the oldest first, as JSON objects.
+    """Yield the ticket events of a simulated company as JSON objects, the oldest first.
 
     Example:
         >>> world = World(start=0.0, hours=24.0, seed=7)
@@ -113,12 +115,12 @@ def tickets(world: World) -> Iterator[dict[str, object]]:
     for hour in range(first, math.ceil(world.start / HOUR + world.hours)):
         if hour == first or hour % 24 == 0:
             day_factor = _gamma(rng, world.day_noise)
-        found: list[tuple[float, str, Incident | None]] = []
+        arrivals: list[tuple[float, str, Incident | None]] = []
         for area, rate in world.areas.items():
             mean = (
                 rate * world.shape[(hour + 72) % 168] * day_factor * _gamma(rng, world.hour_noise)
             )
-            found += ((at, area, None) for at in _arrivals(rng, mean, hour * HOUR, HOUR))
+            arrivals += ((at, area, None) for at in _arrivals(rng, mean, hour * HOUR, HOUR))
             for incident in world.incidents:
                 if incident.area == area:
                     begin = max(incident.start, hour * HOUR)
@@ -126,8 +128,8 @@ def tickets(world: World) -> Iterator[dict[str, object]]:
                     if begin < end:
                         extra = mean * (incident.multiple - 1.0) * (end - begin) / HOUR
                         times = _arrivals(rng, extra, begin, end - begin)
-                        found += ((at, area, incident) for at in times)
-        for at, area, cause in sorted(found, key=lambda f: f[0]):
+                        arrivals += ((at, area, incident) for at in times)
+        for at, area, cause in sorted(arrivals, key=lambda arrival: arrival[0]):
             if world.start <= at < world.start + world.hours * HOUR:
                 number += 1
                 yield _ticket(rng, world, number, at, area, cause)
