@@ -1,1 +1,1 @@
-"""A past decision once more: why it was made, why it was not, what a verdict would change."""
+"""Re-evaluate past decisions: why an area paged, why it did not, what a verdict would change."""

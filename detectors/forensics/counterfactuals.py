@@ -1,4 +1,4 @@
-"""Counterfactuals: tickets without the one thing that kept them from counting fully."""
+"""Counterfactuals: each changes tickets so that one reason for not counting fully is removed."""
 
 from collections.abc import Callable
 from typing import Final, Literal
@@ -8,7 +8,7 @@ import msgspec
 from schemas.signals import Ticket
 
 Counterfactual = Callable[[Ticket, int, float], Ticket | None]
-"""What a ticket would have been, from its number and the clock; None: it would not exist."""
+"""Return the changed ticket, given the ticket, its number and the watermark; None: no ticket."""
 Cause = Literal[
     "late",
     "agent_created",
@@ -26,7 +26,7 @@ def _in_time(ticket: Ticket, number: int, clock: float) -> Ticket:
     return msgspec.structs.replace(ticket, created_at=clock) if late else ticket
 
 
-def _own(ticket: Ticket, number: int, clock: float) -> Ticket:
+def _not_a_duplicate(ticket: Ticket, number: int, clock: float) -> Ticket:
     del clock
     if ticket.event_type != "created":
         return ticket
@@ -43,17 +43,17 @@ def _by_customer(ticket: Ticket, number: int, clock: float) -> Ticket:
     return msgspec.structs.replace(ticket, created_by="customer")
 
 
-def _everyone(ticket: Ticket, number: int, clock: float) -> Ticket:
+def _by_distinct_customer(ticket: Ticket, number: int, clock: float) -> Ticket:
     del clock
     return msgspec.structs.replace(ticket, customer=f"\x1feveryone {number}")
 
 
-def _stays(ticket: Ticket, number: int, clock: float) -> Ticket | None:
+def _not_withdrawn(ticket: Ticket, number: int, clock: float) -> Ticket | None:
     del number, clock
     return None if ticket.event_type in ("merged", "deleted") else ticket
 
 
-def _tagged(ticket: Ticket, number: int, clock: float) -> Ticket:
+def _as_created(ticket: Ticket, number: int, clock: float) -> Ticket:
     if ticket.event_type != "reclassified":
         return ticket
     return msgspec.structs.replace(
@@ -69,10 +69,10 @@ COUNTERFACTUALS: Final[tuple[tuple[Cause, Counterfactual, tuple[str, ...]], ...]
     ("late", _in_time, ("late", "too_late")),
     ("agent_created", _by_customer, ("agent_created",)),
     ("imported", _by_customer, ("imported",)),
-    ("withdrawn", _stays, ("withdrawn",)),
-    ("reclassified", _tagged, ("reclassified",)),
-    ("repeated_customer", _everyone, ("repeated_customer",)),
-    ("duplicate", _own, ("duplicate",)),
+    ("withdrawn", _not_withdrawn, ("withdrawn",)),
+    ("reclassified", _as_created, ("reclassified",)),
+    ("repeated_customer", _by_distinct_customer, ("repeated_customer",)),
+    ("duplicate", _not_a_duplicate, ("duplicate",)),
 )
-"""Each possible cause of silence, the ticket without it, and the outcomes or guards that show
-it."""
+"""Each possible cause of a missing page, its counterfactual, and the outcomes or guards by which
+the cause is recognized."""

@@ -1,7 +1,7 @@
-"""Decide again from the log of all signals: the same events, and what they are based on.
+"""Re-evaluate decisions from the log of all signals, and explain the resulting events.
 
-Nothing is stored for this. The step is deterministic, so the same signals under the same settings
-lead to the same decision, and every number that enters it can be read while it is made again.
+Nothing is stored for this. The step is deterministic: the same signals and settings lead to the
+same decision, and all its inputs can be read while it is made again.
 """
 
 from collections import deque
@@ -25,34 +25,35 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import Signal, Ticket
 
 REMEMBERED: Final = 50_000
-"""Tickets whose place in the log is remembered, to name the start of a window."""
+"""Number of recent tickets whose log positions are remembered, to find the start of a window."""
 
 
 class LoggedSignal(NamedTuple):
     """One record of the log."""
 
     place: str
-    """Its place: a line of a file, or topic, partition and offset."""
+    """Position in the log: a line of a file, or topic, partition and offset."""
     signal: Signal
     received_at: float | None = None
-    """When the internal topic received it, seconds since 1970; None: it is from a file."""
+    """When the internal topic received the signal, seconds since 1970; None: it is from a file."""
 
 
 class GuardCheck(msgspec.Struct, frozen=True):
-    """One guard, and whether it held."""
+    """A guard, and whether it applied."""
 
     name: str
     held: bool
+    """Whether the guard applied."""
     why: str
-    """The numbers that it was decided by; empty: it did not apply."""
+    """The numbers on which the guard is based; empty: none."""
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What one event is based on. Times are in seconds since 1970; numbers are not rounded."""
+    """The inputs of one event. Times are in seconds since 1970; numbers are not rounded."""
 
     event_id: str
     decisions: int
-    """Version of the rules, part of the config hash."""
+    """Version of the decision code, part of the config hash."""
     config_hash: str
     model: str
     series: str
@@ -61,8 +62,8 @@ class Decision(msgspec.Struct, frozen=True):
     at: float
     score: float
     bar: float
-    """The score that was needed; infinite for a transition without a threshold (an update, an
-    end)."""
+    """The score that was needed; infinite for a transition without a threshold, such as an update
+    or a resolution."""
     limit: ComputedThreshold | None
     since: float
     observed: float
@@ -71,14 +72,14 @@ class Decision(msgspec.Struct, frozen=True):
     negative_log_p: float
     expectation: Expectation
     members: list[WindowShare]
-    """The windows whose sum is the score; empty for a slice."""
+    """The windows from which the score was computed; empty for a slice."""
     guards: list[GuardCheck]
     pages: int
-    """Pages of the tenant that are remembered."""
+    """Number of remembered pages of the tenant."""
     decided_by: str
-    """The place of the record that led to it ..."""
+    """Log position of the record that caused the event."""
     begins_at: str
-    """... and of the first ticket of its window; empty: it is no longer known."""
+    """Log position of the first ticket in the window; empty: no longer remembered."""
 
 
 def redecide(
@@ -86,52 +87,54 @@ def redecide(
     log: Iterable[LoggedSignal],
     wanted: Callable[[EscalationEvent], bool],
 ) -> Iterator[tuple[EscalationEvent, Decision]]:
-    """Process a log again, and yield each wanted event with what it is based on.
+    """Process a log again, and yield each wanted event with its inputs.
 
     Args:
-        partition: Without a state, with the settings that decided. Changed in place.
-        log: All records of its tenants, in their order.
-        wanted: Selects events.
+        partition: A partition without state, with the settings of the original decisions. It is
+            changed in place.
+        log: All records of the partition's tenants, in order.
+        wanted: Returns whether an event is wanted.
     """
     tickets: deque[tuple[float, str, str, str]] = deque(maxlen=REMEMBERED)
     for record in log:
         signal = record.signal
-        done = partition.take(signal, record.received_at)
-        if isinstance(signal, Ticket) and done.outcome == "counted":
+        result = partition.take(signal, record.received_at)
+        if isinstance(signal, Ticket) and result.outcome == "counted":
             tickets.append((signal.created_at, signal.tenant, signal.area, record.place))
-        for event in done.escalations:
+        for event in result.escalations:
             if wanted(event):
                 tenant = partition.tenants[event.data.tenant]
-                begins = _begins(tickets, event, tenant)
-                yield event, _decision(tenant, event, done, record.place, begins)
+                begins_at = _first_position(tickets, event, tenant)
+                yield event, _decision(tenant, event, result, record.place, begins_at)
 
 
-def _begins(
+def _first_position(
     tickets: Iterable[tuple[float, str, str, str]], event: EscalationEvent, tenant: Tenant
 ) -> str:
-    since = event.data.since.timestamp() - 0.001  # events tell milliseconds
+    """Return the log position of the first ticket in an event's window; empty: unknown."""
+    since = event.data.since.timestamp() - 0.001  # event times are rounded to milliseconds
     area = event.data.product_area
-    for at, name, its, place in tickets:
-        if at >= since and name == tenant.name and area in (None, its):
-            return place
+    for at, tenant_name, ticket_area, position in tickets:
+        if at >= since and tenant_name == tenant.name and area in (None, ticket_area):
+            return position
     return ""
 
 
 def _decision(
-    tenant: Tenant, event: EscalationEvent, done: Step, place: str, begins: str
+    tenant: Tenant, event: EscalationEvent, result: Step, position: str, begins_at: str
 ) -> Decision:
     data = event.data
     key = TENANT_SERIES if data.product_area is None else data.product_area
     series = tenant.series(key)
     kind = "tenant" if key == TENANT_SERIES else "slice" if data.slice is not None else "area"
     crossed = [
-        one
-        for one in done.checks
-        if one.key == key and one.kind == kind and one.outcome == "crossed"
+        check
+        for check in result.checks
+        if check.key == key and check.kind == kind and check.outcome == "crossed"
     ]
-    checked = crossed[-1] if crossed else None
+    check = crossed[-1] if crossed else None
     episode = series.episode
-    score = checked.score if checked is not None else episode.score if episode is not None else None
+    score = check.score if check is not None else episode.score if episode is not None else None
     at = event.time.timestamp()
     return Decision(
         event_id=event.id,
@@ -142,62 +145,63 @@ def _decision(
         kind=kind,
         at=at,
         score=score.value if score is not None else data.score,
-        bar=checked.bar if checked is not None else float("inf"),
-        limit=checked.computed if checked is not None else None,
+        bar=check.bar if check is not None else float("inf"),
+        limit=check.computed if check is not None else None,
         since=data.since.timestamp(),
         observed=score.observed if score is not None else data.observed,
         expected=score.expected if score is not None else data.expected,
         customers=data.customers,
         negative_log_p=score.negative_log_p if score is not None else 0.0,
         expectation=series.model.expectation(),
-        members=series.model.window_shares() if checked is not None and kind != "slice" else [],
-        guards=_guards(tenant, key, done, checked, at),
+        members=series.model.window_shares() if check is not None and kind != "slice" else [],
+        guards=_guards(tenant, key, result, check, at),
         pages=len(tenant.pages),
-        decided_by=place,
-        begins_at=begins,
+        decided_by=position,
+        begins_at=begins_at,
     )
 
 
 def _guards(
-    tenant: Tenant, key: str, done: Step, checked: ThresholdCheck | None, at: float
+    tenant: Tenant, key: str, result: Step, check: ThresholdCheck | None, at: float
 ) -> list[GuardCheck]:
-    """Return every guard, with the numbers that it was decided by."""
+    """Return every guard, with the numbers on which it is based."""
     series = tenant.series(key)
     age = at / 3600.0 - series.born
     least = NEWBORN_HOURS["tenant" if key == TENANT_SERIES else "area"]
     others = [tenant.areas[name] for name in sorted(tenant.areas) if name != key]
-    up = breadth(others, at) if others else 0.0
+    elevation = breadth(others, at) if others else 0.0
     broad = BROAD_DEVIATIONS if key == TENANT_SERIES else NEIGHBOUR_DEVIATIONS
     suppressed = series.episode.suppressed if series.episode is not None else None
     numbers = {
-        "inherited": f"it is {age:.0f} h old, heirs are younger than {HEIR_HOURS:g} h",
+        "inherited": f"age {age:.0f} h; only areas younger than {HEIR_HOURS:g} h can inherit",
         "called_false": (
-            f"score {checked.score.value:.3f} against {checked.bar:.3f}" if checked else ""
+            f"score {check.score.value:.3f}, threshold {check.bar:.3f}" if check else ""
         ),
         "announced": ", ".join(
             page.episode_id[:12] for page in tenant.pages if page.verdict == "expected_event"
         ),
         "storm": f"{sum(at - page.at < 600.0 for page in tenant.pages)} pages in ten minutes",
     }
-    found = [
-        GuardCheck("newborn", age < least, f"it is {age:.0f} h old, {least:g} h are needed"),
+    checks = [
+        GuardCheck("newborn", age < least, f"age {age:.0f} h; at least {least:g} h required"),
         GuardCheck("history", suppressed == "history", ""),
         GuardCheck(
             "neighbours",
-            key != TENANT_SERIES and up >= broad,
-            f"up by {up:.2f}, {broad:g} make it broad",
+            key != TENANT_SERIES and elevation >= broad,
+            f"other areas elevated by {elevation:.2f} standard deviations; tenant-wide from "
+            f"{broad:g}",
         ),
     ]
-    held = {*done.guards, suppressed}
-    return found + [
-        GuardCheck(name, name in held, numbers.get(name, "")) for name in get_args(Guard)
+    applied = {*result.guards, suppressed}
+    return checks + [
+        GuardCheck(name, name in applied, numbers.get(name, "")) for name in get_args(Guard)
     ]
 
 
 def differences(
     stored: EscalationEvent, found: EscalationEvent, most: int = 5
 ) -> list[tuple[str, object, object]]:
-    """Return the first fields in which two events differ: path, stored value, value found again.
+    """Return the first fields in which two events differ: path, stored value, recomputed value.
 
     Example:
         >>> from schemas.examples import EVENT
@@ -205,17 +209,17 @@ def differences(
         >>> [path for path, _, _ in differences(EVENT, later)]
         ['id']
     """
-    one, other = stored.model_dump(mode="json"), found.model_dump(mode="json")
-    return list(_differ("", one, other))[:most]
+    left, right = stored.model_dump(mode="json"), found.model_dump(mode="json")
+    return list(_differ("", left, right))[:most]
 
 
-def _differ(path: str, one: object, other: object) -> Iterator[tuple[str, object, object]]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in dict.fromkeys((*one, *other)):
-            below = f"{path}.{name}" if path else str(name)
-            yield from _differ(below, one.get(name), other.get(name))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, (left, right) in enumerate(zip(one, other, strict=True)):
-            yield from _differ(f"{path}[{number}]", left, right)
-    elif one != other:
-        yield path, one, other
+def _differ(path: str, left: object, right: object) -> Iterator[tuple[str, object, object]]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        for name in dict.fromkeys((*left, *right)):
+            nested = f"{path}.{name}" if path else str(name)
+            yield from _differ(nested, left.get(name), right.get(name))
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, (left_item, right_item) in enumerate(zip(left, right, strict=True)):
+            yield from _differ(f"{path}[{index}]", left_item, right_item)
+    elif left != right:
+        yield path, left, right

@@ -1,4 +1,4 @@
-"""What a verdict would have changed: the same weeks with it and without it, from one log."""
+"""Preview a verdict: re-evaluate the same log with the verdict and without it."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,63 +16,67 @@ DAYS: Final = 30.0
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """The pages of the last days of a log, opened or reopened."""
+    """The pages (opened or reopened) in the last days of a log, with and without a verdict."""
 
     page: EscalationEvent
     """The page that the verdict is about."""
     since: float
-    """Seconds since 1970: `DAYS` before the end of the log, or the page if that is later."""
+    """Start of these days, seconds since 1970: `DAYS` before the end of the log, but not before the
+    page."""
     until: float
+    """End of the log, seconds since 1970."""
     without: list[EscalationEvent]
+    """Pages without the verdict."""
     with_it: list[EscalationEvent]
+    """Pages with the verdict."""
     effects: list[EscalationEvent]
-    """The events that the verdict itself leads to."""
+    """Events that the verdict itself causes."""
 
 
 def preview(
     log: Iterable[LoggedSignal], settings: Settings, episode: str, verdict: Verdict
 ) -> Preview | None:
-    """Process a log; from the page on in two copies, one of which receives the verdict.
+    """Process a log, from the page on with two copies of the tenant: with and without the verdict.
 
-    That copy ignores verdicts of the log on the same page. The other processes the log as it is.
+    The copy that receives the verdict ignores other verdicts of the log on the same page.
 
     Args:
-        log: All signals, in their order.
-        settings: The settings that decide.
+        log: All signals, in order.
+        settings: The settings for all decisions.
         episode: The id of the episode, or its first digits.
         verdict: The verdict; its tenant and episode are filled in.
 
     Returns:
-        What differs; None if that episode has no page.
+        The pages of both copies; None if the episode has no page.
     """
     log = iter(log)
     partition = Partition(0, owner=0, settings=settings)
-    page = _find(partition, log, episode)
+    page = _find_page(partition, log, episode)
     if page is None:
         return None
     name = page.data.tenant
-    plain = partition.tenants[name]
-    twin = plain.copy()
-    answer = msgspec.structs.replace(verdict, tenant=name, episode_id=page.data.episode_id)
-    effects = step(twin, answer, settings).escalations
-    found: tuple[list[EscalationEvent], list[EscalationEvent]] = ([], [])
+    original = partition.tenants[name]
+    copy = original.copy()
+    verdict = msgspec.structs.replace(verdict, tenant=name, episode_id=page.data.episode_id)
+    effects = step(copy, verdict, settings).escalations
+    both: tuple[list[EscalationEvent], list[EscalationEvent]] = ([], [])
     for record in log:
         signal = record.signal
         if signal.tenant == name or (isinstance(signal, Tick) and signal.tenant is None):
-            for tenant, events in zip((plain, twin), found, strict=True):
-                if tenant is twin and _is_on(signal, answer.episode_id):
-                    continue  # it would replace the one that is asked about
+            for tenant, events in zip((original, copy), both, strict=True):
+                if tenant is copy and _is_verdict_on(signal, verdict.episode_id):
+                    continue  # it would replace the previewed verdict
                 events += step(tenant, signal, settings, record.received_at).escalations
-    until = plain.clock or 0.0
+    until = original.clock or 0.0
     since = max(until - DAYS * 86_400.0, page.time.timestamp())
     without, with_it = (
         [event for event in events if _pages(event) and event.time.timestamp() >= since]
-        for events in found
+        for events in both
     )
     return Preview(page, since, until, without, with_it, effects)
 
 
-def _find(
+def _find_page(
     partition: Partition, log: Iterable[LoggedSignal], episode: str
 ) -> EscalationEvent | None:
     for record in log:
@@ -82,7 +86,7 @@ def _find(
     return None
 
 
-def _is_on(signal: Signal, episode: str) -> bool:
+def _is_verdict_on(signal: Signal, episode: str) -> bool:
     return isinstance(signal, Verdict) and signal.episode_id == episode
 
 

@@ -1,10 +1,10 @@
-"""Why an area did not page around a moment, and how much more it would have needed.
+"""Explain why an area did not page around a given time, and how many more tickets it needed.
 
-The log is processed up to an hour before the moment, and the state is copied. The hours around the
-moment are then processed as they were, and again with one thing changed at a time: repeated tickets
-as tickets of other customers, agents' tickets as customers', and so on. What pages once it is
-changed is the cause of the silence. If nothing does, there were too few tickets: tickets of new
-customers are added until there are enough.
+The log is processed up to an hour before that time, and the state is copied. The two hours around
+that time are then processed unchanged, and again with one counterfactual at a time: repeated
+tickets as tickets of other customers, agents' tickets as customers' tickets, and so on. If the area
+pages with a counterfactual, that is the cause. If it pages with none of them, there were too few
+tickets, and tickets of new customers are added until the area pages.
 """
 
 from collections import Counter
@@ -27,15 +27,14 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
 
 AROUND_SECONDS: Final = 3600.0
-"""Time before and after the moment that is examined."""
+"""The examined time extends this long before and after the given time."""
 WITHIN_SECONDS: Final = 900.0
-"""Time before the moment in which more tickets are tried."""
+"""Additional tickets are placed within this long before the given time."""
 MOST_MORE: Final = 1000
 MATURE_HOURS: Final = 336.0
 """Below this age, uncertainty about an area makes its pages rare."""
-
 GROWN_HOURS: Final = 2_016
-"""After twelve weeks an area is no longer young."""
+"""From this age, twelve weeks, an area has no additional uncertainty."""
 
 Because = Literal[
     "sent",
@@ -62,7 +61,7 @@ Because = Literal[
     "too_few",
     "no_tickets",
 ]
-"""The cause of the silence; ``sent``: there was a page."""
+"""Why there was no page; ``sent``: there was a page."""
 
 
 class NearMiss(msgspec.Struct, frozen=True):
@@ -78,23 +77,23 @@ class NearMiss(msgspec.Struct, frozen=True):
 
 
 class WhyNot(msgspec.Struct, frozen=True):
-    """The answer. Times are in seconds since 1970."""
+    """Why an area did not page. Times are in seconds since 1970."""
 
     because: Because
     detail: str
-    """The numbers behind it, or the episode."""
+    """The numbers or the episode behind the cause."""
     tenant: str
     area: str
     at: float
     nearest: NearMiss | None
-    """The highest score within an hour; None: there was none."""
+    """The score within an hour that was closest to its threshold; None: there was no score."""
     outcomes: dict[str, int]
-    """Tickets of the area within the hour before and after, by outcome."""
+    """Tickets of the area within an hour before and after, by outcome."""
     guards: dict[str, int]
-    """What kept them from counting fully, or from a page."""
+    """How often each guard applied to these tickets."""
     more: int | None
-    """Tickets of new customers in the quarter of an hour before that would have paged; None: not
-    even `MOST_MORE` would have, or it was not asked."""
+    """How many tickets of new customers in the quarter of an hour before would have caused a page;
+    None: more than `MOST_MORE`, or not computed."""
     rate: float
     """Expected customer-equivalents per hour; 0: unknown."""
     episode: str = ""
@@ -102,8 +101,8 @@ class WhyNot(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class _Played:
-    """The result of processing the hours around the moment."""
+class _Replay:
+    """The result of processing the hours around the given time."""
 
     tenant: Tenant
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -113,13 +112,13 @@ class _Played:
     """The id of an episode of the area that paged."""
     reopened: str = ""
     suppressed: Because | None = None
-    """Why an episode that opened did not page."""
+    """Why an episode that opened was suppressed."""
     running: Because | None = None
-    """What was running at the moment; None: nothing."""
+    """How an episode that was running at the given time explains it; None: none was running."""
     episode: str = ""
     """The episode that was running or suppressed."""
     in_history: bool = False
-    """Whether the tenant was in history at the moment."""
+    """Whether the tenant's tickets were history at the given time."""
 
 
 def why_not(
@@ -130,14 +129,14 @@ def why_not(
     at: float,
     number: int = 0,
 ) -> WhyNot:
-    """Return why an area did not page around a moment.
+    """Return why an area did not page around a given time.
 
     Args:
-        log: All signals, in their order; it must reach back to the tenant's first ticket.
-        settings: The settings that decided.
+        log: All signals, in order, from the tenant's first ticket on.
+        settings: The settings of the original decisions.
         tenant: The name of the tenant.
         area: The name of the area, as in events.
-        at: The moment, seconds since 1970.
+        at: The time, seconds since 1970.
         number: The number of the partition.
     """
     partition = Partition(number, owner=0, settings=settings)
@@ -147,10 +146,10 @@ def why_not(
         signal = record.signal
         if signal.tenant not in (tenant, None):
             continue
-        known = partition.tenants.get(tenant)
-        when = _arrived(record, ticking=known is not None and known.live)
-        if around or (when is not None and when >= at - AROUND_SECONDS):
-            if when is not None and when > at + AROUND_SECONDS:
+        current = partition.tenants.get(tenant)
+        arrived_at = _arrival_time(record, is_live=current is not None and current.live)
+        if around or (arrived_at is not None and arrived_at >= at - AROUND_SECONDS):
+            if arrived_at is not None and arrived_at > at + AROUND_SECONDS:
                 break
             around.append(record)
         else:
@@ -159,24 +158,23 @@ def why_not(
     return SilenceInvestigation(before, around, settings, tenant, area, at).answer()
 
 
-def _arrived(record: LoggedSignal, *, ticking: bool) -> float | None:
-    """Return when a record arrived by its tenant's clock, or None if it does not say.
+def _arrival_time(record: LoggedSignal, *, is_live: bool) -> float | None:
+    """Return when a record arrived by its tenant's time (seconds since 1970); None: unknown.
 
-    *ticking* says whether that is the wall clock; ticks of the wall clock say nothing about a
-    tenant in history or in simulated time.
+    Ticks of the wall clock have no meaning for a tenant in history or in simulated time.
     """
     signal = record.signal
     if isinstance(signal, Ticket):
         if signal.mode != "live":
             return signal.created_at
         return record.received_at or max(signal.created_at, signal.occurred_at or 0.0)
-    if isinstance(signal, Tick) and (ticking or signal.tenant is not None):
+    if isinstance(signal, Tick) and (is_live or signal.tenant is not None):
         return signal.now if record.received_at is None else min(signal.now, record.received_at)
     return None
 
 
 class SilenceInvestigation:
-    """One question: the tenant as it was, and the signals around the moment."""
+    """The state of a tenant an hour before the given time, and the signals around that time."""
 
     def __init__(
         self,
@@ -191,11 +189,12 @@ class SilenceInvestigation:
         self._name, self._area, self._at = name, area, at
 
     def answer(self) -> WhyNot:
-        """Try one cause after the other, the most certain first."""
-        real = self._play()
-        because, detail = self._because(real)
+        """Try one cause after another, the most certain first."""
+        real = self._replay()
+        because, detail = self._cause(real)
         episode = real.opened if because == "sent" else real.episode or real.reopened
-        more = self._more() if because in ("too_few", "no_tickets", "raised_limit") else None
+        is_too_few = because in ("too_few", "no_tickets", "raised_limit")
+        more = self._tickets_needed() if is_too_few else None
         series = real.tenant.areas.get(self._area) if real.tenant.clock is not None else None
         return WhyNot(
             because=because,
@@ -211,131 +210,132 @@ class SilenceInvestigation:
             episode=episode,
         )
 
-    def _because(self, real: _Played) -> tuple[Because, str]:
+    def _cause(self, real: _Replay) -> tuple[Because, str]:
         tenant = real.tenant
         if tenant.clock is None:
-            return "unknown_tenant", f"the log has no ticket of {self._name} up to then"
+            return "unknown_tenant", f"the log has no ticket of {self._name} up to that time"
         series = tenant.areas.get(self._area)
         if series is None:
-            return "unknown_area", f"it had {', '.join(sorted(tenant.areas)) or 'none'}"
+            return "unknown_area", f"known areas: {', '.join(sorted(tenant.areas)) or 'none'}"
         if real.in_history:
-            return "history", "its tickets were sent as history, which pages nobody"
+            return "history", "its tickets were sent as history, which never pages"
         if real.reopened:
-            return "cooldown", "it was reopened within the cool-down, as the same episode"
+            return "cooldown", "its last episode was reopened within the cool-down"
         if real.running is not None:
-            return real.running, "an episode of this area ran already"
+            return real.running, "an episode of this area was already running"
         if real.opened:
-            return "sent", "an episode of this area went out within the hour"
+            return "sent", "an episode of this area paged within an hour of that time"
         if real.suppressed is not None:
-            return real.suppressed, "its episode opened, and was no page of its own"
+            return real.suppressed, "its episode opened but was suppressed"
         for outcome in ("announced", "called_false", "inherited"):
-            held = [
-                one
-                for one in real.checked
-                if one.outcome == outcome and one.score.value >= one.computed.limit
+            suppressed = [
+                check
+                for check in real.checked
+                if check.outcome == outcome and check.score.value >= check.computed.limit
             ]
-            if held:
-                best = max(held, key=lambda one: one.score.value)
-                numbers = f"scored {best.score.value:.2f}, limit {best.computed.limit:.2f}"
-                higher = f", raised to {best.bar:.2f}" if best.bar > best.computed.limit else ""
-                return outcome, numbers + higher
+            if suppressed:
+                top = max(suppressed, key=lambda check: check.score.value)
+                numbers = f"score {top.score.value:.2f}, threshold {top.computed.limit:.2f}"
+                raised = f", raised to {top.bar:.2f}" if top.bar > top.computed.limit else ""
+                return outcome, numbers + raised
         for because, change, names in COUNTERFACTUALS:
             count = max(max(real.guards[name], real.outcomes[name]) for name in names)
-            if count and self._play(change).opened:
-                return because, f"{count} tickets; without that it would have paged"
+            if count and self._replay(change).opened:
+                return because, f"{count} tickets; otherwise the area would have paged"
         return self._too_few(real, tenant.clock / 3600.0 - series.born)
 
-    def _too_few(self, real: _Played, age: float) -> tuple[Because, str]:
-        """Return the answer if no single cause kept it silent."""
+    def _too_few(self, real: _Replay, age: float) -> tuple[Because, str]:
+        """Return the cause if no counterfactual leads to a page; the age is in hours."""
         counted = real.outcomes["counted"]
         if age < NEWBORN_HOURS["area"] + AROUND_SECONDS / 3600.0 and counted >= LEAST_EVIDENCE:
-            return "cold_start", f"first heard of {age:.1f} h before"
-        if age < MATURE_HOURS and self._play(grown=True).opened:
-            return "cold_start", f"known for {age:.0f} h: a grown area would have paged"
+            return "cold_start", f"the area was first seen {age:.1f} h before"
+        if age < MATURE_HOURS and self._replay(mature=True).opened:
+            return "cold_start", f"the area is {age:.0f} h old; a mature area would have paged"
         if not counted:
-            return "no_tickets", "none of this area counted within the hour before and after"
+            return "no_tickets", "no ticket of this area was counted within an hour of that time"
         best = _best(real.checked)
         if best is not None and best.score.value >= max(best.computed.reach, LEAST):
             return "raised_limit", (
-                f"scored {best.score.value:.2f}; the limit is {best.computed.limit:.2f}, of it "
-                f"{best.computed.by_pages:.2f} by its pages and {best.computed.by_verdicts:.2f} by "
-                "verdicts"
+                f"score {best.score.value:.2f}, threshold {best.computed.limit:.2f}; pages raised "
+                f"it by {best.computed.by_pages:.2f}, verdicts by {best.computed.by_verdicts:.2f}"
             )
         if best is None:
             return "too_few", (
-                f"{counted} tickets within the hour before and after scored nothing: chance brings "
-                f"as much once a week, or they were of fewer than {LEAST_EVIDENCE:g} customers"
+                f"{counted} tickets within an hour of that time had no score: chance alone does "
+                f"this once a week, or they came from fewer than {LEAST_EVIDENCE:g} customers"
             )
-        return "too_few", f"scored {best.score.value:.2f} of {best.bar:.2f}"
+        return "too_few", f"score {best.score.value:.2f}, threshold {best.bar:.2f}"
 
-    def _play(
-        self, change: Counterfactual | None = None, more: int = 0, *, grown: bool = False
-    ) -> _Played:
-        """Process the hours around the moment in a copy."""
-        known = self._tenant is not None and self._tenant.clock is not None
-        tenant = self._tenant.copy() if known else Tenant(self._name, self._settings)  # type: ignore[union-attr]  # known says so
-        if grown and known:
-            _grow(tenant)
-        played = _Played(tenant)
-        looked = False
+    def _replay(
+        self, change: Counterfactual | None = None, more: int = 0, *, mature: bool = False
+    ) -> _Replay:
+        """Process the hours around the given time with a copy of the tenant."""
+        if self._tenant is None or self._tenant.clock is None:
+            tenant = Tenant(self._name, self._settings)
+        else:
+            tenant = self._tenant.copy()
+            if mature:
+                _mature(tenant)
+        replay = _Replay(tenant)
+        is_recorded = False
         for record in self._records(tenant, change, more):
-            when = _arrived(record, ticking=tenant.live)
-            if not looked and when is not None and when > self._at:
-                looked = True
-                self._look(played)
+            arrived_at = _arrival_time(record, is_live=tenant.live)
+            if not is_recorded and arrived_at is not None and arrived_at > self._at:
+                is_recorded = True
+                self._record_running(replay)
             if tenant.clock is None and not isinstance(record.signal, Ticket):
                 continue
-            done = step(tenant, record.signal, self._settings, record.received_at)
+            result = step(tenant, record.signal, self._settings, record.received_at)
             if isinstance(record.signal, Ticket) and record.signal.area == self._area:
-                played.outcomes[done.outcome] += 1
-                played.guards.update(done.guards)
-            played.checked += [one for one in done.checks if one.key == self._area]
-            for event in done.escalations:
-                self._hear(event, played)
-        if not looked:
-            self._look(played)
-        return played
+                replay.outcomes[result.outcome] += 1
+                replay.guards.update(result.guards)
+            replay.checked += [check for check in result.checks if check.key == self._area]
+            for event in result.escalations:
+                self._record_event(event, replay)
+        if not is_recorded:
+            self._record_running(replay)
+        return replay
 
-    def _look(self, played: _Played) -> None:
-        """Record what is running at the moment."""
-        tenant = played.tenant
+    def _record_running(self, replay: _Replay) -> None:
+        """Record which episode is running at the given time."""
+        tenant = replay.tenant
         if tenant.clock is None:
             return
-        played.in_history = tenant.in_history
+        replay.in_history = tenant.in_history
         series = tenant.areas.get(self._area)
         episode = series.running if series is not None else None
         if episode is not None:
-            played.episode = episode.id
-            played.running = (
+            replay.episode = episode.id
+            replay.running = (
                 "announced" if episode.is_expected_event else episode.suppressed or "open_episode"
             )
         elif tenant.whole.running is not None and self._area in tenant.whole.running.areas:
-            played.episode, played.running = tenant.whole.running.id, "inside_tenant"
+            replay.episode, replay.running = tenant.whole.running.id, "inside_tenant"
 
-    def _hear(self, event: EscalationEvent, played: _Played) -> None:
+    def _record_event(self, event: EscalationEvent, replay: _Replay) -> None:
         data = event.data
         if self._area not in (data.product_area, *(data.areas or ())):
             return
         if event.transition == "reopened" and data.suppressed is None:
-            played.reopened = data.episode_id
+            replay.reopened = data.episode_id
         elif event.transition == "opened" and data.suppressed is None:
-            played.opened = data.episode_id
+            replay.opened = data.episode_id
         elif event.transition == "opened":
-            played.suppressed, played.episode = data.suppressed, data.episode_id
+            replay.suppressed, replay.episode = data.suppressed, data.episode_id
 
     def _records(
         self, tenant: Tenant, change: Counterfactual | None, more: int
     ) -> Iterator[LoggedSignal]:
-        """Yield the signals, with each ticket of the area changed, and *more* tickets added."""
-        added = self._added(tenant, more)
+        """Yield the signals, with the area's tickets changed and additional tickets inserted."""
+        added = self._additional_tickets(tenant, more)
         clock = tenant.clock or 0.0
         for number, record in enumerate(self._around):
-            when = _arrived(record, ticking=tenant.live)
-            while added and when is not None and added[0].created_at <= when:
+            arrived_at = _arrival_time(record, is_live=tenant.live)
+            while added and arrived_at is not None and added[0].created_at <= arrived_at:
                 yield LoggedSignal("added", added.pop(0))
             signal = record.signal
             if isinstance(signal, Ticket):
-                clock = max(clock, when or signal.created_at)
+                clock = max(clock, arrived_at or signal.created_at)
                 if change is not None and signal.area == self._area:
                     changed = change(signal, number, clock)
                     if changed is not None:
@@ -344,9 +344,9 @@ class SilenceInvestigation:
             yield record
         yield from (LoggedSignal("added", ticket) for ticket in added)
 
-    def _added(self, tenant: Tenant, more: int) -> list[Ticket]:
+    def _additional_tickets(self, tenant: Tenant, more: int) -> list[Ticket]:
         last = next(
-            (one.signal for one in reversed(self._around) if isinstance(one.signal, Ticket)), None
+            (r.signal for r in reversed(self._around) if isinstance(r.signal, Ticket)), None
         )
         mode = last.mode if last is not None else "live" if tenant.live else "simulated"
         begin = self._at - WITHIN_SECONDS
@@ -362,22 +362,22 @@ class SilenceInvestigation:
             for number in range(more)
         ]
 
-    def _more(self) -> int | None:
-        """Return by bisection how many more tickets would have paged."""
-        if not self._play(more=MOST_MORE).opened:
+    def _tickets_needed(self) -> int | None:
+        """Find by bisection how many additional tickets would have caused a page."""
+        if not self._replay(more=MOST_MORE).opened:
             return None
-        few, enough = 0, MOST_MORE
-        while enough - few > 1:
-            middle = (few + enough) // 2
-            if self._play(more=middle).opened:
+        too_few, enough = 0, MOST_MORE
+        while enough - too_few > 1:
+            middle = (too_few + enough) // 2
+            if self._replay(more=middle).opened:
                 enough = middle
             else:
-                few = middle
+                too_few = middle
         return enough
 
 
-def _grow(tenant: Tenant) -> None:
-    """Treat all areas as if they were known for long enough."""
+def _mature(tenant: Tenant) -> None:
+    """Make the tenant and its areas old enough to have no additional uncertainty."""
     tenant.born -= GROWN_HOURS
     tenant.refresh_calendar(TENANT_SERIES)
     for series in (tenant.whole, *tenant.areas.values()):
@@ -386,8 +386,8 @@ def _grow(tenant: Tenant) -> None:
 
 
 def _best(checked: Sequence[ThresholdCheck]) -> ThresholdCheck | None:
-    """Return the check whose score was closest to what it needed."""
-    return max(checked, key=lambda one: one.score.value - one.bar, default=None)
+    """Return the check whose score was closest to its threshold."""
+    return max(checked, key=lambda check: check.score.value - check.bar, default=None)
 
 
 def _nearest(checked: Sequence[ThresholdCheck]) -> NearMiss | None:
