@@ -1,4 +1,4 @@
-"""Tables as data, and how figures are written in them."""
+"""Tables as data, and the format of the figures in them."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ CONFIDENCE: Final = 0.95
 
 @dataclass(frozen=True)
 class Table:
-    """What is shown: the first column names the row."""
+    """A table; the first column names the row."""
 
     title: str
     heads: tuple[str, ...]
@@ -22,19 +22,19 @@ class Table:
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many, with the bounds of its 95 % confidence (Wilson)."""
+    """A proportion with its 95 % confidence interval (Wilson)."""
 
     hits: int
     of: int
 
     @property
     def value(self) -> float:
-        """The share; not a number where there is nothing to share."""
+        """The proportion; NaN if the denominator is 0."""
         return self.hits / self.of if self.of else math.nan
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Where the true share lies.
+        """The bounds of the confidence interval.
 
         Example:
             >>> low, high = Share(9, 10).bounds
@@ -43,8 +43,8 @@ class Share:
         """
         if not self.of:
             return 0.0, 1.0
-        found = stats.binomtest(self.hits, self.of).proportion_ci(CONFIDENCE, "wilson")
-        return float(found.low), float(found.high)
+        interval = stats.binomtest(self.hits, self.of).proportion_ci(CONFIDENCE, "wilson")
+        return float(interval.low), float(interval.high)
 
     def __str__(self) -> str:
         if not self.of:
@@ -54,7 +54,12 @@ class Share:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value that *share* of *values* do not exceed; values may be infinite."""
+    """Return a quantile of values that may be infinite; NaN if there are none.
+
+    Args:
+        values: The values in any order.
+        share: Share of the values that do not exceed the quantile, 0 to 1.
+    """
     if not values:
         return math.nan
     ordered = sorted(values)
@@ -62,17 +67,17 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def verdict(good: bool) -> str:
-    """The word in a table."""
+    """Return the table entry for a target that was met or missed."""
     return "ok" if good else "MISSED"
 
 
 def minutes(value: float) -> str:
-    """A delay for a table."""
+    """Format a delay in minutes for a table."""
     return number(value) if value < 10.0 or not math.isfinite(value) else f"{value:.0f}"
 
 
 def number(value: float) -> str:
-    """A figure for a table: - where there is none."""
+    """Format a figure for a table: NaN as ``-``, infinity as ``missed``."""
     if math.isnan(value):
         return "-"
     return "missed" if math.isinf(value) else f"{value:.2f}"

@@ -1,1 +1,1 @@
-"""Experiments on simulated companies, and the scores that they yield."""
+"""Experiments on simulated companies, and their results."""

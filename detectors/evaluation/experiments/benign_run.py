@@ -1,4 +1,4 @@
-"""Benign events on a mature simulated tenant: what they must not page."""
+"""Play benign events, which must not page, on a mature simulated tenant."""
 
 import math
 from collections.abc import Sequence
@@ -38,35 +38,36 @@ from detectors.step.pipeline import step
 from schemas.signals import Tick, Ticket
 
 SEASONS: Final = (5, 35, 43)
-"""First weeks of stretches that hold Easter and a clock change, the other clock change, and
-Christmas."""
+"""First weeks of three periods: with Easter and a clock change, with the other clock change, and
+with Christmas."""
 SUNDAY: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenignResult:
-    """What one benign event led to."""
+    """The result of one benign event."""
 
     name: str
     seed: int
     number: int
     pages: int
     pages_without: int
-    """Pages in the same hours without it; known only for paired runs that paged."""
+    """Pages in the same hours without the event; computed only for paired events that paged."""
     hours: float
     whole_tenant: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hidden:
-    """One real spike, with a noisy customer beside it and without."""
+    """The results of a real spike, with and without a noisy customer."""
 
     seed: int
     number: int
     possible: bool
     alone: float
-    """Delay in minutes without the noisy customer; infinite if it was not found."""
+    """Delay in minutes without the noisy customer; infinite if the spike was not found."""
     together: float
+    """Delay in minutes with the noisy customer; infinite if the spike was not found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +78,25 @@ class BenignRun:
     guarded: tuple[BenignResult, ...]
     hidden: tuple[Hidden, ...]
     healthy: Healthy
-    """Pages of the healthy weeks, warm-up included."""
+    """Pages of the healthy weeks, including the warm-up."""
 
 
 def run_benign_events(
     plan: Plan, each: int, spikes: int, names: Sequence[str] = tuple(GUARDS)
 ) -> BenignRun:
-    """Play each benign event *each* times on one company, and spikes with a noisy customer."""
+    """Play benign events, and spikes beside a noisy customer, on one company.
+
+    Args:
+        plan: The plan of the baseline run.
+        each: How often each benign event is played.
+        spikes: Number of spikes.
+        names: The benign events to play.
+    """
     world = World(plan.spec)
     guarded: list[BenignResult] = []
     hidden: list[Hidden] = []
     visits: dict[int, list[Visit]] = {}
-    for place, name in enumerate(GUARDS):
+    for guard_index, name in enumerate(GUARDS):
         if name not in names:
             continue
         guard = GUARDS[name]
@@ -96,7 +104,7 @@ def run_benign_events(
             guarded += [_new_tenant(plan, number) for number in range(math.ceil(each / 5))]
             continue
         for number in range(each):
-            rng = np.random.default_rng([plan.spec.seed, 4, place, number])
+            rng = np.random.default_rng([plan.spec.seed, 4, guard_index, number])
             start = _start(guard, world, plan, rng, number)
             if start is not None:
                 visit = _visit(guard, number, start, world, rng, plan.settings, guarded)
@@ -127,11 +135,11 @@ def _any_time(plan: Plan, rng: np.random.Generator) -> float:
 def _start(
     guard: Guard, world: World, plan: Plan, rng: np.random.Generator, number: int
 ) -> float | None:
-    """Return when an event begins; None if those weeks have no such day."""
+    """Return when an event begins, in seconds since 1970; None if the weeks have no such day."""
     if guard.name not in ("holiday and day after", "daylight saving") and not guard.lead_hours:
         return _any_time(plan, rng)
     first = plan.spec.first_hour + HOURS_PER_WEEK * plan.warm_weeks
-    fitting = []
+    matching = []
     for hour in range(first + 72, first + HOURS_PER_WEEK * plan.weeks - 48):
         local = world.local(hour)
         if local.hour:
@@ -149,8 +157,8 @@ def _start(
                 and not world.is_holiday(yesterday)
             )
         if fits:
-            fitting.append(hour)
-    return fitting[number % len(fitting)] * SECONDS_PER_HOUR if fitting else None
+            matching.append(hour)
+    return matching[number % len(matching)] * SECONDS_PER_HOUR if matching else None
 
 
 def _visit(
@@ -160,12 +168,12 @@ def _visit(
     world: World,
     rng: np.random.Generator,
     settings: Settings,
-    found: list[BenignResult],
+    results: list[BenignResult],
 ) -> Visit:
     def visit(tenant: Tenant, watch: PageRecorder, recent: Sequence[Ticket]) -> None:
         area = int(rng.integers(len(world.rates)))
-        named = None if guard.whole_tenant else NEW_AREA if guard.new_area else world.names[area]
-        if not watch.quiet(named, start - QUIET_BEFORE):
+        name = None if guard.whole_tenant else NEW_AREA if guard.new_area else world.names[area]
+        if not watch.quiet(name, start - QUIET_BEFORE):
             return
         here = Situation(
             world=world,
@@ -177,17 +185,17 @@ def _visit(
         )
         healthy = _healthy(guard, here, number)
         arrivals = healthy if guard.change is None else guard.change(healthy, here)
-        pages = _pages(fork(tenant), arrivals, here, settings, named)
-        without = 0
+        pages = _pages(fork(tenant), arrivals, here, settings, name)
+        pages_without = 0
         if pages and guard.paired:
-            without = _pages(fork(tenant), healthy, here, settings, named)
-        found.append(
+            pages_without = _pages(fork(tenant), healthy, here, settings, name)
+        results.append(
             BenignResult(
                 name=guard.name,
                 seed=world.spec.seed,
                 number=number,
                 pages=pages,
-                pages_without=without,
+                pages_without=pages_without,
                 hours=guard.hours,
                 whole_tenant=guard.whole_tenant,
             )
@@ -197,8 +205,8 @@ def _visit(
 
 
 def _healthy(guard: Guard, here: Situation, number: int) -> list[Arrival]:
-    place = tuple(GUARDS).index(guard.name)
-    feeds = [Feed(here.world, [4, place, number], mode="live")]
+    guard_index = tuple(GUARDS).index(guard.name)
+    feeds = [Feed(here.world, [4, guard_index, number], mode="live")]
     if guard.new_area:
         feeds.append(new_area(here, number))
     tickets: list[Ticket] = []
@@ -223,15 +231,15 @@ def _pages(
 
 
 def arrive(tenant: Tenant, arrivals: list[Arrival], settings: Settings) -> PageRecorder:
-    """Process live tickets by the time of their arrival, with a tick at every minute.
+    """Process live tickets in the order of their arrival, with a tick every hour.
 
     Args:
-        tenant: Changed in place.
-        arrivals: In any order.
-        settings: Of the step.
+        tenant: The tenant, changed in place.
+        arrivals: The arrivals in any order.
+        settings: The settings.
 
     Returns:
-        The escalations that they led to.
+        A recorder with the resulting pages.
     """
     watch = PageRecorder()
     now = int(arrivals[0][0] // SECONDS_PER_HOUR) if arrivals else 0
@@ -255,13 +263,16 @@ def _spike(
     world: World,
     rng: np.random.Generator,
     settings: Settings,
-    found: list[Hidden],
+    results: list[Hidden],
 ) -> Visit:
-    """Play a real spike twice: alone, and with a customer who is noisy from an hour before it."""
+    """Return a visit that plays a real spike twice: alone, and beside a noisy customer.
+
+    The noisy customer starts within the hour before the spike.
+    """
 
     def visit(tenant: Tenant, watch: PageRecorder, recent: Sequence[Ticket]) -> None:
-        place = incident.surge.area or 0
-        area = world.names[place]
+        area_index = incident.surge.area or 0
+        area = world.names[area_index]
         if not watch.quiet(area, incident.start - QUIET_BEFORE):
             return
         branch = Feed(world, [5, number], mode="live")
@@ -278,15 +289,15 @@ def _spike(
             rng=rng,
             start=incident.start - SECONDS_PER_HOUR * float(rng.uniform(0.0, 1.0)),
             end=incident.end,
-            area=place,
+            area=area_index,
             recent=recent,
         )
         delays = []
         for arrivals in (alone, noisy_customer(alone, here)):
-            heard = arrive(fork(tenant), arrivals, settings)
-            first = heard.first(incident.start, incident.end, area)
-            delays.append(math.inf if first is None else (first - incident.start) / 60.0)
-        found.append(
+            recorder = arrive(fork(tenant), arrivals, settings)
+            paged_at = recorder.first(incident.start, incident.end, area)
+            delays.append(math.inf if paged_at is None else (paged_at - incident.start) / 60.0)
+        results.append(
             Hidden(
                 seed=world.spec.seed,
                 number=number,
@@ -308,12 +319,12 @@ def _new_tenant(plan: Plan, number: int) -> BenignResult:
         lowest_rate=spec.lowest_rate,
         highest_rate=spec.highest_rate,
     )
-    (found,) = healthy_weeks(other, [plan.settings], 1)
+    (healthy,) = healthy_weeks(other, [plan.settings], 1)
     return BenignResult(
         name=guard.name,
         seed=spec.seed,
         number=number,
-        pages=found.opened[0],
+        pages=healthy.opened[0],
         pages_without=0,
         hours=guard.hours,
         whole_tenant=True,

@@ -1,8 +1,8 @@
 """The run of one company: weeks of warm-up, then healthy weeks from which incidents branch off.
 
-The baseline run stays healthy. At random moments the mature tenant is copied, and the copy lives
-through an incident. So hundreds of incidents need only a few dozen warm-ups, and each meets a
-tenant in a different state.
+The baseline run stays healthy. At random times, the mature tenant is copied, and an incident is
+played with the copy. Hundreds of incidents thus need only a few dozen warm-ups, and each incident
+affects a tenant in a different state.
 """
 
 import math
@@ -24,19 +24,17 @@ from schemas.signals import Tick, Ticket
 
 TENANT: Final = "acme"
 QUIET_BEFORE: Final = 6.5 * SECONDS_PER_HOUR
-"""An incident is only played if its area had no episode for this time, in seconds."""
+"""An incident is played only if its area had no episode for this long, in seconds."""
 POSTPONED: Final = 45.0 * SECONDS_PER_HOUR
-"""An incident that could not be played is drawn again this much later, in seconds."""
+"""An incident that cannot be played is drawn again this much later, in seconds."""
 MOST_ATTEMPTS: Final = 4
-
-
 REMEMBERED: Final = 3_000
-"""The last tickets of the baseline run that are remembered, so that they can be repeated."""
+"""Number of recent tickets of the baseline run that are kept, so that they can be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one company is to go through."""
+    """The plan for the run of one company."""
 
     spec: Spec
     settings: Settings
@@ -44,12 +42,12 @@ class Plan:
     weeks: int = 6
     """Weeks after the warm-up; incidents begin within them."""
     incidents: dict[str, int] = field(default_factory=dict)
-    """The number of incidents of each class."""
+    """Number of incidents by class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """The outcome of one incident. Times are in minutes from its start."""
+    """The outcome of one incident. Times are in minutes since the start of the incident."""
 
     kind: str
     seed: int
@@ -67,7 +65,7 @@ class Played:
 
 @dataclass(frozen=True, kw_only=True)
 class Healthy:
-    """Pages of healthy weeks; the index in the lists is the age of the tenant in weeks."""
+    """Pages in healthy weeks; the index in the tuples is the age of the tenant in weeks."""
 
     seed: int
     areas: int
@@ -75,7 +73,7 @@ class Healthy:
     opened: tuple[int, ...]
     reopened: tuple[int, ...]
     by_kind: tuple[int, int, int]
-    """Opened pages of areas, of slices, and of the tenant."""
+    """Opened pages for areas, for slices, and for the tenant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,37 +83,42 @@ class CompanyRun:
     seed: int
     played: tuple[Played, ...]
     healthy: Healthy
-    """Of the baseline run, warm-up included."""
+    """Pages of the baseline run, including the warm-up."""
     skipped: int
-    """Incidents that were not played, because their area had an episode each time."""
+    """Incidents that were not played, because their area had an episode at each attempt."""
 
 
 Visit = Callable[[Tenant, PageRecorder, Sequence[Ticket]], None]
-"""Called with the tenant of the baseline run (to be copied, not changed), its recorder, its last
+"""Receives the tenant of the baseline run (to be copied, not changed), its recorder, and its last
 tickets."""
-
-
 PlayOne = Callable[[Tenant, int, Incident], None]
-"""Called with the tenant of the baseline run (to be copied), the number of an incident, and the
-incident."""
+"""Receives the tenant of the baseline run (to be copied, not changed), the number of an incident,
+and the incident."""
 Listen = Callable[[int, Sequence[Ticket]], None]
-"""Called with an hour, counted from 1970, and its tickets."""
+"""Receives an hour, counted from 1970, and its tickets."""
 
 
 class Agenda:
-    """When incidents branch off a baseline run: planned ones, and those that had to wait."""
+    """The times at which incidents branch off a baseline run, including postponed incidents."""
 
     def __init__(self, plan: Plan, world: World, play_one: PlayOne) -> None:
-        """Draw all incidents of *plan*; *play_one* is called with each when its hour comes."""
+        """Draw all incidents of a plan.
+
+        Args:
+            plan: The plan.
+            world: The company.
+            play_one: Called for each incident when its time comes.
+        """
         self.visits: dict[int, list[Visit]] = {}
+        """Visits by hour since 1970."""
         self.skipped = 0
-        """Incidents that were not played, because their area had an episode each time."""
+        """Incidents that were not played, because their area had an episode at each attempt."""
         self._plan, self._world, self._play = plan, world, play_one
         first = plan.spec.first_hour + HOURS_PER_WEEK * plan.warm_weeks
         self._end = (first + HOURS_PER_WEEK * plan.weeks - 24.0) * SECONDS_PER_HOUR
-        for place, kind in enumerate(KINDS):
+        for kind_index, kind in enumerate(KINDS):
             for number in range(plan.incidents.get(kind, 0)):
-                rng = np.random.default_rng([plan.spec.seed, 3, place, number])
+                rng = np.random.default_rng([plan.spec.seed, 3, kind_index, number])
                 start = first * SECONDS_PER_HOUR + rng.uniform(
                     0.0, self._end - first * SECONDS_PER_HOUR
                 )
@@ -136,23 +139,22 @@ class Agenda:
             if attempt >= MOST_ATTEMPTS or later >= self._end:
                 self.skipped += 1
                 return
-            place = KINDS.index(kind)
-            anew = np.random.default_rng([world.spec.seed, 6, place, number, attempt])
-            self._add(kind, number, anew, later, attempt + 1)
+            seed = [world.spec.seed, 6, KINDS.index(kind), number, attempt]
+            self._add(kind, number, np.random.default_rng(seed), later, attempt + 1)
 
         self.visits.setdefault(int(incident.start // SECONDS_PER_HOUR), []).append(visit)
 
 
 def run_company(plan: Plan) -> CompanyRun:
-    """Play the incidents of *plan*."""
+    """Run a company and play the incidents of its plan."""
     spec, settings = plan.spec, plan.settings
     world = World(spec)
     played: list[Played] = []
 
-    def go(tenant: Tenant, number: int, incident: Incident) -> None:
+    def play_one(tenant: Tenant, number: int, incident: Incident) -> None:
         played.append(play(fork(tenant), world, incident, settings, number))
 
-    agenda = Agenda(plan, world, go)
+    agenda = Agenda(plan, world, play_one)
     watch = walk(plan, world, agenda.visits)
     healthy = summary(watch, spec, settings, plan.warm_weeks + plan.weeks)
     return CompanyRun(seed=spec.seed, played=tuple(played), healthy=healthy, skipped=agenda.skipped)
@@ -164,9 +166,13 @@ def walk(
     visits: Mapping[int, Sequence[Visit]],
     listen: Listen = lambda _hour, _tickets: None,
 ) -> PageRecorder:
-    """Run the healthy weeks of *plan*; the *visits* of an hour are made before it begins.
+    """Run the healthy weeks of a plan.
 
-    *listen* receives the tickets of each hour.
+    Args:
+        plan: The plan.
+        world: The company.
+        visits: Called before each hour, by hour since 1970.
+        listen: Receives the tickets of each hour.
     """
     settings = plan.settings
     tenant, watch, trunk = Tenant(TENANT, settings), PageRecorder(), Feed(world, [0])
@@ -191,7 +197,16 @@ def play(
     number: int,
     listen: Listen = lambda _hour, _tickets: None,
 ) -> Played:
-    """Play one incident in a copy of the tenant; *listen* receives the tickets."""
+    """Play one incident.
+
+    Args:
+        tenant: A copy of the tenant, changed in place.
+        world: The company.
+        incident: The incident.
+        settings: The settings.
+        number: The number of the incident in its class.
+        listen: Receives the tickets of each hour.
+    """
     watch = PageRecorder()
     branch = Feed(world, [1, KINDS.index(incident.kind), number])
     for hour in range(
@@ -202,8 +217,9 @@ def play(
         run_signals(tenant, tickets, settings, watch)
         run_signals(tenant, (Tick((hour + 1) * SECONDS_PER_HOUR, TENANT),), settings, watch)
     area = area_of(world, incident)
-    found = watch.first(incident.start, incident.end, area)
+    paged_at = watch.first(incident.start, incident.end, area)
     pages = watch.opened(incident.start, incident.plays_until, area)
+    later_pages = sum(page.at > paged_at for page in pages) if paged_at is not None else len(pages)
     return Played(
         kind=incident.kind,
         seed=world.spec.seed,
@@ -212,14 +228,14 @@ def play(
         possible=incident.possible,
         bound=incident.bound,
         lasted=(incident.end - incident.start) / 60.0,
-        delay=math.inf if found is None else (found - incident.start) / 60.0,
+        delay=math.inf if paged_at is None else (paged_at - incident.start) / 60.0,
         pages=len(pages),
-        later_pages=sum(page.at > found for page in pages) if found is not None else len(pages),
+        later_pages=later_pages,
     )
 
 
 def summary(watch: PageRecorder, spec: Spec, settings: Settings, weeks: int) -> Healthy:
-    """Return the pages of healthy weeks."""
+    """Count the recorded pages of healthy weeks by week and kind."""
     opened, reopened, kinds = [0] * weeks, [0] * weeks, [0, 0, 0]
     for page in watch.pages:
         week = min(int((page.at / SECONDS_PER_HOUR - spec.first_hour) // HOURS_PER_WEEK), weeks - 1)
@@ -238,7 +254,7 @@ def summary(watch: PageRecorder, spec: Spec, settings: Settings, weeks: int) -> 
 
 
 def healthy_weeks(spec: Spec, variants: Sequence[Settings], weeks: int) -> list[Healthy]:
-    """Run the same healthy weeks under each of several settings."""
+    """Run the same healthy weeks with each of several settings."""
     trunk = Feed(World(spec), [0])
     tenants = [Tenant(TENANT, settings) for settings in variants]
     watches = [PageRecorder() for _ in variants]

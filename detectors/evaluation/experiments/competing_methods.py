@@ -1,9 +1,9 @@
-"""Other methods of finding a spike in one area's tickets, behind one interface.
+"""Other methods that detect spikes in the tickets of one area, behind one interface.
 
 Each method scores every ticket, and pages if the score is above a threshold after six quiet hours.
 A method has one threshold for all areas, set so that it has as many false pages in the same healthy
-weeks as spikewatch. The methods see customer-equivalents and need the same least evidence, as
-spikewatch does.
+weeks as spikewatch. Like spikewatch, the methods count customer-equivalents and need a minimum of
+evidence.
 """
 
 import math
@@ -28,22 +28,22 @@ LONGEST: Final = 25
 
 
 class View:
-    """The input of all methods for one area: a learned season and recent counts.
+    """The input of all methods for one area: learned seasonality and recent counts.
 
-    The season is a fading mean for each hour of the week. While there are few weeks, it is shrunk
-    towards the mean of that hour of the day on workdays or weekends.
+    The seasonality is a decaying mean for each hour of the week. After only a few weeks, it is
+    shrunk towards the mean of the same hour of the day on workdays or at weekends.
     """
 
     def __init__(self, hour: int) -> None:
-        """Start at *hour* (counted from 1970) without tickets."""
+        """Start at an hour (counted from 1970) without tickets."""
         self.hour = hour
         self.at = float(hour)
         """Hours since 1970."""
         self.slot = 0
         self.mean = 1e-3
-        """Expected in the current hour."""
+        """Expected count of the current hour."""
         self.variance = 1.0
-        """Observed variance of this hour of the week."""
+        """Observed variance of the count in this hour of the week."""
         self.so_far = 0.0
         """Count in the current hour."""
         self.last_weight = 0.0
@@ -55,28 +55,29 @@ class View:
         self._weights: Numbers = np.zeros(HOURS_PER_WEEK)
         self._times: list[float] = []
         self._totals: list[float] = [0.0]
-        """Cumulative sums of the weights; one entry more than there are times."""
+        """Cumulative sums of the weights; one entry more than `_times`."""
         self._firsts = [0] * len(WINDOWS)
-        self._due: list[float] = [0.0]
-        """Cumulative expected count at the beginning of each of the last hours; newest last."""
-        self._came: list[float] = [0.0]
+        self._expected: list[float] = [0.0]
+        """Cumulative expected count at the start of each of the last hours, the newest last."""
+        self._observed: list[float] = [0.0]
+        """Cumulative observed count at the start of each of the last hours, the newest last."""
 
     def start_hour(self, slot: int) -> None:
-        """Begin an hour that falls into *slot* of the 168 hours of the week."""
+        """Start an hour, given its hour of the week (0 to 167)."""
         self.slot = slot
         day, hour = divmod(slot, 24)
-        alike = np.arange(hour, 120, 24) if day < 5 else np.array([120 + hour, 144 + hour])
-        weight = float(self._weights[alike].sum())
-        pooled = (float(self._sums[alike].sum()) + 0.02) / (weight + 1.0)
+        similar = np.arange(hour, 120, 24) if day < 5 else np.array([120 + hour, 144 + hour])
+        weight = float(self._weights[similar].sum())
+        pooled = (float(self._sums[similar].sum()) + 0.02) / (weight + 1.0)
         own = float(self._weights[slot])
         self.mean = (float(self._sums[slot]) + 3.0 * pooled) / (own + 3.0)
-        squares = float(self._squares[alike].sum()) / max(weight, 1e-9)
-        plain = float(self._sums[alike].sum()) / max(weight, 1e-9)
-        self.variance = max(squares - plain * plain, self.mean, 1e-3)
+        squares = float(self._squares[similar].sum()) / max(weight, 1e-9)
+        similar_mean = float(self._sums[similar].sum()) / max(weight, 1e-9)
+        self.variance = max(squares - similar_mean * similar_mean, self.mean, 1e-3)
         self.so_far = 0.0
 
     def ticket(self, at: float, weight: float) -> None:
-        """Count a ticket at a time in hours since 1970."""
+        """Count a ticket; the time is in hours since 1970."""
         self.at = at
         self.so_far += weight
         self.last_weight = weight
@@ -84,7 +85,7 @@ class View:
         self._totals.append(self._totals[-1] + weight)
 
     def count(self, window: int) -> float:
-        """Return the count in a window up to now; *window* is an index into `WINDOWS`."""
+        """Return the count in a window that ends now, given its index in `WINDOWS`."""
         since, first, times = self.at - WINDOWS[window], self._firsts[window], self._times
         while first < len(times) and times[first] <= since:
             first += 1
@@ -92,63 +93,63 @@ class View:
         return self._totals[-1] - self._totals[first]
 
     def expected(self, window: int) -> float:
-        """Return the expected count in that window."""
+        """Return the expected count in a window that ends now, given its index in `WINDOWS`."""
         begin = self.at - WINDOWS[window]
-        now = self._due[-1] + (self.at - self.hour) * self.mean
+        now = self._expected[-1] + (self.at - self.hour) * self.mean
         back = self.hour - math.floor(begin)
         if back <= 0:
             return (self.at - begin) * self.mean
-        if back >= len(self._due):
-            return max(now - self._due[0], 1e-3)
-        earlier = self._due[-1 - back]
+        if back >= len(self._expected):
+            return max(now - self._expected[0], 1e-3)
+        earlier = self._expected[-1 - back]
         share = begin - math.floor(begin)
-        return max(now - earlier - share * (self._due[-back] - earlier), 1e-3)
+        return max(now - earlier - share * (self._expected[-back] - earlier), 1e-3)
 
     def dispersion(self, window: int) -> float:
-        """Return the dispersion of counts in blocks as long as that window (at least an hour)."""
+        """Return the dispersion of counts in blocks of a window's length, but at least an hour."""
         return max(1e-4, self.residuals[window] / max(self.scales[window], 1e-9))
 
     def end_hour(self) -> None:
-        """End the hour, and learn from it."""
+        """End the hour and learn from it."""
         count, slot = self.so_far, self.slot
         fade = FADE_A_WEEK
         self._sums[slot] = fade * self._sums[slot] + count
         self._squares[slot] = fade * self._squares[slot] + count * count
         self._weights[slot] = fade * self._weights[slot] + 1.0
-        self._due.append(self._due[-1] + self.mean)
-        self._came.append(self._came[-1] + count)
+        self._expected.append(self._expected[-1] + self.mean)
+        self._observed.append(self._observed[-1] + count)
         self.hour += 1
         self.at = float(self.hour)
-        for place, hours in enumerate(WINDOWS):
+        for window, hours in enumerate(WINDOWS):
             block = max(1, int(hours))
-            if self.hour % block or len(self._due) <= block:
+            if self.hour % block or len(self._expected) <= block:
                 continue
-            mean = self._due[-1] - self._due[-1 - block]
-            observed = self._came[-1] - self._came[-1 - block]
+            mean = self._expected[-1] - self._expected[-1 - block]
+            observed = self._observed[-1] - self._observed[-1 - block]
             fade = 0.999**block
-            self.residuals[place] = fade * self.residuals[place] + (observed - mean) ** 2 - mean
-            self.scales[place] = fade * self.scales[place] + mean * mean
-        del self._due[: -LONGEST - 1], self._came[: -LONGEST - 1]
-        gone = self._firsts[-1]
-        if gone > 500:
-            del self._times[:gone], self._totals[:gone]
-            self._firsts = [first - gone for first in self._firsts]
+            self.residuals[window] = fade * self.residuals[window] + (observed - mean) ** 2 - mean
+            self.scales[window] = fade * self.scales[window] + mean * mean
+        del self._expected[: -LONGEST - 1], self._observed[: -LONGEST - 1]
+        unused = self._firsts[-1]
+        if unused > 500:
+            del self._times[:unused], self._totals[:unused]
+            self._firsts = [first - unused for first in self._firsts]
 
 
 class CompetingMethod(ABC):
-    """Interface of a method."""
+    """Interface of a competing method."""
 
     @abstractmethod
     def score(self, view: View) -> float:
-        """Return how unusual the last ticket is; `NOTHING` if there is not enough evidence."""
+        """Return the score of the last ticket; `NOTHING` if there is not enough evidence."""
 
     def end_hour(self, view: View) -> None:
-        """Learn from the hour, before *view* does."""
+        """Learn from the hour; this is called before the hour ends in the view."""
         del view
 
 
 class SeasonalZ(CompetingMethod):
-    """Deviation of the last hour's count from the season's mean, in standard deviations."""
+    """Deviation of the last hour's count from the seasonal mean, in standard deviations."""
 
     def score(self, view: View) -> float:
         """See `CompetingMethod`."""
@@ -159,10 +160,14 @@ class SeasonalZ(CompetingMethod):
 
 
 class Ewma(CompetingMethod):
-    """A control chart of exponentially weighted deviations of the hours, with the current one."""
+    """A control chart of exponentially weighted hourly deviations, including the current hour."""
 
     def __init__(self, weight: float = 0.3) -> None:
-        """Start without tickets; *weight* is that of the newest hour."""
+        """Start without tickets.
+
+        Args:
+            weight: Weight of the newest hour, 0 to 1.
+        """
         self._weight, self._level = weight, 0.0
 
     def _next(self, view: View) -> float:
@@ -184,7 +189,7 @@ class FixedWindow(CompetingMethod):
     """The negative binomial tail of the count in windows of fixed length."""
 
     def __init__(self, *windows: int) -> None:
-        """Choose windows by index into `WINDOWS`; the highest score counts, per week."""
+        """Choose windows by their indices in `WINDOWS`; the highest score of all windows counts."""
         self._windows = windows
 
     def score(self, view: View) -> float:
@@ -200,7 +205,7 @@ class FixedWindow(CompetingMethod):
 
 
 class Ears(CompetingMethod):
-    """EARS C2: the last 24 hours against mean and deviation of seven days, two days earlier."""
+    """EARS C2: the last 24 hours against mean and deviation of seven days that end two days ago."""
 
     def __init__(self) -> None:
         """Start without tickets."""
@@ -224,9 +229,9 @@ class Ears(CompetingMethod):
 
 
 class _Buckets(CompetingMethod):
-    """A river model over counts of quarters of an hour, including zeros.
+    """A method that applies a river model to counts per quarter of an hour, including zeros.
 
-    The count of the current quarter is scored at each ticket, and learned when the quarter ends.
+    The count of the current quarter is scored at each ticket and learned when the quarter ends.
     """
 
     def __init__(self) -> None:
@@ -266,15 +271,15 @@ class _Buckets(CompetingMethod):
         """Return the score of a count above the mean."""
 
     def _learn(self, count: float) -> None:
-        """Learn a finished quarter with *count*."""
+        """Learn the count of a completed quarter."""
         del count
 
 
 class Gaussian(_Buckets):
-    """The score of river's `GaussianScorer`, on the high side only.
+    """The score of river's `GaussianScorer` for high counts only.
 
-    It is expressed in standard deviations, because the probability rounds to 1.0 above about six of
-    them.
+    It is expressed in standard deviations, because the probability rounds to 1.0 above about six
+    standard deviations.
     """
 
     def _score(self, count: float, mean: float) -> float:
@@ -282,10 +287,10 @@ class Gaussian(_Buckets):
 
 
 class HalfSpace(_Buckets):
-    """river's `HalfSpaceTrees` over the count, scaled to 0..1 by the mean.
+    """A method that applies river's `HalfSpaceTrees` to the count, scaled to 0..1 by the mean.
 
-    Its score is not a probability. Here it is ranked among the scores of the learned quarters.
-    Beyond the fullest of them, each further ticket counts as in a Poisson tail.
+    The score of the trees is not a probability, so it is ranked among the scores of the learned
+    quarters. Beyond the largest learned count, each further ticket counts as in a Poisson tail.
     """
 
     def __init__(self) -> None:
@@ -330,22 +335,30 @@ RIVALS: Final = tuple(_MAKE)
 
 
 class AreaRivals:
-    """All methods of one area."""
+    """All competing methods for one area."""
 
     def __init__(self, hour: int) -> None:
-        """Start at *hour* without tickets."""
+        """Start at an hour (counted from 1970) without tickets."""
         self.view = View(hour)
         self.rivals = [make() for make in _MAKE.values()]
         self._customers = CustomerMemory()
 
     def ticket(self, at: float, customer: str | None) -> list[float]:
-        """Count a ticket *at* seconds since 1970; return the scores in the order of `RIVALS`."""
+        """Count a ticket and return its scores.
+
+        Args:
+            at: Time of the ticket, seconds since 1970.
+            customer: The customer; None: unknown.
+
+        Returns:
+            The score of each method, in the order of `RIVALS`.
+        """
         weight = self._customers.see(customer_tag(customer), at)[0]
         self.view.ticket(at / 3600.0, weight)
         return [rival.score(self.view) for rival in self.rivals]
 
     def end_hour(self, next_slot: int) -> None:
-        """End the hour; the next one falls into *next_slot* of the week."""
+        """End the hour, given the hour of the week (0 to 167) of the next one."""
         for rival in self.rivals:
             rival.end_hour(self.view)
         self.view.end_hour()

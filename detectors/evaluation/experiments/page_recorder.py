@@ -1,4 +1,4 @@
-"""Record what the step produces: which pages there were, and which episodes are running."""
+"""Record the pages and the running episodes that result from the step."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from schemas.signals import Signal
 
 @dataclass(frozen=True)
 class Page:
-    """One page, or an update that widens one. Times are in seconds since 1970."""
+    """A page, or an update of a tenant-wide page. Times are in seconds since 1970."""
 
     at: float
     area: str | None
@@ -24,23 +24,23 @@ class Page:
     slice: tuple[str, str] | None = None
 
     def includes(self, area: str | None) -> bool:
-        """Whether it is about *area*; None matches every page."""
+        """Return whether the page includes an area; None matches every page."""
         if area is None:
             return True
         return self.area == area or (self.area is None and (not self.areas or area in self.areas))
 
 
 class PageRecorder:
-    """The pages of one tenant so far."""
+    """The recorded pages of one tenant."""
 
     def __init__(self) -> None:
         """Start without pages."""
         self.pages: list[Page] = []
-        """Opened and reopened episodes that page, and updates of tenant-wide ones."""
+        """Opened and reopened episodes that page, and updates of tenant-wide episodes."""
         self._last: dict[str, tuple[Page, float | None]] = {}
 
     def hear(self, events: Iterable[EscalationEvent]) -> None:
-        """Record the escalations of a step."""
+        """Record the events of a step."""
         for event in events:
             data = event.data
             if data.suppressed is not None:
@@ -66,7 +66,13 @@ class PageRecorder:
                 self._last[event.subject] = page, None
 
     def quiet(self, area: str | None, since: float) -> bool:
-        """Whether no episode about *area* (None: any) is running or ended after *since*."""
+        """Return whether no episode has been running since a time.
+
+        Args:
+            area: Only episodes that include this area are considered; None: only tenant-wide
+                episodes.
+            since: Seconds since 1970.
+        """
         return not any(
             (ended is None or ended > since)
             and (page.area is None if area is None else page.includes(area))
@@ -74,7 +80,7 @@ class PageRecorder:
         )
 
     def opened(self, begin: float, end: float, area: str | None = None) -> list[Page]:
-        """Return the pages opened from *begin* to *end* that include *area* (None: any)."""
+        """Return the pages that opened from *begin* to *end* and include an area (None: any)."""
         return [
             page
             for page in self.pages
@@ -82,7 +88,7 @@ class PageRecorder:
         ]
 
     def first(self, begin: float, end: float, area: str | None = None) -> float | None:
-        """Return when the first page about *area* went out between *begin* and *end*."""
+        """Return the time of the first page in a period that includes an area; None: no page."""
         return min(
             (page.at for page in self.pages if begin <= page.at <= end and page.includes(area)),
             default=None,
@@ -90,7 +96,7 @@ class PageRecorder:
 
 
 def fork(tenant: Tenant) -> Tenant:
-    """Return an independent copy."""
+    """Return an independent copy of a tenant."""
     return tenant.copy()
 
 
@@ -101,7 +107,7 @@ def run_signals(
     watch: PageRecorder,
     received_at: float | None = None,
 ) -> None:
-    """Process signals and record what they lead to."""
+    """Process signals and record the resulting events."""
     for signal in signals:
         events = step(tenant, signal, settings, received_at).escalations
         if events:

@@ -1,7 +1,7 @@
-"""Whether detection became worse than a recorded run: shares and false pages, never times.
+"""Detect regressions against a recorded run: in shares found and false pages, not in delays.
 
-A recorded figure has a confidence interval; a new figure is a regression if it lies outside on the
-bad side. The same seeds are played, so that most of the chance is the same in both.
+A recorded figure has a confidence interval; a new figure is a regression if it is worse than that
+interval. Both runs use the same seeds, so that most random variation is the same in both.
 """
 
 from collections.abc import Sequence
@@ -21,36 +21,36 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one run."""
 
     found: dict[str, tuple[int, int]]
-    """By class: found, of so many possible ones."""
+    """By class of incidents: the number of found and of possible incidents."""
     false_pages: dict[str, tuple[int, int]]
-    """By cell and age: pages, in so many weeks."""
+    """By cell and age: the number of pages and of weeks."""
     guards: dict[str, tuple[int, int]]
-    """Structural and other guards: wrong pages, of so many plays."""
+    """By kind of guard (structural or not): the number of wrong pages and of plays."""
 
 
 def record(
     played: Sequence[Played], healthy: Sequence[Healthy], patrolled: Sequence[BenignRun]
 ) -> Recorded:
-    """The figures of a run."""
+    """Return the figures of a run."""
     found = {}
     for kind in KINDS:
         share = class_figures(kind, played).found_possible
         if share.of:
             found[kind] = share.hits, share.of
     pages: dict[str, tuple[int, int]] = {}
-    for one in healthy:
+    for run in healthy:
         for name, weeks in (
-            ("young", one.opened[:YOUNG_WEEKS]),
-            ("mature", one.opened[YOUNG_WEEKS:]),
+            ("young", run.opened[:YOUNG_WEEKS]),
+            ("mature", run.opened[YOUNG_WEEKS:]),
         ):
             if not weeks:
                 continue
-            cell = f"{one.areas} areas, budget {one.budget:g}, {name}"
+            cell = f"{run.areas} areas, budget {run.budget:g}, {name}"
             before = pages.get(cell, (0, 0))
             pages[cell] = before[0] + sum(weeks), before[1] + len(weeks)
     guards: dict[str, tuple[int, int]] = {}
-    for each in patrolled:
-        for guarded in each.guarded:
+    for benign_run in patrolled:
+        for guarded in benign_run.guarded:
             name = "structural" if GUARDS[guarded.name].structural else "life"
             wrong = max(0, guarded.pages - guarded.pages_without)
             before = guards.get(name, (0, 0))
@@ -59,7 +59,7 @@ def record(
 
 
 def regressions(now: Recorded, before: Recorded) -> list[str]:
-    """What became worse, a sentence each; none: nothing did.
+    """Return a sentence for each figure that became worse.
 
     Example:
         >>> before = Recorded(found={"ramp": (9, 10)}, false_pages={"all": (4, 20)}, guards={})
@@ -68,8 +68,8 @@ def regressions(now: Recorded, before: Recorded) -> list[str]:
         []
         >>> for sentence in regressions(now, before):
         ...     print(sentence)
-        ramp: found 5 of 10 possible, at least 5.96 were to be expected (9 of 10 before)
-        all: 12 false pages in 20 weeks, at most 10.2 were to be expected (4 in 20 before)
+        ramp: found 5 of 10 possible, expected at least 5.96 (9 of 10 before)
+        all: 12 false pages in 20 weeks, expected at most 10.2 (4 in 20 before)
     """
     sentences = []
     for kind, (hits, of) in before.found.items():
@@ -77,20 +77,20 @@ def regressions(now: Recorded, before: Recorded) -> list[str]:
         least = Share(hits, of).bounds[0] * new_of
         if new < least:
             sentences.append(
-                f"{kind}: found {new} of {new_of} possible, at least {least:.3g} were to be "
-                f"expected ({hits} of {of} before)"
+                f"{kind}: found {new} of {new_of} possible, expected at least {least:.3g} "
+                f"({hits} of {of} before)"
             )
-    for cells, news, what, among in (
+    for cells, new_cells, figure, unit in (
         (before.false_pages, now.false_pages, "false pages", "weeks"),
         (before.guards, now.guards, "wrong pages", "plays"),
     ):
         for cell, (pages, weeks) in cells.items():
-            new, new_weeks = news.get(cell, (0, 0))
+            new, new_weeks = new_cells.get(cell, (0, 0))
             tail = 1.0 - (1.0 - CONFIDENCE) / 2.0
             most = float(stats.gamma.ppf(tail, pages + 1)) / weeks * new_weeks
             if new > most:
                 sentences.append(
-                    f"{cell}: {new} {what} in {new_weeks} {among}, at most {most:.3g} were to be "
-                    f"expected ({pages} in {weeks} before)"
+                    f"{cell}: {new} {figure} in {new_weeks} {unit}, expected at most {most:.3g} "
+                    f"({pages} in {weeks} before)"
                 )
     return sentences

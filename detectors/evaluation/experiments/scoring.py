@@ -1,4 +1,4 @@
-"""From played incidents to tables: shares with confidence intervals, delays, pages."""
+"""Summarize played incidents in tables: shares with confidence intervals, delays, pages."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -28,18 +28,19 @@ TARGETS: Final = {
     "platform": 0.95,
     "level shift": 0.9,
 }
-"""Least share of the possible incidents that must be found before they end, by class."""
+"""The lowest acceptable share of possible incidents that are found before they end, by class."""
 MOST_PAGES: Final = {"platform": 1.3}
 MOST_LATER_PAGES: Final = {"level shift": 0.25}
 MOST_BUDGETS: Final = {True: 2.0, False: 1.5}
-"""Highest ratio of false pages to the budget, in the first four weeks and later."""
+"""Highest acceptable ratio of false pages to the budget: in the first four weeks, and later."""
 LEAST_BUDGETS: Final = 0.4
 YOUNG_WEEKS: Final = 4
 MOST_WRONG_IN_100: Final = {True: 1.0, False: 10.0}
-"""Highest number of wrong pages per 100 benign events: structural ones, and healthy traffic."""
+"""Highest acceptable number of wrong pages per 100 benign events: structural events, and unusual
+healthy traffic."""
 LEAST_UNHIDDEN: Final = 0.95
-"""Of the spikes that are found alone, the least share that must be found beside a noisy
-customer."""
+"""Of the spikes that are found on their own, the lowest acceptable share that is also found beside
+a noisy customer."""
 
 
 @dataclass(frozen=True)
@@ -53,39 +54,41 @@ class ClassFigures:
     ninth: float
     """The 90th percentile of the found incidents."""
     median_all: float
+    """The median with misses counted as infinite."""
     ninth_all: float
     """The 90th percentile with misses counted as infinite."""
     over_bound: float
-    """Median ratio of delay to Lorden's bound, over the possible incidents that were found."""
+    """Median ratio of the delay to Lorden's bound, over the possible incidents that were found."""
     pages: float
     """Pages per found incident."""
     later_pages: float
+    """Pages after the first one per found incident."""
 
 
 def class_figures(kind: str, played: Iterable[Played]) -> ClassFigures:
-    """Summarise the incidents of one class."""
-    ours = [one for one in played if one.kind == kind]
-    found = [one for one in ours if math.isfinite(one.delay)]
-    possible = [one for one in ours if one.possible]
-    both = [one for one in found if one.possible]
-    delays = [one.delay for one in found]
-    every = [one.delay for one in ours]
+    """Summarize the incidents of one class."""
+    incidents = [incident for incident in played if incident.kind == kind]
+    found = [incident for incident in incidents if math.isfinite(incident.delay)]
+    possible = [incident for incident in incidents if incident.possible]
+    found_possible = [incident for incident in found if incident.possible]
+    delays = [incident.delay for incident in found]
+    all_delays = [incident.delay for incident in incidents]
     return ClassFigures(
         kind,
-        Share(len(found), len(ours)),
-        Share(len(both), len(possible)),
+        Share(len(found), len(incidents)),
+        Share(len(found_possible), len(possible)),
         quantile(delays, 0.5),
         quantile(delays, 0.9),
-        quantile(every, 0.5),
-        quantile(every, 0.9),
-        quantile([one.delay / one.bound for one in both], 0.5),
-        _mean([one.pages for one in found]),
-        _mean([one.later_pages for one in found]),
+        quantile(all_delays, 0.5),
+        quantile(all_delays, 0.9),
+        quantile([incident.delay / incident.bound for incident in found_possible], 0.5),
+        _mean([incident.pages for incident in found]),
+        _mean([incident.later_pages for incident in found]),
     )
 
 
 def incident_table(played: Sequence[Played], title: str = "Incidents") -> Table:
-    """Return a table with one row per class."""
+    """Return a table with one row per class of incidents."""
     rows = []
     for kind in KINDS:
         figures = class_figures(kind, played)
@@ -135,39 +138,42 @@ def incident_table(played: Sequence[Played], title: str = "Incidents") -> Table:
 
 
 def healthy_table(found: Sequence[Healthy], title: str = "Healthy traffic") -> Table:
-    """Return false pages per week relative to the budget, by number of areas, budget and age."""
+    """Return a table of false pages per week relative to the budget.
+
+    It has one row for each number of areas, budget and age.
+    """
     rows = []
-    cells = sorted({(one.areas, one.budget, len(one.opened)) for one in found})
+    cells = sorted({(run.areas, run.budget, len(run.opened)) for run in found})
     for areas, budget, weeks in cells:
-        ours = [
-            one
-            for one in found
-            if (one.areas, one.budget, len(one.opened)) == (areas, budget, weeks)
+        runs = [
+            run
+            for run in found
+            if (run.areas, run.budget, len(run.opened)) == (areas, budget, weeks)
         ]
         for begin, end in ((0, YOUNG_WEEKS), (YOUNG_WEEKS, weeks)):
             if begin >= end:
                 continue
-            among = len(ours) * (end - begin)
-            by_seed = [sum(one.opened[begin:end]) for one in ours]
+            run_weeks = len(runs) * (end - begin)
+            by_seed = [sum(run.opened[begin:end]) for run in runs]
             low, high = _bounds(by_seed)
             pages = sum(by_seed)
-            reopened = sum(sum(one.reopened[begin:end]) for one in ours)
-            scale = 1.0 / (among * budget)
-            young = begin == 0
-            ratio, most = pages * scale, MOST_BUDGETS[young]
-            least = 0.0 if young else LEAST_BUDGETS
-            kinds = [sum(one.by_kind[place] for one in ours) for place in range(3)]
+            reopened = sum(sum(run.reopened[begin:end]) for run in runs)
+            scale = 1.0 / (run_weeks * budget)
+            is_young = begin == 0
+            ratio, most = pages * scale, MOST_BUDGETS[is_young]
+            least = 0.0 if is_young else LEAST_BUDGETS
+            kinds = [sum(run.by_kind[index] for run in runs) for index in range(3)]
             rows.append(
                 (
                     f"{areas} areas, budget {budget:g}, weeks {begin}-{end}",
-                    str(len(ours)),
+                    str(len(runs)),
                     str(pages),
-                    f"{pages / among:.2f}",
+                    f"{pages / run_weeks:.2f}",
                     f"{ratio:.2f} ({low * scale:.2f}-{high * scale:.2f})",
-                    f"<= {most:g}" if young else f"{least:g}-{most:g}",
+                    f"<= {most:g}" if is_young else f"{least:g}-{most:g}",
                     verdict(least <= ratio <= most),
-                    f"{reopened / among:.2f}",
-                    "/".join(map(str, kinds)) if not young or weeks <= YOUNG_WEEKS else "",
+                    f"{reopened / run_weeks:.2f}",
+                    "/".join(map(str, kinds)) if not is_young or weeks <= YOUNG_WEEKS else "",
                 )
             )
     heads = (
@@ -187,18 +193,24 @@ def healthy_table(found: Sequence[Healthy], title: str = "Healthy traffic") -> T
 def guard_table(
     patrolled: Sequence[BenignRun], trunks: Sequence[Healthy], title: str = "What must not page"
 ) -> Table:
-    """Return a table with one row per guard; *trunks* give the pages that chance brings."""
+    """Return a table with one row per guard.
+
+    Args:
+        patrolled: The results of the benign events.
+        trunks: Healthy runs, from which the pages by chance alone are estimated.
+        title: The title of the table.
+    """
     hourly = _mature_pages_an_hour(trunks)
     rows = []
     for name, guard in GUARDS.items():
-        ours = [one for each in patrolled for one in each.guarded if one.name == name]
-        if not ours:
+        results = [result for run in patrolled for result in run.guarded if result.name == name]
+        if not results:
             continue
-        n, pages = len(ours), sum(one.pages for one in ours)
+        n, pages = len(results), sum(result.pages for result in results)
         areas = 1 if guard.whole_tenant else trunks[0].areas
         chance = 0.0 if guard.paired else n * guard.hours * hourly / areas
         wrong = (
-            sum(max(0, one.pages - one.pages_without) for one in ours)
+            sum(max(0, result.pages - result.pages_without) for result in results)
             if guard.paired
             else max(0.0, pages - chance)
         )
@@ -207,9 +219,9 @@ def guard_table(
             (
                 name,
                 str(n),
-                str(sum(one.pages > 0 for one in ours)),
+                str(sum(result.pages > 0 for result in results)),
                 str(pages),
-                str(sum(one.pages_without for one in ours))
+                str(sum(result.pages_without for result in results))
                 if guard.paired
                 else f"{chance:.1f} by chance",
                 f"{100.0 * wrong / n:.1f}",
@@ -222,10 +234,10 @@ def guard_table(
 
 
 def hidden_table(patrolled: Sequence[BenignRun]) -> Table:
-    """Return a table of the real spikes that a noisy customer hides."""
-    hidden = [one for each in patrolled for one in each.hidden]
-    alone = [one for one in hidden if math.isfinite(one.alone)]
-    together = Share(sum(math.isfinite(one.together) for one in alone), len(alone))
+    """Return a table of the real spikes beside a noisy customer."""
+    hidden = [spike for run in patrolled for spike in run.hidden]
+    alone = [spike for spike in hidden if math.isfinite(spike.alone)]
+    together = Share(sum(math.isfinite(spike.together) for spike in alone), len(alone))
     row = (
         HIDDEN_SPIKE,
         str(len(hidden)),
@@ -233,16 +245,16 @@ def hidden_table(patrolled: Sequence[BenignRun]) -> Table:
         str(together),
         f">= {LEAST_UNHIDDEN:.2f}",
         verdict(together.value >= LEAST_UNHIDDEN) if alone else "",
-        minutes(quantile([one.alone for one in alone], 0.5)),
-        minutes(quantile([one.together for one in alone], 0.5)),
+        minutes(quantile([spike.alone for spike in alone], 0.5)),
+        minutes(quantile([spike.together for spike in alone], 0.5)),
     )
     heads = ("", "n", "found alone", "of those with it", "target", "", "median min", "with it")
     return Table("Spikes behind a guard", heads, (row,))
 
 
 def _mature_pages_an_hour(trunks: Sequence[Healthy]) -> float:
-    pages = sum(sum(one.opened[YOUNG_WEEKS:]) for one in trunks)
-    weeks = sum(len(one.opened[YOUNG_WEEKS:]) for one in trunks)
+    pages = sum(sum(run.opened[YOUNG_WEEKS:]) for run in trunks)
+    weeks = sum(len(run.opened[YOUNG_WEEKS:]) for run in trunks)
     return pages / (weeks * 168.0) if weeks else 0.0
 
 
@@ -257,7 +269,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _bounds(counts: Sequence[int]) -> tuple[float, float]:
-    """Return the interval of a sum: a bootstrap over seeds, at least as wide as Poisson's."""
+    """Return the confidence interval of a sum.
+
+    It is a bootstrap interval over seeds, but at least as wide as the Poisson interval.
+    """
     total = sum(counts)
     tail = (1.0 - CONFIDENCE) / 2.0
     low = float(stats.gamma.ppf(tail, total)) if total else 0.0

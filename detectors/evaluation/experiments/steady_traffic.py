@@ -1,9 +1,9 @@
-"""Steady traffic: how far the product is from an oracle, at the same number of false alarms.
+"""Steady traffic: compare the product with an oracle at the same number of false alarms.
 
-One area of one tenant around the clock, Poisson or with gamma noise between hours. Long healthy
-runs say how often it really pages; incidents branch off them and last until they are found (or for
-four times Lorden's figure). The oracle's threshold is set to the product's real number of false
-alarms.
+The traffic is one area of one tenant with a constant rate, Poisson or with gamma noise from hour to
+hour. Long healthy runs measure how often the product really pages. Incidents branch off them and
+last until they are found, or for four times Lorden's bound. The threshold of the oracle is set so
+that it has as many false alarms as the product.
 """
 
 import math
@@ -31,7 +31,7 @@ MULTIPLES: Final = (2.0, 3.0, 5.0, 10.0)
 WARM_WEEKS: Final = 8
 MOST_TIMES_ORACLE: Final = 1.25
 LEAST_FOUND: Final = 0.95
-"""Share found within three times Lorden's figure."""
+"""The lowest acceptable share of incidents found within three times Lorden's bound."""
 PLAYED_BOUNDS: Final = 4.0
 ORACLE_SERIES: Final = 2_000
 
@@ -46,12 +46,13 @@ class SteadyCell:
     weeks: float
     """Healthy weeks after the warm-up, in which those pages occurred."""
     delays: tuple[tuple[float, ...], ...]
-    """Minutes, by multiple; infinite where it was not found."""
+    """Delays of the product in minutes, by multiple; infinite: not found."""
     oracle: tuple[tuple[float, ...], ...]
+    """Delays of the oracle in minutes, by multiple; infinite: not found."""
 
 
 class _Feed:
-    """Tickets of one area, an hour at a time."""
+    """The tickets of one area, hour by hour."""
 
     def __init__(self, steady: SteadyTraffic, key: Sequence[int]) -> None:
         self._steady, self._rng = steady, np.random.default_rng(list(key))
@@ -59,7 +60,13 @@ class _Feed:
         self._number = 0
 
     def hour(self, hour: int, multiple: float = 1.0, begin: float = 0.0) -> Iterator[Ticket]:
-        """Tickets of *hour*; *multiple* times as many from the part *begin* of it on."""
+        """Yield the tickets of an hour.
+
+        Args:
+            hour: Hours since 1970.
+            multiple: Multiple of the rate during a surge.
+            begin: Fraction of the hour at which the surge begins.
+        """
         phi = self._steady.dispersion
         expected = self._steady.rate * (float(self._rng.gamma(1.0 / phi, phi)) if phi else 1.0)
         before = self._rng.random(self._rng.poisson(expected * begin)) * begin
@@ -82,9 +89,9 @@ def play_cell(
     """Run healthy weeks, and branch off an incident of each multiple every few days.
 
     Args:
-        settings: With a budget of one false page per quarter, episodes without a cool-down.
+        settings: Settings with a budget of one false page per quarter and without a cool-down.
         steady: The traffic.
-        seeds: One healthy run each.
+        seeds: The seed of each healthy run.
         weeks: Weeks of each run after the warm-up.
         every_days: Days between the branches of a run.
     """
@@ -103,12 +110,12 @@ def play_cell(
                 and (hour - warm) % spacing == 0
                 and watch.quiet("a", hour * SECONDS_PER_HOUR)
             ):
-                for place, multiple in enumerate(MULTIPLES):
-                    branch = _Feed(steady, [*key, 1, hour, place])
+                for index, multiple in enumerate(MULTIPLES):
+                    branch = _Feed(steady, [*key, 1, hour, index])
                     most = PLAYED_BOUNDS * steady.lorden(multiple, quiet_hours) / 60.0
                     delay = _delay(fork(tenant), settings, branch, hour, multiple, most)
                     if delay >= 0.0:
-                        delays[place].append(delay)
+                        delays[index].append(delay)
             run_signals(tenant, trunk.hour(hour), settings, watch)
             run_signals(tenant, (Tick((hour + 1) * SECONDS_PER_HOUR, "t"),), settings, watch)
         counted_from = warm * SECONDS_PER_HOUR
@@ -117,11 +124,11 @@ def play_cell(
     total = float(weeks * len(seeds))
     realised_hours = total * HOURS_PER_WEEK / max(pages, 0.5)
     rng = np.random.default_rng([7, round(steady.rate * 10), round(steady.dispersion * 1000)])
-    of_oracle = []
+    oracle_delays = []
     for multiple in MULTIPLES:
         level = oracle_cusum.threshold(steady, multiple, realised_hours, rng)
         most = PLAYED_BOUNDS * steady.lorden(multiple, quiet_hours) / 60.0
-        of_oracle.append(
+        oracle_delays.append(
             tuple(oracle_cusum.delays(steady, multiple, level, ORACLE_SERIES, rng, most))
         )
     return SteadyCell(
@@ -130,32 +137,32 @@ def play_cell(
         pages=pages,
         weeks=total,
         delays=tuple(map(tuple, delays)),
-        oracle=tuple(of_oracle),
+        oracle=tuple(oracle_delays),
     )
 
 
 def steady_table(cells: Sequence[SteadyCell]) -> Table:
-    """A row for each rate, dispersion and multiple."""
+    """Return a table with a row for each rate, dispersion and multiple."""
     rows = []
-    for cell in sorted(cells, key=lambda each: (each.dispersion, each.rate)):
+    for cell in sorted(cells, key=lambda cell: (cell.dispersion, cell.rate)):
         steady = SteadyTraffic(cell.rate, cell.dispersion)
         for multiple, ours, theirs in zip(MULTIPLES, cell.delays, cell.oracle, strict=True):
-            middle, best = quantile(ours, 0.5), quantile(theirs, 0.5)
+            median, oracle_median = quantile(ours, 0.5), quantile(theirs, 0.5)
             bound = steady.lorden(multiple, QUARTER_WEEKS * HOURS_PER_WEEK)
-            ratio = middle / best
+            ratio = median / oracle_median
             in_time = Share(sum(delay <= 3.0 * bound for delay in ours), len(ours))
             quarters = cell.weeks / QUARTER_WEEKS
             rows.append(
                 (
                     f"{cell.rate:g}/h, dispersion {cell.dispersion:g}, x{multiple:g}",
                     str(len(ours)),
-                    minutes(middle),
-                    minutes(best),
+                    minutes(median),
+                    minutes(oracle_median),
                     minutes(bound),
                     f"{ratio:.2f}",
                     f"<= {MOST_TIMES_ORACLE:g}",
                     verdict(ratio <= MOST_TIMES_ORACLE),
-                    number(middle / bound),
+                    number(median / bound),
                     str(in_time),
                     verdict(in_time.value >= LEAST_FOUND),
                     f"{cell.pages / quarters:.2f} ({cell.pages})" if multiple == 2.0 else "",
@@ -182,13 +189,25 @@ def steady_table(cells: Sequence[SteadyCell]) -> Table:
 def _delay(
     tenant: Tenant, settings: Settings, branch: _Feed, hour: int, multiple: float, most: float
 ) -> float:
-    """Minutes from a surge that begins within *hour* to the page; -1: paged before it began."""
+    """Return the delay of the page for a surge.
+
+    Args:
+        tenant: A copy of the tenant, changed in place.
+        settings: The settings.
+        branch: The traffic of the branch.
+        hour: The hour in which the surge begins, hours since 1970.
+        multiple: Multiple of the rate during the surge.
+        most: The longest duration of the surge, in hours.
+
+    Returns:
+        Minutes; -1 if the tenant paged before the surge, infinite if it did not page.
+    """
     begin = float(np.random.default_rng([hour, round(multiple)]).random())
     start = (hour + begin) * SECONDS_PER_HOUR
-    for each in range(hour, hour + math.ceil(most) + 1):
+    for now in range(hour, hour + math.ceil(most) + 1):
         watch = PageRecorder()
-        signals: list[Signal] = list(branch.hour(each, multiple, begin if each == hour else 0.0))
-        signals.append(Tick((each + 1) * SECONDS_PER_HOUR, "t"))
+        signals: list[Signal] = list(branch.hour(now, multiple, begin if now == hour else 0.0))
+        signals.append(Tick((now + 1) * SECONDS_PER_HOUR, "t"))
         for signal in signals:
             events = step(tenant, signal, settings).escalations
             if events:

@@ -1,1 +1,1 @@
-"""Backtests on a company's own tickets: labels, injected incidents, advice."""
+"""Backtests on a company's own tickets: labels, injected incidents, recommendations."""

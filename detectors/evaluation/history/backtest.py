@@ -1,4 +1,4 @@
-"""Play a company's own history through the step, and branch injected incidents off it."""
+"""Process a company's own history, and branch injected incidents off it."""
 
 import heapq
 from collections import Counter, deque
@@ -20,52 +20,57 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import UNCLASSIFIED, Ticket
 
 RECENT: Final = 500
-"""Number of recent tickets of an area that are kept, as a source for similar ones."""
+"""Number of recent tickets that are kept per area, as templates for injected tickets."""
 MOST_ISSUES: Final = 5
 KNOWN_SHARE: Final = 0.1
-"""A dimension with a value on a smaller share of the recent tickets is not worth watching."""
+"""The smallest share of recent tickets with a value from which a dimension is worth watching."""
 LEAST_RECENT: Final = 10
-"""An area with fewer recent tickets is not characterised."""
+"""The fewest recent tickets from which an area can receive injected tickets."""
 
 BranchOff = Callable[[Branch, int], None]
-"""Called with a branch and the position in the history of the first signal that it receives."""
+"""Receives a branch, and the position of its first signal in the history."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Injections:
-    """The incidents to inject: each kind in each size, a number of times in each area."""
+    """The incidents to inject: each kind in each size, several times in each area."""
 
     kinds: tuple[Kind, ...] = KINDS
     multiples: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0)
     repeat: int = 3
     seconds: float = 24.0 * 3600.0
-    """How long each lasts."""
+    """Duration of each incident."""
     seed: int = 1
 
     def plan(
         self, areas: Sequence[tuple[str, str]], begin: float, end: float
     ) -> tuple[Injection, ...]:
-        """Return all incidents, each repetition in its own part of the time from *begin* to *end*.
+        """Return all incidents, each repetition in a separate part of the time.
+
+        Args:
+            areas: Pairs of tenant and area.
+            begin: Start of the time, seconds since 1970.
+            end: End of the time, seconds since 1970.
 
         Example:
-            >>> wanted = Injections(kinds=("area",), multiples=(5.0,))
-            >>> planned = wanted.plan([("acme", "api")], 0.0, 9e5)
-            >>> [one.area for one in planned], planned[0].start < planned[1].start
+            >>> injections = Injections(kinds=("area",), multiples=(5.0,))
+            >>> planned = injections.plan([("acme", "api")], 0.0, 9e5)
+            >>> [injection.area for injection in planned], planned[0].start < planned[1].start
             (['api', 'api', 'api'], True)
         """
         room = end - begin - self.seconds
         if room < 0.0:
             return ()
         tenants = list(dict.fromkeys(tenant for tenant, _ in areas))
-        found = []
+        injections = []
         for kind in self.kinds:
-            places: list[tuple[str, str | None]] = (
+            scopes: list[tuple[str, str | None]] = (
                 [(tenant, None) for tenant in tenants] if kind == "tenant" else [*areas]
             )
-            for tenant, area in places:
+            for tenant, area in scopes:
                 for multiple in self.multiples:
                     for number in range(self.repeat):
-                        one = Injection(
+                        injection = Injection(
                             kind=kind,
                             multiple=multiple,
                             tenant=tenant,
@@ -75,47 +80,49 @@ class Injections:
                             seconds=self.seconds,
                             seed=self.seed,
                         )
-                        into = (number + float(one.generator(0).random())) / self.repeat
-                        found.append(one.starting(round(begin + room * into, 3)))
-        return tuple(found)
+                        part = (number + float(injection.generator(0).random())) / self.repeat
+                        injections.append(injection.starting(round(begin + room * part, 3)))
+        return tuple(injections)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """How a history is to be played."""
+    """How to process a history."""
 
     settings: Settings
     begin: float
-    """When the warm-up is over and pages begin to count, in seconds since 1970."""
+    """End of the warm-up, from which pages count, seconds since 1970."""
     end: float
-    """Time of the last ticket."""
+    """Time of the last ticket, seconds since 1970."""
     injections: tuple[Injection, ...] = ()
     followed: tuple[tuple[str, str], ...] = ()
-    """Tenants and areas whose timelines are recorded."""
+    """Pairs of tenant and area whose timelines are recorded."""
     stretch_hours: int = 1
+    """Length of a bucket in the timelines, in hours."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AreaFacts:
-    """What is known about an area at the end of the history."""
+    """Figures of an area at the end of the history."""
 
     tenant: str
     area: str
     tickets: int
     rate: float
-    """Customer-equivalents per hour: the mean since its first ticket, over at least a week."""
+    """Mean customer-equivalents per hour since the area's first ticket, over at least a week."""
     coarse: bool
-    """Whether its timestamps have day resolution only."""
+    """Whether the timestamps have only day resolution."""
     mature_hours: float
+    """Hours that the model has learned from."""
     issue_types: tuple[tuple[str, float], ...] = ()
-    """The most frequent issue types of its recent tickets, with their shares."""
+    """The most frequent issue types of the recent tickets, with their shares."""
     known_dimensions: tuple[str, ...] = ()
-    """Dimensions that have a value on at least a tenth of its recent tickets."""
+    """Dimensions with a value on more than `KNOWN_SHARE` of the recent tickets."""
 
 
 @dataclass
 class Walked:
-    """The result of playing a history."""
+    """The result of processing a history."""
 
     runs: list[PagedEpisode] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -123,14 +130,13 @@ class Walked:
     timelines: Mapping[tuple[str, str], list[BacktestBucket]] = field(default_factory=dict)
     areas: list[AreaFacts] = field(default_factory=list)
     gaps: int = 0
-    """How often the source was silent for longer than chance explains. Nothing is learned from
-    those hours."""
+    """Number of feed gaps."""
     skipped: Counter[str] = field(default_factory=Counter)
-    """Number of incidents that were not played, by reason."""
+    """Number of incidents that were not injected, by reason."""
 
 
 class Walk:
-    """Plays a history, signal by signal."""
+    """Processes a history, signal by signal."""
 
     def __init__(
         self,
@@ -141,8 +147,8 @@ class Walk:
         """Start before the first signal.
 
         Args:
-            course: How the history is to be played.
-            branch_off: Receives each incident, and plays it at once or elsewhere.
+            course: How to process the history.
+            branch_off: Receives each branch, to play its incident now or later.
             hear: Receives each escalation event.
         """
         self._course, self._branch_off, self._hear = course, branch_off, hear
@@ -153,94 +159,108 @@ class Walk:
         self._due: dict[str, list[tuple[float, int, int, Injection]]] = {}
         self.walked = Walked(runs=self._diary.runs, timelines=self._lines.stretches)
         self._recent: dict[tuple[str, str], deque[Ticket]] = {}
-        for place, one in enumerate(course.injections):
-            heapq.heappush(self._due.setdefault(one.tenant, []), (one.start, place, 0, one))
-            if one.area is not None:
-                self._recent[one.tenant, one.area] = deque(maxlen=RECENT)
-        if any(one.area is None for one in course.injections):
+        for number, injection in enumerate(course.injections):
+            queue = self._due.setdefault(injection.tenant, [])
+            heapq.heappush(queue, (injection.start, number, 0, injection))
+            if injection.area is not None:
+                self._recent[injection.tenant, injection.area] = deque(maxlen=RECENT)
+        if any(injection.area is None for injection in course.injections):
             for key in course.followed:
                 self._recent.setdefault(key, deque(maxlen=RECENT))
 
     def take(self, place: int, taken: Taken) -> None:
-        """Play the signal at *place* of the history."""
+        """Process a signal.
+
+        Args:
+            place: Position of the signal in the history.
+            taken: The signal.
+        """
         signal, settings = taken.signal, self._course.settings
         partition = self._partitions.get(taken.partition)
         if partition is None:
             partition = self._partitions[taken.partition] = Partition(taken.partition, 0, settings)
         tenant = partition.tenants.get(signal.tenant) if signal.tenant is not None else None
         if tenant is not None and isinstance(signal, Ticket):
-            expected = self._due.get(tenant.name)
-            if expected and expected[0][0] <= signal.created_at:
-                self._begin(tenant, taken.partition, expected, signal.created_at, place)
+            queue = self._due.get(tenant.name)
+            if queue and queue[0][0] <= signal.created_at:
+                self._begin(tenant, taken.partition, queue, signal.created_at, place)
             self._lines.look(tenant, signal.created_at, settings)
-        done = partition.take(signal, taken.received_at)
-        self.walked.outcomes[done.outcome] += 1
-        self.walked.gaps += "feed_gap" in done.guards
-        if isinstance(signal, Ticket) and done.outcome == "counted":
-            self._remember(signal, placed=done.placed in ("rule", "model"))
+        result = partition.take(signal, taken.received_at)
+        self.walked.outcomes[result.outcome] += 1
+        self.walked.gaps += "feed_gap" in result.guards
+        if isinstance(signal, Ticket) and result.outcome == "counted":
+            self._remember(signal, is_classified=result.placed in ("rule", "model"))
         if tenant is not None:
             self._lines.scored(tenant)
-        if done.escalations:
-            self._diary.hear(done.escalations)
-            for event in done.escalations:
+        if result.escalations:
+            self._diary.hear(result.escalations)
+            for event in result.escalations:
                 self._watches.setdefault(event.data.tenant, PageRecorder()).hear((event,))
                 self._hear(event)
 
     def finish(self) -> Walked:
-        """End the history and return its result."""
+        """End the history and return the result."""
         tenants = [t for p in self._partitions.values() for _, t in sorted(p.tenants.items())]
         self._lines.finish(tenants)
         for tenant in tenants:
             self.walked.areas += _facts(tenant, self._recent)
-        left = sum(map(len, self._due.values()))
-        if left:
-            self.walked.skipped["the history ended before"] += left
+        remaining = sum(map(len, self._due.values()))
+        if remaining:
+            self.walked.skipped["the history ended first"] += remaining
         return self.walked
 
-    def _remember(self, ticket: Ticket, *, placed: bool) -> None:
+    def _remember(self, ticket: Ticket, *, is_classified: bool) -> None:
         area = self._course.settings.taxonomy.canonical(ticket.area)
         recent = self._recent.get((ticket.tenant, area))
-        if recent is not None and not (placed and area == UNCLASSIFIED):
+        if recent is not None and not (is_classified and area == UNCLASSIFIED):
             recent.append(ticket)
 
     def _begin(
         self,
         tenant: Tenant,
         partition: int,
-        expected: list[tuple[float, int, int, Injection]],
+        queue: list[tuple[float, int, int, Injection]],
         at: float,
         place: int,
     ) -> None:
-        """Branch off incidents that begin before *at*, or postpone them during an episode."""
-        while expected and expected[0][0] <= at:
-            _, number, attempt, one = heapq.heappop(expected)
+        """Branch off incidents that begin until *at*; postpone them if an episode is running."""
+        while queue and queue[0][0] <= at:
+            _, number, attempt, injection = heapq.heappop(queue)
             recent = {
-                area: tuple(found)
-                for (name, area), found in self._recent.items()
-                if name == one.tenant
-                and one.area in (None, area)
-                and len(found) >= LEAST_RECENT
+                area: tuple(tickets)
+                for (name, area), tickets in self._recent.items()
+                if name == injection.tenant
+                and injection.area in (None, area)
+                and len(tickets) >= LEAST_RECENT
                 and area in tenant.areas
             }
             if not recent:
-                self.walked.skipped["too few tickets of the area had come"] += 1
+                self.walked.skipped["the area had too few recent tickets"] += 1
                 continue
-            watch = self._watches.setdefault(one.tenant, PageRecorder())
-            if watch.quiet(one.area, one.start - QUIET_BEFORE) and not tenant.in_history:
-                branch = Branch(one, tenant.copy(), partition, recent)
+            watch = self._watches.setdefault(injection.tenant, PageRecorder())
+            is_quiet = watch.quiet(injection.area, injection.start - QUIET_BEFORE)
+            if is_quiet and not tenant.in_history:
+                branch = Branch(injection, tenant.copy(), partition, recent)
                 self._branch_off(branch, place)
                 continue
-            later = one.start + POSTPONED
-            if attempt < MOST_ATTEMPTS and later + one.seconds <= self._course.end:
-                heapq.heappush(expected, (later, number, attempt + 1, one.starting(later)))
+            later = injection.start + POSTPONED
+            if attempt < MOST_ATTEMPTS and later + injection.seconds <= self._course.end:
+                postponed = injection.starting(later)
+                heapq.heappush(queue, (later, number, attempt + 1, postponed))
             else:
-                self.walked.skipped["an episode ran, or history that pages nobody"] += 1
+                reason = "an episode was running, or the tickets were sent as history"
+                self.walked.skipped[reason] += 1
 
 
 def stretch_hours(begin: float, end: float, most: int) -> int:
-    """Return the length of a stretch in hours: at most *most* stretches cover the time.
+    """Return the bucket length of a timeline, in hours.
 
-    *begin* and *end* are in seconds. The length divides a day, or is a number of whole days.
+    The length divides a day, or is a number of whole days.
+
+    Args:
+        begin: Start of the timeline, in seconds.
+        end: End of the timeline, in seconds.
+        most: The most buckets in the timeline.
 
     Example:
         >>> stretch_hours(0.0, 26 * 7 * 86400.0, 400)
@@ -255,12 +275,12 @@ def stretch_hours(begin: float, end: float, most: int) -> int:
 def _facts(tenant: Tenant, recents: Mapping[tuple[str, str], Sequence[Ticket]]) -> list[AreaFacts]:
     if tenant.clock is None:
         return []
-    found = []
+    facts = []
     for area, series in sorted(tenant.areas.items()):
         hours = max(tenant.clock / 3600.0 - series.born, 168.0)
         recent = recents.get((tenant.name, area), ())
-        issues = Counter(one.issue_type for one in recent if one.issue_type)
-        found.append(
+        issues = Counter(ticket.issue_type for ticket in recent if ticket.issue_type)
+        facts.append(
             AreaFacts(
                 tenant=tenant.name,
                 area=area,
@@ -274,9 +294,9 @@ def _facts(tenant: Tenant, recents: Mapping[tuple[str, str], Sequence[Ticket]]) 
                 known_dimensions=tuple(
                     name
                     for name in get_args(Dimension)
-                    if sum(getattr(one, name) is not None for one in recent)
+                    if sum(getattr(ticket, name) is not None for ticket in recent)
                     > KNOWN_SHARE * len(recent)
                 ),
             )
         )
-    return found
+    return facts

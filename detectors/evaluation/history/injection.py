@@ -1,12 +1,11 @@
-"""Injected incidents in a company's own history: what would have been found, and how fast.
+"""Inject incidents into a company's own history: which would have been found, and how fast.
 
 A mature tenant is copied before the incident begins. The copy receives the real tickets that follow
-in the history, and additional ones: (multiple - 1) times the expected customer-equivalents, made of
-the area's own recent tickets, so that customers, regions, versions and words are realistic. An
-incident strikes customers, not
-tickets: each customer of the recent tickets is equally likely, however often they write. The copy
-is dropped at the first page, or when the window ends. Without additional tickets it repeats what
-the history itself did.
+in the history and additional ones: (multiple - 1) times the expected customer-equivalents. The
+additional tickets are copies of the area's recent tickets, so that customers, regions, versions and
+texts are realistic. An incident affects customers, not tickets: each customer of the recent tickets
+is equally likely, however often they write. The copy is dropped at the first page, or when the
+window ends. Without additional tickets, it would repeat the decisions of the history itself.
 """
 
 import math
@@ -30,51 +29,51 @@ from schemas.signals import Signal, Ticket
 
 Kind = Literal["area", "slice", "tenant"]
 KINDS: Final[tuple[Kind, ...]] = ("area", "slice", "tenant")
-"""A step of one area; of one value in it (a region, a version); of all areas at once."""
+"""A step in the rate of one area, of one slice of it (a region, a version), or of all areas."""
 SLICE_SHARES: Final = (0.05, 0.6)
-"""Of its area's recent tickets: values that are rarer or more frequent are not chosen."""
+"""The smallest and the largest share of the area's recent tickets with which a value is chosen."""
 SLICES: Final = ("region", "app_version")
-"""Dimensions that a slice is chosen from; of others only where the tickets tell neither."""
+"""Dimensions from which a slice is chosen; others are used only if these have no suitable value."""
 
 
 class Taken(msgspec.Struct, array_like=True, frozen=True):
-    """One signal of a history, in the order in which the step takes them."""
+    """One signal of a history."""
 
     at: float
-    """What it is ordered by, seconds since 1970."""
+    """The time by which signals are ordered, seconds since 1970."""
     signal: Signal
     received_at: float | None = None
-    """When a topic took it in; None: it stands in a file."""
+    """When the topic received the signal, seconds since 1970; None: it is from a file."""
     partition: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Injection:
-    """One incident to play. Times are in seconds since 1970."""
+    """An incident to inject. Times are in seconds since 1970."""
 
     kind: Kind
     multiple: float
-    """Multiple of the usual rate (for a slice, of the rate of its value)."""
+    """Multiple of the usual rate of the area, slice or tenant."""
     tenant: str
     area: str | None
     """None: the whole tenant."""
     number: int
     start: float
     seconds: float
-    """How long it lasts; it must be found within that time."""
+    """Duration of the incident, within which it must be found."""
     seed: int = 1
 
     @property
     def end(self) -> float:
-        """Return when it ends."""
+        """When the incident ends."""
         return self.start + self.seconds
 
     def starting(self, start: float) -> "Injection":
-        """Return the same incident at another time."""
+        """Return the same incident with another start."""
         return replace(self, start=start)
 
     def generator(self, purpose: int) -> np.random.Generator:
-        """Return a random generator for one *purpose*; it depends only on the incident."""
+        """Return a random generator that depends only on the incident and a purpose number."""
         name = f"{self.tenant}\x1f{self.area}".encode()
         size = round(self.multiple * 1000.0)
         return np.random.default_rng(
@@ -89,32 +88,32 @@ class Injected:
     injection: Injection
     slice: tuple[str, str] | None
     delay: float
-    """Minutes from its start to the page; infinite if it was not found in time."""
+    """Minutes from the start to the page; infinite if it was not found in time."""
     added: int
-    """Number of added tickets up to that time."""
+    """Number of additional tickets up to the page or the end."""
     disturbed: bool = False
-    """Whether the history itself paged in that window. Such a result is not counted."""
+    """Whether the history itself paged in that time; such a result is not counted."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A copy of a mature tenant, and the incident that it receives."""
+    """A copy of a mature tenant and the incident to inject into it."""
 
     injection: Injection
     tenant: Tenant
-    """The copy; playing the incident changes it."""
+    """The copy, which `play` changes."""
     partition: int
     recent: Mapping[str, Sequence[Ticket]]
     """The last tickets of each area that the incident affects."""
 
 
 def play(branch: Branch, following: Iterable[Taken], settings: Settings) -> Injected | None:
-    """Play one incident; return None if its area has no value that a slice could be chosen from.
+    """Play one incident; return None if its area has no value that could be its slice.
 
     Args:
-        branch: The copy, as it was before *following*.
-        following: The signals that follow in the history; read until the window ends.
-        settings: The settings that the tenant has been running with.
+        branch: The branch; its tenant is in the state before the following signals.
+        following: The signals that follow in the history; they are read until the window ends.
+        settings: The settings of the history.
     """
     injection = branch.injection
     rng = injection.generator(1)
@@ -125,15 +124,15 @@ def play(branch: Branch, following: Iterable[Taken], settings: Settings) -> Inje
     partition = Partition(branch.partition, 0, settings)
     partition.tenants[branch.tenant.name] = branch.tenant
     added = 0
-    for taken, is_added in merged(branch, _more(branch, chosen, rng), following):
+    for taken, is_added in merged(branch, _additional_tickets(branch, chosen, rng), following):
         added += is_added
         events = partition.take(taken.signal, taken.received_at).escalations
         if not events:
             continue
         watch.hear(event for event in events if event.data.tenant == injection.tenant)
-        found = watch.first(injection.start, injection.end, injection.area)
-        if found is not None:
-            delay = (found - injection.start) / 60.0
+        paged_at = watch.first(injection.start, injection.end, injection.area)
+        if paged_at is not None:
+            delay = (paged_at - injection.start) / 60.0
             return Injected(injection=injection, slice=chosen, delay=delay, added=added)
     return Injected(injection=injection, slice=chosen, delay=math.inf, added=added)
 
@@ -141,9 +140,15 @@ def play(branch: Branch, following: Iterable[Taken], settings: Settings) -> Inje
 def merged(
     branch: Branch, more: Iterator[Ticket], following: Iterable[Taken]
 ) -> Iterator[tuple[Taken, bool]]:
-    """Yield the signals of the branch's tenant in the window, with *more* tickets in between.
+    """Yield the signals of the branch's tenant in the window, merged with additional tickets.
 
-    The flag says whether a signal is one of *more*.
+    Args:
+        branch: The branch.
+        more: The additional tickets, the oldest first.
+        following: The signals that follow in the history.
+
+    Yields:
+        A signal, and whether it is an additional ticket.
     """
     injection, extra = branch.injection, next(more, None)
     for taken in following:
@@ -157,38 +162,38 @@ def merged(
             if signal.created_at > injection.end:
                 break
             while extra is not None and extra.created_at <= signal.created_at:
-                yield _beside(extra, taken, signal), True
+                yield _as_taken(extra, taken, signal), True
                 extra = next(more, None)
         yield taken, False
     else:
         return
-    # The history goes on after the window; added tickets before its end still have to be played.
+    # The history continues after the window, so the remaining additional tickets are still due.
     assert isinstance(signal, Ticket)
     while extra is not None:
-        yield _beside(extra, taken, signal), True
+        yield _as_taken(extra, taken, signal), True
         extra = next(more, None)
 
 
-def _beside(extra: Ticket, taken: Taken, signal: Ticket) -> Taken:
+def _as_taken(extra: Ticket, taken: Taken, signal: Ticket) -> Taken:
     received_at = None if taken.received_at is None else extra.created_at
     ticket = msgspec.structs.replace(extra, mode=signal.mode)
     return Taken(extra.created_at, ticket, received_at, taken.partition)
 
 
-def _more(
+def _additional_tickets(
     branch: Branch, chosen: tuple[str, str] | None, rng: np.random.Generator
 ) -> Iterator[Ticket]:
-    """Return the tickets that the incident adds, oldest first."""
+    """Yield the tickets that the incident adds, the oldest first."""
     injection, number = branch.injection, 0
     pools = {}
     for area, recent in sorted(branch.recent.items()):
-        alike = [one for one in recent if chosen is None or _has(one, chosen)]
-        if alike:
-            pools[area] = _by_customer(alike), len(alike) / len(recent)
+        templates = [ticket for ticket in recent if chosen is None or _has(ticket, chosen)]
+        if templates:
+            pools[area] = _by_customer(templates), len(templates) / len(recent)
     hour = injection.start // SECONDS_PER_HOUR * SECONDS_PER_HOUR
     while hour < injection.end:
         begin, end = max(hour, injection.start), min(hour + SECONDS_PER_HOUR, injection.end)
-        found: list[tuple[float, Ticket]] = []
+        arrivals: list[tuple[float, Ticket]] = []
         for area, (pool, share) in pools.items():
             expected = (
                 branch.tenant.areas[area].model.expected_between(hour, hour + SECONDS_PER_HOUR)
@@ -201,12 +206,13 @@ def _more(
             )
             times = rng.uniform(begin, end, count).tolist()
             for at in times:
-                theirs = pool[int(rng.integers(len(pool)))]
-                found.append((at, theirs[int(rng.integers(len(theirs)))]))
-        for at, like in sorted(found, key=lambda one: one[0]):
+                customer_tickets = pool[int(rng.integers(len(pool)))]
+                template = customer_tickets[int(rng.integers(len(customer_tickets)))]
+                arrivals.append((at, template))
+        for at, template in sorted(arrivals, key=lambda arrival: arrival[0]):
             number += 1
             yield msgspec.structs.replace(
-                like,
+                template,
                 ticket_id=f"injected-{injection.number}-{number}",
                 event_id=None,
                 url=None,
@@ -217,11 +223,11 @@ def _more(
 
 
 def _by_customer(recent: Sequence[Ticket]) -> list[list[Ticket]]:
-    """Return the tickets by customer; each ticket without a customer is a group of its own."""
-    found: dict[str, list[Ticket]] = {}
-    for one in recent:
-        found.setdefault(one.customer or f"\x1f{one.ticket_id}", []).append(one)
-    return list(found.values())
+    """Group tickets by customer; each ticket without a customer is a separate group."""
+    groups: dict[str, list[Ticket]] = {}
+    for ticket in recent:
+        groups.setdefault(ticket.customer or f"\x1f{ticket.ticket_id}", []).append(ticket)
+    return list(groups.values())
 
 
 def _has(ticket: Ticket, chosen: tuple[str, str]) -> bool:
@@ -231,7 +237,7 @@ def _has(ticket: Ticket, chosen: tuple[str, str]) -> bool:
 def _slice_of(
     branch: Branch, settings: Settings, rng: np.random.Generator
 ) -> tuple[str, str] | None:
-    """Choose one value of the area's recent tickets, in proportion to its frequency."""
+    """Choose a value of the area's recent tickets, weighted by frequency; None: there is none."""
     assert branch.injection.area is not None
     recent = branch.recent[branch.injection.area]
     watched = settings.slice_dimensions
@@ -255,13 +261,18 @@ def _slice_of(
 
 
 def undisturbed(found: Iterable[Injected], runs: Sequence[PagedEpisode]) -> list[Injected]:
-    """Return *found*, marked as disturbed if one of the history's *runs* paged first."""
-    return [replace(one, disturbed=True) if _paged_anyway(one, runs) else one for one in found]
+    """Mark the results for which the history itself paged first as disturbed.
+
+    Args:
+        found: The results.
+        runs: The episodes of the history that paged.
+    """
+    return [replace(r, disturbed=True) if _paged_anyway(r, runs) else r for r in found]
 
 
-def _paged_anyway(one: Injected, runs: Sequence[PagedEpisode]) -> bool:
-    injection = one.injection
-    seconds = min(one.delay * 60.0, injection.seconds)
+def _paged_anyway(result: Injected, runs: Sequence[PagedEpisode]) -> bool:
+    injection = result.injection
+    seconds = min(result.delay * 60.0, injection.seconds)
     return any(
         run.tenant == injection.tenant
         and (about := run.about(injection.area)) is not None
@@ -281,23 +292,24 @@ class Size:
     played: int
     found: int
     median: float
-    """Median delay of the found incidents, in minutes; not a number if none was found."""
+    """Median delay of the found incidents, in minutes; NaN if none was found."""
     slowest: float
     """The delay in minutes that 90 % of the found incidents do not exceed."""
 
 
 def sizes(injected: Iterable[Injected]) -> list[Size]:
-    """Group the results by area, kind and size, without the disturbed ones."""
+    """Summarize the results by area, kind and size, without the disturbed ones."""
     groups: dict[tuple[str, str, int, float], list[Injected]] = {}
-    for one in injected:
-        if not one.disturbed:
-            what = one.injection
-            key = (what.tenant, what.area or "", KINDS.index(what.kind), what.multiple)
-            groups.setdefault(key, []).append(one)
-    result = []
+    for result in injected:
+        if not result.disturbed:
+            incident = result.injection
+            kind_index = KINDS.index(incident.kind)
+            key = (incident.tenant, incident.area or "", kind_index, incident.multiple)
+            groups.setdefault(key, []).append(result)
+    summaries = []
     for (tenant, area, kind, multiple), group in sorted(groups.items()):
-        delays = [one.delay for one in group if math.isfinite(one.delay)]
-        result.append(
+        delays = [result.delay for result in group if math.isfinite(result.delay)]
+        summaries.append(
             Size(
                 kind=KINDS[kind],
                 tenant=tenant,
@@ -309,4 +321,4 @@ def sizes(injected: Iterable[Injected]) -> list[Size]:
                 slowest=quantile(delays, 0.9),
             )
         )
-    return result
+    return summaries

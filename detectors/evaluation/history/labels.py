@@ -1,4 +1,4 @@
-"""Labelled incidents of a history, and how they match its pages."""
+"""Labelled incidents of a history, and their comparison with the pages."""
 
 import math
 from collections.abc import Sequence
@@ -10,23 +10,23 @@ from detectors.evaluation.synthetic.incidents import LINGER
 from detectors.evaluation.tables import Share, quantile
 
 ANY: Final = ""
-"""Tenant of a label that names none."""
+"""The tenant of a label that applies to all tenants."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """One incident as people recorded it. Times are in seconds since 1970."""
+    """An incident as people recorded it. Times are in seconds since 1970."""
 
     start: float
     end: float
     area: str | None = None
-    """None: the whole tenant; a page about any of its areas then matches."""
+    """None: the whole tenant, so that a page about any of its areas matches."""
     tenant: str = ANY
 
     def fits(self, run: PagedEpisode) -> float | None:
-        """Return when an episode reported this incident; None if it did not.
+        """Return when an episode reported this incident, or None.
 
-        Pages up to an hour after the end match (`incidents.LINGER`).
+        Pages match up to an hour after the end (`incidents.LINGER`).
         """
         about = run.about(self.area)
         if about is None or (self.tenant != ANY and run.tenant != self.tenant):
@@ -40,9 +40,9 @@ class Met:
 
     label: Label
     delay: float
-    """Minutes from its start to the page: 0 if the page came before, infinite if there was none."""
+    """Minutes from the start to the page: 0 if it paged before, infinite if there was no page."""
     before: bool = False
-    """Whether an episode that was already running before the start had paged."""
+    """Whether an episode had already paged before the start."""
 
 
 @dataclass(frozen=True)
@@ -51,36 +51,46 @@ class Judgement:
 
     met: tuple[Met, ...]
     right: tuple[bool, ...]
-    """For each page in order, whether it belongs to a label."""
+    """For each page in order, whether it matches a label."""
     outside: int = 0
-    """Labels that were not judged, because they are in the warm-up or outside the history."""
+    """Labels that are not compared, because they are in the warm-up or outside the history."""
 
     @property
     def precision(self) -> Share:
-        """Return the share of pages that belong to a label."""
+        """The share of pages that match a label."""
         return Share(sum(self.right), len(self.right))
 
     @property
     def recall(self) -> Share:
-        """Return the share of labels that were paged."""
-        return Share(sum(math.isfinite(one.delay) for one in self.met), len(self.met))
+        """The share of labels with a page."""
+        return Share(sum(math.isfinite(result.delay) for result in self.met), len(self.met))
 
     def delay(self, share: float) -> float:
-        """Return the delay in minutes that a *share* of the found labels does not exceed."""
-        return quantile([one.delay for one in self.met if math.isfinite(one.delay)], share)
+        """Return a quantile of the delays of labels with a page, in minutes.
+
+        Args:
+            share: Share of these labels whose delay does not exceed the quantile, 0 to 1.
+        """
+        return quantile([m.delay for m in self.met if math.isfinite(m.delay)], share)
 
 
 def judge_labels(
     labels: Sequence[Label], runs: Sequence[PagedEpisode], begin: float, end: float
 ) -> Judgement:
-    """Compare *runs* with *labels*, from *begin* to *end* (seconds since 1970).
+    """Compare labels with pages.
+
+    Args:
+        labels: The labelled incidents.
+        runs: The episodes that paged.
+        begin: Start of the compared time, seconds since 1970.
+        end: End of the compared time, seconds since 1970.
 
     Example:
         >>> scopes = [(600.0, "login", ())]
         >>> run = PagedEpisode(tenant="acme", episode_id="1", opened=600.0, scopes=scopes)
-        >>> wanted = [Label(start=0.0, end=60.0, area=area) for area in ("login", "api")]
-        >>> found = judge_labels(wanted, [run], 0.0, 7200.0)
-        >>> [one.delay for one in found.met], str(found.recall)[:4]
+        >>> labels = [Label(start=0.0, end=60.0, area=area) for area in ("login", "api")]
+        >>> judgement = judge_labels(labels, [run], 0.0, 7200.0)
+        >>> [result.delay for result in judgement.met], str(judgement.recall)[:4]
         ([10.0, inf], '0.50')
     """
     counted = [label for label in labels if begin <= label.start <= end]

@@ -1,9 +1,9 @@
-"""Benign events that must not page; each kind is a change of the tickets of a live tenant.
+"""Benign events that must not page; each kind changes the tickets of a live tenant.
 
 *Structural* events are noise from systems or from one person; the others are healthy traffic that
-looks unusual. *Paired* events are played twice, the same hours with and without them, and every
-additional page is wrong. The pages of the others are compared with the number that such weeks page
-by chance.
+looks unusual. For *paired* events, the same hours are played with and without the event, and every
+additional page is wrong. For the others, the pages are compared with the number of pages that
+chance alone causes in such weeks.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,24 +33,36 @@ class Situation:
     end: float
     area: int
     recent: Sequence[Ticket]
-    """The last healthy tickets before the start, oldest first."""
+    """The last healthy tickets before the start, the oldest first."""
 
     @property
     def name(self) -> str:
-        """Return the name of the area."""
+        """The name of the area."""
         return self.world.names[self.area]
 
     def between(self, low: float, high: float) -> float:
-        """Return a log-uniform random number between *low* and *high*."""
+        """Return a log-uniform random number between two bounds."""
         return float(np.exp(self.rng.uniform(np.log(low), np.log(high))))
 
     def times(self, count: int, hours: float, after: float = 0.0) -> list[float]:
-        """Return *count* random times in order, within *hours*, *after* seconds after the start."""
+        """Return random times in order, in seconds since 1970.
+
+        Args:
+            count: Number of times.
+            hours: Length of the time in which they lie, in hours.
+            after: Start of that time, in seconds after the start of the event.
+        """
         drawn = np.sort(self.rng.random(count)) * hours * SECONDS_PER_HOUR
         return [round(self.start + after + at, 3) for at in drawn.tolist()]
 
     def ticket(self, number: int, at: float, customer: str | None) -> Ticket:
-        """Return a new ticket of the area, created when it arrives."""
+        """Return a new ticket of the area.
+
+        Args:
+            number: Number in the ticket id.
+            at: When the ticket is created, seconds since 1970.
+            customer: The customer; None: unknown.
+        """
         issues = self.world.issue_names[self.area]
         return Ticket(
             "acme",
@@ -71,30 +83,30 @@ class Situation:
 
 
 Change = Callable[[list[Arrival], Situation], list[Arrival]]
-"""Turns the healthy arrivals into those that happen instead, in any order."""
+"""Returns the arrivals with the event, in any order, given the healthy arrivals."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """One kind of event that must not page."""
+    """A kind of benign event that must not page."""
 
     name: str
     change: Change | None = None
     hours: float = 30.0
     """Length of the window in which pages count."""
     lead_hours: int = 0
-    """Hours that are played before the window, with the change of level in effect."""
+    """Hours that are played before the window, with `scale` in effect."""
     whole_tenant: bool = False
-    """Whether pages of every area count, or only those of the area where it happens."""
+    """Whether pages of every area count, or only those of the area of the event."""
     paired: bool = True
-    """Whether the same hours are also played without the event, so that their own pages do not
+    """Whether the same hours are also played without the event; pages that occur without it do not
     count."""
     structural: bool = True
-    """Whether it is noise from systems or one person, for which the target is stricter."""
+    """Whether the event is noise from systems or one person, for which the target is stricter."""
     scale: Callable[[Situation, int], float | Numbers] | None = None
-    """Level of the healthy traffic in an hour, as a factor."""
+    """Returns a factor of the healthy rate in an hour."""
     new_area: bool = False
-    """Whether a second, new area opens at the start with ordinary traffic; its pages count."""
+    """Whether a new area with ordinary traffic appears at the start; its pages count."""
     new_tenant: bool = False
     """Whether the tenant is new and has learned nothing yet."""
 
@@ -108,32 +120,32 @@ def noisy_customer(healthy: list[Arrival], here: Situation) -> list[Arrival]:
 def _same_ticket(healthy: list[Arrival], here: Situation) -> list[Arrival]:
     """Repeat the ``created`` event of one ticket, sometimes with the same event id."""
     times = here.times(int(here.between(30, 200)), here.between(0.2, 3.0))
-    found = list(healthy)
+    arrivals = list(healthy)
     for number, at in enumerate(times):
         ticket = here.ticket(0, times[0], "impatient")
         event = f"event-{0 if number % 2 else number}"
-        found.append((at, msgspec.structs.replace(ticket, event_id=event)))
-    return found
+        arrivals.append((at, msgspec.structs.replace(ticket, event_id=event)))
+    return arrivals
 
 
 def _merged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """Let a form submit each ticket two to five times; agents merge the copies within minutes."""
+    """Let a form submit each ticket two to five times, and agents merge the copies in minutes."""
     end = here.start + here.between(1.0, 6.0) * SECONDS_PER_HOUR
-    found = list(healthy)
-    for arrives, ticket in healthy:
-        if ticket.area != here.name or not here.start <= arrives < end:
+    arrivals = list(healthy)
+    for arrives_at, ticket in healthy:
+        if ticket.area != here.name or not here.start <= arrives_at < end:
             continue
         for copy in range(int(here.rng.integers(1, 5))):
-            at = round(arrives + float(here.rng.uniform(0.5, 60.0)), 3)
-            again = msgspec.structs.replace(
+            at = round(arrives_at + float(here.rng.uniform(0.5, 60.0)), 3)
+            duplicate = msgspec.structs.replace(
                 ticket, ticket_id=f"{ticket.ticket_id}-copy{copy}", created_at=at
             )
             merged_at = round(at + float(here.rng.uniform(60.0, 600.0)), 3)
             merged = msgspec.structs.replace(
-                again, event_type="merged", occurred_at=merged_at, merged_into=ticket.ticket_id
+                duplicate, event_type="merged", occurred_at=merged_at, merged_into=ticket.ticket_id
             )
-            found += [(at, again), (merged_at, merged)]
-    return found
+            arrivals += [(at, duplicate), (merged_at, merged)]
+    return arrivals
 
 
 def _batch(created_by: str, fewest: int, most: int) -> Change:
@@ -153,7 +165,7 @@ def _batch(created_by: str, fewest: int, most: int) -> Change:
 
 
 def _retagged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """Move four hundred old tickets of other areas into this area."""
+    """Reclassify up to four hundred old tickets of other areas into this area."""
     others = [ticket for ticket in here.recent if ticket.area != here.name]
     chosen = here.rng.permutation(len(others))[:400]
     times = here.times(len(chosen), here.between(0.1, 1.5))
@@ -161,7 +173,7 @@ def _retagged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
         (
             at,
             msgspec.structs.replace(
-                others[place],
+                others[index],
                 event_type="reclassified",
                 area=here.name,
                 occurred_at=at,
@@ -169,45 +181,45 @@ def _retagged(healthy: list[Arrival], here: Situation) -> list[Arrival]:
                 mode="live",
             ),
         )
-        for number, (at, place) in enumerate(zip(times, chosen.tolist(), strict=True))
+        for number, (at, index) in enumerate(zip(times, chosen.tolist(), strict=True))
     ]
 
 
 def _retries(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """Let a webhook send the tickets of the last hours again, in bursts, up to eight times."""
+    """Let a webhook resend the tickets of the last hours in two to eight bursts."""
     recent = [
         ticket for ticket in here.recent if ticket.created_at > here.start - 6.0 * SECONDS_PER_HOUR
     ]
-    found = list(healthy)
+    arrivals = list(healthy)
     for _ in range(int(here.rng.integers(2, 9))):
         burst = here.start + float(here.rng.uniform(0.0, 12.0)) * SECONDS_PER_HOUR
         for ticket in recent:
             at = round(burst + float(here.rng.uniform(0.0, 60.0)), 3)
-            found.append((at, msgspec.structs.replace(ticket, mode="live")))
-    return found
+            arrivals.append((at, msgspec.structs.replace(ticket, mode="live")))
+    return arrivals
 
 
 def _backfill(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """Add yesterday's tickets from another system: new ids, ten to thirty-four hours old."""
-    hour = int(here.start // SECONDS_PER_HOUR)
+    """Add tickets from another system that are ten to thirty-four hours old and have new ids."""
+    first = int(here.start // SECONDS_PER_HOUR)
     other = Feed(here.world, [9, int(here.rng.integers(1 << 30))], mode="live")
-    old = [ticket for each in range(hour - 34, hour - 10) for ticket in other.hour(each)]
+    old = [ticket for hour in range(first - 34, first - 10) for ticket in other.hour(hour)]
     old = [ticket for ticket in old if here.rng.random() < 0.5]
     times = here.times(len(old), here.between(0.05, 1.0))
     return healthy + list(zip(times, old, strict=True))
 
 
 def _gap(healthy: list[Arrival], here: Situation) -> list[Arrival]:
-    """Silence the source for three to eight hours, then deliver everything that was held back."""
+    """Interrupt the feed for three to eight hours, then deliver all delayed tickets."""
     end = here.start + here.between(3.0, 8.0) * SECONDS_PER_HOUR
-    catch_up = here.between(60.0, 1200.0)
-    found = []
-    for arrives, ticket in healthy:
-        if here.start <= arrives < end:
-            part = (arrives - here.start) / (end - here.start)
-            arrives = round(end + part * catch_up, 3)
-        found.append((arrives, ticket))
-    return found
+    catch_up_seconds = here.between(60.0, 1200.0)
+    arrivals = []
+    for arrives_at, ticket in healthy:
+        if here.start <= arrives_at < end:
+            part = (arrives_at - here.start) / (end - here.start)
+            arrives_at = round(end + part * catch_up_seconds, 3)
+        arrivals.append((arrives_at, ticket))
+    return arrivals
 
 
 def _quiet_weekend(here: Situation, hour: int) -> float:
@@ -223,7 +235,7 @@ def _growing(here: Situation, hour: int) -> Numbers:
 
 
 def new_area(here: Situation, number: int) -> Feed:
-    """Return the feed of an area that opens at the start, at 0.3 to 20 tickets per hour."""
+    """Return the feed of a new area with 0.3 to 20 tickets per hour."""
     rate = here.between(0.3, 20.0)
     spec = here.world.spec
     world = World(
@@ -288,5 +300,4 @@ GUARDS: Final = {
     )
 }
 HIDDEN_SPIKE: Final = "x5 with a noisy customer"
-"""A real spike during a benign event, which must still be found. It measures the cost of a
-guard."""
+"""A real spike beside a benign event. It must still be found, and measures the cost of a guard."""

@@ -1,8 +1,8 @@
-"""A simulated company: how many tickets each area receives per hour, and what they are about.
+"""A simulated company: the ticket rates of its areas, and the shares of values in their tickets.
 
-Everything here is a function of the seed and the hour alone. Two continuations of the same history,
-one healthy and one with an incident, therefore share seasons, days, releases and shares, and differ
-only by chance within the hour.
+Everything here depends only on the seed and the hour. Two continuations of the same history, one
+healthy and one with an incident, therefore have the same seasonality, daily noise, releases and
+shares; they differ only by chance within the hour.
 """
 
 import math
@@ -32,36 +32,39 @@ MOST_ISSUE_TYPES: Final = 8
 class Spec:
     """The parameters of a company.
 
-    Rates are tickets per hour; noises are variances of factors of mean 1. The defaults are
-    meant to be realistic, and to favour no detector.
+    Rates are in tickets per hour. Noise is given as the variance of a factor with mean 1. The
+    defaults are meant to be realistic and not to favour any detector.
     """
 
     seed: int = 1
     areas: int = 12
     lowest_rate: float = 0.1
     highest_rate: float = 60.0
-    """Rates of the areas are log-spaced between the lowest and the highest."""
+    """The rates of the areas are log-spaced between the lowest and the highest rate."""
     timezone: str = "Europe/Berlin"
     country: str = "DE"
-    """Country whose public holidays have traffic like Sundays. Empty: none."""
+    """ISO 3166 code of the country whose public holidays have Sunday traffic. Empty: no holidays.
+    """
     tenant_day_noise: float = 0.015
     area_day_noise: float = 0.01
     hour_noise: float = 0.04
-    """Median over the areas; the areas range from almost none to `most_hour_noise`."""
+    """Median hourly noise of the areas; it ranges from almost 0 to `most_hour_noise`."""
     most_hour_noise: float = 0.1
     slice_noise: float = 0.03
-    """Noise of the share of each value, per hour and again per day."""
+    """Noise of the share of each value, both per hour and per day."""
     region_swing: float = 0.2
-    """Amplitude of a region's share over the day: its people sleep at other times."""
+    """Amplitude of each region's share over the day, because time zones differ."""
     trend_a_week: float = 0.02
-    """The drift of each area is uniform between minus and plus this."""
+    """The weekly drift of each area is uniform between minus and plus this value."""
     growing_areas: int = 1
     growth_a_week: float = 0.05
     release_every_weeks: float = 3.0
-    """Interval of releases. At each, a quarter of the areas get 1.3 to 1.8 times as many tickets
-    for 3 to 8 hours."""
+    """Mean time between releases. After each, a quarter of the areas get 1.3 to 1.8 times as many
+    tickets for 3 to 8 hours."""
     quiet_week_every: float = 15.0
+    """Mean time between quiet weeks, in weeks."""
     quiet_level: float = 0.6
+    """Factor of a quiet week."""
     after_holiday: float = 1.1
     """Factor of the day after a holiday, in office areas."""
     version_every_weeks: float = 5.0
@@ -71,12 +74,12 @@ class Spec:
     weeks: int = 60
     """Number of weeks for which releases, versions and quiet weeks are planned."""
     first_week: int | None = None
-    """Weeks from `FIRST_MONDAY` to the Monday that the history begins on; None: chosen by the
+    """Weeks from `FIRST_MONDAY` to the Monday on which the history begins; None: derived from the
     seed."""
 
     @property
     def first_hour(self) -> int:
-        """Return when the history begins, in hours since 1970; it depends on the seed."""
+        """The first hour of the history, hours since 1970."""
         week = self.seed * 11 % 52 if self.first_week is None else self.first_week
         return FIRST_MONDAY + HOURS_PER_WEEK * week
 
@@ -92,15 +95,15 @@ class World:
     """
 
     def __init__(self, spec: Spec) -> None:
-        """Draw everything that does not change with time."""
+        """Draw all constants, and plan the releases, versions and quiet weeks."""
         self.spec = spec
         rng = np.random.default_rng([spec.seed, 0])
         count = spec.areas
         self.rates: Numbers = np.geomspace(spec.lowest_rate, spec.highest_rate, count)
         self.names = [f"area {number:02d}" for number in range(count)]
         self.office = rng.uniform(0.0, 1.0, count)
-        """1: an area with office hours on workdays; 0: an area of consumers, active on evenings and
-        weekends too."""
+        """Weight of office hours on workdays for each area: 1 for business customers, 0 for
+        consumers, who are also active in the evening and at weekends."""
         self._shapes = np.array([_shape(rng, office) for office in self.office])
         spread = math.log(spec.most_hour_noise / spec.hour_noise) if spec.hour_noise else 0.0
         self.hour_noise: Numbers = np.minimum(
@@ -121,24 +124,24 @@ class World:
         self.customer_names = [f"customer {number}" for number in range(spec.customers)]
 
     def local(self, hour: int) -> datetime:
-        """Return the local time at which *hour* (counted from 1970) begins."""
+        """Return the local time at which an hour (counted from 1970) begins."""
         return datetime.fromtimestamp(hour * SECONDS_PER_HOUR, self._zone)
 
     def means(self, hour: int) -> Numbers:
-        """Return the expected tickets of an hour by area, before any noise; read-only."""
-        found = self._means.get(hour)
-        if found is None:
-            found = self._means[hour] = self._compute(hour)
-        return found
+        """Return the expected tickets of an hour by area, without noise; read-only."""
+        means = self._means.get(hour)
+        if means is None:
+            means = self._means[hour] = self._compute(hour)
+        return means
 
     def day_factors(self, hour: int) -> Numbers:
-        """Return the noise of the local day, by area."""
+        """Return the noise factor of the local day, by area."""
         return self._day(hour)[0]
 
     def shares(self, hour: int) -> list[Numbers]:
         """Return, by dimension, the share of each value (column) in each area (row).
 
-        Shares include the noise of the day. Rows need not sum to one.
+        The shares include daily noise, so that rows need not sum to 1.
         """
         local = self.local(hour)
         angle = 2.0 * math.pi * (local.hour + local.minute / 60.0) / 24.0
@@ -153,7 +156,7 @@ class World:
         return [share * noise for share, noise in zip(plain, self._day(hour)[1], strict=True)]
 
     def share(self, hour: int, area: int, dimension: str, value: str) -> float:
-        """Return the share of one value, before noise and swing."""
+        """Return the share of one value, without noise and daily variation."""
         if dimension == "issue_type":
             names = self.issue_names[area]
             return float(self._issue_shares[area][names.index(value)]) if value in names else 0.0
@@ -167,12 +170,12 @@ class World:
         return float(self._version_shares(hour)[versions.index(value)])
 
     def versions(self, hour: int) -> list[str]:
-        """Return the names of the four versions in use, newest last."""
+        """Return the names of the four versions in use, the newest last."""
         newest = self._newest(hour)
-        return [f"4.{newest - VERSIONS_IN_USE + 1 + place}.0" for place in range(VERSIONS_IN_USE)]
+        return [f"4.{newest - VERSIONS_IN_USE + 1 + index}.0" for index in range(VERSIONS_IN_USE)]
 
     def is_holiday(self, day: date) -> bool:
-        """Return whether *day* is a public holiday of the country."""
+        """Return whether a day is a public holiday of the country."""
         return day in self._holidays
 
     def _compute(self, hour: int) -> Numbers:
@@ -196,8 +199,8 @@ class World:
 
     def _day(self, hour: int) -> tuple[Numbers, list[Numbers]]:
         ordinal = self.local(hour).toordinal()
-        found = self._days.get(ordinal)
-        if found is None:
+        noise = self._days.get(ordinal)
+        if noise is None:
             spec = self.spec
             rng = np.random.default_rng([spec.seed, 1, ordinal])
             level = gamma(rng, spec.tenant_day_noise, 1) * gamma(
@@ -205,8 +208,8 @@ class World:
             )
             widths = (MOST_ISSUE_TYPES, len(REGIONS), VERSIONS_IN_USE, len(CHANNELS))
             mixes = [gamma(rng, spec.slice_noise, (spec.areas, width)) for width in widths]
-            found = self._days[ordinal] = level, mixes
-        return found
+            noise = self._days[ordinal] = level, mixes
+        return noise
 
     def _plan(self, rng: np.random.Generator) -> None:
         """Draw the releases, versions, quiet weeks and holidays of all weeks."""
@@ -230,7 +233,7 @@ class World:
         self._holidays: set[date] = set()
         if spec.country:
             first = self.local(spec.first_hour).year
-            calendar = import_module("holidays")  # takes a while, and only this world needs it
+            calendar = import_module("holidays")  # slow; only worlds with a country need it
             self._holidays = set(
                 calendar.country_holidays(spec.country, years=range(first, first + 3))
             )
@@ -239,26 +242,26 @@ class World:
         return max(sum(begin <= hour for begin in self._version_hours) - 1, VERSIONS_IN_USE - 1)
 
     def _version_shares(self, hour: int) -> Numbers:
-        """Return the versions' shares; in a week, a new one takes three quarters."""
-        left, shares = 1.0, []
+        """Return the shares of the versions; a new version reaches three quarters in a week."""
+        remaining, shares = 1.0, []
         newest = self._newest(hour)
-        for place in range(VERSIONS_IN_USE - 1):
-            since = (hour - self._version_hours[newest - place]) / HOURS_PER_WEEK
-            taken = 0.75 * min(1.0, max(0.0, since) + 0.02)
-            shares.append(left * taken)
-            left *= 1.0 - taken
-        return np.array([left, *reversed(shares)])
+        for index in range(VERSIONS_IN_USE - 1):
+            weeks = (hour - self._version_hours[newest - index]) / HOURS_PER_WEEK
+            adopted = 0.75 * min(1.0, max(0.0, weeks) + 0.02)
+            shares.append(remaining * adopted)
+            remaining *= 1.0 - adopted
+        return np.array([remaining, *reversed(shares)])
 
 
 def gamma(rng: np.random.Generator, variance: float, size: int | tuple[int, ...]) -> Numbers:
-    """Return factors of mean 1 with the given *variance*; all are 1 if it is 0."""
+    """Return random factors with mean 1 and the given variance; all are 1 if it is 0."""
     if variance <= 0.0:
         return np.ones(size)
     return rng.gamma(1.0 / variance, variance, size)
 
 
 def _shape(rng: np.random.Generator, office: float) -> Numbers:
-    """Return factors of mean 1 for the 168 local hours of the week, with some random bumps."""
+    """Return factors with mean 1 for the 168 local hours of the week, with random variation."""
     hours = np.arange(24)
     work = 0.06 + np.exp(-0.5 * ((hours - 12.5) / 3.2) ** 2)
     leisure = 0.2 + 0.6 * np.exp(-0.5 * ((hours - 11.5) / 3.5) ** 2)
@@ -273,7 +276,7 @@ def _shape(rng: np.random.Generator, office: float) -> Numbers:
 
 
 def _issues(rng: np.random.Generator, areas: list[str]) -> tuple[Numbers, list[list[str]]]:
-    """Return Zipf shares of four to eight issue types per area, and their names."""
+    """Return the Zipf-like shares and the names of four to eight issue types per area."""
     shares = np.zeros((len(areas), MOST_ISSUE_TYPES))
     names = []
     for row, area in enumerate(areas):

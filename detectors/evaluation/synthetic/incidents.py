@@ -1,9 +1,9 @@
-"""Incidents of every class, drawn from a seed, and how soon each of them could be found.
+"""Incidents of every class, drawn at random, and a lower bound of the delay of each.
 
-*Lorden's figure* of an incident is the first-order bound for a detector that knows the rate and the
-multiple: the time after which the information, the sum of rate x KL, reaches log(ARL), with KL = m
-log m - m + 1 and ARL the expected tickets of that series between two false pages, where the series
-has its equal part of the tenant's budget. An incident is *possible* if it lasts longer.
+*Lorden's bound* of an incident is the first-order delay of a detector that knows the rate and the
+multiple m. It is the time after which the information, the sum of rate x (m log m - m + 1), reaches
+log(ARL). ARL is the expected number of tickets of the series between two false pages, given an
+equal part of the tenant's budget. An incident is *possible* if it lasts longer than its bound.
 """
 
 import math
@@ -18,51 +18,55 @@ from detectors.evaluation.synthetic.traffic import Surge
 from detectors.foundation.units import HOURS_PER_WEEK, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 UNSEEN_SHARE: Final = 0.002
-"""Share that a value never seen is taken to have had, for its bound."""
+"""Assumed share of a value that has never been seen, for the bound."""
 LEAST_CUSTOMERS: Final = 4.0
-"""No pager calls before so many customers complained: part of the bound where it matters."""
+"""The fewest customers before which nothing pages; part of the bound for new values."""
 NIGHT_CUSTOMERS: Final = 8.0
-"""Expected of a night's burst at least: one that brings four on average brings three often."""
+"""The fewest expected customers of a burst at night: with four expected, there are often only
+three."""
 SHIFT_DEADLINE: Final = 4.0 * SECONDS_PER_DAY
 SHIFT_AFTERMATH: Final = 14.0 * SECONDS_PER_DAY
 LINGER: Final = SECONDS_PER_HOUR
-"""Pages up to so long after the end belong to the incident."""
+"""Pages within this time after the end still belong to the incident."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """One incident. Times are seconds since 1970."""
+    """A simulated incident. Times are in seconds since 1970."""
 
     kind: str
     surge: Surge
     start: float
     end: float
-    """It must be found by then."""
+    """The time by which the incident must be found."""
     plays_until: float
+    """The time up to which signals are processed."""
     bound: float
-    """Lorden's figure in minutes; infinite if the incident ends before."""
+    """Lorden's bound in minutes; infinite if the incident ends before it."""
 
     @property
     def possible(self) -> bool:
-        """Whether it lasts longer than its bound."""
+        """Whether the incident lasts longer than its bound."""
         return self.bound * 60.0 < self.end - self.start
 
 
 Draw = Callable[[World, np.random.Generator, float], tuple[Surge, float]]
-"""A surge that begins at a time (seconds), and how long after it the play goes on."""
+"""Returns a surge, given its start (seconds since 1970), and how long signals are processed after
+its end, in seconds."""
 
 
 def draw(
     kind: str, world: World, rng: np.random.Generator, start: float, budget: float
 ) -> Incident:
-    """An incident of class *kind* that begins at *start* (or, at night, near it).
+    """Draw an incident.
 
     Args:
-        kind: One of `KINDS`.
-        world: Where it happens.
-        rng: Decides on area, size and length.
-        start: Seconds since 1970.
-        budget: False pages a week of the tenant, for the bound.
+        kind: The class of the incident, one of `KINDS`.
+        world: The company.
+        rng: The random generator, for area, size and duration.
+        start: When the incident begins, seconds since 1970; ``night`` incidents begin in the next
+            night.
+        budget: False pages per week of the tenant, for the bound.
     """
     surge, after = _KINDS[kind](world, rng, start)
     end = surge.start + SHIFT_DEADLINE if kind == "level shift" else surge.end
@@ -77,13 +81,23 @@ def draw(
 
 
 def bound(world: World, surge: Surge, end: float, budget: float) -> float:
-    """Lorden's figure of *surge* in minutes; infinite if not reached by *end*."""
+    """Return Lorden's bound of a surge.
+
+    Args:
+        world: The company.
+        surge: The surge.
+        end: The time by which the surge must be found, seconds since 1970.
+        budget: False pages per week of the tenant.
+
+    Returns:
+        Minutes; infinite if the bound is not reached by *end*.
+    """
     share = surge.share
     scale = 1.0
     if surge.dimension is not None and surge.value is not None:
         hour = int(surge.start // SECONDS_PER_HOUR)
         if world.share(hour, surge.area or 0, surge.dimension, surge.value) == 0.0:
-            scale = share / UNSEEN_SHARE  # never seen: its excess over what a prior would allow
+            scale = share / UNSEEN_SHARE  # the value is new: its excess is relative to a prior
             share = UNSEEN_SHARE
 
     def rate(hour: int) -> float:
@@ -93,7 +107,7 @@ def bound(world: World, surge: Surge, end: float, budget: float) -> float:
     first = int(surge.start // SECONDS_PER_HOUR)
     weekly = sum(rate(hour) for hour in range(first - HOURS_PER_WEEK, first))
     needed = max(1.0, math.log(max(weekly * world.spec.areas / budget, math.e)))
-    information = complaints = 0.0
+    information = tickets = 0.0
     at = surge.start
     while at < end:
         until = min(end, (at // SECONDS_PER_HOUR + 1.0) * SECONDS_PER_HOUR)
@@ -104,26 +118,26 @@ def bound(world: World, surge: Surge, end: float, budget: float) -> float:
         step = (until - at) / SECONDS_PER_HOUR
         wait = max(
             (needed - information) / gain if gain else math.inf,
-            (LEAST_CUSTOMERS - complaints) / observed if scale != 1.0 and observed else 0.0,
+            (LEAST_CUSTOMERS - tickets) / observed if scale != 1.0 and observed else 0.0,
         )
         if wait <= step:
             return (at - surge.start) / 60.0 + 60.0 * max(wait, 0.0)
         information += gain * step
-        complaints += observed * step
+        tickets += observed * step
         at = until
     return math.inf
 
 
 def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    """Log-uniform."""
+    """Return a log-uniform random number between two bounds."""
     return float(np.exp(rng.uniform(math.log(low), math.log(high))))
 
 
 def _area(world: World, rng: np.random.Generator, least: float = 0.0, most: float = 1e9) -> int:
-    """One of the areas whose mean rate is between *least* and *most*; else the nearest to that."""
-    fitting = [place for place, rate in enumerate(world.rates) if least <= rate <= most]
-    if fitting:
-        return fitting[int(rng.integers(len(fitting)))]
+    """Return a random area with a mean rate between two bounds; if there is none, the nearest."""
+    matching = [area for area, rate in enumerate(world.rates) if least <= rate <= most]
+    if matching:
+        return matching[int(rng.integers(len(matching)))]
     return int(np.argmin(np.abs(np.log(world.rates / min(max(least, 1e-9), most)))))
 
 
@@ -151,7 +165,7 @@ def _ramp(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, 
 
 
 def _night(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
-    """Between midnight and five; so strong that eight customers are to be expected at least."""
+    """Draw a surge that starts in the night, with at least `NIGHT_CUSTOMERS` expected customers."""
     hour = int(start // SECONDS_PER_HOUR)
     while world.local(hour).hour >= 4:
         hour += 1
@@ -159,10 +173,10 @@ def _night(world: World, rng: np.random.Generator, start: float) -> tuple[Surge,
     end = start + SECONDS_PER_HOUR * _between(rng, 0.5, 4.0)
     area = _area(world, rng, 0.0, 10.0)
     expected = sum(
-        float(world.means(each)[area])
-        * (min(end, (each + 1) * SECONDS_PER_HOUR) - max(start, each * SECONDS_PER_HOUR))
+        float(world.means(h)[area])
+        * (min(end, (h + 1) * SECONDS_PER_HOUR) - max(start, h * SECONDS_PER_HOUR))
         / SECONDS_PER_HOUR
-        for each in range(int(start // SECONDS_PER_HOUR), int(end // SECONDS_PER_HOUR) + 1)
+        for h in range(int(start // SECONDS_PER_HOUR), int(end // SECONDS_PER_HOUR) + 1)
     )
     multiple = max(_between(rng, 5.0, 20.0), 1.0 + NIGHT_CUSTOMERS / expected)
     return Surge(start=start, end=end, multiple=multiple, area=area), LINGER
@@ -170,15 +184,15 @@ def _night(world: World, rng: np.random.Generator, start: float) -> tuple[Surge,
 
 def _rare_issue(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
     hour = int(start // SECONDS_PER_HOUR)
-    places = [
+    issues = [
         (area, name, world.share(hour, area, "issue_type", name))
         for area, names in enumerate(world.issue_names)
         for name in names
         if world.rates[area] >= min(10.0, world.rates[-1])
     ]
-    fitting = [place for place in places if 0.02 <= place[2] <= 0.1]
-    area, value, share = (fitting or [min(places, key=lambda place: place[2])])[
-        int(rng.integers(len(fitting) or 1))
+    rare = [issue for issue in issues if 0.02 <= issue[2] <= 0.1]
+    area, value, share = (rare or [min(issues, key=lambda issue: issue[2])])[
+        int(rng.integers(len(rare) or 1))
     ]
     return _slice(rng, start, area, "issue_type", value, share, _between(rng, 4.0, 10.0))
 
@@ -186,7 +200,7 @@ def _rare_issue(world: World, rng: np.random.Generator, start: float) -> tuple[S
 def _new_issue(world: World, rng: np.random.Generator, start: float) -> tuple[Surge, float]:
     area = _area(world, rng, 2.0)
     name = f"new error {int(rng.integers(1_000_000))}"
-    # Twice its share: once is what healthy traffic would bring, and brings not; once is on top.
+    # With a multiple of 2, the surge adds the share once: healthy traffic has none of a new value.
     return _slice(rng, start, area, "issue_type", name, rng.uniform(0.05, 0.2), 2.0)
 
 

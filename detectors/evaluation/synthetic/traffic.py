@@ -1,4 +1,4 @@
-"""The tickets of a simulated company, hour by hour: healthy, or with added surges."""
+"""The tickets of a simulated company, hour by hour: healthy traffic and surges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ from detectors.foundation.units import SECONDS_PER_HOUR
 from schemas.signals import Mode, Ticket
 
 CLUMP_MEAN: Final = 2.5
-"""Average number of tickets that follow the first of a clump."""
+"""Mean number of tickets that follow the first ticket of a clump."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surge:
-    """Excess complaints in an area, in one value of a dimension there, or in all areas."""
+    """Additional tickets in an area, in a slice of it, or in all areas."""
 
     start: float
     """Seconds since 1970."""
     end: float
     multiple: float
-    """Multiple of the rate of the series: the area's, or that of its slice."""
+    """Rate during the surge as a multiple of the usual rate of the area or slice."""
     area: int | None = None
-    """None: all areas."""
+    """Index of the area; None: all areas."""
     growing_until: float | None = None
-    """When a surge that grows linearly from 1 reaches *multiple*; None: it starts at full
-    strength."""
+    """When a surge that grows linearly from 1 reaches its multiple, seconds since 1970; None: it
+    has the full multiple from the start."""
     dimension: str | None = None
     value: str | None = None
     share: float = 1.0
-    """The slice's share of the area's rate. For a new value, the share that the multiple applies
-    to."""
+    """Share of the slice in the rate of the area; for a new value, the share to which the multiple
+    applies."""
 
     def multiple_at(self, at: float) -> float:
         """Return the multiple of the expected rate at a time, in seconds since 1970."""
@@ -48,12 +48,12 @@ class Surge:
             return 1.0
         if self.growing_until is None or at >= self.growing_until:
             return self.multiple
-        grown = (at - self.start) / (self.growing_until - self.start)
-        return 1.0 + (self.multiple - 1.0) * grown
+        progress = (at - self.start) / (self.growing_until - self.start)
+        return 1.0 + (self.multiple - 1.0) * progress
 
 
 class _Batch:
-    """Tickets in columns: indexes of areas and customers, times as fractions of the hour."""
+    """Tickets in columns: indices of areas and customers, times as fractions of the hour."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class _Batch:
 
 
 class Feed:
-    """One continuation of the tickets of a world.
+    """One random continuation of the tickets of a simulated company.
 
     Example:
         >>> from detectors.evaluation.synthetic.company import Spec, World
@@ -81,7 +81,14 @@ class Feed:
     def __init__(
         self, world: World, key: Sequence[int], tenant: str = "acme", mode: Mode = "simulated"
     ) -> None:
-        """Start without tickets; *key* is the seed and the prefix of ticket ids."""
+        """Start without tickets.
+
+        Args:
+            world: The company.
+            key: Numbers that are part of the seed and the prefix of the ticket ids.
+            tenant: The tenant of the tickets.
+            mode: The mode of the tickets.
+        """
         self.world = world
         self.tenant = tenant
         self.mode: Mode = mode
@@ -102,11 +109,11 @@ class Feed:
     def hour(
         self, hour: int, surges: Sequence[Surge] = (), scale: float | Numbers = 1.0
     ) -> list[Ticket]:
-        """Return all tickets of *hour* (counted from 1970), oldest first.
+        """Return all tickets of an hour, the oldest first.
 
         Args:
-            hour: Each hour may be asked for once, in order.
-            surges: Surges to add; those outside the hour are ignored.
+            hour: Hours since 1970. Call this once per hour, in order.
+            surges: Surges to add; surges outside the hour are ignored.
             scale: Factor of the healthy rate, or one factor per area.
         """
         world, rng = self.world, self._rng
@@ -176,7 +183,7 @@ class Feed:
         return _Batch(areas, at, customers)
 
     def _surge(self, hour: int, expected: Numbers, surge: Surge) -> list[_Batch]:
-        """Return the added tickets; an incident strikes all customers equally."""
+        """Return the tickets of a surge; all customers are equally likely."""
         begin = max(surge.start / SECONDS_PER_HOUR - hour, 0.0)
         end = min(surge.end / SECONDS_PER_HOUR - hour, 1.0)
         if begin >= end:
@@ -184,9 +191,9 @@ class Feed:
         rng = self._rng
         middle = (hour + 0.5 * (begin + end)) * SECONDS_PER_HOUR
         extra = (surge.multiple_at(middle) - 1.0) * surge.share * (end - begin)
-        chosen = range(len(expected)) if surge.area is None else (surge.area,)
-        counts = [int(rng.poisson(expected[area] * extra)) for area in chosen]
-        areas = np.repeat(np.array(chosen, dtype=np.int64), counts)
+        affected = range(len(expected)) if surge.area is None else (surge.area,)
+        counts = [int(rng.poisson(expected[area] * extra)) for area in affected]
+        areas = np.repeat(np.array(affected, dtype=np.int64), counts)
         at = begin + rng.random(len(areas)) * (end - begin)
         customers = rng.integers(0, self.world.spec.customers, len(areas))
         forced = None
@@ -198,21 +205,21 @@ class Feed:
         return np.searchsorted(self.world.customer_shares, self._rng.random(count))
 
     def _values(self, hour: int, areas: NDArray[np.int64]) -> list[NDArray[np.object_]]:
-        """Return each ticket's value of each dimension; noise of the shares makes values clump."""
+        """Return the value of each ticket in each dimension, given noisy shares."""
         rng, noise = self._rng, self.world.spec.slice_noise
         versions = np.array(self.world.versions(hour), dtype=object)
-        found: list[NDArray[np.object_]] = []
+        columns: list[NDArray[np.object_]] = []
         for dimension, shares in zip(DIMENSIONS, self.world.shares(hour), strict=True):
             if noise:
                 shares = shares * rng.gamma(1.0 / noise, noise, shares.shape)
             sums = np.cumsum(shares, axis=1)
             drawn = rng.random(len(areas)) * sums[areas, -1]
-            places = (sums[areas] <= drawn[:, None]).sum(axis=1)
+            indices = (sums[areas] <= drawn[:, None]).sum(axis=1)
             if dimension == "issue_type":
-                found.append(self._issues[areas, places])
+                columns.append(self._issues[areas, indices])
             elif dimension == "app_version":
-                found.append(versions[places])
+                columns.append(versions[indices])
             else:
                 names = REGIONS if dimension == "region" else CHANNELS
-                found.append(np.array(names, dtype=object)[places])
-        return found
+                columns.append(np.array(names, dtype=object)[indices])
+        return columns

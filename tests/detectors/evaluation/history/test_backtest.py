@@ -227,4 +227,4 @@ def test_stretches_are_as_long_as_they_must_be() -> None:
 def _more(branch: Branch) -> Iterator[Ticket]:
     from detectors.evaluation.history import injection  # noqa: PLC0415 - the private part under test
 
-    return injection._more(branch, None, branch.injection.generator(1))
+    return injection._additional_tickets(branch, None, branch.injection.generator(1))
