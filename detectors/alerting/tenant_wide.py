@@ -128,7 +128,7 @@ def _is_broad(tenant: Tenant, scored: ScoredTicket, *, area_crossed: bool) -> bo
 
 
 def _areas_paged_since(tenant: Tenant, since: float) -> list[str]:
-    """Return the areas with a running episode that paged at *since* or later, in order of time."""
+    """Return the areas with a running episode that has paged since a time, the first page first."""
     paged = [
         (episode.detected_at, name)
         for name in tenant.running

@@ -44,7 +44,7 @@ class DistinctiveTerm(NamedTuple):
     gain: float
     """The log likelihood ratio by which terms are ranked."""
     is_new: bool
-    """Whether no usual ticket that was learned contained it."""
+    """Whether no learned usual ticket contained the term."""
 
 
 def distinctive_terms(

@@ -177,7 +177,7 @@ def _gain(observed: float, total: float, share: float) -> float:
 
 
 def _tails(total: float, counts: list[float], usual: list[Usual]) -> list[float]:
-    """Return the probability of each count or more among *total* tickets."""
+    """Return the probability of each count or more, given the total number of tickets."""
     tickets = math.ceil(total - 1e-9)
     tails = []
     for count, expected in zip(counts, usual, strict=True):
@@ -239,7 +239,7 @@ def _conditional_tail(
     usual: Mapping[str, Usual],
     pair_shares: PairShares,
 ) -> float:
-    """Return the probability of at least *both* tickets with both keys among those with *given*."""
+    """Return the probability of this many tickets or more with both keys among those with one."""
     share, variance = _conditional_share(given, other, usual, pair_shares)
     return _tails(max(elevated[given].observed, both), [both], [Usual(share, variance)])[0]
 
@@ -247,7 +247,7 @@ def _conditional_tail(
 def _conditional_share(
     given: str, other: str, usual: Mapping[str, Usual], pair_shares: PairShares
 ) -> Usual:
-    """Return the share of the key *other* among usual tickets with the key *given*."""
+    """Return the share of one key among the usual tickets with another key."""
     with_given, both = pair_shares.pair(given, other)
     share = (both + MIX_PRIOR * usual[other].share) / (with_given + MIX_PRIOR)
     uncertainty = (1.0 - share) / (share * (with_given + MIX_PRIOR))

@@ -114,7 +114,7 @@ class _Replay:
     suppressed: Because | None = None
     """Why an episode that opened was suppressed."""
     running: Because | None = None
-    """How an episode that was running at the given time explains it; None: none was running."""
+    """The cause if an episode was running at the given time; None: no episode was running."""
     episode: str = ""
     """The episode that was running or suppressed."""
     in_history: bool = False

@@ -42,7 +42,7 @@ def negative_log_tail(count: float, mean: float, size: float) -> float:
 
 
 def log_likelihood_ratio(count: float, mean: float, size: float, multiple: float) -> float:
-    """Return the log likelihood ratio of *count* at a multiple of the mean against the mean.
+    """Return the log likelihood ratio of a count: a multiple of the mean against the mean.
 
     Args:
         count: Observed.

@@ -192,9 +192,9 @@ class Baseline(msgspec.Struct, array_like=True):
         return self.rates[(hour - self.start) % len(self.rates)]
 
     def expected_between(self, begin: int, end: int, context: Context) -> float:
-        """Return the customer-equivalents expected from hour *begin* to before hour *end*.
+        """Return the customer-equivalents expected in a range of hours, at most a week.
 
-        At most a week is covered.
+        The end is exclusive.
         """
         total, level = 0.0, self.observed / self.expected
         end = min(end, begin + SLOTS)
@@ -272,7 +272,7 @@ class Baseline(msgspec.Struct, array_like=True):
         self.ignorance = _LEAST_IGNORANCE + 1.0 / self.observed
 
     def mark_gap(self, begin: int, end: int) -> None:
-        """Exclude the hours of a feed gap, from *begin* to before *end*, from learning."""
+        """Exclude the hours of a feed gap from learning; the end is exclusive."""
         self.gaps = [*(gap for gap in self.gaps if gap[1] > self.learned), (begin, end)][-8:]
 
     def _in_gap(self, hour: int) -> bool:
@@ -351,7 +351,7 @@ class Baseline(msgspec.Struct, array_like=True):
         )
 
     def _learn_sparse(self, day: Day, begin: int, end: int, context: Context) -> None:
-        """Learn the level and the day dispersion from the hours *begin* to before *end*."""
+        """Learn the level and the day dispersion from a range of hours; the end is exclusive."""
         factors = context.profile.of_day(day)
         season = sum(factors[begin - day.start : end - day.start])
         level = self.observed / self.expected
@@ -414,7 +414,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.gaps = [gap for gap in self.gaps if gap[1] > self.learned]
 
     def _learn(self, day: Day, begin: int, end: int, context: Context) -> None:
-        """Learn the hours of a day from *begin* to before *end*."""
+        """Learn a range of hours of a day; the end is exclusive."""
         if self._is_sparse(context):
             self._learn_sparse(day, begin, end, context)
             return

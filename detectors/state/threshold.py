@@ -263,7 +263,7 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         return min(shape, MOST_SHAPE)
 
     def _reach(self, odds: float, excess: float) -> float:
-        """Return the excess that one in *odds* peaks exceeds."""
+        """Return the upper 1 / odds quantile of the excess of a peak."""
         if odds <= 1.0:
             return 0.0
         shape = self._shape()

@@ -68,12 +68,12 @@ class _Recent:
         self.newest = max(self.newest, bucket)
 
     def observed_between(self, begin: int, end: int) -> float:
-        """Return the observed customer-equivalents of the buckets from *begin* to before *end*."""
+        """Return the observed customer-equivalents of a range of buckets; the end is exclusive."""
         begin, end = max(begin, self.newest - KEPT + 1), min(end, self.newest + 1)
         return sum(self.observed[bucket % KEPT] for bucket in range(begin, end))
 
     def score(self, begin: int, end: int) -> float:
-        """Return the highest score in the buckets from *begin* to before *end*."""
+        """Return the highest score in a range of buckets; the end is exclusive."""
         begin, end = max(begin, self.newest - KEPT + 1), min(end, self.newest + 1)
         return max((self.scores[bucket % KEPT] for bucket in range(begin, end)), default=0.0)
 
@@ -172,9 +172,13 @@ class RecentTimelines:
         return _with_band(series, buckets)
 
     def hours(self, tenant: Tenant, key: str, since: int, until: int) -> dict[int, float]:
-        """Return the observed customer-equivalents of each known hour from *since* to *until*.
+        """Return the observed customer-equivalents of the known hours in a range.
 
-        Hours are counted from 1970; *until* is inclusive.
+        Args:
+            tenant: The tenant; its series are only read.
+            key: The series: an area, or `detectors.state.tenant.TENANT_SERIES`.
+            since: The first hour, hours since 1970.
+            until: The last hour, hours since 1970.
         """
         series = tenant.series(key)
         recent, followed = self._recent_counts(tenant, key)

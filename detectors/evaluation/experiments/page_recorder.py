@@ -80,7 +80,7 @@ class PageRecorder:
         )
 
     def opened(self, begin: float, end: float, area: str | None = None) -> list[Page]:
-        """Return the pages that opened from *begin* to *end* and include an area (None: any)."""
+        """Return the pages that opened in a period and include an area (None: any area)."""
         return [
             page
             for page in self.pages
