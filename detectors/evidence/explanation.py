@@ -183,7 +183,7 @@ def _tails(total: float, counts: list[float], usual: list[Usual]) -> list[float]
     for count, expected in zip(counts, usual, strict=True):
         share = expected.share
         size = max((1.0 - share) / (share * max(expected.variance, 1e-6)) - 1.0, 0.5)
-        # Counts are fractional customer-equivalents. Rounding them down keeps the test conservative.
+        # Counts are fractional customer-equivalents; rounding down keeps the test conservative.
         least = math.floor(count + 1e-9)
         tails.append(beta_binomial_tail(least, tickets, share * size, (1.0 - share) * size))
     return tails

@@ -1,4 +1,4 @@
-"""Weights of repeated tickets: one noisy customer must not look like many."""
+"""Weights of repeated tickets, so that one noisy customer does not count as many customers."""
 
 import math
 import zlib
@@ -10,13 +10,13 @@ import msgspec
 from detectors.foundation.state_codec import Integers
 
 MEMORY_SECONDS: Final = 24 * 3600
-"""The k-th ticket of a customer within this time of the first one counts 2^-(k-1)."""
+"""The k-th ticket of a customer within this time after the first has weight 2^-(k-1)."""
 TWICE_SECONDS: Final = 60
-"""The next ticket of a customer within this time is the same form sent twice, and counts
-nothing."""
+"""A further ticket of a customer within this time has weight 0, because the same form was probably
+submitted twice."""
 SETS: Final = 40
 WAYS: Final = 4
-"""Customers in one set, 160 in all; a set forgets the one that was unseen for longest."""
+"""Customers in one set, 160 in all sets; a full set replaces the least recently seen customer."""
 NEVER: Final = float("-inf")
 MOST_TIMES: Final = 60
 UNKNOWN_CUSTOMER: Final = 0
@@ -43,10 +43,10 @@ def _row(typecode: str) -> Integers:
 
 
 class CustomerMemory(msgspec.Struct, array_like=True):
-    """The customers of one series within a day, in 2.1 kB however many there are.
+    """The recent customers of one series, in 2.1 kB regardless of their number.
 
-    A forgotten customer counts as a new one. The customers unseen for longest are forgotten
-    first, so a noisy one is remembered.
+    A forgotten customer counts as new. The least recently seen customers are forgotten first, so a
+    noisy customer is remembered.
 
     Example:
         >>> memory, acme = CustomerMemory(), customer_tag("acme")
@@ -67,9 +67,8 @@ class CustomerMemory(msgspec.Struct, array_like=True):
         """Record a ticket of a customer.
 
         Args:
-            tag: The `customer_tag` of the customer. A ticket of an unknown customer counts as that
-                of a new customer.
-            at: Seconds since 1970.
+            tag: The `customer_tag` of the customer. An unknown customer counts as new.
+            at: Time of the ticket, seconds since 1970.
 
         Returns:
             The weight of the ticket in customer-equivalents, 0 to 1, and when the customer was last
@@ -77,7 +76,8 @@ class CustomerMemory(msgspec.Struct, array_like=True):
         """
         if tag == UNKNOWN_CUSTOMER:
             return 1.0, NEVER
-        now = math.ceil(at)  # a customer whose ticket began a window was not seen before it
+        # Rounded up, so that the ticket that starts a window never counts as seen before it.
+        now = math.ceil(at)
         if not self.tags:
             self._make_room()
         start = (tag >> 1) % SETS * WAYS

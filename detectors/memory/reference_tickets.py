@@ -1,14 +1,13 @@
-"""What the tickets of an area are like outside episodes: their words, and which values coincide.
+"""The usual tickets of an area, outside episodes: their terms, and which values occur together.
 
-Two small sketches, which fade with age and are unaffected by restarts:
+They are kept in two small sketches, in which old tickets fade, and which a restart does not change:
 
-- `TermSketch`: in how many tickets each word occurred; a count-min sketch (Cormode and
-  Muthukrishnan 2005) of two rows of `WIDTH` small counters. It underestimates only what was counted
-  before the counts were halved; a word that never occurred may read as one to three where texts are
-  long.
-- `ValueReservoir`: the values of `DOCUMENTS` tickets, a weighted reservoir sample (Efraimidis and
-  Spirakis 2006, "Weighted random sampling with a reservoir") whose weights grow with time (Cormode
-  et al. 2009, "Forward decay"): recent tickets are more likely to be in it.
+- `TermSketch` counts in how many tickets each term occurred. It is a count-min sketch (Cormode and
+  Muthukrishnan 2005) with two rows of `WIDTH` small counters. It underestimates only counts from
+  before a halving. With long texts, a term that never occurred may have a count of one to three.
+- `ValueReservoir` keeps the values of `DOCUMENTS` tickets. It is a weighted reservoir sample
+  (Efraimidis and Spirakis 2006, "Weighted random sampling with a reservoir") with weights that grow
+  over time (Cormode et al. 2009, "Forward decay"), so that it prefers recent tickets.
 """
 
 import math
@@ -24,15 +23,15 @@ from detectors.foundation.state_codec import Floats, Integers
 from detectors.foundation.tokens import hashed
 
 WIDTH: Final = 768
-"""Counters in one of the two rows."""
+"""Counters per row."""
 MOST_LEARNED: Final = 128.0
-"""After this many tickets all counts are halved, so that old tickets fade."""
+"""From this number of tickets, all counts are halved, so that old tickets fade."""
 ALL_LEARN: Final = 64.0
 EVERY: Final = 16
 """Beyond `ALL_LEARN` tickets, one ticket in this many is learned."""
 DOCUMENTS: Final = 32
 VALUES: Final = 10
-"""Values that are kept of a ticket: one for each dimension."""
+"""The most values that are kept per ticket."""
 HALF_LIFE_HOURS: Final = 168.0
 
 _GROWTH: Final = math.log(2.0) / HALF_LIFE_HOURS
@@ -41,13 +40,13 @@ Row = npt.NDArray[np.intp]
 
 
 def places(terms: Iterable[str]) -> tuple[Row, Row]:
-    """Return the columns in which *terms* are counted, in the first and in the second row."""
+    """Return the indices of the counters of terms, in the first row and in the second row."""
     marks = np.array([hashed(term) for term in terms], dtype=np.int64)
     return (marks & 0xFFFF) % WIDTH, (marks >> 16) % WIDTH + WIDTH
 
 
 class TermSketch(msgspec.Struct, array_like=True):
-    """How many tickets contained which words.
+    """Counts of tickets by term.
 
     Example:
         >>> words = TermSketch()
@@ -61,11 +60,11 @@ class TermSketch(msgspec.Struct, array_like=True):
     """Empty until a ticket with text is learned."""
 
     def wants(self, ticket_hash: int) -> bool:
-        """Whether the ticket with that hash should be learned."""
+        """Return whether a ticket should be learned."""
         return self.tickets < ALL_LEARN or ticket_hash % EVERY == 0
 
     def learn(self, terms: Iterable[str]) -> None:
-        """Count one ticket with these distinct terms."""
+        """Count a ticket, given its distinct terms."""
         if not self.counts:
             self.counts.frombytes(bytes(2 * WIDTH))
         mine = np.frombuffer(self.counts, dtype=np.uint8)
@@ -74,10 +73,10 @@ class TermSketch(msgspec.Struct, array_like=True):
             mine >>= 1
         self.tickets += 1.0
         for row in places(terms):
-            mine[row] += mine[row] < 255  # once, also where two terms share a counter
+            mine[row] += mine[row] < 255  # adds 1 even if two terms share a counter
 
     def counts_of(self, terms: Iterable[str]) -> npt.NDArray[np.uint8]:
-        """Return in how many of the `tickets` each of *terms* occurred, at most."""
+        """Return an upper bound of the number of tickets that contained each term."""
         first, second = places(terms)
         if not self.counts:
             return np.zeros(len(first), dtype=np.uint8)
@@ -87,7 +86,7 @@ class TermSketch(msgspec.Struct, array_like=True):
 
 
 class ValueReservoir(msgspec.Struct, array_like=True):
-    """The values of some tickets, as 16 bits each.
+    """A sample of tickets with their values, each hashed to 16 bits.
 
     Example:
         >>> mix = ValueReservoir()
@@ -98,7 +97,7 @@ class ValueReservoir(msgspec.Struct, array_like=True):
     """
 
     ranks: Floats = msgspec.field(default_factory=lambda: array("d"))
-    """The ranks of the tickets in the sample; the smallest ones stay."""
+    """The ranks of the sampled tickets; the tickets with the smallest ranks are kept."""
     values: Integers = msgspec.field(default_factory=lambda: array("H"))
     """`VALUES` hashes for each rank; 0: no value."""
 
@@ -107,23 +106,27 @@ class ValueReservoir(msgspec.Struct, array_like=True):
         return len(self.ranks)
 
     def rank(self, ticket_hash: int, hours: float) -> float:
-        """Return the rank of a ticket; the smallest ranks stay in the sample.
+        """Return the rank of a ticket; the tickets with the smallest ranks are kept.
 
         Args:
             ticket_hash: The fingerprint of the ticket.
-            hours: When it was created, hours since 1970.
+            hours: When the ticket was created, hours since 1970.
         """
-        even = (
-            (ticket_hash * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFF
-        ) + 1  # 48 bits, whatever marks are
+        # Multiplying spreads the hash uniformly over 48 bits.
+        even = ((ticket_hash * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFF) + 1
         return math.log(-math.log(even / (2.0**48 + 2.0))) - hours * _GROWTH
 
     def wants(self, rank: float) -> bool:
-        """Whether a ticket of that rank belongs to the sample."""
+        """Return whether a ticket with this rank belongs in the sample."""
         return len(self.ranks) < DOCUMENTS or rank < max(self.ranks)
 
     def take(self, rank: float, keys: Iterable[str]) -> None:
-        """Add a ticket that the sample `wants`, with the keys of its values."""
+        """Add a ticket that belongs in the sample; see `wants`.
+
+        Args:
+            rank: The rank of the ticket.
+            keys: The keys of its values.
+        """
         ranks = self.ranks
         if len(ranks) < DOCUMENTS:
             place = len(ranks)

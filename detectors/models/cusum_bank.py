@@ -1,31 +1,34 @@
 # whole: one detector, its formulas beside the code that computes them
-"""The default model: Shiryaev-Roberts over a bank of multiples, judged with all that is not known.
+"""The default model: Shiryaev-Roberts over a bank of multiples, with all uncertainty of the rate.
 
-For each multiple m of the expected rate two statistics run. The CUSUM (Page 1954, "Continuous
-inspection schemes") of a negative binomial process with mean lam and size r an hour,
+For each multiple m of the expected rate, two statistics are updated. The CUSUM (Page 1954,
+"Continuous inspection schemes") of a negative binomial process with mean lam and size r per hour,
 
     S += log(m (lam + r) / (m lam + r)) per ticket
     S -= r log((m lam + r) / (lam + r)) / lam per expected ticket, never below 0
 
-(without dispersion log m and m - 1), finds where the most likely window starts. Shiryaev-Roberts
+(without dispersion: log m and m - 1), finds the most likely start of a window. Shiryaev-Roberts
 (Pollak and Tartakovsky 2009, "Optimality properties of the Shiryaev-Roberts procedure") adds up the
-likelihood ratios of *all* starts, one an hour: R grows by one an hour, and by the same factors.
-R / exp(S) is how many hours of starts are about as likely as the best one; it is what is kept,
-since it grows by sums alone.
+likelihood ratios of *all* starts, one per hour: R grows by one per hour, and by the same factors as
+exp(S). R / exp(S) is the width, in hours, of the range of starts about as likely as the best start.
+This quotient is stored, because only sums are needed to update it.
 
-That is too sure of itself: noise of days and ignorance do not average out. The window's own ratio
-is taken instead, of a negative binomial whose variance holds the noise of hours, of days, and what
-is not known of the rate:
+These statistics alone are overconfident, because daily noise and uncertainty of the rate do not
+average out within a window. Each window is therefore scored by its own likelihood ratio, with a
+negative binomial whose variance includes the dispersion of hours, the dispersion of days, and the
+uncertainty of the rate:
 
-    mean M = expected since the start (at today's level, where today had one before it)
-    1 / size = sum M_h^2 phi_h / M^2  +  phi_d / max(1, days)  +  ignorance
+    mean M = expected count since the start (at today's level if the window starts today)
+    1 / size = sum M_h^2 phi_h / M^2  +  phi_d / max(1, days)  +  uncertainty
     log ratio = n log m - (n + size) log((m M + size) / (M + size))
 
-and hours of starts from how it falls if the window began earlier, where that says more.
+The hours of starts are the larger of R / exp(S) and the width that follows from how fast this ratio
+falls if the window begins earlier.
 
-The score is log(mean over m of hours of starts x ratio, / 168): were all known, the statistic less
-the time is a martingale, so a score of s is passed by chance at most once in e^s weeks, whatever
-the rate. No multiple and no rate taxes another, and nothing waits for a bucket to end.
+The score is the log of the mean, over all m, of hours of starts x ratio / 168. If the rate were
+known exactly, the statistic minus the elapsed time would be a martingale, so chance alone would
+reach a score of s at most once in e^s weeks, whatever the rate. All multiples and all rates are
+treated alike, and no score has to wait for the end of a bucket.
 """
 
 import math
@@ -52,26 +55,28 @@ from detectors.models.baseline import Baseline, Context
 from detectors.models.window_score import WindowEvidence, combine_windows
 
 NEW_NORMAL_HOURS: Final = 48.0
-"""A window longer than this that is beyond doubt is no spike any more: the level is rebased."""
+"""If a window is longer than this and its log ratio exceeds `NEW_NORMAL_DOUBT`, it is not a spike
+but a new normal, and the level is rebased."""
 NEW_NORMAL_RATIO: Final = 1.3
 NEW_NORMAL_DOUBT: Final = 9.0
-"""The log ratio from which a window is beyond doubt."""
+"""The log ratio from which a window is certain enough for a new normal."""
 TODAY_BOUNDS: Final = (0.7, 1.5)
-"""Bounds of the factor of today's level; beyond them a ramp would hide in it."""
+"""Bounds of the factor for today's level; a wider range would hide a slow rise."""
 
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0)
 LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0, 48.0)
-"""A longer window begins anew: nothing is attributed to last month."""
+"""The longest window of each member of the bank; a window that reaches it is restarted."""
 _ALL_STARTS: Final = HOURS_PER_WEEK * len(MULTIPLES)
 FIRST_HOURS: Final = 2
-"""In the first hours of a tenant no window is longer than an hour, because each hour corrects the
-rates."""
+"""In these first hours of a tenant, windows are restarted every hour, because each hour corrects
+the rates."""
 JUDGED_ABOVE: Final = 1.5
-"""A window whose CUSUM is lower adds nothing that matters."""
+"""A window is scored only if its CUSUM exceeds this; other windows contribute almost nothing."""
 SUSPECT: Final = 4.0
-"""A slow member with a CUSUM above this may be seeing the start of an incident."""
+"""The CUSUM of a member with a low multiple above which a slow rise may be an incident."""
 SHORTEST_HOURS: Final = 1.0 / 60.0
-"""A window is scored as if it lasted at least this long: many feeds are exact to the minute."""
+"""The shortest duration with which a window is scored, because many feeds have a resolution of one
+minute."""
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
@@ -83,7 +88,8 @@ class Window(msgspec.Struct, array_like=True, gc=False):
 
     cusum: float = 0.0
     starts: float = 0.0
-    """Hours of starts that are as likely as the best one: Shiryaev-Roberts over exp(cusum)."""
+    """Width, in hours, of the range of starts about as likely as the best start: Shiryaev-Roberts
+    divided by exp(cusum)."""
     observed: float = 0.0
     start: float = 0.0
     expected_at_start: float = 0.0
@@ -92,7 +98,7 @@ class Window(msgspec.Struct, array_like=True, gc=False):
     tickets: int = 0
     customers: int = 0
     today_observed: float = 0.0
-    """Observed today before the window began; see `Baseline.today_so_far`."""
+    """Observed count of today before the window began; see `Baseline.today_so_far`."""
     today_expected: float = 0.0
 
 
@@ -100,13 +106,13 @@ class _State(msgspec.Struct, array_like=True):
     baseline: Baseline
     windows: list[Window] = msgspec.field(default_factory=lambda: [Window() for _ in MULTIPLES])
     expected: float = 0.0
-    """Customer-equivalents expected from birth to the last ticket."""
+    """Customer-equivalents expected from the first hour to the last ticket."""
     at: float = 0.0
     """The time of the last ticket, hours since 1970."""
 
 
 class CusumBank(Model):
-    """Baseline and windows of one series.
+    """The baseline and the windows of one series.
 
     Example:
         >>> from detectors.models.baseline import Profile
@@ -148,7 +154,7 @@ class CusumBank(Model):
         baseline = self._state.baseline
         if hour > baseline.hour:
             has_new_rates = baseline.advance(hour, self._context, self._suspect())
-            if hour - self._context.tenant_born <= FIRST_HOURS:  # the expectation was a guess
+            if hour - self._context.tenant_born <= FIRST_HOURS:  # the rates were still a guess
                 self.restart()
             if has_new_rates:
                 self._look()
@@ -297,24 +303,28 @@ class CusumBank(Model):
         return self
 
     def _suspect(self) -> int | None:
-        """Return the hour from which complaints may be rising slowly, or None."""
+        """Return the first hour of a slow rise that may be an incident, or None."""
         slow = [window for window in self._state.windows[:2] if window.cusum > SUSPECT]
         return int(min(window.start for window in slow)) if slow else None
 
     def _look(self) -> None:
-        """Derive from the state what is read most often."""
+        """Cache values that are derived from the state and read often."""
         baseline = self._state.baseline
         self._totals = baseline.totals()
         self._steps = _steps(baseline)
 
     def _expected(self, at: float) -> float:
-        """Return what is expected from birth until *at*, hours since 1970."""
+        """Return the customer-equivalents expected from the first hour until a time.
+
+        Args:
+            at: Hours since 1970, in the current hour.
+        """
         baseline = self._state.baseline
         into = baseline.hour - baseline.start
         return self._totals.expected[into] + self._totals.rates[into] * (at - baseline.hour)
 
     def _fold(self, at: float, weight: float, last_seen: float, until: float) -> Score:
-        """Count a ticket in every window, and return the score where one may matter."""
+        """Count a ticket in every window, and return the score if a window has enough evidence."""
         state = self._state
         expected = self._expected(at)
         step, hours = expected - state.expected, at - state.at
@@ -370,12 +380,19 @@ class CusumBank(Model):
             )
             if cusum > JUDGED_ABOVE and customers >= LEAST_EVIDENCE:
                 judged = True
-        if until > at:  # created at any time of the day: all of the day counts
+        if until > at:  # the ticket may have been created at any time of the day
             at, expected = until, max(expected, self._totals.expected[-1])
         return self._score(at, expected) if judged else _NO_SCORE
 
     def _begin(self, at: float) -> tuple[float, float, float]:
-        """Return the totals that a window needs which begins *at* (hours since 1970)."""
+        """Return the totals that a window stores when it begins.
+
+        Args:
+            at: When the window begins, hours since 1970.
+
+        Returns:
+            The running total of the squared rates, and the observed and expected counts of today.
+        """
         baseline, totals = self._state.baseline, self._totals
         into = baseline.hour - baseline.start
         outside = totals.rates[into] * (baseline.hour + 1 - at)
@@ -383,7 +400,7 @@ class CusumBank(Model):
         return totals.squares[into + 1] - outside * outside, observed, expected
 
     def _score(self, at: float, expected: float) -> Score:
-        """Return the score of the windows that end now, and accept a lasting level as normal."""
+        """Return the score of the windows that end now; rebase the level if it is a new normal."""
         windows = self._evidence(at, expected)
         score = combine_windows(windows, _ALL_STARTS)
         if score is None:
@@ -395,11 +412,11 @@ class CusumBank(Model):
         return score
 
     def _evidence(self, at: float, expected: float) -> list[WindowEvidence]:
-        """Return the windows whose evidence matters at a time, in the order of their multiples.
+        """Return the windows with enough evidence, in the order of their multiples.
 
         Args:
-            at: Hours since 1970.
-            expected: Customer-equivalents expected from birth until then.
+            at: Now, hours since 1970.
+            expected: Customer-equivalents expected from the first hour until now.
         """
         state = self._state
         baseline, totals = state.baseline, self._totals
@@ -425,7 +442,7 @@ class CusumBank(Model):
                 else squares_now - window.squares_at_start
             )
             noise = max(squares, 0.0) * baseline.hour_dispersion / (mean * mean)
-            if window.start >= baseline.start:  # the hours of today before it tell today's level
+            if window.start >= baseline.start:  # the earlier hours of today give today's level
                 prior = 1.0 / day
                 today = (prior + window.today_observed) / (prior + window.today_expected)
                 mean *= min(max(today, TODAY_BOUNDS[0]), TODAY_BOUNDS[1])
@@ -444,7 +461,7 @@ class CusumBank(Model):
 
 
 def _new_normal(windows: Sequence[WindowEvidence], at: float) -> float:
-    """Return the factor of a level that has lasted for two days beyond doubt; 0 if none has."""
+    """Return the factor of a new normal that has lasted for `NEW_NORMAL_HOURS`; 0: none."""
     factor = 0.0
     for evidence in windows:
         window = evidence.window

@@ -1,20 +1,23 @@
 # whole: the slices of an area share their windows and their learned shares
-"""Slices: the values of an area's dimensions, each compared with the rest of its area.
+"""Slices: the values of an area's dimensions, each compared with the rest of the area.
 
-An incident of one app version is lost in a big area's total, but not in that version's own count. A
-slice is compared with the rest of its area, so that noise, holidays and incidents of the whole area
-cancel. Given what the rest did since the window began, the slice's count is negative binomial:
+An incident of one app version is invisible in the total of a large area, but not in the count of
+that version. A slice is compared with the rest of its area, so that noise, holidays and incidents
+of the whole area cancel out. Given the count of the rest since the start of the window, the count
+of the slice is negative binomial. The rest is modelled as its mean times a gamma factor with mean 1
+and the area's variance v:
 
-    rest ~ its own mean x a factor G, G gamma with mean 1 and the variance v that the area has mean
-    = share x M x (1/v + rest) / (1/v + (1 - share) x M), or what the rest alone says, if more 1 /
-    size = 1 / (1/v + rest)  +  1 / (tickets the share is based on)  +  clumping
+    mean     = share x M x level
+    level    = (1/v + rest) / (1/v + (1 - share) x M), or rest / ((1 - share) x M) if that is larger
+    1 / size = 1 / (1/v + rest)  +  1 / (tickets behind the share)  +  clumping
 
-with M expected of the area. The score is that of `detectors.models.cusum_bank`, over the mean of
-the live slices. A value never seen before is expected to have the share that such values had
-recently (Good 1953, "The population frequencies of species"); a share that changes in the rest of
-the tenant, as that of a version rolled out everywhere does, is expected to change here as well.
+M is the expected count of the area. The score is computed as in `detectors.models.cusum_bank`, with
+the number of the area's slices as a further divisor. A value that was never seen before is expected
+to have the share that new values had recently (Good 1953, "The population frequencies of species").
+If the share of a value changes in the other areas of the tenant, for instance because a version is
+rolled out, the same change is expected here.
 
-Shares are learned by the day, from days that lie a day back, with each value's count winsorised.
+Shares are learned day by day, once a day is a day old, with winsorised counts.
 """
 
 import math
@@ -37,12 +40,12 @@ from detectors.models.tenant_shares import HALF_LIVES, MOST_USUAL, Shares, Usual
 from detectors.models.window_score import WindowEvidence, combine_windows
 
 MOST_VALUES: Final = 32
-"""Values of the dimensions that are counted to explain episodes but are not watched."""
+"""The most values per area that are counted for explanations but not watched."""
 MOST_SLICES: Final = 48
-"""Slices of one area. Beyond this number a new value replaces the slice with the fewest tickets,
-among those without running windows if there are any."""
+"""The most slices per area. Beyond this number, a new value replaces the slice with the fewest
+tickets, if possible one without running windows."""
 TREND_TICKETS: Final = 20.0
-"""Recent tickets after which a change elsewhere counts half."""
+"""Recent tickets in other areas from which a change of the share there has half its full effect."""
 MOST_TREND: Final = 4.0
 MULTIPLES: Final = (2.5, 6.0)
 LONGEST_HOURS: Final = 48.0
@@ -50,34 +53,34 @@ LEAST_KNOWN: Final = 40.0
 """Customer-equivalents that an area must have learned from before its slices are scored."""
 LEAST_AGE_HOURS: Final = 336.0
 _FADE: Final = 0.5 ** (1.0 / 28.0)
-"""Daily decay of what is known of shares: half-life four weeks ..."""
+"""Daily decay of the long-term counts: half-life four weeks."""
 _QUICK_FADE: Final = 0.5 ** (1.0 / 3.0)
-"""... and of what the last days say, which counts for more, because versions come and go."""
+"""Daily decay of the short-term counts, which have more weight, because versions come and go."""
 LONG_TICKETS: Final = 20.0
-"""Tickets of the last days that outweigh the four weeks."""
+"""Weight of the long-term share, in tickets of the short-term counts."""
 YOUNG_HOURS: Final = 168.0
-"""A value younger than this is expected to have the share that it has elsewhere."""
+"""A value younger than this is expected to have at least the share that it has in other areas."""
 OF_AN_AREA: Final = f"issue_type{SEPARATOR}"
-"""Issue types belong to one area: their shares in other areas say nothing."""
+"""Prefix of the keys of issue types. They belong to one area, so other areas are not compared."""
 ROUTINE: Final = f"app_version{SEPARATOR}"
 ROUTINE_SHARE: Final = 0.02
-"""A new version is routine: it is expected to have at least this share."""
+"""The lowest expected share of a new app version, because new versions are routine."""
 BLOCK_HOURS: Final = 6.0
 """Length of the blocks over which the clumping of a slice is estimated."""
 _CLUMP_FADE: Final = 0.995
 _CLUMP_PRIOR: Final = (0.05, 60.0)
-"""Relative variance of a share from block to block, and the effective number of blocks behind
-it."""
+"""Prior of the relative variance of a share from block to block, and its weight in blocks."""
 JUDGED_FROM: Final = 2.0
-"""A window whose CUSUM is lower adds nothing that matters."""
+"""The CUSUM from which a window is scored; other windows contribute almost nothing."""
 SHORTEST_HOURS: Final = 1.0 / 60.0
-"""A window is scored as if it lasted at least this long: many feeds are exact to the minute."""
+"""The shortest duration with which a window is scored, because many feeds have a resolution of one
+minute."""
 _NO_WINDOWS: Final = [None] * len(MULTIPLES)
 _MEMBERS: Final = tuple((m - 1.0, math.log(m), m) for m in MULTIPLES)
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):
-    """A running window; ``expected`` and ``seen`` are those of the area at its start.
+    """A running window; `expected` and `seen` are the area's totals when the window began.
 
     Each ticket replaces the windows that it counts in, because creating a struct takes less time
     than assigning its fields.
@@ -107,18 +110,18 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     clump: float = _CLUMP_PRIOR[0] * _CLUMP_PRIOR[1]
     clump_days: float = _CLUMP_PRIOR[1]
     born: float = 0.0
-    """When it was first seen, hours since 1970."""
+    """When the value was first seen, hours since 1970."""
     novel: bool = True
     recent_units: tuple[float, float] = (0.0, 0.0)
     """Recent tickets as `Shares` counts them, in its units."""
     expected: float = 0.0
-    """What the area expected at the last ticket."""
+    """Expected total of the area at the last ticket of the slice."""
     rest: float = 0.0
-    """What the other values of the area had observed at the last ticket."""
+    """Observed total of the area's other tickets at the last ticket of the slice."""
     seen: float = 0.0
-    """Customer-equivalents since it was first seen."""
+    """Observed customer-equivalents since the value was first seen."""
     windows: list[Window | None] = msgspec.field(default_factory=lambda: [None] * len(MULTIPLES))
-    """One for each of `MULTIPLES`; None if there is none."""
+    """The running window for each of `MULTIPLES`, or None."""
 
 
 class Value(msgspec.Struct, array_like=True, gc=False):
@@ -134,12 +137,12 @@ _NOTHING: Final = Value()
 
 
 class Area(NamedTuple):
-    """What a slice needs to know of its area now."""
+    """The current figures of an area that its slices need."""
 
     expected: float
-    """Customer-equivalents expected since the area was first seen; grows with time."""
+    """Customer-equivalents expected since the area was first seen."""
     seen: float
-    """Customer-equivalents observed since then; grows with each ticket."""
+    """Customer-equivalents observed since the area was first seen."""
     rate: float
     variance: float
     age_hours: float
@@ -180,7 +183,7 @@ class Slices(msgspec.Struct, array_like=True):
     recent_units: tuple[float, float] = (0.0, 0.0)
     """Recent tickets as `Shares` counts them, in its units."""
     since: float = 0.0
-    """When those units began, hours since 1970."""
+    """Start of the units of `recent_units`, hours since 1970; see `Shares`."""
     others: dict[str, Value] = {}
     """Values that are counted but not watched, by key."""
 
@@ -200,15 +203,16 @@ class Slices(msgspec.Struct, array_like=True):
         Args:
             at: Hours since 1970.
             weight: Customer-equivalents.
-            last_seen: When its customer was last seen in the area, hours since 1970; minus
+            last_seen: When the ticket's customer was last seen in the area, hours since 1970; minus
                 infinity: never.
-            keys: The keys of its watched values, one for each dimension that the ticket has.
-            area: The area, including this ticket.
+            keys: The keys of the ticket's watched values, at most one per dimension.
+            area: The figures of the area, including this ticket.
             shares: The shares of the tenant.
-            teaches: Whether the ticket counts in *shares*; False for an unknown area.
+            teaches: Whether to count the ticket in the shares of the tenant; False for an unknown
+                area.
 
         Returns:
-            The most surprising slice that the ticket belongs to, or None if none has a score.
+            The slice of the ticket with the highest score; None if no slice has a score.
         """
         block = int(at // BLOCK_HOURS)
         if block != self.block_of:
@@ -243,7 +247,13 @@ class Slices(msgspec.Struct, array_like=True):
         return best
 
     def withdraw(self, at: float, weight: float, keys: tuple[str, ...]) -> None:
-        """Take back a ticket with the values *keys* that was counted *at* (hours since 1970)."""
+        """Remove a counted ticket.
+
+        Args:
+            at: When the ticket was counted, hours since 1970.
+            weight: Customer-equivalents of the ticket.
+            keys: The keys of its watched values.
+        """
         for key in keys:
             slice_ = self.of.get(key)
             if slice_ is None:
@@ -257,7 +267,7 @@ class Slices(msgspec.Struct, array_like=True):
                     window.customers = max(0, window.customers - (weight >= 1.0))
 
     def count(self, weight: float, keys: Sequence[str]) -> None:
-        """Count the values of a ticket that are not watched; call it after `observe`."""
+        """Count the values of a ticket that are not watched; call this after `observe`."""
         for key in keys:
             value = self.others.get(key)
             if value is None:
@@ -268,7 +278,7 @@ class Slices(msgspec.Struct, array_like=True):
             value.today += weight
 
     def usual(self, key: str) -> Usual | None:
-        """Return the share that a value had before today; None if too little is known."""
+        """Return the usual share of a value, without today; None if too few tickets are learned."""
         if self.known < LEAST_KNOWN:
             return None
         one = self.of.get(key) or self.others.get(key) or _NOTHING
@@ -283,7 +293,7 @@ class Slices(msgspec.Struct, array_like=True):
         return Usual(min(share, MOST_USUAL), 1.0 / rests_on + clump)
 
     def accept(self, key: str, share: float) -> None:
-        """Expect a value to have *share* (0 to 1) of the area from here on."""
+        """Accept a share (0 to 1) of a value as its usual share."""
         slice_ = self.of.get(key)
         if slice_ is None:
             return
@@ -293,7 +303,7 @@ class Slices(msgspec.Struct, array_like=True):
         slice_.yesterday = max(slice_.yesterday, share * self.yesterday)
 
     def restart(self) -> None:
-        """Begin all windows anew."""
+        """Restart all windows."""
         for slice_ in self.of.values():
             slice_.windows = [None] * len(MULTIPLES)
 
@@ -385,8 +395,8 @@ class Slices(msgspec.Struct, array_like=True):
         """Count a ticket in the windows of a slice.
 
         Returns:
-            The windows that may matter, each with the drift and the multiple of its member; None if
-            there are none, which saves a list for nearly every ticket.
+            The windows with enough evidence, each with the drift and the multiple of its member;
+            None instead of an empty list, because that is faster for nearly every ticket.
         """
         slice_.seen += weight
         rest = area.seen - slice_.seen
@@ -431,7 +441,11 @@ class Slices(msgspec.Struct, array_like=True):
         ) + 1.0 / rests_on + slice_.clump / slice_.clump_days
 
     def _renew(self, since: float) -> None:
-        """Convert the recent counts to units that began at *since*."""
+        """Convert the recent counts to new units of `Shares`.
+
+        Args:
+            since: Start of the new units, hours since 1970.
+        """
         quick, slow = (2.0 ** ((self.since - since) / half_life) for half_life in HALF_LIVES)
         self.since = since
         self.recent_units = (self.recent_units[0] * quick, self.recent_units[1] * slow)
@@ -439,7 +453,7 @@ class Slices(msgspec.Struct, array_like=True):
             slice_.recent_units = (slice_.recent_units[0] * quick, slice_.recent_units[1] * slow)
 
     def _turn(self, block: int) -> None:
-        """Begin a block; with a new day of UTC, learn the day before yesterday."""
+        """Begin a block; on a new UTC day, also learn the day before yesterday."""
         if block == self.block_of + 1 and self.known >= LEAST_KNOWN:
             for slice_ in self.of.values():
                 self._learn_clump(slice_)
@@ -467,7 +481,7 @@ class Slices(msgspec.Struct, array_like=True):
         self.day = day
 
     def _learn_clump(self, slice_: Slice) -> None:
-        """Learn the moment of one block: how much more a share varies than by chance."""
+        """Learn the clumping of a slice from one block: its variance in excess of chance."""
         share = slice_.share
         mean = self.block * share
         if mean < 1.0:
@@ -535,7 +549,7 @@ def keys_of(
 
 @lru_cache(maxsize=64)
 def _places(watched: tuple[str, ...]) -> tuple[tuple[tuple[int, str], ...], ...]:
-    """Return index and key prefix of the watched dimensions, and of the others."""
+    """Return the index and key prefix of each watched dimension, and of each other dimension."""
     others = [name for name in DIMENSIONS if name not in watched]
     return (
         tuple((DIMENSIONS.index(name), f"{name}{SEPARATOR}") for name in watched),

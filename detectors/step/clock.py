@@ -1,4 +1,4 @@
-"""The clock of a tenant: what the passing of time alone decides."""
+"""The watermark of a tenant, and the decisions that depend on time alone."""
 
 from detectors.alerting.context import Stage, StepContext, Transitions
 from detectors.alerting.lifecycle import advance_episode, resolve
@@ -8,10 +8,10 @@ from schemas.signals import Tick
 
 
 def apply_tick(context: StepContext, tick: Tick) -> Stage:
-    """Move the clock of a tenant to a tick, unless the tick must not move it.
+    """Move the watermark of a tenant to the time of a tick, or ignore the tick.
 
-    A tick of the wall clock moves no tenant that is reading history or simulated time. A tick
-    ahead of the broker's clock moves only a tenant in simulated time.
+    A wall-clock tick is ignored by a tenant in history or in simulated time. A tick that is ahead
+    of the broker's clock is ignored unless the tenant is in simulated time.
     """
     tenant, settings, received_at = context.tenant, context.settings, context.received_at
     is_wall_clock = tick.tenant is None
@@ -21,21 +21,21 @@ def apply_tick(context: StepContext, tick: Tick) -> Stage:
         return "tick_ignored"
     now = tick.now
     if received_at is not None and not tenant.simulated:
-        # The broker's clock decides, not the sender's.
+        # The sender's clock may be wrong, so the broker's clock limits the tick.
         now = min(now, received_at - settings.lateness_seconds)
     yield from advance_clock(context, now)
     return "tick"
 
 
 def end_history(context: StepContext) -> Stage:
-    """End the history of a tenant: from here on it pages.
+    """End the history of a tenant, so that it pages from now on.
 
-    Episodes that history left open are resolved; live tickets may open them again.
+    Episodes that were opened in history are resolved; live tickets can reopen them.
     """
     tenant = context.tenant
     if tenant.clock is None:
         return "history_end"
-    # A live ticket in the midst of history has already ended it for the tenant, but not for these.
+    # A live ticket before this signal has already ended history, but not these episodes.
     left_open = [
         key
         for key in sorted(tenant.running)
@@ -54,7 +54,7 @@ def end_history(context: StepContext) -> Stage:
 
 
 def advance_clock(context: StepContext, now: float) -> Transitions:
-    """Move the clock to *now*; at each whole minute passed, resolve the episodes that are over."""
+    """Move the watermark to a time (seconds since 1970); resolve episodes at each whole minute."""
     tenant = context.tenant
     assert tenant.clock is not None
     if now <= tenant.clock:
@@ -67,7 +67,7 @@ def advance_clock(context: StepContext, now: float) -> Transitions:
         tenant.whole.model.advance(minute)
         for key in sorted(tenant.running):
             series = tenant.series(key)
-            if series.running is None:  # resolved together with the one that suppressed it
+            if series.running is None:  # resolved together with the episode that suppressed it
                 continue
             series.model.advance(minute)
             if key != TENANT_SERIES:
@@ -83,6 +83,6 @@ def _is_over(context: StepContext, key: str, minute: float) -> bool:
     assert episode is not None
     is_over = episode.pass_minute(minute, context.settings)
     if episode.reason == "storm":
-        # A storm represents the episodes of the areas, not the tenant's own count.
+        # The digest of a storm stays open until the episodes of all areas are resolved.
         return context.tenant.running == {TENANT_SERIES}
     return is_over

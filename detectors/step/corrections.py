@@ -1,4 +1,4 @@
-"""Corrections of tickets that were counted: merged, deleted, reclassified, solved."""
+"""Corrections of counted tickets: merged, deleted, reclassified, solved."""
 
 from typing import Final
 
@@ -17,12 +17,13 @@ from detectors.step.counting import amend_episode, count_ticket, summarize, valu
 from schemas.signals import MOST_HANDLING_SECONDS, UNCLASSIFIED, Ticket
 
 FRESH_SECONDS: Final = SECONDS_PER_HOUR
-"""A ticket without an area that is tagged within this time of its creation counts in its area as if
-it arrived now. Any other reclassified ticket is only learned there: nobody complained anew."""
+"""A ticket without an area that is reclassified within this time after its creation counts in the
+new area as if it arrived now. Any other reclassified ticket is only learned there, because it is
+not a new complaint."""
 
 
 def record_resolution_time(context: StepContext, ticket: Ticket) -> Outcome:
-    """Learn from a solved ticket how long tickets of its area take."""
+    """Learn the handling time of an area from a solved ticket."""
     series = context.tenant.areas.get(ticket.area)
     if series is None or ticket.handled is None:
         return "not_created"
@@ -32,7 +33,7 @@ def record_resolution_time(context: StepContext, ticket: Ticket) -> Outcome:
 
 
 def withdraw(context: StepContext, ticket: Ticket, at: float) -> Stage:
-    """Take back a ticket that was merged or deleted: it is no longer a complaint of its own."""
+    """Remove a ticket that was merged or deleted."""
     area = _counted_in(context.tenant, ticket)
     if context.tenant.clock is None or area is None:
         return "not_created"
@@ -42,9 +43,10 @@ def withdraw(context: StepContext, ticket: Ticket, at: float) -> Stage:
 
 
 def reclassify(context: StepContext, ticket: Ticket, at: float) -> Stage:
-    """Move a ticket to the area that it was tagged with.
+    """Move a ticket to its new area.
 
-    A fresh ticket that had no area counts there as a new complaint; an older one is only learned.
+    A recent ticket that had no area counts there as a new ticket; an older one is only learned. See
+    `FRESH_SECONDS`.
     """
     tenant = context.tenant
     clock = tenant.clock
@@ -91,7 +93,7 @@ def _was_unclassified(tenant: Tenant, ticket_hash: int) -> bool:
 
 
 def _counted_in(tenant: Tenant, ticket: Ticket, but: str | None = None) -> str | None:
-    """Return the area in which a ticket was counted recently, or None; *but* is left out."""
+    """Return the area in which a ticket was recently counted, or None; skip the area *but*."""
     ticket_hash = _hash_of(ticket)
     for area in dict.fromkeys((ticket.area, *tenant.areas)):
         series = tenant.areas.get(area)
@@ -101,12 +103,12 @@ def _counted_in(tenant: Tenant, ticket: Ticket, but: str | None = None) -> str |
 
 
 def _take_back(context: StepContext, area: str, ticket: Ticket, at: float) -> Transitions:
-    """Remove a ticket that was counted in *area* from all series and from running episodes."""
+    """Remove a counted ticket from its area, from the tenant's series and from running episodes."""
     tenant = context.tenant
     ticket_hash, series = _hash_of(ticket), tenant.areas[area]
     weight = series.forget(ticket_hash, at)
     tenant.touched.add(area)
-    if weight == 0.0:  # the same form sent twice: it never counted
+    if weight == 0.0:  # the ticket never counted, because the same form was submitted twice
         return
     values = values_of(ticket)
     series.model.withdraw(at, weight)
@@ -133,7 +135,7 @@ def _take_back(context: StepContext, area: str, ticket: Ticket, at: float) -> Tr
 
 
 def _summary_of(series: Series, ticket_hash: int) -> TicketSummary | None:
-    """Return what is still known of a ticket; its own event may say less."""
+    """Return the remembered summary of a ticket, which may be more complete than its last event."""
     known = list(series.recent_tickets)
     if series.running is not None and series.running.collected is not None:
         known += series.running.collected.candidates

@@ -1,4 +1,4 @@
-"""Counting a ticket in every series that it belongs to."""
+"""Count a ticket in every series that it belongs to."""
 
 import operator
 from collections.abc import Generator
@@ -23,11 +23,11 @@ from schemas.signals import MOST_REVENUE, OTHER, UNCLASSIFIED, Ticket
 URL_CHARACTERS: Final = 300
 ID_CHARACTERS: Final = 128
 TESTED_ONE_IN: Final = 64
-"""One ticket in this many tests how well the words of tickets predict their areas."""
+"""One ticket in this many is used to measure how well tickets' terms predict their areas."""
 UNKNOWN_ONE_IN: Final = 10
-"""One in this many areas of the cap may be unknown to the taxonomy at a time ..."""
+"""At most one in this many of `areas_per_tenant` may be unknown to the taxonomy at a time."""
 LEAST_UNKNOWN: Final = 10
-"""... but at least this many; all other unknown areas share one series."""
+"""At least this many unknown areas are allowed; all other unknown areas share one series."""
 
 
 def count_ticket(
@@ -39,19 +39,19 @@ def count_ticket(
     *,
     is_classified_by_model: bool = False,
 ) -> Generator[EpisodeTransition, None, ScoredTicket | None]:
-    """Count a complaint in its area, in the slices of the area, and in the tenant.
+    """Count a ticket in its area, in the slices of the area, and in the tenant's series.
 
     Args:
         context: The step.
-        ticket: A ticket of a customer, with its canonical area.
-        at: When it counts, seconds since 1970; never before the tenant's clock.
-        ticket_hash: The fingerprint of its id.
-        until: The end of its day if its timestamp has day resolution only; see `Arrival`.
-        is_classified_by_model: Whether its area was predicted from its words, which then must not
-            teach the classifier.
+        ticket: A customer's ticket with a canonical area.
+        at: The time at which it counts, seconds since 1970; never before the tenant's watermark.
+        ticket_hash: The fingerprint of the ticket's id.
+        until: The end of its day if the timestamp has only day resolution; see `Arrival`.
+        is_classified_by_model: Whether the classifier chose its area; the classifier must then not
+            learn from it.
 
     Returns:
-        The ticket with its scores; None if it counts nothing.
+        The ticket with its scores; None if its weight is 0.
     """
     tenant = context.tenant
     whole = tenant.whole
@@ -87,7 +87,7 @@ def count_ticket(
 
 
 def _resolve_history(context: StepContext, area: str, at: float) -> Transitions:
-    """Resolve what history left open in *area* and in the tenant, once history is over."""
+    """Resolve the episodes of an area and the tenant that were opened in history once it ends."""
     tenant = context.tenant
     for key in (area, TENANT_SERIES):
         left_open = tenant.series(key).running
@@ -103,7 +103,7 @@ def _score_slices(
     *,
     is_known: bool,
 ) -> SliceScore | None:
-    """Count a ticket in its slices; return the highest score among those that are watched."""
+    """Count a ticket in its slices; return the highest score among the watched slices."""
     watched, others = keys_of(values, context.settings.slice_dimensions)
     found = None
     if watched:
@@ -125,7 +125,7 @@ def _score_slices(
             teaches=is_known,
         )
     series.slices.count(arrival.weight, others)
-    # A slice has no other clock than its area: with day resolution it cannot be scored.
+    # With day resolution, the time of a ticket is too uncertain to score a slice.
     return None if arrival.until else found
 
 
@@ -151,7 +151,7 @@ def _start_day(context: StepContext, series: Series, at: float, day: int) -> Non
 
 
 def _guard_unusual_day(context: StepContext, at: float) -> None:
-    """Record that a day is expected to differ from its weekday: a holiday, an announced event."""
+    """Record a guard for a day that differs from other days: a holiday or an announced event."""
     calendar = context.settings.calendar
     hour = int(at // SECONDS_PER_HOUR)
     if day_of(hour, calendar.timezone, calendar.country, calendar.subdivision).holiday:
@@ -172,7 +172,7 @@ def summarize(
     *,
     guessed: bool,
 ) -> TicketSummary:
-    """Return what is remembered of a ticket, with its text, link and amounts bounded."""
+    """Return the summary of a ticket, with bounded text, link and amounts."""
     return TicketSummary(
         ticket_hash,
         ticket.ticket_id[:ID_CHARACTERS],
@@ -189,7 +189,7 @@ def summarize(
 
 
 def _learn_usual_tickets(tenant: Tenant, area: str, series: Series, summary: TicketSummary) -> None:
-    """Remember a ticket; outside episodes, learn from those too old to belong to a new one."""
+    """Remember a ticket; outside episodes, learn from tickets too old for a new episode."""
     too_old = remember(series.recent_tickets, summary, series.model.rate)
     if too_old and series.running is None and tenant.whole.running is None:
         for older in too_old:
@@ -197,7 +197,7 @@ def _learn_usual_tickets(tenant: Tenant, area: str, series: Series, summary: Tic
 
 
 def _learn_usual_ticket(tenant: Tenant, area: str, summary: TicketSummary) -> None:
-    """Learn which values occur together in usual tickets, and which words they use."""
+    """Learn the values and the terms of a usual ticket."""
     if summary.weight < 1.0:
         return
     series = tenant.areas[area]
@@ -214,7 +214,7 @@ def _learn_usual_ticket(tenant: Tenant, area: str, summary: TicketSummary) -> No
 
 
 def _mark_feed_gap(context: StepContext, at: float) -> None:
-    """Exclude the hours in which the source was silent from learning and from every window."""
+    """Exclude a feed gap from learning, and restart all windows."""
     tenant = context.tenant
     if at - tenant.last_ticket < SECONDS_PER_HOUR * LEAST_GAP_HOURS:
         return
@@ -230,7 +230,7 @@ def _mark_feed_gap(context: StepContext, at: float) -> None:
 def learn_late(context: StepContext, ticket: Ticket, at: float, ticket_hash: int) -> Stage:
     """Learn from a ticket that arrived too late to be scored.
 
-    It creates no area, because nobody knows how old that area is.
+    It creates no area, because the age of such an area would be unknown.
     """
     tenant = context.tenant
     context.guards.append("backfill")
@@ -250,7 +250,7 @@ def learn_late(context: StepContext, ticket: Ticket, at: float, ticket_hash: int
 def amend_episode(
     context: StepContext, area: str, ticket: Ticket, at: float, ticket_hash: int
 ) -> Transitions:
-    """Count a ticket in the running episode of an area that it was too late to be a reason for."""
+    """Count a late or reclassified ticket in the running episode of its area."""
     tenant = context.tenant
     series = tenant.areas.get(area)
     episode = series.running if series is not None else None
@@ -269,7 +269,7 @@ def amend_episode(
 
 
 def _has_room(context: StepContext, area: str, at: float) -> bool:
-    """Whether a new area gets a series of its own; names that anyone could invent get few."""
+    """Return whether a new area gets its own series; areas outside the taxonomy get only a few."""
     tenant, settings = context.tenant, context.settings
     if settings.taxonomy.knows(area) or area == UNCLASSIFIED:
         return True
@@ -282,16 +282,16 @@ def _has_room(context: StepContext, area: str, at: float) -> bool:
 
 
 def _series_for(context: StepContext, area: str, at: float) -> tuple[str, Series]:
-    """Return the series that counts for *area*, created if there is room, and its name.
+    """Return the name and the series in which an area is counted; create the series if needed.
 
-    Beyond the cap all unknown areas share one series.
+    Beyond the cap, all unknown areas share one series.
     """
     tenant = context.tenant
     if area not in tenant.areas and not _has_room(context, area, at):
         area = OTHER
     series = tenant.areas.get(area)
     if series is None:
-        # The shared series of the unknown areas existed from the start, without tickets.
+        # The shared series of the unknown areas counts as existing since the tenant's first hour.
         born = tenant.born * SECONDS_PER_HOUR if area == OTHER else at
         series = Series.starting(context.settings.model, tenant.context(area), born)
         series.shared = area == OTHER

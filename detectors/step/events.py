@@ -12,8 +12,8 @@ from schemas.escalation import EscalationEvent
 def build_event(context: StepContext, transition: EpisodeTransition) -> EscalationEvent:
     """Return the event for a transition that was just yielded.
 
-    The tenant must still be in the state that the transition describes. What the event reports of
-    a page is remembered with that page, because a verdict may refer to it.
+    The tenant must still be in the state that the transition describes. The page record is updated
+    from the event, because a later verdict may refer to it.
     """
     tenant, settings = context.tenant, context.settings
     key, kind, at = transition

@@ -1,4 +1,4 @@
-"""All tenants of one partition, and their snapshot. Only this module knows the changelog's keys."""
+"""All tenants of one partition, and their snapshots. Only this module knows the changelog keys."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,17 +17,17 @@ from schemas.signals import OTHER, Signal, Tick, Ticket, Verdict
 
 STATE_VERSION: Final = 3
 """Version of the encoded state; it precedes the version of each part."""
-_SEPARATOR: Final = "\x1f"  # cannot stand in a name: control characters are stripped
+_SEPARATOR: Final = "\x1f"  # no name contains it, because control characters are removed
 
 
 class _TenantRecord(msgspec.Struct, array_like=True):
     tenant: bytes
     ticked: float
-    """The partition's latest tick when this was written; later ticks moved the clock."""
+    """The partition's latest tick when the record was written; later ticks moved the watermark."""
 
 
 class Partition:
-    """The working state of one partition. The shell feeds it signals and stores its snapshots.
+    """The state of one partition. A worker passes it signals and stores its snapshots.
 
     Example:
         >>> from schemas.signals import Ticket
@@ -41,7 +41,13 @@ class Partition:
     def __init__(
         self, number: int, owner: int, settings: Settings, recovery: Recovery | None = None
     ) -> None:
-        """Continue from *recovery*, or start empty.
+        """Restore the state from the changelog, or start empty.
+
+        Args:
+            number: The number of the partition.
+            owner: A unique id of the owner; see `detectors.state.snapshots`.
+            settings: The settings.
+            recovery: The records of the changelog; None: start empty.
 
         Raises:
             StateError: The recovered state is damaged, of a newer release, or of another partition.
@@ -50,39 +56,42 @@ class Partition:
         self.number = number
         self.settings = settings
         self.next_offset = recovery.progress.next
-        """The source offset that comes next."""
+        """The next offset to read from the source topic."""
         self.tenants: dict[str, Tenant] = {}
         self._ticked = recovery.progress.ticked
         self._touched: set[str] = set()
         if recovery.progress.partition not in (-1, number):
             raise StateError(
                 f"partition {number} has the state of partition {recovery.progress.partition}: "
-                "the number of partitions was changed; start under another [kafka] group"
+                "the number of partitions was changed; start with another [kafka] group"
             )
         self._restore(recovery)
         self._writer = SnapshotWriter(owner, number, recovery)
 
     def take(self, signal: Signal, received_at: float | None = None) -> Step:
-        """Process one signal for all its tenants; see `detectors.step.pipeline.step`."""
+        """Process one signal; see `detectors.step.pipeline.step`.
+
+        A tick without a tenant is processed for all tenants.
+        """
         name = signal.tenant
         if name is None:
             assert isinstance(signal, Tick)
             return self._tick(signal, received_at)
         tenant = self.tenants.get(name)
         if tenant is None:
-            if not isinstance(signal, Ticket):  # nobody's mark
+            if not isinstance(signal, Ticket):  # only a ticket creates a tenant
                 ignored = isinstance(signal, Verdict)
                 return Step("verdict_ignored" if ignored else "tick_ignored", [])
             tenant = self._admit(name)
         done = step(tenant, signal, self.settings, received_at)
-        if tenant.clock is None:  # nothing of it was taken in: no snapshot would know of it
+        if tenant.clock is None:  # no ticket was accepted, so no snapshot would contain the tenant
             del self.tenants[tenant.name]
         else:
             self._touched.add(tenant.name)
         return done
 
     def change(self, settings: Settings) -> None:
-        """Use *settings* from now on; they may differ in taxonomy and playbook only."""
+        """Apply new settings, which may differ only in taxonomy and playbook."""
         self.settings = settings
         for tenant in self.tenants.values():
             tenant.change(settings)
@@ -90,7 +99,13 @@ class Partition:
     def snapshot(
         self, next_offset: int, now: float, rewrite_seconds: float
     ) -> list[tuple[bytes, bytes]]:
-        """Return the records that make all before *next_offset* durable, in write order."""
+        """Return the records of a snapshot, in the order in which they must be written.
+
+        Args:
+            next_offset: All records of the source topic below this offset are included.
+            now: Wall-clock time, seconds since 1970.
+            rewrite_seconds: The age from which an unchanged record is rewritten, in seconds.
+        """
         records = self._writer.snapshot(
             self._changed(), next_offset, self._ticked, now, rewrite_seconds
         )
@@ -100,7 +115,7 @@ class Partition:
     def _tick(self, tick: Tick, received_at: float | None) -> Step:
         if received_at is not None and tick.now > received_at + self.settings.future_seconds:
             return Step("tick_ignored", [])
-        if received_at is not None:  # by the broker's clock, not the ticker's
+        if received_at is not None:  # the sender's clock may be ahead of the broker's
             tick = Tick(min(tick.now, received_at - self.settings.lateness_seconds))
         repeated = tick.now <= self._ticked
         self._ticked = max(self._ticked, tick.now)
@@ -108,15 +123,16 @@ class Partition:
         for tenant in self.tenants.values():
             before, wide = tenant.clock, TENANT_SERIES in tenant.running
             events += step(tenant, tick, self.settings, received_at).escalations
-            # The progress record holds a new tick; an old one matters only where a clock moved.
+            # The progress record holds a new tick. A repeated tick must be stored only for tenants
+            # whose watermark it moved.
             if tenant.touched or wide or (repeated and tenant.clock != before):
                 self._touched.add(tenant.name)
-        # Not the order the tenants were met in: a restart changes that one.
+        # The order of `tenants` changes with a restart, so the events are sorted.
         events.sort(key=lambda event: event.data.tenant)
         return Step("tick", events)
 
     def _admit(self, name: str) -> Tenant:
-        """Return the tenant *name*; beyond the cap, all new tenants share one."""
+        """Return a tenant by name, created if needed; beyond the cap, new tenants share one."""
         if len(self.tenants) >= self.settings.tenants_per_partition:
             name = OTHER if self.number == 0 else f"{OTHER}{self.number}"
         if name not in self.tenants:
@@ -184,7 +200,6 @@ def _unversioned(data: bytes, key: bytes) -> bytes:
     if not data or data[0] != STATE_VERSION:
         raise StateError(
             f"record {key!r}: state version {data[0] if data else 'none'}, this release reads "
-            f"{STATE_VERSION}; go back to the release that wrote it, or start under another "
-            "[kafka] group"
+            f"{STATE_VERSION}; run the release that wrote it, or start with another [kafka] group"
         )
     return data[1:]

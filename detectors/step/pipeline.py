@@ -1,26 +1,26 @@
-"""One signal through one tenant. This file alone knows the order.
+"""Process one signal of one tenant. Only this module defines the order of the stages.
 
 A ticket passes these stages:
 
-1. Classify: give it the canonical name of its area, by alias or by its words.
-2. Admit: is it of this tenant's time, a complaint by a customer, new, and on time? A late one is
-   learned but never a reason to page; a merged, deleted or reclassified one is corrected.
-3. Advance the clock, and resolve what is over by then.
-4. Count (`detectors.step.counting`): was the feed silent? the customer's weight, the scores of the
-   area, of its slices, and of the tenant.
-5. Decide (`detectors.alerting.decision`): thresholds and episodes.
-6. Report (`detectors.step.events`): each transition of an episode becomes an event.
+1. Classify: determine the canonical area, by alias, keywords or classifier.
+2. Admit: check the mode, the author, duplicates and lateness. A late ticket is learned but never
+   pages; a merged, deleted or reclassified ticket corrects earlier counts.
+3. Advance the watermark, and resolve episodes that have ended by then.
+4. Count (`detectors.step.counting`): detect feed gaps, weight the ticket by its customer, and score
+   the area, its slices and the tenant.
+5. Decide (`detectors.alerting.decision`): compare scores with thresholds; open and update episodes.
+6. Report (`detectors.step.events`): turn each transition of an episode into an event.
 
-Time. The clock of a tenant is moved by its tickets and by ticks, never back. A ticket older than
-the clock by no more than the lateness counts as now. What time alone decides (calm, resolved) is
-decided on whole minutes, in order, when the clock passes them, so that the number and the times of
-ticks leave no trace.
+Tickets and ticks move the watermark of a tenant forward, never back. A ticket that is behind the
+watermark by no more than the allowed lateness counts as arriving now. Decisions that depend on time
+alone (calm, resolved) are made for each whole minute, in order, when the watermark passes it.
+Results therefore do not depend on the number and the times of ticks.
 
-Each stage yields the transitions of episodes that it decides. They are turned into events one by
-one, while the tenant is in the state that each of them describes. To add a stage after which the
-ticket goes on, write a function that returns `Transitions`, and ``yield from`` it in `_count`. To
-handle a new kind of signal or event, write a `Stage`, return it from `_handle` or `_ticket`, and
-add its outcome to `detectors.foundation.outcomes`.
+Each stage yields transitions of episodes. They are turned into events one by one, while the tenant
+is in the state that the transition describes. To add a stage to the processing of counted tickets,
+write a function that returns `Transitions`, and ``yield from`` it in `_count`. To handle a new kind
+of signal or event, write a `Stage`, return it from `_handle` or `_ticket`, and add its outcome to
+`detectors.foundation.outcomes`.
 """
 
 import msgspec
@@ -45,7 +45,8 @@ from schemas.escalation import EscalationEvent
 from schemas.signals import UNCLASSIFIED, Signal, Tick, Ticket, Verdict
 
 COARSE_SHARE = 0.5
-"""A tenant with a higher share of timestamps with day resolution has late tickets a day later."""
+"""If a tenant has a higher share of timestamps with day resolution, such a ticket may be a day
+later before it counts as late."""
 
 
 def step(
@@ -54,15 +55,16 @@ def step(
     """Process one signal of a tenant.
 
     Args:
-        tenant: Changed in place.
-        signal: Of this tenant.
-        settings: The same for all signals of a run; they are part of every decision.
+        tenant: The tenant, changed in place.
+        signal: A signal of this tenant.
+        settings: The settings, the same for all signals of a run.
         received_at: When the internal topic received the signal, seconds since 1970. A live ticket
-            much later than that is ``future`` and changes nothing; one a little later counts as
-            if it were created then. None: no such rule.
+            created later than that by more than `future_seconds` has the outcome ``future`` and
+            changes nothing; one created later by less counts as created at that time. None: tickets
+            are not checked for this.
 
     Returns:
-        The outcome of the signal, and the escalations that it led to, in order.
+        The outcome of the signal, and the resulting events in order.
 
     Example:
         >>> settings = Settings()
@@ -95,7 +97,7 @@ def step(
 
 
 def _handle(context: StepContext, signal: Signal, classified_by: ClassifiedBy | None) -> Stage:
-    """Dispatch a signal to the stages of its kind."""
+    """Return the stage that processes a signal."""
     if isinstance(signal, Ticket):
         return _ticket(context, signal, classified_by)
     if isinstance(signal, Tick):
@@ -106,7 +108,7 @@ def _handle(context: StepContext, signal: Signal, classified_by: ClassifiedBy | 
 
 
 def _only(outcome: Outcome) -> Stage:
-    """Return a stage that decides nothing and has this outcome."""
+    """Return a stage without transitions that has a given outcome."""
     yield from ()
     return outcome
 
@@ -114,7 +116,10 @@ def _only(outcome: Outcome) -> Stage:
 def _classify(
     tenant: Tenant, ticket: Ticket, settings: Settings
 ) -> tuple[Ticket, ClassifiedBy | None]:
-    """Return the ticket with its canonical area, and how its words determined it, if they did."""
+    """Return the ticket with its canonical area, and how the area was determined from its text.
+
+    The latter is None if the ticket names an area.
+    """
     taxonomy = settings.taxonomy
     area, issue_type, how = taxonomy.canonical(ticket.area), ticket.issue_type, None
     if ticket.text is not None and ticket.event_type == "created":
@@ -133,7 +138,7 @@ def _classify(
 
 
 def _ticket(context: StepContext, ticket: Ticket, classified_by: ClassifiedBy | None) -> Stage:
-    """Admit a ticket of this tenant's time, and dispatch it by the type of its event."""
+    """Check the mode and the creation time of a ticket, and return the stage for its event type."""
     at = ticket.created_at
     if ticket.mode == "simulated":
         if context.tenant.live:
@@ -159,7 +164,7 @@ def _ticket(context: StepContext, ticket: Ticket, classified_by: ClassifiedBy | 
 def _count(
     context: StepContext, ticket: Ticket, at: float, classified_by: ClassifiedBy | None
 ) -> Stage:
-    """Count a customer's complaint if it is new and on time; learn from it if it is late."""
+    """Count a customer's ticket if it is new and on time; only learn from it if it is late."""
     tenant = context.tenant
     before = tenant.clock
     clock = at if before is None or at > before else before
@@ -193,8 +198,8 @@ def _count(
 
 
 def _is_late(context: StepContext, lag_seconds: float, *, has_day_only: bool) -> bool:
-    """Whether a ticket that is behind the clock by *lag_seconds* is too late to be scored."""
+    """Return whether a ticket with this lag behind the watermark is too late to be scored."""
     tenant, lateness = context.tenant, context.settings.lateness_seconds
     if has_day_only and tenant.clock is not None and tenant.whole.coarse > COARSE_SHARE:
-        lateness += SECONDS_PER_DAY  # nobody knows at which hour of its day it was created
+        lateness += SECONDS_PER_DAY  # the ticket may have been created at any hour of its day
     return lag_seconds > lateness

@@ -9,13 +9,13 @@ from schemas.escalation import EscalationEvent
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What one signal led to."""
+    """The result of processing one signal."""
 
     outcome: Outcome
     escalations: list[EscalationEvent]
     guards: tuple[Guard, ...] = ()
-    """What kept the ticket from counting fully, or from a page of its own."""
+    """Reasons why the ticket did not count fully or opened no page of its own."""
     placed: ClassifiedBy | None = None
     """How a counted ticket that named no area was classified."""
     checks: tuple[ThresholdCheck, ...] = ()
-    """The scores that were compared with their thresholds, in order."""
+    """The comparisons of scores with thresholds, in order."""

@@ -204,5 +204,5 @@ def test_the_normal_range_is_that_of_scipy() -> None:
         lows, highs = prediction_band(means, [variance] * len(means))
         size = 1.0 / max(variance, 1e-6)
         chance = size / (size + np.array(means))
-        assert lows == stats.nbinom.ppf(TAIL, size, chance).tolist()
-        assert highs == stats.nbinom.ppf(1.0 - TAIL, size, chance).tolist()
+        assert lows == np.asarray(stats.nbinom.ppf(TAIL, size, chance)).tolist()
+        assert highs == np.asarray(stats.nbinom.ppf(1.0 - TAIL, size, chance)).tolist()
