@@ -22,7 +22,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Share:
-    """A proportion with its 95 % confidence interval (Wilson)."""
+    """A proportion with its 95% confidence interval (Wilson)."""
 
     hits: int
     of: int

@@ -15,8 +15,9 @@ from detectors.alerting.guards import HEIR_HOURS, breadth
 from detectors.alerting.lifecycle import NEWBORN_HOURS
 from detectors.alerting.tenant_wide import NEIGHBOUR_DEVIATIONS
 from detectors.foundation.outcomes import Guard
+from detectors.foundation.units import SECONDS_PER_MINUTE
 from detectors.models.base import Expectation, WindowShare
-from detectors.policy.settings import DECISIONS
+from detectors.policy.settings import DECISIONS, Settings
 from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
 from detectors.state.threshold import ComputedThreshold
 from detectors.step.partition import Partition
@@ -105,7 +106,10 @@ def redecide(
             if wanted(event):
                 tenant = partition.tenants[event.data.tenant]
                 begins_at = _first_position(tickets, event, tenant)
-                yield event, _decision(tenant, event, result, record.place, begins_at)
+                yield (
+                    event,
+                    _decision(tenant, event, result, partition.settings, record.place, begins_at),
+                )
 
 
 def _first_position(
@@ -121,7 +125,12 @@ def _first_position(
 
 
 def _decision(
-    tenant: Tenant, event: EscalationEvent, result: Step, position: str, begins_at: str
+    tenant: Tenant,
+    event: EscalationEvent,
+    result: Step,
+    settings: Settings,
+    position: str,
+    begins_at: str,
 ) -> Decision:
     data = event.data
     key = TENANT_SERIES if data.product_area is None else data.product_area
@@ -154,7 +163,7 @@ def _decision(
         negative_log_p=score.negative_log_p if score is not None else 0.0,
         expectation=series.model.expectation(),
         members=series.model.window_shares() if check is not None and kind != "slice" else [],
-        guards=_guards(tenant, key, result, check, at),
+        guards=_guards(tenant, key, result, check, at, settings),
         pages=len(tenant.pages),
         decided_by=position,
         begins_at=begins_at,
@@ -162,7 +171,12 @@ def _decision(
 
 
 def _guards(
-    tenant: Tenant, key: str, result: Step, check: ThresholdCheck | None, at: float
+    tenant: Tenant,
+    key: str,
+    result: Step,
+    check: ThresholdCheck | None,
+    at: float,
+    settings: Settings,
 ) -> list[GuardCheck]:
     """Return every guard, with the numbers on which it is based."""
     series = tenant.series(key)
@@ -180,7 +194,10 @@ def _guards(
         "announced": ", ".join(
             page.episode_id[:12] for page in tenant.pages if page.verdict == "expected_event"
         ),
-        "storm": f"{sum(at - page.at < 600.0 for page in tenant.pages)} pages in ten minutes",
+        "storm": (
+            f"pages in the last {settings.storm_seconds / SECONDS_PER_MINUTE:g} minutes: "
+            f"{sum(at - page.at < settings.storm_seconds for page in tenant.pages)}"
+        ),
     }
     checks = [
         GuardCheck("newborn", age < least, f"age {age:.0f} h; at least {least:g} h required"),

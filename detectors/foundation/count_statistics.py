@@ -130,7 +130,7 @@ def hours_of_starts(
 
 
 def ratio_interval(observed: float, expected: float, variance: float) -> tuple[float, float]:
-    """Return a 90 % interval of the true rate over the expected rate.
+    """Return a 90% interval of the true rate over the expected rate.
 
     Args:
         observed: Customer-equivalents counted.

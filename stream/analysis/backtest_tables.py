@@ -68,7 +68,7 @@ def summary(result: Backtest) -> list[str]:
     if (judged := result.judgement) is not None:
         lines.append(
             f"known incidents: {judged.recall.hits} of {judged.recall.of} paged, half of them "
-            f"within {span(judged.delay(0.5))}, 90 % within {span(judged.delay(0.9))}; "
+            f"within {span(judged.delay(0.5))}, 90% within {span(judged.delay(0.9))}; "
             f"{judged.precision.hits} of {judged.precision.of} pages belong to a known incident"
         )
     return lines
@@ -161,7 +161,7 @@ def label_table(result: Backtest) -> Table:
     more = len(judged.met) - len(rows)
     sums = (
         f"precision {judged.precision}, recall {judged.recall}; median {span(judged.delay(0.5))}, "
-        f"90 % {span(judged.delay(0.9))}"
+        f"90% {span(judged.delay(0.9))}"
     )
     table_notes = (sums, f"and {more} more") if more > 0 else (sums,)
     return Table("Known incidents", ("area", "from", "to", "paged after"), tuple(rows), table_notes)

@@ -156,14 +156,15 @@ def as_text(answer: Explained) -> Iterator[str]:
     yield (
         f"  evidence: {rounded(data.observed)} customer-equivalents of {data.customers} customers "
         f"({data.tickets} tickets), {rounded(data.expected)} expected: {rounded(data.ratio)} times "
-        f"(90 %: {rounded(data.ratio_low, 2)} to {rounded(data.ratio_high, 2)}), "
+        f"(90%: {rounded(data.ratio_low, 2)} to {rounded(data.ratio_high, 2)}), "
         f"p {data.p_value:.3g}"
     )
     if data.budget is not None:
         yield (
-            f"  budget: {rounded(data.budget.per_week)} false pages per week; this series: "
-            f"{rounded(data.budget.allowed)}, expected {rounded(data.budget.expected)}; pages per "
-            f"week {rounded(data.budget.pages)}, false alarms {rounded(data.budget.false_pages)}"
+            f"  budget in false pages per week: {rounded(data.budget.per_week)}, of which "
+            f"{rounded(data.budget.allowed)} for this series; expected of this series: "
+            f"{rounded(data.budget.expected)}; pages per week {rounded(data.budget.pages)}, "
+            f"false alarms {rounded(data.budget.false_pages)}"
         )
     suppressing = [guard for guard in decision.guards if guard.held]
     yield f"  guards that suppressed it: {', '.join(guard.name for guard in suppressing) or 'none'}"

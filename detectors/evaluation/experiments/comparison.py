@@ -213,7 +213,7 @@ def rival_tables(contested: Sequence[Comparison]) -> list[Table]:
         ]
         best = max(range(1, len(shares)), key=lambda method: shares[method])
         ahead = round(100.0 * (shares[best] - shares[0]))
-        first = "ours" if shares[0] >= shares[best] else f"{names[best - 1]} +{ahead} %"
+        first = "ours" if shares[0] >= shares[best] else f"{names[best - 1]} +{ahead}%"
         cells = [
             f"{share:.2f}/{minutes(median)}" for share, median in zip(shares, medians, strict=True)
         ]

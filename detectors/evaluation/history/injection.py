@@ -294,7 +294,7 @@ class Size:
     median: float
     """Median delay of the found incidents, in minutes; NaN if none was found."""
     slowest: float
-    """The delay in minutes that 90 % of the found incidents do not exceed."""
+    """The delay in minutes that 90% of the found incidents do not exceed."""
 
 
 def sizes(injected: Iterable[Injected]) -> list[Size]:
