@@ -541,7 +541,7 @@ def test_a_newer_state_version_is_refused(stored: Life, monkeypatch: pytest.Monk
     newer.take(stream(5)[:60])
     newer.write(newer.snapshot())
     monkeypatch.undo()
-    with pytest.raises(StateError, match="go back to the release"):
+    with pytest.raises(StateError, match="run the release that wrote it"):
         Partition(0, 2, SETTINGS, newer.recover())
     Partition(0, 2, SETTINGS, stored.recover())
 
