@@ -2,7 +2,7 @@
 
 The budget of a tenant is split between the three kinds of series
 (`detectors.state.threshold_priors`) and, within a kind, evenly between the active areas. Young
-areas that are not in the taxonomy share one reserved part, however many there are, so that made-up
+areas that are not in the taxonomy share one reserved part, however many there are, so that invented
 area names do not change other thresholds.
 """
 
