@@ -81,5 +81,6 @@ class Apprise(Sink):
 
 
 def _unmeaning(text: str) -> str:
-    """Return a text without anything that a chat service could interpret as a mention."""
-    return text.replace("@", f"@{INVISIBLE}").replace("<", f"<{INVISIBLE}")
+    """Return a text without mentions for chat services and encoded words for mail clients."""
+    text = text.replace("@", f"@{INVISIBLE}").replace("<", f"<{INVISIBLE}")
+    return text.replace("=?", f"={INVISIBLE}?")

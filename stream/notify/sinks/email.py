@@ -9,9 +9,10 @@ import re
 import smtplib
 import ssl
 from collections.abc import Iterator
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.utils import formatdate
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.utils import formataddr, formatdate
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -127,29 +128,33 @@ class Email(Sink):
         if not recipients:
             raise RefusedError("the receiver has no recipients: set to")
         identity = f"<{message.id.replace('/', '.')}@{self._domain}>"
-        mail = EmailMessage()
-        mail["From"] = Address(addr_spec=self._options.sender, display_name="spikewatch")
+        mail = MIMEMultipart("alternative")
+        mail["From"] = formataddr(("spikewatch", self._options.sender))
         try:
             mail["To"] = ", ".join(address(recipient) for recipient in recipients)
         except ValueError:
             raise RefusedError(
                 "the address of the account owner is not an e-mail address"
             ) from None
-        mail["Subject"] = plain_line(cut(message.title, SUBJECT_CHARACTERS))
+        headers: dict[str, Header] = {
+            "Subject": _literal_header(cut(message.title, SUBJECT_CHARACTERS)),
+            "X-Spikewatch-Key": _literal_header(cut(message.key, 200)),
+        }
+        for name, value in headers.items():
+            mail[name] = value  # type: ignore[assignment]  # the stubs omit Header objects
         mail["Date"] = formatdate(localtime=False, usegmt=True)
         mail["Message-ID"] = identity
         if handle:
             mail["In-Reply-To"] = mail["References"] = handle["first"]
         mail["Auto-Submitted"] = "auto-generated"
-        mail["X-Spikewatch-Key"] = plain_line(cut(message.key, 200))
         text = [message.title, "", *message.lines, ""]
         text += [f"{name}: {url}" for name, url in message.links]
-        mail.set_content(_encodable("\n".join(text)))
-        mail.add_alternative(_encodable(_html(message)), subtype="html")
+        mail.attach(MIMEText(_encodable("\n".join(text)), "plain", "utf-8"))
+        mail.attach(MIMEText(_encodable(_html(message)), "html", "utf-8"))
         await self.in_thread(lambda: self._deliver(mail, recipients), 3 * TIMEOUT_SECONDS)
         return handle or {"first": identity}
 
-    def _deliver(self, mail: EmailMessage, recipients: list[str]) -> None:
+    def _deliver(self, mail: MIMEMultipart, recipients: list[str]) -> None:
         with _in_our_words(), self._connect() as server:
             refused = server.send_message(mail, to_addrs=recipients)
             if refused:  # the others accepted it; a retry has the same Message-ID
@@ -209,6 +214,18 @@ def _in_our_words() -> Iterator[None]:
         raise RefusedError(f"the mail server does not support the request: {error}") from None
     except (OSError, smtplib.SMTPException) as error:
         raise TryAgainError(f"the mail server cannot be reached: {type(error).__name__}") from None
+
+
+def _literal_header(text: str) -> Header:
+    """Return the value of a header that a mail client shows exactly as the text.
+
+    A text of strangers may contain an encoded word (RFC 2047), which `email.message.EmailMessage`
+    decodes: an encoded line break would then begin a header of the stranger's
+    (https://github.com/python/cpython/issues/121650). Such a text is encoded as a whole.
+    """
+    line = plain_line(_encodable(text)).strip()
+    charset = "us-ascii" if line.isascii() and "=?" not in line else "utf-8"
+    return Header(line, charset)
 
 
 def _encodable(text: str) -> str:
