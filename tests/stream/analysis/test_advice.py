@@ -1,4 +1,4 @@
-"""`spikewatch advise`, as a user calls it."""
+"""Test `spikewatch advise` as a user runs it."""
 
 import json
 from pathlib import Path
@@ -21,21 +21,23 @@ RARE = {101: "export csv", 151: "export pdf", 201: "export csv"}
 
 @pytest.fixture(scope="module", name="own")
 def _own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four weeks: a great area with a name of a stranger's, two quiet ones, tickets without."""
+    """Write four weeks with a hostile area name, two quiet areas and tickets without an area."""
     areas = {HOSTILE: 5.0, "billing": 1.5}
     path = tmp_path_factory.mktemp("own") / "own.jsonl"
     with path.open("w") as file:
-        for number, one in enumerate(tickets(World(START, 4 * 168.0, areas, seed=4))):
+        for number, ticket in enumerate(tickets(World(START, 4 * 168.0, areas, seed=4))):
             if number % 10 == 0:
-                del one["product_area"]
+                del ticket["product_area"]
             if number in RARE:
-                one["product_area"] = RARE[number]
-            del one["channel"]
-            file.write(json.dumps(one) + "\n")
+                ticket["product_area"] = RARE[number]
+            del ticket["channel"]
+            file.write(json.dumps(ticket) + "\n")
     return path
 
 
-def test_the_configuration_loads_and_the_curve_is_told(own: Path, tmp_path: Path) -> None:
+def test_the_suggested_configuration_loads_and_the_curve_is_printed(
+    own: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "start.toml"
     arguments = ["advise", str(own), "--out", str(out), "--budget", "0.2", "--budget", "5"]
     done = CliRunner().invoke(app, [*arguments, "--processes", "2"])
@@ -57,7 +59,7 @@ def test_the_configuration_loads_and_the_curve_is_told(own: Path, tmp_path: Path
     assert again.read_bytes() == out.read_bytes()
 
 
-def test_too_little_is_told_in_a_sentence(own: Path, tmp_path: Path) -> None:
+def test_a_history_that_is_too_short_is_reported_in_one_sentence(own: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.jsonl"
     short.write_text("".join(own.read_text().splitlines(keepends=True)[:30]))
     done = CliRunner().invoke(app, ["advise", str(short), "--processes", "1"])

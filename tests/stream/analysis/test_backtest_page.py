@@ -1,4 +1,4 @@
-"""The report as a browser shows it: by itself, whatever stands in a ticket."""
+"""Test that the report is self-contained and displays hostile ticket text harmlessly."""
 
 import json
 import re
@@ -32,21 +32,21 @@ MOST_BYTES = 5_000_000
 
 @pytest.fixture(scope="module", name="page")
 def _page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of a history whose names and texts would all like to be HTML."""
+    """Return the report of a history whose names and texts contain HTML markup."""
     spike = Incident(AREA, START + 25 * 86_400.0 + 9 * 3600.0, 4.0, 12.0, app_version=VERSION)
     world = World(START, 4 * 168.0, {AREA: 6.0, "billing": 3.0}, (spike,), seed=3, customers=900)
     lines = [
-        (number, json.dumps({**one, "subject": HOSTILE, "body": HOSTILE}).encode())
-        for number, one in enumerate(tickets(world), 1)
+        (number, json.dumps({**ticket, "subject": HOSTILE, "body": HOSTILE}).encode())
+        for number, ticket in enumerate(tickets(world), 1)
     ]
     with History() as history:
         history.read(lines)
         history.close_book()
         injections = Injections(kinds=("area",), multiples=(3.0, 10.0), repeat=1)
-        found = backtest(history, Order(settings=Settings(), injections=injections))
-    assert found.pages
+        result = backtest(history, Order(settings=Settings(), injections=injections))
+    assert result.pages
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(report(found), encoding="utf-8")
+    path.write_text(report(result), encoding="utf-8")
     return path
 
 
@@ -59,7 +59,7 @@ def _browser() -> Iterator[Browser]:
 
 
 class Elements(HTMLParser):
-    """Names of elements and attributes, as a browser would see them."""
+    """Collect the names of elements and attributes as a browser would see them."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Elements(HTMLParser):
             self.attributes.setdefault(name, set()).add(value or "")
 
 
-def test_no_script_no_form_no_reference_outside(page: Path) -> None:
+def test_the_report_has_no_scripts_no_forms_and_no_external_references(page: Path) -> None:
     text = page.read_text()
     seen = Elements(text)
     assert not seen.names & {
@@ -92,7 +92,7 @@ def test_no_script_no_form_no_reference_outside(page: Path) -> None:
 
 
 def test_hostile_text_is_shown_as_text(page: Path, browser: Browser) -> None:
-    """In a real Chromium: it runs nothing, asks no host for anything, and is there to be read."""
+    """A real Chromium shows the text, runs no script and contacts no host."""
     asked: list[Request] = []
     errors: list[str] = []
     tab = browser.new_page()
@@ -112,7 +112,7 @@ def test_hostile_text_is_shown_as_text(page: Path, browser: Browser) -> None:
     tab.close()
 
 
-def test_charts_can_be_seen_on_light_and_dark(page: Path, browser: Browser) -> None:
+def test_charts_are_visible_in_light_and_dark_mode(page: Path, browser: Browser) -> None:
     inks = []
     for scheme in ("light", "dark"):
         context = browser.new_context(color_scheme=scheme)

@@ -1,4 +1,4 @@
-"""A backtest of what a real Kafka took in: the workers' own records, in their own order."""
+"""Test a backtest of the records that real workers wrote to Kafka, in their original order."""
 
 import asyncio
 import json
@@ -25,19 +25,19 @@ WEEKS = 3.0
 
 
 def some_tickets() -> list[bytes]:
-    """Of two tenants, in time order, each with an incident near the end."""
-    found: list[tuple[str, bytes]] = []
+    """Return tickets of two tenants in time order, each with an incident near the end."""
+    timed_lines: list[tuple[str, bytes]] = []
     for number, tenant in enumerate(("acme", "globex")):
         spike = Incident("login", START + (WEEKS * 168.0 - 40.0 + number) * HOUR, 3.0, 10.0)
         world = World(
             START, WEEKS * 168.0, {"login": 6.0, "billing": 2.0}, (spike,), number + 1, tenant
         )
-        found += [(str(t["created_at"]), json.dumps(t).encode()) for t in tickets(world)]
-    return [line for _, line in sorted(found)]
+        timed_lines += [(str(t["created_at"]), json.dumps(t).encode()) for t in tickets(world)]
+    return [line for _, line in sorted(timed_lines)]
 
 
-def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Rig) -> None:
-    """The same episodes at the same times as on the topic of escalations; no group is needed."""
+def test_a_backtest_of_a_topic_range_gives_the_pages_of_the_workers(rig: Rig) -> None:
+    """Backtest opens the same episodes at the same times as the workers, without a group."""
     lines = some_tickets()
     rig.create_topics()
     rig.start("worker")
@@ -45,9 +45,9 @@ def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Rig) -> None:
     rig.settle()
     events = [EscalationEvent.model_validate_json(each) for each in rig.escalations()]
     paged = sorted(
-        (one.time.timestamp(), one.subject)
-        for one in events
-        if one.transition in ("opened", "reopened") and one.data.suppressed is None
+        (event.time.timestamp(), event.subject)
+        for event in events
+        if event.transition in ("opened", "reopened") and event.data.suppressed is None
     )
     assert len(paged) >= 2
     rig.put(rig.topics.by_tenant, [(b"{", []), (b"\xff", [])], partition=0)
@@ -55,8 +55,8 @@ def test_a_range_of_the_topic_gives_the_pages_of_the_workers(rig: Rig) -> None:
         assert asyncio.run(read_topic(rig.config, -math.inf, math.inf, history.add)) == 2
         history.close_book()
         assert history.facts.tickets == len(lines)
-        found = backtest(history, Order(settings=settings_of(rig.config)))
-    assert sorted((run.opened, run.episode_id) for run in found.walked.runs) == paged
+        result = backtest(history, Order(settings=settings_of(rig.config)))
+    assert sorted((run.opened, run.episode_id) for run in result.walked.runs) == paged
 
     done = rig.run("backtest", "--from-topic", "--since", "1h", "--processes", "1")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Running the evaluation: processes leave no trace; detection is no worse than it was."""
+"""Test the evaluation: it does not depend on the number of processes or lose detection."""
 
 import math
 from dataclasses import replace
@@ -32,7 +32,7 @@ TINY = replace(
 
 
 @pytest.mark.slow
-def test_the_number_of_processes_leaves_no_trace() -> None:
+def test_results_do_not_depend_on_the_number_of_processes() -> None:
     jobs = jobs_for(Settings(), TINY, ["healthy", "incidents"], ["step x10", "platform"])
     alone, together = run(jobs, 1), run(jobs, 2)
     assert alone.healthy == together.healthy
@@ -40,14 +40,14 @@ def test_the_number_of_processes_leaves_no_trace() -> None:
     assert alone.tables() == together.tables()
 
 
-def test_progress_comes_to_the_whole_cost() -> None:
+def test_progress_adds_up_to_the_whole_cost() -> None:
     jobs = jobs_for(Settings(), TINY, ["healthy"])
-    told: list[float] = []
-    run(jobs, 1, told.append)
-    assert math.isclose(sum(told), sum(job.cost for job in jobs))
+    progress: list[float] = []
+    run(jobs, 1, progress.append)
+    assert math.isclose(sum(progress), sum(job.cost for job in jobs))
 
 
-def test_guards_meet_holidays_and_both_changes_of_the_clock() -> None:
+def test_guard_runs_contain_holidays_and_both_clock_changes() -> None:
     for size in (FULL, QUICK):
         jobs = jobs_for(Settings(), replace(size, guard_seeds=3), ["guards"])
         days, offsets = set(), set()
@@ -64,7 +64,7 @@ def test_guards_meet_holidays_and_both_changes_of_the_clock() -> None:
         assert offsets == {1, 2}
 
 
-def test_the_full_run_is_as_large_as_it_must_be() -> None:
+def test_the_full_run_has_the_required_size() -> None:
     assert FULL.incident_seeds * FULL.per_class >= 200
     assert FULL.healthy_seeds >= 20
     assert FULL.healthy_weeks >= 26
@@ -80,13 +80,13 @@ def test_the_command_prints_tables_and_writes_results(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["evaluate", *options])
     assert result.exit_code == 0, result.output
     assert "delay/bound" in result.stdout
-    (told,) = msgspec.json.decode(out.read_bytes())
-    assert told["travelled"][0]["played"][0]["kind"] == "night"
+    (results,) = msgspec.json.decode(out.read_bytes())
+    assert results["travelled"][0]["played"][0]["kind"] == "night"
     assert set(msgspec.json.decode(kept.read_bytes(), type=Recorded).found) <= {"night"}
 
 
 @pytest.mark.slow
-def test_two_configurations_stand_side_by_side(tmp_path: Path) -> None:
+def test_two_configurations_are_compared_side_by_side(tmp_path: Path) -> None:
     files = [tmp_path / "few.toml", tmp_path / "many.toml"]
     for file, budget in zip(files, (0.5, 20.0), strict=True):
         file.write_text(f"[budget]\nfalse_pages_per_week = {budget}\n")
@@ -98,14 +98,14 @@ def test_two_configurations_stand_side_by_side(tmp_path: Path) -> None:
     assert " | " in result.stdout
 
 
-def test_an_unknown_part_or_class_is_told() -> None:
+def test_an_unknown_part_or_class_is_rejected() -> None:
     for options in (["--only", "everything"], ["--kind", "flood"], ["--quick", "--reduced"]):
         assert CliRunner().invoke(app, ["evaluate", *options]).exit_code == 2
 
 
 @pytest.mark.slow
-def test_methods_of_r_are_rivals_like_the_others() -> None:
-    """Where R and its package are installed; where not, the command says so in a sentence."""
+def test_methods_from_r_are_compared_like_the_others() -> None:
+    """R methods are compared if R is installed; otherwise the command says what is missing."""
     if not surveillance.available():
         options = ["--reduced", "--only", "rivals", "--seeds", "1", "--per-class", "1"]
         options += ["--kind", "night", "--surveillance", "--processes", "1"]
@@ -125,7 +125,7 @@ def test_methods_of_r_are_rivals_like_the_others() -> None:
     joined = surveillance.join(alone, spec, plan.warm_weeks)
     assert joined.names[: len(alone.names)] == alone.names
     assert len(joined.peaks) == len(joined.names) == len(alone.names) + 4
-    assert all(len(one.before) == len(one.highs) == len(joined.names) for one in joined.met)
+    assert all(len(row.before) == len(row.highs) == len(joined.names) for row in joined.met)
     assert all(joined.peaks)
     (table,) = rival_tables([joined])
     assert "R Farrington" in table.heads
@@ -134,11 +134,11 @@ def test_methods_of_r_are_rivals_like_the_others() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_detection_is_no_worse_than_recorded() -> None:
-    """Shares found, false pages and wrong pages of guards, within the confidence of the record.
+    """Detection rates, false pages and guard pages stay within the confidence of the record.
 
-    After a change for the better: spikewatch evaluate --reduced --record
+    To record an improvement, run: spikewatch evaluate --reduced --record
     tests/stream/analysis/evaluate_reduced.json
     """
-    found = run(jobs_for(Settings(), REDUCED, REDUCED_PARTS), 2)
+    result = run(jobs_for(Settings(), REDUCED, REDUCED_PARTS), 2)
     before = msgspec.json.decode(RECORDED.read_bytes(), type=Recorded)
-    assert regressions(found.record(), before) == []
+    assert regressions(result.record(), before) == []

@@ -1,4 +1,4 @@
-"""``spikewatch replay`` and the commands that need no Kafka, as a user calls them."""
+"""Test ``spikewatch replay`` and the other commands that need no Kafka as a user runs them."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from schemas.feedback import Feedback
 
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """``spikewatch ARGUMENTS`` in *folder*."""
+    """Run ``spikewatch ARGUMENTS`` in *folder*."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
     return subprocess.run(
         [sys.executable, "-m", "stream.cli", *arguments],
@@ -30,7 +30,7 @@ def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedPr
 
 @pytest.fixture(scope="module", name="stream")
 def _stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five weeks of a made-up company, with one incident."""
+    """Write five weeks of tickets of a simulated company with one incident."""
     folder = tmp_path_factory.mktemp("stream")
     done = run(
         folder,
@@ -43,14 +43,14 @@ def _stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", name="replayed")
 def _replayed(stream: Path) -> bytes:
-    """What replay says to the whole stream, by the default configuration."""
+    """Replay the whole stream with the default configuration."""
     assert run(stream.parent, "replay", str(stream), "--out", "all.out").returncode == 0
     return (stream.parent / "all.out").read_bytes()
 
 
 @pytest.mark.slow
-def test_two_runs_give_the_same_bytes(stream: Path, tmp_path: Path) -> None:
-    """The same tickets and the same end: identical output, whatever the hash seed of Python."""
+def test_two_runs_give_identical_output(stream: Path, tmp_path: Path) -> None:
+    """The same tickets and end time give identical output for every hash seed of Python."""
     for seed in ("1", "2"):
         done = run(
             tmp_path,
@@ -67,10 +67,10 @@ def test_two_runs_give_the_same_bytes(stream: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_later_in_the_file_enters_a_decision(
+def test_later_tickets_do_not_change_an_earlier_decision(
     stream: Path, replayed: bytes, tmp_path: Path
 ) -> None:
-    """The output of the first lines alone is the beginning of the output of all."""
+    """The output for a prefix of the file is a prefix of the output for the whole file."""
     lines = stream.read_bytes().splitlines(keepends=True)
     half = tmp_path / "half.jsonl"
     half.write_bytes(b"".join(lines[: len(lines) * 9 // 10]))
@@ -81,10 +81,10 @@ def test_nothing_later_in_the_file_enters_a_decision(
 
 
 @pytest.mark.slow
-def test_what_a_verdict_leads_to_is_in_the_output(
+def test_replay_writes_the_events_that_a_verdict_causes(
     stream: Path, replayed: bytes, tmp_path: Path
 ) -> None:
-    """A new normal resolves its episode at once, as it does on the stream."""
+    """A "new normal" verdict resolves its episode at once, as it does in the worker."""
     events = [EscalationEvent.model_validate_json(line) for line in replayed.splitlines()]
     opened = next(event for event in events if event.data.suppressed is None)
     at = opened.time + timedelta(minutes=10)
@@ -100,21 +100,25 @@ def test_what_a_verdict_leads_to_is_in_the_output(
         *("replay", str(stream), "--feedback", "feedback.jsonl", "--out", "all.out"),
     )
     assert done.returncode == 0, done.stderr
-    found = [
+    events = [
         EscalationEvent.model_validate_json(line)
         for line in (tmp_path / "all.out").read_bytes().splitlines()
     ]
-    ends = [one for one in found if (one.subject, one.transition) == (opened.subject, "resolved")]
+    ends = [
+        event
+        for event in events
+        if (event.subject, event.transition) == (opened.subject, "resolved")
+    ]
     assert ends
     assert ends[0].time - at < timedelta(minutes=30)
-    assert [one.data.sequence for one in found if one.subject == opened.subject] == list(
-        range(1, 1 + sum(one.subject == opened.subject for one in found))
+    assert [event.data.sequence for event in events if event.subject == opened.subject] == list(
+        range(1, 1 + sum(event.subject == opened.subject for event in events))
     )
 
 
 @pytest.mark.slow
 def test_sequences_have_no_gaps_and_ids_are_unique(replayed: bytes) -> None:
-    """Each episode counts 1, 2, 3, ...; no two events share an id; all times are UTC with Z."""
+    """Each episode counts 1, 2, 3, ...; event ids are unique, and all times are in UTC with Z."""
     raw = [json.loads(line) for line in replayed.splitlines()]
     assert len({event["id"] for event in raw}) == len(raw)
     count: dict[str, int] = {}
@@ -131,7 +135,7 @@ def test_sequences_have_no_gaps_and_ids_are_unique(replayed: bytes) -> None:
 
 @pytest.mark.slow
 def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> None:
-    """Bad lines are never fatal: each is written with its line number, and the others count."""
+    """A bad line is written with its number and reason, and the other lines still count."""
     good = {"ticket_id": "1", "created_at": "2026-03-02T09:00:00Z", "product_area": "login"}
     late = {**good, "ticket_id": "2", "created_at": "2026-03-03T09:00:00Z"}
     lines = [
@@ -149,7 +153,7 @@ def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> Non
     assert done.returncode == 0
     assert (tmp_path / "out.jsonl").read_bytes() == b""
     letters = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text().splitlines()]
-    assert [(found["reason"], found["offset"]) for found in letters] == [
+    assert [(letter["reason"], letter["offset"]) for letter in letters] == [
         ("undecodable", 2),
         ("no_offset", 3),
         ("future", 4),
@@ -158,8 +162,8 @@ def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_history_is_learned_and_pages_nobody(stream: Path, tmp_path: Path) -> None:
-    """Escalations of the history file are marked, those of the other file are not."""
+def test_history_is_learned_without_paging(stream: Path, tmp_path: Path) -> None:
+    """Escalations from the history file are marked as history; later ones are not."""
     lines = stream.read_bytes().splitlines(keepends=True)
     cut = len(lines) * 4 // 5
     (tmp_path / "past.jsonl").write_bytes(b"".join(lines[:cut]))
@@ -175,8 +179,8 @@ def test_history_is_learned_and_pages_nobody(stream: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_csv_with_its_own_columns_is_read(stream: Path, tmp_path: Path) -> None:
-    """The same tickets as CSV with other column names and local times give the same escalations."""
+def test_a_csv_with_mapped_columns_gives_the_same_escalations(stream: Path, tmp_path: Path) -> None:
+    """A CSV with other column names and local times gives the same escalations as JSONL."""
     kept = ("ticket_id", "event_id", "created_at", "tenant", "product_area")
     rows = [json.loads(line) for line in stream.read_bytes().splitlines()]
     fewer = [
@@ -204,8 +208,8 @@ def test_a_csv_with_its_own_columns_is_read(stream: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_another_model_is_chosen_by_the_configuration(stream: Path, tmp_path: Path) -> None:
-    """The model's name stands in the events, and the config hash differs."""
+def test_the_configuration_selects_the_model(stream: Path, tmp_path: Path) -> None:
+    """The events name the configured model, and the configuration hash differs."""
     hashes = set()
     for name in ("cusum_bank", "gaussian"):
         (tmp_path / "c.toml").write_text(f'[model]\nname = "{name}"\n')
@@ -219,10 +223,7 @@ def test_another_model_is_chosen_by_the_configuration(stream: Path, tmp_path: Pa
 
 
 def test_all_configuration_mistakes_are_reported_at_once(tmp_path: Path) -> None:
-    """A wrong value, an unknown key and a wrong variable:
-
-    three lines, exit code 2, no traceback.
-    """
+    """Three mistakes give three lines and exit code 2, without a traceback."""
     (tmp_path / "spikewatch.toml").write_text(
         "[budget]\nfalse_pages_per_week = -1\n[time]\ntimezon = 'UTC'\n"
     )
@@ -241,10 +242,10 @@ def test_all_configuration_mistakes_are_reported_at_once(tmp_path: Path) -> None
         ("replay", "in.jsonl", "--out", "no-such-folder/out.jsonl"),
     ],
 )
-def test_a_file_that_is_not_there_is_said_in_one_sentence(
+def test_a_missing_file_is_reported_in_one_sentence(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    """Exit code 1, the file named, no traceback."""
+    """A missing file gives exit code 1 and an error message that names it, without a traceback."""
     (tmp_path / "in.jsonl").write_text("")
     done = run(tmp_path, *arguments)
     assert done.returncode == 1
@@ -252,8 +253,8 @@ def test_a_file_that_is_not_there_is_said_in_one_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_the_release_is_said(tmp_path: Path) -> None:
-    """--version names it."""
+def test_version_prints_the_release(tmp_path: Path) -> None:
+    """`--version` prints the release."""
     done = run(tmp_path, "--version")
     assert done.returncode == 0
     assert done.stdout.startswith("spikewatch 0.")
@@ -269,7 +270,7 @@ def test_the_release_is_said(tmp_path: Path) -> None:
     ],
 )
 def test_each_command_has_help(tmp_path: Path, command: str) -> None:
-    """--help says what it does."""
+    """`--help` describes what each command does."""
     done = run(tmp_path, *command.split(), "--help")
     assert done.returncode == 0
     assert "Usage: " in done.stdout
