@@ -266,7 +266,7 @@ class NotifyProcess:
         """Until the provider has seen it."""
         wait_for(lambda: done(list(self.provider.requests)), seconds, what, self.rig)
 
-    def told(self) -> list[tuple[str, str]]:
+    def accepted_messages(self) -> list[tuple[str, str]]:
         """Action and reason of what it said yes to, in order."""
         return [(one.action, one.reason) for one in self.provider.requests if one.accepted]
 

@@ -1,4 +1,4 @@
-"""Every sink beside the provider that it is for."""
+"""Each sink together with the provider that it is tested against."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -27,12 +27,12 @@ Make = Callable[[Any, str], Options]
 
 @dataclass(frozen=True)
 class Case:
-    """A sink, its provider, and how the one is told of the other.
+    """A sink, its provider, and the options that connect them.
 
     Attributes:
-        options: of the provider and the secret to use.
-        http: whether it speaks HTTP by our own client.
-        told: whether `check` finds out that credentials are wrong.
+        options: Returns the sink's options, given the provider and the secret to use.
+        http: Whether the sink sends its requests by our own HTTP client.
+        detects_bad_credentials: Whether `check` detects wrong credentials.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Case:
     provider: Callable[[Path], providers.Provider]
     options: Make
     http: bool = True
-    told: bool = True
+    detects_bad_credentials: bool = True
 
 
 def _pagerduty(at: Any, secret: str) -> Options:
@@ -92,16 +92,29 @@ CASES = {
             lambda at, secret: Alertmanager.options(url=at.url, token=SecretStr(secret)),
         ),
         Case("slack", Slack, lambda _: providers.Slack(), _slack),
-        Case("slack webhook", Slack, lambda _: providers.Slack(), _slack_webhook, told=False),
+        Case(
+            "slack webhook",
+            Slack,
+            lambda _: providers.Slack(),
+            _slack_webhook,
+            detects_bad_credentials=False,
+        ),
         Case("jira", Jira, lambda _: providers.Jira(), _jira),
-        Case("email", Email, lambda _: providers.Mail(), _mail, http=False, told=False),
-        Case("teams", Teams, lambda _: providers.Teams(), _teams, told=False),
+        Case(
+            "email",
+            Email,
+            lambda _: providers.Mail(),
+            _mail,
+            http=False,
+            detects_bad_credentials=False,
+        ),
+        Case("teams", Teams, lambda _: providers.Teams(), _teams, detects_bad_credentials=False),
         Case(
             "webhook",
             Webhook,
             lambda _: providers.Webhook(),
             lambda at, secret: Webhook.options(url=f"{at.url}/in", secret=SecretStr(secret)),
-            told=False,
+            detects_bad_credentials=False,
         ),
         Case(
             "apprise",
@@ -111,7 +124,7 @@ CASES = {
                 url=SecretStr(f"json://{providers.HOST}:{at.port}/{secret}/")
             ),
             http=False,
-            told=False,
+            detects_bad_credentials=False,
         ),
         Case(
             "folder",
@@ -119,7 +132,7 @@ CASES = {
             lambda path: providers.Folder(path / "inbox"),
             lambda at, _: Folder.options(path=str(at.path)),
             http=False,
-            told=False,
+            detects_bad_credentials=False,
         ),
     )
 }
@@ -129,7 +142,7 @@ CASES = {
 async def running(
     case: Case, path: Path, *, secret: str = "", timeout: float = 5.0
 ) -> AsyncIterator[tuple[Sink, Any]]:
-    """The sink, ready to send to a provider of its own that is up."""
+    """Start the provider of a case, and yield the sink that sends to it with the provider."""
     async with (
         case.provider(path) as provider,
         Http((providers.HOST,), timeout=timeout) as http,

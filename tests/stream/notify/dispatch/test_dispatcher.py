@@ -1,4 +1,4 @@
-"""The desk: what becomes of episodes, digests, answers and failures; what holds for any life."""
+"""Test the dispatcher: episodes, digests, feedback, failures, and invariants of any sequence."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,17 +36,17 @@ PAGER = Receiver("pager", PagerDuty, FolderOptions(path="inbox"))
 
 
 def plan(*receivers: Receiver, **general: Any) -> NotificationConfig:
-    """All *receivers* are told of everything."""
+    """Return a configuration in which all *receivers* receive everything."""
     return NotificationConfig(
         general=DeliveryOptions(**general),
-        receivers={one.name: one for one in receivers},
+        receivers={receiver.name: receiver for receiver in receivers},
         routes=(),
-        default=tuple(one.name for one in receivers),
+        default=tuple(receiver.name for receiver in receivers),
     )
 
 
-class Office:
-    """A desk whose messages arrive at once, or not at all."""
+class Notifier:
+    """A dispatcher with a clock of its own whose messages are all delivered, or all fail."""
 
     def __init__(self, used: NotificationConfig) -> None:
         self.silences = Silences()
@@ -55,74 +55,74 @@ class Office:
         self.notified: list[tuple[str, str, str, int]] = []
         self.entries: list[AuditEntry] = []
         self.ids: set[tuple[str, str]] = set()
-        self.heard: list[tuple[str, str, str]] = []
+        self.delivered: list[tuple[str, str, str]] = []
         self.durable: dict[str, tuple[int, bytes]] = {}
 
     def take(self, *events: EscalationEvent) -> None:
-        """As one batch of the topic."""
+        """Handle events as one batch of the topic."""
         over = resolved_episodes(list(events))
         for event in events:
             ended = event.data.episode_id in over
             self.keep(self.dispatcher.handle_event(event, 0, self.now, over=ended))
 
     def keep(self, changes: PendingWrites) -> None:
-        """What would be durable."""
-        self.entries += [one for found in changes.entries.values() for one in found]
-        for partition, found in changes.threads.items():
-            for key, one in found.items():
-                assert decode(encode(one)) == one
-                self.durable[key] = (partition, encode(one))
+        """Record what would become durable."""
+        self.entries += [entry for entries in changes.entries.values() for entry in entries]
+        for partition, threads in changes.threads.items():
+            for key, thread in threads.items():
+                assert decode(encode(thread)) == thread
+                self.durable[key] = (partition, encode(thread))
         for forgotten in changes.forgotten.values():
             for key in forgotten:
                 del self.durable[key]
 
     def still_open(self) -> set[tuple[str, str]]:
-        """What receivers believe to be open: receiver and key."""
-        found: dict[tuple[str, str], bool] = {}
-        for receiver, key, action in self.heard:
+        """Return each receiver and key whose last message was not a resolution."""
+        is_open_by_key: dict[tuple[str, str], bool] = {}
+        for receiver, key, action in self.delivered:
             if action in ("open", "update", "resolve"):
-                found[receiver, key] = action != "resolve"
-        return {place for place, is_open in found.items() if is_open}
+                is_open_by_key[receiver, key] = action != "resolve"
+        return {key for key, is_open in is_open_by_key.items() if is_open}
 
     def restart(self) -> None:
-        """The process dies, and another one reads what is durable."""
+        """Replace the dispatcher by one that knows only what is durable."""
         self.dispatcher = Dispatcher(self.dispatcher.plan, COOLDOWN, self.silences, lambda _: None)
-        found: dict[int, dict[str, NotificationState]] = {}
+        states: dict[int, dict[str, NotificationState]] = {}
         for key, (partition, data) in self.durable.items():
-            found.setdefault(partition, {})[key] = decode(data)
-        for partition, threads in found.items():
+            states.setdefault(partition, {})[key] = decode(data)
+        for partition, threads in states.items():
             self.keep(self.dispatcher.assign(partition, threads, self.now))
 
     def pass_time(self, seconds: float, *, works: bool = True) -> None:
-        """Ticks, and sends what is due."""
+        """Advance the clock, and deliver or fail the messages that are due."""
         self.now += seconds
         self.keep(self.dispatcher.tick(self.now))
         for _ in range(100):
             due = self.dispatcher.due(self.now)
             if not due:
                 return
-            for one in due:
-                item = next_due(one, self.now)
+            for thread in due:
+                item = next_due(thread, self.now)
                 assert item is not None
-                message = self.dispatcher.messages.build(one, item, self.now)
+                message = self.dispatcher.messages.build(thread, item, self.now)
                 if works:
                     self.notified.append(
-                        (one.receiver, message.action, message.reason, item.sequence)
+                        (thread.receiver, message.action, message.reason, item.sequence)
                     )
-                    self.heard.append((one.receiver, message.key, message.action))
-                    assert (one.receiver, message.id) not in self.ids
-                    self.ids.add((one.receiver, message.id))
+                    self.delivered.append((thread.receiver, message.key, message.action))
+                    assert (thread.receiver, message.id) not in self.ids
+                    self.ids.add((thread.receiver, message.id))
                 self.keep(
                     self.dispatcher.outcomes.record_result(
-                        one, item, self.now, delivered=works, handle={"h": "1"}, attempts=1,
+                        thread, item, self.now, delivered=works, handle={"h": "1"}, attempts=1,
                         why="" if works else "it is down",
                     )
                 )  # fmt: skip
-        raise AssertionError("it never ends")
+        raise AssertionError("the dispatcher always has another message that is due")
 
 
 def feedback(action: str, at: float, number: int = 1, until: float | None = None) -> Feedback:
-    """An answer to the first episode."""
+    """Return feedback on the first episode."""
     return Feedback.model_validate(
         {
             "feedback_id": f"{action}{at}",
@@ -136,67 +136,67 @@ def feedback(action: str, at: float, number: int = 1, until: float | None = None
     )
 
 
-def test_an_end_waits_for_the_cool_down_where_it_cannot_be_undone() -> None:
-    """And never was one if it comes back before."""
-    office = Office(plan(PAGER, FOLDER))
-    office.take(escalation())
-    office.pass_time(1.0)
-    office.take(escalation(sequence=2, transition="resolved"))
-    office.pass_time(1.0)
-    assert sorted(office.notified[2:]) == [
+def test_a_resolution_that_cannot_be_undone_waits_for_the_cool_down() -> None:
+    """A pager is sent no resolution if the episode reopens within the cool-down."""
+    notifier = Notifier(plan(PAGER, FOLDER))
+    notifier.take(escalation())
+    notifier.pass_time(1.0)
+    notifier.take(escalation(sequence=2, transition="resolved"))
+    notifier.pass_time(1.0)
+    assert sorted(notifier.notified[2:]) == [
         ("folder", "resolve", "resolved", 2),
         ("pager", "update", "resolved", 2),
     ]
-    office.take(escalation(sequence=3, transition="reopened", tickets=40))
-    office.pass_time(COOLDOWN + 9.0)
-    assert sorted(office.notified[4:]) == [
+    notifier.take(escalation(sequence=3, transition="reopened", tickets=40))
+    notifier.pass_time(COOLDOWN + 9.0)
+    assert sorted(notifier.notified[4:]) == [
         ("folder", "open", "reopened", 3),
         ("pager", "update", "reopened", 3),
     ]
-    office.take(escalation(sequence=4, transition="resolved"))
-    office.pass_time(COOLDOWN - 1.0)
-    assert ("pager", "resolve", "resolved", 4) not in office.notified
-    office.pass_time(2.0)
-    assert ("pager", "resolve", "resolved", 4) in office.notified
+    notifier.take(escalation(sequence=4, transition="resolved"))
+    notifier.pass_time(COOLDOWN - 1.0)
+    assert ("pager", "resolve", "resolved", 4) not in notifier.notified
+    notifier.pass_time(2.0)
+    assert ("pager", "resolve", "resolved", 4) in notifier.notified
 
 
-def test_an_open_episode_is_told_when_quiet_or_silence_or_snooze_ends() -> None:
-    """Though nothing new came; what was resolved meanwhile is not."""
+def test_an_open_episode_is_notified_when_its_silence_ends() -> None:
+    """The page is sent without a new event, unless the episode was resolved meanwhile."""
     for ends in (False, True):
-        office = Office(plan(FOLDER))
-        office.silences.set(
+        notifier = Notifier(plan(FOLDER))
+        notifier.silences.set(
             Silence(
                 silence_id="s", matchers=(Matcher.parse("tenant=acme"),), by="lead",
                 starts_at=BEGIN, ends_at=BEGIN + timedelta(hours=1),
             )
         )  # fmt: skip
-        office.take(escalation())
-        office.pass_time(60.0)
-        assert office.notified == []
+        notifier.take(escalation())
+        notifier.pass_time(60.0)
+        assert notifier.notified == []
         if ends:
-            office.take(escalation(sequence=2, transition="resolved"))
-        office.pass_time(3_600.0)
-        assert office.notified == ([] if ends else [("folder", "open", "hold_ended", 1)])
+            notifier.take(escalation(sequence=2, transition="resolved"))
+        notifier.pass_time(3_600.0)
+        assert notifier.notified == ([] if ends else [("folder", "open", "hold_ended", 1)])
 
 
-def test_what_comes_twice_is_decided_once() -> None:
-    """The topic may hold an event more than once."""
-    office = Office(plan(FOLDER))
-    office.take(escalation(), escalation())
-    office.pass_time(1.0)
-    office.take(escalation())
-    office.pass_time(1.0)
-    assert office.notified == [("folder", "open", "first", 1)]
+def test_a_repeated_event_is_notified_once() -> None:
+    """The topic may contain an event more than once."""
+    notifier = Notifier(plan(FOLDER))
+    notifier.take(escalation(), escalation())
+    notifier.pass_time(1.0)
+    notifier.take(escalation())
+    notifier.pass_time(1.0)
+    assert notifier.notified == [("folder", "open", "first", 1)]
 
 
-def test_a_receiver_that_is_down_is_not_asked_for_ever_and_the_other_hears_of_it() -> None:
-    """No loop between two that are both down."""
-    office = Office(plan(FOLDER, replace(FOLDER, name="other")))
-    office.take(escalation())
-    office.pass_time(1.0, works=False)
-    assert office.notified == []
-    assert sum(one.kind == "given_up" for one in office.entries) == 4
-    assert office.dispatcher.due(office.now) == []
+def test_two_receivers_that_are_down_are_both_given_up() -> None:
+    """Messages do not circulate between two receivers that both fail."""
+    notifier = Notifier(plan(FOLDER, replace(FOLDER, name="other")))
+    notifier.take(escalation())
+    notifier.pass_time(1.0, works=False)
+    assert notifier.notified == []
+    assert sum(entry.kind == "given_up" for entry in notifier.entries) == 4
+    assert notifier.dispatcher.due(notifier.now) == []
 
 
 STEPS = st.lists(
@@ -215,7 +215,7 @@ STEPS = st.lists(
 
 @settings(max_examples=examples(300))
 @example(
-    [  # the only member of a digest leaves it: the digest has to end all the same
+    [  # the digest must be resolved although its only member leaves it
         ("opened", 2, 0, "info"),
         ("wait", 1, 0, "info"),
         ("opened", 1, 0, "info"),
@@ -225,12 +225,11 @@ STEPS = st.lists(
     1,
 )
 @given(STEPS, st.integers(1, 3))
-def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -> None:
-    """For each episode and receiver: opened before resolved, never two ends in a row, an end of all
-
-    that was opened once it is over and time has passed; memory that comes to its end.
-    """
-    office = Office(plan(PAGER, FOLDER, storm_pages=storm, storm_minutes=1.0))
+def test_any_sequence_is_notified_in_order_and_completely_resolved(
+    steps: list[Any], storm: int
+) -> None:
+    """Each receiver is sent the opening before the resolution, and no state remains at the end."""
+    notifier = Notifier(plan(PAGER, FOLDER, storm_pages=storm, storm_minutes=1.0))
     sequences: dict[int, int] = {}
     running: dict[int, bool] = {}
     last: EscalationEvent | None = None
@@ -246,76 +245,78 @@ def test_whatever_happens_order_and_end_are_kept(steps: list[Any], storm: int) -
             running[number] = what != "resolved"
             last = escalation(
                 "acme", number, sequences[number], what, tickets=tickets, severity=severity,
-                at=datetime.fromtimestamp(office.now, UTC),
+                at=datetime.fromtimestamp(notifier.now, UTC),
             )  # fmt: skip
-            office.take(last)
+            notifier.take(last)
         elif what == "again" and last is not None:
-            office.take(last)
+            notifier.take(last)
         elif what in ("ack", "snooze", "unsnooze", "verdict"):
             action = {"ack": "acknowledge", "verdict": "false_alarm"}.get(what, what)
-            until = office.now + 10.0 * (tickets + 1)
-            office.keep(
-                office.dispatcher.handle_feedback(
-                    feedback(action, office.now, number, until), 0, office.now
+            until = notifier.now + 10.0 * (tickets + 1)
+            notifier.keep(
+                notifier.dispatcher.handle_feedback(
+                    feedback(action, notifier.now, number, until), 0, notifier.now
                 )
             )
         elif what == "silence":
-            office.silences.set(
+            notifier.silences.set(
                 Silence(
                     silence_id="s", matchers=(Matcher.parse("tenant=acme"),), by="lead",
-                    starts_at=datetime.fromtimestamp(office.now, UTC),
-                    ends_at=datetime.fromtimestamp(office.now + 30.0, UTC),
+                    starts_at=datetime.fromtimestamp(notifier.now, UTC),
+                    ends_at=datetime.fromtimestamp(notifier.now + 30.0, UTC),
                 )
             )  # fmt: skip
         elif what == "restart":
-            office.restart()
-        office.pass_time({"wait": 30.0, "long": 4_000.0}.get(what, 1.0), works=what != "fail")
+            notifier.restart()
+        notifier.pass_time({"wait": 30.0, "long": 4_000.0}.get(what, 1.0), works=what != "fail")
     failed = any(what == "fail" for what, _, _, _ in steps)
-    office.pass_time(4_000.0)
-    office.pass_time(60.0)
+    notifier.pass_time(4_000.0)
+    notifier.pass_time(60.0)
     if not failed:
         for number in [number for number, runs in running.items() if runs]:
-            for one in office.dispatcher.register.threads_of(episode_id("acme", number)):
-                digest = office.dispatcher.register.digest(one)
-                assert one.open or (digest is not None and digest.notified == digest.count), one
+            for thread in notifier.dispatcher.register.threads_of(episode_id("acme", number)):
+                digest = notifier.dispatcher.register.digest(thread)
+                assert thread.open or (digest is not None and digest.notified == digest.count), (
+                    thread
+                )
     for number, runs in running.items():
         if runs:
             sequences[number] += 1
-            office.take(escalation("acme", number, sequences[number], "resolved"))
-    office.pass_time(60.0)
-    office.pass_time(COOLDOWN + 60.0)
-    for each in office.dispatcher.register.all.values():
+            notifier.take(escalation("acme", number, sequences[number], "resolved"))
+    notifier.pass_time(60.0)
+    notifier.pass_time(COOLDOWN + 60.0)
+    for each in notifier.dispatcher.register.all.values():
         assert not each.pending
         assert not each.open, each
         assert not each.running, each
     if not failed:
-        assert office.still_open() == set()
-    office.pass_time(61.0)
-    office.pass_time(30 * 86_400.0)
-    assert office.dispatcher.register.all == {}
-    assert office.durable == {}
+        assert notifier.still_open() == set()
+    notifier.pass_time(61.0)
+    notifier.pass_time(30 * 86_400.0)
+    assert notifier.dispatcher.register.all == {}
+    assert notifier.durable == {}
 
 
 @settings(max_examples=examples(200))
 @given(STEPS)
-def test_nobody_hears_of_an_end_before_a_beginning(steps: list[Any]) -> None:
-    """In the order in which messages are sent."""
-    office = Office(plan(PAGER, FOLDER))
+def test_no_receiver_is_sent_a_resolution_before_an_opening(steps: list[Any]) -> None:
+    """The order of delivery counts, whatever the order of events was."""
+    notifier = Notifier(plan(PAGER, FOLDER))
     sequence = 0
     runs: bool | None = None
     for what, _, tickets, severity in steps:
         if what not in ("opened", "updated", "resolved", "reopened"):
-            office.pass_time(4_000.0 if what == "long" else 1.0)
+            notifier.pass_time(4_000.0 if what == "long" else 1.0)
             continue
         if (what == "opened") is not (runs is None) or (what == "reopened") is not (runs is False):
             continue
         sequence += 1
         runs = what != "resolved"
-        office.take(escalation("acme", 1, sequence, what, tickets=tickets, severity=severity))
-        office.pass_time(1.0)
+        notifier.take(escalation("acme", 1, sequence, what, tickets=tickets, severity=severity))
+        notifier.pass_time(1.0)
     for name in ("pager", "folder"):
         open_now = False
-        for receiver, action, _, _ in office.notified:
+        for receiver, action, _, _ in notifier.notified:
             if receiver != name:
                 continue
             if action == "open":
@@ -325,291 +326,295 @@ def test_nobody_hears_of_an_end_before_a_beginning(steps: list[Any]) -> None:
                 open_now = False
 
 
-def storm(count: int, **general: Any) -> Office:
-    """So many episodes of as many tenants at once, two pages allowed."""
-    office = Office(plan(FOLDER, storm_pages=2, **general))
-    office.take(*(escalation(f"tenant-{n}", 1, at=stamp(office)) for n in range(count)))
-    office.pass_time(1.0)
-    return office
+def storm(count: int, **general: Any) -> Notifier:
+    """Open episodes of *count* tenants at once where a storm starts after two pages."""
+    notifier = Notifier(plan(FOLDER, storm_pages=2, **general))
+    notifier.take(*(escalation(f"tenant-{n}", 1, at=stamp(notifier)) for n in range(count)))
+    notifier.pass_time(1.0)
+    return notifier
 
 
-def stamp(office: Office) -> datetime:
-    """Its wall clock."""
-    return datetime.fromtimestamp(office.now, UTC)
+def stamp(notifier: Notifier) -> datetime:
+    """Return the current time of the clock."""
+    return datetime.fromtimestamp(notifier.now, UTC)
 
 
-def reasons(office: Office) -> list[str]:
-    """Of all that was told."""
-    return [reason for _, _, reason, _ in office.notified]
+def reasons(notifier: Notifier) -> list[str]:
+    """Return the reasons of all delivered messages."""
+    return [reason for _, _, reason, _ in notifier.notified]
 
 
-def test_a_later_storm_has_a_digest_of_its_own() -> None:
-    """Though one episode of the first still runs."""
-    office = storm(30)
-    office.pass_time(20.0)
-    assert reasons(office) == ["first", "first", "storm_digest"]
-    office.pass_time(86_400.0)
-    office.take(*(escalation(f"tenant-{n}", 2, at=stamp(office)) for n in range(30)))
-    office.pass_time(20.0)
-    assert sorted(reasons(office)[3:]) == ["first", "first", "storm_digest"]
+def test_a_later_storm_has_its_own_digest() -> None:
+    """A second storm gets a new digest although episodes of the first storm are still open."""
+    notifier = storm(30)
+    notifier.pass_time(20.0)
+    assert reasons(notifier) == ["first", "first", "storm_digest"]
+    notifier.pass_time(86_400.0)
+    notifier.take(*(escalation(f"tenant-{n}", 2, at=stamp(notifier)) for n in range(30)))
+    notifier.pass_time(20.0)
+    assert sorted(reasons(notifier)[3:]) == ["first", "first", "storm_digest"]
 
 
-def test_a_digest_tells_what_joined_later_and_its_end() -> None:
-    """Soon where it doubles, else when the window is over; once all of it is over, that."""
-    office = storm(12)
-    office.pass_time(20.0)
-    office.take(*(escalation(f"more-{n}", 1, at=stamp(office)) for n in range(3)))
-    office.pass_time(30.0)
-    assert reasons(office).count("storm_digest") == 1
-    office.pass_time(600.0)
-    assert reasons(office).count("storm_digest") == 2
+def test_a_digest_is_updated_when_it_grows_and_resolved_at_the_end() -> None:
+    """The update waits for the digest window, and the resolution for the last episode."""
+    notifier = storm(12)
+    notifier.pass_time(20.0)
+    notifier.take(*(escalation(f"more-{n}", 1, at=stamp(notifier)) for n in range(3)))
+    notifier.pass_time(30.0)
+    assert reasons(notifier).count("storm_digest") == 1
+    notifier.pass_time(600.0)
+    assert reasons(notifier).count("storm_digest") == 2
     for name in [f"tenant-{n}" for n in range(12)] + [f"more-{n}" for n in range(3)]:
-        office.take(escalation(name, 1, 2, "resolved", at=stamp(office)))
-    office.pass_time(1.0)
-    assert office.notified[-1][1:3] == ("resolve", "storm_digest") or (
-        ("folder", "resolve", "storm_digest", 0) in office.notified
+        notifier.take(escalation(name, 1, 2, "resolved", at=stamp(notifier)))
+    notifier.pass_time(1.0)
+    assert notifier.notified[-1][1:3] == ("resolve", "storm_digest") or (
+        ("folder", "resolve", "storm_digest", 0) in notifier.notified
     )
-    assert office.still_open() == set()
+    assert notifier.still_open() == set()
 
 
-def test_an_episode_of_a_digest_that_comes_back_or_becomes_critical_is_told() -> None:
-    """By itself, once the storm is over."""
-    office = storm(5)
-    office.pass_time(3_600.0)
-    office.take(
-        escalation("tenant-3", 1, 2, "updated", severity="critical", at=stamp(office)),
-        escalation("tenant-4", 1, 2, "resolved", at=stamp(office)),
+def test_a_digest_member_that_reopens_or_becomes_critical_is_notified() -> None:
+    """After the storm the episode is notified by itself."""
+    notifier = storm(5)
+    notifier.pass_time(3_600.0)
+    notifier.take(
+        escalation("tenant-3", 1, 2, "updated", severity="critical", at=stamp(notifier)),
+        escalation("tenant-4", 1, 2, "resolved", at=stamp(notifier)),
     )
-    office.take(escalation("tenant-4", 1, 3, "reopened", at=stamp(office)))
-    office.pass_time(1.0)
-    assert sorted(reasons(office)[3:]) == ["reopened", "severity_raised"]
+    notifier.take(escalation("tenant-4", 1, 3, "reopened", at=stamp(notifier)))
+    notifier.pass_time(1.0)
+    assert sorted(reasons(notifier)[3:]) == ["reopened", "severity_raised"]
 
 
-def test_a_digest_ends_when_its_only_member_leaves_it() -> None:
-    """The episode runs on and is notified on its own; the digest does not say that it is over."""
-    office = storm(3)
-    office.pass_time(3_600.0)
-    (digest,) = office.dispatcher.register.digests("storm", "folder", "")
-    office.take(escalation("tenant-2", 1, 2, "updated", severity="critical", at=stamp(office)))
+def test_a_digest_is_resolved_when_its_only_member_leaves_it() -> None:
+    """The episode stays open and is notified by itself, which the digest does not contradict."""
+    notifier = storm(3)
+    notifier.pass_time(3_600.0)
+    (digest,) = notifier.dispatcher.register.digests("storm", "folder", "")
+    notifier.take(escalation("tenant-2", 1, 2, "updated", severity="critical", at=stamp(notifier)))
     assert digest.closed
     (end,) = digest.pending
-    message = office.dispatcher.messages.build(digest, end, office.now)
+    message = notifier.dispatcher.messages.build(digest, end, notifier.now)
     assert message.title == "[RESOLVED] the remaining episodes of the storm are resolved"
-    office.pass_time(1.0)
-    assert sorted(reasons(office)[3:]) == ["severity_raised", "storm_digest"]
-    assert (digest.receiver, digest.identity) not in office.still_open()
+    notifier.pass_time(1.0)
+    assert sorted(reasons(notifier)[3:]) == ["severity_raised", "storm_digest"]
+    assert (digest.receiver, digest.identity) not in notifier.still_open()
 
 
-def test_a_stale_episode_that_comes_back_is_told() -> None:
-    """It runs: however old it is."""
-    office = Office(plan(FOLDER))
-    office.now += 90_000.0
-    office.take(escalation(), escalation(sequence=2, transition="resolved"))
-    office.pass_time(60.0)
-    assert reasons(office) == ["stale_digest", "stale_digest"]
-    office.take(escalation(sequence=3, transition="reopened"))
-    office.pass_time(1.0)
-    assert reasons(office)[2:] == ["reopened"]
+def test_a_stale_episode_that_reopens_is_notified() -> None:
+    """A reopened episode is notified however old it is."""
+    notifier = Notifier(plan(FOLDER))
+    notifier.now += 90_000.0
+    notifier.take(escalation(), escalation(sequence=2, transition="resolved"))
+    notifier.pass_time(60.0)
+    assert reasons(notifier) == ["stale_digest", "stale_digest"]
+    notifier.take(escalation(sequence=3, transition="reopened"))
+    notifier.pass_time(1.0)
+    assert reasons(notifier)[2:] == ["reopened"]
 
 
-def test_the_storm_limit_survives_restarts_and_moves() -> None:
-    """Pages are counted once, and only those of the window."""
-    office = storm(2)
+def test_the_storm_limit_survives_restarts_and_its_window_moves() -> None:
+    """Pages are counted once, and only those within the window count."""
+    notifier = storm(2)
     for _ in range(4):
-        office.restart()
-    office.take(escalation("late", 1, at=stamp(office)))
-    office.pass_time(20.0)
-    assert reasons(office) == ["first", "first", "storm_digest"]
-    office.pass_time(86_400.0)
-    office.restart()
-    office.take(escalation("later", 1, at=stamp(office)))
-    office.pass_time(1.0)
-    assert reasons(office)[3:] == ["first"]
+        notifier.restart()
+    notifier.take(escalation("late", 1, at=stamp(notifier)))
+    notifier.pass_time(20.0)
+    assert reasons(notifier) == ["first", "first", "storm_digest"]
+    notifier.pass_time(86_400.0)
+    notifier.restart()
+    notifier.take(escalation("later", 1, at=stamp(notifier)))
+    notifier.pass_time(1.0)
+    assert reasons(notifier)[3:] == ["first"]
 
 
-def test_a_digest_whose_record_is_lost_is_made_again() -> None:
-    """The process died between two partitions."""
-    office = storm(6)
-    for key in [key for key, (_, data) in office.durable.items() if not isinstance(
+def test_a_digest_whose_record_is_lost_is_recreated() -> None:
+    """The process may die after it wrote the threads and before it wrote the digest."""
+    notifier = storm(6)
+    for key in [key for key, (_, data) in notifier.durable.items() if not isinstance(
             decode(data), ReceiverThread)]:  # fmt: skip
-        del office.durable[key]
-    office.restart()
-    office.pass_time(61.0)
-    office.pass_time(20.0)
-    assert reasons(office) == ["first", "first", "storm_digest"]
+        del notifier.durable[key]
+    notifier.restart()
+    notifier.pass_time(61.0)
+    notifier.pass_time(20.0)
+    assert reasons(notifier) == ["first", "first", "storm_digest"]
     for number in range(6):
-        office.take(escalation(f"tenant-{number}", 1, 2, "resolved", at=stamp(office)))
-    office.pass_time(1.0)
-    assert office.still_open() == set()
+        notifier.take(escalation(f"tenant-{number}", 1, 2, "resolved", at=stamp(notifier)))
+    notifier.pass_time(1.0)
+    assert notifier.still_open() == set()
 
 
-def test_the_end_of_a_snooze_is_told_whatever_came_meanwhile() -> None:
-    """A small change does not take the notice away, nor does a silence that ends later."""
-    office = Office(plan(FOLDER))
-    office.take(escalation())
-    office.pass_time(1.0)
-    until = office.now + 600.0
-    office.keep(
-        office.dispatcher.handle_feedback(feedback("snooze", office.now, 1, until), 0, office.now)
+def test_the_end_of_a_snooze_is_notified_despite_updates_and_silences() -> None:
+    """A small update does not cancel the notice, and neither does a silence that ends later."""
+    notifier = Notifier(plan(FOLDER))
+    notifier.take(escalation())
+    notifier.pass_time(1.0)
+    until = notifier.now + 600.0
+    notifier.keep(
+        notifier.dispatcher.handle_feedback(
+            feedback("snooze", notifier.now, 1, until), 0, notifier.now
+        )
     )
-    office.pass_time(1.0)
-    office.take(escalation(sequence=2, transition="updated", tickets=13))
-    office.silences.set(
+    notifier.pass_time(1.0)
+    notifier.take(escalation(sequence=2, transition="updated", tickets=13))
+    notifier.silences.set(
         Silence(
             silence_id="s", matchers=(Matcher.parse("tenant=acme"),), by="lead",
-            starts_at=stamp(office), ends_at=stamp(office) + timedelta(minutes=20),
+            starts_at=stamp(notifier), ends_at=stamp(notifier) + timedelta(minutes=20),
         )
     )  # fmt: skip
-    office.pass_time(700.0)
-    office.restart()
-    assert reasons(office) == ["first", "answered"]
-    office.pass_time(700.0)
-    assert reasons(office) == ["first", "answered", "hold_ended"]
+    notifier.pass_time(700.0)
+    notifier.restart()
+    assert reasons(notifier) == ["first", "answered"]
+    notifier.pass_time(700.0)
+    assert reasons(notifier) == ["first", "answered", "hold_ended"]
 
 
-def test_an_answer_does_not_wait_for_a_delayed_end() -> None:
-    """It is sent at once; the end when its time has come."""
-    office = Office(plan(PAGER))
-    office.take(escalation())
-    office.pass_time(1.0)
-    office.take(escalation(sequence=2, transition="resolved"))
-    office.keep(
-        office.dispatcher.handle_feedback(feedback("acknowledge", office.now), 0, office.now)
+def test_feedback_is_sent_before_a_delayed_resolution() -> None:
+    """The acknowledgement is sent at once, and the resolution after the cool-down."""
+    notifier = Notifier(plan(PAGER))
+    notifier.take(escalation())
+    notifier.pass_time(1.0)
+    notifier.take(escalation(sequence=2, transition="resolved"))
+    notifier.keep(
+        notifier.dispatcher.handle_feedback(feedback("acknowledge", notifier.now), 0, notifier.now)
     )
-    office.pass_time(1.0)
-    assert office.notified[-1][1] == "acknowledge"
-    office.pass_time(COOLDOWN + 1.0)
-    assert office.notified[-1][1] == "resolve"
+    notifier.pass_time(1.0)
+    assert notifier.notified[-1][1] == "acknowledge"
+    notifier.pass_time(COOLDOWN + 1.0)
+    assert notifier.notified[-1][1] == "resolve"
 
 
-def test_what_comes_back_while_it_is_snoozed_stays_open_at_the_pager() -> None:
-    """Its end was not told yet, and never is."""
-    office = Office(plan(PAGER))
-    office.take(escalation())
-    office.pass_time(1.0)
-    office.take(escalation(sequence=2, transition="resolved"))
-    until = office.now + 2 * COOLDOWN
-    office.keep(
-        office.dispatcher.handle_feedback(feedback("snooze", office.now, 1, until), 0, office.now)
+def test_an_episode_that_reopens_while_snoozed_stays_open_at_the_pager() -> None:
+    """The delayed resolution is cancelled, although the reopening is not notified."""
+    notifier = Notifier(plan(PAGER))
+    notifier.take(escalation())
+    notifier.pass_time(1.0)
+    notifier.take(escalation(sequence=2, transition="resolved"))
+    until = notifier.now + 2 * COOLDOWN
+    notifier.keep(
+        notifier.dispatcher.handle_feedback(
+            feedback("snooze", notifier.now, 1, until), 0, notifier.now
+        )
     )
-    office.take(escalation(sequence=3, transition="reopened", severity="critical"))
-    office.pass_time(COOLDOWN + 60.0)
-    assert office.still_open() == {("pager", episode_id("acme", 1))}
+    notifier.take(escalation(sequence=3, transition="reopened", severity="critical"))
+    notifier.pass_time(COOLDOWN + 60.0)
+    assert notifier.still_open() == {("pager", episode_id("acme", 1))}
 
 
-def test_an_answer_for_another_tenant_or_an_unknown_episode_changes_nothing() -> None:
-    """It is in the audit; what comes before its episode counts once that is there."""
-    office = Office(plan(FOLDER))
-    office.take(escalation())
-    wrong = feedback("snooze", office.now).model_copy(update={"tenant": "other"})
-    office.keep(office.dispatcher.handle_feedback(wrong, 3, office.now))
-    assert office.entries[-1].reason == "unknown_episode"
-    assert all(one.snoozed_until == 0.0 for one in office.dispatcher.register.threads_of(
+def test_feedback_on_a_wrong_tenant_or_unknown_episode_changes_nothing() -> None:
+    """The audit records the feedback; feedback that precedes its episode applies to it later."""
+    notifier = Notifier(plan(FOLDER))
+    notifier.take(escalation())
+    wrong = feedback("snooze", notifier.now).model_copy(update={"tenant": "other"})
+    notifier.keep(notifier.dispatcher.handle_feedback(wrong, 3, notifier.now))
+    assert notifier.entries[-1].reason == "unknown_episode"
+    assert all(thread.snoozed_until == 0.0 for thread in notifier.dispatcher.register.threads_of(
         episode_id("acme", 1)))  # fmt: skip
-    early = feedback("acknowledge", office.now, number=2)
-    office.keep(office.dispatcher.handle_feedback(early, 0, office.now))
-    office.take(escalation(number=2))
-    office.take(escalation(number=2, sequence=2, transition="updated", tickets=900))
-    office.pass_time(1.0)
-    assert [r for r in reasons(office) if r == "grew"] == []
+    early = feedback("acknowledge", notifier.now, number=2)
+    notifier.keep(notifier.dispatcher.handle_feedback(early, 0, notifier.now))
+    notifier.take(escalation(number=2))
+    notifier.take(escalation(number=2, sequence=2, transition="updated", tickets=900))
+    notifier.pass_time(1.0)
+    assert [r for r in reasons(notifier) if r == "grew"] == []
 
 
 def test_an_acknowledgement_ends_with_the_episode() -> None:
-    """What comes back is nobody's yet."""
-    office = Office(plan(FOLDER))
-    office.take(escalation())
-    office.keep(
-        office.dispatcher.handle_feedback(feedback("acknowledge", office.now), 0, office.now)
+    """A reopened episode is not acknowledged."""
+    notifier = Notifier(plan(FOLDER))
+    notifier.take(escalation())
+    notifier.keep(
+        notifier.dispatcher.handle_feedback(feedback("acknowledge", notifier.now), 0, notifier.now)
     )
-    office.take(escalation(sequence=2, transition="resolved"))
-    office.take(escalation(sequence=3, transition="reopened"))
-    office.take(escalation(sequence=4, transition="updated", tickets=900))
-    office.pass_time(1.0)
-    assert reasons(office)[-1] == "grew"
+    notifier.take(escalation(sequence=2, transition="resolved"))
+    notifier.take(escalation(sequence=3, transition="reopened"))
+    notifier.take(escalation(sequence=4, transition="updated", tickets=900))
+    notifier.pass_time(1.0)
+    assert reasons(notifier)[-1] == "grew"
 
 
-def test_a_digest_that_cannot_be_sent_is_told_to_another_and_ends() -> None:
-    """No receiver waits for ever."""
+def test_a_digest_that_cannot_be_sent_goes_to_the_fallback() -> None:
+    """The digest is given up at its receiver and sent to the fallback."""
     other = replace(FOLDER, name="other")
     used = NotificationConfig(
         general=DeliveryOptions(storm_pages=1, fallback=("other",)),
         receivers={"folder": FOLDER, "other": other}, routes=(), default=("folder",),
     )  # fmt: skip
-    office = Office(used)
-    office.take(*(escalation(f"tenant-{n}", 1, at=stamp(office)) for n in range(4)))
-    office.pass_time(20.0, works=False)
-    given_up = [(e.receiver, e.reason) for e in office.entries if e.kind == "given_up"]
+    notifier = Notifier(used)
+    notifier.take(*(escalation(f"tenant-{n}", 1, at=stamp(notifier)) for n in range(4)))
+    notifier.pass_time(20.0, works=False)
+    given_up = [(e.receiver, e.reason) for e in notifier.entries if e.kind == "given_up"]
     assert ("folder", "storm_digest") in given_up
     assert ("other", "fallback") in given_up
 
 
-def test_a_fallback_hears_of_the_end_as_an_end() -> None:
-    """And of what is over already as over; of an end alone not at all."""
+def test_a_fallback_is_sent_the_resolution_of_what_it_was_sent() -> None:
+    """The fallback is sent an opening and a resolution, and no resolution alone."""
     other = replace(FOLDER, name="other")
     used = NotificationConfig(
         general=DeliveryOptions(fallback=("other",)), receivers={"pager": PAGER, "other": other},
         routes=(), default=("pager",),
     )  # fmt: skip
-    office = Office(used)
-    office.take(escalation())
-    (page,) = office.dispatcher.due(office.now)
-    office.take(escalation(sequence=2, transition="resolved"))
+    notifier = Notifier(used)
+    notifier.take(escalation())
+    (page,) = notifier.dispatcher.due(notifier.now)
+    notifier.take(escalation(sequence=2, transition="resolved"))
     item = page.pending[0]
-    office.keep(
-        office.dispatcher.outcomes.record_result(
-            page, item, office.now, delivered=False, handle={}, attempts=9, why="it is down"
+    notifier.keep(
+        notifier.dispatcher.outcomes.record_result(
+            page, item, notifier.now, delivered=False, handle={}, attempts=9, why="it is down"
         )
     )
-    office.pass_time(1.0)
-    assert [(a, r) for _, a, r, _ in office.notified] == [
+    notifier.pass_time(1.0)
+    assert [(a, r) for _, a, r, _ in notifier.notified] == [
         ("open", "fallback"),
         ("resolve", "fallback"),
     ]
-    office.pass_time(COOLDOWN + 1.0)
-    assert office.still_open() == set()
+    notifier.pass_time(COOLDOWN + 1.0)
+    assert notifier.still_open() == set()
 
 
-def test_a_fallback_hears_early_and_the_rest_is_tried_on() -> None:
-    """After some minutes, once."""
+def test_the_fallback_is_notified_once_while_the_receiver_is_retried() -> None:
+    """After `fallback_minutes` the fallback has one message, however often the receiver fails."""
     other = replace(FOLDER, name="other")
     used = NotificationConfig(
         general=DeliveryOptions(fallback=("other",), fallback_minutes=5.0),
         receivers={"pager": PAGER, "other": other}, routes=(), default=("pager",),
     )  # fmt: skip
-    office = Office(used)
-    office.take(escalation())
-    (page,) = office.dispatcher.due(office.now)
+    notifier = Notifier(used)
+    notifier.take(escalation())
+    (page,) = notifier.dispatcher.due(notifier.now)
     for minutes in (1, 6, 7):
-        office.keep(
-            office.dispatcher.outcomes.record_failure(
-                page, page.pending[0], minutes, "500", office.now + 60.0 * minutes
+        notifier.keep(
+            notifier.dispatcher.outcomes.record_failure(
+                page, page.pending[0], minutes, "500", notifier.now + 60.0 * minutes
             )
         )
-    others = office.dispatcher.register.threads_of(episode_id("acme", 1))
-    assert [len(one.pending) for one in others if one.receiver == "other"] == [1]
+    threads = notifier.dispatcher.register.threads_of(episode_id("acme", 1))
+    assert [len(thread.pending) for thread in threads if thread.receiver == "other"] == [1]
 
 
-def test_a_queue_is_bounded_and_keeps_beginnings_and_ends_in_order() -> None:
-    """Hours of flapping while the receiver is down."""
-    office = Office(plan(FOLDER))
+def test_a_queue_is_bounded_and_keeps_openings_and_resolutions_in_order() -> None:
+    """An episode may flap for hours while the receiver is down."""
+    notifier = Notifier(plan(FOLDER))
     sequence = 0
     for _ in range(100):
         for what in ("reopened" if sequence else "opened", "updated", "resolved"):
             sequence += 1
-            office.take(escalation(sequence=sequence, transition=what, tickets=10 * sequence))
-    (one,) = office.dispatcher.due(office.now)
-    assert len(one.pending) <= 40
-    assert len(encode(one)) < 200_000
-    office.pass_time(1.0)
-    actions = [action for _, action, _, _ in office.notified]
+            notifier.take(escalation(sequence=sequence, transition=what, tickets=10 * sequence))
+    (thread,) = notifier.dispatcher.due(notifier.now)
+    assert len(thread.pending) <= 40
+    assert len(encode(thread)) < 200_000
+    notifier.pass_time(1.0)
+    actions = [action for _, action, _, _ in notifier.notified]
     assert actions[0] == "open"
     assert actions[-1] == "resolve"
-    assert office.still_open() == set()
+    assert notifier.still_open() == set()
 
 
-def test_it_takes_no_longer_with_many_threads() -> None:
-    """What has nothing to do is not looked at: ticks over twenty thousand are quick."""
-    office = Office(plan(FOLDER, storm_pages=10_000))
+def test_idle_threads_cost_nothing() -> None:
+    """A tick over twenty thousand threads without work looks at none of them."""
+    notifier = Notifier(plan(FOLDER, storm_pages=10_000))
     event = escalation()
     thread_ = ReceiverThread(
         "acme", "e", "folder", running=True, open=True, notified=notification_of(event)
@@ -617,9 +622,9 @@ def test_it_takes_no_longer_with_many_threads() -> None:
     for number in range(20_000):
         made = ReceiverThread(**{**{f: getattr(thread_, f) for f in thread_.__struct_fields__},
                          "episode": f"{number:032x}"})  # fmt: skip
-        office.dispatcher.register.add(made, 0)
+        notifier.dispatcher.register.add(made, 0)
     looked = 0
-    original = office.dispatcher.register.of
+    original = notifier.dispatcher.register.of
 
     def counted(keys: Any) -> Any:
         nonlocal looked
@@ -627,8 +632,8 @@ def test_it_takes_no_longer_with_many_threads() -> None:
         looked += len(found)
         return found
 
-    office.dispatcher.register.of = counted  # type: ignore[method-assign]  # only counts
-    office.dispatcher.tick(office.now)
-    office.dispatcher.due(office.now)
-    office.dispatcher.repeats.take_due(office.now)
+    notifier.dispatcher.register.of = counted  # type: ignore[method-assign]  # counts the calls
+    notifier.dispatcher.tick(notifier.now)
+    notifier.dispatcher.due(notifier.now)
+    notifier.dispatcher.repeats.take_due(notifier.now)
     assert looked == 0

@@ -1,4 +1,4 @@
-"""Whether a receiver is told, and why: each named reason."""
+"""Test whether a receiver is notified of an event, and the named reason for it."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ QUIET = DecisionContext(GENERAL)
 
 
 def thread(notified: EscalationEvent | None = None, **changes: Any) -> ReceiverThread:
-    """Of a receiver who was told of *told*, if of anything."""
+    """Return a receiver's thread in which *notified*, if given, is the last notification."""
     made = ReceiverThread("acme", episode_id("acme", 1), "folder")
     if notified is not None:
         made.open, made.notified, made.paged_at = True, notification_of(notified), NOW
@@ -88,13 +88,13 @@ FIRST = escalation()
 def test_each_decision_has_its_reason(
     known: ReceiverThread, event: EscalationEvent, around: DecisionContext, wanted: tuple[Any, ...]
 ) -> None:
-    """See the rows."""
+    """Each combination of thread, event and context gives the expected decision and reason."""
     found = decide(known, event, NOW, around)
     assert (found.send, found.reason, found.action) == wanted
 
 
-def test_a_new_explanation_is_worth_telling_and_the_same_one_is_not() -> None:
-    """By dimension and value; losing it is nothing."""
+def test_a_new_driver_is_notified_and_an_unchanged_driver_is_not() -> None:
+    """A driver is new if its dimension or value differs; losing a driver is not notified."""
     one = {"dimension": "region", "value": "eu", "observed": 9.0, "expected": 1.0, "share": 0.8,
            "lift": 3.0, "p_value": 0.01}  # fmt: skip
     known = notification_of(escalation(explanation=[one]))

@@ -1,4 +1,4 @@
-"""The description of the API is one, and says what the server does."""
+"""Test that the OpenAPI description is valid and matches what the server accepts."""
 
 from typing import Any
 
@@ -18,16 +18,16 @@ from stream.notify.responses.openapi import AnswerRequest, SilenceRequest, opena
 from stream.notify.store.notify_topics import NotifyTopics
 
 
-def test_the_description_is_openapi() -> None:
-    """By the judge of the specification; a spoilt one is refused."""
+def test_the_description_is_valid_openapi() -> None:
+    """The official validator accepts the description and rejects a damaged one."""
     described = openapi()
     OpenAPIV31SpecValidator(described).validate()
     spoilt = {**described, "paths": {"v1": {}}}
     assert list(OpenAPIV31SpecValidator(spoilt).iter_errors())
 
 
-def test_it_describes_every_route_and_what_each_takes() -> None:
-    """No path more, none less."""
+def test_the_description_lists_every_route_and_its_parameters() -> None:
+    """The description has exactly the paths of the server."""
     described = openapi()
     operations = {
         (method.upper(), path) for path, found in described["paths"].items() for method in found
@@ -46,8 +46,10 @@ def test_it_describes_every_route_and_what_each_takes() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "short"])
-def test_it_does_not_start_without_a_token(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
-    """An open API would let anybody silence pages."""
+def test_the_api_does_not_start_without_a_token(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """An API without a token would let anybody silence pages."""
     monkeypatch.setenv("SPIKEWATCH_API_TOKEN", token)
     config = Config()
     with pytest.raises(UserError, match="SPIKEWATCH_API_TOKEN"):
@@ -56,6 +58,8 @@ def test_it_does_not_start_without_a_token(monkeypatch: pytest.MonkeyPatch, toke
 
 @example("²", "v0=", b"", 2.0)
 @given(st.text(), st.text(), st.binary(), st.floats(0.0, 1e11))
-def test_nothing_is_signed_by_chance(timestamp: str, given_: str, body: bytes, now: float) -> None:
-    """Whatever the headers hold: no error, and no yes."""
+def test_random_headers_never_pass_as_a_valid_signature(
+    timestamp: str, given_: str, body: bytes, now: float
+) -> None:
+    """Arbitrary headers cause neither an exception nor a valid signature."""
     assert not signed_by_slack("secret", timestamp, given_, body, now)

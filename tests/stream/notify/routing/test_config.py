@@ -1,4 +1,4 @@
-"""The file of receivers and routes: read as it stands, or every mistake told at once."""
+"""Test that a receivers file is read as written, or all its errors are reported at once."""
 
 import os
 import re
@@ -116,8 +116,8 @@ file = "owners.csv"
 """
 
 
-def written(path: Path, text: str, owners: str | None = None) -> Path:
-    """A file of receivers, beside one of owners."""
+def write_files(path: Path, text: str, owners: str | None = None) -> Path:
+    """Write a receivers file, and an owners file if one is given."""
     file = path / "notify.toml"
     file.write_text(text, encoding="utf-8")
     if owners is not None:
@@ -126,24 +126,24 @@ def written(path: Path, text: str, owners: str | None = None) -> Path:
 
 
 def plan(path: Path, text: str, owners: str | None = None) -> NotificationConfig:
-    """What the file says."""
-    return read_plan(written(path, text, owners))
+    """Read the receivers file."""
+    return read_plan(write_files(path, text, owners))
 
 
 def mistakes(path: Path, text: str, owners: str | None = None) -> list[str]:
-    """What is wrong with the file, without its folder."""
-    with pytest.raises(ConfigError) as told:
+    """Return the errors in the receivers file without the path of its folder."""
+    with pytest.raises(ConfigError) as error:
         plan(path, text, owners)
-    return [one.replace(f"{path}{os.sep}", "") for one in told.value.mistakes]
+    return [mistake.replace(f"{path}{os.sep}", "") for mistake in error.value.mistakes]
 
 
 def line_of(text: str, of: str) -> int:
-    """The line on which *of* stands first."""
+    """Return the number of the first line that contains *of*."""
     return text[: text.index(of)].count("\n") + 1
 
 
 def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[str]:
-    """The command line, with the file of receivers named by the environment."""
+    """Run the command line with the receivers file named by the environment."""
     known = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
     return subprocess.run(
         [sys.executable, "-m", "stream.cli", *arguments],
@@ -198,27 +198,27 @@ def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[
         ("[owner]", "owner: no such table; did you mean owners"),
     ],
 )
-def test_every_mistake_is_told_at_once_with_its_line(
+def test_all_mistakes_are_reported_at_once_with_their_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, words: str
 ) -> None:
-    """One run says all that is wrong, where, and what is allowed."""
+    """One run reports every error with its line and with the values that are allowed."""
     monkeypatch.setenv("KEY_OF_TESTS", "5ecret-of-the-environment")
     found = mistakes(tmp_path, WRONG)
     place = re.escape(f"notify.toml:{line_of(WRONG, at)}: ")
     assert [one for one in found if re.match(place + ".*" + words, one)], "\n".join(found)
 
 
-def test_no_mistake_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither what stands in the file in its place, nor what the environment holds."""
+def test_error_messages_show_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No error shows a secret from the file or from the environment."""
     monkeypatch.setenv("KEY_OF_TESTS", "5ecret-of-the-environment")
-    told = "\n".join(mistakes(tmp_path, WRONG))
-    assert "5ecret" not in told.replace("/nowhere/5ecret", "")
+    output = "\n".join(mistakes(tmp_path, WRONG))
+    assert "5ecret" not in output.replace("/nowhere/5ecret", "")
 
 
 @pytest.mark.slow
-def test_the_command_ends_with_two_and_all_mistakes(tmp_path: Path) -> None:
-    """``notify --check`` is what operators and their pipelines run."""
-    done = run(tmp_path, "notify", "--check", file=written(tmp_path, WRONG))
+def test_notify_check_exits_with_2_and_reports_all_mistakes(tmp_path: Path) -> None:
+    """``notify --check`` reports every error at once, without a traceback and without secrets."""
+    done = run(tmp_path, "notify", "--check", file=write_files(tmp_path, WRONG))
     assert done.returncode == 2
     assert done.stderr.count("notify.toml:") > 25
     assert "Traceback" not in done.stderr
@@ -226,11 +226,11 @@ def test_the_command_ends_with_two_and_all_mistakes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
-    """Each is told of by name; one that is wrong makes the exit code 1 and hides no other."""
+def test_notify_check_tries_every_receiver(tmp_path: Path) -> None:
+    """A receiver that fails makes the exit code 1, and the others are still reported."""
     (tmp_path / "taken").write_text("")
     bad = GOOD + '[[receiver]]\nname = "bad"\nkind = "folder"\npath = "taken"\n'
-    done = run(tmp_path, "notify", "--check", file=written(tmp_path, bad))
+    done = run(tmp_path, "notify", "--check", file=write_files(tmp_path, bad))
     assert "ok     inbox (folder)" in done.stdout
     assert "wrong  bad (folder)" in done.stdout
     assert done.returncode == 1
@@ -284,8 +284,8 @@ def test_the_command_tries_every_receiver(tmp_path: Path) -> None:
         (GOOD + "[owners]\nfile = 3", "owners.file: found 3"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(tmp_path: Path, text: str, words: str) -> None:
-    """What is wrong by itself, and what does not go together."""
+def test_a_mistake_is_reported_in_one_sentence(tmp_path: Path, text: str, words: str) -> None:
+    """Invalid values and invalid combinations of values are both reported."""
     found = mistakes(tmp_path, text)
     assert [one for one in found if re.search(words, one)], "\n".join(found)
 
@@ -313,25 +313,25 @@ PEOPLE = MAIL.replace('"mail"', '"people"')
         ("customer,executives\na,b\n", "audience.owner: no such column; did you mean executives"),
     ],
 )
-def test_a_mistake_in_the_owners_is_told_with_its_line(
+def test_a_mistake_in_the_owners_file_is_reported_with_its_line(
     tmp_path: Path, owners: str, words: str
 ) -> None:
-    """The file of owners is another team's work: its line is what they need."""
+    """Another team maintains the owners file and needs the line to correct it."""
     found = mistakes(tmp_path, GOOD + PEOPLE + AUDIENCE, owners)
     assert len(found) == 1
     assert [one for one in found if re.search(words, one)], "\n".join(found)
 
 
-def test_owners_in_another_encoding_are_told(tmp_path: Path) -> None:
-    """A spreadsheet's export may not be UTF-8."""
-    file = written(tmp_path, GOOD + PEOPLE + AUDIENCE)
+def test_an_owners_file_in_another_encoding_is_rejected(tmp_path: Path) -> None:
+    """A spreadsheet may export the file in an encoding other than UTF-8."""
+    file = write_files(tmp_path, GOOD + PEOPLE + AUDIENCE)
     (tmp_path / "owners.csv").write_bytes("customer,executive\nM\u00fcller,a\n".encode("latin-1"))
     with pytest.raises(ConfigError, match="it is not UTF-8"):
         read_plan(file)
 
 
-def test_owners_are_read_as_a_spreadsheet_writes_them(tmp_path: Path) -> None:
-    """A mark at the beginning, spaces, quotes, empty cells, short rows."""
+def test_an_owners_file_is_read_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    """A byte order mark, spaces, quotes, empty cells and short rows are accepted."""
     owners = (
         '\ufeffcustomer , executive,success\r\n a ,"ann@example.com",\r\n"b, Inc.",,bo\r\nc\r\n'
     )
@@ -351,10 +351,10 @@ def test_owners_are_read_as_a_spreadsheet_writes_them(tmp_path: Path) -> None:
     ],
     ids=["teams", "slack webhook"],
 )
-def test_an_audience_needs_a_receiver_that_writes_to_people(
+def test_an_audience_requires_a_receiver_that_addresses_people(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: str
 ) -> None:
-    """A webhook of a channel would show one owner's customers to all of it."""
+    """A channel's webhook would show one owner's customers to the whole channel."""
     monkeypatch.setenv("KEY_OF_TESTS", "https://hooks.example.com/x")
     found = mistakes(tmp_path, GOOD + receiver + AUDIENCE, "customer,executive\na,b\n")
     assert len(found) == 1
@@ -371,10 +371,10 @@ routing_key = {{ file = "{}/key" }}
 """
 
 
-def test_secrets_come_from_files_and_are_never_shown(
+def test_secrets_are_read_from_files_and_never_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """White space around them is no part of them; a plan may be printed."""
+    """White space around a secret is removed, and printing the configuration hides it."""
     (tmp_path / "key").write_text("\n 5ecret-of-a-file \n")
     monkeypatch.setenv("KEY_OF_TESTS", " 5ecret-of-the-environment\n")
     text = GOOD + (
@@ -390,8 +390,8 @@ def test_secrets_come_from_files_and_are_never_shown(
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"], ids=["empty", "blank", "binary"])
-def test_a_file_without_a_secret_is_told(tmp_path: Path, content: bytes) -> None:
-    """Empty, or no text."""
+def test_a_secret_file_without_text_is_rejected(tmp_path: Path, content: bytes) -> None:
+    """An empty, blank or binary file is rejected as a source of a secret."""
     (tmp_path / "key").write_bytes(content)
     text = GOOD + KEY_IN_A_FILE.format(tmp_path)
     found = mistakes(tmp_path, text)
@@ -399,18 +399,18 @@ def test_a_file_without_a_secret_is_told(tmp_path: Path, content: bytes) -> None
     assert "is empty" in found[0] or "not UTF-8" in found[0]
 
 
-def test_the_deployed_file_is_right(tmp_path: Path) -> None:
-    """As it stands, it can be used: everything goes to a folder."""
+def test_the_deployed_file_is_valid(tmp_path: Path) -> None:
+    """The shipped file works unchanged and sends everything to a folder."""
     found = plan(tmp_path, DEPLOYED.read_text(encoding="utf-8"))
     assert list(found.receivers) == ["inbox"]
     assert found.default == ("inbox",)
     assert not found.routes + found.audiences
 
 
-def test_all_that_the_deployed_file_offers_is_right(
+def test_the_commented_examples_in_the_deployed_file_are_valid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever takes the comment signs away has a file that can be read."""
+    """The shipped file is still valid after every example in it is uncommented."""
     for name in re.findall(r'env = "([A-Z_]+)"', DEPLOYED.read_text(encoding="utf-8")):
         monkeypatch.setenv(name, "x" * 32)
     code = re.compile(r"# (\[\[?[a-z]+\]\]?$|[a-z_]+ = .+)")
@@ -425,14 +425,14 @@ def test_all_that_the_deployed_file_offers_is_right(
 
 
 @pytest.mark.slow
-def test_route_shows_who_and_why_and_sends_nothing(tmp_path: Path) -> None:
-    """Who would be told of what, by which route, as whose owner, and what is held back."""
+def test_route_shows_receivers_with_reasons_and_sends_nothing(tmp_path: Path) -> None:
+    """`route` shows each receiver with its route, account owner and mute, and writes no message."""
     people = '[[receiver]]\nname = "people"\nkind = "folder"\npath = "people"\n'
     night = (
         '[[route]]\nname = "by night"\nareas = ["login"]\nreceivers = ["inbox"]\n'
         'quiet_start = "00:00"\nquiet_end = "23:59"\n'
     )
-    file = written(
+    file = write_files(
         tmp_path, GOOD + people + night + AUDIENCE, "customer,executive\nc1,first\nc2,second\n"
     )
     events = [
@@ -457,17 +457,17 @@ def test_route_shows_who_and_why_and_sends_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "people").exists()
 
 
-def test_the_page_of_keys_is_what_is_declared() -> None:
-    """Each key has a meaning; that the page is up to date: tests/stream/docsgen."""
+def test_every_key_on_the_receivers_page_has_a_meaning() -> None:
+    """The tests of docsgen check that the page itself is up to date."""
     rows = [line for line in receivers_page.page().splitlines() if line.startswith("| `")]
     assert len(rows) > 60
     assert not [row for row in rows if row.endswith("| None |")]
 
 
-def test_the_former_key_of_a_route_is_accepted_and_mistakes_name_the_new_one(
+def test_go_on_is_accepted_and_mistakes_name_its_new_key_continue(
     tmp_path: Path,
 ) -> None:
-    """`go_on` works as `continue`; both at once are a mistake, and so is another value."""
+    """Setting both keys is an error, and so is a value other than true or false."""
     route = '[[route]]\nname = "all"\nreceivers = ["inbox"]\n'
     after = '[[route]]\nname = "rest"\nreceivers = ["inbox"]\n'
     for key in ("continue", "go_on"):
@@ -480,8 +480,8 @@ def test_the_former_key_of_a_route_is_accepted_and_mistakes_name_the_new_one(
     assert "route.continue: found 7; allowed: true or false" in wrong
 
 
-def test_quiet_hours_of_an_audience_are_named_by_their_table(tmp_path: Path) -> None:
-    """The table in the message is the one in the file, not the name of a class."""
+def test_mistakes_in_quiet_hours_name_the_table_in_the_file(tmp_path: Path) -> None:
+    """The message names the table in the file and not the class that reads it."""
     owners = "customer,executive\na,b@example.com\n"
     found = mistakes(tmp_path, f'{GOOD}{PEOPLE}{AUDIENCE}quiet_start = "22:00"\n', owners)
     assert [one for one in found if "audience.quiet_end: is missing" in one], found

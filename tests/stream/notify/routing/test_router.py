@@ -1,4 +1,4 @@
-"""Whom an escalation concerns, and when they are not to be woken."""
+"""Test which receivers an escalation is routed to, and when their quiet hours mute it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,27 +26,27 @@ from tests.support.escalations import account, escalation
 HOUR = 3_600.0
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe",
          "America/Havana", "Africa/Casablanca")  # fmt: skip
-"""With and without summer time; by half an hour; at midnight; in winter."""
+"""Zones without clock changes, and with a change of half an hour, at midnight, or in winter."""
 
 
 def routed(event: EscalationEvent, *routes: Mapping[str, Any], **more: Any) -> list[Chosen]:
-    """Who is concerned by a plan of these routes."""
+    """Route an escalation through a configuration with these routes."""
     made = [Route.model_validate({"name": "r", "receivers": ("a",)} | dict(one)) for one in routes]
     return route(
         event, NotificationConfig(DeliveryOptions(), {}, tuple(made), ("fallback",), **more)
     )
 
 
-def who(event: EscalationEvent, *routes: Mapping[str, Any]) -> list[str]:
-    """The receivers' names."""
+def receivers_of(event: EscalationEvent, *routes: Mapping[str, Any]) -> list[str]:
+    """Return the names of the receivers of an escalation."""
     return [one.receiver for one in routed(event, *routes)]
 
 
 # Routes.
 
 
-def test_the_first_route_that_matches_decides() -> None:
-    """Those after it are not looked at, those before it did not match."""
+def test_the_first_matching_route_selects_the_receivers() -> None:
+    """Routes after the first match are ignored."""
     routes = (
         {"areas": ("billing",), "receivers": ("money",)},
         {"areas": ("login",), "receivers": ("identity", "chat"), "name": "mine"},
@@ -56,8 +56,8 @@ def test_the_first_route_that_matches_decides() -> None:
     assert [(one.receiver, one.route) for one in found] == [("identity", "mine"), ("chat", "mine")]
 
 
-def test_a_route_that_goes_on_lets_others_hear_too() -> None:
-    """Each once, by the first route that names it; then the default is not asked."""
+def test_a_route_with_continue_also_selects_later_routes() -> None:
+    """Each receiver is selected once, by the first route that names it, and not the default."""
     routes = (
         {"receivers": ("chat",), "continue": True, "name": "all"},
         {"receivers": ("identity", "chat"), "name": "mine", "go_on": True},
@@ -66,8 +66,8 @@ def test_a_route_that_goes_on_lets_others_hear_too() -> None:
     assert [(one.receiver, one.route) for one in found] == [("chat", "all"), ("identity", "mine")]
 
 
-def test_the_default_hears_what_no_route_is_for() -> None:
-    """At any hour."""
+def test_an_escalation_without_a_matching_route_goes_to_the_default() -> None:
+    """The default receivers have no quiet hours."""
     found = routed(escalation(), {"areas": ("billing",), "continue": True})
     assert [(one.receiver, one.route, one.quiet) for one in found] == [
         ("fallback", "default", None)
@@ -101,22 +101,22 @@ def test_the_default_hears_what_no_route_is_for() -> None:
         ({"areas": ("login",), "teams": ("identity",), "severity": "warning"}, {}, True),
     ],
 )
-def test_all_criteria_of_a_route_have_to_fit(
+def test_a_route_matches_only_if_all_of_its_criteria_match(
     criteria: dict[str, Any], changes: dict[str, Any], fits: bool
 ) -> None:
-    """What is left out may be anything; names are compared as tickets' names are."""
+    """A missing criterion matches anything, and names are compared like the names in tickets."""
     expected = ["a"] if fits else ["fallback"]
-    assert who(escalation(**changes), criteria) == expected
+    assert receivers_of(escalation(**changes), criteria) == expected
 
 
 @pytest.mark.parametrize("least", SEVERITIES)
 @pytest.mark.parametrize("severity", SEVERITIES)
-def test_a_route_has_a_least_severity(least: Severity, severity: Severity) -> None:
-    """From it on, it fits."""
+def test_a_route_matches_from_its_minimum_severity(least: Severity, severity: Severity) -> None:
+    """A route with a severity matches escalations of that severity or a higher one."""
     fits = SEVERITIES.index(severity) >= SEVERITIES.index(least)
     assert grave(severity, least) is fits
     expected = ["a"] if fits else ["fallback"]
-    assert who(escalation(severity=severity), {"severity": least}) == expected
+    assert receivers_of(escalation(severity=severity), {"severity": least}) == expected
 
 
 @given(
@@ -133,21 +133,21 @@ def test_a_route_has_a_least_severity(least: Severity, severity: Severity) -> No
     ),
     st.sampled_from(SEVERITIES),
 )
-def test_somebody_is_always_told_and_nobody_twice(
+def test_every_escalation_has_receivers_and_no_receiver_is_selected_twice(
     routes: list[dict[str, Any]], severity: Severity
 ) -> None:
-    """Whatever the routes are: no escalation is lost, no receiver hears of it twice."""
+    """For any set of routes, no escalation is lost and no receiver is notified twice."""
     event = escalation(severity=severity)
-    found = who(event, *routes)
+    found = receivers_of(event, *routes)
     assert found
     assert len(set(found)) == len(found)
-    matching = [one for one in routes if who(event, one) != ["fallback"]]
+    matching = [one for one in routes if receivers_of(event, one) != ["fallback"]]
     assert (found == ["fallback"]) == (not matching)
     if matching:
         assert set(matching[0]["receivers"]) <= set(found)
 
 
-# The account team.
+# Account owners.
 
 OWNERS = {
     "c1": {"executive": "ann", "success": "eve"},
@@ -157,8 +157,8 @@ OWNERS = {
 }
 
 
-def told(audience: Mapping[str, Any], **changes: Any) -> dict[str, list[str]]:
-    """Who is told of which customers."""
+def owners_notified(audience: Mapping[str, Any], **changes: Any) -> dict[str, list[str]]:
+    """Return the customers of which each account owner is notified."""
     made = AccountOwnerRoute.model_validate(
         {"name": "owners", "owner": "executive", "receiver": "mail"} | dict(audience)
     )
@@ -169,10 +169,10 @@ def told(audience: Mapping[str, Any], **changes: Any) -> dict[str, list[str]]:
     return {one.address: [account.customer for account in one.accounts] for one in people}
 
 
-def test_each_owner_is_told_of_the_own_customers_inside() -> None:
-    """One message a person, of all of theirs, of none that is not inside."""
-    assert told({}) == {"ann": ["c1", "c3"], "bo": ["c2"]}
-    assert told({"owner": "success"}) == {"eve": ["c1"]}
+def test_each_account_owner_is_notified_of_their_affected_customers() -> None:
+    """Each owner gets one message with all of their affected customers and no others."""
+    assert owners_notified({}) == {"ann": ["c1", "c3"], "bo": ["c2"]}
+    assert owners_notified({"owner": "success"}) == {"eve": ["c1"]}
 
 
 @pytest.mark.parametrize(
@@ -185,24 +185,24 @@ def test_each_owner_is_told_of_the_own_customers_inside() -> None:
         ({"severity": "error"}, {}),
     ],
 )
-def test_an_audience_leaves_out_what_is_too_little(
+def test_an_audience_filters_by_tier_revenue_tickets_and_severity(
     criteria: dict[str, Any], expected: dict[str, list[str]]
 ) -> None:
-    """By tier, revenue, tickets and severity."""
-    assert told(criteria) == expected
+    """Customers below the minimum of an audience are left out."""
+    assert owners_notified(criteria) == expected
 
 
-def test_a_customer_without_owner_or_impact_concerns_nobody() -> None:
-    """That the file does not know a customer is no mistake."""
-    assert told({}, impact=None) == {}
+def test_a_customer_without_an_owner_notifies_no_account_owner() -> None:
+    """A customer that the owners file does not list is not an error."""
+    assert owners_notified({}, impact=None) == {}
     impact = escalation().data.impact
     assert impact is not None
     other = impact.model_copy(update={"accounts": [account("unknown")]})
-    assert told({}, impact=other.model_dump()) == {}
+    assert owners_notified({}, impact=other.model_dump()) == {}
 
 
-def test_the_team_hears_besides_the_owners() -> None:
-    """A receiver and a person behind the same receiver are two."""
+def test_the_team_is_notified_in_addition_to_the_account_owners() -> None:
+    """A receiver and a person reached through the same receiver are separate recipients."""
     audience = AccountOwnerRoute(name="owners", owner="executive", receiver="a")
     found = routed(escalation(), {"receivers": ("a",)}, audiences=(audience,), owners=OWNERS)
     assert [(one.receiver, one.address) for one in found] == [("a", ""), ("a", "ann"), ("a", "bo")]
@@ -212,7 +212,7 @@ def test_the_team_hears_besides_the_owners() -> None:
 
 
 def at(text: str, zone: str = "UTC") -> float:
-    """Seconds since 1970 of a wall clock's time."""
+    """Return seconds since 1970 for a local time in a time zone."""
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
 
 
@@ -228,21 +228,21 @@ NIGHT = QuietHours(quiet_start="22:00", quiet_end="07:00", quiet_zone="Europe/Be
         ("2026-03-04 00:00:00", "2026-03-04 07:00"),
         ("2026-03-04 06:59:59", "2026-03-04 07:00"),
         ("2026-03-04 07:00:00", None),
-        ("2026-03-28 22:30:00", "2026-03-29 07:00"),  # eight hours: the clocks go forward
+        ("2026-03-28 22:30:00", "2026-03-29 07:00"),  # eight hours, because the clocks go forward
         ("2026-03-29 03:30:00", "2026-03-29 07:00"),
-        ("2026-10-24 22:00:00", "2026-10-25 07:00"),  # ten hours: they go back
+        ("2026-10-24 22:00:00", "2026-10-25 07:00"),  # ten hours, because the clocks go back
         ("2026-10-25 02:30:00", "2026-10-25 07:00"),
         ("2026-12-31 23:00:00", "2027-01-01 07:00"),
     ],
 )
-def test_quiet_hours_go_over_midnight(now: str, until: str | None) -> None:
-    """By the clock on the wall, whatever a night of it lasts."""
+def test_quiet_hours_can_span_midnight(now: str, until: str | None) -> None:
+    """Quiet hours end at their local time, also on nights on which the clocks change."""
     expected = None if until is None else at(until, "Europe/Berlin")
     assert quiet_until(NIGHT, "error", at(now, "Europe/Berlin")) == expected
 
 
-def test_the_hour_that_comes_twice_is_quiet_twice() -> None:
-    """In the night in which the clocks go back, both are within it."""
+def test_the_repeated_hour_of_a_clock_change_is_quiet_both_times() -> None:
+    """When the clocks go back, both occurrences of the hour are within the quiet hours."""
     first = at("2026-10-25 02:30", "Europe/Berlin")
     end = at("2026-10-25 07:00", "Europe/Berlin")
     assert quiet_until(NIGHT, "error", first) == quiet_until(NIGHT, "error", first + HOUR) == end
@@ -260,23 +260,25 @@ def test_the_hour_that_comes_twice_is_quiet_twice() -> None:
         ("2026-03-09 23:00", False),
     ],
 )
-def test_days_are_those_on_which_the_quiet_hours_begin(now: str, quiet: bool) -> None:
-    """A night belongs to its evening."""
+def test_quiet_days_are_the_days_on_which_quiet_hours_begin(now: str, quiet: bool) -> None:
+    """A night belongs to the day of its evening."""
     hours = NIGHT.model_copy(update={"quiet_days": ("fri", "sun")})
     assert (quiet_until(hours, "error", at(now, "Europe/Berlin")) is not None) is quiet
 
 
 @pytest.mark.parametrize("below", SEVERITIES)
 @pytest.mark.parametrize("severity", SEVERITIES)
-def test_what_is_grave_enough_wakes(below: Severity, severity: Severity) -> None:
-    """From quiet_below on."""
+def test_escalations_from_quiet_below_on_ignore_quiet_hours(
+    below: Severity, severity: Severity
+) -> None:
+    """Quiet hours mute only escalations below the severity in quiet_below."""
     hours = NIGHT.model_copy(update={"quiet_below": below})
     held = quiet_until(hours, severity, at("2026-03-03 23:00", "Europe/Berlin")) is not None
     assert held is (SEVERITIES.index(severity) < SEVERITIES.index(below))
 
 
-def test_without_quiet_hours_nothing_waits() -> None:
-    """Neither where no route matched nor where it has none."""
+def test_without_quiet_hours_nothing_is_muted() -> None:
+    """A missing route and a route without quiet hours mute nothing."""
     assert quiet_until(None, "info", 0.0) is None
     assert quiet_until(QuietHours(), "info", 0.0) is None
 
@@ -305,7 +307,7 @@ QUIET = MINUTES.flatmap(
 
 
 def windows(hours: QuietHours, around: date) -> list[tuple[float, float]]:
-    """The quiet hours of some days, each from its beginning to its end."""
+    """Return start and end of the quiet hours on the days around a date."""
     zone = ZoneInfo(hours.quiet_zone)
     start, end = time.fromisoformat(hours.quiet_start), time.fromisoformat(hours.quiet_end)
     found = []
@@ -321,8 +323,10 @@ def windows(hours: QuietHours, around: date) -> list[tuple[float, float]]:
 
 
 @given(QUIET, MOMENTS | NEAR_CHANGES)
-def test_a_moment_is_quiet_if_it_is_in_a_window(hours: QuietHours, now: float) -> None:
-    """Of today or of yesterday, in any zone, on days on which clocks change too."""
+def test_a_time_is_quiet_if_and_only_if_it_is_in_a_quiet_window(
+    hours: QuietHours, now: float
+) -> None:
+    """This holds in every zone, past midnight and on days on which the clocks change."""
     here = datetime.fromtimestamp(now, ZoneInfo(hours.quiet_zone)).date()
     inside = [end for begin, end in windows(hours, here) if begin <= now < end]
     until = quiet_until(hours, "error", now)
@@ -332,8 +336,8 @@ def test_a_moment_is_quiet_if_it_is_in_a_window(hours: QuietHours, now: float) -
 
 
 @given(QUIET, MOMENTS | NEAR_CHANGES)
-def test_quiet_hours_end(hours: QuietHours, now: float) -> None:
-    """In the future, within a day and what the clocks change, at the wall clock's time."""
+def test_quiet_hours_end_within_a_day_at_their_local_time(hours: QuietHours, now: float) -> None:
+    """Quiet hours end in the future, within 26 hours, at the configured local time."""
     until = quiet_until(hours, "error", now)
     if until is None:
         return
@@ -346,8 +350,8 @@ def test_quiet_hours_end(hours: QuietHours, now: float) -> None:
     assert quiet_until(hours, "critical", now) is None
 
 
-def test_whose_quiet_hours_hold_is_told() -> None:
-    """Those of the route by which a receiver was chosen."""
+def test_a_receiver_has_the_quiet_hours_of_its_route() -> None:
+    """The quiet hours are those of the route that selected the receiver."""
     made = Route(name="by night", receivers=("a",), quiet_start="22:00", quiet_end="07:00")
     plan = NotificationConfig(DeliveryOptions(), {}, (made,), ("fallback",))
     assert [one.quiet for one in route(escalation(), plan)] == [made]

@@ -1,4 +1,4 @@
-"""A real Alertmanager: fires, is updated, kept alive, resolved; its silences are honoured."""
+"""Test a real Alertmanager: alerts fire, are updated, stay alive and resolve; silences apply."""
 
 import json
 import subprocess
@@ -21,12 +21,12 @@ pytestmark = [pytest.mark.kafka]
 
 @dataclass
 class Alertmanager:
-    """One that runs for the time of a test."""
+    """Run a real Alertmanager for the time of a test."""
 
     url: str
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """Its API; JSON."""
+        """Send a request to the API, and return its JSON response."""
         request = urllib.request.Request(  # noqa: S310 - on 127.0.0.1
             f"{self.url}/api/v2/{path}",
             data=None if body is None else json.dumps(body).encode(),
@@ -36,13 +36,13 @@ class Alertmanager:
             return json.loads(answer.read() or b"null")
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Those that are active."""
+        """Return the active alerts."""
         return list(self.ask("alerts?active=true&silenced=true&inhibited=true"))
 
 
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
-    """A real one, without a cluster; it tells a webhook that nobody listens to."""
+    """Start Alertmanager without a cluster, with a webhook on which nothing listens."""
     binary = program("prometheus-alertmanager", "alertmanager", package="prometheus-alertmanager")
     port = free_port()
     config = tmp_path / "alertmanager.yml"
@@ -73,7 +73,7 @@ def _answers(alertmanager: Alertmanager) -> bool:
 
 
 def plan(alertmanager: Alertmanager, provider: Provider, repeat: float) -> str:
-    """Alertmanager and a webhook are told of everything."""
+    """Return a configuration in which Alertmanager and a webhook receive everything."""
     return (
         '[delivery]\nprivate_hosts = ["127.0.0.1"]\n'
         f'alertmanager_silences = "{alertmanager.url}"\n'
@@ -84,26 +84,26 @@ def plan(alertmanager: Alertmanager, provider: Provider, repeat: float) -> str:
     )
 
 
-def test_one_alert_lives_as_long_as_its_episode(rig: Rig, alertmanager: Alertmanager) -> None:
-    """Fires once, is updated in place, does not end at its endsAt, and is resolved."""
+def test_an_alert_stays_active_as_long_as_its_episode(rig: Rig, alertmanager: Alertmanager) -> None:
+    """The alert fires once, is updated in place, outlives its endsAt and is resolved at the end."""
     with Provider() as provider:
-        desk = NotifyProcess(rig, provider)
-        desk.configure(plan(alertmanager, provider, repeat=0.5))
-        desk.start()
-        desk.put(escalation("acme", 1, at=now()))
+        notify = NotifyProcess(rig, provider)
+        notify.configure(plan(alertmanager, provider, repeat=0.5))
+        notify.start()
+        notify.put(escalation("acme", 1, at=now()))
         wait_for(lambda: len(alertmanager.alerts()) == 1, 15, "the alert", rig)
         first = alertmanager.alerts()[0]
         assert first["labels"]["alertname"] == "TicketSpike"
         assert first["labels"]["product_area"] == "login"
         assert first["annotations"]["episode_id"] == episode_id("acme", 1)
         seen = set()
-        until = time.monotonic() + 6.0  # endsAt is 2.5 s ahead each time
+        until = time.monotonic() + 6.0  # every repetition sets endsAt 2.5 s ahead
         while time.monotonic() < until:
             (alert,) = alertmanager.alerts()
             seen.add((alert["fingerprint"], alert["startsAt"], alert["status"]["state"]))
             time.sleep(0.1)
         assert seen == {(first["fingerprint"], first["startsAt"], "active")}
-        desk.put(escalation("acme", 1, 2, "updated", severity="critical", tickets=80, at=now()))
+        notify.put(escalation("acme", 1, 2, "updated", severity="critical", tickets=80, at=now()))
         wait_for(
             lambda: alertmanager.alerts()[0]["annotations"]["severity_now"] == "critical",
             15, "the update", rig,
@@ -112,17 +112,19 @@ def test_one_alert_lives_as_long_as_its_episode(rig: Rig, alertmanager: Alertman
         assert alert["fingerprint"] == first["fingerprint"]
         assert alert["labels"]["severity"] == "warning"
         rig.processes[-1].end()
-        desk.start()  # a restart is no end
+        notify.start()  # a restart does not resolve the alert
         time.sleep(3.0)
         assert [a["fingerprint"] for a in alertmanager.alerts()] == [first["fingerprint"]]
-        desk.put(escalation("acme", 1, 3, "resolved", severity="critical", tickets=90, at=now()))
-        wait_for(lambda: alertmanager.alerts() == [], 15, "the end", rig)
+        notify.put(escalation("acme", 1, 3, "resolved", severity="critical", tickets=90, at=now()))
+        wait_for(lambda: alertmanager.alerts() == [], 15, "the resolution", rig)
         time.sleep(2.0)
         assert alertmanager.alerts() == []
 
 
-def test_what_is_silenced_there_is_silenced_here(rig: Rig, alertmanager: Alertmanager) -> None:
-    """By whom and until when stands in the audit; no receiver is told."""
+def test_a_silence_in_alertmanager_mutes_every_receiver(
+    rig: Rig, alertmanager: Alertmanager
+) -> None:
+    """The audit shows who set the silence and until when, and no receiver is notified."""
     ends = datetime.now(UTC) + timedelta(hours=1)
     alertmanager.ask(
         "silences",
@@ -138,17 +140,17 @@ def test_what_is_silenced_there_is_silenced_here(rig: Rig, alertmanager: Alertma
         },
     )
     with Provider() as provider:
-        desk = NotifyProcess(rig, provider)
-        desk.configure(plan(alertmanager, provider, repeat=60.0))
-        desk.start()
+        notify = NotifyProcess(rig, provider)
+        notify.configure(plan(alertmanager, provider, repeat=60.0))
+        notify.start()
         time.sleep(2.0)
-        desk.put(escalation("acme", 1, at=now()), escalation("other", 1, at=now()))
-        desk.wait(lambda seen: len(seen) == 1, "the other tenant's page")
+        notify.put(escalation("acme", 1, at=now()), escalation("other", 1, at=now()))
+        notify.wait(lambda seen: len(seen) == 1, "the other tenant's page")
         wait_for(
-            lambda: [e.reason for e in desk.audit() if e.tenant == "acme"] == ["silenced"] * 2,
+            lambda: [e.reason for e in notify.audit() if e.tenant == "acme"] == ["silenced"] * 2,
             15, "the audit", rig,
         )  # fmt: skip
-        (entry,) = [e for e in desk.audit() if e.tenant == "acme" and e.receiver == "pager"]
+        (entry,) = [e for e in notify.audit() if e.tenant == "acme" and e.receiver == "pager"]
         assert "by release manager (alertmanager) until" in entry.detail
         assert "planned release" in entry.detail
         assert [a["labels"]["tenant"] for a in alertmanager.alerts()] == ["other"]

@@ -1,4 +1,4 @@
-"""All sinks, each against a provider that is as strict as its documentation."""
+"""Test every sink against a provider that is as strict as its documentation."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ from tests.support.receiver_cases import CASES, Case, running
 
 AUTHORITY = trustme.CA()
 CERTIFICATE = AUTHORITY.issue_cert("localhost", "127.0.0.1")
-"""A certificate for localhost and its key, made for these tests."""
+"""A certificate for localhost with its key, issued for these tests."""
 LINK = "https://spikewatch.example.com/#/{tenant}/{episode}"
 EVERY = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 BY_HTTP = pytest.mark.parametrize(
@@ -42,19 +42,19 @@ BY_HTTP = pytest.mark.parametrize(
 )
 TRANSITION: dict[Action, str] = {"open": "opened", "resolve": "resolved"}
 LIFE: tuple[Action, ...] = ("open", "update", "acknowledge", "answer", "resolve")
-GONE_THROUGH_TEXT = 200
-"""Characters that every sink shows of a line, whatever its limits."""
+LEAST_CHARACTERS = 200
+"""Number of characters that every sink shows of a line, whatever its limits are."""
 
 
 def message(action: Action = "open", sequence: int = 1, **more: Any) -> Message:
-    """A message of the escalation of `escalations`."""
+    """Return a message about the escalation of `tests.support.escalations`."""
     event = escalation(TRANSITION.get(action, "updated"), sequence=sequence)
     context = MessageContext(link=LINK, by="ann", **more)
     return of_event(event, action, "first", context)
 
 
-async def tell(sink: Sink, *messages: Message, handle: Handle | None = None) -> Handle:
-    """Send them one after the other, as far as the sink has a use for them."""
+async def send_all(sink: Sink, *messages: Message, handle: Handle | None = None) -> Handle:
+    """Send the messages whose actions the sink supports, one after the other."""
     known = dict(handle or {})
     for one in messages:
         if one.action in sink.actions:
@@ -63,29 +63,31 @@ async def tell(sink: Sink, *messages: Message, handle: Handle | None = None) -> 
 
 
 def shown(provider: Any) -> str:
-    """All that a person would see."""
+    """Return all text that a person would see."""
     if isinstance(provider, providers.Folder):
         provider.read()
     return "\n".join(provider.shown)
 
 
 def test_every_kind_has_a_case() -> None:
-    """A sink that is added is tried here."""
+    """A new kind of sink must have a case in `tests.support.receiver_cases`."""
     assert {case.sink for case in CASES.values()} == set(SINKS.values())
 
 
-# What is told.
+# Content of messages.
 
 
 @EVERY
-def test_an_episode_lives_and_ends(case: Case, tmp_path: Path) -> None:
-    """Opened, updated, acknowledged, judged, resolved: all under one key, and over at the end."""
+def test_all_messages_of_an_episode_share_one_key_until_it_is_resolved(
+    case: Case, tmp_path: Path
+) -> None:
+    """The messages from opened to resolved have one key, and the provider ends as resolved."""
 
     async def live() -> None:
         async with running(case, tmp_path) as (sink, provider):
             handle: Handle = {}
             for number, action in enumerate(LIFE, 1):
-                handle = await tell(sink, message(action, number), handle=handle)
+                handle = await send_all(sink, message(action, number), handle=handle)
                 if action == "open" and not isinstance(provider, providers.Folder):
                     assert set(provider.state.values()) == {"open"}
             assert "7 tickets" in shown(provider)
@@ -102,16 +104,16 @@ def test_an_episode_lives_and_ends(case: Case, tmp_path: Path) -> None:
 
 
 @EVERY
-def test_the_same_message_twice_does_no_harm(case: Case, tmp_path: Path) -> None:
-    """What a crash sends again has the same key and id, so that the provider sees one episode."""
+def test_a_message_sent_twice_is_recognized_as_the_same(case: Case, tmp_path: Path) -> None:
+    """A message that is sent again after a crash has the same key and id."""
 
     async def twice() -> None:
         async with running(case, tmp_path) as (sink, provider):
             first = message()
-            handle = await tell(sink, first)
-            await tell(sink, first, handle=handle)
-            handle = await tell(sink, first)
-            await tell(sink, message("resolve", 2), message("resolve", 2), handle=handle)
+            handle = await send_all(sink, first)
+            await send_all(sink, first, handle=handle)
+            handle = await send_all(sink, first)
+            await send_all(sink, message("resolve", 2), message("resolve", 2), handle=handle)
             assert len(set(provider.heard)) <= 1
             if isinstance(provider, providers.Folder):
                 assert len(provider.read()) == 2
@@ -125,15 +127,15 @@ TO_PEOPLE = [c for c in CASES.values() if c.sink.takes_address and c.name != "sl
 
 
 @pytest.mark.parametrize("case", TO_PEOPLE, ids=[c.name for c in TO_PEOPLE])
-def test_messages_to_two_owners_differ(case: Case, tmp_path: Path) -> None:
-    """Two owners are told different things of one episode: neither's is taken for a copy."""
+def test_messages_to_two_account_owners_have_different_ids(case: Case, tmp_path: Path) -> None:
+    """The provider must not take one owner's message for a duplicate of another owner's."""
 
     async def both() -> None:
         async with running(case, tmp_path) as (sink, provider):
             owners = ("on-call+1@example.com", "ann-1@example.com")
             for name in owners:
                 accounts = [account(f"customer of {name}")]
-                await tell(sink, message(address=name, accounts=accounts))
+                await send_all(sink, message(address=name, accounts=accounts))
             for name in owners:
                 assert f"customer of {name}" in shown(provider)
             assert len(set(provider.ids)) == len(provider.ids)
@@ -147,7 +149,7 @@ LONG_TEXTS = [
         case,
         letter,
         id=f"{letter}-{case.name}",
-        # Mails fold their lines, which takes seconds where each character has to be encoded.
+        # Folding the lines of a mail takes seconds if each character has to be encoded.
         marks=pytest.mark.slow if case.name == "email" and letter != "x" else (),
     )
     for case in CASES.values()
@@ -156,8 +158,10 @@ LONG_TEXTS = [
 
 
 @pytest.mark.parametrize(("case", "letter"), LONG_TEXTS)
-def test_long_text_fits(case: Case, tmp_path: Path, letter: str) -> None:
-    """Ten thousand characters are cut to what the provider takes, in characters and in bytes."""
+def test_long_text_is_cut_to_the_limits_of_the_provider(
+    case: Case, tmp_path: Path, letter: str
+) -> None:
+    """Ten thousand characters are cut to the provider's limits in characters and in bytes."""
     text = letter * (10_000 // len(letter))
     name = letter * (64 // len(letter))
     event = escalation(product_area=name, tenant=text)
@@ -180,15 +184,15 @@ def test_long_text_fits(case: Case, tmp_path: Path, letter: str) -> None:
             handle: Handle = {}
             for number, action in enumerate(LIFE):
                 one = dataclasses.replace(long, action=action, id=f"{long.id}{number}")
-                handle = await tell(sink, one, handle=handle)
+                handle = await send_all(sink, one, handle=handle)
             text = shown(provider).replace("\u200b", "")
-            assert letter * (GONE_THROUGH_TEXT // len(letter) // 4) in text
+            assert letter * (LEAST_CHARACTERS // len(letter) // 4) in text
 
     asyncio.run(fit())
 
 
 @EVERY
-def test_text_of_strangers_is_literal(case: Case, tmp_path: Path) -> None:
+def test_hostile_text_is_shown_literally(case: Case, tmp_path: Path) -> None:
     """Markup, templates, formulas and headers in a ticket's text are shown as they were written."""
 
     async def show() -> None:
@@ -197,14 +201,14 @@ def test_text_of_strangers_is_literal(case: Case, tmp_path: Path) -> None:
             for action in LIFE:
                 event = hostile(TRANSITION.get(action, "updated"))
                 one = of_event(event, action, "first", MessageContext(link=LINK, by=HOSTILE[0]))
-                handle = await tell(sink, one, handle=handle)
+                handle = await send_all(sink, one, handle=handle)
             text = shown(provider)
-            if case.name == "apprise":  # nobody knows what its service takes for a call
+            if case.name == "apprise":  # the markup of the service behind Apprise is unknown
                 assert not any(call in text for call in ("<!", "<http"))
                 text = text.replace("\u200b", "")
             for piece in HOSTILE:
                 assert piece in text
-            assert "*x* 49" not in text  # a template that somebody filled in
+            assert "*x* 49" not in text  # the result of evaluating a template
             kinds = {unicodedata.category(c) for c in text if c not in "\n\r\t"}
             assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -212,8 +216,10 @@ def test_text_of_strangers_is_literal(case: Case, tmp_path: Path) -> None:
 
 
 @EVERY
-def test_no_title_ends_a_header(case: Case, tmp_path: Path) -> None:
-    """Even a message that nobody cleaned sets no header of its own and pings nobody."""
+def test_an_unsanitized_message_cannot_inject_headers_or_mentions(
+    case: Case, tmp_path: Path
+) -> None:
+    """A message that was not sanitized before sets no header and mentions nobody."""
     text = f"{' '.join(HOSTILE)}{UNSEEN}\ud800"
     raw = dataclasses.replace(
         message(), title=text, lines=(text, UNSEEN, ""), facts=((text, text),), by=text
@@ -221,9 +227,9 @@ def test_no_title_ends_a_header(case: Case, tmp_path: Path) -> None:
 
     async def show() -> None:
         async with running(case, tmp_path) as (sink, provider):
-            handle = await tell(sink, raw)
+            handle = await send_all(sink, raw)
             update = dataclasses.replace(raw, action="update", id=f"{raw.id}2")
-            await tell(sink, update, handle=handle)
+            await send_all(sink, update, handle=handle)
             for piece in HOSTILE:
                 assert piece in shown(provider).replace("\u200b", "")
             if isinstance(provider, providers.Mail):
@@ -233,12 +239,12 @@ def test_no_title_ends_a_header(case: Case, tmp_path: Path) -> None:
     asyncio.run(show())
 
 
-def test_mails_of_an_episode_are_a_thread(tmp_path: Path) -> None:
-    """All refer to the first; each has an id of its own, and the subject says how it stands."""
+def test_mails_of_an_episode_form_a_thread(tmp_path: Path) -> None:
+    """Every mail has its own id, refers to the first mail and shows the state in its subject."""
 
     async def thread() -> None:
         async with running(CASES["email"], tmp_path) as (sink, provider):
-            await tell(sink, message(), message("update", 2), message("resolve", 3))
+            await send_all(sink, message(), message("update", 2), message("resolve", 3))
             first, *rest = provider.mails
             assert first["references"] is None
             assert "[RESOLVED]" in provider.mails[-1]["subject"]
@@ -250,67 +256,69 @@ def test_mails_of_an_episode_are_a_thread(tmp_path: Path) -> None:
     asyncio.run(thread())
 
 
-def test_slack_edits_one_message_and_answers_in_its_thread(tmp_path: Path) -> None:
-    """One message in the channel, as it stands now; what changed is below it."""
+def test_slack_edits_one_message_and_replies_in_its_thread(tmp_path: Path) -> None:
+    """The channel has one current message per episode, and its thread lists the changes."""
 
     async def edit() -> None:
         async with running(CASES["slack"], tmp_path) as (sink, provider):
-            handle = await tell(sink, message(), message("update", 2), message("resolve", 3))
+            handle = await send_all(sink, message(), message("update", 2), message("resolve", 3))
             assert handle == {"channel": "C0123456789", "ts": "1700000000.000000"}
             assert len(provider.messages) == 1
             assert len(provider.replies) == 2
             assert "[RESOLVED]" in provider.messages[handle["ts"]]["text"]
             provider.messages.clear()  # somebody deleted it
-            assert await tell(sink, message("update", 4), handle=handle)
+            assert await send_all(sink, message("update", 4), handle=handle)
             assert len(provider.messages) == 1
 
     asyncio.run(edit())
 
 
-def test_an_alert_is_one_label_set_whatever_changes(tmp_path: Path) -> None:
-    """Severity, counts and explanation change within an episode; labels do not."""
+def test_an_alert_keeps_its_labels_when_the_episode_changes(tmp_path: Path) -> None:
+    """Severity, counts and drivers change within an episode, but the labels do not."""
 
     async def change() -> None:
         async with running(CASES["alertmanager"], tmp_path) as (sink, provider):
-            handle = await tell(sink, message())
+            handle = await send_all(sink, message())
             event = escalation("updated", sequence=2, severity="critical", issue_type="other")
             graver = of_event(event, "update", "severity_raised", MessageContext())
-            await tell(sink, graver, handle=handle)
+            await send_all(sink, graver, handle=handle)
             assert len(provider.state) == 1
             assert "critical" in provider.shown
 
     asyncio.run(change())
 
 
-def test_an_alert_of_a_clock_that_is_ahead_is_taken(tmp_path: Path) -> None:
-    """A helpdesk's clock may be ahead of ours: no alert ends before it starts."""
+def test_an_alert_that_starts_in_the_future_is_accepted(tmp_path: Path) -> None:
+    """A helpdesk's clock may be ahead, and an alert must not end before it starts."""
 
     async def ahead() -> None:
         async with running(CASES["alertmanager"], tmp_path) as (sink, provider):
             since = datetime.now(UTC) + timedelta(minutes=10)
             early = dataclasses.replace(message(), since=since)
             over = dataclasses.replace(message("resolve", 2), since=since)
-            await tell(sink, early, over)
+            await send_all(sink, early, over)
             assert set(provider.state.values()) == {"resolved"}
 
     asyncio.run(ahead())
 
 
-def test_the_signature_is_that_of_the_standard() -> None:
-    """The example of Standard Webhooks, which its libraries verify."""
+def test_the_signature_matches_the_example_of_standard_webhooks() -> None:
+    """The example is the one that the libraries of Standard Webhooks verify."""
     secret = secret_bytes("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     identifier, body = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}'
     found = signature(secret, identifier, "1614265330", body)
     assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-# What does not work.
+# Failures.
 
 
 @BY_HTTP
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
-def test_what_may_pass_is_tried_again(case: Case, tmp_path: Path, status: int) -> None:
-    """A provider that is busy or broken is asked again, when it says."""
+def test_temporary_errors_are_retried_after_the_requested_delay(
+    case: Case, tmp_path: Path, status: int
+) -> None:
+    """A busy or broken provider is tried again after the delay in Retry-After."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
 
     async def fail() -> None:
@@ -321,29 +329,29 @@ def test_what_may_pass_is_tried_again(case: Case, tmp_path: Path, status: int) -
                 ("99999", 60.0, 3600.0),
             ):
                 provider.faults.append(providers.Fault(status, {"Retry-After": header}))
-                with pytest.raises(TryAgainError, match=str(status)) as told:
-                    await tell(sink, message())
-                assert told.value.after is not None
-                assert least <= told.value.after <= most
+                with pytest.raises(TryAgainError, match=str(status)) as error:
+                    await send_all(sink, message())
+                assert error.value.after is not None
+                assert least <= error.value.after <= most
             for header in ("soon", "-3", "²", "Fri, 31 Dec 9999 23:59:59 -2359", ""):
                 provider.faults.append(providers.Fault(status, {"Retry-After": header}))
                 with pytest.raises(TryAgainError):
-                    await tell(sink, message())
-            await tell(sink, message())  # and then it works
+                    await send_all(sink, message())
+            await send_all(sink, message())  # the next attempt succeeds
 
     asyncio.run(fail())
 
 
 @BY_HTTP
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413])
-def test_what_cannot_pass_is_refused(case: Case, tmp_path: Path, status: int) -> None:
-    """What the provider refuses is not tried again, and its words are told."""
+def test_permanent_errors_are_refused(case: Case, tmp_path: Path, status: int) -> None:
+    """A request that the provider rejects is not retried, and the error quotes the provider."""
 
     async def fail() -> None:
         async with running(case, tmp_path) as (sink, provider):
             provider.faults.append(providers.Fault(status, body="the\nchannel is\x1b archived"))
             with pytest.raises(RefusedError, match=rf"{status}: the channel is\? archived"):
-                await tell(sink, message())
+                await send_all(sink, message())
             assert provider.requests == 1
 
     asyncio.run(fail())
@@ -351,7 +359,7 @@ def test_what_cannot_pass_is_refused(case: Case, tmp_path: Path, status: int) ->
 
 @BY_HTTP
 def test_a_redirect_is_not_followed(case: Case, tmp_path: Path) -> None:
-    """Wherever it leads, nothing is sent there."""
+    """No request is sent to the target of a redirect."""
 
     async def fail() -> None:
         async with running(case, tmp_path) as (sink, provider):
@@ -360,30 +368,30 @@ def test_a_redirect_is_not_followed(case: Case, tmp_path: Path) -> None:
                     providers.Fault(status, {"Location": f"{provider.url}/elsewhere"})
                 )
                 with pytest.raises(RefusedError, match="redirects are not followed"):
-                    await tell(sink, message())
+                    await send_all(sink, message())
             assert provider.requests == 4
 
     asyncio.run(fail())
 
 
 @BY_HTTP
-def test_a_line_that_breaks_is_tried_again(case: Case, tmp_path: Path) -> None:
-    """A reset, an answer that does not come, a port where nobody listens."""
+def test_connection_failures_are_retried(case: Case, tmp_path: Path) -> None:
+    """A reset connection, a missing response and a closed port raise TryAgainError."""
 
     async def fail() -> None:
         async with running(case, tmp_path, timeout=0.3) as (sink, provider):
             provider.faults.append(providers.Fault(reset=True))
             with pytest.raises(TryAgainError, match="cannot be reached"):
-                await tell(sink, message())
+                await send_all(sink, message())
             provider.faults.append(providers.Fault(hang=20.0))
             with pytest.raises(TryAgainError, match="did not respond in time"):
-                await tell(sink, message())
+                await send_all(sink, message())
         with pytest.raises((TryAgainError, RuntimeError)):  # the client is closed
-            await tell(sink, message())
+            await send_all(sink, message())
         async with Http((providers.HOST,)) as http:
             sink.http = http
             with pytest.raises(TryAgainError, match="cannot be reached"):
-                await tell(sink, message())
+                await send_all(sink, message())
 
     asyncio.run(fail())
 
@@ -392,12 +400,14 @@ def test_a_line_that_breaks_is_tried_again(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body", ["", "null", "[]", '{"ok": true}', "[" * 60_000, "\ud7ff" * 9, "7"]
 )
-def test_an_answer_that_makes_no_sense_is_no_crash(case: Case, tmp_path: Path, body: str) -> None:
-    """Whatever a provider answers, there are three endings: sent, again, refused."""
+def test_an_invalid_response_raises_no_unexpected_error(
+    case: Case, tmp_path: Path, body: str
+) -> None:
+    """Any response means that the message was sent, is retried or was refused."""
 
     async def fail() -> None:
         async with running(case, tmp_path) as (sink, provider):
-            for work in (lambda: tell(sink, message()), sink.check):
+            for work in (lambda: send_all(sink, message()), sink.check):
                 provider.faults.append(providers.Fault(200, body=body))
                 with contextlib.suppress(TryAgainError, RefusedError):
                     await work()
@@ -416,47 +426,53 @@ def test_an_answer_that_makes_no_sense_is_no_crash(case: Case, tmp_path: Path, b
         ("msg_too_long", RefusedError),
     ],
 )
-def test_slack_says_no_with_200(tmp_path: Path, error: str, kind: type[Exception]) -> None:
-    """Slack's errors come with status 200; the word decides."""
+def test_slack_errors_with_status_200_are_recognized(
+    tmp_path: Path, error: str, kind: type[Exception]
+) -> None:
+    """Slack reports errors with status 200, so the error code in the body decides."""
 
     async def fail() -> None:
         async with running(CASES["slack"], tmp_path) as (sink, provider):
             body = json.dumps({"ok": False, "error": error})
             provider.faults.append(providers.Fault(200, body=body))
             with pytest.raises(kind, match=error):
-                await tell(sink, message())
+                await send_all(sink, message())
 
     asyncio.run(fail())
 
 
 @pytest.mark.parametrize(("status", "kind"), [(451, TryAgainError), (550, RefusedError)])
-def test_a_mail_server_says_no(tmp_path: Path, status: int, kind: type[Exception]) -> None:
-    """4xx is for now, 5xx for good."""
+def test_a_rejected_mail_is_retried_or_refused_by_its_code(
+    tmp_path: Path, status: int, kind: type[Exception]
+) -> None:
+    """A 4xx code is temporary, and a 5xx code is permanent."""
 
     async def fail() -> None:
         async with running(CASES["email"], tmp_path) as (sink, provider):
             provider.faults.append(providers.Fault(status))
             with pytest.raises(kind, match=str(status)):
-                await tell(sink, message())
-            await tell(sink, message())
+                await send_all(sink, message())
+            await send_all(sink, message())
             assert len(provider.mails) == 1
 
     asyncio.run(fail())
 
 
-@pytest.mark.parametrize(("said", "kind"), [("451 later", TryAgainError), ("550 no", RefusedError)])
-def test_one_recipient_of_two_is_not_lost_quietly(
-    tmp_path: Path, said: str, kind: type[Exception]
+@pytest.mark.parametrize(
+    ("reply", "kind"), [("451 later", TryAgainError), ("550 no", RefusedError)]
+)
+def test_a_rejected_recipient_is_reported(
+    tmp_path: Path, reply: str, kind: type[Exception]
 ) -> None:
-    """Where a server takes a mail for one address and not for the other, that is told."""
+    """The error is raised although the server accepts the mail for the other recipient."""
 
     async def fail() -> None:
         async with running(CASES["email"], tmp_path) as (sink, provider):
             both = ("a@example.com", "b@example.com")
             options = MailOptions.model_validate(sink.settings.model_dump() | {"to": both})
-            provider.refused["b@example.com"] = said
-            with pytest.raises(kind, match=said[:3]):
-                await tell(Email("mail", options, sink.http), message())
+            provider.refused["b@example.com"] = reply
+            with pytest.raises(kind, match=reply[:3]):
+                await send_all(Email("mail", options, sink.http), message())
             assert provider.to == [["a@example.com"]]
 
     asyncio.run(fail())
@@ -466,11 +482,11 @@ LOCAL = st.text(min_size=1, max_size=8, alphabet=st.characters(max_codepoint=0x2
 
 
 @given(st.builds("{}@{}".format, LOCAL, st.text("ab.-1_é", min_size=1, max_size=8)) | LOCAL)
-@example("t.:7g@.1").via("a header's parser failed at it")
+@example("t.:7g@.1").via("the header parser failed on it")
 @example("a@b.c\n")
 @example("on-call+1@example.com")
-def test_an_address_is_one_address_in_a_header(text: str) -> None:
-    """What passes as an address is in a header as it is, and one; the rest is refused."""
+def test_a_valid_address_is_exactly_one_address_in_a_header(text: str) -> None:
+    """An accepted address appears unchanged and alone in a header; any other text is refused."""
     try:
         known = address(text)
     except ValueError:
@@ -482,7 +498,7 @@ def test_an_address_is_one_address_in_a_header(text: str) -> None:
 
 
 def _encrypted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    """Mail to a server with a certificate and a login, which this process trusts."""
+    """Return a case of a mail server with TLS and a login, whose certificate is trusted."""
     known = folder / "authority.pem"
     AUTHORITY.cert_pem.write_to_path(known)
     monkeypatch.setenv("SSL_CERT_FILE", str(known))
@@ -492,45 +508,47 @@ def _encrypted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     return dataclasses.replace(CASES["email"], provider=provider)
 
 
-def test_a_login_is_used_over_an_encrypted_line(
+def test_the_mail_login_is_sent_over_an_encrypted_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """STARTTLS, then the password, then the mail."""
+    """The sink sends STARTTLS, then the password and then the mail."""
     case = _encrypted(tmp_path, monkeypatch)
 
     async def log_in() -> None:
         async with running(case, tmp_path) as (sink, provider):
             assert "and the login" in await sink.check()
-            await tell(sink, message())
+            await send_all(sink, message())
             assert len(provider.mails) == 1
 
     asyncio.run(log_in())
 
 
-def test_a_login_that_is_wrong_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By `check`, and by the first mail; never with the password."""
+def test_a_wrong_mail_login_is_refused_without_showing_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both `check` and the first mail raise RefusedError without the password."""
     case = _encrypted(tmp_path, monkeypatch)
 
     async def log_in() -> None:
         async with running(case, tmp_path, secret="5ecret-wrong") as (sink, _):
-            for work in (lambda: tell(sink, message()), sink.check):
-                with pytest.raises(RefusedError, match="535 to the login") as told:
+            for work in (lambda: send_all(sink, message()), sink.check):
+                with pytest.raises(RefusedError, match="535 to the login") as error:
                     await work()
-                assert "5ecret" not in str(told.value)
+                assert "5ecret" not in str(error.value)
 
     asyncio.run(log_in())
 
 
-def test_a_certificate_of_nobody_known_is_refused(
+def test_an_untrusted_certificate_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No password goes to a server that may be another."""
+    """The password is not sent to a server that cannot prove who it is."""
     case = _encrypted(tmp_path, monkeypatch)
     monkeypatch.delenv("SSL_CERT_FILE")
 
     async def log_in() -> None:
         async with running(case, tmp_path) as (sink, provider):
-            for work in (lambda: tell(sink, message()), sink.check):
+            for work in (lambda: send_all(sink, message()), sink.check):
                 with pytest.raises(RefusedError, match="certificate"):
                     await work()
             assert not provider.mails
@@ -538,17 +556,17 @@ def test_a_certificate_of_nobody_known_is_refused(
     asyncio.run(log_in())
 
 
-def test_a_server_without_encryption_is_told(
+def test_a_mail_server_without_starttls_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that cannot do STARTTLS gets neither password nor mail, and `check` says why."""
+    """The server receives neither the password nor the mail, and `check` names the reason."""
     case = _encrypted(tmp_path, monkeypatch)
 
     async def log_in() -> None:
         async with running(case, tmp_path) as (sink, provider), providers.Mail() as bare:
             options = MailOptions.model_validate(sink.settings.model_dump() | {"port": bare.port})
             other = Email("mail", options, sink.http)
-            for work in (lambda: tell(other, message()), other.check):
+            for work in (lambda: send_all(other, message()), other.check):
                 with pytest.raises(RefusedError, match="does not support the request: STARTTLS"):
                     await work()
             assert not provider.mails + bare.mails
@@ -556,34 +574,34 @@ def test_a_server_without_encryption_is_told(
     asyncio.run(log_in())
 
 
-def test_a_mail_server_that_is_not_there_is_tried_again(tmp_path: Path) -> None:
-    """Also by `check`."""
+def test_an_unreachable_mail_server_is_retried(tmp_path: Path) -> None:
+    """Both `check` and a mail raise TryAgainError."""
 
     async def fail() -> None:
         async with running(CASES["email"], tmp_path) as (sink, _):
             pass
-        for work in (lambda: tell(sink, message()), sink.check):
+        for work in (lambda: send_all(sink, message()), sink.check):
             with pytest.raises(TryAgainError, match="cannot be reached"):
                 await work()
 
     asyncio.run(fail())
 
 
-def test_apprise_that_fails_is_tried_again(tmp_path: Path) -> None:
-    """Apprise says only that it failed."""
+def test_a_failure_of_apprise_is_retried(tmp_path: Path) -> None:
+    """Apprise reports only that it failed, so every failure counts as temporary."""
 
     async def fail() -> None:
         async with running(CASES["apprise"], tmp_path) as (sink, provider):
             provider.faults.append(providers.Fault(503))
             with pytest.raises(TryAgainError):
-                await tell(sink, message())
-            await tell(sink, message())
+                await send_all(sink, message())
+            await send_all(sink, message())
 
     asyncio.run(fail())
 
 
-def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
-    """A file stands where the folder is to be."""
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
+    """The folder cannot be created if a file of that name exists."""
     (tmp_path / "inbox").write_text("")
 
     async def fail() -> None:
@@ -603,70 +621,70 @@ SECRET = [c for c in CASES.values() if c.name not in ("folder", "email")]
 
 
 @pytest.mark.parametrize("case", SECRET, ids=[c.name for c in SECRET])
-def test_no_secret_is_told(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither an error, though the provider repeats the request, nor a log, nor a repr has it."""
+def test_secrets_appear_in_no_error_log_or_repr(
+    case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The secret stays hidden although the provider repeats the request in its errors."""
     caplog.set_level(logging.DEBUG)
-    secret = "5ecret-marker-of-this-test-1234/"  # 32 characters, one that URLs escape
-    told: list[str] = []
+    secret = "5ecret-marker-of-this-test-1234/"  # 32 characters, one of which URLs escape
+    texts: list[str] = []
 
     async def fail() -> None:
         async with running(case, tmp_path, secret=secret, timeout=0.5) as (sink, provider):
-            told.extend((repr(sink.settings), str(sink.settings), repr(sink)))
+            texts.extend((repr(sink.settings), str(sink.settings), repr(sink)))
             faults = [providers.Fault(status) for status in (400, 401, 404, 429, 500)]
             faults += [providers.Fault(302, {"Location": f"{provider.url}/{secret}"})]
             faults += [providers.Fault(reset=True), providers.Fault(hang=9.0)]
             if isinstance(provider, providers.Json):
                 faults = faults[:2]
             for fault in faults:
-                for work in (lambda: tell(sink, message()), sink.check):
+                for work in (lambda: send_all(sink, message()), sink.check):
                     provider.faults.clear()
                     provider.faults.append(fault)
                     try:
-                        told.append(str(await work()))
+                        texts.append(str(await work()))
                     except (TryAgainError, RefusedError) as error:
-                        told.append(repr(error))
+                        texts.append(repr(error))
 
     asyncio.run(fail())
-    assert any("Error(" in one for one in told)
-    for text in (*told, caplog.text):
+    assert any("Error(" in text for text in texts)
+    for text in (*texts, caplog.text):
         assert not re.search(r"5ecret.marker", text), text
 
 
 @pytest.mark.parametrize(
     "url", ["nosuch://5ecret-marker/x", "slack://5ecret-marker", "5ecret-marker"]
 )
-def test_apprise_does_not_log_a_url_that_it_does_not_know(
-    url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The URL is the secret; Apprise itself would log it."""
+def test_an_unknown_apprise_url_is_not_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The URL contains the secret, and Apprise itself would log it."""
     caplog.set_level(logging.DEBUG)
     kind = SINKS["apprise"]
     sink = kind("other", kind.options.model_validate({"url": SecretStr(url)}), Http())
-    with pytest.raises(RefusedError, match="does not know") as told:
+    with pytest.raises(RefusedError, match="does not know") as error:
         asyncio.run(sink.check())
-    assert "5ecret" not in str(told.value) + caplog.text
+    assert "5ecret" not in str(error.value) + caplog.text
 
 
 @BY_HTTP
-def test_a_secret_of_two_lines_is_refused(case: Case, tmp_path: Path) -> None:
-    """A file with more than the key in it is told, and never sets a header."""
+def test_a_secret_with_a_line_break_is_refused(case: Case, tmp_path: Path) -> None:
+    """A file with more than the secret in it is rejected and cannot set a header."""
 
     async def fail() -> None:
         async with running(case, tmp_path, secret="5ecret\r\nX-Evil: 1\n") as (sink, provider):
-            with pytest.raises(RefusedError) as told:
-                await tell(sink, message())
-            assert "5ecret" not in str(told.value)
+            with pytest.raises(RefusedError) as error:
+                await send_all(sink, message())
+            assert "5ecret" not in str(error.value)
             assert not provider.heard
 
     asyncio.run(fail())
 
 
-# Trying it.
+# Checks.
 
 
 @EVERY
-def test_check_says_that_it_works(case: Case, tmp_path: Path) -> None:
-    """Right credentials are told so in a sentence, and nobody is told anything."""
+def test_check_confirms_valid_credentials_and_sends_nothing(case: Case, tmp_path: Path) -> None:
+    """`check` returns a sentence if the credentials are valid, and notifies nobody."""
 
     async def check() -> None:
         async with running(case, tmp_path) as (sink, provider):
@@ -677,10 +695,12 @@ def test_check_says_that_it_works(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in CASES.values() if c.told], ids=[c.name for c in CASES.values() if c.told]
+    "case",
+    [c for c in CASES.values() if c.detects_bad_credentials],
+    ids=[c.name for c in CASES.values() if c.detects_bad_credentials],
 )
-def test_check_says_that_credentials_are_wrong(case: Case, tmp_path: Path) -> None:
-    """Where a provider can be asked, wrong credentials are found before the first page."""
+def test_check_detects_bad_credentials(case: Case, tmp_path: Path) -> None:
+    """If the provider can be queried, wrong credentials are found before the first page."""
 
     async def check() -> None:
         async with running(case, tmp_path, secret="wrong" * 6 + "12") as (sink, _):
@@ -691,13 +711,13 @@ def test_check_says_that_credentials_are_wrong(case: Case, tmp_path: Path) -> No
 
 
 @BY_HTTP
-def test_check_says_that_an_address_is_not_allowed(case: Case, tmp_path: Path) -> None:
-    """A URL that may not be asked is found by `check` too, whatever else it can try."""
+def test_check_refuses_an_address_that_is_not_allowed(case: Case, tmp_path: Path) -> None:
+    """`check` refuses a forbidden URL for every sink and sends no request."""
 
     async def check() -> None:
         async with running(case, tmp_path) as (sink, provider), Http() as strict:
             sink.http = strict
-            for work in (lambda: tell(sink, message()), sink.check):
+            for work in (lambda: send_all(sink, message()), sink.check):
                 with pytest.raises(RefusedError):
                     await work()
             assert not provider.requests
@@ -705,7 +725,7 @@ def test_check_says_that_an_address_is_not_allowed(case: Case, tmp_path: Path) -
     asyncio.run(check())
 
 
-# Any message at all.
+# Arbitrary messages.
 
 TEXT = st.text(max_size=400) | st.sampled_from([*HOSTILE, UNSEEN, "x" * 5000, "🔥" * 3000])
 NAME = st.text(min_size=1, max_size=64, alphabet=st.characters(exclude_categories=("Cs", "Cc")))
@@ -738,16 +758,16 @@ MESSAGES = st.builds(
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
-def test_any_message_is_taken(case: Case, tmp_path: Path) -> None:
-    """Whatever a message holds, what is sent is what the provider documents."""
+def test_any_message_is_accepted_by_the_provider(case: Case, tmp_path: Path) -> None:
+    """Whatever a message contains, the request complies with the provider's documentation."""
 
     @settings(max_examples=examples(25))
     @given(MESSAGES)
     def taken(one: Message) -> None:
         async def send() -> None:
             async with running(case, tmp_path) as (sink, provider):
-                handle = await tell(sink, dataclasses.replace(one, action="open"))
-                await tell(sink, one, handle=handle)
+                handle = await send_all(sink, dataclasses.replace(one, action="open"))
+                await send_all(sink, one, handle=handle)
                 assert provider.requests or isinstance(provider, providers.Folder)
 
         asyncio.run(send())

@@ -1,4 +1,4 @@
-"""Requests by rules that no URL gets around."""
+"""Test that no URL gets around the rules for outgoing requests."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ PUBLIC = ("8.8.8.8", "203.0.114.1", "2606:4700::1111", "64:ff9b::808:808", "::ff
 
 @contextlib.asynccontextmanager
 async def server(talk: Talk) -> AsyncIterator[int]:
-    """A port that answers as *talk* does."""
+    """Listen on a port, and answer each connection with *talk*."""
     listening = await asyncio.start_server(talk, HOST, 0)
     try:
         yield listening.sockets[0].getsockname()[1]
@@ -68,14 +68,14 @@ async def server(talk: Talk) -> AsyncIterator[int]:
         listening.close()
 
 
-def answering(*pieces: bytes, pause: float = 0.0, heard: list[bytes] | None = None) -> Talk:
-    """A server that sends these pieces, one after the other, whatever it is asked."""
+def answering(*pieces: bytes, pause: float = 0.0, received: list[bytes] | None = None) -> Talk:
+    """Return a handler that sends these pieces in order, whatever the request is."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
-            if heard is not None:
-                heard.append(head)
+            if received is not None:
+                received.append(head)
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
@@ -88,7 +88,7 @@ def answering(*pieces: bytes, pause: float = 0.0, heard: list[bytes] | None = No
 
 
 def get(url: str, private: tuple[str, ...] = (), timeout: float = 5.0, **more: Any) -> Answer:
-    """One request by a client of its own."""
+    """Send one request with a client of its own."""
 
     async def ask() -> Answer:
         async with Http(private, timeout=timeout) as http:
@@ -98,22 +98,22 @@ def get(url: str, private: tuple[str, ...] = (), timeout: float = 5.0, **more: A
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Names are at these addresses, first the first, then the second; returns who was asked."""
+    """Resolve names to each list of addresses in turn, and return the names that were looked up."""
     asked: list[str] = []
     left = list(answers)
 
     def look_up(host: str, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
         asked.append(host)
-        found = left.pop(0) if len(left) > 1 else left[0]
+        addresses = left.pop(0) if len(left) > 1 else left[0]
         return [
             (
-                socket.AF_INET6 if ":" in one else socket.AF_INET,
+                socket.AF_INET6 if ":" in address else socket.AF_INET,
                 socket.SOCK_STREAM,
                 6,
                 "",
-                (one, port, 0, 0) if ":" in one else (one, port),
+                (address, port, 0, 0) if ":" in address else (address, port),
             )
-            for one in found
+            for address in addresses
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
@@ -121,8 +121,8 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_no_private_address_is_asked(address: str) -> None:
-    """Loopback, private, link-local, metadata, multicast, in whatever form it is written."""
+def test_requests_to_private_addresses_are_refused(address: str) -> None:
+    """Loopback, private, link-local, metadata and multicast addresses are refused."""
     with pytest.raises(RefusedError, match="private_hosts"):
         check_address(address, "hooks.example.com")
     literal = f"[{address.replace('%', '%25')}]" if ":" in address else address
@@ -131,16 +131,16 @@ def test_no_private_address_is_asked(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public_addresses_may_be_asked(address: str) -> None:
-    """Also those of IPv6, and behind the translator of a network without IPv4."""
+def test_public_addresses_are_allowed(address: str) -> None:
+    """Public addresses are allowed in IPv4, in IPv6 and behind NAT64."""
     check_address(address, "hooks.example.com")
     literal = f"[{address}]" if ":" in address else address
     assert Http().check(f"https://{literal}/x").path == "/x"
 
 
 @given(st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=4, network="127.0.0.0/8"))
-def test_no_private_address_hides_in_another_form(address: Any) -> None:
-    """Mapped, compatible, 6to4 and NAT64 addresses are what they lead to."""
+def test_embedded_private_addresses_are_refused(address: Any) -> None:
+    """Mapped, compatible, 6to4 and NAT64 addresses are judged by the address that they embed."""
     number = int(address)
     for prefix in ("::", "::ffff:", "64:ff9b::", "2002:"):
         text = f"{prefix}{number >> 16:x}:{number & 0xFFFF:x}" + ("::" if prefix == "2002:" else "")
@@ -167,52 +167,52 @@ def test_no_private_address_hides_in_another_form(address: Any) -> None:
         "\u2460\u2461\u2466.0.0.1",
     ],
 )
-def test_no_way_of_writing_loopback_leads_there(host: str) -> None:
-    """Decimal, octal, hexadecimal, short and full-width forms; the system's resolver reads them."""
-    heard: list[bytes] = []
+def test_no_notation_of_loopback_reaches_loopback(host: str) -> None:
+    """Decimal, octal, hexadecimal, short and full-width forms of loopback are refused."""
+    received: list[bytes] = []
 
     async def ask() -> None:
         async with (
-            server(answering(b"HTTP/1.1 204 x\r\n\r\n", heard=heard)) as port,
+            server(answering(b"HTTP/1.1 204 x\r\n\r\n", received=received)) as port,
             Http() as http,
         ):
             with pytest.raises((RefusedError, TryAgainError)):
                 await http.request("GET", f"https://{host}:{port}/")
 
     asyncio.run(ask())
-    assert not heard
+    assert not received
 
 
 @pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f000001", "127.1", "0"])
-def test_a_name_of_loopback_is_refused_for_good(host: str) -> None:
-    """It is told once, and not tried again."""
+def test_a_loopback_name_is_refused_and_not_retried(host: str) -> None:
+    """A name of loopback raises RefusedError, so the request is not tried again."""
     with pytest.raises(RefusedError, match=r"private_hosts|not a valid host name"):
         get(f"https://{host}:9/")
 
 
-@pytest.mark.parametrize("addresses", [[one] for one in PRIVATE if "%" not in one])
-def test_a_name_at_a_private_address_is_refused(
+@pytest.mark.parametrize("addresses", [[address] for address in PRIVATE if "%" not in address])
+def test_a_name_with_a_private_address_is_refused(
     addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a name is at decides, not the name."""
+    """The address behind a name decides, not the name itself."""
     resolving(monkeypatch, addresses)
     with pytest.raises(RefusedError, match=r"hooks\.example\.com has the address .*private_hosts"):
         get("https://hooks.example.com/")
 
 
-def test_one_private_address_among_public_ones_refuses_the_name(
+def test_a_name_with_one_private_address_among_several_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody chooses which of them the connection takes."""
+    """The connection may use any of the addresses, so a single private one is enough."""
     resolving(monkeypatch, ["203.0.114.1", "127.0.0.1"])
     with pytest.raises(RefusedError, match=r"127\.0\.0\.1"):
         get("https://hooks.example.com/")
 
 
-def test_a_name_that_moves_after_it_was_checked_leads_nowhere_else(
+def test_a_request_connects_to_the_address_that_was_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What was looked up and checked is what is connected to: a second look-up does not matter."""
+    """The name is looked up once, so a changed record cannot redirect the connection."""
     asked = resolving(monkeypatch, ["203.0.114.1"], ["127.0.0.1"])
     connected: list[str] = []
 
@@ -233,10 +233,10 @@ def test_a_name_that_moves_after_it_was_checked_leads_nowhere_else(
     assert asked == ["hooks.example.com"]
 
 
-def test_a_name_that_moved_before_it_is_asked_again_is_refused(
+def test_each_client_checks_the_address_of_a_name_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each client looks up for itself and checks what it finds."""
+    """A second client looks the name up again and refuses its new private address."""
     resolving(monkeypatch, ["203.0.114.1"], ["127.0.0.1"])
     with pytest.raises(TryAgainError):
         get("https://hooks.example.com/", timeout=0.2)
@@ -262,27 +262,30 @@ def test_a_name_that_moved_before_it_is_asked_again_is_refused(
         (f"https://{'a' * 70}.example.com/", "not a valid host name|URL is not valid"),
     ],
 )
-def test_a_url_that_may_not_be_asked_is_refused(url: str, why: str) -> None:
-    """Its form is looked at before any name; what is said of it shows no password."""
-    with pytest.raises(RefusedError, match=why) as told:
+def test_an_invalid_or_unsafe_url_is_refused(url: str, why: str) -> None:
+    """The form of the URL is checked before any look-up, and the error shows no password."""
+    with pytest.raises(RefusedError, match=why) as error:
         get(url)
-    assert "5ecret" not in str(told.value)
+    assert "5ecret" not in str(error.value)
 
 
 @given(st.text(max_size=60) | st.text(max_size=30).map("https://{}".format))
-def test_no_text_makes_the_check_fail_otherwise(text: str) -> None:
-    """Whatever stands there, it is a URL or it is refused."""
+def test_the_url_check_accepts_or_refuses_any_text(text: str) -> None:
+    """Any text is accepted as an https URL or raises RefusedError, and nothing else."""
     with contextlib.suppress(RefusedError):
         assert Http().check(text).scheme == "https"
 
 
-def test_private_hosts_let_exactly_those_through() -> None:
-    """By http too; another name of the same host is still refused."""
-    heard: list[bytes] = []
+def test_private_hosts_allows_exactly_the_listed_names() -> None:
+    """A listed host is allowed over http too, and another name of that host is still refused."""
+    received: list[bytes] = []
 
     async def ask() -> None:
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-        async with server(answering(answer, heard=heard)) as port, Http(("LocalHost",)) as http:
+        async with (
+            server(answering(answer, received=received)) as port,
+            Http(("LocalHost",)) as http,
+        ):
             assert (await http.request("GET", f"http://localhost:{port}/")).body == b"ok"
             for other in (HOST, "localhost.", "127.1", "sub.localhost", "[::1]"):
                 with pytest.raises(RefusedError):
@@ -291,15 +294,15 @@ def test_private_hosts_let_exactly_those_through() -> None:
                     await http.request("GET", f"https://{other}:{port}/")
 
     asyncio.run(ask())
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
-def test_a_redirect_to_this_machine_is_not_followed() -> None:
-    """Nor is it when the host it comes from may be private."""
-    heard: list[bytes] = []
+def test_a_redirect_to_localhost_is_not_followed() -> None:
+    """The redirect is refused even if the host that sends it is a private host that is allowed."""
+    received: list[bytes] = []
 
     async def ask() -> None:
-        async with server(answering(b"HTTP/1.1 200 OK\r\n\r\n", heard=heard)) as target:
+        async with server(answering(b"HTTP/1.1 200 OK\r\n\r\n", received=received)) as target:
             for status in (301, 302, 303, 307, 308):
                 moved = f"HTTP/1.1 {status} x\r\nLocation: http://localhost:{target}/\r\n\r\n"
                 async with server(answering(moved.encode())) as port, Http((HOST,)) as http:
@@ -307,11 +310,11 @@ def test_a_redirect_to_this_machine_is_not_followed() -> None:
                         await http.request("POST", f"http://{HOST}:{port}/", body={})
 
     asyncio.run(ask())
-    assert not heard
+    assert not received
 
 
-def test_a_huge_answer_is_read_to_its_limit() -> None:
-    """64 KB of it, and then the line is closed."""
+def test_a_huge_response_is_read_up_to_the_limit() -> None:
+    """The client reads 64 KB and then closes the connection."""
     sent = 0
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -333,8 +336,8 @@ def test_a_huge_answer_is_read_to_its_limit() -> None:
     assert sent < 50_000_000
 
 
-def test_an_answer_in_pieces_is_read_whole() -> None:
-    """Pieces of TCP are no pieces of an answer."""
+def test_a_response_in_several_segments_is_read_completely() -> None:
+    """The client reads until the response is complete, however TCP splits it."""
     body = json.dumps({"ok": True, "text": "é" * 2000}, ensure_ascii=False).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
 
@@ -356,8 +359,8 @@ def test_an_answer_in_pieces_is_read_whole() -> None:
     ],
     ids=["body", "head", "nothing"],
 )
-def test_a_slow_answer_ends_by_our_clock(pieces: tuple[bytes, ...]) -> None:
-    """A byte now and then keeps nobody waiting longer than the whole time allowed."""
+def test_a_slow_response_is_cut_off_at_the_timeout(pieces: tuple[bytes, ...]) -> None:
+    """A server that sends a byte now and then cannot extend the total timeout."""
 
     async def ask() -> None:
         talk = answering(*pieces, *[b""] * 60, pause=0.05)
@@ -371,29 +374,29 @@ def test_a_slow_answer_ends_by_our_clock(pieces: tuple[bytes, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"]
+    "response", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"]
 )
-def test_what_is_no_http_is_tried_again(said: bytes) -> None:
-    """An answer that breaks off or makes no sense is none."""
+def test_an_invalid_or_truncated_response_is_retried(response: bytes) -> None:
+    """A response that is not HTTP or ends early raises TryAgainError."""
 
     async def ask() -> None:
-        async with server(answering(said)) as port, Http((HOST,)) as http:
+        async with server(answering(response)) as port, Http((HOST,)) as http:
             with pytest.raises(TryAgainError, match="cannot be reached"):
                 await http.request("GET", f"http://{HOST}:{port}/")
 
     asyncio.run(ask())
 
 
-def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would look names up for us, and see what we send."""
+def test_proxies_from_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would resolve names for us and see what we send."""
     asked: list[bytes] = []
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     async def ask() -> None:
         answer = b"HTTP/1.1 204 x\r\n\r\n"
         async with (
-            server(answering(answer, heard=asked)) as proxy,
-            server(answering(answer, heard=heard)) as port,
+            server(answering(answer, received=asked)) as proxy,
+            server(answering(answer, received=received)) as port,
         ):
             for name in ("http_proxy", "https_proxy", "all_proxy"):
                 monkeypatch.setenv(name, f"http://{HOST}:{proxy}")
@@ -401,25 +404,25 @@ def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch
                 await http.request("GET", f"http://{HOST}:{port}/")
 
     asyncio.run(ask())
-    assert heard
+    assert received
     assert not asked
 
 
-def test_what_the_provider_repeats_of_a_secret_is_hidden() -> None:
-    """The rest of its words are shown, in one line, without control characters."""
-    said = b"no\n service \x1b[31m for key k-5ecret at /in/k-5ecret"
-    assert shown(said, ("k-5ecret",)) == "no service ?[31m for key ******** at /in/********"
+def test_secrets_in_a_response_are_masked() -> None:
+    """The rest of the response is shown in one line without control characters."""
+    response = b"no\n service \x1b[31m for key k-5ecret at /in/k-5ecret"
+    assert shown(response, ("k-5ecret",)) == "no service ?[31m for key ******** at /in/********"
     assert "5ecret" not in shown(b"x" * 195 + b"k-5ecret", ("k-5ecret",))
 
 
 @given(st.text(max_size=40) | st.integers().map(str), st.floats(0, 4e9))
-def test_any_wish_to_wait_is_read_or_not(header: str, now: float) -> None:
-    """What a provider asks for is between nothing and an hour, or it asked for nothing."""
-    found = seconds_to_wait(header, now)
-    assert found is None or 0.0 <= found <= 3_600.0
+def test_retry_after_is_parsed_or_ignored(header: str, now: float) -> None:
+    """Any header gives a delay between zero and an hour, or none."""
+    delay = seconds_to_wait(header, now)
+    assert delay is None or 0.0 <= delay <= 3_600.0
 
 
-def test_a_client_that_is_not_open_asks_nothing() -> None:
-    """It says so rather than open one that nobody closes."""
+def test_a_client_that_is_not_open_sends_nothing() -> None:
+    """The client raises an error instead of opening a session that nobody closes."""
     with pytest.raises(RuntimeError, match="not open"):
         asyncio.run(Http().request("GET", "https://hooks.example.com"))
