@@ -1,4 +1,4 @@
-"""The command line as a whole: its help, its table of commands, completion, exit codes."""
+"""Test the command line as a whole: help, table of commands, completion and exit codes."""
 
 import json
 import os
@@ -22,7 +22,7 @@ WIDTH = 80
 def run(
     *arguments: str, folder: Path | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """``spikewatch ARGUMENTS`` in a process of its own."""
+    """Run ``spikewatch ARGUMENTS`` in a process of its own."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
     return subprocess.run(
         [sys.executable, "-m", "stream.cli", *arguments],
@@ -36,7 +36,7 @@ def run(
 
 
 def subcommands() -> Iterator[tuple[str, Any]]:
-    """Every command that can be run, with its words."""
+    """Yield each command that can be run with its name."""
     for entry in COMMANDS.values():
         command = load_command(entry)
         inner = getattr(command, "commands", None)
@@ -48,16 +48,16 @@ def subcommands() -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("entry", COMMANDS.values(), ids=lambda entry: entry.name)
-def test_the_table_repeats_the_first_line_of_the_help(entry: CommandEntry) -> None:
-    """The summaries of the group's help cannot lag behind the commands."""
+def test_command_summaries_match_the_first_lines_of_the_help(entry: CommandEntry) -> None:
+    """A summary in the group's help cannot differ from the help of its command."""
     command = load_command(entry)
     assert command.name == entry.name
     assert (command.help or "").split("\n")[0] == entry.summary
     assert len(entry.summary) <= 65
 
 
-def test_the_help_imports_no_command() -> None:
-    """Nor any of the large libraries: it is to appear at once."""
+def test_the_help_imports_no_large_library() -> None:
+    """The help must appear at once, so it imports neither commands nor large libraries."""
     code = (
         "import sys; from stream.cli import app\n"
         "try: app(['--help'])\n"
@@ -67,12 +67,12 @@ def test_the_help_imports_no_command() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    imported = set(eval(done.stdout.splitlines()[-1]))  # noqa: S307 - a list of our own printing
+    imported = set(eval(done.stdout.splitlines()[-1]))  # noqa: S307 - a list that we printed
     assert not imported & HEAVY
 
 
-def test_the_help_is_grouped_and_fits() -> None:
-    """Panels in order; 80 columns; -h is --help; without arguments it is shown as well."""
+def test_the_help_is_grouped_and_fits_80_columns() -> None:
+    """`-h` and a call without arguments show the same help as `--help`."""
     text = run("--help", COLUMNS=str(WIDTH)).stdout
     places = [text.index(f"{panel}:\n") for panel in ("Try it", "Run it", "Respond", "Tune")]
     assert places == sorted(places)
@@ -83,8 +83,8 @@ def test_the_help_is_grouped_and_fits() -> None:
     assert CliRunner().invoke(app, []).output == CliRunner().invoke(app, ["--help"]).output
 
 
-def test_every_command_has_a_help_of_80_columns() -> None:
-    """With -h as well; every option is described."""
+def test_the_help_of_every_command_fits_80_columns() -> None:
+    """`-h` works for every command, and every option has a description."""
     for words, command in subcommands():
         done = CliRunner(env={"COLUMNS": str(WIDTH)}).invoke(app, [*words.split(), "-h"])
         assert done.exit_code == 0, done.output
@@ -94,15 +94,15 @@ def test_every_command_has_a_help_of_80_columns() -> None:
 
 
 @pytest.mark.slow
-def test_output_is_plain_in_a_pipe_and_with_no_color() -> None:
-    """No escape sequence reaches a file."""
+def test_output_has_no_colors_in_a_pipe_or_with_no_color() -> None:
+    """No escape sequence is written to a file."""
     for arguments in (("--help",), ("tail", "--help"), ("tail", "--since", "soon")):
         for done in (run(*arguments), run(*arguments, NO_COLOR="1", TERM="xterm-256color")):
             assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_an_unknown_command_is_corrected() -> None:
-    """Exit code 2."""
+def test_an_unknown_command_suggests_a_similar_one() -> None:
+    """The command exits with 2 and names the command that was probably meant."""
     done = run("evalute")
     assert done.returncode == 2
     assert "Did you mean 'evaluate'?" in done.stderr
@@ -118,7 +118,7 @@ def test_an_unknown_command_is_corrected() -> None:
     ],
 )
 def test_the_shell_completes_commands_and_options(line: str, completions: list[str]) -> None:
-    """As bash asks for it."""
+    """Bash gets the completions for a partial command line."""
     done = subprocess.run(
         [Path(sys.executable).with_name("spikewatch")],
         env={
@@ -146,15 +146,15 @@ def test_the_shell_completes_commands_and_options(line: str, completions: list[s
     ],
 )
 def test_evaluate_points_to_backtest(arguments: list[str]) -> None:
-    """A history of one's own is the business of another command; the same arguments are shown."""
+    """Arguments for a user's own history lead to the equivalent backtest command."""
     done = CliRunner().invoke(app, ["evaluate", *arguments])
     assert done.exit_code == 2
     words = " ".join(f"'{each}'" if " " in each else each for each in arguments)
     assert f"spikewatch backtest {words}" in " ".join(done.output.split())
 
 
-def test_one_option_has_one_spelling() -> None:
-    """The same parameter is called by the same option wherever it is."""
+def test_an_option_is_spelled_alike_in_every_command() -> None:
+    """Each shared parameter has the same option in all commands."""
     spellings: dict[str, set[tuple[str, ...]]] = {}
     for _, command in subcommands():
         for parameter in command.params:
@@ -165,7 +165,7 @@ def test_one_option_has_one_spelling() -> None:
 
 
 def test_topics_are_listed_without_a_broker() -> None:
-    """As text and as JSON."""
+    """`topics list` prints the topics as text and as JSON."""
     listed = json.loads(CliRunner().invoke(app, ["topics", "list", "--json"]).output)
     text = CliRunner().invoke(app, ["topics", "list"]).output.splitlines()
     assert [line.split()[0] for line in text[1:]] == [each["name"] for each in listed]
@@ -173,8 +173,8 @@ def test_topics_are_listed_without_a_broker() -> None:
 
 
 @pytest.mark.kafka
-def test_missing_topics_are_said_at_once(rig: Any) -> None:
-    """Not after a wait, and without a traceback."""
+def test_missing_topics_are_reported_at_once(rig: Any) -> None:
+    """The command fails without waiting and without a traceback."""
     for command in (["episodes"], ["episodes", "--json"], ["status"], ["silence"]):
         done = rig.run(*command)
         assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The commands that answer for what was decided, on files and on a real Kafka."""
+"""Test `explain`, `why-not` and `verdict` on files and on a real Kafka."""
 
 import json
 import time
@@ -19,7 +19,7 @@ DAYS = 24.0
 
 
 def company(start: float = START, incident: float = 500.0) -> list[bytes]:
-    """Three weeks of tickets of two areas, with an incident in the last one."""
+    """Return three weeks of tickets of two areas, with an incident in the last week."""
     broken = Incident("login", start + incident * HOUR, 1.5, 8.0)
     world = World(start, DAYS * 24.0, areas=AREAS, incidents=[broken])
     return [json.dumps(ticket).encode() for ticket in tickets(world)]
@@ -27,7 +27,7 @@ def company(start: float = START, incident: float = 500.0) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
-    """Tickets, the escalations they lead to, and the id of the page of the incident."""
+    """Write tickets and their escalations; return both files and the episode id of the incident."""
     folder = tmp_path_factory.mktemp("asking")
     source, written = folder / "tickets.jsonl", folder / "escalations.jsonl"
     source.write_bytes(b"\n".join(company()) + b"\n")
@@ -35,20 +35,20 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
     assert done.exit_code == 0, done.output
     events = [json.loads(line) for line in written.read_text().splitlines()]
     ours = [event for event in events if event["data"]["product_area"] == "login"]
-    assert ours, "else this proves nothing"
+    assert ours, "the incident must open an episode of login"
     return source, written, ours[-1]["data"]["episode_id"]
 
 
 def ask(*words: str) -> tuple[int, str]:
-    """Exit code of a command, and what it said."""
+    """Run a command, and return its exit code and output."""
     done = CliRunner().invoke(app, list(words))
     text = f"{done.output}{done.exception or ''}"
     return (1 if done.exception is not None and done.exit_code != 2 else done.exit_code), text
 
 
 @pytest.mark.slow
-def test_explain_comes_to_the_same_decision(files: tuple[Path, Path, str]) -> None:
-    """From the tickets alone: same bytes, exit code 0; every number as JSON."""
+def test_explain_reproduces_the_decision_from_the_tickets(files: tuple[Path, Path, str]) -> None:
+    """The event is identical byte for byte, and the JSON contains every number of the decision."""
     source, written, episode = files
     code, text = ask("explain", episode, "--from", str(source), "--events", str(written))
     assert code == 0, text
@@ -56,17 +56,17 @@ def test_explain_comes_to_the_same_decision(files: tuple[Path, Path, str]) -> No
     code, text = ask(
         "explain", episode[:8], "--from", str(source), "--events", str(written), "--json"
     )
-    told = json.loads(text)
-    assert (code, told["wrong"]) == (0, [])
-    decision = told["decision"]
+    explanation = json.loads(text)
+    assert (code, explanation["wrong"]) == (0, [])
+    decision = explanation["decision"]
     assert decision["score"] >= decision["bar"] >= decision["limit"]["limit"]
-    assert sum(one["share"] for one in decision["members"]) == pytest.approx(1.0)
+    assert sum(member["share"] for member in decision["members"]) == pytest.approx(1.0)
     assert decision["decided_by"].startswith(str(source))
 
 
 @pytest.mark.slow
-def test_explain_says_what_differs(files: tuple[Path, Path, str], tmp_path: Path) -> None:
-    """Another stored event, other settings, a log that begins too late: each is said."""
+def test_explain_reports_what_differs(files: tuple[Path, Path, str], tmp_path: Path) -> None:
+    """A changed event, other settings and an incomplete log each give exit code 1."""
     source, written, episode = files
     changed = tmp_path / "changed.jsonl"
     changed.write_text(written.read_text().replace('"tickets":', '"tickets":1'))
@@ -88,8 +88,8 @@ def test_explain_says_what_differs(files: tuple[Path, Path, str], tmp_path: Path
 
 
 @pytest.mark.slow
-def test_why_not_answers_in_words_and_as_json(files: tuple[Path, Path, str]) -> None:
-    """A quiet area: too few came, and so many more would have paged."""
+def test_why_not_explains_a_quiet_area_as_text_and_as_json(files: tuple[Path, Path, str]) -> None:
+    """The answer is that there were too few tickets, and how many more would have paged."""
     source, _, _ = files
     moment = "2026-03-22T12:00:00Z"
     words = ("why-not", "billing", moment, "--tenant", "acme", "--from", str(source))
@@ -101,8 +101,8 @@ def test_why_not_answers_in_words_and_as_json(files: tuple[Path, Path, str]) -> 
 
 
 @pytest.mark.slow
-def test_a_verdict_is_shown_before_it_is_said(files: tuple[Path, Path, str]) -> None:
-    """--preview counts pages with and without, and needs no broker."""
+def test_verdict_preview_shows_the_effect_without_a_broker(files: tuple[Path, Path, str]) -> None:
+    """`--preview` counts the pages with and without the verdict."""
     source, _, episode = files
     code, text = ask("verdict", episode, "false_alarm", "--preview", "--history", str(source))
     assert code == 0, text
@@ -110,14 +110,14 @@ def test_a_verdict_is_shown_before_it_is_said(files: tuple[Path, Path, str]) -> 
 
 
 @pytest.mark.slow
-def test_answers_in_a_file_are_heard_in_their_time(
+def test_explain_applies_feedback_from_a_file_at_its_time(
     files: tuple[Path, Path, str], tmp_path: Path
 ) -> None:
-    """With --feedback the end of an episode that was called the new normal comes at once."""
+    """With a "new normal" verdict from `--feedback`, the episode is resolved at once."""
     source, written, episode = files
     events = [json.loads(line) for line in written.read_text().splitlines()]
     opened = next(event for event in events if event["data"]["episode_id"] == episode)
-    said = {
+    feedback = {
         "feedback_id": "f1",
         "tenant": "acme",
         "episode_id": episode,
@@ -126,7 +126,7 @@ def test_answers_in_a_file_are_heard_in_their_time(
         "at": opened["time"],
     }
     answers = tmp_path / "answers.jsonl"
-    answers.write_text(json.dumps(said) + "\n")
+    answers.write_text(json.dumps(feedback) + "\n")
     code, text = ask(
         "explain", episode, "--from", str(source), "--feedback", str(answers), "--sequence", "2"
     )
@@ -138,8 +138,8 @@ def test_answers_in_a_file_are_heard_in_their_time(
 
 
 @pytest.mark.kafka
-def test_a_verdict_reaches_the_worker_and_the_topics_explain_the_page(rig: Rig) -> None:
-    """A page on a real Kafka; a verdict by command; explain from the topics comes to the same."""
+def test_a_verdict_reaches_the_worker_and_explain_reads_the_topics(rig: Rig) -> None:
+    """Explain reproduces the page from Kafka after a verdict was given on the command line."""
     rig.create_topics()
     rig.start("worker")
     start = time.time() - DAYS * 24.0 * HOUR
@@ -155,11 +155,11 @@ def test_a_verdict_reaches_the_worker_and_the_topics_explain_the_page(rig: Rig) 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "raises the threshold" in done.stdout
 
-    def heard() -> bool:
+    def has_verdict() -> bool:
         known = [p.tenants["acme"] for p in rig.partitions() if "acme" in p.tenants]
-        return any(page.verdict == "false_alarm" for one in known for page in one.pages)
+        return any(page.verdict == "false_alarm" for tenant in known for page in tenant.pages)
 
-    wait_for(heard, 30.0, "the verdict in the worker's state", rig)
+    wait_for(has_verdict, 30.0, "the verdict in the worker's state", rig)
     done = rig.run("explain", episode)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "  matches the headers of the stored event: " in done.stdout
@@ -170,14 +170,14 @@ def test_a_verdict_reaches_the_worker_and_the_topics_explain_the_page(rig: Rig) 
 
 
 @pytest.mark.slow
-def test_why_not_says_so_where_nothing_can_be_said(files: tuple[Path, Path, str]) -> None:
-    """A typing error is no answer: exit code 1, and what is known."""
+def test_why_not_rejects_an_unknown_time_or_area(files: tuple[Path, Path, str]) -> None:
+    """A mistyped time or area gives exit code 1 and the range of the records."""
     given = ("--tenant", "acme", "--from", str(files[0]))
-    code, said = ask("why-not", "login", "2031-04-01T09:40:00Z", *given)
+    code, text = ask("why-not", "login", "2031-04-01T09:40:00Z", *given)
     assert code == 1
-    assert "is outside the records of tenant acme, which cover" in said
+    assert "is outside the records of tenant acme, which cover" in text
     at = datetime.fromtimestamp(START + 400.0 * HOUR, UTC).isoformat()
-    code, said = ask("why-not", "nope", at, *given)
+    code, text = ask("why-not", "nope", at, *given)
     assert code == 1
-    assert "tenant acme had no area nope at that time" in said
+    assert "tenant acme had no area nope at that time" in text
     assert ask("why-not", "login", at, *given)[0] == 0

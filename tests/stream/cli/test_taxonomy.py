@@ -1,4 +1,4 @@
-"""``spikewatch taxonomy check``, as a user calls it."""
+"""Test ``spikewatch taxonomy check`` as a user runs it."""
 
 import json
 import os
@@ -31,7 +31,7 @@ keywords = ["payment"]
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """``spikewatch taxonomy check ARGUMENTS`` in *folder*."""
+    """Run ``spikewatch taxonomy check ARGUMENTS`` in *folder*."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
     return subprocess.run(
         [sys.executable, "-m", "stream.cli", "taxonomy", "check", *arguments],
@@ -45,7 +45,7 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Complet
 
 
 def lines_of(rows: Sequence[dict[str, object]]) -> bytes:
-    """Tickets of those fields, one a line."""
+    """Return tickets with these fields, one per line."""
     return b"".join(
         json.dumps({"ticket_id": str(n), "created_at": "2026-03-02T09:00:00Z", **row}).encode()
         + b"\n"
@@ -55,7 +55,7 @@ def lines_of(rows: Sequence[dict[str, object]]) -> bytes:
 
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path) -> Path:
-    """With a small taxonomy and a few tickets."""
+    """Return a folder with a small taxonomy and a few tickets."""
     (tmp_path / "areas.toml").write_text(SMALL)
     rows: list[dict[str, object]] = [
         {"product_area": "Login", "body": "my password"},
@@ -70,23 +70,23 @@ def _folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_all_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
-    """Exit code 2; nothing else is read, not even a configuration that names the same file."""
+def test_all_mistakes_are_reported_with_their_lines(tmp_path: Path) -> None:
+    """The command exits with 2, and reads neither tickets nor the configuration file."""
     (tmp_path / "areas.toml").write_text(
         '[[area]]\nname = "login"\nkeyword = ["a"]\n\n[[area]]\nname = "login"\n'
     )
     (tmp_path / "spikewatch.toml").write_text('[text]\ntaxonomy = "areas.toml"\n')
     done = run(tmp_path, "areas.toml", "--tickets", "none.jsonl")
     assert (done.returncode, done.stdout) == (2, b"")
-    told = done.stderr.decode().splitlines()
-    assert [line.removeprefix("spikewatch: ").partition(": ")[0] for line in told] == [
+    mistakes = done.stderr.decode().splitlines()
+    assert [line.removeprefix("spikewatch: ").partition(": ")[0] for line in mistakes] == [
         "areas.toml:3",
         "areas.toml:6",
     ]
 
 
-def test_it_works_without_tickets(folder: Path) -> None:
-    """Sizes and keywords that two areas share."""
+def test_a_check_without_tickets_shows_sizes_and_shared_keywords(folder: Path) -> None:
+    """The output counts the entries and lists keywords that belong to two areas."""
     done = run(folder, "areas.toml")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode().splitlines() == [
@@ -98,8 +98,8 @@ def test_it_works_without_tickets(folder: Path) -> None:
     ]
 
 
-def test_tickets_say_how_well_it_fits(folder: Path) -> None:
-    """Bad lines are counted, other events left out, nothing reaches the terminal as it came."""
+def test_a_check_with_tickets_shows_how_well_the_taxonomy_fits(folder: Path) -> None:
+    """Invalid lines are counted, other events are left out, and control characters are removed."""
     done = run(folder, "areas.toml", "--tickets", "in.jsonl")
     assert done.returncode == 0, done.stderr
     text = done.stdout.decode()
@@ -117,25 +117,25 @@ def test_tickets_say_how_well_it_fits(folder: Path) -> None:
     assert all(c.isprintable() for c in text.replace("\n", ""))
 
 
-def test_the_same_is_told_as_json(folder: Path) -> None:
-    """With the tickets of two files, one of them standard input."""
+def test_the_check_is_available_as_json(folder: Path) -> None:
+    """The JSON covers the tickets of two files, one of which is standard input."""
     more = lines_of([{"product_area": "billing"}])
     done = run(
         folder, "areas.toml", "--json", "--tickets", "in.jsonl", "--tickets", "-", stdin=more
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["file"] == "areas.toml"
-    assert told["size"]["areas"] == 3
-    assert told["overlaps"] == [{"one": "billing", "other": "checkout", "keywords": ["payment"]}]
-    assert told["rejected"] == {"missing_field": 1, "undecodable": 1}
-    assert told["on_tickets"]["tickets"] == 7
-    assert told["on_tickets"]["never"] == ["checkout"]
+    result = json.loads(done.stdout)
+    assert result["file"] == "areas.toml"
+    assert result["size"]["areas"] == 3
+    assert result["overlaps"] == [{"one": "billing", "other": "checkout", "keywords": ["payment"]}]
+    assert result["rejected"] == {"missing_field": 1, "undecodable": 1}
+    assert result["on_tickets"]["tickets"] == 7
+    assert result["on_tickets"]["never"] == ["checkout"]
     assert json.loads(run(folder, "areas.toml", "--json").stdout)["on_tickets"] is None
 
 
-def test_a_csv_with_its_own_columns_is_read(folder: Path) -> None:
-    """As replay reads it."""
+def test_a_csv_with_mapped_columns_is_read(folder: Path) -> None:
+    """The options for CSV files are those of replay."""
     (folder / "in.csv").write_text("Id,Opened,Component\n1,2026-03-02 09:00,SSO\n")
     columns = "ticket_id=Id,created_at=Opened,product_area=Component"
     done = run(
@@ -155,33 +155,33 @@ def test_a_csv_with_its_own_columns_is_read(folder: Path) -> None:
         (("areas.toml", "--tickets", "in.jsonl", "--config", "none.toml"), 2),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_sentence(
+def test_an_unreadable_file_is_reported_in_one_sentence(
     folder: Path, arguments: tuple[str, ...], code: int
 ) -> None:
-    """No traceback."""
+    """A missing file or a file that is given twice is reported without a traceback."""
     done = run(folder, *arguments)
     assert (done.returncode, done.stdout) == (code, b"")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_example_fits_the_made_up_company(tmp_path: Path) -> None:
-    """Two days: no name is unknown, each area fires, and the rules are mostly right."""
+def test_the_shipped_taxonomy_fits_the_simulated_company(tmp_path: Path) -> None:
+    """Over two days no name is unknown, every area has tickets, and most rules are right."""
     world = World(start=START, hours=48.0, seed=3)
     rows = [{**t, "product_area": None} if n % 3 == 0 else t for n, t in enumerate(tickets(world))]
     (tmp_path / "in.jsonl").write_bytes(lines_of(rows))
     done = run(tmp_path, EXAMPLE, "--json", "--tickets", "in.jsonl")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)["on_tickets"]
-    assert told["tickets"] == len(rows)
-    assert (told["unknown"], told["never"]) == (0, [])
-    assert told["by_rules"] > 4 * (told["ambiguous"] + told["unplaced"])
-    assert told["agree"] > 10 * told["differ"]
-    scores = [2 * fit["right"] / (fit["named"] + fit["placed"]) for fit in told["fits"]]
+    fit = json.loads(done.stdout)["on_tickets"]
+    assert fit["tickets"] == len(rows)
+    assert (fit["unknown"], fit["never"]) == (0, [])
+    assert fit["by_rules"] > 4 * (fit["ambiguous"] + fit["unplaced"])
+    assert fit["agree"] > 10 * fit["differ"]
+    scores = [2 * area["right"] / (area["named"] + area["placed"]) for area in fit["fits"]]
     assert scores == sorted(scores)
 
 
 def test_the_command_has_help(tmp_path: Path) -> None:
-    """--help says what it does."""
+    """`--help` describes what the command does."""
     done = run(tmp_path, "--help")
     assert done.returncode == 0
     assert b"all mistakes at once" in done.stdout
