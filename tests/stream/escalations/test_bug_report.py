@@ -1,4 +1,4 @@
-"""``spikewatch report``: a body for the bug tracker, of a real episode and of hostile ones."""
+"""Test ``spikewatch report``: the bug report of a real episode and of hostile episodes."""
 
 import gzip
 import json
@@ -69,7 +69,7 @@ HOSTILE = (
 
 
 def signals(world: World) -> list[Ticket]:
-    """The tickets of *world* as the step reads them."""
+    """Return the tickets of *world* as the step reads them."""
     found = (
         to_signal(read_ticket(json.dumps(one).encode()), "simulated") for one in tickets(world)
     )
@@ -77,7 +77,7 @@ def signals(world: World) -> list[Ticket]:
 
 
 def played(*incidents: Incident) -> list[EscalationEvent]:
-    """The escalations of a morning with *incidents*, after two healthy weeks."""
+    """Return the escalations of a morning with *incidents* after two healthy weeks."""
     settings = Settings(playbook=PLAYBOOK)
     tenant = Tenant("acme", settings)
     for signal in signals(World(start=START, hours=14 * 24.0, areas=AREAS, seed=3)):
@@ -89,7 +89,7 @@ def played(*incidents: Incident) -> list[EscalationEvent]:
 
 @pytest.fixture(scope="module", name="events")
 def _events() -> list[EscalationEvent]:
-    """Version 4.2.1 in the EU fails logins."""
+    """Return the events of an episode in which version 4.2.1 in the EU fails logins."""
     incident = Incident(
         *("login", NINE + 600.0, 2.0, 8.0), app_version="4.2.1", region="eu", word="err_401_sso"
     )
@@ -98,7 +98,7 @@ def _events() -> list[EscalationEvent]:
 
 
 def changed(event: EscalationEvent, **data: Any) -> EscalationEvent:
-    """*event* with other *data*, read again as from a file."""
+    """Return *event* with other *data*, as it would be read from a file."""
     raw = json.loads(write_escalation(event))
     raw["data"] |= data
     raw["subject"] = raw["data"]["episode_id"]
@@ -106,7 +106,7 @@ def changed(event: EscalationEvent, **data: Any) -> EscalationEvent:
 
 
 def hostile(event: EscalationEvent, text: str) -> EscalationEvent:
-    """*event* with *text* wherever strangers write."""
+    """Return *event* with *text* in every field that users can write."""
     raw = json.loads(write_escalation(event))["data"]
     claim = raw["explanation"][0]
     return changed(
@@ -137,7 +137,7 @@ def hostile(event: EscalationEvent, text: str) -> EscalationEvent:
 
 
 def inline(markdown: str) -> list[Token]:
-    """Everything that stands in a line of the rendered text."""
+    """Return all inline tokens of the rendered text."""
     return [
         child
         for token in MarkdownIt("commonmark").parse(markdown)
@@ -146,13 +146,13 @@ def inline(markdown: str) -> list[Token]:
 
 
 def as_one_line(text: str) -> str:
-    """What is to be seen of *text*."""
+    """Return *text* as the report displays it."""
     return clean(" ".join(text.split()), CHARACTERS)
 
 
 @pytest.mark.slow
-def test_the_report_tells_the_whole_episode(events: Sequence[EscalationEvent]) -> None:
-    """Facts of the last event, whatever the order and however often each was read."""
+def test_the_report_covers_the_whole_episode(events: Sequence[EscalationEvent]) -> None:
+    """The facts are those of the last event, whatever the order and repetition of the events."""
     last = events[-1].data
     found = report([*reversed(events), *events])
     assert (
@@ -177,8 +177,10 @@ def test_the_report_tells_the_whole_episode(events: Sequence[EscalationEvent]) -
     assert Report.model_validate_json(found.model_dump_json()) == found
 
 
-def test_the_suspicion_says_when_what_and_which_word(events: Sequence[EscalationEvent]) -> None:
-    """One sentence, of the strongest explanation and the top term."""
+def test_the_suspicion_names_the_start_the_driver_and_the_term(
+    events: Sequence[EscalationEvent],
+) -> None:
+    """One sentence names the strongest driver and the most distinctive term."""
     assert re.fullmatch(
         r"Started at 09:1\d UTC; "
         r"app version 4\.2\.1 and region eu accounts for \d+% of the excess; "
@@ -187,8 +189,8 @@ def test_the_suspicion_says_when_what_and_which_word(events: Sequence[Escalation
     )
 
 
-def test_nothing_is_claimed_where_nothing_explains_it(events: Sequence[EscalationEvent]) -> None:
-    """Without explanation and words: only that."""
+def test_an_episode_without_drivers_claims_no_cause(events: Sequence[EscalationEvent]) -> None:
+    """Without drivers and terms, the report only says that no slice explains the excess."""
     bare = changed(events[-1], explanation=[], terms=[], slice=None, examples=[], impact=None)
     found = report([bare])
     assert found.suspicion.endswith(" UTC. No slice of the tickets explains the excess.")
@@ -199,8 +201,10 @@ def test_nothing_is_claimed_where_nothing_explains_it(events: Sequence[Escalatio
         assert f"## {section}" not in as_markdown(found)
 
 
-def test_values_that_most_tickets_have_are_hints(events: Sequence[EscalationEvent]) -> None:
-    """Version and region, the word, and what makes no difference."""
+def test_reproduction_hints_name_the_values_of_most_tickets(
+    events: Sequence[EscalationEvent],
+) -> None:
+    """The hints name version, region and term, and which dimensions make no difference."""
     hints = "\n".join(report(events).reproduction)
     assert "app version 4.2.1" in hints
     assert "region eu" in hints
@@ -209,7 +213,7 @@ def test_values_that_most_tickets_have_are_hints(events: Sequence[EscalationEven
 
 
 def test_an_episode_is_open_until_it_is_resolved(events: Sequence[EscalationEvent]) -> None:
-    """Reopened: open again; amended: as it was."""
+    """A reopened episode is open again, and an amendment leaves the state unchanged."""
     reopened = events[-1].model_copy(
         update={
             "type": "com.spikewatch.escalation.reopened.v1",
@@ -229,8 +233,8 @@ def test_an_episode_is_open_until_it_is_resolved(events: Sequence[EscalationEven
     assert "**until** ongoing" in as_markdown(report(events[:1]))
 
 
-def test_a_page_of_the_whole_tenant_names_its_areas(events: Sequence[EscalationEvent]) -> None:
-    """No share of the tickets is told, since the counts of a whole tenant are weighted."""
+def test_a_tenant_wide_report_names_its_areas(events: Sequence[EscalationEvent]) -> None:
+    """No share of tickets is given, because the counts of a whole tenant are weighted."""
     child = {"product_area": "billing", "episode_id": None, "observed": 40, "expected": 7.5}
     whole = changed(
         events[-1], product_area=None, slice=None, reason="tenant_spike", children=[child]
@@ -242,7 +246,7 @@ def test_a_page_of_the_whole_tenant_names_its_areas(events: Sequence[EscalationE
 
 
 def test_a_long_history_is_cut_in_its_middle(events: Sequence[EscalationEvent]) -> None:
-    """First and last stay."""
+    """The first and the last event are kept."""
     many = [
         event.model_copy(update={"data": event.data.model_copy(update={"sequence": number})})
         for number, event in enumerate([events[0], *[events[1]] * 60, events[-1]], 1)
@@ -253,15 +257,15 @@ def test_a_long_history_is_cut_in_its_middle(events: Sequence[EscalationEvent]) 
 
 
 def test_events_of_two_episodes_are_refused(events: Sequence[EscalationEvent]) -> None:
-    """And none at all."""
+    """A report of no events is refused as well."""
     with pytest.raises(ValueError, match="different episodes"):
         report([events[0], changed(events[1], episode_id="0" * 32)])
     with pytest.raises(ValueError, match="at least one"):
         report([])
 
 
-def test_markdown_of_a_real_episode_has_only_our_links(events: Sequence[EscalationEvent]) -> None:
-    """Tickets and the runbook; mentions in a step appear literally."""
+def test_the_markdown_links_only_tickets_and_the_runbook(events: Sequence[EscalationEvent]) -> None:
+    """Mentions in a step appear literally."""
     found = report(events)
     rendered = inline(as_markdown(found))
     links = [str(token.attrs["href"]) for token in rendered if token.type == "link_open"]
@@ -272,8 +276,8 @@ def test_markdown_of_a_real_episode_has_only_our_links(events: Sequence[Escalati
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_text_of_strangers_appears_literally(events: Sequence[EscalationEvent], text: str) -> None:
-    """In Markdown as code, in JSON as it is, in one line, without control characters."""
+def test_hostile_text_appears_literally(events: Sequence[EscalationEvent], text: str) -> None:
+    """Text is quoted in Markdown and unchanged in JSON, in one line without control characters."""
     found = report([hostile(events[-1], text)])
     markdown = as_markdown(found)
     tokens = MarkdownIt("commonmark").parse(markdown)
@@ -292,9 +296,9 @@ def test_text_of_strangers_appears_literally(events: Sequence[EscalationEvent], 
     for sign in ("@", "#", "<", "://", "www.", "`", "[", "{"):
         assert sign not in outside
     assert not re.search(r"\b[0-9a-f]{7,40}\b", outside)
-    told = json.loads(found.model_dump_json())
-    assert told["terms"][0]["term"] == shown
-    assert told["where"] == shown
+    as_json = json.loads(found.model_dump_json())
+    assert as_json["terms"][0]["term"] == shown
+    assert as_json["where"] == shown
     assert all(
         c.isprintable() for c in "".join([found.title, found.suspicion, *found.reproduction])
     )
@@ -304,8 +308,10 @@ def test_text_of_strangers_appears_literally(events: Sequence[EscalationEvent], 
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", "https://a.example/x> <b>", "https://u:p@a.example/1", "//a"]
 )
-def test_a_link_of_a_ticket_is_checked_again(events: Sequence[EscalationEvent], url: str) -> None:
-    """A file may hold what was not written here."""
+def test_the_links_of_tickets_are_checked_again(
+    events: Sequence[EscalationEvent], url: str
+) -> None:
+    """A file may contain events that spikewatch did not write."""
     examples = json.loads(write_escalation(events[-1]))["data"]["examples"]
     found = report([changed(events[-1], examples=[{**examples[0], "url": url}], actions=None)])
     assert [one.target for one in found.links] in ([], ["https://a.example/1"])
@@ -315,7 +321,7 @@ def test_a_link_of_a_ticket_is_checked_again(events: Sequence[EscalationEvent], 
 
 @given(st.text())
 def test_a_code_span_holds_exactly_the_text(text: str) -> None:
-    """Whatever backticks there are."""
+    """The quoted text survives whatever backticks it contains."""
     rendered = inline(f"x {quoted(text)} y")
     shown = as_one_line(text)
     if shown:
@@ -325,15 +331,15 @@ def test_a_code_span_holds_exactly_the_text(text: str) -> None:
 
 
 @given(st.text(alphabet="ab19 .,-:@#_*`<&\\", max_size=20))
-def test_what_is_shown_bare_means_nothing_in_markdown(text: str) -> None:
-    """One text, the same as it came."""
+def test_text_shown_without_quotes_has_no_meaning_in_markdown(text: str) -> None:
+    """Unquoted text is rendered as a single text token with the same content."""
     if literal(text) == text:
         assert [(t.type, t.content) for t in inline(f"x {text} y")] == [("text", f"x {text} y")]
         assert not set(text) & set("@#_*`<&\\")
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """``spikewatch ARGUMENTS`` in *folder*."""
+    """Run ``spikewatch ARGUMENTS`` in *folder*."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
     return subprocess.run(
         [sys.executable, "-m", "stream.cli", *arguments],
@@ -348,7 +354,7 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Complet
 
 @pytest.fixture(name="folder")
 def _folder(events: Sequence[EscalationEvent], tmp_path: Path) -> Path:
-    """With a file of two episodes whose ids begin alike, and lines that are none."""
+    """Return a folder with a file of two episodes with similar ids and of invalid lines."""
     digits = events[0].data.episode_id[:8]
     alike = changed(events[0], episode_id=digits + "0" * 24)
     lines = [b"{", *(write_escalation(one) for one in events), write_escalation(alike)]
@@ -360,8 +366,10 @@ def _folder(events: Sequence[EscalationEvent], tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_both_formats_are_written(events: Sequence[EscalationEvent], folder: Path) -> None:
-    """From a file, gzipped or not, or stdin: the same as the functions make."""
+def test_the_report_is_written_as_markdown_and_as_json(
+    events: Sequence[EscalationEvent], folder: Path
+) -> None:
+    """A plain file, a gzipped file and standard input give what the functions return."""
     found, digits = report(events), events[0].data.episode_id[:12]
     done = run(folder, "report", digits.upper(), "--from", "out.jsonl")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -382,10 +390,10 @@ def test_both_formats_are_written(events: Sequence[EscalationEvent], folder: Pat
         (-1, "has no episode whose id begins with"),
     ],
 )
-def test_an_episode_that_cannot_be_told_is_said_in_one_sentence(
+def test_an_ambiguous_or_unknown_episode_id_is_reported_in_one_sentence(
     events: Sequence[EscalationEvent], folder: Path, digits: int, words: str
 ) -> None:
-    """Exit code 1, no traceback."""
+    """The command exits with 1 without a traceback."""
     name = events[0].data.episode_id * 2
     name = "fedcba987654" if digits < 0 else name[:digits] or "not an id"
     done = run(folder, "report", name, "--from", "out.jsonl")
@@ -395,8 +403,8 @@ def test_an_episode_that_cannot_be_told_is_said_in_one_sentence(
 
 
 @pytest.mark.slow
-def test_a_file_without_escalations_is_said_in_one_sentence(tmp_path: Path) -> None:
-    """One of tickets, say, or none at all; and a wrong format is a wrong command line."""
+def test_a_file_without_escalations_is_rejected(tmp_path: Path) -> None:
+    """A file of tickets and a missing file give exit code 1, and an unknown format gives 2."""
     (tmp_path / "in.jsonl").write_text('{"ticket_id": "abcdef"}\n')
     done = run(tmp_path, "report", "abcdef", "--from", "in.jsonl")
     assert done.returncode == 1
@@ -406,10 +414,10 @@ def test_a_file_without_escalations_is_said_in_one_sentence(tmp_path: Path) -> N
 
 
 @pytest.mark.kafka
-def test_without_a_file_it_is_read_from_the_topic(
+def test_without_a_file_the_report_reads_the_topic(
     events: Sequence[EscalationEvent], rig: Rig
 ) -> None:
-    """The same as from a file; what is no escalation is skipped."""
+    """The report equals that of a file, and invalid records are skipped."""
     rig.create_topics()
     records = [write_escalation(event) for event in events]
     rig.put(rig.topics.escalations, [(one, []) for one in (b"{", *records, records[0])], 0)
@@ -423,7 +431,7 @@ def test_without_a_file_it_is_read_from_the_topic(
 
 
 def test_the_command_has_help(tmp_path: Path) -> None:
-    """--help says what it does."""
+    """`--help` describes what the command does."""
     done = run(tmp_path, "report", "--help")
     assert done.returncode == 0
     assert b"bug tracker" in done.stdout

@@ -1,4 +1,4 @@
-"""What stands on the topic of escalations in each content mode, and all of ours that reads it."""
+"""Test each content mode of the escalations topic with every part of ours that reads the topic."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ DAY = 24 * HOUR
 
 
 def event(number: int) -> EscalationEvent:
-    """The example, as another event of the same episode."""
+    """Return the example event as event *number* of the same episode."""
     data = EVENT.data.model_copy(update={"sequence": number})
     return EVENT.model_copy(update={"id": f"{number:032x}", "data": data})
 
@@ -39,12 +39,12 @@ def event(number: int) -> EscalationEvent:
 def put(
     rig: Rig, records: Iterable[tuple[EscalationEvent, ContentMode, int, float | None]]
 ) -> None:
-    """Produce events: each in its mode, to its partition, with its timestamp (None: now)."""
+    """Produce events, each with its mode, partition and timestamp; None is now."""
 
     async def work() -> None:
         async with AIOKafkaProducer(bootstrap_servers=rig.servers) as producer:
-            for one, mode, partition, at in records:
-                headers, value = encode(one, mode)
+            for event_, mode, partition, at in records:
+                headers, value = encode(event_, mode)
                 await producer.send_and_wait(
                     rig.topics.escalations,
                     value,
@@ -57,8 +57,8 @@ def put(
     asyncio.run(work())
 
 
-def told(rig: Rig, *options: str) -> list[int]:
-    """Sequence numbers that ``tail --json`` prints, in order of the numbers."""
+def tailed_sequences(rig: Rig, *options: str) -> list[int]:
+    """Return the sorted sequence numbers that ``tail --json`` prints."""
     done = rig.run("tail", "--json", "--idle", "2", *options)
     assert done.returncode == 0, done.stderr
     return sorted(json.loads(line)["data"]["sequence"] for line in done.stdout.splitlines())
@@ -67,8 +67,8 @@ def told(rig: Rig, *options: str) -> list[int]:
 @pytest.mark.kafka
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["structured", "binary"])
-def test_the_stream_says_the_same_in_both_modes(rig: Rig, mode: ContentMode) -> None:
-    """The worker writes in the mode that is set; events, keys and source headers are the same."""
+def test_both_content_modes_carry_the_same_events(rig: Rig, mode: ContentMode) -> None:
+    """The worker writes the configured mode with the same events, keys and source headers."""
     start = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
     world = World(
         start,
@@ -85,9 +85,9 @@ def test_the_stream_says_the_same_in_both_modes(rig: Rig, mode: ContentMode) -> 
     expected = rig.replay(lines, start + 3.2 * 168 * HOUR)
     assert len(expected) >= 3
     records = {decode(r.headers, r.value).id: r for r in rig.read(rig.topics.escalations)}
-    found = sorted(records.values(), key=lambda record: record.offset)
-    assert [write_escalation(decode(r.headers, r.value)) for r in found] == expected
-    for record in found:
+    ordered = sorted(records.values(), key=lambda record: record.offset)
+    assert [write_escalation(decode(r.headers, r.value)) for r in ordered] == expected
+    for record in ordered:
         headers = dict(record.headers)
         assert {"source-partition", "source-offset"} <= headers.keys()
         named = decode(record.headers, record.value)
@@ -108,19 +108,19 @@ def test_the_stream_says_the_same_in_both_modes(rig: Rig, mode: ContentMode) -> 
 
 @pytest.mark.kafka
 def test_tail_reads_both_modes_on_one_topic(rig: Rig) -> None:
-    """After the setting was changed: old and new records, a repeat in the other mode only once."""
+    """A repeat in the other mode is printed once, as after a change of the setting."""
     rig.create_topics()
     put(rig, [(event(1), "structured", 0, None), (event(2), "binary", 0, None)])
     put(rig, [(event(1), "binary", 0, None), (event(3), "structured", 1, None)])
     rig.put(rig.topics.escalations, [(None, []), (b"{", []), (b"{}", [("ce_id", b"7")])], 0)
     put(rig, [(event(4), "binary", 0, None)])
-    assert told(rig, "--from-start") == [1, 2, 3, 4]
+    assert tailed_sequences(rig, "--from-start") == [1, 2, 3, 4]
 
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("mode", ["structured", "binary"])
-def test_notify_tells_people_in_both_modes(rig: Rig, mode: ContentMode) -> None:
-    """Whoever is on call is told of a record in either mode, and its history shows it."""
+def test_notify_delivers_events_of_both_content_modes(rig: Rig, mode: ContentMode) -> None:
+    """An event of either mode is delivered and appears in the history."""
     inbox = rig.folder / "inbox"
     plan = rig.folder / "notify.toml"
     plan.write_text(
@@ -152,10 +152,10 @@ path = "{inbox}"
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_since_begins_at_the_first_record_at_or_after_the_time(rig: Rig) -> None:
-    """By the records' timestamps, partition by partition; those with nothing since give nothing."""
+def test_since_starts_at_the_first_record_at_or_after_the_time(rig: Rig) -> None:
+    """Timestamps decide in each partition; a partition without later records prints nothing."""
     now = time.time()
-    # Lately: what is older than the topic keeps, the broker deletes.
+    # The time must be recent, because the broker deletes records after the retention time.
     day = (datetime.now(UTC) - timedelta(days=10)).date()
     at = datetime(day.year, day.month, day.day, 9, 0, 0, 500_000, tzinfo=UTC).timestamp()
     rig.create_topics()
@@ -165,23 +165,23 @@ def test_since_begins_at_the_first_record_at_or_after_the_time(rig: Rig) -> None
             (event(1), "structured", 0, at - 0.001),
             (event(2), "structured", 0, at),
             (event(3), "binary", 0, at + 60),
-            (event(4), "binary", 1, at - DAY),  # nothing since: silent in all of what follows
+            (event(4), "binary", 1, at - DAY),  # before every start below, so never printed
             (event(5), "binary", 2, at + DAY),
             (event(6), "structured", 2, now - 60),
         ],
     )
-    assert told(rig, "--since", f"{day}T09:00:00.5Z") == [2, 3, 5, 6]
-    assert told(rig, "--since", f"{day}T10:00:00.501+01:00") == [3, 5, 6]
-    assert told(rig, "--since", f"{day + timedelta(days=1)}") == [5, 6]
-    assert told(rig, "--since", "2h") == [6]
-    assert told(rig, "--since", "30s") == []
+    assert tailed_sequences(rig, "--since", f"{day}T09:00:00.5Z") == [2, 3, 5, 6]
+    assert tailed_sequences(rig, "--since", f"{day}T10:00:00.501+01:00") == [3, 5, 6]
+    assert tailed_sequences(rig, "--since", f"{day + timedelta(days=1)}") == [5, 6]
+    assert tailed_sequences(rig, "--since", "2h") == [6]
+    assert tailed_sequences(rig, "--since", "30s") == []
     text = rig.run("tail", "--since", "2h", "--idle", "2")
     assert "OPENED" in text.stdout
 
 
 @pytest.mark.kafka
-def test_since_goes_on_with_what_comes_later(rig: Rig) -> None:
-    """A partition that had nothing since tells what is written after the start."""
+def test_since_follows_a_partition_that_had_no_later_record(rig: Rig) -> None:
+    """Records that are written after the start are printed."""
     rig.create_topics()
     put(rig, [(event(1), "structured", 3, time.time() - DAY)])
     follower = rig.start("tail", "--json", "--since", "1h")
@@ -208,8 +208,8 @@ def test_since_goes_on_with_what_comes_later(rig: Rig) -> None:
         ("2026-03-02", "2026-03-02T00:00:00+00:00"),
     ],
 )
-def test_a_beginning_is_a_time_or_how_long_ago(text: str, at: str) -> None:
-    """Times are read with their offset, UTC where they have none; durations go back from now."""
+def test_since_accepts_a_time_or_a_duration(text: str, at: str) -> None:
+    """A time without an offset is in UTC, and a duration counts back from now."""
     assert time_or_ago(text, datetime(2026, 3, 2, 9, tzinfo=UTC)).isoformat() == at
 
 
@@ -224,10 +224,10 @@ def test_a_beginning_is_a_time_or_how_long_ago(text: str, at: str) -> None:
         (["--since", "1960-01-01"], "is before 1970"),
     ],
 )
-def test_a_beginning_that_is_none_is_said_in_a_sentence(
+def test_an_invalid_since_is_rejected_with_one_sentence(
     tmp_path: Any, options: list[str], sentence: str
 ) -> None:
-    """The command line is wrong: exit code 2, before any broker is asked."""
+    """The command exits with 2 before it contacts a broker."""
     done = subprocess.run(
         [sys.executable, "-m", "stream.cli", "tail", *options],
         cwd=tmp_path,
@@ -240,8 +240,8 @@ def test_a_beginning_that_is_none_is_said_in_a_sentence(
     assert sentence in " ".join(done.stderr.split())
 
 
-def test_the_documents_say_of_each_topic_how_it_is_kept() -> None:
-    """The table has a row for every topic, with the retention and clean-up that it is made with."""
+def test_the_documentation_states_the_retention_of_every_topic() -> None:
+    """The table has a row per topic with the retention and clean-up policy that we create."""
     lines = TOPICS_PAGE.read_text(encoding="utf-8").splitlines()
     for spec in specs(Config()):
         rows = [line.split("|") for line in lines if line.startswith(f"| `{spec.name}` |")]

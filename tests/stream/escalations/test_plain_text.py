@@ -1,4 +1,4 @@
-"""Escalations in plain text: the words for severity rules, chance and places."""
+"""Test escalations in plain text: the words for severity rules, chance and places."""
 
 import pytest
 
@@ -45,12 +45,14 @@ def changed(transition: str = "opened", **data: object) -> EscalationEvent:
         ("", ""),
     ],
 )
-def test_every_rule_is_worded_or_shown_as_it_is(rule: str, words: str) -> None:
-    """The words say every bound of a built-in rule; text of another form stays as it is."""
+def test_built_in_severity_rules_are_worded_and_others_shown_unchanged(
+    rule: str, words: str
+) -> None:
+    """The words include every bound of a built-in rule."""
     assert severity_in_words("error", rule) == f"severity error: {words}"
 
 
-def test_an_escalation_reads_as_sentences_of_the_field() -> None:
+def test_an_escalation_uses_the_terms_of_the_documentation() -> None:
     """Observed and expected, drivers, chance and severity are named as in the documentation."""
     text = render(EVENT)
     assert "customer-equivalents observed, " in text
@@ -61,7 +63,7 @@ def test_an_escalation_reads_as_sentences_of_the_field() -> None:
 
 
 def test_one_ticket_of_one_customer_is_singular() -> None:
-    """Counts of one take the singular."""
+    """Counts of one use the singular."""
     assert "1 ticket from 1 customer in" in headline(changed(tickets=1, customers=1))
     assert "[RESOLVED]" in headline(changed("resolved"))
 
@@ -70,6 +72,6 @@ def test_one_ticket_of_one_customer_is_singular() -> None:
     ("days", "words"),
     [(0.04, "0.96 hours"), (1.2, "1 day"), (163.0, "163 days"), (800.0, "2 years")],
 )
-def test_chance_is_worded_in_the_unit_that_fits(days: float, words: str) -> None:
-    """Hours below a day, years from two years on."""
+def test_chance_is_worded_in_a_suitable_unit(days: float, words: str) -> None:
+    """Chance is given in hours below a day, and in years from two years on."""
     assert in_days(days) == words
