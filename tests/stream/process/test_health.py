@@ -1,4 +1,4 @@
-"""Liveness by progress: what counts as dead, and that it is answered whatever the loop does."""
+"""Test liveness by progress: what counts as dead, and responses while the event loop hangs."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from stream.process.health import HealthError, HealthServer, Progress, verdict
 
 @pytest.fixture
 def port() -> int:
-    """A port that is free."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -24,13 +24,13 @@ def port() -> int:
 
 @pytest.fixture
 def progress() -> Progress:
-    """The progress of a worker that has just started."""
+    """Return the progress of a worker that has just started."""
     return Progress()
 
 
 @pytest.fixture
 def server(progress: Progress, port: int) -> Iterator[HealthServer]:
-    """A running server."""
+    """Start a server."""
     server = HealthServer(progress, host="127.0.0.1", port=port)
     server.start()
     yield server
@@ -40,7 +40,7 @@ def server(progress: Progress, port: int) -> Iterator[HealthServer]:
 def ask(
     port: int, path: str, host: str = "127.0.0.1", method: str = "GET"
 ) -> tuple[int, dict[str, object], str]:
-    """Status, body and name of the server of one request."""
+    """Send one request, and return status, body and server name of the response."""
     with contextlib.closing(http.client.HTTPConnection(host, port, timeout=5)) as connection:
         connection.request(method, path)
         answer = connection.getresponse()
@@ -50,15 +50,15 @@ def ask(
         return answer.status, body, answer.headers["Server"]
 
 
-def test_heartbeat() -> None:
-    """A loop that has not beaten for more than 30 s hangs."""
+def test_a_loop_without_a_heartbeat_is_dead() -> None:
+    """A loop that has not beaten for more than 30 s counts as hung."""
     progress = Progress(loop_beat=100.0)
     assert verdict(progress, 130.0) == []
     assert verdict(progress, 131.0) == ["event loop: last heartbeat 31 s ago (limit 30 s)"]
 
 
-def test_stalled_partition() -> None:
-    """Records waiting for 120 s with no offset applied is dead, and the partition is named."""
+def test_a_stalled_partition_is_dead_and_named() -> None:
+    """A partition is stalled if records wait for 120 s and no offset is applied."""
     progress = Progress(loop_beat=1000.0)
     progress.partitions = {"2": (10, 15, 879.0), "3": (10, 15, 881.0)}
     assert verdict(progress, 1000.0) == [
@@ -66,8 +66,8 @@ def test_stalled_partition() -> None:
     ]
 
 
-def test_idle_partition_is_alive() -> None:
-    """A partition with nothing to do is never stalled, nor is it when its first record comes."""
+def test_an_idle_partition_is_alive() -> None:
+    """A partition without work is never stalled, not even when its first record arrives."""
     progress = Progress()
     for now in range(0, 4000, 5):
         progress.record(0, next_offset=7, log_end=7, now=float(now))
@@ -82,8 +82,8 @@ def test_idle_partition_is_alive() -> None:
     assert verdict(progress, 4122.0) == []
 
 
-def test_slow_but_moving_partition_is_alive() -> None:
-    """However far behind, a partition whose offset moves is alive."""
+def test_a_slow_but_moving_partition_is_alive() -> None:
+    """A partition whose offset moves is alive, however large its lag is."""
     progress = Progress()
     for now in range(0, 5000, 100):
         progress.loop_beat = float(now)
@@ -91,8 +91,8 @@ def test_slow_but_moving_partition_is_alive() -> None:
         assert verdict(progress, float(now)) == []
 
 
-def test_recovery_has_its_own_limit() -> None:
-    """A recovery may take 300 s, in which offsets stand still; after it they start afresh."""
+def test_recovery_has_its_own_time_limit() -> None:
+    """Offsets may stand still for 300 s during a recovery; then the stall check restarts."""
     progress = Progress(ready=True)
     progress.record(0, next_offset=5, log_end=50, now=0.0)
     progress.recovery_started(10.0)
@@ -106,8 +106,8 @@ def test_recovery_has_its_own_limit() -> None:
     assert verdict(progress, 311.0) == []
 
 
-def test_all_reasons_together() -> None:
-    """Every failing check is named, not the first alone."""
+def test_all_failing_checks_are_reported_together() -> None:
+    """Every failing check is named, and not only the first one."""
     progress = Progress(loop_beat=0.0, recovering_since=0.0)
     assert [reason.partition(":")[0] for reason in verdict(progress, 400.0)] == [
         "event loop",
@@ -116,8 +116,8 @@ def test_all_reasons_together() -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_live_and_ready(progress: Progress, port: int) -> None:
-    """A new worker is live but not ready; with verified state it is both."""
+def test_a_worker_is_live_at_once_and_ready_after_recovery(progress: Progress, port: int) -> None:
+    """A new worker is live but not ready, and both once its state is verified."""
     assert ask(port, "/live")[:2] == (200, {"status": "ok", "failing": []})
     assert ask(port, "/ready")[:2] == (
         503,
@@ -128,8 +128,8 @@ def test_live_and_ready(progress: Progress, port: int) -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_dead_is_not_ready(progress: Progress, port: int) -> None:
-    """What fails liveness fails readiness too, with the reason in the body."""
+def test_a_dead_worker_is_not_ready(progress: Progress, port: int) -> None:
+    """A failed liveness check fails readiness too, with the reason in the body."""
     progress.ready = True
     progress.loop_beat -= 40.0
     for path in ("/live", "/ready"):
@@ -139,8 +139,8 @@ def test_dead_is_not_ready(progress: Progress, port: int) -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_answers_while_the_loop_hangs(progress: Progress, port: int) -> None:
-    """The server answers while the event loop is blocked, and says that it is."""
+def test_the_server_responds_while_the_loop_hangs(progress: Progress, port: int) -> None:
+    """The server reports a blocked event loop while the loop is blocked."""
     answers = []
 
     async def hang() -> None:
@@ -155,8 +155,8 @@ def test_answers_while_the_loop_hangs(progress: Progress, port: int) -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_nothing_else_is_served(port: int, capfd: pytest.CaptureFixture[str]) -> None:
-    """Other paths are not there, other methods not allowed, and no request is logged."""
+def test_other_paths_and_methods_are_refused(port: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Other paths are not found, other methods are not allowed, and no request is logged."""
     assert ask(port, "/table/x/y")[0] == 404
     assert ask(port, "/live", method="POST")[0] == 501
     with socket.create_connection(("127.0.0.1", port)) as rude:
@@ -167,22 +167,22 @@ def test_nothing_else_is_served(port: int, capfd: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.usefixtures("server")
 def test_head_has_no_body(port: int) -> None:
-    """HEAD gives the status alone."""
+    """HEAD returns the status without a body."""
     status, body, server = ask(port, "/live", method="HEAD")
     assert (status, body) == (200, {})
     assert "Python" not in server
 
 
 @pytest.mark.usefixtures("server")
-def test_a_silent_client_holds_up_nobody(port: int) -> None:
-    """A client that connects and says nothing does not keep others waiting."""
+def test_a_silent_client_does_not_block_others(port: int) -> None:
+    """A client that connects and sends nothing does not keep other clients waiting."""
     with socket.create_connection(("127.0.0.1", port)):
         assert ask(port, "/live")[0] == 200
 
 
 @pytest.mark.usefixtures("server")
-def test_port_in_use(port: int) -> None:
-    """A taken port is one sentence that names the key and the way out."""
+def test_a_port_in_use_is_reported(port: int) -> None:
+    """The error names the key of the port and what to do."""
     with pytest.raises(HealthError) as caught:
         HealthServer(Progress(), host="127.0.0.1", port=port).start()
     assert str(caught.value) == (
@@ -191,14 +191,14 @@ def test_port_in_use(port: int) -> None:
     )
 
 
-def test_unknown_host(port: int) -> None:
-    """An address that this machine does not have names the key too."""
+def test_an_unavailable_host_address_is_reported(port: int) -> None:
+    """An address that this machine does not have is reported with its key."""
     with pytest.raises(HealthError, match=r"\[health\] host 192\.0\.2\.1 is not an address"):
         HealthServer(Progress(), host="192.0.2.1", port=port).start()
 
 
-def test_off() -> None:
-    """Port 0 listens nowhere, and stopping what never started is harmless."""
+def test_port_0_turns_the_server_off() -> None:
+    """Port 0 listens nowhere, and stopping a server that never started is harmless."""
     before = threading.active_count()
     server = HealthServer(Progress(), host="127.0.0.1", port=0)
     server.start()
@@ -207,7 +207,7 @@ def test_off() -> None:
 
 
 def test_stop_frees_the_port(progress: Progress, port: int) -> None:
-    """After stop the port is free, so a server can start on it again."""
+    """Another server can start on the port after stop."""
     for _ in range(2):
         server = HealthServer(progress, host="127.0.0.1", port=port)
         server.start()
@@ -216,8 +216,8 @@ def test_stop_frees_the_port(progress: Progress, port: int) -> None:
         server.stop()
 
 
-def test_ipv6(progress: Progress, port: int) -> None:
-    """An IPv6 address is listened on where there is IPv6."""
+def test_an_ipv6_address_is_supported(progress: Progress, port: int) -> None:
+    """The server listens on an IPv6 address if the machine has IPv6."""
     server = HealthServer(progress, host="::1", port=port)
     try:
         server.start()
@@ -230,8 +230,8 @@ def test_ipv6(progress: Progress, port: int) -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_reading_while_the_loop_writes(progress: Progress, port: int) -> None:
-    """Partitions may come and go while the server reads."""
+def test_progress_can_be_read_while_the_loop_writes(progress: Progress, port: int) -> None:
+    """Partitions may be added and removed while the server reads."""
     done = threading.Event()
 
     def churn() -> None:

@@ -1,4 +1,4 @@
-"""Traces: a ticket's own reaches its escalation, and who was told, by links and ids."""
+"""Test that links and ids connect a ticket's trace, its escalation and the notifications."""
 
 import gzip
 import json
@@ -50,13 +50,15 @@ def carried(number: int) -> list[tuple[str, bytes]]:
     return [("x", b"\xff"), ("traceparent", f"00-{number + 1:032x}-{9:016x}-01".encode())]
 
 
-def test_an_escalation_links_to_its_tickets_and_no_others() -> None:
+def test_an_escalation_links_to_the_traces_of_its_tickets_only() -> None:
     traces, exporter = recorded()
     traces.counted(ticket(1), carried(1))
     traces.counted(ticket(2, area="billing"), carried(2))
     traces.counted(ticket(3, tenant="other"), carried(3))
     traces.counted(ticket(4, created_at=SINCE.timestamp() - 60.0), carried(4))
-    traces.counted(ticket(5, created_at=0.0, ticket_id="acme-7"), carried(5))  # an example
+    traces.counted(
+        ticket(5, created_at=0.0, ticket_id="acme-7"), carried(5)
+    )  # an example ticket of the event
     traces.counted(ticket(6), [("traceparent", b"nonsense"), ("tracestate", b"a=b")])
     traces.counted(ticket(7), [])
     passed = traces.escalated(escalation("opened"))
@@ -69,7 +71,7 @@ def test_an_escalation_links_to_its_tickets_and_no_others() -> None:
     assert span.attributes["spikewatch.severity"] == "warning"
 
 
-def test_an_episode_is_one_trace_and_a_repeat_the_same_span() -> None:
+def test_an_episode_is_one_trace_and_a_repeated_event_one_span() -> None:
     traces, exporter = recorded()
     again, other = recorded()
     traces.escalated(escalation("opened"))
@@ -79,22 +81,22 @@ def test_an_episode_is_one_trace_and_a_repeat_the_same_span() -> None:
     again.delivered(EPISODE, 2, "chat", "slack", 100.0, "HTTP 500")
     again.delivered("digest:x", 2, "chat", "slack", 100.0)
     opened, updated = exporter.get_finished_spans()
-    repeated, told, failed = other.get_finished_spans()
+    repeated, delivered, failed = other.get_finished_spans()
     assert updated.parent is not None
     assert updated.parent.span_id == opened.context.span_id
     assert repeated.context == updated.context
-    for one in (told, failed):
-        assert one.parent is not None
-        assert (one.parent.trace_id, one.parent.span_id) == (
+    for span in (delivered, failed):
+        assert span.parent is not None
+        assert (span.parent.trace_id, span.parent.span_id) == (
             updated.context.trace_id,
             updated.context.span_id,
         )
-        assert one.context.span_id != updated.context.span_id
-    assert told.status.is_ok
+        assert span.context.span_id != updated.context.span_id
+    assert delivered.status.is_ok
     assert failed.status.description == "HTTP 500"
 
 
-def test_intake_passes_on_a_span_of_its_own() -> None:
+def test_intake_passes_on_its_own_span() -> None:
     traces, exporter = recorded()
     for name in ("traceparent", "ce_traceparent"):
         passed = traces.taken_in({name: PARENT}, "tickets", 0, 7, "acme")
@@ -107,16 +109,16 @@ def test_intake_passes_on_a_span_of_its_own() -> None:
 
 
 @given(st.text(max_size=80) | st.from_regex(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"))
-def test_no_header_of_a_stranger_does_harm(text: str) -> None:
-    found = context_of(text)
-    assert found is None or (found.is_valid and found.trace_flags.sampled)
+def test_an_invalid_traceparent_header_is_ignored(text: str) -> None:
+    context = context_of(text)
+    assert context is None or (context.is_valid and context.trace_flags.sampled)
     traces, exporter = recorded()
     traces.counted(ticket(1), [("traceparent", text.encode("utf-8", "surrogatepass"))])
     traces.escalated(escalation("opened"))
     assert len(exporter.get_finished_spans()) == 1
 
 
-def test_memory_is_bounded() -> None:
+def test_remembered_tickets_are_bounded() -> None:
     traces, exporter = recorded()
     for number in range(MOST_TENANTS + 50):
         traces.counted(ticket(1, tenant=f"t{number}"), carried(number))
@@ -129,7 +131,7 @@ def test_memory_is_bounded() -> None:
     assert len(span.links) == MOST_LINKS
 
 
-def test_off_means_off() -> None:
+def test_without_an_endpoint_nothing_is_traced() -> None:
     traces = Traces(Config(), "test")
     traces.counted(ticket(1), carried(1))
     assert not traces._seen
@@ -140,7 +142,7 @@ def test_off_means_off() -> None:
 
 @contextmanager
 def collector() -> Iterator[tuple[str, list[Any]]]:
-    """A server that takes OTLP over HTTP, as a collector does; its address, and all spans."""
+    """Run a server that accepts OTLP over HTTP; yield its address and the received spans."""
     spans: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -151,9 +153,9 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
             request = ExportTraceServiceRequest.FromString(body)
             for resource in request.resource_spans:
                 (name,) = (
-                    one.value.string_value
-                    for one in resource.resource.attributes
-                    if one.key == "service.name"
+                    attribute.value.string_value
+                    for attribute in resource.resource.attributes
+                    if attribute.key == "service.name"
                 )
                 for scope in resource.scope_spans:
                     spans.extend((name, span) for span in scope.spans)
@@ -178,8 +180,8 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_from_a_ticket_to_who_was_told_on_a_real_kafka(rig: Rig, tmp_path: Path) -> None:
-    """Worker and notify send their spans to a collector; a dead collector holds nobody up."""
+def test_a_trace_spans_ticket_escalation_and_notification(rig: Rig, tmp_path: Path) -> None:
+    """Worker and notify send their spans to a collector while they work on a real Kafka."""
     plan = tmp_path / "notify.toml"
     plan.write_text(
         f'[[receiver]]\nname = "inbox"\nkind = "folder"\npath = {json.dumps(str(tmp_path / "in"))}'
@@ -196,7 +198,7 @@ def test_from_a_ticket_to_who_was_told_on_a_real_kafka(rig: Rig, tmp_path: Path)
         worker, notify = rig.start("worker"), rig.start("notify")
         now = datetime.now(UTC).timestamp()
         records: list[tuple[bytes | None, list[tuple[str, bytes]]]] = []
-        for number in range(12 * 24):  # a quiet fortnight, without a trace
+        for number in range(12 * 24):  # two quiet weeks of tickets without a trace
             line = _line(f"old-{number}", now - 14 * 86_400.0 + number * HOUR, number)
             records.append((line, []))
         rig.put(rig.topics.tickets, records, 0)
@@ -221,9 +223,9 @@ def test_from_a_ticket_to_who_was_told_on_a_real_kafka(rig: Rig, tmp_path: Path)
     linked = {link.trace_id.hex() for link in opened.links}
     assert len(linked) >= 4
     assert linked <= {f"{0xC0 + n:032x}" for n in range(12)}
-    told = by_name["spikewatch-notify notify"][0]
-    assert told.trace_id == opened.trace_id
-    assert told.parent_span_id == opened.span_id
+    notified = by_name["spikewatch-notify notify"][0]
+    assert notified.trace_id == opened.trace_id
+    assert notified.parent_span_id == opened.span_id
     (header,) = (
         value
         for record in rig.read(rig.topics.escalations)[:1]
