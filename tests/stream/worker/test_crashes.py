@@ -1,7 +1,7 @@
-"""Workers killed and paused while they work through a backlog: the same ids, the same state.
+"""Test that workers killed and paused during a backlog produce the same ids and the same state.
 
 The oracle is the recorded internal log, run through the step in this process. Workers are slowed
-down, so that each is hit in the middle of its work: a kill without a backlog proves nothing.
+down so that each is hit in the middle of its work: a kill without a backlog proves nothing.
 """
 
 import itertools
@@ -29,12 +29,12 @@ TAKEOVERS = 10
 SESSION_SECONDS = 2
 PARTITIONS = 4
 LAG_EVERY = 10
-"""Looks for a chunk; the lag is asked for once in so many, for its answer costs more."""
+"""Polls for a chunk between two queries of the lag, which cost more."""
 
 
 @pytest.fixture(scope="module")
 def quick_broker() -> Iterator[Broker]:
-    """A broker that lets sessions be short, and compacts within seconds what may be compacted."""
+    """Start a broker that allows short sessions and compacts topics within seconds."""
     properties = {
         "group.min.session.timeout.ms": "1000",
         "log.cleaner.backoff.ms": "500",
@@ -47,7 +47,7 @@ def quick_broker() -> Iterator[Broker]:
 
 @pytest.fixture
 def quick_rig(quick_broker: Broker, topic_prefix: str, tmp_path: Path) -> Iterator[Rig]:
-    """A rig on the quick broker."""
+    """Return a rig on the quick broker."""
     rig = Rig(quick_broker.bootstrap_servers, topic_prefix, tmp_path)
     rig.extra = {
         "SPIKEWATCH_KAFKA__SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
@@ -59,11 +59,11 @@ def quick_rig(quick_broker: Broker, topic_prefix: str, tmp_path: Path) -> Iterat
 
 
 def backlog() -> list[bytes]:
-    """Eight tenants, each with an incident:
+    """Return tickets of eight tenants, each with an incident.
 
-    enough for every partition to have work and escalations.
+    Eight tenants give every partition work and escalations.
     """
-    found: list[tuple[str, bytes]] = []
+    timed_lines: list[tuple[str, bytes]] = []
     for number in range(8):
         incidents = [
             Incident("login", START + (week * 168 + 34 + 5 * number) * HOUR, 2.0, 9.0)
@@ -77,12 +77,12 @@ def backlog() -> list[bytes]:
             seed=number,
             tenant=f"tenant-{number}",
         )
-        found += [(str(t["created_at"]), json.dumps(t).encode()) for t in tickets(world)]
-    return [line for _, line in sorted(found)]
+        timed_lines += [(str(t["created_at"]), json.dumps(t).encode()) for t in tickets(world)]
+    return [line for _, line in sorted(timed_lines)]
 
 
 def replace_dead(rig: Rig, workers: list[Process]) -> None:
-    """As an orchestrator does: start anew what was killed or stopped at once."""
+    """Restart workers that were killed or that stopped at once, as an orchestrator does."""
     for place, worker in enumerate(workers):
         if worker.popen.poll() is not None:
             assert worker.popen.returncode in (70, -signal.SIGKILL), worker.text()
@@ -90,14 +90,14 @@ def replace_dead(rig: Rig, workers: list[Process]) -> None:
 
 
 def hit(rig: Rig, workers: list[Process], number: int, rng: random.Random) -> bool:
-    """Hit one worker in the middle of its work; whether it was working."""
+    """Hit one worker in the middle of its work, and return whether it was working."""
     place = rng.randrange(len(workers))
     workers[place].mark.unlink(missing_ok=True)
 
     looks = itertools.count()
 
     def has_work() -> bool:
-        replace_dead(rig, workers)  # one may have stopped by itself: that is its right
+        replace_dead(rig, workers)  # a worker may have stopped by itself, which is allowed
         if workers[place].mark.exists():
             return True
         return next(looks) % LAG_EVERY == 0 and rig.lag() == 0
@@ -110,7 +110,7 @@ def hit(rig: Rig, workers: list[Process], number: int, rng: random.Random) -> bo
         worker.send(signal.SIGSTOP)
         time.sleep(SESSION_SECONDS * rng.choice([0.5, 2.0]))
         worker.send(signal.SIGCONT)
-        if worker.popen.poll() is not None:  # it noticed, and stopped at once
+        if worker.popen.poll() is not None:  # the worker noticed, and stopped at once
             workers[place] = rig.slow_worker(0.05)
     else:
         worker.send(signal.SIGKILL)
@@ -119,8 +119,8 @@ def hit(rig: Rig, workers: list[Process], number: int, rng: random.Random) -> bo
     return working
 
 
-def torment(rig: Rig, number: int, seed: int) -> None:
-    """Hit two workers again and again until the backlog is done, then compare with the oracle."""
+def hit_workers(rig: Rig, number: int, seed: int) -> None:
+    """Hit two workers repeatedly until the backlog is done, then compare with the oracle."""
     rng = random.Random(seed)
     rig.create_topics()
     lines = backlog()
@@ -132,7 +132,7 @@ def torment(rig: Rig, number: int, seed: int) -> None:
             break
         hits += 1
         replace_dead(rig, workers)
-    for worker in workers:  # the rest at full speed
+    for worker in workers:  # the rest runs at full speed
         worker.send(signal.SIGKILL)
         worker.popen.wait()
     rig.start("worker")
@@ -142,71 +142,64 @@ def torment(rig: Rig, number: int, seed: int) -> None:
         f"{hits} hits while working, {takeovers} takeovers, {len(lines)} tickets, "
         f"{late_snapshots(rig)} snapshots of a former owner written after its successor's first"
     )
-    assert takeovers >= TAKEOVERS, f"only {takeovers}: the test proves too little"
+    assert takeovers >= TAKEOVERS, f"only {takeovers}: too few takeovers to prove anything"
     events, state = rig.oracle()
-    told = rig.escalations()
-    assert sorted(told) == sorted(events)
+    escalations = rig.escalations()
+    assert sorted(escalations) == sorted(events)
     assert rig.state() == state
-    if (
-        number == signal.SIGKILL
-    ):  # a paused intake may wake up and write out of order; a dead one cannot
+    # A paused intake may wake up and write out of order; a killed one cannot.
+    if number == signal.SIGKILL:
         expected = rig.replay(lines, START + (HOURS + 24) * HOUR)
-        assert sorted(told) == sorted(expected)
+        assert sorted(escalations) == sorted(expected)
 
 
 def late_snapshots(rig: Rig) -> int:
-    """Snapshots of owners that somebody else had followed already: what a woken-up owner writes."""
-    found = 0
-    heard: dict[int, list[int]] = {}
+    """Return the snapshots that owners wrote after another owner had already followed them."""
+    late = 0
+    owners_by_partition: dict[int, list[int]] = {}
     for record in rig.read(rig.topics.changelog("spikewatch")):
         if record.key == PROGRESS_KEY:
-            owners = heard.setdefault(record.partition, [])
+            owners = owners_by_partition.setdefault(record.partition, [])
             owner = list(decode_progress(verify_checksum(record.value, record.key)).accepted)[-1]
             if owner in owners[:-1]:
-                found += 1
+                late += 1
             elif owner not in owners:
                 owners.append(owner)
-    return found
+    return late
 
 
-def test_killed_workers_lose_and_double_nothing(quick_rig: Rig) -> None:
-    """SIGKILL, at least ten takeovers:
-
-    escalations and state as if nothing had happened, equal to replay's.
-    """
-    torment(quick_rig, signal.SIGKILL, seed=1)
+def test_killed_workers_lose_and_duplicate_nothing(quick_rig: Rig) -> None:
+    """After at least ten takeovers by SIGKILL, escalations and state equal those of replay."""
+    hit_workers(quick_rig, signal.SIGKILL, seed=1)
 
 
-def test_paused_workers_lose_and_double_nothing(quick_rig: Rig) -> None:
-    """SIGSTOP for half and for twice the session timeout;
-
-    the woken owner writes late: nothing changes.
-    """
-    torment(quick_rig, signal.SIGSTOP, seed=2)
+def test_paused_workers_lose_and_duplicate_nothing(quick_rig: Rig) -> None:
+    """After a SIGSTOP of half or twice the session timeout, late writes change nothing."""
+    hit_workers(quick_rig, signal.SIGSTOP, seed=2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_changelog_that_compacts_within_seconds_changes_nothing(
+def test_a_changelog_that_compacts_within_seconds_loses_nothing(
     quick_rig: Rig, number: int
 ) -> None:
-    """Periods scaled down alike (rewritten after 6 s, kept for 20): nothing is lost."""
+    """The periods are scaled down alike: state is rewritten after 6 s and kept for 20 s."""
     quick_rig.extra |= {
         "SPIKEWATCH_STATE__REWRITE_SECONDS": "6",
         "SPIKEWATCH_STATE__COMPACTION_LAG_SECONDS": "20",
     }
     quick_rig.create_topics()
     _let_it_compact(quick_rig)
-    torment(quick_rig, number, seed=3)
+    hit_workers(quick_rig, number, seed=3)
     offsets: dict[int, list[int]] = {}
     for record in quick_rig.read(quick_rig.topics.changelog("spikewatch")):
         offsets.setdefault(record.partition, []).append(record.offset)
-    compacted = [found[-1] + 1 - len(found) for found in offsets.values()]
+    compacted = [kept[-1] + 1 - len(kept) for kept in offsets.values()]
     print(f"records compacted away, by partition: {compacted}")
     assert sum(compacted) > 0
 
 
 def _let_it_compact(rig: Rig) -> None:
-    """Short segments and no grace: the cleaner may work all the time."""
+    """Set short segments and no delay, so that the cleaner may always work."""
     import asyncio  # noqa: PLC0415 - only here
 
     from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - only here

@@ -1,4 +1,4 @@
-"""SIGHUP: taxonomy and playbook are read again; wrong ones leave the old in force."""
+"""Test that SIGHUP reloads taxonomy and playbook, and that invalid files change nothing."""
 
 import asyncio
 import os
@@ -23,11 +23,11 @@ TAXONOMY = '[[area]]\nname = "login"\naliases = ["sso"]\n'
 PLAYBOOK = '[[entry]]\nname = "any"\nteam = "support"\n'
 
 
-class Desk:
-    """Two files, a configuration that names them, and a worker's state."""
+class Worker:
+    """A worker's state with a configuration that names a taxonomy and a playbook."""
 
     def __init__(self, folder: Path) -> None:
-        """With one area known, and one tenant that has a ticket of it and of another."""
+        """Create a taxonomy of one area, and a tenant with a ticket of that area and of another."""
         self.taxonomy, self.playbook = folder / "taxonomy.toml", folder / "playbook.toml"
         self.taxonomy.write_text(TAXONOMY)
         self.playbook.write_text(PLAYBOOK)
@@ -45,56 +45,58 @@ class Desk:
 
     @property
     def areas(self) -> dict[str, bool]:
-        """Its areas, and whether the taxonomy names them."""
+        """Return the tenant's areas, and whether the taxonomy names them."""
         tenant = self.app.ledger.partitions[0].tenants["acme"]
         return {name: series.named for name, series in tenant.areas.items()}
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    """Ready to be told."""
-    return Desk(tmp_path)
+def worker(tmp_path: Path) -> Worker:
+    """Return a worker that is ready for the signal."""
+    return Worker(tmp_path)
 
 
-def test_new_files_count_from_the_next_signal_on(desk: Desk) -> None:
-    """An area that was named meanwhile is known, the events tell another configuration."""
-    assert desk.areas == {"login": True, "billing": False}
-    before = desk.app.ledger.settings.config_hash
-    desk.taxonomy.write_text(TAXONOMY + '[[area]]\nname = "billing"\n')
-    desk.playbook.write_text(PLAYBOOK.replace("support", "billing desk"))
-    reload(desk.app, desk.config)
-    assert desk.areas == {"login": True, "billing": True}
-    settings = desk.app.ledger.partitions[0].settings
-    assert settings is desk.app.ledger.settings
+def test_new_files_apply_from_the_next_signal_on(worker: Worker) -> None:
+    """An area that was added is known, and the events have another configuration hash."""
+    assert worker.areas == {"login": True, "billing": False}
+    before = worker.app.ledger.settings.config_hash
+    worker.taxonomy.write_text(TAXONOMY + '[[area]]\nname = "billing"\n')
+    worker.playbook.write_text(PLAYBOOK.replace("support", "billing desk"))
+    reload(worker.app, worker.config)
+    assert worker.areas == {"login": True, "billing": True}
+    settings = worker.app.ledger.partitions[0].settings
+    assert settings is worker.app.ledger.settings
     assert settings.config_hash != before
     assert settings.playbook.entries[0].team == "billing desk"
 
 
-def test_wrong_files_leave_the_old_in_force(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """All mistakes of both are said with their lines, and nothing changes."""
-    before = desk.app.ledger.settings
-    desk.taxonomy.write_text(TAXONOMY + "colour = 1\n")
-    desk.playbook.write_text('[[entry]]\nname = "any"\nseverity = "bad"\n')
-    reload(desk.app, desk.config)
-    said = capsys.readouterr().out
-    assert "taxonomy.toml:4" in said
-    assert "playbook.toml:3" in said
-    assert "were not reloaded" in said
-    assert desk.app.ledger.settings is before
-    assert desk.areas == {"login": True, "billing": False}
+def test_invalid_files_leave_the_old_ones_in_force(
+    worker: Worker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All errors of both files are reported with their lines, and nothing changes."""
+    before = worker.app.ledger.settings
+    worker.taxonomy.write_text(TAXONOMY + "colour = 1\n")
+    worker.playbook.write_text('[[entry]]\nname = "any"\nseverity = "bad"\n')
+    reload(worker.app, worker.config)
+    output = capsys.readouterr().out
+    assert "taxonomy.toml:4" in output
+    assert "playbook.toml:3" in output
+    assert "were not reloaded" in output
+    assert worker.app.ledger.settings is before
+    assert worker.areas == {"login": True, "billing": False}
 
 
-def test_the_signal_does_it(desk: Desk) -> None:
-    """A SIGHUP to the process is enough."""
-    listen(desk.app, desk.config)
-    tasks: list[Callable[[], Awaitable[None]]] = desk.app.tasks
+def test_sighup_triggers_the_reload(worker: Worker) -> None:
+    """A SIGHUP to the process is sufficient."""
+    listen(worker.app, worker.config)
+    tasks: list[Callable[[], Awaitable[None]]] = worker.app.tasks
 
     async def hang_up() -> None:
         await tasks[0]()
-        desk.taxonomy.write_text(TAXONOMY + '[[area]]\nname = "billing"\n')
+        worker.taxonomy.write_text(TAXONOMY + '[[area]]\nname = "billing"\n')
         os.kill(os.getpid(), signal.SIGHUP)
         async with asyncio.timeout(5):
-            while not desk.areas["billing"]:
+            while not worker.areas["billing"]:
                 await asyncio.sleep(0.01)
 
     asyncio.run(hang_up())

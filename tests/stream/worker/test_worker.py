@@ -1,7 +1,4 @@
-"""The stream on a real broker:
-
-what comes out, and that it equals what replay and the internal log say.
-"""
+"""Test the worker on a real broker: its output equals that of replay and of the internal log."""
 
 import json
 import signal
@@ -24,7 +21,7 @@ AREAS = {"login": 6.0, "billing": 2.0, "search": 1.0}
 
 
 def some_tickets(tenants: int, weeks: float, seed: int = 1) -> list[bytes]:
-    """Tickets of several tenants, in time order, each with a login incident near the end."""
+    """Return tickets of several tenants in time order, each with a login incident near the end."""
     hours = weeks * 168.0
     found: list[tuple[str, bytes]] = []
     for number in range(tenants):
@@ -42,14 +39,14 @@ def some_tickets(tenants: int, weeks: float, seed: int = 1) -> list[bytes]:
 
 
 def by_tenant(events: list[bytes]) -> dict[str, list[bytes]]:
-    """Events of each tenant, in order."""
+    """Return the events of each tenant in order."""
     found: dict[str, list[bytes]] = {}
     for event in events:
         found.setdefault(json.loads(event)["data"]["tenant"], []).append(event)
     return found
 
 
-def test_the_stream_says_what_replay_says(rig: Rig) -> None:
+def test_the_worker_and_replay_give_the_same_escalations(rig: Rig) -> None:
     """Tickets sent in simulated time give the same escalations as replay, byte for byte."""
     lines = some_tickets(tenants=3, weeks=4)
     until = START + 4.2 * 168 * HOUR
@@ -65,11 +62,8 @@ def test_the_stream_says_what_replay_says(rig: Rig) -> None:
     assert rig.state() == state
 
 
-def test_a_restarted_worker_goes_on_where_the_last_one_stopped(rig: Rig) -> None:
-    """Stopped by SIGTERM (exit 0) half-way and started again:
-
-    the same escalations and the same state.
-    """
+def test_a_restarted_worker_continues_where_the_last_one_stopped(rig: Rig) -> None:
+    """A stop by SIGTERM half-way changes neither the escalations nor the state."""
     lines = some_tickets(tenants=2, weeks=3)
     until = START + 3.2 * 168 * HOUR
     rig.create_topics()
@@ -84,7 +78,7 @@ def test_a_restarted_worker_goes_on_where_the_last_one_stopped(rig: Rig) -> None
     assert rig.state() == rig.oracle()[1]
 
 
-def test_bad_records_become_dead_letters_and_the_good_ones_flow(rig: Rig) -> None:
+def test_bad_records_become_dead_letters_and_good_ones_are_counted(rig: Rig) -> None:
     """Fifteen kinds of bad records get their reason, and a ticket after each of them is counted."""
     future = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()
     now = datetime.now(UTC).isoformat()
@@ -123,11 +117,8 @@ def test_bad_records_become_dead_letters_and_the_good_ones_flow(rig: Rig) -> Non
     assert f"{len(bad)} tickets in 1 area," in status.stdout, status.stderr
 
 
-def test_a_verdict_comes_to_the_page_it_is_about(rig: Rig) -> None:
-    """What is answered on the topic of feedback stands with the page, in the state of its tenant.
-
-    Feedback that cannot be read is a dead letter.
-    """
+def test_a_verdict_is_stored_with_its_page(rig: Rig) -> None:
+    """Feedback reaches the state of its tenant, and unreadable feedback is a dead letter."""
     lines = some_tickets(tenants=1, weeks=3)
     rig.create_topics()
     rig.start("worker")
@@ -148,18 +139,18 @@ def test_a_verdict_comes_to_the_page_it_is_about(rig: Rig) -> None:
     )
     rig.settle()
     assert rig.state() == rig.oracle()[1]
-    told = [
+    verdicts = [
         page.verdict
         for partition in rig.partitions()
         for tenant in partition.tenants.values()
         for page in tenant.pages
         if page.episode_id == pages[0]
     ]
-    assert told == ["false_alarm"]
+    assert verdicts == ["false_alarm"]
 
 
-def test_history_pages_nobody_and_live_traffic_after_it_does(rig: Rig) -> None:
-    """Episodes of history are marked; the same spike after the end mark is not."""
+def test_history_does_not_page_and_live_traffic_after_it_does(rig: Rig) -> None:
+    """Episodes of the history are marked; the same spike after the end mark is not."""
     world = World(
         START,
         5 * 168.0,
@@ -190,7 +181,7 @@ def test_history_pages_nobody_and_live_traffic_after_it_does(rig: Rig) -> None:
 
 
 def test_ticks_alone_resolve_an_episode(rig: Rig) -> None:
-    """A live area that falls silent is resolved by the ticker, without another ticket."""
+    """The ticker resolves an episode of a live area that falls silent, without another ticket."""
     rig.extra = {"SPIKEWATCH_EPISODE__CLEAR_MINUTES": "1", "SPIKEWATCH_TIME__TICK_SECONDS": "0.5"}
     now = time.time()
     world = World(now - 5 * 168 * HOUR, 5 * 168.0 - 5.0, areas=AREAS, seed=5)
@@ -220,8 +211,8 @@ def test_ticks_alone_resolve_an_episode(rig: Rig) -> None:
     assert transitions()[0] == "opened"
 
 
-def test_a_reply_to_header_reaches_no_topic(rig: Rig) -> None:
-    """The header by which Faust agents answer to any topic is not honoured."""
+def test_the_reply_to_header_of_faust_is_ignored(rig: Rig) -> None:
+    """Nothing is written to the topic that the header names."""
     rig.create_topics()
     rig.start("worker")
     before = len(rig.read(rig.topics.feedback))
@@ -236,8 +227,8 @@ def test_a_reply_to_header_reaches_no_topic(rig: Rig) -> None:
     assert len(rig.read(rig.topics.feedback)) == before
 
 
-def test_the_endpoints_answer(rig: Rig) -> None:
-    """Metrics are served, /live and /ready say 200, and nothing else listens."""
+def test_the_metrics_and_health_endpoints_respond(rig: Rig) -> None:
+    """Metrics are served, /live and /ready return 200, and no other port is open."""
     import urllib.request  # noqa: PLC0415 - only here
 
     metrics, health = free_port(), free_port()
@@ -271,8 +262,8 @@ def test_the_endpoints_answer(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("command", ["worker", "ticker", "send", "tail"])
-def test_missing_topics_are_said_in_one_sentence(rig: Rig, command: str) -> None:
-    """Without topics every command that needs them says what to do, and exits with 1."""
+def test_missing_topics_are_reported_in_one_sentence(rig: Rig, command: str) -> None:
+    """Every command that needs topics says what to do and exits with 1."""
     arguments = {"send": ["send", "-"]}.get(command, [command])
     done = rig.run(*arguments)
     assert done.returncode == 1
@@ -280,8 +271,8 @@ def test_missing_topics_are_said_in_one_sentence(rig: Rig, command: str) -> None
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_partition_count_is_said_in_one_sentence(rig: Rig) -> None:
-    """Topics made with another number of partitions: the worker names them and does not start."""
+def test_a_wrong_partition_count_is_reported_in_one_sentence(rig: Rig) -> None:
+    """The worker names topics that have another number of partitions, and does not start."""
     rig.create_topics()
     done = rig.run("worker", SPIKEWATCH_KAFKA__PARTITIONS="6")
     assert done.returncode == 1
@@ -289,8 +280,8 @@ def test_a_wrong_partition_count_is_said_in_one_sentence(rig: Rig) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_settings_that_state_rests_on_are_checked(rig: Rig) -> None:
-    """A rewrite period that the changelog's compaction does not wait for: the worker refuses."""
+def test_a_compaction_lag_shorter_than_the_rewrite_period_is_refused(rig: Rig) -> None:
+    """The worker does not start if the changelog may be compacted before state is rewritten."""
     rig.create_topics()
     environ = {
         "SPIKEWATCH_STATE__REWRITE_SECONDS": "400000",
@@ -302,8 +293,8 @@ def test_settings_that_state_rests_on_are_checked(rig: Rig) -> None:
     assert rig.run("topics", "check").returncode == 0
 
 
-def test_no_broker_is_said_in_one_sentence(rig: Rig) -> None:
-    """Where no broker answers, the worker says how to get one."""
+def test_a_missing_broker_is_reported_in_one_sentence(rig: Rig) -> None:
+    """If no broker responds, the worker says how to start one."""
     port = free_port()
     done = rig.run("worker", SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS=f"127.0.0.1:{port}")
     assert done.returncode == 1
@@ -312,8 +303,8 @@ def test_no_broker_is_said_in_one_sentence(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("section", ["metrics", "health"])
-def test_a_port_in_use_is_said_in_one_sentence(rig: Rig, section: str) -> None:
-    """The worker names the key of the port, and does not start."""
+def test_a_port_in_use_is_reported_in_one_sentence(rig: Rig, section: str) -> None:
+    """The worker names the key of the port and does not start."""
     rig.create_topics()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         name = f"SPIKEWATCH_{section.upper()}__PORT"
@@ -324,7 +315,7 @@ def test_a_port_in_use_is_said_in_one_sentence(rig: Rig, section: str) -> None:
 
 
 def test_sigterm_while_working_stops_with_exit_code_0(rig: Rig) -> None:
-    """SIGTERM in the middle of a backlog: exit 0, soon."""
+    """A SIGTERM during a backlog stops the worker soon with exit code 0."""
     rig.create_topics()
     rig.send(some_tickets(tenants=2, weeks=3), Pace("simulated"))
     worker = rig.slow_worker(0.05)
@@ -333,8 +324,8 @@ def test_sigterm_while_working_stops_with_exit_code_0(rig: Rig) -> None:
     assert worker.popen.wait(20) == 0, worker.text()
 
 
-def test_aborted_tickets_do_not_count_and_markers_are_no_lag(rig: Rig) -> None:
-    """Of a transactional producer only what it committed counts; its markers stall nothing."""
+def test_aborted_tickets_do_not_count_and_markers_cause_no_lag(rig: Rig) -> None:
+    """Only committed tickets of a transactional producer count, and its markers stall nothing."""
     import asyncio  # noqa: PLC0415 - only here
 
     from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - only here
