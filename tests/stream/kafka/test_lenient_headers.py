@@ -1,4 +1,4 @@
-"""Records whose header names are no UTF-8: what another language's producer may write."""
+"""Test records whose header names are not UTF-8, which other producers may write."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ asyncio.run(main())
 
 
 class Name(str):
-    """Text that is written as bytes that are none."""
+    """Text that is written as bytes that are not UTF-8."""
 
     __slots__ = ()
 
@@ -44,31 +44,31 @@ class Name(str):
 
 
 def batches() -> bytes:
-    """Two batches of three records; the second of each has the name."""
-    found = b""
+    """Return two batches of three records, in which the second record has the invalid name."""
+    encoded = b""
     for first in (0, 3):
         builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 99_999)
         for place, headers in enumerate(([], [(Name("x"), b"1")], [("ok", b"2")])):
             builder.append(place, timestamp=1, key=b"k", value=b"%d" % first, headers=headers)
-        found += bytes(builder.build())
-    return found
+        encoded += bytes(builder.build())
+    return encoded
 
 
-def test_the_stock_reader_refuses_the_name() -> None:
-    """What this is for: aiokafka itself cannot read such a batch."""
+def test_aiokafka_alone_cannot_read_an_invalid_header_name() -> None:
+    """This is the defect that the lenient reader corrects."""
     records = MemoryRecords(batches())
     with pytest.raises(UnicodeDecodeError):
         list(records.next_batch())
 
 
-def test_all_records_are_read() -> None:
-    """Every record comes, once its offset was not had before, and good names stay as they are."""
+def test_all_records_with_invalid_header_names_are_read() -> None:
+    """Every record is read once, and valid header names are unchanged."""
     records = LenientRecords(batches())
     found = []
     while records.has_next():
         had: set[int] = set()
         for record in records.next_batch():
-            if record.offset not in had:  # as the fetcher skips what it had
+            if record.offset not in had:  # as the fetcher skips records that it had already
                 had.add(record.offset)
                 found.append((record.value, record.headers))
     assert [value for value, _ in found] == [b"0"] * 3 + [b"3"] * 3
@@ -94,8 +94,8 @@ asyncio.run(main())
 
 
 @pytest.mark.kafka
-def test_it_stops_no_other_process(rig: Any) -> None:
-    """On a real broker: notify, the page and `tail` read past it on every topic that they read."""
+def test_invalid_header_names_do_not_stop_notify_page_or_tail(rig: Any) -> None:
+    """On a real broker, each process reads past such a record on every topic that it reads."""
     inbox = rig.folder / "inbox"
     plan = rig.folder / "notify.toml"
     plan.write_text(
@@ -116,7 +116,7 @@ def test_it_stops_no_other_process(rig: Any) -> None:
     partition = partition_of("acme", rig.config.kafka.partitions)
     subprocess.run(
         [sys.executable, "-c", HOSTILE, rig.servers, str(partition), *read],
-        env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"},  # the quick writer checks the name
+        env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"},  # the C code rejects the name
         check=True,
         timeout=60,
     )
@@ -140,14 +140,14 @@ def test_it_stops_no_other_process(rig: Any) -> None:
 
 
 @pytest.mark.kafka
-def test_it_stops_no_worker(rig: Rig) -> None:
-    """On a real broker: the record is taken in like any other, and so are those after it."""
+def test_invalid_header_names_do_not_stop_the_worker(rig: Rig) -> None:
+    """On a real broker, the record and the records after it are taken in like any other."""
     rig.create_topics()
     rig.start("worker")
     now = datetime.now(UTC).isoformat()
     subprocess.run(
         [sys.executable, "-c", PRODUCER, rig.servers, rig.topics.tickets, now],
-        env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"},  # the quick writer checks the name
+        env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"},  # the C code rejects the name
         check=True,
         timeout=60,
     )

@@ -1,4 +1,4 @@
-"""Reading a partition to its end, on a real broker."""
+"""Test reading a partition to its end on a real broker."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ READINGS = 15
 
 
 @pytest.mark.kafka
-def test_a_partition_is_read_from_its_beginning_whatever_the_consumer_would_reset_to(
+def test_a_reset_by_aiokafka_does_not_move_a_consumer_that_reads_from_the_start(
     rig: Rig,
 ) -> None:
     """A reset that aiokafka has begun must not move a consumer that reads from the beginning."""
