@@ -1,4 +1,4 @@
-"""A history at rest: read in any order, by any number of processes, in bounded memory."""
+"""Test the ticket archive: any order, any number of processes, bounded memory."""
 
 import json
 import resource
@@ -19,18 +19,18 @@ START = 1_709_510_400.0
 
 
 def lines(hours: float = 200.0) -> list[bytes]:
-    return [json.dumps(one).encode() for one in tickets(World(START, hours, seed=2))]
+    return [json.dumps(ticket).encode() for ticket in tickets(World(START, hours, seed=2))]
 
 
 def read(rows: list[bytes], **options: float) -> tuple[History, list[Taken]]:
     with History() as history:
-        history.read(enumerate(rows, 1), **options)  # type: ignore[arg-type]  # times alone
+        history.read(enumerate(rows, 1), **options)  # type: ignore[arg-type]  # only times are passed
         history.close_book()
         return history, [taken for _, taken in history.signals()]
 
 
 @pytest.mark.slow
-def test_what_is_in_order_stays_as_it_is() -> None:
+def test_sorted_tickets_stay_in_order() -> None:
     rows = lines()
     history, found = read(rows)
     assert [taken.signal.ticket_id for taken in found if isinstance(taken.signal, Ticket)] == [
@@ -43,8 +43,8 @@ def test_what_is_in_order_stays_as_it_is() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", [100, 10_000])
-def test_newest_first_is_put_in_order(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it does not fit into memory at once; the same bytes as from a sorted file."""
+def test_tickets_sorted_newest_first_are_sorted(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result equals that of a sorted file, also if the tickets do not fit into memory."""
     monkeypatch.setattr("stream.inputs.ticket_archive.PART", part)
     rows = lines()
     in_order, backwards = read(rows)[1], read(rows[::-1])
@@ -53,8 +53,8 @@ def test_newest_first_is_put_in_order(part: int, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-def test_more_parts_than_files_may_be_open_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In groups, more than once; the same times keep the order in which they came."""
+def test_more_parts_than_open_files_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts are merged in groups and in several passes, and equal times keep their order."""
     monkeypatch.setattr("stream.inputs.ticket_archive.PART", 2)
     monkeypatch.setattr("stream.inputs.ticket_archive.MERGED", 5)
     rows = lines()
@@ -78,7 +78,7 @@ def test_more_parts_than_files_may_be_open_are_merged(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_processes_leave_no_trace() -> None:
+def test_the_archive_does_not_depend_on_the_number_of_processes() -> None:
     rows = lines(400.0)
     with History() as alone, History() as together, processes(2) as pool:
         alone.read(enumerate(rows, 1))
@@ -89,7 +89,7 @@ def test_processes_leave_no_trace() -> None:
         assert alone.facts == together.facts
 
 
-def test_places_lead_back_to_signals() -> None:
+def test_a_position_leads_back_to_its_signal() -> None:
     with History() as history:
         history.read(enumerate(lines(50.0), 1))
         history.close_book()
@@ -102,21 +102,21 @@ def test_places_lead_back_to_signals() -> None:
     assert not kept.exists()
 
 
-def test_what_cannot_be_read_is_counted_by_reason() -> None:
+def test_unreadable_lines_are_counted_by_reason() -> None:
     history, found = read([b"{", b'{"ticket_id": "1"}', *lines(20.0)])
     assert history.facts.dead == {"undecodable": 1, "missing_field": 1}
     assert len(found) == history.facts.tickets
 
 
 @pytest.mark.slow
-def test_since_and_until_cut_it() -> None:
+def test_since_and_until_limit_the_tickets() -> None:
     history, found = read(lines(), since=START + 36_000.0, until=START + 72_000.0)
     assert found
     assert all(START + 36_000.0 <= taken.at <= START + 72_000.0 for taken in found)
     assert history.facts.tickets == len(found)
 
 
-def test_verdicts_stand_among_the_tickets() -> None:
+def test_verdicts_are_sorted_among_the_tickets() -> None:
     with History() as history:
         history.read(enumerate(lines(20.0), 1))
         history.add(
@@ -136,19 +136,19 @@ def test_memory_does_not_grow_with_the_history(monkeypatch: pytest.MonkeyPatch) 
     for hours in (200.0, 800.0):
         rows = lines(hours)
         tracemalloc.start()
-        read_on = 0
+        count = 0
         with History() as history:
             history.read(enumerate(reversed(rows), 1))
             history.close_book()
             for _, _taken in history.signals():
-                read_on += 1
+                count += 1
             peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert read_on == len(rows)
+        assert count == len(rows)
     assert peaks[1] < 1.5 * peaks[0]
 
 
-def test_made_up_names_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_areas_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.inputs.ticket_archive.MOST_NAMES", 5)
     rows = [json.dumps({**json.loads(row), "product_area": f"a{n}"}).encode()
             for n, row in enumerate(lines(2.0))]  # fmt: skip
@@ -163,7 +163,7 @@ def write(folder: Path, text: str, name: str = "labels.csv") -> Path:
     return path
 
 
-def test_labels_are_read_with_their_zone(tmp_path: Path) -> None:
+def test_labels_are_read_in_their_time_zone(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         "\ufeffEnd,Area,start,tenant,remark\n"
@@ -171,10 +171,14 @@ def test_labels_are_read_with_their_zone(tmp_path: Path) -> None:
         "2024-03-04T12:00:00Z,*tenant*,2024-03-04T10:00:00+01:00,,\n"
         "2024-03-06,,2024-03-05T23:00:00,,\n",
     )
-    found = read_labels(path, "Europe/Berlin")
-    assert [(one.area, one.tenant) for one in found] == [(None, ""), ("log in", "acme"), (None, "")]
-    assert found[0].start == START + 9 * 3600
-    assert found[1].start == START + 33 * 3600  # ten in Berlin is nine in UTC
+    labels = read_labels(path, "Europe/Berlin")
+    assert [(label.area, label.tenant) for label in labels] == [
+        (None, ""),
+        ("log in", "acme"),
+        (None, ""),
+    ]
+    assert labels[0].start == START + 9 * 3600
+    assert labels[1].start == START + 33 * 3600  # 10:00 in Berlin is 09:00 UTC
     assert read_labels(path)[1].start == START + 34 * 3600
 
 
@@ -188,13 +192,15 @@ def test_labels_are_read_with_their_zone(tmp_path: Path) -> None:
         ("area,start,end\nlogin,2024-03-05\n", "line 2: end is ''"),
     ],
 )
-def test_wrong_labels_are_told_in_a_sentence(tmp_path: Path, text: str, wrong: str) -> None:
-    with pytest.raises(UserError, match=r"labels\.csv") as told:
+def test_invalid_labels_are_rejected_with_one_sentence(
+    tmp_path: Path, text: str, wrong: str
+) -> None:
+    with pytest.raises(UserError, match=r"labels\.csv") as error:
         read_labels(write(tmp_path, text))
-    assert wrong in str(told.value)
+    assert wrong in str(error.value)
 
 
-def test_wrong_zones_and_files_are_told(tmp_path: Path) -> None:
+def test_invalid_time_zones_and_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not an IANA time zone"):
         read_labels(write(tmp_path, "area,start,end\n"), "Mars/Olympus")
     with pytest.raises(UserError, match="cannot be read"):
@@ -205,15 +211,15 @@ def test_wrong_zones_and_files_are_told(tmp_path: Path) -> None:
         read_labels(latin)
 
 
-def test_answers_are_read_in_order(tmp_path: Path) -> None:
-    def said(number: int, day: int) -> str:
+def test_feedback_is_read_in_order_of_time(tmp_path: Path) -> None:
+    def feedback(number: int, day: int) -> str:
         return json.dumps(
             {"feedback_id": str(number), "tenant": "acme", "episode_id": "0" * 32, "by": "on-call",
              "action": "false_alarm", "at": f"2024-03-0{day}T09:00:00Z"}
         )  # fmt: skip
 
-    found = read_verdicts(write(tmp_path, f"{said(1, 6)}\n\n{said(2, 5)}\n", "f.jsonl"))
-    assert [one.at for one in found] == [START + 33 * 3600, START + 57 * 3600]
-    assert found[0].action == "false_alarm"
+    verdicts = read_verdicts(write(tmp_path, f"{feedback(1, 6)}\n\n{feedback(2, 5)}\n", "f.jsonl"))
+    assert [verdict.at for verdict in verdicts] == [START + 33 * 3600, START + 57 * 3600]
+    assert verdicts[0].action == "false_alarm"
     with pytest.raises(UserError, match="line 2"):
-        read_verdicts(write(tmp_path, f"{said(1, 6)}\n{{}}\n", "f.jsonl"))
+        read_verdicts(write(tmp_path, f"{feedback(1, 6)}\n{{}}\n", "f.jsonl"))

@@ -1,4 +1,4 @@
-"""Ticket files: what is read from what users have, and what is refused in words."""
+"""Test ticket files: which files are read, and with which messages others are refused."""
 
 import csv
 import gzip
@@ -34,37 +34,37 @@ HEADER = "ticket_id,created_at,product_area"
 
 
 def rows(text: str | bytes, **options: Any) -> list[tuple[int, dict[str, Any]]]:
-    """The tickets in a text, CSV unless said otherwise."""
+    """Return the tickets in a text, which is CSV unless the options name another format."""
     data = io.BytesIO(text.encode() if isinstance(text, str) else text)
     return [(n, json.loads(t)) for n, t in read_tickets(data, **{"format": "csv"} | options)]
 
 
-def refused(text: str | bytes, **options: Any) -> str:
-    """What is said of a text that cannot be read."""
+def error_of(text: str | bytes, **options: Any) -> str:
+    """Return the error message for a text that cannot be read."""
     with pytest.raises(TicketFileError) as caught:
         rows(text, **options)
     return str(caught.value)
 
 
-def test_jsonl_is_passed_on_as_it_is(tmp_path: Path) -> None:
-    """Lines come byte for byte with their numbers; blank lines, line ends and BOM go."""
+def test_jsonl_lines_are_passed_on_unchanged(tmp_path: Path) -> None:
+    """Lines keep their bytes and numbers; blank lines, line ends and the BOM are removed."""
     path = tmp_path / "tickets.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + LINE + b"\r\n\n  \nnot json \xff\n" + LINE)
     assert list(read_tickets(path)) == [(1, LINE), (4, b"not json \xff"), (5, LINE)]
 
 
-def test_empty_jsonl(tmp_path: Path) -> None:
-    """An empty JSONL file has no tickets, which is no error."""
+def test_an_empty_jsonl_file_has_no_tickets(tmp_path: Path) -> None:
+    """An empty file is not an error."""
     path = tmp_path / "tickets.jsonl"
     path.touch()
     assert list(read_tickets(path)) == []
 
 
-def test_endless_line_is_cut() -> None:
-    """A line over 1 MB comes one byte too long, in constant memory, and the next one whole."""
+def test_an_endless_line_is_cut() -> None:
+    """A line over 1 MB is cut one byte above the limit, in constant memory."""
 
     class Long(io.RawIOBase):
-        """A line of 200 MB, and another."""
+        """A file with a line of 200 MB and another line."""
 
         left = 200 * MAX_LINE_BYTES
         then = io.BytesIO(b"\n" + LINE + b"\n")
@@ -91,14 +91,14 @@ def test_endless_line_is_cut() -> None:
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-def test_line_of_just_1_mb_is_whole(end: bytes) -> None:
-    """A line of exactly 1 MB is not cut, whatever ends it."""
+def test_a_line_of_exactly_1_mb_is_complete(end: bytes) -> None:
+    """A line of exactly 1 MB is not cut, whatever its line end is."""
     line = b"x" * MAX_LINE_BYTES
     assert next(read_tickets(io.BytesIO(line + end + (LINE if end else b"")))) == (1, line)
 
 
-def test_standard_input() -> None:
-    """A dash is standard input, taken as JSONL, and a line is handed on as soon as it is there."""
+def test_a_dash_reads_standard_input_as_jsonl() -> None:
+    """Each line is passed on as soon as it arrives."""
     code = (
         "from stream.inputs.ticket_files import read_tickets\n"
         "for number, line in read_tickets('-'): print(number, line.decode(), flush=True)"
@@ -114,8 +114,8 @@ def test_standard_input() -> None:
         process.stdin.close()
 
 
-def test_gzip(tmp_path: Path) -> None:
-    """A path that ends in .gz is unpacked, in both formats."""
+def test_gzipped_files_are_unpacked(tmp_path: Path) -> None:
+    """A path that ends in .gz is unpacked in both formats."""
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(LINE + b"\n"))
     (tmp_path / "a.CSV.gz").write_bytes(gzip.compress(f"{HEADER}\n1,t,login\n".encode()))
     assert list(read_tickets(tmp_path / "a.jsonl.gz")) == [(1, LINE)]
@@ -123,8 +123,8 @@ def test_gzip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["cut", "no gzip", "garbled"])
-def test_broken_gzip(tmp_path: Path, harm: str) -> None:
-    """A damaged gzip file is refused in a sentence."""
+def test_a_damaged_gzip_file_is_refused(tmp_path: Path, harm: str) -> None:
+    """The error message is one sentence."""
     packed = gzip.compress(b"".join(b"%d %r\n" % (n, os.urandom(9)) for n in range(9999)))
     path = tmp_path / "a.jsonl.gz"
     broken = {
@@ -138,8 +138,8 @@ def test_broken_gzip(tmp_path: Path, harm: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "csv"])
-def test_progress(tmp_path: Path, suffix: str) -> None:
-    """The position goes from 0 to the size on disk, also of a packed file."""
+def test_progress_runs_from_0_to_the_size_on_disk(tmp_path: Path, suffix: str) -> None:
+    """The position counts bytes on disk, also for a gzipped file."""
     lines = (
         HEADER.encode()
         + b"\n"
@@ -153,27 +153,27 @@ def test_progress(tmp_path: Path, suffix: str) -> None:
         positions = [tickets.position for _ in tickets]
         assert tickets.position == tickets.size
     assert positions == sorted(positions)
-    # Unpacking reads up to 128 kB ahead.
+    # The decompressor reads up to 128 kB ahead.
     assert 0.4 < positions[25_000] / path.stat().st_size < 0.9
 
 
-def test_pipe_has_no_size() -> None:
-    """What is no file on disk has no size, but still a position."""
+def test_a_pipe_has_a_position_but_no_size() -> None:
+    """Only a file on disk has a size."""
     tickets = TicketFile(io.BytesIO(LINE + b"\n"))
     assert tickets.size is None
     assert len(list(tickets)) == 1
     assert tickets.position == len(LINE) + 1
 
 
-def test_given_file_stays_open() -> None:
-    """A file that was given open is left open."""
+def test_an_open_file_stays_open() -> None:
+    """A file that the caller opened is not closed."""
     data = io.BytesIO(LINE)
     with TicketFile(data) as tickets:
         list(tickets)
     assert not data.closed
 
 
-def test_csv_by_our_names() -> None:
+def test_csv_columns_with_our_names_are_found() -> None:
     """Columns named like our fields are found; empty cells and blank rows are left out."""
     text = (
         "ticket_id,created_at,product_area,subject,customer.id,customer.tier,customer.arr,tags,theirs\n"
@@ -197,8 +197,8 @@ def test_csv_by_our_names() -> None:
     ]
 
 
-def test_what_comes_out_is_a_ticket_event() -> None:
-    """A row with every field is a valid ticket event."""
+def test_a_row_with_every_field_is_a_valid_ticket_event() -> None:
+    """Every field of a ticket event can be read from a CSV file."""
     cells = {
         name: "2026-03-01T12:30:00+01:00" if name.endswith("_at") else "1"
         for name in TicketEvent.model_fields
@@ -213,8 +213,8 @@ def test_what_comes_out_is_a_ticket_event() -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_dialects(delimiter: str) -> None:
-    """Commas, semicolons and tabs are told apart by the header."""
+def test_the_delimiter_is_detected_from_the_header(delimiter: str) -> None:
+    """Commas, semicolons and tabs are recognized."""
     header = delimiter.join(['"a, b; c"', *HEADER.split(",")])
     assert rows(f"{header}\n{delimiter.join(['x', '1', 't', 'login'])}\n")[0][1] == {
         "ticket_id": "1",
@@ -223,8 +223,8 @@ def test_dialects(delimiter: str) -> None:
     }
 
 
-def test_mapping() -> None:
-    """Mapped columns win over our names, and one column may serve two fields."""
+def test_mapped_columns_take_precedence() -> None:
+    """A mapped column wins over a column with our name, and one column may fill two fields."""
     mapping = parse_mapping("ticket_id=Id, created_at=Created At,product_area=Group,subject=Group")
     text = "Id,ticket_id,Created At,Group\n7,no,t,login\n"
     assert rows(text, mapping=mapping)[0][1] == {
@@ -235,8 +235,8 @@ def test_mapping() -> None:
     }
 
 
-def test_mapping_with_a_comma() -> None:
-    """A comma in a column's name is written with a backslash."""
+def test_a_comma_in_a_mapped_column_is_escaped() -> None:
+    """A comma in the name of a column is written with a backslash."""
     assert parse_mapping(r"subject=Title\, short,body=a=b") == {
         "subject": "Title, short",
         "body": "a=b",
@@ -244,7 +244,7 @@ def test_mapping_with_a_comma() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", '"" is not a mapping such as created_at=Created At.'),
         ("subject", '"subject" is not a mapping'),
@@ -254,11 +254,11 @@ def test_mapping_with_a_comma() -> None:
         ("zzz=a", "zzz is not a field of a ticket; the fields are schema_version, ticket_id,"),
     ],
 )
-def test_refused_mappings(text: str, said: str) -> None:
-    """A mapping that cannot be meant is refused with a hint."""
+def test_an_invalid_mapping_is_refused_with_a_hint(text: str, message: str) -> None:
+    """The error names the invalid part, and suggests a field with a similar name."""
     with pytest.raises(TicketFileError) as caught:
         parse_mapping(text)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -279,20 +279,22 @@ def test_refused_mappings(text: str, said: str) -> None:
         ("yesterday", "%d/%m/%Y %H:%M", "yesterday"),
     ],
 )
-def test_times(cell: str, pattern: str | None, time: str) -> None:
-    """Times become RFC 3339 where nothing is guessed; what would be a guess is left as it is."""
+def test_times_become_rfc_3339_unless_that_is_a_guess(
+    cell: str, pattern: str | None, time: str
+) -> None:
+    """An ambiguous time is left unchanged."""
     text = f"{HEADER}\n1,{cell},login\n"
     ((_, ticket),) = rows(text, assume_timezone="Europe/Berlin", time_format=pattern)
     assert ticket["created_at"] == time
 
 
-def test_no_zone_no_guess() -> None:
-    """Without a zone a time without offset stays as it is, to be rejected by the intake."""
+def test_a_time_without_zone_and_offset_is_left_unchanged() -> None:
+    """The intake rejects such a time later."""
     assert rows(f"{HEADER}\n1,2026-07-01 12:30,a\n")[0][1]["created_at"] == "2026-07-01 12:30"
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"assume_timezone": "Berlin"}, '"Berlin" is not an IANA time zone such as Europe/Berlin.'),
         ({"assume_timezone": "../x"}, '"../x" is not an IANA time zone such as Europe/Berlin.'),
@@ -309,13 +311,13 @@ def test_no_zone_no_guess() -> None:
         ),
     ],
 )
-def test_refused_options(options: Mapping[str, Any], said: str) -> None:
-    """An option that cannot be followed is refused, and missing columns name those there are."""
-    assert refused(f"{HEADER}\n", **options) == said
+def test_an_invalid_option_is_refused(options: Mapping[str, Any], message: str) -> None:
+    """The error for a missing column lists the columns of the file."""
+    assert error_of(f"{HEADER}\n", **options) == message
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "is empty: its first line must name the columns."),
         (b"\xef\xbb\xbf\n", "is empty: its first line must name the columns."),
@@ -335,21 +337,21 @@ def test_refused_options(options: Mapping[str, Any], said: str) -> None:
         ),
     ],
 )
-def test_refused_files(text: str | bytes, said: str) -> None:
-    """A file that is no CSV of tickets is refused in a sentence that says what to do."""
-    assert said in refused(text)
+def test_a_file_that_is_not_csv_of_tickets_is_refused(text: str | bytes, message: str) -> None:
+    """The error message says what to do."""
+    assert message in error_of(text)
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    """A file that is not there, or is a folder, is a sentence."""
+def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
+    """The error message is one sentence."""
     with pytest.raises(TicketFileError, match="cannot be opened: No such file"):
         next(read_tickets(tmp_path / "none.jsonl"))
     with pytest.raises(TicketFileError, match="cannot be opened: Is a directory"):
         next(read_tickets(str(tmp_path)))
 
 
-def test_numbers_that_are_none() -> None:
-    """What only looks like a number stays text, however long, and the JSON stays valid."""
+def test_invalid_numbers_stay_text() -> None:
+    """A cell that only resembles a number stays text, so that the JSON is valid."""
     text = f"{HEADER},csat,nps\n1,t,a,{'9' * 5000},1e999\n2,t,a,-3,007\n"
     first, second = (ticket for _, ticket in rows(text))
     assert first["csat"] == "9" * 5000
@@ -357,13 +359,13 @@ def test_numbers_that_are_none() -> None:
     assert (second["csat"], second["nps"]) == (-3, "007")
 
 
-def test_big_cell_is_for_the_intake_to_judge() -> None:
-    """A text of 500 kB comes through whole."""
+def test_a_large_cell_is_passed_on_completely() -> None:
+    """The intake decides about a text of 500 kB."""
     assert len(rows(f"{HEADER},body\n1,t,a,{'x' * 500_000}\n")[0][1]["body"]) == 500_000
 
 
-def test_csv_in_constant_memory(tmp_path: Path) -> None:
-    """Reading a long file takes no more memory than a short one."""
+def test_csv_is_read_in_constant_memory(tmp_path: Path) -> None:
+    """A long file takes no more memory than a short one."""
     path = tmp_path / "long.csv"
     row = f"1,2026-07-01 12:30,login,{'x' * 5000}\n"
     path.write_text(f"{HEADER},body\n" + row * 4000)
@@ -380,8 +382,8 @@ def test_csv_in_constant_memory(tmp_path: Path) -> None:
     ),
     delimiter=st.sampled_from(",;\t"),
 )
-def test_any_text_comes_through(cells: list[str], delimiter: str) -> None:
-    """Whatever a CSV writer writes comes through: quotes, line breaks, delimiters."""
+def test_any_csv_text_is_read_correctly(cells: list[str], delimiter: str) -> None:
+    """Quotes, line breaks and delimiters within cells are preserved."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter)
     writer.writerow(["ticket_id", "created_at", "subject"])
@@ -390,8 +392,8 @@ def test_any_text_comes_through(cells: list[str], delimiter: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_made_up_company_as_csv_is_the_same_company(tmp_path: Path) -> None:
-    """Simulate writes by the file's name; both are read as the same signals, labels as labels."""
+def test_a_simulated_company_is_the_same_as_csv_and_as_jsonl(tmp_path: Path) -> None:
+    """Both files are read as the same signals, and their labels as the same labels."""
     options = ["simulate", "--weeks", "0.3", "--incident", "login,1,2,6"]
     found = []
     for name in ("a.jsonl", "a.csv"):
