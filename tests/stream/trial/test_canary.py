@@ -1,4 +1,4 @@
-"""The canary on a real Kafka with a real worker: its spike comes back, or it says so."""
+"""Test the canary on a real Kafka with a real worker."""
 
 import time
 
@@ -12,8 +12,8 @@ from tests.support.kafka_rig import Rig, wait_for
 pytestmark = [pytest.mark.kafka]
 
 
-def test_a_made_up_spike_comes_back_again_and_again(rig: Rig) -> None:
-    """Each within seconds, of a tenant that nobody is; a second process has one of its own."""
+def test_the_canary_detects_its_spikes_repeatedly(rig: Rig) -> None:
+    """Each spike returns within seconds, and a second process uses a tenant of its own."""
     rig.create_topics()
     rig.start("worker")
     canary = rig.start("canary", SPIKEWATCH_CANARY__EVERY_MINUTES="0.05",
@@ -31,8 +31,8 @@ def test_a_made_up_spike_comes_back_again_and_again(rig: Rig) -> None:
     assert once.returncode == 0, once.stdout + once.stderr
 
 
-def test_a_spike_that_does_not_come_back_is_told(rig: Rig) -> None:
-    """No worker runs: exit code 1."""
+def test_a_spike_that_is_not_detected_is_reported(rig: Rig) -> None:
+    """Without a worker, the command exits with 1."""
     rig.create_topics()
     once = rig.run("canary", "--once", SPIKEWATCH_CANARY__SECONDS="3",
                    SPIKEWATCH_CANARY__METRICS_PORT="0")  # fmt: skip

