@@ -1,4 +1,4 @@
-"""A browser, and a page with two weeks of a company in whose last hour logins fail."""
+"""A browser, and a page with two weeks of a company whose logins fail in the last hour."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,13 +12,13 @@ from tests.support.page_rig import browser as opened
 
 @pytest.fixture(scope="session")
 def company() -> list[dict[str, Any]]:
-    """Its tickets, the incident last."""
+    """Return the tickets of the company, with the incident at the end."""
     return list(tickets(WORLD))
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A real Chromium; while it is there, its driver's loop runs in this thread."""
+    """Yield a real Chromium, whose driver runs its event loop in this thread."""
     yield from opened()
 
 
@@ -26,7 +26,7 @@ def browser() -> Iterator[Any]:
 def page_rig(
     company: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PageRig]:
-    """A page on which the incident runs."""
+    """Yield a page that shows the incident."""
     reports = tmp_path_factory.mktemp("reports")
     (reports / "march.html").write_text(
         "<h1>Backtest of March</h1><script>document.title=1</script>"

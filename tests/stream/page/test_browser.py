@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what is seen, by mouse and keys, on a phone, and by assistants."""
+"""Test the page in a real Chromium: with mouse and keys, on a phone, and for accessibility."""
 
 import re
 from collections.abc import Iterator
@@ -20,24 +20,24 @@ pytestmark = pytest.mark.slow
 
 
 PICTURES: Final = Path(__file__).parents[3] / "build" / "page"
-"""Screenshots of each run, to be looked at."""
+"""Folder with the screenshots of each run, for people to look at."""
 PHONE: Final = {"width": 390, "height": 800}
 
 
-class Seen:
-    """A page in the browser, and everything it should not do."""
+class BrowserPage:
+    """A page in the browser, with the errors and requests that it causes."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
-        self.complaints: list[str] = []
-        self.asked: set[str] = set()
+        self.errors: list[str] = []
+        self.requested: set[str] = set()
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.asked.add(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.requested.add(request.url))
 
-    def _console(self, said: Any) -> None:
-        if said.type in ("error", "warning"):
-            self.complaints.append(said.text)
+    def _console(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
 
     def open(self, where: str = "#/") -> Page:
         self.page.goto(self.url + where)
@@ -48,35 +48,35 @@ class Seen:
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
 
-    def behaved(self) -> None:
-        """It asked no other host, and the browser had nothing to complain of."""
-        strangers = {url for url in self.asked if not url.startswith(self.url)}
-        assert not strangers
-        assert not self.complaints
+    def assert_well_behaved(self) -> None:
+        """Assert that the page contacted no other host and caused no errors."""
+        foreign = {url for url in self.requested if not url.startswith(self.url)}
+        assert not foreign
+        assert not self.errors
 
 
 @pytest.fixture
-def seen(browser: Browser, page_rig: PageRig) -> Iterator[Seen]:
+def seen(browser: Browser, page_rig: PageRig) -> Iterator[BrowserPage]:
     context = browser.new_context(
         viewport={"width": 1200, "height": 900}, color_scheme="light", timezone_id="Asia/Tokyo"
     )
-    found = Seen(context.new_page(), page_rig.url)
-    yield found
+    browser_page = BrowserPage(context.new_page(), page_rig.url)
+    yield browser_page
     context.close()
-    found.behaved()
+    browser_page.assert_well_behaved()
 
 
 def incident(rig: PageRig) -> str:
-    (found,) = (
+    (episode_id,) = (
         key
         for key, story in rig.service.stories.stories.items()
         if story.event.data.product_area == "login"
         and abs(story.event.data.since.timestamp() - INCIDENT.start) < HOUR
     )
-    return found
+    return episode_id
 
 
-def test_the_incident_is_on_top_and_tells_its_story(seen: Seen) -> None:
+def test_the_incident_is_at_the_top_and_opens_its_episode(seen: BrowserPage) -> None:
     page = seen.open()
     card = page.locator("ul.cards li", has_text="login").first
     expect(card).to_contain_text("sso error")
@@ -95,7 +95,7 @@ def test_the_incident_is_on_top_and_tells_its_story(seen: Seen) -> None:
     seen.picture("episode")
 
 
-def test_what_happens_is_seen_without_reload(seen: Seen, page_rig: PageRig) -> None:
+def test_events_appear_without_a_reload(seen: BrowserPage, page_rig: PageRig) -> None:
     page = seen.open()
     page.evaluate("window.same = true")
     key = "a" * 32
@@ -111,7 +111,7 @@ def test_what_happens_is_seen_without_reload(seen: Seen, page_rig: PageRig) -> N
     assert page.evaluate("window.same")
 
 
-def test_a_ticket_moves_the_line_of_its_area(seen: Seen, page_rig: PageRig) -> None:
+def test_a_ticket_updates_the_row_of_its_area(seen: BrowserPage, page_rig: PageRig) -> None:
     page = seen.open()
     line = page.locator("tbody tr", has=page.locator("a", has_text="exports"))
     before = line.locator("td").nth(2).inner_text()
@@ -129,7 +129,7 @@ def test_a_ticket_moves_the_line_of_its_area(seen: Seen, page_rig: PageRig) -> N
     expect(line.locator("td").nth(2)).not_to_have_text(before, timeout=3_000)
 
 
-def test_everything_is_reached_by_keys(seen: Seen) -> None:
+def test_every_view_is_reachable_by_keyboard(seen: BrowserPage) -> None:
     page = seen.open()
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
@@ -138,7 +138,7 @@ def test_everything_is_reached_by_keys(seen: Seen) -> None:
     page.keyboard.press("/")
     page.keyboard.type("permis")
     expect(page.locator("tbody tr")).to_have_count(1)
-    page.keyboard.press("Enter")  # the only one that is found
+    page.keyboard.press("Enter")  # the only area that matches
     expect(page.locator("h1")).to_contain_text("permissions of acme")
     page.keyboard.press("e")
     expect(page.locator("h1")).to_have_text("Episodes")
@@ -153,7 +153,7 @@ def test_everything_is_reached_by_keys(seen: Seen) -> None:
     expect(page.locator("h1")).to_have_text("Episodes")
     page.keyboard.press("a")
     expect(page.locator("h1")).to_have_text("Areas now")
-    for _ in range(9):  # further back than there were views: it stays in the page
+    for _ in range(9):  # more steps back than views, which must not leave the page
         page.keyboard.press("Backspace")
         page.wait_for_timeout(150)
     expect(page.locator("h1")).to_have_text("Areas now")
@@ -161,7 +161,7 @@ def test_everything_is_reached_by_keys(seen: Seen) -> None:
     assert page.evaluate("document.activeElement !== document.body")
 
 
-def test_the_focus_stays_where_it_is_while_things_change(seen: Seen, page_rig: PageRig) -> None:
+def test_updates_do_not_move_the_focus(seen: BrowserPage, page_rig: PageRig) -> None:
     page = seen.open()
     link = page.locator("tbody a", has_text="permissions")
     link.focus()
@@ -176,7 +176,7 @@ def test_the_focus_stays_where_it_is_while_things_change(seen: Seen, page_rig: P
     expect(card).to_be_focused()
 
 
-def test_arrows_scroll_where_there_are_no_lines(seen: Seen, page_rig: PageRig) -> None:
+def test_arrow_keys_scroll_views_without_rows(seen: BrowserPage, page_rig: PageRig) -> None:
     page = seen.open(f"#/episode/{incident(page_rig)}")
     expect(page.locator("h2", has_text="History")).to_be_visible()
     page.locator("#main").focus()
@@ -185,7 +185,7 @@ def test_arrows_scroll_where_there_are_no_lines(seen: Seen, page_rig: PageRig) -
     page.wait_for_function("scrollY > 50")
 
 
-def test_a_failed_first_look_is_tried_again(browser: Browser, page_rig: PageRig) -> None:
+def test_a_failed_first_request_is_retried(browser: Browser, page_rig: PageRig) -> None:
     context = browser.new_context()
     page = context.new_page()
     failed = []
@@ -202,7 +202,7 @@ def test_a_failed_first_look_is_tried_again(browser: Browser, page_rig: PageRig)
     context.close()
 
 
-def test_the_first_tab_skips_to_the_content(seen: Seen) -> None:
+def test_the_first_tab_stop_skips_to_the_content(seen: BrowserPage) -> None:
     page = seen.open()
     page.keyboard.press("Tab")
     expect(page.locator("#skip")).to_be_focused()
@@ -210,7 +210,9 @@ def test_the_first_tab_skips_to_the_content(seen: Seen) -> None:
     expect(page.locator("#main")).to_be_focused()
 
 
-def test_times_are_those_of_the_chosen_zone_and_stay_so(seen: Seen, page_rig: PageRig) -> None:
+def test_the_chosen_time_zone_is_applied_and_remembered(
+    seen: BrowserPage, page_rig: PageRig
+) -> None:
     key = incident(page_rig)
     since = page_rig.service.stories.stories[key].event.data.since
     page = seen.open(f"#/episode/{key}")
@@ -224,7 +226,7 @@ def test_times_are_those_of_the_chosen_zone_and_stay_so(seen: Seen, page_rig: Pa
     expect(page.locator("main")).to_contain_text(f"{in_new_york:%H:%M:%S}")
 
 
-def test_dark_and_light(seen: Seen) -> None:
+def test_the_color_scheme_can_be_switched_and_is_remembered(seen: BrowserPage) -> None:
     page = seen.open()
     ground = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(ground) == "rgb(255, 255, 255)"
@@ -235,7 +237,7 @@ def test_dark_and_light(seen: Seen) -> None:
     seen.picture("areas-dark")
 
 
-def test_text_of_strangers_stays_text(seen: Seen, page_rig: PageRig) -> None:
+def test_hostile_text_is_shown_as_text(seen: BrowserPage, page_rig: PageRig) -> None:
     key = "b" * 32
     evil = "<img src=x onerror=alert(1)>" + "".join(HOSTILE)
     page_rig.tell(
@@ -266,11 +268,11 @@ def test_text_of_strangers_stays_text(seen: Seen, page_rig: PageRig) -> None:
     expect(page.locator("main")).to_contain_text("<script>document.title")
     page.goto(seen.url + "#/episode/%3Cimg%20src=x%20onerror=alert(1)%3E")
     expect(page.locator("main")).to_contain_text("no such")
-    seen.complaints = [one for one in seen.complaints if "404" not in one]  # asked for on purpose
+    seen.errors = [one for one in seen.errors if "404" not in one]  # a deliberate request
     page_rig.tell([escalation("resolved", episode_id=key, sequence=2)])
 
 
-def test_a_silence_is_said(seen: Seen, page_rig: PageRig) -> None:
+def test_an_active_silence_is_shown(seen: BrowserPage, page_rig: PageRig) -> None:
     now = datetime.now(UTC)
     page = seen.open()
     page_rig.silence(
@@ -286,17 +288,17 @@ def test_a_silence_is_said(seen: Seen, page_rig: PageRig) -> None:
     expect(page.locator("main")).to_contain_text("product_area=exports (moving house)")
 
 
-def test_backtests_are_shown_in_a_box(seen: Seen) -> None:
+def test_backtest_reports_are_shown_in_a_sandbox(seen: BrowserPage) -> None:
     page = seen.open("#/reports")
     page.locator("a", has_text="march.html").click()
     frame = page.frame_locator("iframe")
     expect(frame.locator("h1")).to_have_text("Backtest of March")
     assert page.title() != "1"
-    refused = ("sandboxed", "Content Security Policy")  # the script in it, on purpose
-    seen.complaints = [one for one in seen.complaints if not any(r in one for r in refused)]
+    refused = ("sandboxed", "Content Security Policy")  # the report contains a script on purpose
+    seen.errors = [one for one in seen.errors if not any(r in one for r in refused)]
 
 
-def test_it_says_when_it_is_cut_off(browser: Browser) -> None:
+def test_a_lost_connection_is_shown(browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
     with PageRig() as rig:
@@ -309,8 +311,10 @@ def test_it_says_when_it_is_cut_off(browser: Browser) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("narrow", [False, True])
-def test_nobody_is_shut_out(browser: Browser, page_rig: PageRig, scheme: Any, narrow: bool) -> None:
-    """axe-core's rules, WCAG 2.2 A and AA and best practices: no violation on any view."""
+def test_every_view_is_accessible(
+    browser: Browser, page_rig: PageRig, scheme: Any, narrow: bool
+) -> None:
+    """axe-core finds no violation of WCAG 2.2 A and AA or of best practices on any view."""
     size: Any = PHONE if narrow else {"width": 1200, "height": 900}
     context = browser.new_context(viewport=size, color_scheme=scheme)
     page = context.new_page()
@@ -319,13 +323,13 @@ def test_nobody_is_shut_out(browser: Browser, page_rig: PageRig, scheme: Any, na
     ):  # fmt: skip
         page.goto(page_rig.url + where)
         expect(page.locator("main h1")).to_be_visible()
-        page.wait_for_timeout(1_500)  # animations end, pictures come
-        found = Axe().run(page)
-        wrong = [
-            (one["id"], [node["html"] for node in one["nodes"]][:3])
-            for one in found.response["violations"]
+        page.wait_for_timeout(1_500)  # until animations end and pictures are loaded
+        result = Axe().run(page)
+        violations = [
+            (violation["id"], [node["html"] for node in violation["nodes"]][:3])
+            for violation in result.response["violations"]
         ]
-        assert not wrong, (where, wrong)
+        assert not violations, (where, violations)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
         if narrow and where != "#/reports":
             name = where.split("/")[1] or "areas"
@@ -348,11 +352,11 @@ BROKEN_WORDS: Final = """() => {
   }
   return broken;
 }"""
-"""Words of up to 14 letters that are broken over two lines."""
+"""JavaScript that returns the words of up to 14 letters that are broken over two lines."""
 
 
-def test_a_phone_breaks_no_ordinary_word(browser: Browser, page_rig: PageRig) -> None:
-    """A line is broken between words; only what is longer than a line is broken inside."""
+def test_ordinary_words_are_not_broken_on_a_phone(browser: Browser, page_rig: PageRig) -> None:
+    """Lines are broken between words, unless a word is longer than a line."""
     context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
     page = context.new_page()
     for where in ("#/", "#/episodes", f"#/episode/{incident(page_rig)}", "#/area/acme/login"):

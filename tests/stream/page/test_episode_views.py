@@ -1,4 +1,4 @@
-"""Stories of episodes: in whatever order their parts come, bounded, repeats left out."""
+"""Test the views of episodes: any order of records, bounded memory, repeats ignored."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def answer(action: Any, **changes: Any) -> Feedback:
 
 
 @given(st.permutations(["event", "entry", "answer", "later"]))
-def test_the_order_of_topics_leaves_no_trace(order: list[str]) -> None:
+def test_a_view_does_not_depend_on_the_order_of_topics(order: list[str]) -> None:
     stories = EpisodeViews()
     take = {
         "event": lambda: stories.add_event(escalation("opened")),
@@ -38,13 +38,13 @@ def test_the_order_of_topics_leaves_no_trace(order: list[str]) -> None:
         take[name]()
     (story,) = stories.stories.values()
     assert story.event.data.tickets == 20
-    assert [one.sequence for one in story.transitions] == [1, 2]
-    assert [one.receiver for one in story.notifications.values()] == ["on-call"]
+    assert [transition.sequence for transition in story.transitions] == [1, 2]
+    assert [message.receiver for message in story.notifications.values()] == ["on-call"]
     assert story.acknowledged_by == "somebody"
     assert list(stories.running()) == [("acme", "login")]
 
 
-def test_repeats_are_no_news() -> None:
+def test_repeated_records_are_ignored() -> None:
     stories = EpisodeViews()
     assert stories.add_event(escalation("opened"))
     assert not stories.add_event(escalation("opened"))
@@ -53,7 +53,7 @@ def test_repeats_are_no_news() -> None:
     assert len(stories.stories[EPISODE].transitions) == 1
 
 
-def test_what_reopens_is_not_acknowledged_any_more() -> None:
+def test_a_reopened_episode_is_not_acknowledged() -> None:
     stories = EpisodeViews()
     stories.add_event(escalation("opened"))
     stories.apply_feedback(answer("acknowledge"))
@@ -63,7 +63,7 @@ def test_what_reopens_is_not_acknowledged_any_more() -> None:
     assert stories.stories[EPISODE].acknowledged_by == ""
 
 
-def test_verdict_and_snooze_are_shown_and_end() -> None:
+def test_a_verdict_and_a_snooze_can_be_set_and_withdrawn() -> None:
     stories = EpisodeViews()
     stories.add_event(escalation("opened"))
     stories.apply_feedback(answer("snooze", until=AT + timedelta(hours=2)))
@@ -78,7 +78,7 @@ def test_verdict_and_snooze_are_shown_and_end() -> None:
     assert after.snoozed_until is None
 
 
-def test_memory_is_bounded(monkeypatch: Any) -> None:
+def test_the_number_of_episodes_and_entries_is_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr(episode_views, "MOST_STORIES", 20)
     monkeypatch.setattr(episode_views, "MOST_LINES", 10)
     stories = EpisodeViews()
@@ -88,7 +88,7 @@ def test_memory_is_bounded(monkeypatch: Any) -> None:
         stories.add_audit_entry(entry(number, episode_id=f"{number + 500:032x}"))
         stories.apply_feedback(answer("note", episode_id=f"{number + 900:032x}"))
     assert len(stories.stories) == 20
-    assert f"{1:032x}" in stories.stories  # it runs
+    assert f"{1:032x}" in stories.stories  # this episode is still open
     assert stories.forgotten == 79
     for number in range(100):
         stories.add_audit_entry(entry(number, episode_id=f"{1:032x}"))
@@ -102,7 +102,7 @@ def test_memory_is_bounded(monkeypatch: Any) -> None:
     assert len(stories._answers) <= 20
 
 
-def test_what_has_no_shape_is_left_out() -> None:
+def test_invisible_characters_are_removed() -> None:
     stories = EpisodeViews()
     stories.add_event(escalation("opened"))
     stories.add_audit_entry(entry(detail=f"why{UNSEEN}", by=f"who{UNSEEN}"))
@@ -110,7 +110,7 @@ def test_what_has_no_shape_is_left_out() -> None:
     assert (line.text + line.by).isprintable()
 
 
-def test_answers_to_what_nobody_knows_are_bounded(monkeypatch: Any) -> None:
+def test_feedback_on_unknown_episodes_is_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr(episode_views, "MOST_LINES", 10)
     stories = EpisodeViews()
     for number in range(100):

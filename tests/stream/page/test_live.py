@@ -1,4 +1,4 @@
-"""The page on a real Kafka with a real worker and a real browser."""
+"""Test the page on a real Kafka with a real worker and a real browser."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +18,10 @@ from tests.support.page_rig import INCIDENT
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_the_incident_appears_without_reload_and_outlives_a_restart(
+def test_the_incident_appears_without_a_reload_and_survives_a_restart(
     rig: Rig, browser: Browser, company: list[dict[str, Any]]
 ) -> None:
-    # The browser's driver keeps a loop of its own in this thread, so the rig works in another.
+    # The browser's driver runs an event loop in this thread, so the rig works in another.
     with ThreadPoolExecutor(1) as pool:
         _live(rig, browser, company, lambda do, *given: pool.submit(do, *given).result())
 
@@ -47,29 +47,32 @@ def _live(rig: Rig, browser: Browser, company: list[dict[str, Any]], aside: Any)
     expect(page.locator("tbody tr").first).to_contain_text("login")
     assert page.evaluate("window.same")
 
-    # What the topics say and what the page says is the same, before and after a restart.
+    # The page agrees with the topics before and after a restart.
     aside(rig.settle)
     events = [json.loads(value) for value in aside(rig.escalations)]
     last = {event["subject"]: event for event in events}
-    (told,) = (key for key, one in last.items() if "sso error" in json.dumps(one["data"]))
+    (episode,) = (key for key, event in last.items() if "sso error" in json.dumps(event["data"]))
     aside(
-        rig.put, rig.topics.audit, [(entry(1, episode_id=told).model_dump_json().encode(), [])], 0
+        rig.put,
+        rig.topics.audit,
+        [(entry(1, episode_id=episode).model_dump_json().encode(), [])],
+        0,
     )
     aside(rig.put, rig.topics.escalations, [(b"{no event", []), (None, [])], 0)
     aside(rig.put, rig.topics.by_tenant, [(b"\xff", [])], 0)
     odd = escalation("opened", episode_id="c" * 32, product_area="billing")
     aside(rig.put, rig.topics.escalations, [(write_escalation(odd), [])], 0)
     expect(page.locator(f"[data-episode='{'c' * 32}']")).to_be_visible(timeout=10_000)
-    before = _shown(page, told)
+    before = _shown(page, episode)
     assert page_process.end() == 0, page_process.text()
     expect(page.locator("#line")).to_contain_text("not connected", timeout=10_000)
     again = rig.start("page")
     wait_for(lambda: "the page is at" in again.text(), 60, "the page again", rig)
     expect(page.locator("#line")).to_have_text("live", timeout=20_000)
-    after = _shown(page, told)
+    after = _shown(page, episode)
     assert after["transitions"] == before["transitions"]
     assert after["notifications"] == before["notifications"] != []
-    assert after["data"] == before["data"] == last[told]["data"]
+    assert after["data"] == before["data"] == last[episode]["data"]
     rows = page.evaluate("fetch('/api/now').then(a => a.json())")["areas"]
     counted = {row[2]: row[8] for row in rows}
     in_state = {

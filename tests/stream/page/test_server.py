@@ -1,4 +1,4 @@
-"""The web server of the page: what it says, to whom, and what it never does."""
+"""Test the web server of the page: its responses, and what it refuses."""
 
 import http.client
 import json
@@ -48,7 +48,7 @@ def login(rig: PageRig) -> dict[str, Any]:
     return dict(found)
 
 
-def test_areas_now_are_those_of_the_step(page_rig: PageRig) -> None:
+def test_the_current_areas_equal_those_of_the_step(page_rig: PageRig) -> None:
     now = read(page_rig, "/api/now")
     rows = {row[2]: row for row in now["areas"]}
     tenant = page_rig.service.follower.tenant("acme")
@@ -67,24 +67,24 @@ def test_areas_now_are_those_of_the_step(page_rig: PageRig) -> None:
     assert len(sparks[str(rows["login"][0])]["observed"]) == 24
 
 
-def test_the_story_of_an_episode_is_whole(page_rig: PageRig) -> None:
-    one = login(page_rig)
-    story = read(page_rig, f"/api/episodes/{one['id']}")
+def test_an_episode_has_its_drivers_history_page_and_chart(page_rig: PageRig) -> None:
+    episode = login(page_rig)
+    story = read(page_rig, f"/api/episodes/{episode['id']}")
     assert story["data"]["explanation"][0]["value"] == "sso error"
     assert story["transitions"][0]["transition"] == "opened"
     assert "driver: issue type sso error" in story["page"]
-    assert read(page_rig, f"/api/episodes/{one['id'][:12]}")["id"] == one["id"]
+    assert read(page_rig, f"/api/episodes/{episode['id'][:12]}")["id"] == episode["id"]
     for path in (
-        f"/api/episodes/{one['id']}/timeline.svg?theme=dark&zone=Europe/Berlin&width=900",
+        f"/api/episodes/{episode['id']}/timeline.svg?theme=dark&zone=Europe/Berlin&width=900",
         "/api/areas/0/timeline.svg?zone=Mars/Phobos&width=-5&theme=%00",
     ):
         status, headers, body = get(page_rig, path)
         assert status == 200
         assert headers["content-type"].startswith("image/svg+xml")
-        ElementTree.fromstring(body)  # noqa: S314 - our own
+        ElementTree.fromstring(body)  # noqa: S314 - a file that we wrote
 
 
-def test_every_answer_says_what_a_browser_may_do_with_it(page_rig: PageRig) -> None:
+def test_every_response_has_security_headers(page_rig: PageRig) -> None:
     for path in ("/", "/assets/main.js", "/api/now", "/nothing", "/api/episodes/zz", "/live"):
         _, headers, _ = get(page_rig, path)
         policy = headers["content-security-policy"]
@@ -115,13 +115,15 @@ def test_every_answer_says_what_a_browser_may_do_with_it(page_rig: PageRig) -> N
         ("", 421),
     ],
 )
-def test_it_answers_to_its_own_names_alone(page_rig: PageRig, host: str, status: int) -> None:
+def test_only_requests_to_its_own_host_names_are_accepted(
+    page_rig: PageRig, host: str, status: int
+) -> None:
     assert get(page_rig, "/api/now", Host=host)[0] == status
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("path", ["/", "/api/now", "/events"])
-def test_it_only_ever_reads(page_rig: PageRig, method: str, path: str) -> None:
+def test_methods_that_write_are_refused(page_rig: PageRig, method: str, path: str) -> None:
     assert get(page_rig, path, method)[0] in (405, 501)
 
 
@@ -144,14 +146,14 @@ def test_it_only_ever_reads(page_rig: PageRig, method: str, path: str) -> None:
         "/api/episodes/ba",
     ],
 )
-def test_what_is_not_meant_to_be_had_is_not_had(page_rig: PageRig, path: str) -> None:
+def test_paths_outside_the_public_files_are_not_found(page_rig: PageRig, path: str) -> None:
     status, _, body = get(page_rig, path)
     assert status in (404, 400)
     assert b"import" not in body
     assert b"not shown" not in body
 
 
-def test_reports_are_shown_without_their_scripts(page_rig: PageRig) -> None:
+def test_reports_are_served_without_scripts(page_rig: PageRig) -> None:
     assert [one["name"] for one in read(page_rig, "/api/reports")] == ["march.html"]
     status, headers, body = get(page_rig, "/reports/march.html")
     assert status == 200
@@ -159,20 +161,20 @@ def test_reports_are_shown_without_their_scripts(page_rig: PageRig) -> None:
     policy = headers["content-security-policy"]
     assert "sandbox" in policy
     assert "allow-scripts" not in policy
-    assert "script-src" not in policy  # so default-src 'none' holds
+    assert "script-src" not in policy  # so default-src 'none' applies to scripts
 
 
-def test_the_browser_gets_nothing_of_anybody_else() -> None:
+def test_the_assets_reference_no_other_host() -> None:
     for file in ASSETS.iterdir():
         text = file.read_text()
         named = set(re.findall(r"https?://[a-z0-9.]+", text))
         assert named <= {"http://www.w3.org"}, file
         assert "innerHTML" not in text
         assert "eval(" not in text
-        assert "style=" not in text  # the policy forbids it
+        assert "style=" not in text  # the content security policy forbids inline styles
 
 
-def test_links_that_are_none_are_no_links(page_rig: PageRig) -> None:
+def test_unsafe_links_are_removed(page_rig: PageRig) -> None:
     event = escalation(
         "opened",
         episode_id="e" * 32,
@@ -193,8 +195,8 @@ def test_links_that_are_none_are_no_links(page_rig: PageRig) -> None:
     assert story["data"]["examples"][0]["ticket_id"] == "<b>1</b>"
 
 
-def test_nothing_is_said_before_everything_was_read() -> None:
-    """A browser that comes back too early would see an all-clear that is none."""
+def test_no_data_is_served_before_all_topics_are_read() -> None:
+    """An early response would give a false all-clear to a browser that reconnects."""
     with PageRig() as rig:
         rig.server.ready = False
         for path in ("/api/now", "/api/sparks?of=0", "/events"):
@@ -205,14 +207,14 @@ def test_nothing_is_said_before_everything_was_read() -> None:
         assert get(rig, "/api/now")[0] == 200
 
 
-def test_what_was_told_a_moment_ago_is_in_the_first_look(page_rig: PageRig) -> None:
+def test_a_new_episode_is_in_the_next_response(page_rig: PageRig) -> None:
     for number in range(5):
         key = f"{0xF00 + number:032x}"
         page_rig.tell([escalation("opened", episode_id=key, product_area="api")])
         assert key in {one["id"] for one in read(page_rig, "/api/now")["episodes"]}
 
 
-def test_a_port_that_is_taken_is_said(page_rig: PageRig) -> None:
+def test_a_port_in_use_is_reported(page_rig: PageRig) -> None:
     second = PageRig()
     taken = second.config.page.model_copy(update={"port": page_rig.port})
     second.server._page = taken
@@ -220,7 +222,7 @@ def test_a_port_that_is_taken_is_said(page_rig: PageRig) -> None:
         pass
 
 
-def test_who_watches_hears_of_what_changed(page_rig: PageRig) -> None:
+def test_changes_are_pushed_to_viewers(page_rig: PageRig) -> None:
     line = http.client.HTTPConnection("127.0.0.1", page_rig.port, timeout=20)
     line.request("GET", "/events")
     answer = line.getresponse()
@@ -228,9 +230,9 @@ def test_who_watches_hears_of_what_changed(page_rig: PageRig) -> None:
     assert answer.readline() == b"event: ping\n"
     assert json.loads(answer.readline().removeprefix(b"data: "))["idle_seconds"] >= 0.0
     page_rig.tell([escalation("opened", episode_id="d" * 32, product_area="api")])
-    found = b""
-    while b"event: episode" not in found:
-        found = answer.readline()
-    told = json.loads(answer.readline().removeprefix(b"data: "))
-    assert told["id"] == "d" * 32
+    received = b""
+    while b"event: episode" not in received:
+        received = answer.readline()
+    episode = json.loads(answer.readline().removeprefix(b"data: "))
+    assert episode["id"] == "d" * 32
     line.close()

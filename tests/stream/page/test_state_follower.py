@@ -1,4 +1,4 @@
-"""The copy of the workers' state, and the rows that are made of it."""
+"""Test the page's copy of the workers' state, and the rows made of it."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ def _snapshot(partition: Partition, next_offset: int) -> Recovery:
     return recovery
 
 
-def test_whoever_joins_late_knows_what_the_worker_knows() -> None:
+def test_a_follower_that_starts_late_has_the_state_of_the_worker() -> None:
     log = [ticket(n, area=("login", "billing", "api")[n % 3]) for n in range(400)]
     worker = Partition(0, 1, Settings())
     for signal in log[:250]:
@@ -42,13 +42,13 @@ def test_whoever_joins_late_knows_what_the_worker_knows() -> None:
     follower = Follower(Settings())
     begin = follower.recover(0, _snapshot(worker, 250))
     assert begin == 250
-    fed(follower, log[200:], first=200)  # what the snapshot holds already is passed over
+    fed(follower, log[200:], first=200)  # signals that the snapshot contains are skipped
     for signal in log[250:]:
         worker.take(signal, 1e9)
     assert state(follower.partitions[0]) == state(worker)
 
 
-def test_what_cannot_be_read_is_passed_over() -> None:
+def test_unreadable_records_are_skipped() -> None:
     follower = Follower(Settings())
     follower.recover(0, Recovery())
     for offset, value in enumerate((b"", b"\xff", b"{}", b'{"type":"tick","now":"x"}')):
@@ -57,7 +57,7 @@ def test_what_cannot_be_read_is_passed_over() -> None:
     assert follower.changed == {("acme", "login")}
 
 
-def test_beyond_the_cap_tenants_share_one_and_it_is_followed() -> None:
+def test_tenants_beyond_the_limit_share_a_tenant_that_is_followed() -> None:
     follower = Follower(Settings(tenants_per_partition=2))
     follower.recover(0, Recovery())
     fed(follower, [ticket(n, tenant=f"t{n}") for n in range(6)])
@@ -65,11 +65,11 @@ def test_beyond_the_cap_tenants_share_one_and_it_is_followed() -> None:
     fed(follower, [Tick(1e6)], first=6)
 
 
-def test_rows_keep_the_busiest_and_give_numbers_anew() -> None:
+def test_rows_keep_the_busiest_areas_and_reuse_numbers() -> None:
     follower = Follower(Settings())
     follower.recover(0, Recovery())
-    made_up: list[Signal] = [ticket(n, area=f"made up {n}") for n in range(8)]
-    fed(follower, made_up)
+    tickets: list[Signal] = [ticket(n, area=f"made up {n}") for n in range(8)]
+    fed(follower, tickets)
     rows = json_views.Rows(5)
     rows.choose(follower)
     assert len(rows.numbers) == 5
@@ -83,7 +83,7 @@ def test_rows_keep_the_busiest_and_give_numbers_anew() -> None:
     assert row[8] == 4
 
 
-def test_limits_are_worked_out_anew_after_a_while() -> None:
+def test_thresholds_are_recomputed_after_a_while() -> None:
     follower = Follower(Settings())
     follower.recover(0, Recovery())
     fed(follower, [ticket(n) for n in range(50)])
