@@ -1,4 +1,4 @@
-"""Configuration: what is read, what is refused, and how it is said."""
+"""Test the configuration: what is read, what is refused, and the error messages."""
 
 import shutil
 import ssl
@@ -29,30 +29,32 @@ SASL = {
 
 
 def write(folder: Path, text: str) -> Path:
-    """A configuration file with that text."""
+    """Write a configuration file with this text."""
     path = folder / "given.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def mistakes(path: Path | None = None, environ: dict[str, str] | None = None) -> list[str]:
-    """The mistakes with which loading fails."""
+    """Return the errors with which loading fails."""
     with pytest.raises(ConfigError) as caught:
         load(path, environ or {})
     assert str(caught.value) == "\n".join(caught.value.mistakes)
     return list(caught.value.mistakes)
 
 
-def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without file and variables everything has a default."""
+def test_every_key_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration loads without a file and without variables."""
     monkeypatch.chdir(tmp_path)
     assert load(environ={}) == Config()
     assert Config().kafka.bootstrap_servers == "127.0.0.1:9092"
     assert Config().state.compaction_lag_seconds > Config().state.rewrite_seconds
 
 
-def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The path given wins over SPIKEWATCH_CONFIG, that over ./spikewatch.toml."""
+def test_the_path_of_the_file_is_chosen_by_precedence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A given path wins over SPIKEWATCH_CONFIG, which wins over ./spikewatch.toml."""
     monkeypatch.chdir(tmp_path)
     Path("spikewatch.toml").write_text("[kafka]\npartitions = 1\n")
     Path("named.toml").write_text("[kafka]\npartitions = 2\n")
@@ -63,36 +65,36 @@ def test_which_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(Path("given.toml"), named).kafka.partitions == 3
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    """A file that was named and is not there is a mistake, not a default."""
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """A file that was named must exist; the defaults do not replace it."""
     path = tmp_path / "none.toml"
     expected = f"{path}: the configuration file cannot be read: No such file or directory"
     assert mistakes(path) == [expected]
     assert mistakes(None, {"SPIKEWATCH_CONFIG": str(path)}) == [expected]
 
 
-def test_variable_wins_over_file(tmp_path: Path) -> None:
+def test_a_variable_overrides_the_file(tmp_path: Path) -> None:
     """A variable overrides its key and leaves the rest of the section to the file."""
     path = write(tmp_path, '[kafka]\npartitions = 7\ntopic_prefix = "a."\n')
     config = load(path, {"SPIKEWATCH_KAFKA__PARTITIONS": "9"})
     assert (config.kafka.partitions, config.kafka.topic_prefix) == (9, "a.")
 
 
-def test_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a mapping the variables of the process count, and Config() alone reads none."""
+def test_the_process_environment_is_used_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a mapping, the variables of the process apply, but Config() reads no variables."""
     monkeypatch.setenv("SPIKEWATCH_KAFKA__PARTITIONS", "11")
     monkeypatch.delenv("SPIKEWATCH_CONFIG", raising=False)
     assert load().kafka.partitions == 11
     assert Config().kafka.partitions == 4
 
 
-def test_byte_order_mark(tmp_path: Path) -> None:
-    """A file saved by an editor that marks UTF-8 is read."""
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    """Some editors write a byte order mark at the beginning of a UTF-8 file."""
     assert load(write(tmp_path, "\ufeff[kafka]\npartitions = 5\n"), {}).kafka.partitions == 5
 
 
-def test_frozen() -> None:
-    """Neither the whole nor a section can be changed."""
+def test_the_configuration_is_immutable() -> None:
+    """Neither the configuration nor a section of it can be changed."""
     config = Config()
     with pytest.raises(ValidationError):
         config.kafka.partitions = 5
@@ -100,8 +102,8 @@ def test_frozen() -> None:
         config.kafka = config.kafka
 
 
-def test_all_mistakes_at_once(tmp_path: Path) -> None:
-    """Mistakes of file, variables and rules between keys come together, each with its place."""
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    """Errors in the file, in variables and between keys are reported together with their places."""
     path = write(
         tmp_path,
         "[kafka]\npartitions = 0\npartitons = 4\n\n[budgt]\nx = 1\n\n"
@@ -131,8 +133,8 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
     assert len(lines) == 8
 
 
-def test_syntax_error_has_its_place(tmp_path: Path) -> None:
-    """Broken TOML is reported with file, line and column, beside mistakes in variables."""
+def test_a_syntax_error_is_reported_with_its_position(tmp_path: Path) -> None:
+    """Invalid TOML is reported with file, line and column, beside errors in variables."""
     path = write(tmp_path, "[kafka]\npartitions = = 3\n")
     environ = {"SPIKEWATCH_LOG__LEVEL": "loud", "SPIKEWATCH_KAFKA__SECURITY_PROTOCOL": "SASL_SSL"}
     first, second = mistakes(path, environ)
@@ -140,8 +142,8 @@ def test_syntax_error_has_its_place(tmp_path: Path) -> None:
     assert second.startswith("SPIKEWATCH_LOG__LEVEL: log.level: found 'loud'; allowed: one of ")
 
 
-def test_not_utf8(tmp_path: Path) -> None:
-    """A file in another encoding is refused as such."""
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    """The error names the first byte that is not UTF-8."""
     path = tmp_path / "latin.toml"
     path.write_bytes(b'[kafka]\ngroup = "caf\xe9"\n')
     assert mistakes(path) == [f"{path}: the configuration file is not UTF-8 (byte 20)"]
@@ -158,8 +160,10 @@ def test_not_utf8(tmp_path: Path) -> None:
         ("[[kafka]]\npartitions = 1", 1, "kafka"),
     ],
 )
-def test_place_in_every_notation(tmp_path: Path, text: str, place: int, key: str) -> None:
-    """The line is found in whatever way TOML lets one write the key."""
+def test_the_line_of_a_key_is_found_in_every_notation(
+    tmp_path: Path, text: str, place: int, key: str
+) -> None:
+    """TOML allows several notations of a key, and the error names the right line in each."""
     path = write(tmp_path, text)
     assert mistakes(path)[0].startswith(f"{path}:{place}: {key}: found ")
 
@@ -194,31 +198,31 @@ def test_place_in_every_notation(tmp_path: Path, text: str, place: int, key: str
         ("time", "timezone", "2026-01-01"),
     ],
 )
-def test_refused_values(tmp_path: Path, section: str, key: str, value: str) -> None:
-    """A value out of range or shape is one mistake that says what is allowed."""
+def test_an_invalid_value_is_refused(tmp_path: Path, section: str, key: str, value: str) -> None:
+    """A value out of range or of the wrong type is one error that says what is allowed."""
     path = write(tmp_path, f"[{section}]\n{key} = {value}\n")
     (line,) = mistakes(path)
     assert line.startswith(f"{path}:2: {section}.{key}: found ")
     assert "; allowed: " in line
 
 
-def test_time_zone_is_checked_by_name(tmp_path: Path) -> None:
-    """A city without its continent leads to the zone that is meant."""
+def test_an_unknown_time_zone_suggests_a_known_one(tmp_path: Path) -> None:
+    """The name of a city leads to the full name of its time zone."""
     (line,) = mistakes(write(tmp_path, '[time]\ntimezone = "new york"\n'))
     assert "America/New_York" in line
 
 
 @pytest.mark.parametrize("servers", ["localhost:9092", "127.0.0.1:9092, [::1]:9093", "127.9.9.9:1"])
-def test_plaintext_on_this_host(servers: str) -> None:
-    """Plaintext to this host needs no permission."""
+def test_plaintext_on_this_host_is_allowed(servers: str) -> None:
+    """Plaintext traffic on this host needs no permission."""
     assert load(environ={"SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": servers}).kafka.loopback_only
 
 
 @pytest.mark.parametrize(
     "servers", ["broker.example:9092", "localhost:9092,10.0.0.7:9092", "localhost.evil.example:1"]
 )
-def test_plaintext_beyond_this_host(servers: str) -> None:
-    """Plaintext to another host is refused unless allow_plaintext says otherwise."""
+def test_plaintext_to_another_host_is_refused(servers: str) -> None:
+    """Plaintext to another host is refused unless allow_plaintext is set."""
     environ = {"SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": servers}
     (line,) = mistakes(None, environ)
     assert line.startswith(
@@ -229,13 +233,13 @@ def test_plaintext_beyond_this_host(servers: str) -> None:
     assert not allowed.kafka.loopback_only
 
 
-def test_sasl_in_the_clear_is_plaintext_too() -> None:
-    """SASL without TLS to another host is refused as well."""
+def test_sasl_without_tls_to_another_host_is_refused() -> None:
+    """A password without TLS counts as plaintext."""
     (line,) = mistakes(None, SASL | {"SPIKEWATCH_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT"})
     assert "SASL_PLAINTEXT traffic to another host" in line
 
 
-def test_keys_that_need_each_other(tmp_path: Path) -> None:
+def test_incomplete_and_ineffective_keys_are_reported(tmp_path: Path) -> None:
     """Half a login, half a key pair and settings without effect are all reported."""
     half = '[kafka]\nsecurity_protocol = "SASL_SSL"\nsasl_username = "a"\nssl_certfile = "c"\n'
     assert [line.partition(": ")[2] for line in mistakes(write(tmp_path, half))] == [
@@ -250,14 +254,14 @@ def test_keys_that_need_each_other(tmp_path: Path) -> None:
     ]
 
 
-def test_ports_may_both_be_off() -> None:
-    """Two servers that are off do not collide."""
+def test_two_ports_may_both_be_off() -> None:
+    """Two servers that are off do not conflict."""
     off = {"SPIKEWATCH_HEALTH__PORT": "0", "SPIKEWATCH_METRICS__PORT": "0"}
     assert load(environ=off).health.port == 0
 
 
-def test_secrets_are_shown_nowhere(tmp_path: Path) -> None:
-    """No secret is in a repr, a dump or a message, whether the key is right, wrong or misspelt."""
+def test_secrets_are_never_shown(tmp_path: Path) -> None:
+    """No secret is in a repr, a dump or an error, whether its key is valid, invalid or misspelt."""
     config = load(environ=SASL)
     assert MARKER not in repr(config) + str(config) + show(config)
     path = write(
@@ -272,8 +276,8 @@ def test_secrets_are_shown_nowhere(tmp_path: Path) -> None:
     assert len(caught.value.mistakes) == 4
 
 
-def test_show_comes_back(tmp_path: Path) -> None:
-    """What show prints loads to an equal configuration, with a comment over each key."""
+def test_the_output_of_show_loads_to_an_equal_configuration(tmp_path: Path) -> None:
+    """`show` writes a comment above each key."""
     config = load(
         environ={"SPIKEWATCH_TIME__TIMEZONE": "Asia/Tokyo", "SPIKEWATCH_LOG__LEVEL": "INFO"}
     )
@@ -286,8 +290,8 @@ def test_show_comes_back(tmp_path: Path) -> None:
     assert all(lines[number - 1].startswith("# ") for number in keys)
 
 
-def test_show_masks_and_comes_back(tmp_path: Path) -> None:
-    """With secrets, all but these come back."""
+def test_show_masks_secrets_and_keeps_everything_else(tmp_path: Path) -> None:
+    """The output loads to an equal configuration, except for the secrets."""
     config = load(environ=SASL)
     again = load(write(tmp_path, show(config)), {})
     assert again.kafka.sasl_password.get_secret_value() == "********"
@@ -296,15 +300,15 @@ def test_show_masks_and_comes_back(tmp_path: Path) -> None:
 
 
 @given(text=st.text())
-def test_any_text_survives_show(text: str) -> None:
-    """Whatever characters a value has, show writes valid TOML that reads back the same."""
+def test_show_writes_any_text_as_valid_toml(text: str) -> None:
+    """Whatever characters a value contains, it reads back the same."""
     kafka = Config().kafka.model_copy(update={"sasl_username": text})
     shown = show(Config().model_copy(update={"kafka": kafka}))
     assert tomllib.loads(shown)["kafka"]["sasl_username"] == text
 
 
-def test_plaintext_options() -> None:
-    """On this host clients get the address and no credentials."""
+def test_kafka_clients_get_no_credentials_for_plaintext() -> None:
+    """On this host, clients get the address and no credentials."""
     assert kafka_client_options(Config()) == {
         "bootstrap_servers": "127.0.0.1:9092",
         "security_protocol": "PLAINTEXT",
@@ -312,8 +316,8 @@ def test_plaintext_options() -> None:
     assert faust_credentials(Config()) is None
 
 
-def test_tls_options() -> None:
-    """TLS is at least 1.2, checks certificate and host name, and is the same for Faust."""
+def test_kafka_clients_use_verified_tls() -> None:
+    """TLS is at least 1.2, verifies certificate and host name, and is the same for Faust."""
     config = load(environ=SASL)
     options = kafka_client_options(config)
     context = options["ssl_context"]
@@ -329,21 +333,21 @@ def test_tls_options() -> None:
     assert MARKER not in repr(credentials)
 
 
-def test_faust_without_sasl() -> None:
-    """TLS alone gives Faust a checked context."""
+def test_faust_uses_verified_tls_without_sasl() -> None:
+    """TLS alone gives Faust a context that verifies the server."""
     credentials = faust_credentials(load(environ={"SPIKEWATCH_KAFKA__SECURITY_PROTOCOL": "SSL"}))
     assert isinstance(credentials, SSLCredentials)
     assert credentials.context.check_hostname
 
 
 def tls(**files: object) -> Config:
-    """A configuration with TLS and those files."""
+    """Return a configuration with TLS and these files."""
     names = {f"SPIKEWATCH_KAFKA__SSL_{key.upper()}": str(value) for key, value in files.items()}
     return load(environ={"SPIKEWATCH_KAFKA__SECURITY_PROTOCOL": "SSL"} | names)
 
 
-def test_unreadable_certificates(tmp_path: Path) -> None:
-    """All certificate files that cannot be read are named at once, and so is one that is no PEM."""
+def test_unreadable_certificates_are_all_reported(tmp_path: Path) -> None:
+    """All certificate files that cannot be read or are not PEM are named at once."""
     gone = tmp_path / "gone.pem"
     with pytest.raises(ConfigError) as caught:
         kafka_client_options(tls(cafile=gone, certfile=gone, keyfile=gone))
@@ -358,8 +362,8 @@ def test_unreadable_certificates(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its key pair with openssl")
-def test_client_certificate(tmp_path: Path) -> None:
-    """A key pair is loaded with its password; a wrong or missing one is refused, not asked for."""
+def test_a_client_certificate_is_loaded_with_its_password(tmp_path: Path) -> None:
+    """A wrong or missing password is an error, and the program does not prompt for it."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-subj", "/CN=test"]
     files = ["-days", "2", "-passout", f"pass:{MARKER}", "-out", str(cert), "-keyout", str(key)]

@@ -1,4 +1,4 @@
-"""Configuration of holidays, announced events and slices: what is read, refused, and how."""
+"""Test the configuration of holidays, announced events and slices."""
 
 from pathlib import Path
 
@@ -43,36 +43,36 @@ FULL_EVENTS = (
 
 
 def write(folder: Path, text: str, name: str = "events.toml") -> Path:
-    """A file with that text."""
+    """Write a file with this text."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def mistakes(environ: dict[str, str], path: Path | None = None) -> list[str]:
-    """The mistakes with which loading fails."""
+    """Return the errors with which loading fails."""
     with pytest.raises(ConfigError) as caught:
         load(path, environ)
     return list(caught.value.mistakes)
 
 
-def refused(folder: Path, text: str) -> list[str]:
-    """The mistakes of a file of events, without the folder's name."""
+def wrong_events(folder: Path, text: str) -> list[str]:
+    """Return the errors in a file of events without the name of its folder."""
     events, lines = read_events(write(folder, text))
     assert events == ()
     return [line.removeprefix(f"{folder}/") for line in lines]
 
 
-def test_nothing_is_announced_unless_one_says_so() -> None:
-    """By default there are no holidays and no events, and all four dimensions are watched."""
+def test_by_default_there_are_no_holidays_and_no_events() -> None:
+    """By default, all four dimensions are watched."""
     settings = settings_of(Config())
     assert settings == Settings()
     assert (settings.country, settings.events) == ("", ())
     assert len(settings.slice_dimensions) == 4
 
 
-def test_all_of_it_reaches_the_step(tmp_path: Path) -> None:
-    """Country, subdivision, events and dimensions stand in the settings of the step."""
+def test_the_settings_of_the_step_contain_the_whole_calendar(tmp_path: Path) -> None:
+    """The settings contain country, subdivision, events and dimensions."""
     events = write(tmp_path, FULL)
     text = (
         f'[calendar]\ncountry = "de"\nsubdivision = "BY"\nfile = "{events}"\n'
@@ -85,8 +85,8 @@ def test_all_of_it_reaches_the_step(tmp_path: Path) -> None:
     assert settings.config_hash != Settings().config_hash
 
 
-def test_show_comes_back_with_its_events(tmp_path: Path) -> None:
-    """What show prints loads to an equal configuration, events included."""
+def test_the_output_of_show_loads_with_its_events(tmp_path: Path) -> None:
+    """What `show` prints loads to an equal configuration, including the events."""
     config = load(
         environ={
             "SPIKEWATCH_CALENDAR__COUNTRY": "US",
@@ -105,8 +105,8 @@ def test_show_comes_back_with_its_events(tmp_path: Path) -> None:
     ("country", "meant"),
     [("Germany", "DE"), ("germny", "DE"), ("USA", "US"), ("UK", "GB"), ("New Zealand", "NZ")],
 )
-def test_an_unknown_country_leads_to_the_one_that_is_meant(country: str, meant: str) -> None:
-    """Names and other codes are refused with the code to write."""
+def test_an_unknown_country_suggests_the_right_code(country: str, meant: str) -> None:
+    """Names and other codes of a country are refused with the code to write."""
     (line,) = mistakes({"SPIKEWATCH_CALENDAR__COUNTRY": country})
     assert line == (
         f"SPIKEWATCH_CALENDAR__COUNTRY: calendar.country: found {country!r}; allowed: an ISO 3166 "
@@ -115,27 +115,29 @@ def test_an_unknown_country_leads_to_the_one_that_is_meant(country: str, meant: 
 
 
 @pytest.mark.parametrize("country", ["XX", "ECB", "NYSE", "__init__", "qqqqqqqqq"])
-def test_what_is_no_country_is_refused(country: str) -> None:
-    """Neither stock exchanges nor whatever else the package has a name for are countries."""
+def test_calendars_that_are_not_countries_are_refused(country: str) -> None:
+    """The holidays package also has calendars of stock exchanges, which are refused."""
     (line,) = mistakes({"SPIKEWATCH_CALENDAR__COUNTRY": country})
     assert "calendar.country: found" in line
 
 
-def test_an_unknown_subdivision_leads_to_what_there_is(tmp_path: Path) -> None:
-    """A name or a code in small letters is refused with the code, anything else with all codes."""
-    for found, meant in (("Bayern", "BY"), ("by", "BY"), ("Bayen", "BY")):
-        text = f'[calendar]\ncountry = "DE"\n\nsubdivision = "{found}"\n'
+def test_an_unknown_subdivision_suggests_valid_codes(tmp_path: Path) -> None:
+    """A name or a lower-case code is refused with its code, and anything else with all codes."""
+    for subdivision, meant in (("Bayern", "BY"), ("by", "BY"), ("Bayen", "BY")):
+        text = f'[calendar]\ncountry = "DE"\n\nsubdivision = "{subdivision}"\n'
         path = write(tmp_path, text, "given.toml")
         (line,) = mistakes({}, path)
-        start = f"{path}:4: calendar.subdivision: found '{found}'; allowed: Augsburg, BB, BE, "
+        start = (
+            f"{path}:4: calendar.subdivision: found '{subdivision}'; allowed: Augsburg, BB, BE, "
+        )
         assert line.startswith(start)
         assert line.endswith(f"; did you mean {meant}?")
     germany = {"SPIKEWATCH_CALENDAR__COUNTRY": "DE", "SPIKEWATCH_CALENDAR__SUBDIVISION": "TX"}
     assert "allowed: Augsburg, BB" in mistakes(germany)[0]
 
 
-def test_a_subdivision_needs_a_country_that_has_some() -> None:
-    """Bavaria of nowhere is refused, and so is one of Monaco."""
+def test_a_subdivision_requires_a_country_with_subdivisions() -> None:
+    """Bavaria is refused without a country, and so is a subdivision of Monaco."""
     bavaria = {"SPIKEWATCH_CALENDAR__SUBDIVISION": "BY"}
     assert mistakes(bavaria) == [
         "SPIKEWATCH_CALENDAR__SUBDIVISION: calendar.subdivision: requires country as well"
@@ -146,15 +148,15 @@ def test_a_subdivision_needs_a_country_that_has_some() -> None:
     ]
 
 
-def test_a_wrong_country_is_one_mistake_whatever_the_subdivision() -> None:
-    """Nothing is said of the subdivision of a country that is wrong itself."""
+def test_an_invalid_country_is_one_mistake_whatever_the_subdivision() -> None:
+    """The subdivision of an invalid country is not reported as well."""
     environ = {"SPIKEWATCH_CALENDAR__COUNTRY": "XX", "SPIKEWATCH_CALENDAR__SUBDIVISION": "BY"}
     (line,) = mistakes(environ)
     assert "calendar.country" in line
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (
             '["region", "regio"]',
@@ -165,21 +167,21 @@ def test_a_wrong_country_is_one_mistake_whatever_the_subdivision() -> None:
         ('["region", "region"]', "found ['region', 'region']; allowed: a list without duplicates"),
     ],
 )
-def test_dimensions_that_are_refused(value: str, said: str) -> None:
-    """Only the four names, each once, as a list."""
+def test_invalid_dimensions_are_refused(value: str, message: str) -> None:
+    """Only the four names are allowed, each once, in a list."""
     (line,) = mistakes({"SPIKEWATCH_SLICES__DIMENSIONS": value})
-    assert line.startswith(f"SPIKEWATCH_SLICES__DIMENSIONS: slices.dimensions: {said}")
+    assert line.startswith(f"SPIKEWATCH_SLICES__DIMENSIONS: slices.dimensions: {message}")
 
 
 def test_no_dimension_is_watched_if_the_list_is_empty(tmp_path: Path) -> None:
-    """An empty list turns slices off, in a file and in a variable."""
+    """An empty list turns slices off, in the file and in a variable."""
     assert load(environ={"SPIKEWATCH_SLICES__DIMENSIONS": "[]"}).slices.dimensions == ()
     path = write(tmp_path, "[slices]\ndimensions = []\n")
     assert settings_of(load(path, {})).slice_dimensions == ()
 
 
-def test_all_mistakes_of_the_events_at_once(tmp_path: Path) -> None:
-    """Every wrong key of every event has its line, beside the mistakes of the configuration."""
+def test_all_mistakes_in_the_events_are_reported_at_once(tmp_path: Path) -> None:
+    """Every invalid key of every event is reported with its line, beside other errors."""
     text = """titel = "x"
 
 [[event]]
@@ -247,8 +249,8 @@ start = 2026-03-02T09:00:00+00:00
         ("areas", "[3]"),
     ],
 )
-def test_values_of_events_that_are_refused(tmp_path: Path, key: str, value: str) -> None:
-    """A value out of range or shape is one mistake that says what is allowed."""
+def test_an_invalid_value_in_an_event_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    """A value out of range or of the wrong type is one error that says what is allowed."""
     keys = {
         "name": '"a"',
         "start": "2026-03-02T09:00:00Z",
@@ -257,38 +259,38 @@ def test_values_of_events_that_are_refused(tmp_path: Path, key: str, value: str)
         "areas": "[]",
     }
     lines = "\n".join(f"{k} = {v}" for k, v in (keys | {key: value}).items())
-    (line,) = refused(tmp_path, f"[[event]]\n{lines}\n")
+    (line,) = wrong_events(tmp_path, f"[[event]]\n{lines}\n")
     place = 2 + list(keys).index(key)
     assert line.startswith(f"events.toml:{place}: event.{key}: found ")
     assert "; allowed: " in line
 
 
-def test_events_written_in_a_line_are_counted_instead(tmp_path: Path) -> None:
-    """Where no header stands over an event, its number says which one is wrong."""
+def test_mistakes_in_inline_events_name_the_number_of_the_event(tmp_path: Path) -> None:
+    """An inline event has no header whose line could be named."""
     good = '{name = "a", start = 2026-03-02T09:00:00Z, end = 2026-03-02T10:00:00Z}'
     bad = '{name = "b", start = 2026-03-02T09:00:00Z}'
-    (line,) = refused(tmp_path, f"event = [{good}, {bad}]\n")
+    (line,) = wrong_events(tmp_path, f"event = [{good}, {bad}]\n")
     assert line.startswith("events.toml, event 2: event.end: is missing: ")
 
 
 @pytest.mark.parametrize("text", ["event = 3", "[event]\nname = 'a'", "event = [3]"])
-def test_what_is_no_list_of_events_is_refused(tmp_path: Path, text: str) -> None:
-    """A single table, as one might write it, is not taken for an event."""
-    (line,) = refused(tmp_path, text)
+def test_events_that_are_not_a_list_of_tables_are_refused(tmp_path: Path, text: str) -> None:
+    """A single table, which is an easy mistake, is not taken for an event."""
+    (line,) = wrong_events(tmp_path, text)
     assert line == ("events.toml: event: not a list of tables; allowed: [[event]] tables")
 
 
-def test_there_is_room_for_so_many_events(tmp_path: Path) -> None:
-    """The file takes MOST_EVENTS events and not one more."""
+def test_the_number_of_events_is_limited(tmp_path: Path) -> None:
+    """MOST_EVENTS events are allowed, and one more is refused."""
     one = '[[event]]\nname = "a"\nstart = 2026-03-02T09:00:00Z\nend = 2026-03-03T09:00:00Z\n'
     assert len(read_events(write(tmp_path, one * MOST_EVENTS))[0]) == MOST_EVENTS == 1000
-    assert refused(tmp_path, one * (MOST_EVENTS + 1)) == [
+    assert wrong_events(tmp_path, one * (MOST_EVENTS + 1)) == [
         "events.toml: event: found 1001; allowed: up to 1000 events"
     ]
 
 
-def test_a_file_of_events_that_cannot_be_read(tmp_path: Path) -> None:
-    """One that is not there, is a folder, or is no TOML, is one mistake with its place."""
+def test_an_unreadable_file_of_events_is_one_mistake(tmp_path: Path) -> None:
+    """A missing file, a folder and invalid TOML are each one error with its place."""
     start = f"{tmp_path}/none.toml: the file of events (calendar.file) cannot be read: "
     environ = {"SPIKEWATCH_CALENDAR__FILE": f"{tmp_path}/none.toml"}
     assert mistakes(environ) == [start + "No such file or directory"]
@@ -296,27 +298,27 @@ def test_a_file_of_events_that_cannot_be_read(tmp_path: Path) -> None:
     assert line.startswith(f"{tmp_path}: the file of events (calendar.file) cannot be read: ")
     (line,) = mistakes({"SPIKEWATCH_CALENDAR__FILE": "a\0b"})
     assert "the file of events (calendar.file) cannot be read" in line
-    assert refused(tmp_path, "[[event]\n")[0].startswith("events.toml:1:8: not valid TOML: ")
+    assert wrong_events(tmp_path, "[[event]\n")[0].startswith("events.toml:1:8: not valid TOML: ")
 
 
 def test_an_empty_file_announces_nothing(tmp_path: Path) -> None:
-    """A file with comments alone is no mistake."""
+    """A file that contains only comments is not an error."""
     assert read_events(write(tmp_path, "# later\n")) == ((), [])
 
 
 @given(text=st.text())
-def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    """Whatever stands in the file, there are events or mistakes and never an exception."""
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """Any text gives events or errors, and never an exception."""
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_text(text, encoding="utf-8", errors="replace")
     events, lines = read_events(path)
     assert not (events and lines)
 
 
-def test_config_check_reports_them(
+def test_config_check_reports_an_invalid_country(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`spikewatch config check` ends with 2 and says what is wrong with the country."""
+    """`spikewatch config check` exits with 2 and states the error."""
     monkeypatch.setenv("SPIKEWATCH_CALENDAR__COUNTRY", "Germany")
     monkeypatch.setattr("sys.argv", ["spikewatch", "config", "check"])
     with pytest.raises(SystemExit) as caught:
@@ -325,8 +327,8 @@ def test_config_check_reports_them(
     assert "did you mean DE?" in capsys.readouterr().err
 
 
-def test_the_example_is_read() -> None:
-    """deploy/config/calendar.toml shows three events, one of them of two areas."""
+def test_the_shipped_calendar_is_valid() -> None:
+    """deploy/config/calendar.toml has three events, one of which concerns two areas."""
     events, lines = read_events(ROOT / "deploy/config/calendar.toml")
     assert lines == []
     assert [len(event.areas) for event in events] == [2, 0, 0]

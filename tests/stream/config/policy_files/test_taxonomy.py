@@ -1,4 +1,4 @@
-"""The files of product areas and of the playbook: what is read, refused, and how."""
+"""Test the files of the taxonomy and of the playbook: what is read, and what is refused."""
 
 from pathlib import Path
 
@@ -48,33 +48,33 @@ ENTRY = '[[entry]]\nname = "a"\nteam = "t"\n'
 
 
 def write(folder: Path, text: str) -> Path:
-    """A file with that text."""
+    """Write a file with this text."""
     path = folder / "given.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def wrong_areas(folder: Path, text: str) -> list[str]:
-    """The mistakes of a file of product areas, without the folder's name."""
+    """Return the errors in a taxonomy without the name of its folder."""
     taxonomy, lines = read_taxonomy(write(folder, text))
     assert taxonomy == Taxonomy()
     return [line.replace(f"{folder}/", "") for line in lines]
 
 
 def wrong_entries(folder: Path, text: str, taxonomy: Taxonomy | None = None) -> list[str]:
-    """The mistakes of a playbook, without the folder's name."""
+    """Return the errors in a playbook without the name of its folder."""
     playbook, lines = read_playbook(write(folder, text), taxonomy)
     assert playbook.entries == ()
     return [line.replace(f"{folder}/", "") for line in lines]
 
 
-def test_areas_are_read_as_tickets_name_them(tmp_path: Path) -> None:
-    """Names and keywords are folded, each is there once, issue types belong to the area above."""
+def test_names_of_areas_are_normalized_like_names_in_tickets(tmp_path: Path) -> None:
+    """Names and keywords are folded and unique, and issue types belong to the area above them."""
     assert read_taxonomy(write(tmp_path, AREAS)) == (TAXONOMY, [])
 
 
-def test_areas_in_a_line_each(tmp_path: Path) -> None:
-    """The same without headers; then a mistake says which one it is in."""
+def test_areas_can_be_written_as_inline_tables(tmp_path: Path) -> None:
+    """An error in an inline table names the table by its number."""
     text = 'area = [{name = "a", issue_type = [{name = "i"}]}, {name = "b", product = "any"}]\n'
     taxonomy, lines = read_taxonomy(write(tmp_path, text))
     assert lines == []
@@ -88,8 +88,8 @@ def test_areas_in_a_line_each(tmp_path: Path) -> None:
     ]
 
 
-def test_all_mistakes_of_the_areas_at_once(tmp_path: Path) -> None:
-    """Every wrong key of every table has its line."""
+def test_all_mistakes_in_a_taxonomy_are_reported_at_once(tmp_path: Path) -> None:
+    """Every invalid key of every table is reported with its line."""
     text = """titel = "x"
 
 [[product]]
@@ -174,8 +174,8 @@ name = "Slow"
     ]
 
 
-def test_a_product_is_one_that_there_is(tmp_path: Path) -> None:
-    """Where products are listed no other is taken; where none is, any; a wrong list is enough."""
+def test_an_area_names_a_product_that_is_listed(tmp_path: Path) -> None:
+    """Any product is accepted if no products are listed or their list is invalid."""
     area = '[[area]]\nname = "a"\nproduct = "platfrm"\n'
     assert read_taxonomy(write(tmp_path, area))[0].product_of("a") == "platfrm"
     assert wrong_areas(tmp_path, '[[product]]\nname = "platform"\n' + area) == [
@@ -186,14 +186,14 @@ def test_a_product_is_one_that_there_is(tmp_path: Path) -> None:
     ]
 
 
-def test_a_keyword_of_two_areas_is_no_mistake(tmp_path: Path) -> None:
-    """Two areas may claim a word: `check_overlap` tells."""
+def test_a_keyword_may_belong_to_two_areas(tmp_path: Path) -> None:
+    """The shared keyword is not an error; `check_overlap` reports it."""
     text = '[[area]]\nname = "{}"\nkeywords = ["payment"]\n'
     assert read_taxonomy(write(tmp_path, text.format("a") + text.format("b")))[1] == []
 
 
-def test_there_is_room_for_so_many_areas_and_keywords(tmp_path: Path) -> None:
-    """MOST_AREAS and MOST_KEYWORDS, and not one more; those of issue types are counted too."""
+def test_the_numbers_of_areas_and_keywords_are_limited(tmp_path: Path) -> None:
+    """MOST_AREAS and MOST_KEYWORDS are allowed; keywords of issue types count as well."""
     areas = [f'[[area]]\nname = "a{i}"\n' for i in range(MOST_AREAS + 1)]
     assert len(read_taxonomy(write(tmp_path, "".join(areas[:-1])))[0].areas) == MOST_AREAS == 2000
     assert wrong_areas(tmp_path, "".join(areas)) == [
@@ -208,14 +208,14 @@ def test_there_is_room_for_so_many_areas_and_keywords(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["area = 3", "[area]\nname = 'a'", "area = [3]"])
-def test_what_is_no_list_of_areas_is_refused(tmp_path: Path, text: str) -> None:
-    """A single table, as one might write it, is not taken for an area."""
+def test_areas_that_are_not_a_list_of_tables_are_refused(tmp_path: Path, text: str) -> None:
+    """A single table, which is an easy mistake, is not taken for an area."""
     (line,) = wrong_areas(tmp_path, text)
     assert line == "given.toml: area: not a list of tables; allowed: [[area]] tables"
 
 
-def test_the_playbook_is_read(tmp_path: Path) -> None:
-    """Names are folded as tickets' are, aliases become areas, people and texts stay."""
+def test_a_playbook_is_read_and_its_names_are_normalized(tmp_path: Path) -> None:
+    """Names are folded like those in tickets, aliases become areas, and texts are unchanged."""
     text = """
 [[entry]]
 name = " Single sign-on "
@@ -247,14 +247,14 @@ customer_text = \"\"\"
             customer_text="{area} of <!channel>:\n{status}",
         ),
     )
-    told = customer_text(
+    text = customer_text(
         playbook.entries[0].customer_text, {"area": "{0.__class__}", "status": "{{7*7}} {area}"}
     )
-    assert told == "{0.__class__} of <!channel>:\n{{7*7}} {area}"
+    assert text == "{0.__class__} of <!channel>:\n{{7*7}} {area}"
 
 
-def test_all_mistakes_of_the_playbook_at_once(tmp_path: Path) -> None:
-    """Every wrong key of every entry has its line."""
+def test_all_mistakes_in_a_playbook_are_reported_at_once(tmp_path: Path) -> None:
+    """Every invalid key of every entry is reported with its line."""
     text = """
 [[entri]]
 
@@ -338,8 +338,8 @@ team = "t"
         ("runbook", '"a\\tb.md"'),
     ],
 )
-def test_values_of_entries_that_are_refused(tmp_path: Path, key: str, value: str) -> None:
-    """A value out of range or shape is one mistake that says what is allowed."""
+def test_an_invalid_value_in_an_entry_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    """A value out of range or of the wrong type is one error that says what is allowed."""
     keys = {"name": '"a"', "team": '"t"', key: value}
     lines = "\n".join(f"{k} = {v}" for k, v in keys.items())
     (line,) = wrong_entries(tmp_path, f"[[entry]]\n{lines}\n")
@@ -350,14 +350,14 @@ def test_values_of_entries_that_are_refused(tmp_path: Path, key: str, value: str
 @pytest.mark.parametrize(
     "runbook", ["https://runbooks.example.com/a?b=c#d", "http://localhost:8080", "a b.md", "../x"]
 )
-def test_runbooks_that_are_taken(tmp_path: Path, runbook: str) -> None:
-    """Pages of the web and relative paths."""
+def test_urls_and_relative_paths_are_valid_runbooks(tmp_path: Path, runbook: str) -> None:
+    """A runbook is a web page or a relative path."""
     playbook, lines = read_playbook(write(tmp_path, f'{ENTRY}runbook = "{runbook}"\n'))
     assert lines == []
     assert playbook.entries[0].runbook == runbook
 
 
-def test_without_a_taxonomy_any_area_will_do(tmp_path: Path) -> None:
+def test_without_a_taxonomy_a_playbook_may_name_any_area(tmp_path: Path) -> None:
     """Names are checked only against a taxonomy that is given."""
     text = f'{ENTRY}areas = ["logn", "Sso"]\nproducts = ["x"]\n'
     playbook, lines = read_playbook(write(tmp_path, text))
@@ -365,8 +365,8 @@ def test_without_a_taxonomy_any_area_will_do(tmp_path: Path) -> None:
     assert playbook.entries[0].areas == ("logn", "sso")
 
 
-def test_there_is_room_for_so_many_entries(tmp_path: Path) -> None:
-    """MOST_ENTRIES, and not one more."""
+def test_the_number_of_entries_is_limited(tmp_path: Path) -> None:
+    """MOST_ENTRIES entries are allowed, and one more is refused."""
     entries = [f'{ENTRY}areas = ["a{i}"]\n' for i in range(MOST_ENTRIES + 1)]
     text = "".join(entries[:-1])
     assert len(read_playbook(write(tmp_path, text))[0].entries) == MOST_ENTRIES == 2000
@@ -375,26 +375,26 @@ def test_there_is_room_for_so_many_entries(tmp_path: Path) -> None:
     ]
 
 
-def test_entries_in_a_line_are_counted_instead(tmp_path: Path) -> None:
-    """Where no header stands over an entry, its number says which one is wrong."""
+def test_mistakes_in_inline_entries_name_the_number_of_the_entry(tmp_path: Path) -> None:
+    """An inline entry has no header whose line could be named."""
     (line,) = wrong_entries(tmp_path, 'entry = [{name = "a", team = "t"}, {name = "b"}]\n')
     assert line == "given.toml, entry 2: entry.team: is missing: team that responds, in quotes"
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    """One that is not there or is no TOML is one mistake with its place; an empty one is none."""
+def test_an_unreadable_file_is_one_mistake(tmp_path: Path) -> None:
+    """A missing or invalid file is one error with its place, and an empty file is none."""
     path = tmp_path / "none.toml"
-    said = "cannot be read: No such file or directory"
-    assert read_taxonomy(path)[1] == [f"{path}: the taxonomy file {said}"]
-    assert read_playbook(path)[1] == [f"{path}: the playbook {said}"]
+    reason = "cannot be read: No such file or directory"
+    assert read_taxonomy(path)[1] == [f"{path}: the taxonomy file {reason}"]
+    assert read_playbook(path)[1] == [f"{path}: the playbook {reason}"]
     assert wrong_areas(tmp_path, "[[area]\n")[0].startswith("given.toml:1:7: not valid TOML: ")
     assert wrong_entries(tmp_path, "[[entry]\n")[0].startswith("given.toml:1:8: not valid TOML: ")
     assert wrong_areas(tmp_path, "# later\n") == wrong_entries(tmp_path, "# later\n") == []
 
 
 @given(text=st.text() | st.text("[]area.issue_typeproduct=\"\n' #{},", max_size=60))
-def test_no_text_breaks_the_readers(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    """Whatever stands in the file, there is something or a mistake and never an exception."""
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """Any text gives a result or errors, and never an exception."""
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_text(text, encoding="utf-8", errors="replace")
     taxonomy, lines = read_taxonomy(path)
@@ -403,13 +403,13 @@ def test_no_text_breaks_the_readers(tmp_path_factory: pytest.TempPathFactory, te
     assert not (playbook.entries and lines)
 
 
-def test_the_examples_are_read() -> None:
-    """deploy/config: all areas of the made-up company with its issue types, and who takes what."""
+def test_the_shipped_taxonomy_and_playbook_are_valid() -> None:
+    """The shipped files contain all areas of the simulated company, and who is responsible."""
     taxonomy, lines = read_taxonomy(EXAMPLES / "taxonomy.toml")
     assert lines == []
     assert {area.name for area in taxonomy.areas} == set(COMPANY)
     issue_types = {
-        area.name: tuple(one.name for one in area.issue_types)
+        area.name: tuple(issue_type.name for issue_type in area.issue_types)
         for area in taxonomy.areas
         if area.issue_types
     }
