@@ -1,4 +1,4 @@
-"""The generated reference pages are up to date and complete."""
+"""Test that the generated reference pages are up to date and complete."""
 
 import re
 import tomllib
@@ -16,12 +16,12 @@ from stream.kafka.topics import specs
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_page_is_up_to_date(path: Path) -> None:
-    """`make generate` writes all of them."""
-    assert path.read_text(encoding="utf-8") == PAGES[path](), "it is stale: run make generate"
+    """`make generate` writes every page."""
+    assert path.read_text(encoding="utf-8") == PAGES[path](), "the page is stale: run make generate"
 
 
 def test_every_command_is_on_the_page() -> None:
-    """With its options; those that are hidden are not."""
+    """Each command is listed with its options, except hidden options."""
     text = cli_page.page()
     for name in COMMANDS:
         assert f"\n### spikewatch {name}" in text
@@ -29,8 +29,8 @@ def test_every_command_is_on_the_page() -> None:
     assert "--status" not in text
 
 
-def test_every_key_is_on_the_page_as_a_sentence() -> None:
-    """A capital, a full stop, and a meaning of its own."""
+def test_every_key_on_the_page_is_described_in_a_sentence() -> None:
+    """The meaning of a key starts with a capital and ends with a full stop."""
     text = configuration_page.page()
     for name in Config.model_fields:
         section = type(getattr(Config(), name))
@@ -43,7 +43,7 @@ def test_every_key_is_on_the_page_as_a_sentence() -> None:
 
 
 def test_the_example_is_the_default_configuration(tmp_path: Path) -> None:
-    """As it stands, and with the # before every key removed."""
+    """This holds for the example as it is, and after every key in it is uncommented."""
     text = configuration_page.example()
     assert all(not section for section in tomllib.loads(text).values())
     file = tmp_path / "spikewatch.toml"
@@ -52,14 +52,14 @@ def test_the_example_is_the_default_configuration(tmp_path: Path) -> None:
 
 
 def test_every_topic_is_on_the_page() -> None:
-    """With what it holds."""
+    """Each topic is listed with its contents."""
     rows = [line.split("|") for line in topics_page.page().splitlines() if line.startswith("| `")]
     assert [row[1].strip(" `") for row in rows] == [spec.name for spec in specs(Config())]
     assert all(len(row[5].split()) >= 3 for row in rows)
 
 
-def test_every_model_that_is_linked_has_a_heading() -> None:
-    """Of the events."""
+def test_every_linked_model_has_a_heading() -> None:
+    """Every link to a model on the page of events leads to a heading."""
     text = events_page.page()
     headings = {match.lower() for match in re.findall(r"(?m)^#+ (\w+)$", text)}
     assert set(re.findall(r"\(#(\w+)\)", text)) <= headings
