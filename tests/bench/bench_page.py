@@ -130,7 +130,7 @@ def _metrics() -> Iterator[tuple[str, str, str, str]]:
 def _browser(messages: int) -> Iterator[tuple[str, str, str, str]]:
     with PageRig(areas=TENANTS * AREAS) as rig, contextlib.contextmanager(opened)() as browser:
         rig.take(_tickets(20_000, START, 10.0))
-        rig.tell(_episode(number) for number in range(EPISODES))
+        rig.add_escalations(_episode(number) for number in range(EPISODES))
         context = browser.new_context(viewport={"width": 1200, "height": 900})
         paints, firsts = [], []
         for _ in range(7):
@@ -158,7 +158,7 @@ def _browser(messages: int) -> Iterator[tuple[str, str, str, str]]:
         for number in range(SHOWN):
             event = _episode(EPISODES + number, "critical")
             begin = time.perf_counter()
-            rig.tell([event])
+            rig.add_escalations([event])
             page.wait_for_selector(f"[data-episode='{event.data.episode_id}']")
             delays.append(time.perf_counter() - begin)
         late = quantile(delays, 0.99)
@@ -178,7 +178,7 @@ def _browser(messages: int) -> Iterator[tuple[str, str, str, str]]:
             told = {"areas": changed, "tenants": []}
             rig._loop.call_soon_threadsafe(rig.service.feed.tell, "areas", told)
             if number % 300 == 0:
-                rig.tell([_episode(EPISODES + SHOWN + number, "warning", "resolved")])
+                rig.add_escalations([_episode(EPISODES + SHOWN + number, "warning", "resolved")])
             time.sleep(0.012)
         page.wait_for_timeout(3000)
         after = _memory(devtools)

@@ -1,4 +1,4 @@
-"""Entries of the audit, for tests."""
+"""Audit entries for tests."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -10,7 +10,7 @@ AT: Final = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
 
 
 def entry(number: int = 1, **changes: Any) -> AuditEntry:
-    """Return an entry that says a message was sent; *changes* replace what is usual."""
+    """Return an entry about a message that was sent; *changes* replace the usual values."""
     data: dict[str, Any] = {
         "audit_id": f"a{number}",
         "at": AT + timedelta(seconds=number),

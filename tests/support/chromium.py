@@ -1,4 +1,4 @@
-"""The system's Chromium, for what has to be seen by a real browser."""
+"""The system's Chromium, for tests that need a real browser."""
 
 from typing import Final
 
@@ -13,9 +13,9 @@ ARGUMENTS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-"""No word to any host, and no sandbox where tests run as root."""
+"""Options without background traffic, and without the sandbox, which does not work as root."""
 
 
 def chromium() -> str:
-    """Its path; fails the test with one sentence where it cannot be had."""
+    """Return the path of Chromium, or fail the test with one sentence."""
     return str(program("chromium", package="chromium"))

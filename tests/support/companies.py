@@ -19,40 +19,40 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 MONDAY = 1772409600.0
-"""2 March 2026, 0:00 UTC."""
+"""Monday, 2 March 2026, 0:00 UTC."""
 NOW = MONDAY + 8 * WEEK
 """When the companies below are eight weeks old: Monday, 27 April 2026, 0:00 UTC."""
 MORNING = NOW + 10 * HOUR
 COMPANY = {"login": 4.0, "billing": 2.0, "api": 2.0, "search": 1.0, "exports": 0.3}
-"""Tickets an hour of each area."""
+"""Tickets per hour of each area."""
 SETTINGS = Settings(slice_dimensions=("region", "app_version", "channel"))
 
 Factor = Callable[[float], float]
-"""What a moment (seconds since 1970) makes of the usual rate."""
+"""Function from a time in seconds since 1970 to a factor of the usual rate."""
 
 
 def as_usual(at: float) -> float:
-    """Nothing special."""
+    """Return a constant factor."""
     del at
     return 1.0
 
 
 def in_shape(at: float) -> float:
-    """Busy by day, quiet by night and at weekends, in UTC."""
+    """Return a factor that is high by day, and low by night and at weekends, in UTC."""
     return SHAPE[(int(at // HOUR) + 72) % 168]
 
 
 def pick(rng: random.Random, weighted: tuple[tuple[str, int], ...]) -> str:
-    """One of the values, by weight."""
+    """Return a random value, drawn by weight."""
     return rng.choices([value for value, _ in weighted], [weight for _, weight in weighted])[0]
 
 
 class TenantFeed:
-    """A tenant, the signals that a test passes to it, and what follows from them.
+    """A tenant, the signals that a test passes to it, and the resulting events.
 
     Args:
         config: Settings of the step.
-        tenant: Go on with this tenant; a new one if not given.
+        tenant: Continue with this tenant; a new one if not given.
         sliced: Whether tickets have a region, a version and a channel, drawn by usual weights.
     """
 
@@ -63,19 +63,21 @@ class TenantFeed:
         self.sliced = sliced
         self.tenant = tenant or Tenant("acme", config)
         self.rng = random.Random(4)
-        self.number = 0 if tenant is None else int(1_000 * (tenant.clock or 0.0))  # ids of its own
+        self.number = (
+            0 if tenant is None else int(1_000 * (tenant.clock or 0.0))
+        )  # so that ids are unique
         self.events: list[EscalationEvent] = []
         self.guards: list[Guard] = []
 
     def take(self, signal: Signal, received_at: float | None = None) -> Step:
-        """One signal."""
+        """Take one signal."""
         done = step(self.tenant, signal, self.config, received_at)
         self.events += done.escalations
         self.guards += done.guards
         return done
 
     def make(self, at: float, area: str = "login", **fields: Any) -> Ticket:
-        """A ticket with an id and, by default, a customer of its own, in ordinary slices."""
+        """Return a ticket with an id, usual slices and, by default, a customer of its own."""
         self.number += 1
         usual = {"customer": f"c{self.number}"}
         if self.sliced:
@@ -87,14 +89,14 @@ class TenantFeed:
         return Ticket("acme", f"{self.number}", at, area, **(usual | fields))
 
     def ticket(self, at: float, area: str = "login", **fields: Any) -> Step:
-        """Pass on such a ticket; *fields* may name when it was received, too."""
+        """Take a ticket as made by `make`; *fields* may contain ``received_at``."""
         received_at = fields.pop("received_at", None)
         return self.take(self.make(at, area, **fields), received_at)
 
     def burst(
         self, at: float, count: int, hours: float, area: str = "login", **fields: Any
     ) -> None:
-        """So many tickets of as many customers, evenly."""
+        """Take *count* evenly spaced tickets, each from a different customer."""
         for number in range(count):
             self.ticket(at + number * hours * HOUR / count, area, **fields)
 
@@ -107,7 +109,7 @@ class TenantFeed:
         seed: int = 1,
         **fields: Any,
     ) -> None:
-        """Poisson traffic of *areas* from *begin* to *end*, in order."""
+        """Take Poisson traffic of *areas* from *begin* to *end*, in order."""
         for at, area in arrivals(begin, end, COMPANY if areas is None else areas, factor, seed):
             self.ticket(at, area, **fields)
 
@@ -118,7 +120,7 @@ class TenantFeed:
         factor: Factor = in_shape,
         seed: int = 1,
     ) -> "TenantFeed":
-        """History from `MONDAY` on; nothing of it is told."""
+        """Take history from `MONDAY` on, and discard its events."""
         self.feed(MONDAY, MONDAY + weeks * WEEK, areas, factor, seed, mode="history")
         self.take(HistoryEnd("acme"))
         self.events.clear()
@@ -130,12 +132,12 @@ class TenantFeed:
         return [event.transition for event in self.events]
 
     def tick(self, at: float) -> None:
-        """Time has passed."""
+        """Take a tick."""
         self.take(Tick(at, "acme"))
 
     @property
     def pages(self) -> list[EscalationEvent]:
-        """What somebody was paged for, opened or opened again."""
+        """Events that page somebody: opened or reopened, and not suppressed."""
         return [
             event
             for event in self.events
@@ -143,7 +145,7 @@ class TenantFeed:
         ]
 
     def paged(self, area: str | None = None) -> list[str]:
-        """A line for each page, of one area or of all, for an assertion's message."""
+        """Return a line for each page of one area or of all, for an assertion message."""
         return [
             f"{e.time:%a %d %H:%M} {e.data.product_area} {e.data.reason} {e.data.slice}"
             f" {e.data.observed:g}/{e.data.expected:.2f} score {e.data.score:g}"
@@ -153,14 +155,14 @@ class TenantFeed:
         ]
 
     def rate(self, area: str = "login") -> float:
-        """Customer-equivalents an hour that are expected of *area* now."""
+        """Return the customer-equivalents per hour that are expected of *area* now."""
         return self.tenant.areas[area].model.rate
 
 
 def arrivals(
     begin: float, end: float, areas: Mapping[str, float], factor: Factor, seed: int
 ) -> Iterator[tuple[float, str]]:
-    """Times and areas of Poisson traffic, in order."""
+    """Yield times and areas of Poisson traffic in order."""
     rng = random.Random(seed)
     at = begin
     while at < end:
@@ -181,10 +183,10 @@ def _grown(config: Settings, seed: int) -> Tenant:
 
 
 def company(config: Settings = SETTINGS, seed: int = 1, until: float = NOW) -> TenantFeed:
-    """`COMPANY` at eight weeks of age, and on to *until*; every caller has a copy of its own."""
-    desk = TenantFeed(config, _grown(config, seed).copy())
+    """Return a copy of `COMPANY` at the age of eight weeks, continued to *until*."""
+    tenant_feed = TenantFeed(config, _grown(config, seed).copy())
     if until > NOW:
-        desk.feed(NOW, until, seed=seed + 1_000)
-        desk.events.clear()
-        desk.guards.clear()
-    return desk
+        tenant_feed.feed(NOW, until, seed=seed + 1_000)
+        tenant_feed.events.clear()
+        tenant_feed.guards.clear()
+    return tenant_feed

@@ -1,4 +1,4 @@
-"""Escalations for tests of notify: one that has everything, changed where a test wants it."""
+"""Escalations for tests of notify, with every field set unless a test changes it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,13 +17,13 @@ HOSTILE = (
     "<b>&amp;",
     "[a](http://evil)",
 )
-"""Each of it is markup or a formula somewhere."""
+"""Strings that are markup, a template or a formula for some program."""
 UNSEEN = "\r\nBcc: x@y\u202e\u2066\u200b\x00\x1b[31m\x7f\u2028"
-"""A header, if a line may end; then what has no shape of its own."""
+"""A header that a line break would inject, and invisible characters."""
 
 
 def escalation(transition: str = "opened", **changes: Any) -> EscalationEvent:
-    """An escalation of login at acme; *changes* are fields of its data."""
+    """Return an escalation of login at acme; *changes* replace fields of its data."""
     data: dict[str, Any] = {
         "episode_id": EPISODE,
         "sequence": 1,
@@ -119,7 +119,7 @@ def escalation(transition: str = "opened", **changes: Any) -> EscalationEvent:
 
 
 def hostile(transition: str = "opened") -> EscalationEvent:
-    """An escalation in which all that strangers or operators write is hostile."""
+    """Return an escalation in which every text from users or operators is hostile."""
     text = f"{' '.join(HOSTILE)} {UNSEEN}"
     plain = escalation().data.model_dump()
     explained = plain["explanation"][0] | {"value": text}
@@ -141,5 +141,5 @@ def hostile(transition: str = "opened") -> EscalationEvent:
 
 
 def account(customer: str, **changes: Any) -> Account:
-    """A customer inside."""
+    """Return an affected customer."""
     return Account.model_validate({"customer": customer, "tickets": 1} | changes)

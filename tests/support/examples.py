@@ -1,7 +1,7 @@
-"""How many examples hypothesis tries: the profiles, and what they make of a test's own number.
+"""The number of examples that hypothesis tries, by profile.
 
-Three profiles: `dev` for `make check` (few examples, the same ones each time), `ci` for
-`make test` and for pytest by itself, `nightly` with ten times as many. Choose one with
+There are three profiles: `dev` for `make check` (few examples, the same ones each time), `ci` for
+`make test` and for pytest by itself, and `nightly` with ten times as many. Choose one with
 ``pytest --hypothesis-profile=NAME``.
 """
 
@@ -10,14 +10,14 @@ from typing import Final
 from hypothesis import settings
 
 USUAL: Final = 100
-"""Examples of a test that asks for no number of its own, in the profile `ci`."""
+"""Examples of a test without a number of its own, in the profile `ci`."""
 DEV: Final = 20
-"""The most that any test tries in the profile `dev`."""
+"""Most examples of any test in the profile `dev`."""
 NIGHTLY: Final = 10
 
 
 def register_profiles() -> None:
-    """Register the profiles, and load `ci`; there is no deadline, for a machine may be busy."""
+    """Register the profiles and load `ci`, without a deadline because machines may be busy."""
     settings.register_profile("dev", max_examples=DEV, derandomize=True, deadline=None)
     settings.register_profile("ci", max_examples=USUAL, derandomize=False, deadline=None)
     settings.register_profile("nightly", max_examples=NIGHTLY * USUAL, deadline=None)

@@ -1,6 +1,6 @@
-"""A rig on a real broker: topics of its own, processes of ours, and what is on the topics.
+"""A rig on a real broker: its own topics, processes of spikewatch, and the records of the topics.
 
-Tests get one from the fixture `rig`; it ends the processes when the test is over.
+Tests get a rig from the fixture `rig`, which ends the processes when the test is over.
 """
 
 import asyncio
@@ -37,31 +37,30 @@ from stream.worker.status import committed_offsets
 SLOW_WORKER: Final = Path(__file__).with_name("slow_worker.py")
 POLL_SECONDS: Final = 0.1
 PATIENCE: Final = 3.0
-"""Times the seconds that a test waits at most: others run beside it. Nothing waits for longer than
-it has to."""
+"""Factor of the seconds that a test waits at most, because other tests run at the same time."""
 SNAPSHOT_SECONDS: Final = 0.1
-"""Between two snapshots of a worker of the rig; the shortest that the configuration allows."""
+"""Seconds between two snapshots of a worker, the fewest that the configuration allows."""
 TOPICS_SECONDS: Final = 30.0
-"""A busy broker answers that topics are made before it lists them."""
+"""Seconds to wait, because a busy broker confirms topics before it lists them."""
 RESEND_TICKS_SECONDS: Final = 1.5
-"""Longer than a worker takes to commit."""
+"""Seconds between rounds of ticks, more than a worker needs to commit."""
 
 
 @dataclass
 class Process:
-    """A process of ours, with its log."""
+    """A process of spikewatch with its log."""
 
     popen: subprocess.Popen[bytes]
     log: Path
     mark: Path
 
     def send(self, number: int) -> None:
-        """Send a signal, if it still lives."""
+        """Send a signal if the process is still running."""
         if self.popen.poll() is None:
             self.popen.send_signal(number)
 
     def end(self) -> int:
-        """SIGTERM; its exit code."""
+        """Send SIGTERM, and return the exit code."""
         self.send(signal.SIGTERM)
         try:
             return self.popen.wait(30)
@@ -70,13 +69,13 @@ class Process:
             return self.popen.wait()
 
     def text(self) -> str:
-        """What it printed."""
+        """Return the output of the process."""
         return self.log.read_text(errors="replace")
 
 
 @dataclass
 class Log:
-    """A record of a topic, as tests compare it."""
+    """A record of a topic as tests compare it."""
 
     partition: int
     offset: int
@@ -88,7 +87,7 @@ class Log:
 
 @dataclass
 class Rig:
-    """Topics under a prefix of their own, on a real broker."""
+    """Topics with a prefix of their own on a real broker."""
 
     servers: str
     prefix: str
@@ -98,7 +97,7 @@ class Rig:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Of our processes."""
+        """Environment of the processes."""
         return {
             **{k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")},
             "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": self.servers,
@@ -111,19 +110,19 @@ class Rig:
 
     @property
     def config(self) -> Config:
-        """As our processes have it."""
+        """Configuration of the processes."""
         return load(None, self.environ)
 
     @property
     def topics(self) -> Topics:
-        """Their names."""
+        """Names of the topics."""
         return Topics(self.prefix)
 
     def create_topics(self) -> None:
-        """Make all topics, and wait until the broker knows them.
+        """Create all topics, and wait until the broker lists them.
 
         Raises:
-            UserError: It does not know them, as they must be, within `TOPICS_SECONDS`.
+            UserError: The topics do not exist as required within `TOPICS_SECONDS`.
         """
 
         async def work() -> None:
@@ -140,11 +139,11 @@ class Rig:
         asyncio.run(work())
 
     def start(self, *command: str, **environ: str) -> Process:
-        """``spikewatch COMMAND`` in a process of its own."""
+        """Start ``spikewatch COMMAND`` in a process of its own."""
         return self.start_command([sys.executable, "-m", "stream.cli", *command], environ)
 
     def slow_worker(self, seconds: float) -> Process:
-        """A worker whose chunks are small and take so much longer."""
+        """Start a worker with small chunks that take *seconds* longer each."""
         number = len(self.processes)
         mark = self.folder / f"mark-{number}"
         return self.start_command([sys.executable, str(SLOW_WORKER), str(mark), str(seconds)], {})
@@ -166,7 +165,7 @@ class Rig:
         return process
 
     def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """``spikewatch COMMAND``, to its end."""
+        """Run ``spikewatch COMMAND`` to its end."""
         return subprocess.run(
             [sys.executable, "-m", "stream.cli", *command],
             env={**self.environ, **environ},
@@ -204,7 +203,7 @@ class Rig:
         asyncio.run(work())
 
     def read(self, topic: str) -> list[Log]:
-        """All that is on *topic*, partition by partition."""
+        """Return all records of *topic*, partition by partition."""
 
         async def work() -> list[Log]:
             found = []
@@ -230,9 +229,9 @@ class Rig:
         return asyncio.run(work())
 
     def escalations(self) -> list[bytes]:
-        """What is on the topic of escalations, repeats (same id) left out;
+        """Return the escalations without repeats.
 
-        each repeat must have the same bytes.
+        A repeat has the same id, and must have the same bytes.
         """
         found: dict[str, bytes] = {}
         for record in self.read(self.topics.escalations):
@@ -241,7 +240,7 @@ class Rig:
         return list(found.values())
 
     def lag(self) -> int:
-        """Return the number of records of all sources that are not durably worked on."""
+        """Return the number of records of all sources that are not yet durably processed."""
 
         async def work() -> int:
             consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
@@ -261,11 +260,11 @@ class Rig:
         return sum(ends[tp] - committed.get(tp, 0) for tp in tps)
 
     def settle(self, seconds: float = 60.0) -> None:
-        """Wait until all that was sent is durably worked on.
+        """Wait until everything that was sent is durably processed.
 
-        A worker makes a snapshot with the first record that arrives `SNAPSHOT_SECONDS` after the
-        last snapshot, and commits about once a second. Ticks of 1970, which change nothing, are
-        that record; between two rounds of ticks there is time for the commit.
+        A worker takes a snapshot with the first record that arrives `SNAPSHOT_SECONDS` after the
+        last snapshot, and commits about once a second. Ticks of 1970, which change nothing, serve
+        as that record; between two rounds of ticks there is time for the commit.
 
         Args:
             seconds: Fail with the logs of the processes after this time.
@@ -295,13 +294,14 @@ class Rig:
             await producer.send_and_wait(self.topics.by_tenant, tick, key=b"k", partition=number)
 
     def logs(self) -> str:
-        """Return the last lines of what each process printed."""
+        """Return the last lines of the output of each process."""
         return "\n".join(process.text()[-2000:] for process in self.processes)
 
     def oracle(self) -> tuple[list[bytes], dict[str, bytes]]:
-        """The internal log, run through the step by itself:
+        """Run the internal log through the step in this process.
 
-        escalations and state as they must be.
+        Returns:
+            The escalations and the state that the workers must produce.
         """
         events: list[bytes] = []
         parts = {
@@ -314,18 +314,18 @@ class Rig:
         return events, whole_state(parts.values())
 
     def state(self) -> dict[str, bytes]:
-        """What the changelog holds now, as a worker would recover it."""
+        """Return the state in the changelog as a worker would recover it."""
         return whole_state(self.partitions())
 
     def partitions(self) -> list[Partition]:
-        """The same, as working state."""
+        """Return the state in the changelog as partitions."""
         return [
             Partition(number, 0, settings_of(self.config), recovery)
             for number, recovery in self._recoveries()
         ]
 
     def owners(self) -> int:
-        """How many owners ever completed a snapshot, over all partitions."""
+        """Return how many owners ever completed a snapshot, over all partitions."""
         found: list[Progress] = [recovery.progress for _, recovery in self._recoveries()]
         return sum(len(progress.accepted) for progress in found)
 
@@ -342,7 +342,7 @@ class Rig:
         return asyncio.run(work())
 
     def replay(self, lines: Sequence[bytes], until: float | None = None) -> list[bytes]:
-        """What `spikewatch replay` says to the same tickets."""
+        """Return the escalations that `spikewatch replay` writes for the same tickets."""
         events: list[bytes] = []
         run = Replay(settings_of(self.config), until)
         replay_lines(
@@ -366,7 +366,7 @@ async def _partitions(consumer: Any, topic: str) -> set[int]:
 
 
 def whole_state(partitions: Iterable[Partition]) -> dict[str, bytes]:
-    """Every record of the state, by name."""
+    """Return every record of the state by name."""
     found: dict[str, bytes] = {}
     for partition in partitions:
         for name, tenant in partition.tenants.items():
@@ -381,7 +381,7 @@ def whole_state(partitions: Iterable[Partition]) -> dict[str, bytes]:
 
 
 def wait_for(done: Callable[[], bool], seconds: float, what: str, rig: Rig | None = None) -> None:
-    """Poll until *done*; fail with the logs of the processes where that takes too long."""
+    """Poll until *done*, and fail with the logs of the processes after a timeout."""
     deadline = time.monotonic() + seconds * PATIENCE
     while not done():
         if time.monotonic() > deadline:
@@ -392,7 +392,7 @@ def wait_for(done: Callable[[], bool], seconds: float, what: str, rig: Rig | Non
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that is free now."""
+    """Return a port on 127.0.0.1 that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 

@@ -1,7 +1,7 @@
-"""Near misses whose true cause is known: what happened around a moment at which nobody was paged.
+"""Near misses with a known cause: tickets around a moment at which nobody was paged.
 
-Each begins with a grown company (`tests.support.companies`); what leads up to the moment is taken
-in, and what comes within the hours around it is handed over as it would stand in the log.
+Each near miss begins with a mature company (`tests.support.companies`). Its tenant takes the
+signals before the moment, and the signals within some hours of the moment are passed on as a log.
 """
 
 import random
@@ -32,55 +32,55 @@ FRESH_SEEDS = 6
 
 
 class UnfitError(Exception):
-    """What led up to the moment was another page, such as one of the whole tenant: draw anew."""
+    """The lead-up caused another page, such as a tenant-wide one; draw another near miss."""
 
 
 class Story:
-    """A company, a moment, and what comes around it."""
+    """A company, a moment, and the signals around that moment."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         day = self.rng.randrange(4)
         self.at = NOW + day * DAY + self.rng.uniform(9.0, 16.0) * HOUR
         self.seed = seed
-        self.desk = company(seed=1 + seed % FRESH_SEEDS)
+        self.tenant_feed = company(seed=1 + seed % FRESH_SEEDS)
         self.around: list[tuple[float, Signal]] = []
         self.area, self.tenant = AREA, "acme"
         self.usual = True
-        """Whether the usual tickets of the area come as well."""
+        """Whether the area also gets its usual tickets."""
 
     def live(self, begin: float, end: float, **fields: Any) -> None:
-        """Usual traffic that is taken in."""
-        self.desk.feed(begin, end, seed=self.seed + 50, **fields)
+        """Take the usual traffic of a period."""
+        self.tenant_feed.feed(begin, end, seed=self.seed + 50, **fields)
 
-    def say(self, signal: Signal, at: float) -> None:
-        """Something that arrives *at*, within the hours around."""
+    def add(self, signal: Signal, at: float) -> None:
+        """Add a signal that arrives *at* a time within some hours of the moment."""
         self.around.append((at, signal))
 
     def burst(self, begin: float, count: int, minutes: float = 12.0, **fields: Any) -> None:
-        """Tickets of the area, each of a customer of its own, evenly."""
+        """Add evenly spaced tickets of the area, each from a different customer."""
         for number in range(count):
             at = begin + 60.0 * minutes * (number + 0.5) / count
-            self.say(self.desk.make(at, self.area, **fields), at)
+            self.add(self.tenant_feed.make(at, self.area, **fields), at)
 
     def page(self, since: float) -> PageRecord:
-        """The page of the area that went out *since*."""
-        for page in self.desk.tenant.pages:
+        """Return the page of the area that was sent *since* a time."""
+        for page in self.tenant_feed.tenant.pages:
             if page.key == AREA and page.at >= since:
                 return page
         raise UnfitError
 
     def count(self) -> int:
-        """Of tickets that page without doubt."""
+        """Return a number of tickets that is certain to page."""
         return self.rng.randrange(25, 60)
 
     def ask(self) -> WhyNot:
-        """Take in what is left, and put the question."""
-        tenant = self.desk.tenant
+        """Take the remaining signals, and ask why there was no page."""
+        tenant = self.tenant_feed.tenant
         begin = self.at - AROUND_SECONDS
         clock = tenant.clock or begin
         quiet = TenantFeed(SETTINGS, tenant)
-        quiet.number, quiet.rng = self.desk.number, self.desk.rng
+        quiet.number, quiet.rng = self.tenant_feed.number, self.tenant_feed.rng
         areas = {name: rate for name, rate in COMPANY.items() if self.usual or name != self.area}
         if clock < begin:
             quiet.feed(clock, begin, areas, seed=self.seed + 60, mode=self.mode())
@@ -93,7 +93,7 @@ class Story:
         mixed += self.around
         log = [
             LoggedSignal(f"{number}", signal, None if self.mode() == "history" else at)
-            for number, (at, signal) in enumerate(sorted(mixed, key=lambda one: one[0]))
+            for number, (at, signal) in enumerate(sorted(mixed, key=lambda arrival: arrival[0]))
         ]
         known = None if self.tenant != "acme" else tenant
         if known is None:
@@ -101,150 +101,150 @@ class Story:
         return SilenceInvestigation(known, log, SETTINGS, self.tenant, self.area, self.at).answer()
 
     def mode(self) -> str:
-        """Of the usual tickets."""
-        return "history" if self.desk.tenant.in_history else "live"
+        """Return the mode of the usual tickets."""
+        return "history" if self.tenant_feed.tenant.in_history else "live"
 
 
 def too_few(story: Story) -> None:
-    """Two or three tickets more: fewer than four customers."""
+    """Add two or three tickets, which is fewer than four customers."""
     story.burst(story.at - 600.0, story.rng.randrange(2, 4))
 
 
 def nothing(story: Story) -> None:
-    """No ticket of the area at all."""
+    """Leave the area without any ticket."""
     story.usual = False
 
 
 def repeated(story: Story) -> None:
-    """All of two customers."""
+    """Add tickets that all come from two customers."""
     for number in range(story.count()):
         at = story.at - 720.0 + 20.0 * number
-        story.say(story.desk.make(at, AREA, customer=f"noisy {number % 2}"), at)
+        story.add(story.tenant_feed.make(at, AREA, customer=f"noisy {number % 2}"), at)
 
 
 def duplicates(story: Story) -> None:
-    """One ticket, again and again."""
-    ticket = story.desk.make(story.at - 720.0, AREA)
+    """Add the same ticket repeatedly."""
+    ticket = story.tenant_feed.make(story.at - 720.0, AREA)
     for number in range(story.count()):
-        story.say(ticket, story.at - 720.0 + 20.0 * number)
+        story.add(ticket, story.at - 720.0 + 20.0 * number)
 
 
 def late(story: Story) -> None:
-    """Created hours before they arrive."""
+    """Add tickets that arrive hours after they were created."""
     for number in range(story.count()):
         at = story.at - 720.0 + 20.0 * number
         created = at - story.rng.uniform(2.0, 6.0) * HOUR
-        story.say(story.desk.make(created, AREA), at)
+        story.add(story.tenant_feed.make(created, AREA), at)
 
 
 def by_agents(story: Story) -> None:
-    """Created by agents."""
+    """Add tickets that were created by agents."""
     story.burst(story.at - 720.0, story.count(), created_by="agent")
 
 
 def by_machines(story: Story) -> None:
-    """Created by an import."""
+    """Add tickets that were created by an import."""
     story.burst(story.at - 720.0, story.count(), created_by="import")
 
 
 def merged(story: Story) -> None:
-    """Each one is merged away within seconds."""
+    """Add tickets that are all merged away within seconds."""
     for number in range(story.count()):
         at = story.at - 720.0 + 20.0 * number
-        ticket = story.desk.make(at, AREA)
-        story.say(ticket, at)
+        ticket = story.tenant_feed.make(at, AREA)
+        story.add(ticket, at)
         gone = msgspec.structs.replace(ticket, event_type="merged", occurred_at=at + 5.0)
-        story.say(gone, at + 5.0)
+        story.add(gone, at + 5.0)
 
 
 def retagged(story: Story) -> None:
-    """Old tickets of another area are re-tagged into this one."""
+    """Add old tickets of another area that are reclassified into this area."""
     for number in range(story.count()):
         at = story.at - 720.0 + 20.0 * number
-        ticket = story.desk.make(at - DAY, AREA, event_type="reclassified", occurred_at=at)
-        story.say(ticket, at)
+        ticket = story.tenant_feed.make(at - DAY, AREA, event_type="reclassified", occurred_at=at)
+        story.add(ticket, at)
 
 
 def newborn(story: Story) -> None:
-    """An area that nobody has heard of before."""
+    """Add tickets of an area that had no ticket before."""
     story.area = "brand new"
     story.burst(story.at - 1200.0, story.rng.randrange(8, 30))
 
 
 def in_history(story: Story) -> None:
-    """Sent as history."""
-    story.desk.feed(NOW, story.at - 2.0 * HOUR, seed=story.seed + 50, mode="history")
+    """Add tickets that are sent as history."""
+    story.tenant_feed.feed(NOW, story.at - 2.0 * HOUR, seed=story.seed + 50, mode="history")
     story.burst(story.at - 720.0, story.count(), mode="history")
 
 
 def already_open(story: Story) -> None:
-    """It paged two hours before, and goes on."""
+    """Open an episode two hours before the moment, and let it continue."""
     begin = story.at - 2.0 * HOUR
     story.live(NOW, begin)
-    story.desk.burst(begin, 60, 0.9, AREA)
+    story.tenant_feed.burst(begin, 60, 0.9, AREA)
     story.burst(story.at - 3300.0, 60, 100.0)
 
 
 def again(story: Story) -> None:
-    """It came, went, and comes back within the cool-down."""
+    """Open and resolve an episode, and let it return within the cool-down."""
     begin = story.at - 5.0 * HOUR
     story.live(NOW, begin)
-    story.desk.burst(begin, story.count(), 0.2, AREA)
+    story.tenant_feed.burst(begin, story.count(), 0.2, AREA)
     story.live(begin + 0.3 * HOUR, story.at - HOUR)
     story.burst(story.at - 720.0, 80)
 
 
 def everywhere(story: Story) -> None:
-    """The whole tenant is up, and has paged."""
+    """Raise all areas of the tenant, after a tenant-wide page."""
     begin = story.at - 2.0 * HOUR
     story.live(NOW, begin)
     areas = {name: 12.0 * rate for name, rate in COMPANY.items()}
-    story.desk.feed(begin, story.at - HOUR, areas, seed=story.seed + 9)
+    story.tenant_feed.feed(begin, story.at - HOUR, areas, seed=story.seed + 9)
     for name in COMPANY:
         for number in range(40):
             at = story.at - HOUR + 90.0 * number
-            story.say(story.desk.make(at, name), at)
+            story.add(story.tenant_feed.make(at, name), at)
 
 
 def expected(story: Story) -> None:
-    """Somebody called it an expected event until the evening."""
+    """Give the verdict "expected event", valid until the evening."""
     begin = story.at - 6.0 * HOUR
     story.live(NOW, begin)
-    story.desk.burst(begin, story.count(), 0.2, AREA)
+    story.tenant_feed.burst(begin, story.count(), 0.2, AREA)
     page = story.page(begin)
     until = story.at + 4.0 * HOUR
     verdict = Verdict("acme", page.episode_id, "expected_event", begin + 900.0, until)
-    story.desk.take(verdict)
+    story.tenant_feed.take(verdict)
     story.live(begin + 0.3 * HOUR, story.at - HOUR)
     story.burst(story.at - 720.0, story.count())
 
 
 def called_false(story: Story) -> None:
-    """The same came a week before, and was called false."""
+    """Give the verdict "false alarm" on the same burst a week before."""
     begin = story.at - 720.0
     story.live(NOW, begin)
-    story.desk.burst(begin, 35, 0.2, AREA, channel="batch")
+    story.tenant_feed.burst(begin, 35, 0.2, AREA, channel="batch")
     page = story.page(begin)
-    story.desk.take(Verdict("acme", page.episode_id, "false_alarm", begin + 900.0))
+    story.tenant_feed.take(Verdict("acme", page.episode_id, "false_alarm", begin + 900.0))
     story.live(begin + 900.0, begin + WEEK - HOUR)
     story.at += WEEK
     story.burst(begin + WEEK, 33, channel="batch")
 
 
 def unknown_area(story: Story) -> None:
-    """No ticket ever named it."""
+    """Ask about an area that no ticket ever named."""
     story.area = "no such area"
 
 
 def unknown_tenant(story: Story) -> None:
-    """No ticket is of this tenant."""
+    """Ask about a tenant without tickets."""
     story.tenant = "nobody"
 
 
 class Kind(NamedTuple):
-    """One way to stay silent, and its true name."""
+    """A cause of silence, and the name that the answer must give it."""
 
-    tell: Callable[[Story], None]
+    arrange: Callable[[Story], None]
     because: Because
 
 
@@ -271,12 +271,12 @@ KINDS: tuple[Kind, ...] = (
 
 
 def near_miss(number: int) -> tuple[Because, WhyNot]:
-    """The true cause of a near miss, and the answer."""
+    """Return the true cause of a near miss, and the answer of the investigation."""
     kind = KINDS[number % len(KINDS)]
     for attempt in range(5):
         story = Story(number + 10_000 * attempt)
         try:
-            kind.tell(story)
+            kind.arrange(story)
         except UnfitError:
             continue
         break

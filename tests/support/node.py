@@ -1,4 +1,4 @@
-"""Node.js and its npm: the system's, or those among the locked packages."""
+"""Node.js and npm, either from the system or from the locked packages."""
 
 import importlib.util
 import os
@@ -17,7 +17,7 @@ class Node:
     npm_command: tuple[str, ...]
 
     def npm(self, *arguments: str, folder: Path) -> None:
-        """Run npm in *folder*; fail with what it said."""
+        """Run npm in *folder*, and fail with its output if it fails."""
         path = f"{Path(self.program).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         done = subprocess.run(
             [*self.npm_command, *arguments, "--no-audit", "--no-fund", "--loglevel=error"],
@@ -32,14 +32,14 @@ class Node:
 
 
 def find_node() -> Node:
-    """The system's Node where it is new enough for our Kafka client, else the one among packages.
+    """Return the system's Node.js if it is new enough, else the one from the packages.
 
-    New enough is what ``engines`` of @platformatic/kafka says: 22.22, or 24.6 and later.
+    The ``engines`` of our Kafka client, @platformatic/kafka, require 22.22, or 24.6 and later.
     """
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm:
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-        found = re.match(r"v(\d+)\.(\d+)", said.stdout)
+        version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        found = re.match(r"v(\d+)\.(\d+)", version.stdout)
         number = (int(found[1]), int(found[2])) if found else (0, 0)
         if (22, 22) <= number < (23, 0) or number >= (24, 6):
             return Node(program, (npm,))

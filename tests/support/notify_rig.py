@@ -1,4 +1,4 @@
-"""Escalations made up for notify, and a provider that fails as providers do."""
+"""Escalations for tests of notify, and a provider that fails as real providers do."""
 
 import asyncio
 import hashlib
@@ -27,7 +27,7 @@ BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 def episode_id(tenant: str, number: int) -> str:
-    """Of the number-th episode of a tenant."""
+    """Return the id of the number-th episode of a tenant."""
     return hashlib.sha256(f"{tenant}|{number}".encode()).hexdigest()[:32]
 
 
@@ -40,10 +40,10 @@ def escalation(
     at: datetime | None = None,
     **data: Any,
 ) -> EscalationEvent:
-    """One event; *data* replaces what is usual."""
+    """Return an event; *data* replaces the usual values."""
     episode = episode_id(tenant, number)
     at = at or BEGIN + timedelta(minutes=sequence)
-    found = {
+    fields = {
         "episode_id": episode,
         "sequence": sequence,
         "tenant": tenant,
@@ -75,13 +75,13 @@ def escalation(
         "type": f"com.spikewatch.escalation.{transition}.v1",
         "subject": episode,
         "time": at.isoformat(),
-        "data": found,
+        "data": fields,
     }
     return EscalationEvent.model_validate_json(json.dumps(event))
 
 
 def life(tenant: str, number: int, at: datetime | None = None) -> list[EscalationEvent]:
-    """Four transitions of an episode, each worth telling."""
+    """Return four events of an episode, each of which is notified."""
     at = at or datetime.now(UTC)
     return [
         escalation(tenant, number, 1, at=at),
@@ -93,7 +93,7 @@ def life(tenant: str, number: int, at: datetime | None = None) -> list[Escalatio
 
 @dataclass
 class Request:
-    """One request as the provider saw it."""
+    """A request as the provider received it."""
 
     at: float
     key: str
@@ -106,10 +106,9 @@ class Request:
 
 @dataclass
 class Provider:
-    """A webhook's other end on 127.0.0.1, in a thread of its own.
+    """The provider's end of a webhook on 127.0.0.1, in a thread of its own.
 
-    Of its answers, the share *failing* are 500, 429, a hang or a reset; half of those come after it
-    has taken the message in, as it is in life.
+    The share *failing* of the requests gets a 500, a 429, a hang or a reset.
     """
 
     failing: float = 0.0
@@ -160,7 +159,7 @@ class Provider:
 
     @property
     def url(self) -> str:
-        """Where it takes messages."""
+        """URL that accepts messages."""
         return f"http://127.0.0.1:{self.port}/in"
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
@@ -193,9 +192,9 @@ class Provider:
 async def put(
     config: Config, events: Iterable[EscalationEvent], pause: float = 0.0
 ) -> dict[str, float]:
-    """Put *events* on their topic, in their tenants' partitions; episode -> when it was appended.
+    """Produce *events*, and return when each episode was appended.
 
-    With a *pause* each waits for its acknowledgement, and then so many seconds.
+    With a *pause*, each event is acknowledged before the next one is sent after that many seconds.
     """
     topic = Topics(config.kafka.topic_prefix).escalations
     appended, waiting = {}, []
@@ -220,7 +219,7 @@ async def put(
 
 
 def webhook(name: str, url: str) -> str:
-    """A table of the receivers' file."""
+    """Return a receiver table for the receivers file."""
     return (
         f'[[receiver]]\nname = "{name}"\nkind = "webhook"\nurl = "{url}"\n'
         'secret = { env = "WEBHOOK_SECRET" }\n'
@@ -228,19 +227,19 @@ def webhook(name: str, url: str) -> str:
 
 
 def now() -> datetime:
-    """Wall clock."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 class NotifyProcess:
-    """The process with a provider at its other end."""
+    """The notify process with a provider as its receiver."""
 
     def __init__(self, rig: Rig, provider: Provider) -> None:
         self.rig, self.provider = rig, provider
         self.number = 0
 
     def configure(self, plan: str = "", **environ: str) -> None:
-        """Write the receivers' file and make the topics."""
+        """Write the receivers file and create the topics."""
         path = self.rig.folder / "notify.toml"
         path.write_text(plan or standard(self.provider))
         self.rig.extra |= {
@@ -253,40 +252,44 @@ class NotifyProcess:
         self.rig.create_topics()
 
     def start(self, **environ: str) -> Process:
-        """Run it, and wait until it works."""
+        """Start the process, and wait until partitions are assigned."""
         process = self.rig.start("notify", **environ)
         wait_for(lambda: "assigned partitions" in process.text(), 30, "notify", self.rig)
         return process
 
     def put(self, *events: EscalationEvent) -> None:
-        """Put events on their topic."""
+        """Produce events to the topic of escalations."""
         asyncio.run(put(self.rig.config, events))
 
     def wait(self, done: Callable[[list[Request]], bool], what: str, seconds: float = 20) -> None:
-        """Until the provider has seen it."""
+        """Wait until the provider's requests satisfy *done*."""
         wait_for(lambda: done(list(self.provider.requests)), seconds, what, self.rig)
 
     def accepted_messages(self) -> list[tuple[str, str]]:
-        """Action and reason of what it said yes to, in order."""
-        return [(one.action, one.reason) for one in self.provider.requests if one.accepted]
+        """Return action and reason of the messages that the provider accepted, in order."""
+        return [
+            (request.action, request.reason)
+            for request in self.provider.requests
+            if request.accepted
+        ]
 
     def run(self, *command: str) -> str:
-        """A command of ours; it must work."""
+        """Run a command that must succeed, and return its output."""
         done = self.rig.run(*command)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def audit(self) -> list[AuditEntry]:
-        """What stands in the audit."""
-        found = {}
+        """Return the entries of the audit, sorted by time."""
+        entries = {}
         for record in self.rig.read(self.rig.topics.audit):
             entry = AuditEntry.model_validate_json(record.value)
-            found[entry.audit_id] = entry
-        return sorted(found.values(), key=lambda one: one.at)
+            entries[entry.audit_id] = entry
+        return sorted(entries.values(), key=lambda entry: entry.at)
 
 
 def standard(provider: Provider, *, delivery: str = "", more: str = "") -> str:
-    """All are told of everything."""
+    """Return a configuration whose only receiver gets everything."""
     return (
         f'[delivery]\nprivate_hosts = ["127.0.0.1"]\ntimeout_seconds = 1.0\n{delivery}\n'
         f'[default]\nreceivers = ["{PAGER}"]\n{webhook(PAGER, provider.url)}\n{more}'

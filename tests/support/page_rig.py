@@ -1,4 +1,4 @@
-"""The page as its process runs it, but for the broker: records come from a test instead.
+"""The page as its process runs it, except that a test supplies the records instead of a broker.
 
 Everything else is real: the step, the web server, the browser.
 """
@@ -42,14 +42,14 @@ INCIDENT: Final = Incident(
     word="err_401_sso",
 )
 WORLD: Final = World(start=START, hours=HOURS, incidents=(INCIDENT,), seed=7)
-"""Two weeks of a company in whose last hour logins fail."""
+"""Two weeks of a company whose logins fail in the last hour."""
 
 
 class PageRig:
-    """A page for the time of a ``with``; fed by `take`, `tell`, `note` and `answer`."""
+    """A page that runs inside a ``with`` block, and takes the records that a test adds."""
 
     def __init__(self, reports: Path | None = None, url: str = "", areas: int = 5_000) -> None:
-        """Nothing listens yet."""
+        """Create the page without starting it."""
         self.port = free_port()
         page = Page(port=self.port, reports=str(reports or ""), url=url, areas=areas)
         self.config = Config(page=page)
@@ -109,46 +109,46 @@ class PageRig:
             self.service.push_episodes()
 
     def take(self, signals: Iterable[Signal], at: float = 0.0) -> list[EscalationEvent]:
-        """Signals of the internal topic, as a worker and the page take them; what came of them."""
+        """Take signals of the internal topic as a worker and the page do; return the events."""
         events: list[EscalationEvent] = []
         values = []
         for signal in signals:
             events += self._worker.take(signal, at or None).escalations
             values.append((encode(signal), at))
         self._run(self._records(self._topics.by_tenant, values))
-        self.tell(events)
+        self.add_escalations(events)
         return events
 
     def tickets(self, lines: Iterable[dict[str, Any]]) -> list[EscalationEvent]:
-        """Tickets as senders write them."""
+        """Take tickets as senders write them."""
         return self.take(
             to_signal(read_ticket(json.dumps(line).encode()), "simulated") for line in lines
         )
 
-    def tell(self, events: Iterable[EscalationEvent]) -> None:
-        """Escalations, as they stand on their topic."""
+    def add_escalations(self, events: Iterable[EscalationEvent]) -> None:
+        """Add records to the topic of escalations."""
         values = [(write_escalation(event), 0.0) for event in events]
         self._run(self._records(self._topics.escalations, values))
 
-    def note(self, *entries: AuditEntry) -> None:
-        """Lines of the audit."""
+    def add_audit_entries(self, *entries: AuditEntry) -> None:
+        """Add records to the topic of the audit."""
         values = [(entry.model_dump_json().encode(), 0.0) for entry in entries]
         self._run(self._records(self._topics.audit, values))
 
-    def answer(self, *answers: Feedback) -> None:
-        """What people answer."""
-        values = [(one.model_dump_json().encode(), 0.0) for one in answers]
+    def add_feedback(self, *answers: Feedback) -> None:
+        """Add records to the topic of feedback."""
+        values = [(feedback.model_dump_json().encode(), 0.0) for feedback in answers]
         self._run(self._records(self._topics.feedback, values))
 
-    def silence(self, *silences: Silence) -> None:
-        """Silences."""
-        values = [(one.model_dump_json().encode(), 0.0) for one in silences]
+    def add_silences(self, *silences: Silence) -> None:
+        """Add records to the topic of silences."""
+        values = [(each.model_dump_json().encode(), 0.0) for each in silences]
         self._run(self._records(self._topics.silences, values))
 
 
 def browser() -> Iterator[Any]:
-    """A real browser; for fixtures and programs."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - takes a while to import
+    """Yield a real browser, for fixtures and programs."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - slow to import
 
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)

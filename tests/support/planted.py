@@ -1,4 +1,4 @@
-"""Made-up personal data and secrets in made-up tickets, to see whether any of it gets through."""
+"""Invented personal data and secrets in invented tickets, to test that none of it is shown."""
 
 import re
 import string
@@ -28,15 +28,15 @@ class Planted:
     subject: str
     body: str
     text: str
-    """What was planted, as it stands in subject or body."""
+    """The planted string as it appears in the subject or body."""
     traces: tuple[str, ...]
-    """What must not be left of it, in lower case."""
+    """Strings in lower case that must not appear anywhere."""
 
 
 def plant(random: Random, kind: str | None = None) -> Planted:
-    """A made-up ticket around a made-up string of *kind* (any of `KINDS` where None)."""
+    """Return an invented ticket with an invented string of *kind*, or of any of `KINDS`."""
     kind = kind or random.choice(sorted(KINDS))
-    text, told = KINDS[kind](random)
+    text, revealing = KINDS[kind](random)
     words = random.choices(FILLERS, k=random.randint(4, 40))
     words.insert(random.randint(0, len(words)), random.choice(["{}", "{}", "{},", "{}.", "({})"]))
     cut = random.randint(0, len(words))
@@ -45,34 +45,34 @@ def plant(random: Random, kind: str | None = None) -> Planted:
     if random.random() < 0.2:
         body = f'<div class="x"><p>{body}</p></div>'
     runs = re.findall(r"\d{5,}", text)
-    traces = tuple(trace.lower() for trace in (text, told, *runs) if trace)
+    traces = tuple(trace.lower() for trace in (text, revealing, *runs) if trace)
     return Planted(kind, subject.replace("{}", text), body.replace("{}", text), text, traces)
 
 
 def digits(random: Random, count: int) -> str:
-    """So many digits."""
+    """Return *count* random digits."""
     return "".join(random.choices(string.digits, k=count))
 
 
 def filled(random: Random, template: str) -> str:
-    """*template* with a digit for each # and a capital for each @."""
+    """Return *template* with a digit for each # and a capital letter for each @."""
     marks = {"#": string.digits, "@": string.ascii_uppercase}
     return "".join(random.choice(marks.get(c, c)) for c in template)
 
 
 def word(random: Random, syllables: int = 3) -> str:
-    """A word that no language has."""
+    """Return a word that exists in no language."""
     return "".join(random.choices(SYLLABLES, k=syllables))
 
 
 def luhn(number: str) -> str:
-    """*number* with the digit that makes it a card's."""
+    """Return *number* with the check digit of a card number."""
     doubled = [sum(divmod(int(c) * (2 - i % 2), 10)) for i, c in enumerate(reversed(number))]
     return number + str(-sum(doubled) % 10)
 
 
 def email(random: Random) -> tuple[str, str]:
-    """An address, as it is written or as it is written to be hidden."""
+    """Return an address, possibly written in a form that hides it from crawlers."""
     local = word(random) + random.choice([".", "_", "-", "+", ""]) + word(random)
     host, land = word(random, 2), random.choice(["com", "co.uk", "de", "example"])
     form = random.choice(
@@ -84,7 +84,7 @@ def email(random: Random) -> tuple[str, str]:
 
 
 def phone(random: Random) -> tuple[str, str]:
-    """A number in one of the ways that numbers are written."""
+    """Return a phone number in one of the usual notations."""
     template = random.choice(
         [
             "+49 ### #######",
@@ -107,7 +107,7 @@ def phone(random: Random) -> tuple[str, str]:
 
 
 def card(random: Random) -> tuple[str, str]:
-    """A card's number with a right checksum."""
+    """Return a card number with a valid check digit."""
     length = random.choice([13, 15, 16, 16, 16, 19])
     number = luhn(random.choice("3456") + digits(random, length - 2))
     gap = random.choice(["", " ", "-"])
@@ -115,7 +115,7 @@ def card(random: Random) -> tuple[str, str]:
 
 
 def iban(random: Random) -> tuple[str, str]:
-    """An account's number with a right checksum."""
+    """Return an IBAN with valid check digits."""
     template = random.choice(
         [
             "DE#################",
@@ -136,7 +136,7 @@ def iban(random: Random) -> tuple[str, str]:
 
 
 def token(random: Random) -> tuple[str, str]:
-    """A key or token of a well-known form, or of none."""
+    """Return a key or token of a well-known form, or of no known form."""
 
     def some(count: int, of: str = LETTERS_AND_DIGITS) -> str:
         return "".join(random.choices(of, k=count))
@@ -159,7 +159,7 @@ def token(random: Random) -> tuple[str, str]:
 
 
 def ip(random: Random) -> tuple[str, str]:
-    """An address of version 4 or 6."""
+    """Return an IPv4 or IPv6 address."""
     if random.random() < 0.6:
         return ".".join(str(random.randint(0, 255)) for _ in range(4)), ""
     groups = [f"{random.randint(1, 65_535):x}" for _ in range(8)]
@@ -170,14 +170,14 @@ def ip(random: Random) -> tuple[str, str]:
 
 
 def mac(random: Random) -> tuple[str, str]:
-    """The address of a network card."""
+    """Return a MAC address."""
     gap = random.choice(":-")
     text = gap.join(f"{random.randint(0, 255):02x}" for _ in range(6))
     return random.choice([text, text.upper()]), ""
 
 
 def address(random: Random) -> tuple[str, str]:
-    """Street and number as five countries write them."""
+    """Return a street address in the notation of one of five countries."""
     name, town = word(random, 3).title(), word(random, 2).title()
     form = random.choice(
         [
@@ -203,7 +203,7 @@ def address(random: Random) -> tuple[str, str]:
 
 
 def national_id(random: Random) -> tuple[str, str]:
-    """The number of a person or of a passport."""
+    """Return the number of a person or of a passport."""
     template = random.choice(
         [
             "###-##-####",
@@ -224,7 +224,7 @@ def national_id(random: Random) -> tuple[str, str]:
 
 
 def secret(random: Random) -> tuple[str, str]:
-    """A password, a key or a PIN after its name."""
+    """Return a password, a key or a PIN after its name."""
     name = random.choice(
         [
             "password",
@@ -257,4 +257,4 @@ KINDS: dict[str, Callable[[Random], tuple[str, str]]] = {
     "secret": secret,
     "token": token,
 }
-"""What makes a string of each kind, and the part of it that tells most."""
+"""Generators of a string of each kind and of its most revealing part."""

@@ -1,4 +1,4 @@
-"""Programs that tests run beside ours; who may install packages gets them installed."""
+"""External programs that tests need, installed if the user may install packages."""
 
 import os
 import shutil
@@ -12,20 +12,20 @@ SECONDS: Final = 300
 
 
 def program(*names: str, package: str) -> Path:
-    """Where a program is; fails the test with one sentence where it cannot be had.
+    """Return the path of a program, or fail the test with one sentence.
 
     Args:
-        names: Of the program, the first that is there counts.
-        package: Debian's, that has it. No service is started with it.
+        names: Names of the program, of which the first that exists is used.
+        package: Debian package that contains it. Installing it starts no service.
     """
-    said = ""
+    error = ""
     if _find(names) is None and shutil.which("apt-get") and os.geteuid() == 0:
-        said = _install(package)
+        error = _install(package)
     found = _find(names)
     if found is None:
         pytest.fail(
             f"{names[0]} is needed: install it, on Debian as the package {package}"
-            + (f"; apt-get said: {said}" if said else "")
+            + (f"; apt-get said: {error}" if error else "")
         )
     return found
 
@@ -35,7 +35,10 @@ def _find(names: tuple[str, ...]) -> Path | None:
 
 
 def _install(package: str) -> str:
-    """What apt-get complained of, if it did; its lists may be missing or old."""
+    """Install a package, and return the error of apt-get, if any.
+
+    The package lists may be missing or old, so a failed installation is repeated after an update.
+    """
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     install = ["apt-get", "install", "--yes", "--no-install-recommends", package]
     for command in (install, ["apt-get", "update"], install):

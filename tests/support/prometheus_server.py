@@ -1,4 +1,4 @@
-"""A real Prometheus with the configuration of deploy/, its targets on ports of a test."""
+"""A real Prometheus with the configuration of deploy/, whose targets are ports of a test."""
 
 import json
 import shutil
@@ -18,19 +18,19 @@ SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
 
 
 class QueryError(Exception):
-    """Prometheus cannot make sense of a query; what it said."""
+    """Prometheus rejected a query; the text is its error message."""
 
 
 class Prometheus:
-    """A process of its own, in a folder of its own; use it in ``with``."""
+    """A Prometheus process with a folder of its own, to be used in ``with``."""
 
     def __init__(self, folder: Path, targets: Mapping[str, str], interval: str) -> None:
-        """Nothing runs yet.
+        """Prepare the configuration without starting the process.
 
         Args:
-            folder: Where it keeps what it needs.
-            targets: From a target in the shipped configuration to the one that it is here.
-            interval: Between two scrapes.
+            folder: Folder for the configuration and the data.
+            targets: Each target of the shipped configuration with the target that replaces it.
+            interval: Interval between two scrapes, such as "1s".
         """
         self._program = program("prometheus", package="prometheus")
         self._folder = folder / "prometheus"
@@ -44,7 +44,7 @@ class Prometheus:
         path.write_text(text.replace(": 15s", f": {interval}"), encoding="utf-8")
 
     def __enter__(self) -> Self:
-        """Start, and wait until it answers."""
+        """Start the process, and wait until it is ready."""
         self._log = (self._folder / "log").open("wb")
         self._process = subprocess.Popen(
             [
@@ -58,24 +58,24 @@ class Prometheus:
         )
         deadline = time.monotonic() + 30.0
         while not self._ready():
-            said = (self._folder / "log").read_text(errors="replace")[-2000:]
-            assert self._process.poll() is None, said
-            assert time.monotonic() < deadline, said
+            log = (self._folder / "log").read_text(errors="replace")[-2000:]
+            assert self._process.poll() is None, log
+            assert time.monotonic() < deadline, log
             time.sleep(0.1)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """Stop the process."""
         self._process.terminate()
         self._process.wait(30)
         self._log.close()
 
     def instant(self, expression: str) -> list[dict[str, Any]]:
-        """What *expression* is now."""
+        """Return the current result of *expression*."""
         return self._result("query", {"query": expression})
 
     def over_time(self, expression: str, seconds: float, step: float) -> list[dict[str, Any]]:
-        """What *expression* was over the last *seconds*."""
+        """Return the result of *expression* over the last *seconds*."""
         now = time.time()
         return self._result(
             "query_range",
@@ -83,23 +83,23 @@ class Prometheus:
         )
 
     def label_values(self, selector: str, label: str) -> list[str]:
-        """Values of *label* over the series of *selector*, sorted."""
-        asked = {"match[]": selector, "start": f"{time.time() - 300}"}
-        found: list[str] = self._get(f"label/{label}/values", asked)["data"]
+        """Return the values of *label* over the series of *selector*, sorted."""
+        parameters = {"match[]": selector, "start": f"{time.time() - 300}"}
+        found: list[str] = self._get(f"label/{label}/values", parameters)["data"]
         return found
 
-    def _result(self, what: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._get(what, asked)["data"]["result"]
+    def _result(self, what: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._get(what, parameters)["data"]["result"]
         return found
 
-    def _get(self, what: str, asked: Mapping[str, str]) -> dict[str, Any]:
-        url = f"http://127.0.0.1:{self.port}/api/v1/{what}?{urllib.parse.urlencode(asked)}"
+    def _get(self, what: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        url = f"http://127.0.0.1:{self.port}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
         try:
             with urllib.request.urlopen(url, timeout=20) as answer:
                 body: dict[str, Any] = json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            raise QueryError(f"{asked}: {error.read().decode()}") from None
-        assert body["status"] == "success", (asked, body)
+            raise QueryError(f"{parameters}: {error.read().decode()}") from None
+        assert body["status"] == "success", (parameters, body)
         return body
 
     def _ready(self) -> bool:

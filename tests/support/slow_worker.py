@@ -1,7 +1,7 @@
-"""A worker as `spikewatch worker` runs it, but slowed down: it is killed in the middle of work.
+"""A worker like `spikewatch worker`, but slowed down so that tests can kill it during its work.
 
-``python slow_worker.py MARK SECONDS``: the file MARK is touched at the first chunk of signals; each
-chunk of 40 takes SECONDS longer.
+Usage: ``python slow_worker.py MARK SECONDS``. The file MARK is touched at each chunk of signals,
+and each chunk of 40 signals takes SECONDS longer.
 """
 
 import sys
@@ -16,7 +16,7 @@ from stream.worker.detect import Detect
 
 
 def main() -> None:
-    """Patch, then run."""
+    """Patch the worker, then run it."""
     mark, seconds = Path(sys.argv[1]), float(sys.argv[2])
     sys.argv = sys.argv[:1]
     fold = Detect._fold
@@ -26,8 +26,8 @@ def main() -> None:
         time.sleep(seconds)
         return fold(self, number, records)
 
-    Detect._fold = slowly  # type: ignore[method-assign]  # the point of this file
-    faust_binding.MAX_CHUNK = 40  # type: ignore[misc]  # the same
+    Detect._fold = slowly  # type: ignore[method-assign]  # slowed down on purpose
+    faust_binding.MAX_CHUNK = 40  # type: ignore[misc]  # smaller on purpose
     run(load())
 
 

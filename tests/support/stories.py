@@ -1,5 +1,4 @@
-"""The made-up company of `detectors.simulation.tickets`, whose tickets have words, through the
-whole step."""
+"""Tenants of the simulated company of `detectors.simulation.tickets`, whose tickets have words."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +16,14 @@ from tests.support.warm_tenants import warm_tenant
 HOUR = 3_600.0
 WEEK = 168.0 * HOUR
 MONDAY = 1_772_409_600.0
-"""2 March 2026, 0:00 UTC."""
+"""Monday, 2 March 2026, 0:00 UTC."""
 WEEKS = 3
 NINE = MONDAY + WEEKS * WEEK + 9.0 * HOUR
-"""When the companies below are three weeks old: a Monday at nine."""
+"""Monday at 9:00 UTC, when the companies below are three weeks old."""
 
 
 def signals(world: World) -> list[Ticket]:
-    """The tickets of *world* as the step reads them."""
+    """Return the tickets of *world* as the step reads them."""
     found = []
     for event in tickets(world):
         signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
@@ -46,9 +45,9 @@ def _grown(areas: tuple[tuple[str, float], ...], seed: int, settings: Settings) 
 
 
 def grown(areas: Mapping[str, float], settings: Settings, seed: int = 1) -> Tenant:
-    """A tenant of some healthy weeks; every caller has a copy of its own.
+    """Return a copy of a tenant with three healthy weeks of history.
 
-    Of what is set, its past knows no more than which slices are watched.
+    The history was taken with default settings, except for the dimensions of slices.
     """
     past = Settings(slice_dimensions=settings.slice_dimensions)
     tenant = _grown(tuple(areas.items()), seed, past).copy()
@@ -57,11 +56,11 @@ def grown(areas: Mapping[str, float], settings: Settings, seed: int = 1) -> Tena
 
 
 def play(
-    tenant: Tenant, told: Iterable[Signal], settings: Settings, until: float = 0.0
+    tenant: Tenant, inputs: Iterable[Signal], settings: Settings, until: float = 0.0
 ) -> list[EscalationEvent]:
-    """What *tenant* says to all of *told*, and to the time that passes *until* then."""
+    """Return the events of *tenant* for *inputs*, and for the time *until* a later tick."""
     events: list[EscalationEvent] = []
-    for signal in told:
+    for signal in inputs:
         events += step(tenant, signal, settings).escalations
     if until:
         events += step(tenant, Tick(until, "acme"), settings).escalations
@@ -69,10 +68,10 @@ def play(
 
 
 def pages(events: Iterable[EscalationEvent]) -> list[EscalationEvent]:
-    """What somebody was paged for."""
+    """Return the events that page somebody."""
     return [e for e in events if e.data.suppressed is None and e.transition == "opened"]
 
 
 def of_one(events: Sequence[EscalationEvent], episode_id: str) -> list[Escalation]:
-    """All that was said of one episode."""
+    """Return the data of all events of one episode."""
     return [event.data for event in events if event.data.episode_id == episode_id]

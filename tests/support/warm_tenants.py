@@ -1,8 +1,9 @@
-"""Tenants that many tests begin with, kept on disk between runs and shared by the workers of a run.
+"""Tenants with a history, kept on disk between runs and shared by the workers of a run.
 
-Some weeks of traffic take a second or more; a tenant of that past is read in milliseconds. What is
-kept is the tenant's state as the product encodes it. It is found again only by the same sources: a
-change of the step, of a contract, of a helper, of the recipe or of a locked package makes it anew.
+Simulating some weeks of traffic takes a second or more; reading the resulting tenant takes
+milliseconds. A file holds the tenant's state as the product encodes it. It is used only while the
+sources are the same: any change of the step, of a contract, of a helper, of the recipe or of a
+locked package makes a new file.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ SOURCES: Final = ("detectors", "schemas", "tests/support")
 
 
 class _Kept(msgspec.Struct, array_like=True):
-    """A tenant, with what `Tenant.copy` takes along."""
+    """A tenant with everything that `Tenant.copy` copies."""
 
     name: str
     tenant: bytes
@@ -38,16 +39,16 @@ class _Kept(msgspec.Struct, array_like=True):
 
 
 def warm_tenant(make: Callable[[], Tenant], settings: Settings, *recipe: object) -> Tenant:
-    """Return a tenant of a longer past, from disk if it was made before.
+    """Return a tenant with a history, from disk if it was made before.
 
     Args:
-        make: Makes the tenant; the file that it stands in counts as a source.
-        settings: Those that the tenant was made with.
-        recipe: What else distinguishes this tenant from others of the same file; its text must say
-            it all.
+        make: Function that makes the tenant; its source file counts as a source.
+        settings: Settings with which the tenant is made.
+        recipe: Values that distinguish this tenant from others of the same file; their text must be
+            complete.
 
     Returns:
-        The tenant, as `Tenant.copy` would give it.
+        The tenant as `Tenant.copy` would return it.
     """
     text = repr((Path(make.__code__.co_filename).read_bytes(), settings, recipe))
     path = _folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -55,7 +56,9 @@ def warm_tenant(make: Callable[[], Tenant], settings: Settings, *recipe: object)
         return _restore(msgspec.msgpack.decode(path.read_bytes(), type=_Kept), settings)
     except FileNotFoundError:
         tenant = make()
-    part = path.with_name(f"{path.name}-{uuid.uuid4().hex}")  # another worker may be at it, too
+    part = path.with_name(
+        f"{path.name}-{uuid.uuid4().hex}"
+    )  # another worker may write the same file
     part.write_bytes(msgspec.msgpack.encode(_keep(tenant)))
     part.replace(path)
     return tenant
@@ -85,7 +88,7 @@ def _restore(kept: _Kept, settings: Settings) -> Tenant:
 
 @lru_cache(maxsize=1)
 def _folder() -> Path:
-    """Return the folder for the sources as they are; those of other sources are removed."""
+    """Return the folder for the current sources, and remove those for other sources."""
     folder = FOLDER / _sources()
     folder.mkdir(parents=True, exist_ok=True)
     for other in FOLDER.iterdir():
@@ -95,7 +98,7 @@ def _folder() -> Path:
 
 
 def _sources() -> str:
-    """Return a digest of all that decides what a tenant becomes."""
+    """Return a digest of everything that determines the state of a tenant."""
     digest = hashlib.sha256(sys.version.encode())
     digest.update((ROOT / "requirements.lock").read_bytes())
     for folder in SOURCES:

@@ -99,14 +99,18 @@ def test_events_appear_without_a_reload(seen: BrowserPage, page_rig: PageRig) ->
     page = seen.open()
     page.evaluate("window.same = true")
     key = "a" * 32
-    page_rig.tell([escalation("opened", episode_id=key, product_area="billing", severity="error")])
+    page_rig.add_escalations(
+        [escalation("opened", episode_id=key, product_area="billing", severity="error")]
+    )
     expect(page.locator(f"[data-episode='{key}']")).to_be_visible(timeout=3_000)
     expect(page.locator("#said")).to_contain_text("new episode: billing")
     page.locator(f"[data-episode='{key}'] a").click()
     expect(page.locator("h1")).to_contain_text("billing")
-    page_rig.note(entry(77, episode_id=key, receiver="the night shift"))
+    page_rig.add_audit_entries(entry(77, episode_id=key, receiver="the night shift"))
     expect(page.locator("main")).to_contain_text("the night shift", timeout=3_000)
-    page_rig.tell([escalation("resolved", episode_id=key, product_area="billing", sequence=2)])
+    page_rig.add_escalations(
+        [escalation("resolved", episode_id=key, product_area="billing", sequence=2)]
+    )
     expect(page.locator("h1 .badge")).to_have_text("resolved", timeout=3_000)
     assert page.evaluate("window.same")
 
@@ -165,13 +169,14 @@ def test_updates_do_not_move_the_focus(seen: BrowserPage, page_rig: PageRig) -> 
     page = seen.open()
     link = page.locator("tbody a", has_text="permissions")
     link.focus()
-    page_rig.tell([escalation("opened", episode_id="9" * 32, product_area="reports")])
+    page_rig.add_escalations([escalation("opened", episode_id="9" * 32, product_area="reports")])
     expect(page.locator(f"[data-episode='{'9' * 32}']")).to_be_visible()
     expect(link).to_be_focused()
     card = page.locator(f"[data-episode='{'9' * 32}'] a")
     card.focus()
-    page_rig.tell([escalation("updated", episode_id="9" * 32, product_area="reports", sequence=2,
-                              tickets=77)])  # fmt: skip
+    page_rig.add_escalations(
+        [escalation("updated", episode_id="9" * 32, product_area="reports", sequence=2, tickets=77)]
+    )
     expect(page.locator(f"[data-episode='{'9' * 32}']")).to_contain_text("77 tickets")
     expect(card).to_be_focused()
 
@@ -240,7 +245,7 @@ def test_the_color_scheme_can_be_switched_and_is_remembered(seen: BrowserPage) -
 def test_hostile_text_is_shown_as_text(seen: BrowserPage, page_rig: PageRig) -> None:
     key = "b" * 32
     evil = "<img src=x onerror=alert(1)>" + "".join(HOSTILE)
-    page_rig.tell(
+    page_rig.add_escalations(
         [
             escalation(
                 "opened",
@@ -259,7 +264,7 @@ def test_hostile_text_is_shown_as_text(seen: BrowserPage, page_rig: PageRig) -> 
             )
         ]
     )
-    page_rig.note(entry(5, episode_id=key, detail=evil, receiver=evil[:100]))
+    page_rig.add_audit_entries(entry(5, episode_id=key, detail=evil, receiver=evil[:100]))
     page = seen.open(f"#/episode/{key}")
     expect(page.locator("h1")).to_contain_text("<script>document.title")
     expect(page.locator("blockquote", has_text="<img src=x").first).to_be_visible()
@@ -269,13 +274,13 @@ def test_hostile_text_is_shown_as_text(seen: BrowserPage, page_rig: PageRig) -> 
     page.goto(seen.url + "#/episode/%3Cimg%20src=x%20onerror=alert(1)%3E")
     expect(page.locator("main")).to_contain_text("no such")
     seen.errors = [one for one in seen.errors if "404" not in one]  # a deliberate request
-    page_rig.tell([escalation("resolved", episode_id=key, sequence=2)])
+    page_rig.add_escalations([escalation("resolved", episode_id=key, sequence=2)])
 
 
 def test_an_active_silence_is_shown(seen: BrowserPage, page_rig: PageRig) -> None:
     now = datetime.now(UTC)
     page = seen.open()
-    page_rig.silence(
+    page_rig.add_silences(
         Silence(
             silence_id="s1",
             matchers=(Matcher.parse("product_area=exports"),),

@@ -189,7 +189,7 @@ def test_unsafe_links_are_removed(page_rig: PageRig) -> None:
             }
         ],
     )
-    page_rig.tell([event])
+    page_rig.add_escalations([event])
     story = read(page_rig, f"/api/episodes/{'e' * 32}")
     assert story["data"]["examples"][0]["url"] is None
     assert story["data"]["examples"][0]["ticket_id"] == "<b>1</b>"
@@ -210,7 +210,7 @@ def test_no_data_is_served_before_all_topics_are_read() -> None:
 def test_a_new_episode_is_in_the_next_response(page_rig: PageRig) -> None:
     for number in range(5):
         key = f"{0xF00 + number:032x}"
-        page_rig.tell([escalation("opened", episode_id=key, product_area="api")])
+        page_rig.add_escalations([escalation("opened", episode_id=key, product_area="api")])
         assert key in {one["id"] for one in read(page_rig, "/api/now")["episodes"]}
 
 
@@ -229,7 +229,7 @@ def test_changes_are_pushed_to_viewers(page_rig: PageRig) -> None:
     assert answer.getheader("content-type") == "text/event-stream"
     assert answer.readline() == b"event: ping\n"
     assert json.loads(answer.readline().removeprefix(b"data: "))["idle_seconds"] >= 0.0
-    page_rig.tell([escalation("opened", episode_id="d" * 32, product_area="api")])
+    page_rig.add_escalations([escalation("opened", episode_id="d" * 32, product_area="api")])
     received = b""
     while b"event: episode" not in received:
         received = answer.readline()

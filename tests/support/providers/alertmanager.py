@@ -16,7 +16,7 @@ class Alertmanager(Provider):
     _name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
     def take(self, request: web.Request, data: Any, body: bytes) -> web.StreamResponse:
-        """Its status, or alerts."""
+        """Handle a status request or alerts."""
         del body
         if request.headers.get("Authorization") != f"Bearer {self.secret}":
             return web.Response(status=401, text="no")
@@ -46,5 +46,5 @@ class Alertmanager(Provider):
         if one.get("generatorURL"):  # "format: uri", not required
             self.link(one["generatorURL"], "generatorURL")
         over = times[1] <= datetime.now(times[1].tzinfo)
-        key = json.dumps(one["labels"], sort_keys=True)  # the identity of an alert is its labels
+        key = json.dumps(one["labels"], sort_keys=True)  # labels identify an alert
         self.accept(key, "resolved" if over else "open", *strings(one))

@@ -1,4 +1,4 @@
-"""What the fake providers share: a server, faults to come, what was heard, what was wrong."""
+"""What the fake providers share: a server, scripted faults, and records of what they received."""
 
 import asyncio
 import contextlib
@@ -19,26 +19,26 @@ ECHO = "the provider repeats all it was sent: "
 
 @dataclass(frozen=True)
 class Fault:
-    """One answer that is not the usual one."""
+    """A scripted response that replaces the usual one."""
 
     status: int = 500
     headers: Mapping[str, str] = field(default_factory=dict)
     reset: bool = False
     hang: float = 0.0
     body: str | None = None
-    """None: all that was sent, headers too."""
+    """Body of the response; None repeats the request with its headers."""
 
 
 class Provider:
-    """What the fakes share: a server, faults to come, what was heard, what was wrong with it.
+    """Base of the fakes: a server, scripted faults, and records of what it received.
 
     Attributes:
-        secret: what a request has to prove to know.
-        heard: the key of each accepted message, in order.
-        state: key -> how the provider sees the episode: open, acknowledged or resolved.
-        shown: every text that a person would see.
-        ids: of the messages, where the provider is told one.
-        wrong: sentences on what broke the documented contract.
+        secret: Secret that a request must prove to know.
+        heard: Key of each accepted message, in order.
+        state: State of each episode by key: open, acknowledged or resolved.
+        shown: Every text that a person would see.
+        ids: Ids of the messages, if the provider receives ids.
+        wrong: Sentences about violations of the documented contract.
     """
 
     secret: ClassVar[str] = "marker-5ecret-0123456789abcdef99"
@@ -58,7 +58,7 @@ class Provider:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Base URL of the server."""
         return f"http://{HOST}:{self.port}"
 
     async def __aenter__(self) -> Self:
@@ -78,12 +78,12 @@ class Provider:
         assert not self.wrong, "\n".join(self.wrong)
 
     def must(self, holds: object, sentence: str) -> None:
-        """Note *sentence* unless it *holds*."""
+        """Record *sentence* as a violation unless *holds*."""
         if not holds:
             self.wrong.append(f"{type(self).__name__}: {sentence}")
 
     def text(self, value: object, name: str, least: int = 0, most: int = 10**9) -> None:
-        """It is a string of so many characters."""
+        """Require a string of *least* to *most* characters."""
         self.must(isinstance(value, str), f"{name} is no string: {value!r:.80}")
         if isinstance(value, str):
             self.must(
@@ -92,7 +92,7 @@ class Provider:
             )
 
     def only(self, value: object, name: str, allowed: str, needed: str = "") -> bool:
-        """It is an object with no keys but these, and those that are needed."""
+        """Require an object with the needed keys, and with no others than the allowed ones."""
         self.must(isinstance(value, dict), f"{name} is no object")
         if not isinstance(value, dict):
             return False
@@ -103,12 +103,12 @@ class Provider:
         return not missing
 
     def link(self, value: object, name: str, most: int = 10**9) -> None:
-        """It is a URL of a page."""
+        """Require the URL of a web page."""
         self.text(value, name, 1, most)
         self.must(URL.fullmatch(str(value)), f"{name} is no URL of a page: {value!r:.80}")
 
     def accept(self, key: str, action: str, *shown: str) -> None:
-        """Note what happened to an episode."""
+        """Record an accepted message about an episode."""
         self.heard.append(key)
         self.state[key] = action
         self.shown += shown
@@ -136,23 +136,23 @@ class Provider:
         if fault.hang:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hanging.wait(), fault.hang)
-        said = fault.body
-        if said is None:
-            said = f"{ECHO}{request.path_qs} {dict(request.headers)} "[:500]
-            said += body.decode("utf-8", "replace")
-        return web.Response(status=fault.status, text=said, headers=dict(fault.headers))
+        text = fault.body
+        if text is None:
+            text = f"{ECHO}{request.path_qs} {dict(request.headers)} "[:500]
+            text += body.decode("utf-8", "replace")
+        return web.Response(status=fault.status, text=text, headers=dict(fault.headers))
 
     def take(self, request: web.Request, data: Any, body: bytes) -> web.StreamResponse:
-        """Validate, note and answer one request."""
+        """Validate and record a request, and return the response."""
         raise NotImplementedError
 
 
 def strings(value: Any) -> list[str]:
-    """All texts within a value."""
+    """Return all strings within a value."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
-        return [text for one in value.values() for text in strings(one)]
+        return [text for item in value.values() for text in strings(item)]
     if isinstance(value, list):
-        return [text for one in value for text in strings(one)]
+        return [text for item in value for text in strings(item)]
     return []

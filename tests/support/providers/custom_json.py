@@ -1,4 +1,4 @@
-"""What receives the posts of Apprise, as strict as its documentation."""
+"""A server for the posts of Apprise, as strict as its documentation."""
 
 from typing import Any
 
@@ -8,10 +8,13 @@ from tests.support.providers.base import Provider
 
 
 class Json(Provider):
-    """What Apprise posts for ``json://``. Source: caronc/apprise, wiki "Notify_Custom_JSON"."""
+    """A server for what Apprise posts to ``json://``.
+
+    Source: caronc/apprise, wiki "Notify_Custom_JSON".
+    """
 
     def take(self, request: web.Request, data: Any, body: bytes) -> web.StreamResponse:
-        """Accept the four keys."""
+        """Accept an object with the four documented keys."""
         del body
         if request.path.strip("/") != self.secret:
             return web.Response(status=401)

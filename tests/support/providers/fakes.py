@@ -1,6 +1,6 @@
-"""Providers on this machine, as strict as their documentation; what breaks it fails the test.
+"""Providers on this machine, as strict as their documentation; a violation fails the test.
 
-Limits are from the providers' documentation, not from our sinks; each names where it stands.
+Limits come from the providers' documentation, which each provider names, and not from our sinks.
 """
 
 from tests.support.providers.alertmanager import Alertmanager

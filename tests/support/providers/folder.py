@@ -7,7 +7,7 @@ from tests.support.providers.base import Provider
 
 
 class Folder(Provider):
-    """A folder; *path* is where messages go."""
+    """A folder into which messages are written; *path* is its path."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -23,6 +23,6 @@ class Folder(Provider):
         assert not self.wrong, "\n".join(self.wrong)
 
     def read(self) -> list[str]:
-        """All messages."""
+        """Return all messages."""
         self.shown = [one.read_text(encoding="utf-8") for one in sorted(self.path.iterdir())]
         return self.shown

@@ -10,13 +10,14 @@ from tests.support.providers.base import Provider, strings
 
 
 class Jira(Provider):
-    """Integration events. Source: Atlassian, JSM ops REST API v2, "Integration events".
+    """Integration events of Jira Service Management.
 
-    Limits of the fields: the same page, "Create alert"; those of Opsgenie's Alert API.
+    Source: Atlassian, JSM ops REST API v2, "Integration events"; limits of the fields from "Create
+    alert" on the same page and from Opsgenie's Alert API.
     """
 
     def take(self, request: web.Request, data: Any, body: bytes) -> web.StreamResponse:
-        """Create, note, acknowledge, close, or the status of a request."""
+        """Handle the creation, note, acknowledgement, closing or request status of an alert."""
         del body
         if request.headers.get("Authorization") != f"GenieKey {self.secret}":
             return web.json_response({"message": "Could not authenticate"}, status=401)
@@ -42,7 +43,8 @@ class Jira(Provider):
         if not self.only(data, "the alert", f"{names} user actions", "message"):
             return
         self.text(data["message"], "message", 1, 130)
-        self.text(data.get("alias", ""), "alias", 1, 250)  # 512 elsewhere; the smaller holds
+        # The documentation also gives 512; the smaller limit applies.
+        self.text(data.get("alias", ""), "alias", 1, 250)
         self.text(data.get("description", ""), "description", 0, 15_000)
         self.text(data.get("entity", ""), "entity", 0, 512)
         self.text(data.get("source", ""), "source", 0, 100)

@@ -17,7 +17,10 @@ from tests.support.providers.base import ECHO, HOST, Provider
 
 
 class Mail(Provider):
-    """A mail server. Source: RFC 5322 2.1.1, 3.6, RFC 5321 4.5.3.1, RFC 3834 5."""
+    """A mail server.
+
+    Source: RFC 5322 2.1.1 and 3.6, RFC 5321 4.5.3.1, RFC 3834 5.
+    """
 
     def __init__(self, *, login: bool = False, tls: Any = None) -> None:
         super().__init__()
@@ -56,7 +59,7 @@ class Mail(Provider):
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Take a recipient unless told otherwise."""
+        """Accept a recipient unless it is to be refused."""
         del server, session, options
         self.requests += 1
         if address in self.refused:
@@ -67,7 +70,7 @@ class Mail(Provider):
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Read one mail, as strictly as the standards are."""
+        """Read one mail as strictly as the standards require."""
         del server, session
         raw = envelope.original_content or b""
         self.to.append(list(envelope.rcpt_tos))
@@ -102,7 +105,7 @@ class Mail(Provider):
 
 
 class _Page(HTMLParser):
-    """The text of a page; only tags and attributes of ours may be in it."""
+    """The text of an HTML body, which may contain only known tags and attributes."""
 
     def __init__(self, must: Callable[[object, str], None]) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ class PagerDuty(Provider):
     most_bytes = 512 * 1024  # "Size limit: 512 KB", else 413
 
     def take(self, request: web.Request, data: Any, body: bytes) -> web.StreamResponse:
-        """Accept with 202, refuse a wrong key with 400."""
+        """Accept an event with 202, and refuse a wrong key with 400."""
         del body
         self.must(request.method == "POST" and request.path == "/v2/enqueue", "POST /v2/enqueue")
         top = "payload images links client client_url"

@@ -30,7 +30,7 @@ class Slack(Provider):
         self.replies: list[dict[str, Any]] = []
 
     def take(self, request: web.Request, data: Any, body: bytes) -> web.StreamResponse:
-        """One method."""
+        """Handle one API method or the incoming webhook."""
         del body
         if request.path.startswith("/services/"):
             if request.path != self.webhook_path:
@@ -77,7 +77,7 @@ class Slack(Provider):
     def _text(self, data: Any) -> str:
         # "Truncated above 40,000 characters; keep it below 4,000".
         self.text(data["text"], "text", 1, 4000)
-        # In mrkdwn "<" begins links and mentions, "&" an entity; only these three may be escaped.
+        # In mrkdwn, "<" begins links and mentions and "&" an entity; "<", ">" and "&" are escaped.
         bare = re.sub(r"&(amp|lt|gt);", "", data["text"])
         self.must(not set(bare) & set("<>&"), f"text has bare markup: {bare!r:.200}")
         shown = data["text"].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -43,7 +43,7 @@ class Teams(Provider):
         self.must(card["version"] in ("1.2", "1.3", "1.4"), f"version {card['version']}")
         before = len(self.shown)
         for block in card["body"]:
-            # A TextBlock knows Markdown; a TextRun does not.
+            # A TextBlock interprets Markdown; a TextRun does not.
             self.must(block.get("type") == "RichTextBlock", f"{block.get('type')} has markup")
             for run in block.get("inlines", []):
                 if self.only(run, "a run", "weight size color isSubtle", "type text"):

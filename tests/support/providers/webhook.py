@@ -15,7 +15,7 @@ URI_REFERENCE = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f
 
 
 class Webhook(Provider):
-    """A consumer of ours.
+    """A consumer of our webhook.
 
     Source: standard-webhooks/standard-webhooks, spec/standard-webhooks.md; cloudevents/spec,
     cloudevents/spec.md (REQUIRED attributes) and formats/json-format.md.
@@ -47,6 +47,7 @@ class Webhook(Provider):
             self.ids.append(identifier)
             over = data["data"]["action"]
             now = {"resolve": "resolved", "acknowledge": "acknowledged"}.get(over, "open")
-            told = {k: v for k, v in data["data"].items() if k != "escalation"}  # as on the topic
-            self.accept(data["subject"], now, *strings(told))
+            # The escalation is the raw event of the topic and not text for people.
+            shown = {k: v for k, v in data["data"].items() if k != "escalation"}
+            self.accept(data["subject"], now, *strings(shown))
         return web.Response(status=204)
