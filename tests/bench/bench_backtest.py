@@ -1,8 +1,8 @@
-"""How long a backtest takes, how much memory, and how large and quick its report is.
+"""Measure the time and memory of a backtest, and the size and loading time of its report.
 
-Plays made-up histories by `spikewatch backtest` as a user would, each in a process of its own, with
-one incident in each area, and opens the report in Chromium. The longer history is four times the
-shorter one: memory must not follow.
+Runs `spikewatch backtest` on simulated histories, each in a process of its own and with one
+incident per area, and opens the report in Chromium. The longer history is four times as long as the
+shorter one, and must not need much more memory.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from detectors.simulation.tickets import COMPANY, World, tickets
-from tests.bench.common import against, headline, in_child, parser, table, tell_parent
+from tests.bench.common import against, headline, in_child, parser, report_to_parent, table
 from tests.support.chromium import ARGUMENTS, chromium
 
 WEEKS = 26.0
@@ -26,20 +26,20 @@ START = 1_709_510_400.0
 
 
 def write(path: Path, count: int) -> None:
-    """About *count* tickets of half a year."""
-    weekly = 6_470.0  # of the made-up company as it is
+    """Write about *count* tickets of half a year."""
+    weekly = 6_470.0  # of the simulated company with its default rates
     factor = count / (weekly * WEEKS)
     areas = {area: rate * factor for area, rate in COMPANY.items()}
     world = World(START, WEEKS * 168.0, areas, seed=3, customers=20_000)
     with path.open("w") as file:
-        for number, one in enumerate(tickets(world)):
+        for number, ticket in enumerate(tickets(world)):
             if number == count:
                 break
-            file.write(json.dumps(one) + "\n")
+            file.write(json.dumps(ticket) + "\n")
 
 
 def measure(history: Path, html: Path, processes: int) -> None:
-    """In a child: seconds, also those on CPUs, and the peak memory of the largest process."""
+    """Report wall-clock and CPU seconds and the largest peak memory, in a child process."""
     begin = time.perf_counter()
     arguments = ["--inject", "--kind", "area", "--size", "5", "--repeat", "1", "--html", str(html)]
     subprocess.run(
@@ -50,11 +50,11 @@ def measure(history: Path, html: Path, processes: int) -> None:
     seconds = time.perf_counter() - begin
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime
-    tell_parent(seconds=seconds, cpu=cpu, megabytes=used.ru_maxrss / 1024.0)
+    report_to_parent(seconds=seconds, cpu=cpu, megabytes=used.ru_maxrss / 1024.0)
 
 
 def open_seconds(html: Path) -> float:
-    """Until Chromium has the report on its page."""
+    """Return the seconds until Chromium has loaded the report."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         page = browser.new_page()
@@ -67,7 +67,7 @@ def open_seconds(html: Path) -> float:
 
 
 def main() -> None:
-    """See the module."""
+    """Run the benchmark, or one measurement in a child process."""
     options = parser(__doc__)
     options.add_argument("--tickets", type=int, default=500_000, help="of the longer history")
     options.add_argument("--processes", type=int, default=os.cpu_count() or 1)

@@ -1,12 +1,12 @@
-"""Whether every decision comes out the same when it is made again.
+"""Check that every decision is reproduced when it is made again.
 
     .venv/bin/python tests/bench/bench_explain.py --episodes 1000
 
-Made-up companies with a large budget and incidents (`detectors.simulation.tickets`) are lived
-through by a partition that is stopped and restored from its snapshots again and again, with
-verdicts on some of its pages. All its episodes are then made again from the log of what came in,
-by one that never stops. Each event must be the same, byte for byte, and the
-windows that are told must add up to the score.
+A partition processes simulated companies with a large alert budget and with incidents
+(`detectors.simulation.tickets`). It is stopped and restored from its snapshots repeatedly, and some
+of its pages get verdicts. A second partition, which never stops, then makes all decisions again
+from the log. Each event must be identical byte for byte, and the reported windows must add up to
+the score.
 """
 
 import argparse
@@ -35,26 +35,25 @@ SETTINGS: Final = Settings(false_pages_per_week=30.0)
 AREAS: Final = {"login": 6.0, "billing": 3.0, "api": 2.0, "search": 1.0}
 VERDICTS: Final = ("incident", "false_alarm", "expected_event", "new_normal", "withdraw")
 RESTARTS: Final = 12
-"""Of the worker, over all the weeks."""
+"""Number of restarts of the worker over all weeks."""
 
 
 @dataclass
 class Checked:
-    """What one company gave."""
+    """Counts of reproduced decisions of one company."""
 
     episodes: int = 0
     same_episodes: int = 0
     events: int = 0
     same_events: int = 0
     scores: int = 0
-    """Decisions of areas and tenants whose windows are told (not of a tenant that did not cross by
-    itself: it has the score of its limit) ..."""
+    """Decisions with reported windows, which a tenant has only if it crossed its own threshold."""
     sums: int = 0
-    """... and add up to the score."""
+    """Decisions whose windows add up to the score."""
 
 
-def came_in(seed: int) -> list[Signal]:
-    """Tickets with incidents, a tick after each sixth hour."""
+def make_signals(seed: int) -> list[Signal]:
+    """Return tickets with incidents and a tick every six hours."""
     incidents = [
         Incident(area, START + (170.0 + 19.0 * number + seed % 7) * HOUR, 1.5, 5.0)
         for number, area in enumerate([*AREAS] * 8)
@@ -73,20 +72,20 @@ def _at(signal: Signal) -> float:
     return signal.now if isinstance(signal, Tick) else getattr(signal, "created_at", 0.0)
 
 
-def live(signals: Sequence[Signal]) -> tuple[list[LoggedSignal], list[EscalationEvent]]:
-    """A worker that is restarted now and then; its log, verdicts included, and what it wrote."""
+def run_worker(signals: Sequence[Signal]) -> tuple[list[LoggedSignal], list[EscalationEvent]]:
+    """Run a worker with restarts; return its log with verdicts, and its events."""
     partition, recovery = Partition(0, owner=1, settings=SETTINGS), Recovery()
     log: list[LoggedSignal] = []
     stored: list[EscalationEvent] = []
     pages = 0
     every = len(signals) // RESTARTS
     for number, signal in enumerate(signals):
-        due = [signal]
+        pending = [signal]
         if number % every == every - 1:
             for key, data in partition.snapshot(number, 0.0, 1e12):
                 recovery.read(key, data, 0.0)
             partition = Partition(0, owner=2 + number, settings=SETTINGS, recovery=recovery)
-        for each in due:
+        for each in pending:
             log.append(LoggedSignal(f"log@{len(log)}", each))
             events = partition.take(each).escalations
             stored += events
@@ -95,13 +94,15 @@ def live(signals: Sequence[Signal]) -> tuple[list[LoggedSignal], list[Escalation
                     pages += 1
                     if pages % 3 == 0:
                         action = VERDICTS[pages // 3 % len(VERDICTS)]
-                        due.append(Verdict(event.data.tenant, event.data.episode_id, action, 0.0))
+                        pending.append(
+                            Verdict(event.data.tenant, event.data.episode_id, action, 0.0)
+                        )
     return log, stored
 
 
 def check(seed: int) -> Checked:
-    """Live through one company, and make all its decisions again."""
-    log, stored = live(came_in(seed))
+    """Run one company, and make all its decisions again."""
+    log, stored = run_worker(make_signals(seed))
     found: dict[str, tuple[EscalationEvent, Decision]] = {
         event.id: (event, decision)
         for event, decision in redecide(Partition(0, 0, SETTINGS), log, lambda _: True)
@@ -126,13 +127,13 @@ def check(seed: int) -> Checked:
 
 
 def _adds_up(decision: Decision) -> bool:
-    """Whether the windows give the score: log of the sum of starts x ratio, over all starts."""
+    """Return whether the windows give the score: the log of the mean of ratios over all starts."""
     total = sum(one.hours_of_starts * math.exp(one.log_ratio) for one in decision.members)
     return abs(math.log(total / (HOURS_PER_WEEK * len(MULTIPLES))) - decision.score) < 1e-9
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Go on from company to company until there are enough episodes."""
+    """Run companies until there are enough episodes."""
     total = Checked()
     companies = 0
     with ProcessPoolExecutor(arguments.processes) as pool:

@@ -1,18 +1,19 @@
-"""How long it takes from a ticket to the escalation that it decides.
+"""Measure the time from a ticket to the escalation that it causes.
 
     .venv/bin/python tests/bench/bench_latency.py
     .venv/bin/python tests/bench/bench_latency.py --rate 1000 --spikes 200
 
-A real broker, one ``spikewatch worker`` and one ``spikewatch ticker`` as processes of their own.
-First some weeks of history for the areas that will spike, as ``spikewatch send --history`` sends
-it. Then live tickets at a steady rate over 300 areas of other tenants, three customers each (a page
-needs four, so these never page), and among them, a few times a second, six tickets of six customers
-in one of the quiet areas. The fourth decides: its ``created_at`` is the ``time`` of the escalation.
-Measured is from making that ticket, just before it is produced, to having consumed the escalation:
-tickets -> intake -> tickets.by-tenant -> detect -> escalations.
+A real broker, one ``spikewatch worker`` and one ``spikewatch ticker`` run as processes of their
+own. First the areas that will spike get some weeks of history, as ``spikewatch send --history``
+sends it. Then live tickets follow at a steady rate over 300 areas of other tenants, with three
+customers each (a page needs four, so these areas never page). Among them, a few times a second, are
+six tickets of six customers in one of the quiet areas. The fourth ticket decides: its
+``created_at`` is the ``time`` of the escalation. The measured time begins with the creation of that
+ticket, just before it is produced, and ends when the escalation is consumed: tickets -> intake ->
+tickets.by-tenant -> detect -> escalations.
 
-A latency is the machine's. What can be compared is the ratio to three hops through the same broker
-at the same time, measured with a probe that is produced and consumed.
+The latency depends on the machine. Its ratio to three hops through the same broker at the same
+time, measured with a probe that is produced and consumed, can be compared between machines.
 """
 
 import argparse
@@ -56,31 +57,31 @@ from tests.bench.common import (
 
 BACKGROUND_TENANTS: Final = 20
 AREAS: Final = 15
-"""Of each tenant."""
+"""Number of areas of each tenant."""
 BACKGROUND_CUSTOMERS: Final = 3
 BURST: Final = 6
 BURST_SECONDS: Final = 0.3
 HISTORY_HOURS: Final = 3 * 168.0
 HISTORY_RATE: Final = 0.3
-"""Tickets an hour of an area that will spike."""
+"""Tickets per hour of an area that will spike."""
 LEAD_SECONDS: Final = 5.0
-"""Of background alone, before the first spike."""
+"""Seconds of background traffic before the first spike."""
 SPIKES_A_SECOND: Final = 4.0
 PATIENCE: Final = 15.0
 HOPS: Final = 3
 MOST_MS: Final = 500.0
 
 Key = tuple[str, str, int]
-"""Tenant, area, milliseconds since 1970."""
+"""Tenant, area and milliseconds since 1970."""
 
 
 class Traffic:
-    """Live tickets, made at the moment they are sent."""
+    """Live tickets that are created at the moment they are sent."""
 
     def __init__(self, rate: float, spikes: int, seed: int = 3) -> None:
-        """Background at *rate* a second; so many *spikes*."""
+        """Prepare a background of *rate* tickets a second and a number of *spikes*."""
         self.sent_at: dict[Key, float] = {}
-        """When each ticket of a spike was made."""
+        """Time at which each ticket of a spike was created."""
         self._rng = random.Random(seed)
         self._rate, self._spikes = rate, spikes
         self._number = 0
@@ -91,7 +92,7 @@ class Traffic:
         return [(f"quiet-{n // AREAS}", f"area-{n % AREAS}") for n in range(self._spikes)]
 
     def history(self, until: float) -> Iterator[bytes]:
-        """Weeks of what is normal in the quiet areas, oldest first."""
+        """Yield weeks of usual tickets in the quiet areas, oldest first."""
         areas = self.quiet
         at = until - HISTORY_HOURS * HOUR
         while (at := at + self._rng.expovariate(HISTORY_RATE * len(areas) / HOUR)) < until:
@@ -99,18 +100,18 @@ class Traffic:
             yield self._line(tenant, area, at, f"customer-{self._rng.randrange(5_000)}")
 
     def live(self) -> Iterator[bytes]:
-        """Background, with bursts in between; the sender keeps the pace."""
+        """Yield background tickets with bursts in between; the sender keeps the pace."""
         began = time.time()
-        due = [
+        pending = [
             (began + LEAD_SECONDS + n / SPIKES_A_SECOND + k * BURST_SECONDS / BURST, place, k)
             for n, place in enumerate(self.quiet)
             for k in range(BURST)
         ]
-        due.sort(reverse=True)
-        while due or time.time() < began + LEAD_SECONDS:
+        pending.sort(reverse=True)
+        while pending or time.time() < began + LEAD_SECONDS:
             now = time.time()
-            if due and due[-1][0] <= now:
-                _, (tenant, area), k = due.pop()
+            if pending and pending[-1][0] <= now:
+                _, (tenant, area), k = pending.pop()
                 self.sent_at[tenant, area, round(now * 1000)] = now
                 yield self._line(tenant, area, now, f"new-{k}")
             else:
@@ -140,7 +141,7 @@ class Traffic:
 
 
 async def measure(config: Config, traffic: Traffic, rate: float) -> tuple[list[float], list[float]]:
-    """Milliseconds of each spike found, and of each probe."""
+    """Return the milliseconds of each detected spike and of each probe."""
     async with Sender(config, Pace("history")) as sender:
         await sender.send(traffic.history(time.time()))
     print(f"  history: {sender.sent.tickets} tickets", file=sys.stderr)
@@ -169,7 +170,7 @@ async def measure(config: Config, traffic: Traffic, rate: float) -> tuple[list[f
 
 
 async def watch(config: Config, traffic: Traffic, found: dict[Key, float]) -> None:
-    """Note each opened escalation of a spike as it is consumed."""
+    """Record each opened escalation of a spike as it is consumed."""
     async for event in follow(config):
         now = time.time()
         area = event.data.product_area or ""
@@ -179,7 +180,7 @@ async def watch(config: Config, traffic: Traffic, found: dict[Key, float]) -> No
 
 
 async def probe(config: Config, found: list[float]) -> None:
-    """Time one hop through the broker again and again, on a topic that no worker reads."""
+    """Time hops through the broker repeatedly on a topic that no worker reads."""
     tp = TopicPartition(Topics(config.kafka.topic_prefix).feedback, 0)
     producer = AIOKafkaProducer(**kafka_client_options(config), acks="all", linger_ms=0)
     consumer = AIOKafkaConsumer(**kafka_client_options(config), enable_auto_commit=False)
@@ -196,10 +197,10 @@ async def probe(config: Config, found: list[float]) -> None:
 
 @contextlib.contextmanager
 def process(command: str, environ: dict[str, str], folder: Path) -> Iterator[None]:
-    """One of spikewatch's own processes for the time of a ``with``.
+    """Run a spikewatch command in a ``with`` block.
 
     Raises:
-        RuntimeError: It ended before its time; its last words are in the text.
+        RuntimeError: The process ended early; the text contains the end of its log.
     """
     log = folder / f"{command}.log"
     with log.open("wb") as output:
@@ -220,12 +221,12 @@ def process(command: str, environ: dict[str, str], folder: Path) -> Iterator[Non
             ours.kill()
             ours.wait()
         if code is not None:
-            told = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-            raise RuntimeError(f"the {command} ended with {code}:\n{told}")
+            last_lines = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+            raise RuntimeError(f"the {command} ended with {code}:\n{last_lines}")
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Start everything, measure, print."""
+    """Start everything, measure and print."""
     headline(
         "From a ticket to its escalation",
         f"{arguments.rate:g} live tickets/s over {BACKGROUND_TENANTS * AREAS} areas, "

@@ -1,11 +1,11 @@
-"""Notify against a provider that fails, beside one that is slow, and in a storm; on a real Kafka.
+"""Measure notify with a failing provider, beside a slow receiver and in a storm, on a real Kafka.
 
     .venv/bin/python tests/bench/bench_notify.py
     .venv/bin/python tests/bench/bench_notify.py --only faults --transitions 10000 --kills 100
 
-faults: so many transitions while the provider fails 30 % of its requests and notify is killed.
-latency: from the append on the topic to the request, one receiver beside a slow one.
-storm: 200 tenants at once.
+faults: deliver transitions while the provider fails 30 % of its requests and notify is killed.
+latency: time from the append on the topic to the request, with one receiver beside a slow one.
+storm: 200 tenants open episodes at once.
 """
 
 import asyncio
@@ -38,10 +38,10 @@ SETTLE_SECONDS: Final = 180.0
 
 
 class Notify:
-    """The process, on topics of its own."""
+    """A notify process with topics of its own."""
 
     def __init__(self, servers: str, folder: Path, plan: str) -> None:
-        """Topics are made, nothing runs."""
+        """Create the topics and write the configuration without starting the process."""
         self.folder = folder
         (folder / "notify.toml").write_text(plan)
         self.environ = {
@@ -59,7 +59,7 @@ class Notify:
         self.popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Run it."""
+        """Start the process."""
         with (self.folder / "notify.log").open("ab") as log:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "stream.cli", "notify"],
@@ -69,17 +69,17 @@ class Notify:
             )
 
     def end(self, number: int) -> None:
-        """Send it a signal and wait for its end."""
+        """Send a signal to the process and wait for its end."""
         if self.popen is not None:
             self.popen.send_signal(number)
             self.popen.wait(60)
 
     def put(self, events: Iterable[EscalationEvent], pause: float = 0.0) -> dict[str, float]:
-        """Put events on the topic; episode -> when it was appended."""
+        """Produce events, and return when each episode was appended."""
         return asyncio.run(put(self.config, events, pause))
 
     def audit(self) -> list[AuditEntry]:
-        """What is in the audit, each once."""
+        """Return the audit entries without repeats."""
         topic = Topics(self.config.kafka.topic_prefix).audit
 
         async def work() -> list[AuditEntry]:
@@ -94,7 +94,7 @@ class Notify:
 
 
 def plan(*receivers: str, names: Sequence[str], more: str = "") -> str:
-    """A receivers' file in which all are told of everything."""
+    """Return a receivers file in which every receiver gets everything."""
     listed = ", ".join(f'"{name}"' for name in names)
     return "\n".join(
         [
@@ -107,13 +107,15 @@ def plan(*receivers: str, names: Sequence[str], more: str = "") -> str:
 
 
 def bench_faults(servers: str, transitions: int, kills: int, seed: int) -> None:
-    """Everything is delivered, in order, under one key."""
+    """Check that everything is delivered, in order and under one key."""
     rng = random.Random(seed)
     events = [life(f"tenant-{number % TENANTS}", number) for number in range(transitions // 4)]
     ordered = [event for step in zip(*events, strict=True) for event in step]
     with tempfile.TemporaryDirectory() as folder, Provider(failing=0.3, seed=seed) as provider:
-        told = plan(webhook("pager", provider.url), names=["pager"], more="storm_pages = 10000")
-        notify = Notify(servers, Path(folder), told)
+        configuration = plan(
+            webhook("pager", provider.url), names=["pager"], more="storm_pages = 10000"
+        )
+        notify = Notify(servers, Path(folder), configuration)
         notify.start()
         started = time.monotonic()
         parts = max(1, kills)
@@ -134,7 +136,7 @@ def bench_faults(servers: str, transitions: int, kills: int, seed: int) -> None:
 
 
 def delivered(provider: Provider) -> set[tuple[str, int]]:
-    """Episode and sequence of what it said yes to."""
+    """Return episode and sequence of each message that the provider accepted."""
     return {_place(one.identifier) for one in list(provider.requests) if one.accepted}
 
 
@@ -146,7 +148,7 @@ def _place(identifier: str) -> tuple[str, int]:
 def judge_faults(
     provider: Provider, wanted: set[tuple[str, int]], kills: int, seconds: float
 ) -> None:
-    """Print what was reached."""
+    """Print the result of `bench_faults`."""
     accepted = [one for one in provider.requests if one.accepted]
     counts = Counter(_place(one.identifier) for one in accepted)
     keys = defaultdict(set)
@@ -178,19 +180,19 @@ def judge_faults(
 
 
 def bench_latency(servers: str, count: int) -> None:
-    """One receiver beside one that takes a minute for each answer."""
+    """Measure a receiver beside one that takes a minute for each response."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Provider() as quick,
         Provider(slow_seconds=60.0) as slow,
     ):
-        told = plan(
+        configuration = plan(
             webhook("quick", quick.url),
             webhook("slow", slow.url),
             names=["quick", "slow"],
             more="storm_pages = 10000",
         ).replace("timeout_seconds = 1.0", "timeout_seconds = 90.0")
-        notify = Notify(servers, Path(folder), told)
+        notify = Notify(servers, Path(folder), configuration)
         notify.start()
         time.sleep(6.0)
         notify.put([escalation("warm", 1, at=datetime.now(UTC))])
@@ -202,7 +204,7 @@ def bench_latency(servers: str, count: int) -> None:
         deadline = time.monotonic() + 30.0
         while time.monotonic() < deadline and len(quick.requests) < count + 1:
             time.sleep(0.2)
-        notify.end(signal.SIGKILL)  # the slow one would be waited for
+        notify.end(signal.SIGKILL)  # a regular stop would wait for the slow receiver
         delays = sorted(
             one.at - appended[episode]
             for one in quick.requests
@@ -220,10 +222,12 @@ def bench_latency(servers: str, count: int) -> None:
 
 
 def bench_storm(servers: str, tenants: int) -> None:
-    """So many tenants with one area each, at once: pages, one digest, and the audit."""
+    """Open an episode of each tenant at once, and count pages, digests and audit entries."""
     with tempfile.TemporaryDirectory() as folder, Provider() as pager, Provider() as chat:
-        told = plan(webhook("pager", pager.url), webhook("chat", chat.url), names=["pager", "chat"])
-        notify = Notify(servers, Path(folder), told)
+        configuration = plan(
+            webhook("pager", pager.url), webhook("chat", chat.url), names=["pager", "chat"]
+        )
+        notify = Notify(servers, Path(folder), configuration)
         notify.start()
         time.sleep(5.0)
         now = datetime.now(UTC)
@@ -250,7 +254,7 @@ def bench_storm(servers: str, tenants: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run one part, or all."""
+    """Run one part or all parts."""
     options = parser(__doc__)
     options.add_argument("--transitions", type=int, default=10_000, help="of faults")
     options.add_argument("--kills", type=int, default=100, help="of faults")

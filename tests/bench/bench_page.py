@@ -1,14 +1,14 @@
-"""How quick the page is, in a real Chromium, with 2,000 areas and 200 open episodes.
+"""Measure how fast the page is in a real Chromium with 2,000 areas and 200 open episodes.
 
     .venv/bin/python tests/bench/bench_page.py
     .venv/bin/python tests/bench/bench_page.py --only server --seconds 60
 
-- *browser*: first paint and first rows after the address was opened; from an escalation being read
-  to its card on the screen; memory of the page after as many updates of areas as an hour at 500
-  tickets a second brings (two messages a second), played faster.
-- *server*: a real broker, ``spikewatch page`` as a process of its own, 500 tickets a second on the
-  internal topic, 50 viewers: its time on a processor over the time that passed, and from a record's
-  append to the viewer.
+- *browser*: the time from opening the address to the first paint and to the first rows; the time
+  from reading an escalation to its card on the screen; the memory of the page after as many updates
+  as an hour at 500 tickets a second brings (two messages a second), played faster.
+- *server*: with a real broker, ``spikewatch page`` as a process of its own, 500 tickets a second on
+  the internal topic and 50 viewers: CPU time per elapsed time, and the time from the append of a
+  record to its arrival at a viewer.
 - *metrics*: a scrape of a worker's metrics with 5,000 areas.
 """
 
@@ -59,7 +59,7 @@ from tests.support.page_rig import browser as opened
 START: Final = 1_713_171_600.0
 TENANTS: Final = 4
 AREAS: Final = 500
-"""Of each tenant."""
+"""Number of areas of each tenant."""
 EPISODES: Final = 200
 VIEWERS: Final = 50
 RATE: Final = 500
@@ -68,7 +68,7 @@ SHOWN: Final = 40
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Run the chosen measurements, and print a table."""
     options = parser(__doc__)
     options.add_argument("--only", choices=("browser", "server", "metrics"))
     options.add_argument("--seconds", type=float, default=30.0, help="of the server's measurement")
@@ -175,8 +175,8 @@ def _browser(messages: int) -> Iterator[tuple[str, str, str, str]]:
             changed = [
                 (*row[:4], round(rng.random() * 9, 1), *row[5:]) for row in rng.sample(rows, 220)
             ]
-            told = {"areas": changed, "tenants": []}
-            rig._loop.call_soon_threadsafe(rig.service.feed.tell, "areas", told)
+            update = {"areas": changed, "tenants": []}
+            rig._loop.call_soon_threadsafe(rig.service.feed.tell, "areas", update)
             if number % 300 == 0:
                 rig.add_escalations([_episode(EPISODES + SHOWN + number, "warning", "resolved")])
             time.sleep(0.012)
@@ -187,9 +187,9 @@ def _browser(messages: int) -> Iterator[tuple[str, str, str, str]]:
                f"{after:.1f} MB (before: {before:.1f})", "< 100 MB",
                against(after, 100, most=True))  # fmt: skip
         renderers = [
-            one.memory_full_info().uss / 1e6
-            for one in psutil.Process().children(recursive=True)
-            if "--type=renderer" in " ".join(one.cmdline())
+            process.memory_full_info().uss / 1e6
+            for process in psutil.Process().children(recursive=True)
+            if "--type=renderer" in " ".join(process.cmdline())
         ]
         yield (
             "... memory of its own of the process that draws it",
@@ -232,11 +232,11 @@ def _server(given: argparse.Namespace) -> Iterator[tuple[str, str, str, str]]:
         try:
             assert process.stdout is not None
             assert b"the page is at" in process.stdout.readline()
-            busy, told, lags = asyncio.run(_load(config, port, process.pid, given))
+            busy, messages, lags = asyncio.run(_load(config, port, process.pid, given))
         finally:
             process.terminate()
             process.wait(20)
-    share = f"{busy:.2f} of a core ({told / given.seconds / given.viewers:.1f} messages/s each)"
+    share = f"{busy:.2f} of a core ({messages / given.seconds / given.viewers:.1f} messages/s each)"
     yield (f"server at {RATE} tickets/s, {given.viewers} viewers", share, "< 1 core",
            against(busy, 1.0, most=True))  # fmt: skip
     late = quantile(lags, 0.99)
@@ -248,14 +248,14 @@ def _server(given: argparse.Namespace) -> Iterator[tuple[str, str, str, str]]:
 async def _load(
     config: Any, port: int, pid: int, given: argparse.Namespace
 ) -> tuple[float, int, list[float]]:
-    """Share of a processor that the page takes, messages to all viewers, delays of escalations."""
+    """Return the page's share of a CPU, the messages to all viewers, and escalation delays."""
     topics = Topics(config.kafka.topic_prefix)
     producer = AIOKafkaProducer(
         bootstrap_servers=config.kafka.bootstrap_servers, linger_ms=5, acks=1
     )
     sent_at: dict[str, float] = {}
     lags: list[float] = []
-    told = 0
+    messages = 0
 
     async def put(ticket: signals.Ticket) -> None:
         await producer.send(
@@ -265,11 +265,11 @@ async def _load(
         )
 
     async def watch(session: aiohttp.ClientSession, first: bool) -> None:
-        nonlocal told
+        nonlocal messages
         async with session.get(f"http://127.0.0.1:{port}/events") as answer:
             async for line in answer.content:
                 if line.startswith(b"event:"):
-                    told += 1
+                    messages += 1
                 elif first and line.startswith(b'data: {"id"'):
                     key = json.loads(line[6:])["id"]
                     if key in sent_at:
@@ -290,7 +290,7 @@ async def _load(
         ]
         await asyncio.sleep(3.0)
         process = psutil.Process(pid)
-        begin, before, told_before = time.perf_counter(), sum(process.cpu_times()[:2]), told
+        begin, before, messages_before = time.perf_counter(), sum(process.cpu_times()[:2]), messages
         load = _tickets(int(RATE * given.seconds), at, 1.0 / RATE)
         for number, ticket in enumerate(load, 1):
             await put(ticket)
@@ -303,11 +303,11 @@ async def _load(
                 await asyncio.sleep(ahead)
         passed = time.perf_counter() - begin
         busy = (sum(process.cpu_times()[:2]) - before) / passed
-        heard = told - told_before
+        received = messages - messages_before
         for viewer in viewers:
             viewer.cancel()
         await asyncio.gather(*viewers, return_exceptions=True)
-    return busy, heard, lags
+    return busy, received, lags
 
 
 if __name__ == "__main__":

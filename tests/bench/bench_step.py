@@ -1,13 +1,12 @@
-"""The pure step: time per ticket, size of the state, quiet series, replay.
+"""Measure the pure step: time per ticket, size of the state, quiet series, replay.
 
     .venv/bin/python tests/bench/bench_step.py
     .venv/bin/python tests/bench/bench_step.py --prototype detector.py
 
-Each round is one simulated week of twelve areas (`detectors.simulation.tickets`), watched by
-region, version and channel as well, after five weeks of warm-up. ``Series.add`` of the research
-prototype, which does less (no repeats, customers, slices, tenant, limit, episode, nor the hours
-that pass), is timed in the same rounds where its file is given. The microseconds hold for a quiet
-machine only.
+Each round is one simulated week of twelve areas (`detectors.simulation.tickets`), with slices by
+region, version and channel, after five weeks of warm-up. If its file is given, ``Series.add`` of
+the research prototype is timed in the same rounds; it does less (no repeats, customers, slices,
+tenant, threshold, episode or passing hours). The times are valid only on a quiet machine.
 """
 
 import argparse
@@ -39,8 +38,8 @@ from tests.bench.common import (
     median,
     parser,
     repeat,
+    report_to_parent,
     table,
-    tell_parent,
 )
 
 WEEK: Final = 168 * 3600.0
@@ -52,13 +51,13 @@ SERIES: Final = 5_000
 
 DIMENSIONS: Final[tuple[Dimension, ...]] = ("region", "app_version", "channel")
 SLICES: Final = 30
-"""Of the area whose state is weighed."""
+"""Number of slices of the area whose state is measured."""
 
 MOST_MICROSECONDS: Final = 60.0
 MOST_BYTES: Final = 16_000
 MOST_BYTES_OPEN: Final = 32_000
 INSIDE: Final = 400
-"""Tickets, each of another customer, of the episode whose state is weighed."""
+"""Number of tickets, each of another customer, of the episode whose state is measured."""
 MOST_TIMES_SPARSE: Final = 1.0
 MOST_TICK_MS: Final = 50.0
 LEAST_PER_SECOND: Final = 15_000.0
@@ -69,7 +68,7 @@ SETTINGS: Final = Settings(slice_dimensions=DIMENSIONS)
 
 
 def make_weeks(weeks: int) -> list[list[Ticket]]:
-    """Signals of a made-up company, by week."""
+    """Return the signals of a simulated company by week."""
     found: list[list[Ticket]] = [[] for _ in range(weeks)]
     for event in tickets(World(start=START, hours=weeks * 168.0, seed=11)):
         signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
@@ -78,14 +77,14 @@ def make_weeks(weeks: int) -> list[list[Ticket]]:
 
 
 class Ours:
-    """`Partition.take`, everything included."""
+    """`Partition.take` with everything included."""
 
     def __init__(self) -> None:
-        """Nothing known."""
+        """Create an empty partition."""
         self.partition = Partition(0, owner=1, settings=SETTINGS)
 
     def week(self, signals: Sequence[Ticket]) -> float:
-        """Seconds per ticket."""
+        """Take a week of signals, and return the seconds per ticket."""
         take = self.partition.take
         started = time.perf_counter()
         for signal in signals:
@@ -94,10 +93,10 @@ class Ours:
 
 
 class Prototype:
-    """``Series.add`` of the prototype alone; what the hours cost is timed beside it."""
+    """``Series.add`` of the prototype; the work at the end of each hour is timed separately."""
 
     def __init__(self, file: Path) -> None:
-        """Load *file*."""
+        """Load the prototype from *file*."""
         spec = importlib.util.spec_from_file_location("prototype", file)
         assert spec is not None
         assert spec.loader is not None
@@ -108,14 +107,14 @@ class Prototype:
         self._hour = int(START // 3600)
         self._tenant = self._module.Series(self._hour, self._profile, 0.1, True)
         self.hours = 0.0
-        """Seconds per ticket that the hours of the last week cost."""
+        """Seconds per ticket for the ends of hours in the last week."""
 
     @staticmethod
     def _slot(hour: int) -> int:
         return (hour + 72) % 168
 
     def week(self, signals: Sequence[Ticket]) -> float:
-        """Seconds per ticket."""
+        """Add a week of signals, and return the seconds per ticket."""
         adds = hours = 0.0
         for signal in signals:
             at = signal.created_at / 3600.0
@@ -138,7 +137,7 @@ class Prototype:
 
 
 def bench_step(prototype: Path | None) -> None:
-    """Microseconds per ticket, and what the state weighs after it."""
+    """Measure microseconds per ticket and the size of the state afterwards."""
     weeks = make_weeks(WARM_UP_WEEKS + ROUNDS)
     ours = Ours()
     rival = Prototype(prototype) if prototype else None
@@ -179,7 +178,7 @@ def bench_step(prototype: Path | None) -> None:
         ("state of one area, the largest of the twelve", f"{max(sizes):,} B", "", ""),
         ("state of one area, the median", f"{median(sizes):,.0f} B", "", ""),
         ("state of the tenant itself", f"{len(tenant.encode()):,} B", "", ""),
-        ("what came within 48 h, per ticket", f"{_per_ticket(segments, tenant):.1f} B", "", ""),
+        ("memory of repeats (48 h), per ticket", f"{_per_ticket(segments, tenant):.1f} B", "", ""),
     ]
     headline(
         "One ticket, one step", f"median of {ROUNDS} weeks of {len(weeks[-1]):,} tickets, 12 areas"
@@ -192,7 +191,7 @@ def _per_ticket(segments: Sequence[int], tenant: Any) -> float:
 
 
 def bench_state() -> None:
-    """Bytes of an area with many slices, when it has them and weeks later."""
+    """Measure the bytes of an area with many slices, young and old."""
     rows: list[Sequence[object]] = []
     for name, rate in (("2/h", 2.0), ("20/h", 20.0)):
         partition = Partition(0, owner=1, settings=SETTINGS)
@@ -232,7 +231,7 @@ def bench_state() -> None:
 
 
 def sliced(rng: random.Random, number: int, at: float, customers: int = 4_000) -> Ticket:
-    """A ticket, with all that tickets may have, of an area with `SLICES` watched values."""
+    """Return a ticket with every field, of an area with `SLICES` slices."""
     each = SLICES // len(DIMENSIONS)
     region, version, channel = (int(each * rng.random() ** 2) for _ in DIMENSIONS)
     customer = int(customers ** rng.random()) if customers < 10_000 else rng.randrange(customers)
@@ -258,12 +257,12 @@ def sliced(rng: random.Random, number: int, at: float, customers: int = 4_000) -
 
 
 def bench_sparse() -> None:
-    """A ticket of many quiet areas beside one of a few busy ones, in turn."""
+    """Compare a ticket of many quiet areas with a ticket of a few busy areas."""
     worlds = {
         "50 areas of 0.1/h": {f"area {number}": 0.1 for number in range(50)},
         "5 areas of 10/h": {f"area {number}": 10.0 for number in range(5)},
     }
-    # As many tickets: the sparse world lasts ten times as long.
+    # The sparse world lasts ten times as long, so that it has as many tickets.
     hours = {"50 areas of 0.1/h": 10.0 * 168.0, "5 areas of 10/h": 168.0}
     weeks: dict[str, list[list[Ticket]]] = {}
     for name, areas in worlds.items():
@@ -278,7 +277,7 @@ def bench_sparse() -> None:
     for number in range(1 + ROUNDS):
         for name, each in ours.items():
             found = 1e6 * each.week(weeks[name][number])
-            if number:  # the first is the warm-up
+            if number:  # the first round is the warm-up
                 times[name].append(found)
     sparse, busy = (median(found) for found in times.values())
     headline(
@@ -304,7 +303,7 @@ def bench_sparse() -> None:
 
 
 def bench_quiet() -> None:
-    """What many series cost that nothing happens to."""
+    """Measure the cost of many series without tickets."""
     rows: list[Sequence[object]] = []
     for name, tenants, areas in (
         (f"one tenant, {SERIES:,} areas", 1, SERIES),
@@ -313,7 +312,7 @@ def bench_quiet() -> None:
         partition, now = _sleeping(tenants, areas)
         ticks = []
         for number in range(1, 10):
-            # The fifth enters a new hour.
+            # The fifth tick enters a new hour.
             at = now + 5.0 * number + (3600.0 if number >= 5 else 0.0)
             started = time.perf_counter()
             partition.take(Tick(at))
@@ -340,7 +339,7 @@ def bench_quiet() -> None:
 
 
 def _sleeping(tenants: int, areas: int) -> tuple[Partition, float]:
-    """A partition whose series all had three tickets, two weeks ago and now."""
+    """Return a partition whose series all had three tickets, the last of them now."""
     settings = Settings(areas_per_tenant=2 * SERIES, tenants_per_partition=2 * SERIES)
     partition = Partition(0, owner=1, settings=settings)
     for day in (0, 1, 14):
@@ -352,7 +351,7 @@ def _sleeping(tenants: int, areas: int) -> tuple[Partition, float]:
 
 
 def bench_replay(count: int) -> None:
-    """Tickets a second and peak memory, for a file and for one four times as long."""
+    """Measure tickets per second and peak memory for a file and for one four times as long."""
     with tempfile.TemporaryDirectory(prefix="spikewatch-bench-") as folder:
         short, long = Path(folder) / "short.jsonl", Path(folder) / "long.jsonl"
         write_tickets(short, long, count)
@@ -398,7 +397,7 @@ def bench_replay(count: int) -> None:
 
 
 def write_tickets(short: Path, long: Path, count: int) -> None:
-    """*count* tickets to *short*, and four times as many, which begin alike, to *long*."""
+    """Write *count* tickets to *short*, and four times as many with the same start to *long*."""
     world = World(start=START, hours=1e6, seed=12)
     with short.open("w") as one, long.open("w") as other:
         for number, event in enumerate(tickets(world)):
@@ -411,7 +410,7 @@ def write_tickets(short: Path, long: Path, count: int) -> None:
 
 
 def replay_child(path: str) -> None:
-    """Replay one file, as ``spikewatch replay`` does; tell the parent the figures."""
+    """Replay one file like ``spikewatch replay``, and report the figures to the parent."""
     replay = Replay(Settings())
 
     def drop(event: EscalationEvent) -> None:
@@ -423,14 +422,14 @@ def replay_child(path: str) -> None:
         replay_lines(replay, iter(file), path, drop, dead_to_file(None, reasons))
     seconds = time.perf_counter() - started
     unit = 1 if sys.platform == "darwin" else 1024
-    tell_parent(
+    report_to_parent(
         per_second=sum(replay.counts.values()) / seconds,
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
     )
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Run what was asked for."""
+    """Run all parts, or one replay in a child process."""
     if arguments.replay:
         replay_child(arguments.replay)
         return

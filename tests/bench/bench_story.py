@@ -1,12 +1,12 @@
-"""What an escalation tells: explanations, words, one page for many areas, areas of tickets.
+"""Measure drivers, distinctive terms, tenant-wide pages and the classifier.
 
     .venv/bin/python tests/bench/bench_story.py
     .venv/bin/python tests/bench/bench_story.py --runs 300 --seed 7
 
-Made-up companies of `detectors.simulation.tickets`: four weeks of healthy traffic, then incidents
-that branch off it. Of an incident that opened a page, the first explanation is the one of the last
-event before it is resolved; that of the first event is told beside it. river's naive Bayes runs
-beside ours.
+The simulated companies of `detectors.simulation.tickets` have four weeks of healthy traffic, from
+which the incidents branch off. The driver of an incident that paged is the first one of the last
+event before the resolution; the driver of the first event is printed beside it. river's naive Bayes
+classifier runs beside ours.
 """
 
 import json
@@ -45,7 +45,7 @@ START: Final = 1_772_409_600.0
 WARM_WEEKS: Final = 4
 HOUR: Final = 3_600.0
 NINE: Final = START + WARM_WEEKS * 168 * HOUR + 9 * HOUR
-"""Monday at nine."""
+"""Monday at 9:00 UTC."""
 BUSY: Final = ("login", "billing", "checkout", "mobile app", "search")
 PLATFORM: Final = {f"area {number}": 0.6 * 1.2**number for number in range(20)}
 ALONE: Final = 12
@@ -53,7 +53,7 @@ Values = dict[str, str]
 
 
 def signals(world: World) -> list[Ticket]:
-    """The tickets of *world* as the step reads them."""
+    """Return the tickets of *world* as the step reads them."""
     found = []
     for event in tickets(world):
         signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
@@ -63,7 +63,7 @@ def signals(world: World) -> list[Ticket]:
 
 
 def grown(areas: dict[str, float], seed: int, settings: Settings) -> Tenant:
-    """A tenant of four healthy weeks."""
+    """Return a tenant with four healthy weeks of history."""
     tenant = Tenant("acme", settings)
     world = World(start=START, hours=WARM_WEEKS * 168.0, areas=areas, seed=seed)
     for signal in signals(world):
@@ -74,7 +74,7 @@ def grown(areas: dict[str, float], seed: int, settings: Settings) -> Tenant:
 def play(
     tenant: Tenant, found: Sequence[Ticket], world: World, settings: Settings
 ) -> list[EscalationEvent]:
-    """What a copy of *tenant* makes of the tickets *found*, and of the hours after *world*."""
+    """Return the events of a copy of *tenant* for *found* and for the hours after *world*."""
     branch = tenant.copy()
     events: list[EscalationEvent] = []
     for signal in found:
@@ -84,7 +84,7 @@ def play(
 
 
 def tied(rng: random.Random, area: str, dimensions: int) -> Values:
-    """Values of so many dimensions."""
+    """Draw values of *dimensions* different dimensions."""
     choices = {
         "issue_type": ISSUES.get(area, ("question", "error", "slow")),
         "app_version": tuple(name for name, _ in VERSIONS),
@@ -97,7 +97,7 @@ def tied(rng: random.Random, area: str, dimensions: int) -> Values:
 
 @dataclass
 class Tally:
-    """How often an explanation was right."""
+    """Counts of correct drivers."""
 
     played: int = 0
     paged: int = 0
@@ -108,20 +108,20 @@ class Tally:
 
 
 def names_it(data: Escalation, values: Values) -> bool:
-    """Whether the first explanation names all *values*; no values: whether nothing is claimed."""
+    """Return whether the first driver is exactly *values*, or whether there is none."""
     if not data.explanation:
         return not values
     one = data.explanation[0]
-    told = {one.dimension: one.value}
+    named = {one.dimension: one.value}
     if one.also is not None:
-        told[one.also.dimension] = one.also.value
-    return bool(values) and told == values
+        named[one.also.dimension] = one.also.value
+    return bool(values) and named == values
 
 
 def explain_many(
     tenants: Sequence[Tenant], settings: Settings, dimensions: int, runs: int, seed: int
 ) -> Tally:
-    """Incidents of 20 to 400 tickets tied to values of so many dimensions, 60 to 100 % of them."""
+    """Run incidents of 20 to 400 tickets, of which 60 to 100 % share values."""
     rng = random.Random(seed)
     tally = Tally()
     for run in range(runs):
@@ -160,7 +160,7 @@ def explain_many(
 
 
 def bench_explanations(runs: int, seed: int) -> None:
-    """Tied to one value, to two, to none; planted words."""
+    """Measure drivers of one value, of two values and of none, and planted terms."""
     settings = Settings()
     tenants = [grown(COMPANY, seed + number, settings) for number in range(3)]
     rows = []
@@ -191,7 +191,7 @@ def bench_explanations(runs: int, seed: int) -> None:
 
 
 def bench_platform(runs: int, seed: int) -> None:
-    """Twenty areas up at once: pages, and how much later than the earliest area alone."""
+    """Measure pages of incidents in twenty areas at once, and their delay."""
     settings = Settings()
     rng = random.Random(seed)
     tenants = [grown(PLATFORM, seed + number, settings) for number in range(3)]
@@ -207,7 +207,7 @@ def bench_platform(runs: int, seed: int) -> None:
         tenant, found = rng.choice(tenants), signals(world)
         paged = first_pages(play(tenant, found, world, settings))
         pages.append(len(paged))
-        if run < ALONE and paged:  # twenty plays for each: a dozen of them tell
+        if run < ALONE and paged:  # each comparison needs twenty plays, so a dozen must suffice
             alone = [
                 first_pages(play(tenant, only(found, incidents, area), world, settings))
                 for area in PLATFORM
@@ -222,20 +222,20 @@ def bench_platform(runs: int, seed: int) -> None:
 
 
 def first_pages(events: Iterable[EscalationEvent]) -> list[float]:
-    """When each page went out, in seconds since 1970."""
+    """Return the time of each page in seconds since 1970."""
     return sorted(
         e.time.timestamp() for e in events if e.transition == "opened" and not e.data.suppressed
     )
 
 
 def only(found: Sequence[Ticket], incidents: Sequence[Incident], area: str) -> list[Ticket]:
-    """The same tickets, but of the incidents only those of *area*."""
+    """Return the tickets without the incidents of areas other than *area*."""
     others = [one.word for one in incidents if one.area != area]
     return [s for s in found if not any(word in (s.text or "") for word in others if word)]
 
 
 def bench_placing(seed: int) -> None:
-    """Areas of tickets by their words, learned from 2,000 tagged ones, prequentially."""
+    """Measure classification by text after 2,000 tagged tickets, prequentially."""
     settings = Settings(placing_confidence=0.7)
     world = World(start=START, hours=24.0 * 8, seed=seed)
     found = signals(world)[:4_000]
@@ -285,13 +285,13 @@ def bench_placing(seed: int) -> None:
 
 
 def mean(values: Iterable[bool]) -> float:
-    """Share of true ones."""
+    """Return the share of true values."""
     values = list(values)
     return sum(values) / max(len(values), 1)
 
 
 def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:
-    """Mean over areas of the harmonic mean of precision and recall."""
+    """Return the mean over areas of the harmonic mean of precision and recall."""
     scores = []
     for area in sorted({truth for _, truth in pairs}):
         hit = sum(guess == truth == area for guess, truth in pairs)
@@ -301,7 +301,7 @@ def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run one part, or all."""
+    """Run one part or all parts."""
     options = parser(__doc__)
     options.add_argument("--runs", type=int, default=200, help="incidents of each kind")
     options.add_argument("--platform-runs", type=int, default=100, help="of twenty areas")

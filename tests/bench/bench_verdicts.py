@@ -1,16 +1,18 @@
-"""What calling pages false changes: a weekly batch that nobody announced, and real incidents.
+"""Measure the effect of false-alarm verdicts on a weekly batch and on real incidents.
 
     .venv/bin/python tests/bench/bench_verdicts.py --seeds 40
 
-Each made-up company (`detectors.evaluation.synthetic.company`) is watched for eight healthy weeks.
-Then one of its areas gets a burst every week at the same hour: of one channel that is its own in
-every second company, of ordinary tickets in the others. Its first two pages are called
-`false_alarm` two hours later (one, where the first verdict is enough). The same weeks are lived
-through without verdicts. Counted are the pages for the burst in the four weeks after the second
-page without verdicts, with and without; and how many of the incidents (four times the rate
-for two hours, at random times in those weeks, in that area) are found with and without, each in
-copies of both tenants. Some more begin at the hour of the burst, of other causes: what is of its
-size and has nothing of its own cannot be told from it, so no share of those is promised.
+Each simulated company (`detectors.evaluation.synthetic.company`) runs for eight healthy weeks. Then
+one of its areas gets an unannounced burst every week at the same hour. In every second company the
+burst has a channel of its own; in the others it consists of ordinary tickets. Its first two pages
+get the verdict `false_alarm` two hours later (one page, if the first verdict is enough). The same
+weeks also run without verdicts.
+
+The benchmark counts the pages for the burst in the four weeks after the second page without
+verdicts, and the share of incidents that are detected in copies of both tenants. The incidents have
+four times the rate for two hours, at random times in those weeks, in the same area. Some more
+incidents with other causes begin at the hour of the burst. An incident of the size of the burst and
+without values of its own cannot be distinguished from the burst, so these have no target.
 """
 
 import argparse
@@ -33,13 +35,13 @@ from tests.bench.common import against, headline, parser, table
 
 WARM_WEEKS: Final = 8
 WEEKS: Final = 4
-"""After the second page without verdicts."""
+"""Number of weeks after the second page without verdicts."""
 MOST_WEEKS: Final = 12
-"""In which that must have come, and gone by."""
+"""Number of weeks within which the second page must be sent."""
 INCIDENTS: Final = 6
 AT_THE_HOUR: Final = 2
 AREA: Final = 3
-"""Of six areas from 0.5 to 20 an hour: 4.6 an hour."""
+"""Index among six areas from 0.5 to 20 tickets an hour; this one has 4.6 an hour."""
 MULTIPLE: Final = 4.0
 LEAST_FEWER: Final = 80.0
 LEAST_FOUND: Final = 90.0
@@ -47,14 +49,14 @@ SETTINGS: Final = Settings(timezone="Europe/Berlin", country="DE")
 
 
 @dataclass
-class Found:
-    """What one company gave; pages for the burst in each of the weeks, and incidents found."""
+class Outcome:
+    """Pages for the burst in each week, and detected incidents, of one company."""
 
     seed: int
     with_verdicts: list[int] = field(default_factory=list)
     without: list[int] = field(default_factory=list)
     incidents: list[tuple[bool, bool]] = field(default_factory=list)
-    """Whether each was found without verdicts, and with them."""
+    """Whether each incident was detected without and with verdicts."""
     at_the_hour: list[tuple[bool, bool]] = field(default_factory=list)
 
 
@@ -62,7 +64,7 @@ class Company:
     """A world whose area `AREA` gets a burst each week at the same hour."""
 
     def __init__(self, seed: int) -> None:
-        """Draw the burst: when, how many, how they are alike."""
+        """Draw the time and size of the burst, and what its tickets have in common."""
         self.world = World(Spec(seed=seed, areas=6, lowest_rate=0.5, highest_rate=20.0))
         self.area = self.world.names[AREA]
         rng = np.random.default_rng([seed, 77])
@@ -74,18 +76,18 @@ class Company:
         self._trunk = Feed(self.world, [0])
 
     def begins(self, hour: int) -> bool:
-        """Whether the burst comes in that hour, by local time."""
+        """Return whether the burst begins in that hour, by local time."""
         local = self.world.local(hour)
         grown = hour - self.world.spec.first_hour >= HOURS_PER_WEEK * WARM_WEEKS
         return grown and local.weekday() * 24 + local.hour == self.slot
 
     def hour(self, hour: int) -> list[Ticket]:
-        """The tickets of an hour; each hour only once."""
+        """Return the tickets of an hour; each hour may be read only once."""
         tickets = self._trunk.hour(hour)
         return sorted([*tickets, *self.burst(hour)], key=lambda ticket: ticket.created_at)
 
     def burst(self, hour: int) -> list[Ticket]:
-        """The burst, if it comes in that hour."""
+        """Return the tickets of the burst if it begins in that hour."""
         if not self.begins(hour):
             return []
         rng = self._rng
@@ -108,36 +110,36 @@ class Company:
         ]
 
 
-class Life:
-    """One tenant, and what it said."""
+class Run:
+    """One tenant with its pages and its verdicts."""
 
     def __init__(self, answers: bool) -> None:
-        """*answers*: whether the first two pages for the burst are called false."""
+        """Create a tenant; *answers* is whether the first two pages are called false alarms."""
         self.tenant, self.watch = Tenant("acme", SETTINGS), PageRecorder()
         self._answers = answers
-        self.said: list[int] = []
-        """The hours in which a page was called false."""
+        self.verdict_hours: list[int] = []
+        """Hours in which a page got the verdict of a false alarm."""
 
     def take(self, tickets: Sequence[Ticket], hour: int) -> None:
-        """The tickets of an hour, and its end."""
+        """Take the tickets of an hour, and its end."""
         run_signals(self.tenant, tickets, SETTINGS, self.watch)
         run_signals(
             self.tenant, (Tick((hour + 1) * SECONDS_PER_HOUR, "acme"),), SETTINGS, self.watch
         )
 
     def answer(self, hour: int, area: str) -> None:
-        """If the burst of two hours ago paged, say what it was."""
-        if not self._answers or len(self.said) >= 2 or not self.pages(hour - 2, area):
+        """Give a verdict if the burst of two hours ago paged."""
+        if not self._answers or len(self.verdict_hours) >= 2 or not self.pages(hour - 2, area):
             return
         page = next((page for page in reversed(self.tenant.pages) if page.key == area), None)
-        if page is None:  # it became a page of the whole tenant
+        if page is None:  # the area's episode became tenant-wide
             return
         verdict = Verdict("acme", page.episode_id, "false_alarm", hour * SECONDS_PER_HOUR)
         step(self.tenant, verdict, SETTINGS)
-        self.said.append(hour)
+        self.verdict_hours.append(hour)
 
     def pages(self, hour: int, area: str) -> int:
-        """Pages about *area* in the two hours from *hour* on."""
+        """Return the number of pages about *area* in the two hours from *hour* on."""
         return sum(
             page.area == area and hour * SECONDS_PER_HOUR <= page.at < (hour + 2) * SECONDS_PER_HOUR
             for page in self.watch.pages
@@ -145,11 +147,11 @@ class Life:
         )
 
 
-def live(seed: int) -> Found | None:
-    """One company; None where the burst did not page twice in time."""
-    company, found = Company(seed), Found(seed)
-    lives = (Life(answers=False), Life(answers=True))
-    plain, told = lives
+def run_company(seed: int) -> Outcome | None:
+    """Run one company; return None if the burst did not page twice in time."""
+    company, found = Company(seed), Outcome(seed)
+    runs = (Run(answers=False), Run(answers=True))
+    without_verdicts, with_verdicts = runs
     begin = company.world.spec.first_hour
     bursts: list[int] = []
     until = begin + HOURS_PER_WEEK * (WARM_WEEKS + MOST_WEEKS)
@@ -158,16 +160,16 @@ def live(seed: int) -> Found | None:
     hour, paged = begin, 0
     while hour < until:
         for number, at_the_hour in enumerate(starts.get(hour, ())):
-            there = found.at_the_hour if at_the_hour else found.incidents
-            there.append(_incident(company, lives, hour, number))
+            detected = found.at_the_hour if at_the_hour else found.incidents
+            detected.append(_incident(company, runs, hour, number))
         tickets = company.hour(hour)
-        for each in lives:
+        for each in runs:
             each.take(tickets, hour)
         if paged >= 2 and company.begins(hour):
             bursts.append(hour)
         if company.begins(hour - 2):
-            told.answer(hour, company.area)
-            if paged < 2 and plain.pages(hour - 2, company.area):
+            with_verdicts.answer(hour, company.area)
+            if paged < 2 and without_verdicts.pages(hour - 2, company.area):
                 paged += 1
                 if paged == 2:
                     until = hour + HOURS_PER_WEEK * WEEKS
@@ -175,13 +177,13 @@ def live(seed: int) -> Found | None:
         hour += 1
     if len(bursts) < WEEKS:
         return None
-    found.with_verdicts = [told.pages(hour, company.area) for hour in bursts]
-    found.without = [plain.pages(hour, company.area) for hour in bursts]
+    found.with_verdicts = [with_verdicts.pages(hour, company.area) for hour in bursts]
+    found.without = [without_verdicts.pages(hour, company.area) for hour in bursts]
     return found
 
 
 def _starts(company: Company, rng: np.random.Generator, now: int) -> dict[int, list[bool]]:
-    """Hours of the next weeks in which incidents begin: at any time, or with the burst."""
+    """Return the hours in which incidents begin, at random times or with the burst."""
     found: dict[int, list[bool]] = {}
     for _ in range(INCIDENTS):
         found.setdefault(now + int(rng.integers(6, HOURS_PER_WEEK * WEEKS - 6)), []).append(False)
@@ -191,14 +193,14 @@ def _starts(company: Company, rng: np.random.Generator, now: int) -> dict[int, l
     return found
 
 
-def _incident(company: Company, lives: Sequence[Life], hour: int, number: int) -> tuple[bool, bool]:
-    """Whether an incident in copies of both tenants is found."""
+def _incident(company: Company, runs: Sequence[Run], hour: int, number: int) -> tuple[bool, bool]:
+    """Return whether each tenant detects an incident, without and with verdicts."""
     branch = Feed(company.world, [1, hour, number])
     start = hour * SECONDS_PER_HOUR + 300.0
     surge = Surge(start=start, end=start + 2.0 * SECONDS_PER_HOUR, multiple=MULTIPLE, area=AREA)
     tickets = [(at, branch.hour(at, (surge,))) for at in range(hour, hour + 3)]
     found = []
-    for each in lives:
+    for each in runs:
         tenant, watch = each.tenant.copy(), PageRecorder()
         for at, one in tickets:
             run_signals(tenant, one, SETTINGS, watch)
@@ -208,10 +210,10 @@ def _incident(company: Company, lives: Sequence[Life], hour: int, number: int) -
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Run all companies and print the tables."""
+    """Run all companies and print the table."""
     seeds = range(1, arguments.seeds + 1)
     with ProcessPoolExecutor(arguments.processes) as pool:
-        found = [one for one in pool.map(live, seeds) if one is not None]
+        found = [one for one in pool.map(run_company, seeds) if one is not None]
     headline(
         "A weekly burst that is called false twice", f"{len(found)} companies that paged twice"
     )
@@ -237,8 +239,8 @@ def main(arguments: argparse.Namespace) -> None:
         ("incidents found there", [p for one in found for p in one.incidents], LEAST_FOUND),
         ("those that begin with the burst", [p for one in found for p in one.at_the_hour], 0.0),
     ):
-        before = sum(plain for plain, _ in pairs)
-        kept = sum(plain and told for plain, told in pairs)
+        before = sum(without_verdicts for without_verdicts, _ in pairs)
+        kept = sum(without_verdicts and with_verdicts for without_verdicts, with_verdicts in pairs)
         share = 100.0 * kept / max(before, 1)
         rows.append(
             (

@@ -1,9 +1,9 @@
-"""Whether ``why-not`` names the true cause of silence.
+"""Measure how often ``why-not`` names the true cause of silence.
 
     .venv/bin/python tests/bench/bench_why_not.py --near-misses 500
 
-The near misses are those of `tests.support.near_misses`: eighteen causes in turn, each at a time
-and in numbers of its own, of six made-up companies eight weeks old.
+The near misses come from `tests.support.near_misses`: eighteen causes in turn, each at a random
+time and with random numbers of tickets, in six simulated companies that are eight weeks old.
 """
 
 import argparse
@@ -18,13 +18,13 @@ LEAST: Final = 95.0
 
 
 def ask(number: int) -> tuple[str, str]:
-    """The true cause, and the one that was named."""
+    """Return the true cause of a near miss, and the cause in the answer."""
     because, answer = near_miss(number)
     return because, answer.because
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Ask about all, and print what was named."""
+    """Investigate all near misses, and print the causes in the answers."""
     with ProcessPoolExecutor(arguments.processes) as pool:
         found = list(pool.map(ask, range(arguments.near_misses), chunksize=18))
     headline("Why nothing was sent", f"{len(found)} near misses of {len(KINDS)} causes")
@@ -35,10 +35,10 @@ def main(arguments: argparse.Namespace) -> None:
         rows.append((because, f"{named[because]} of {named.total()}", others, "", ""))
     right = sum(true == name for true, name in found)
     share = 100.0 * right / len(found)
-    told = (f"{right} of {len(found)}", f"{share:.1f} %", f">= {LEAST:g} %")
+    summary = (f"{right} of {len(found)}", f"{share:.1f} %", f">= {LEAST:g} %")
     table(
         ("true cause", "named so", "named otherwise", "target", ""),
-        [*rows, ("together", *told, against(share, LEAST, most=False))],
+        [*rows, ("together", *summary, against(share, LEAST, most=False))],
     )
 
 

@@ -1,24 +1,25 @@
-"""How fast one worker process takes signals in, against aiokafka alone and a plain Faust agent.
+"""Measure how many signals per second one worker process takes, compared with two references.
 
     .venv/bin/python tests/bench/bench_worker.py
     .venv/bin/python tests/bench/bench_worker.py --events 50000 --rounds 1
 
-A real broker, four partitions, eight tenants of twelve areas, event times over some weeks. All read
-the same records of ``tickets.by-tenant`` and decode them alike (`schemas.signals.decode`):
+A real broker has four partitions with eight tenants of twelve areas, and event times over some
+weeks. Every candidate reads the same records of ``tickets.by-tenant`` and decodes them with
+`schemas.signals.decode`:
 
 aiokafka      ``getmany`` and decode, nothing else
-take nothing  the worker, but `Partition.take` answers at once: delivery, decoding, metrics,
-              positions and empty snapshots remain; repeats, clock, customers, model, limit and
-              state do not
-no-op model   the worker, but the models score and learn nothing and their state is empty; all else
-              remains, slices too
-worker        the worker as it is
-plain Faust   one event at a time, the same `Partition.take`, and the state of the series it touched
+take nothing  the worker with a `Partition.take` that returns at once; delivery, decoding, metrics,
+              positions and empty snapshots remain, but no repeats, clock, customers, model,
+              threshold or state
+no-op model   the worker with models that neither score nor learn and have no state; everything else
+              remains, including slices
+worker        the unchanged worker
+plain Faust   one event at a time, the same `Partition.take`, and the state of the changed series is
               written to a Faust table
 
-Each run is a process of its own with a consumer group of its own; the clock starts with the first
-records and stops with the last. They take turns, and the ratios of the medians count: the figures
-themselves are those of this machine, which the broker shares.
+Each run is a process of its own with a consumer group of its own. The clock starts with the first
+records and stops with the last. The candidates take turns, and the ratios of the medians are what
+counts, because the absolute figures depend on this machine, which the broker shares.
 """
 
 import argparse
@@ -60,23 +61,23 @@ from tests.bench.common import (
     new_prefix,
     parser,
     repeat,
+    report_to_parent,
     table,
-    tell_parent,
 )
 
 PARTITIONS: Final = 4
 TENANTS_EACH: Final = 2
-"""Tenants in each partition."""
+"""Number of tenants in each partition."""
 PER_HOUR: Final = sum(COMPANY.values())
 START: Final = 1_772_409_600.0
 LEAST_OF_AIOKAFKA: Final = 0.5
 LEAST_TIMES_PLAIN: Final = 10.0
 PATIENCE: Final = 120.0
-"""Seconds a run may take."""
+"""Seconds that a run may take."""
 
 
 class NoOp(Model):
-    """Scores and learns nothing."""
+    """A model that scores and learns nothing."""
 
     name: ClassVar[str] = "cusum_bank"
 
@@ -123,16 +124,16 @@ _COUNTED: Final = Step("counted", [])
 
 
 def take_nothing(self: Partition, signal: Signal, received_at: float | None = None) -> Step:
-    """Stands in for `Partition.take`."""
+    """Replace `Partition.take` by a function that returns at once."""
     del self, signal, received_at
     return _COUNTED
 
 
-# --- The parent: fills the topic, and has each candidate run in turn
+# --- The parent fills the topic and runs the candidates in turn
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Fill, run, print."""
+    """Fill the topic, run the candidates and print the results."""
     if arguments.child:
         child(arguments)
         return
@@ -158,7 +159,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def show(found: dict[str, dict[str, float]]) -> None:
-    """Figures, ratios, targets."""
+    """Print rates, ratios and targets."""
     rate = {name: figures["per_second"] for name, figures in found.items()}
     cpu = {name: figures["cpu"] for name, figures in found.items()}
     table(
@@ -209,7 +210,7 @@ async def fill(config: Config, count: int) -> None:
 
 
 def make(count: int) -> list[tuple[int, bytes]]:
-    """Partition and bytes of each signal, in the order of event time."""
+    """Return partition and bytes of each signal in the order of event time."""
     rng = random.Random(5)
     tenants: dict[int, list[str]] = {partition: [] for partition in range(PARTITIONS)}
     number = 0
@@ -239,42 +240,42 @@ def make(count: int) -> list[tuple[int, bytes]]:
     return found
 
 
-# --- The children: one run each
+# --- Each child runs one candidate
 
 
 class Meter:
-    """Counts from the first look at which something was done until all is done."""
+    """A stopwatch that runs from the first progress until all events are done."""
 
     def __init__(self, total: int) -> None:
-        """Nothing done yet."""
+        """Create a meter that has not started."""
         self._total, self._before = total, 0
         self._watch: Stopwatch | None = None
 
     def look(self, done: int) -> bool:
-        """*done* events so far. Whether that is all."""
+        """Update the meter with the number of *done* events; return whether all are done."""
         if self._watch is None and done > 0:
             self._watch, self._before = Stopwatch(), done
         return done >= self._total
 
-    def tell(self) -> None:
-        """Tell the parent."""
+    def report(self) -> None:
+        """Report the figures to the parent."""
         assert self._watch is not None
         count = self._total - self._before
-        tell_parent(
+        report_to_parent(
             per_second=count / self._watch.wall,
             cpu=1e6 * self._watch.cpu / count,
         )
 
 
 def child(arguments: argparse.Namespace) -> None:
-    """One candidate, once."""
+    """Run one candidate once."""
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     prefix, name, total = arguments.prefix, arguments.child, arguments.events
     group = new_prefix().rstrip(".")
     config = configuration(arguments.servers, prefix, kafka__group=group)
     meter = Meter(total)
     asyncio.run(asyncio.wait_for(CANDIDATES[name](config, meter), PATIENCE))
-    meter.tell()
+    meter.report()
 
 
 async def run_aiokafka(config: Config, meter: Meter) -> None:
@@ -297,19 +298,19 @@ async def run_aiokafka(config: Config, meter: Meter) -> None:
 
 
 async def run_take_nothing(config: Config, meter: Meter) -> None:
-    """The worker around nothing."""
+    """Run the worker with a step that does nothing."""
     Partition.take = take_nothing  # type: ignore[method-assign]  # this process ends with the run
     await run_worker(config, meter)
 
 
 async def run_no_op_model(config: Config, meter: Meter) -> None:
-    """The worker around a model that does nothing."""
+    """Run the worker with a model that does nothing."""
     series.model_class = lambda _: NoOp  # type: ignore[attr-defined, assignment]  # this process ends with the run
     await run_worker(config, meter)
 
 
 async def run_worker(config: Config, meter: Meter) -> None:
-    """The worker, watched through its positions."""
+    """Run the worker, and watch its positions."""
     await create(config)
     with tempfile.TemporaryDirectory(prefix="spikewatch-bench-") as folder:
         app = build(config, Metrics(), Progress(), Traces(config, "worker"), folder)
@@ -326,7 +327,7 @@ async def run_worker(config: Config, meter: Meter) -> None:
 
 
 async def run_plain_faust(config: Config, meter: Meter) -> None:
-    """What one would write first: an agent, a table, an event at a time."""
+    """Run a straightforward Faust application: an agent and a table, one event at a time."""
     partitions: dict[int, Partition] = {}
     done = 0
     topics = Topics(config.kafka.topic_prefix)

@@ -1,14 +1,13 @@
-"""The tails of healthy scores by kind and rate: the figures in
-`detectors.state.threshold_priors.TABLE`.
+"""Measure the tails of healthy scores for `detectors.state.threshold_priors.TABLE`.
 
     .venv/bin/python tests/bench/calibrate.py
     .venv/bin/python tests/bench/calibrate.py --seeds 12 --weeks 20
 
-Healthy companies of `detectors.evaluation.synthetic.company` with areas of .02 to 200 tickets an
-hour, seasons of many kinds, and hour noise from none to a variance of 1. Each area keeps count of
-how often its score passes 0 and by how much (`detectors.state.threshold`); what all of a class
-have seen is printed, as peaks a week and mean excess, beside what the table says, which holds them
-rounded. Nothing here depends on the machine.
+The healthy companies of `detectors.evaluation.synthetic.company` have areas of .02 to 200 tickets
+an hour, seasonality of many kinds, and hour noise from none to a variance of 1. Each area counts
+how often its score exceeds 0 and by how much (`detectors.state.threshold`). The output shows peaks
+per week and mean excess of each class beside the rounded values in the table. The results do not
+depend on the machine.
 """
 
 import argparse
@@ -28,27 +27,27 @@ from schemas.signals import Tick
 from tests.bench.common import headline, parser, table
 
 NOISES: Final = ((0.0, 0.0), (0.04, 0.1), (0.3, 1.0))
-"""Median hour noise of the areas, and the most that one has."""
+"""Median and maximum hour noise of the areas."""
 NAMES: Final = ("none", "usual", "strong")
 
 
 class Job(NamedTuple):
-    """One company."""
+    """A company to run."""
 
     seed: int
     weeks: int
 
 
-class Seen(NamedTuple):
-    """Of one kind and class."""
+class Observed(NamedTuple):
+    """What the areas of one kind and class observed."""
 
     weeks: float
     peaks: float
     excess: float
 
 
-def run(job: Job) -> dict[tuple[Kind, int], Seen]:
-    """What the pools of one company hold after healthy weeks."""
+def run(job: Job) -> dict[tuple[Kind, int], Observed]:
+    """Return the contents of the pools of one company after healthy weeks."""
     middle, most = NOISES[job.seed % len(NOISES)]
     spec = Spec(
         seed=job.seed,
@@ -66,22 +65,22 @@ def run(job: Job) -> dict[tuple[Kind, int], Seen]:
             step(tenant, ticket, settings)
         step(tenant, Tick((hour + 1) * SECONDS_PER_HOUR, TENANT), settings)
     return {
-        (kind, place): Seen(pool.weeks, pool.peaks, pool.excess)
+        (kind, place): Observed(pool.weeks, pool.peaks, pool.excess)
         for kind in KINDS
         for place, pool in enumerate(tenant.pools[kind])
     }
 
 
-def show(found: Sequence[dict[tuple[Kind, int], Seen]]) -> None:
-    """A row for each kind and class."""
+def show(results: Sequence[dict[tuple[Kind, int], Observed]]) -> None:
+    """Print a row for each kind and class."""
     bounds = ["0", *(f"{bound:g}" for bound in CLASSES), "more"]
     rows: list[Sequence[object]] = []
     for kind in KINDS:
         for place, prior in enumerate(TABLE[kind]):
-            seen = [one[kind, place] for one in found]
-            weeks = sum(one.weeks for one in seen)
-            peaks = sum(one.peaks for one in seen)
-            excess = sum(one.excess for one in seen)
+            observed = [result[kind, place] for result in results]
+            weeks = sum(each.weeks for each in observed)
+            peaks = sum(each.peaks for each in observed)
+            excess = sum(each.excess for each in observed)
             rows.append(
                 (
                     f"{kind}, {bounds[place]} to {bounds[place + 1]} an hour",
@@ -96,7 +95,7 @@ def show(found: Sequence[dict[tuple[Kind, int], Seen]]) -> None:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Run all companies, two at a time."""
+    """Run all companies in several processes."""
     headline(
         "Tails of healthy scores",
         f"{arguments.seeds} companies of 10 areas, {arguments.weeks} weeks each; hour noise "

@@ -1,4 +1,4 @@
-"""What the benchmarks share: tables with their targets, processes of their own, a real broker."""
+"""Shared parts of the benchmarks: tables with targets, child processes and a real broker."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ from stream.trial.broker.local_broker import Broker
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """An argument parser that shows a module's docstring as it stands, with all defaults."""
+    """Return an argument parser that shows a module's docstring unchanged and all defaults."""
 
     class Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
         pass
@@ -28,7 +28,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def headline(title: str, remark: str = "") -> None:
-    """Say what is measured, and on what."""
+    """Print what is measured and on which machine."""
     print(f"\n{title}")
     print(
         f"Python {platform.python_version()}, {os.cpu_count()} CPUs, "
@@ -40,7 +40,7 @@ def headline(title: str, remark: str = "") -> None:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print *rows* in columns; the first is flush left, the others flush right."""
+    """Print *rows* in columns, of which the first is flush left and the others flush right."""
     cells = [[str(cell) for cell in row] for row in (heads, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
     for number, row in enumerate(cells):
@@ -55,27 +55,27 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def against(value: float, target: float, *, most: bool) -> str:
-    """Whether *value* keeps a *target* that is the most (or the least) allowed."""
+    """Return whether *value* meets a *target* that is the most (or the least) allowed."""
     return "ok" if (value <= target if most else value >= target) else "MISSED"
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value that *share* of *values* do not exceed; misses may be infinite."""
+    """Return the value that *share* of *values* do not exceed; values may be infinite."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def median(values: Iterable[float]) -> float:
-    """The middle one; the upper of two, so that infinite values do no harm."""
+    """Return the median, or the upper of two medians, so that infinite values do no harm."""
     return quantile(list(values), 0.5)
 
 
 def repeat(
     times: int, candidates: dict[str, Callable[[], dict[str, float]]]
 ) -> dict[str, dict[str, float]]:
-    """Run all *candidates* in turn, *times* rounds; of each figure the median.
+    """Run *times* rounds of all *candidates*, and return the median of each figure.
 
-    In turn, so that a machine that is busy for a while slows down all of them alike.
+    The candidates take turns, so that a busy machine slows down all of them alike.
     """
     found: dict[str, list[dict[str, float]]] = {name: [] for name in candidates}
     for number in range(times):
@@ -89,10 +89,10 @@ def repeat(
 
 
 def in_child(script: str, *arguments: str, timeout: float = 300.0) -> dict[str, Any]:
-    """Run *script* as a process of its own; the JSON object that it prints last.
+    """Run *script* in a process of its own, and return the JSON object that it prints last.
 
     Raises:
-        RuntimeError: It failed; what it said is in the text.
+        RuntimeError: The process failed; the text contains the end of its output.
     """
     done = subprocess.run(
         [sys.executable, script, *arguments],
@@ -103,26 +103,26 @@ def in_child(script: str, *arguments: str, timeout: float = 300.0) -> dict[str, 
     )
     lines = done.stdout.splitlines()
     if done.returncode != 0 or not lines:
-        told = "\n".join(done.stderr.splitlines()[-30:])
-        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}:\n{told}")
+        output = "\n".join(done.stderr.splitlines()[-30:])
+        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}:\n{output}")
     answer: dict[str, Any] = json.loads(lines[-1])
     return answer
 
 
-def tell_parent(**figures: float) -> None:
-    """In a child: the answer to `in_child`."""
+def report_to_parent(**figures: float) -> None:
+    """Print the figures of a child process as JSON for `in_child`."""
     print(json.dumps(figures), flush=True)
 
 
 @contextmanager
 def broker() -> Iterator[str]:
-    """A real broker on 127.0.0.1 for the time of a ``with``; its bootstrap servers."""
+    """Run a real broker on 127.0.0.1 in a ``with`` block, and yield its bootstrap servers."""
     with Broker(say=lambda text: print(f"  {text}", file=sys.stderr, flush=True)) as ours:
         yield ours.bootstrap_servers
 
 
 def environment(servers: str, prefix: str, **more: object) -> dict[str, str]:
-    """Variables that point spikewatch at *servers*; *more* as ``section__key``."""
+    """Return variables that point spikewatch at *servers*; *more* is named ``section__key``."""
     return {
         "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": servers,
         "SPIKEWATCH_KAFKA__TOPIC_PREFIX": prefix,
@@ -133,28 +133,28 @@ def environment(servers: str, prefix: str, **more: object) -> dict[str, str]:
 
 
 def configuration(servers: str, prefix: str, **more: object) -> Config:
-    """The configuration that `environment` describes, whatever the shell's own variables say."""
+    """Return the configuration of `environment`, independent of the shell's variables."""
     return load(None, environment(servers, prefix, **more))
 
 
 def new_prefix() -> str:
-    """A topic prefix that nobody used before."""
+    """Return a new topic prefix."""
     return f"bench-{uuid.uuid4().hex[:8]}."
 
 
 class Stopwatch:
-    """Wall-clock and CPU seconds of this process since it was made."""
+    """Wall-clock and CPU seconds of this process since the creation of the stopwatch."""
 
     def __init__(self) -> None:
-        """Start."""
+        """Start the stopwatch."""
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     @property
     def wall(self) -> float:
-        """Seconds by the clock."""
+        """Elapsed wall-clock seconds."""
         return time.perf_counter() - self._wall
 
     @property
     def cpu(self) -> float:
-        """Seconds of this process on a CPU, all threads."""
+        """CPU seconds of all threads of this process."""
         return time.process_time() - self._cpu

@@ -53,7 +53,7 @@ NAMES: Final[dict[str, list[tuple[str, str]]]] = {
     "Tick": [("schemas.signals", "Tick")],
     "HistoryEnd": [("schemas.signals", "HistoryEnd")],
 }
-"""What the driver imports: (module, name) candidates, of which the first that exists is used."""
+"""Imports of the driver: (module, name) candidates, of which the first that exists is used."""
 
 MEMBERS: Final[dict[str, list[str]]] = {
     "take": ["take"],  # Partition: (signal, received_at=None) -> result
@@ -95,7 +95,7 @@ AREAS: Final = {
     "permissions": 0.4,
     "api": 0.7,
 }
-"""Tickets an hour."""
+"""Tickets per hour."""
 ISSUES: Final = ("question", "error", "slow", "refund", "sso error")
 VERSIONS: Final = ("4.1.0", "4.1.0", "4.1.0", "4.2.0", "4.2.0", "4.2.1")
 REGIONS: Final = ("eu", "eu", "us", "us", "us", "apac")
@@ -115,14 +115,14 @@ WORDS: Final = {
 
 @dataclass
 class Incident:
-    """More tickets of some areas for a while.
+    """Additional tickets of some areas for a while.
 
     Attributes:
-        day: When it begins, in days after the start of the stream.
-        hours: How long it lasts.
-        multiple: How many times the usual rate of the areas comes.
-        areas: Names of areas; empty for all of them.
-        stagger_minutes: Each further area begins so much later.
+        day: Begin in days after the start of the stream.
+        hours: Duration in hours.
+        multiple: Factor of the usual rate of the areas.
+        areas: Names of areas; empty for all areas.
+        stagger_minutes: Delay in minutes by which each further area begins.
         tied: Fields that all additional tickets share, such as ``app_version``.
     """
 
@@ -139,13 +139,13 @@ class Stream:
     """Input of one comparison.
 
     Attributes:
-        name: Also the name of its folder.
-        lines: The ticket events, one JSON object (or unreadable bytes) each.
-        config: The TOML configuration.
-        files: Other files that the configuration names, by their names.
-        history: Earlier ticket events, fed with ``--history``.
-        until: Seconds since 1970 to which the clock is moved at the end; None: it is not.
-        feedback: Whether answers are given to the pages of the first checkout.
+        name: Name of the stream and of its folder.
+        lines: Ticket events, each a JSON object or unreadable bytes.
+        config: Configuration in TOML.
+        files: Contents of other files that the configuration names, by file name.
+        history: Earlier ticket events, read with ``--history``.
+        until: Seconds since 1970 to which the clock advances at the end; None for no advance.
+        feedback: Whether feedback is given on the pages of the first checkout.
         live: Whether the driver also runs with live tickets and ticks.
     """
 
@@ -160,20 +160,20 @@ class Stream:
 
 
 def iso(at: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC."""
+    """Return seconds since 1970 as RFC 3339 in UTC."""
     text = datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
 def shape(at: float) -> float:
-    """The factor of the hour of the week: a working day with its peak at 13:00, calm weekends."""
+    """Return the factor of the hour of the week: high on working days, with a peak at 13:00."""
     hour = (at - START) / HOUR % 168
     day = 0.25 + 1.7 * math.exp(-0.5 * ((hour % 24 - 13) / 4.0) ** 2)
     return day * (0.45 if hour >= 120 else 1.15)
 
 
 class Company:
-    """The ticket events of one tenant, with the time at which each of them is sent."""
+    """Ticket events of one tenant with the time at which each event is sent."""
 
     def __init__(
         self,
@@ -218,7 +218,7 @@ class Company:
             at += self.rng.expovariate(mean)
 
     def ticket(self, at: float, area: str, tied: Mapping[str, str] | None = None) -> Event:
-        """A ``created`` event."""
+        """Return a ``created`` event."""
         rng, tied = self.rng, tied or {}
         self.number += 1
         account = rng.randrange(900) if tied else int(900 ** rng.random())
@@ -251,11 +251,11 @@ class Company:
         }
 
     def created(self) -> list[tuple[float, Event]]:
-        """The ``created`` events so far."""
+        """Return all ``created`` events."""
         return [(at, one) for at, one in self.sent if isinstance(one, dict)]
 
     def noisy_customer(self, day: float, tickets: int, area: str) -> None:
-        """One customer sends so many tickets within two hours."""
+        """Add *tickets* of a single customer within two hours."""
         for i in range(tickets):
             at = START + day * DAY + i * 2 * HOUR / tickets
             one = self.ticket(at, area)
@@ -263,13 +263,13 @@ class Company:
             self.sent.append((at, one))
 
     def duplicates(self, share: float) -> None:
-        """A *share* of the events is sent again within a day."""
+        """Send a *share* of the events again within a day."""
         for at, one in self.created():
             if self.rng.random() < share:
                 self.sent.append((at + self.rng.random() * DAY, one))
 
     def late(self, share: float) -> None:
-        """A *share* of the events is sent late: by seconds, minutes or hours."""
+        """Send a *share* of the events late by seconds, minutes or hours."""
         self.sent = [
             (at + self.rng.choice((20.0, 50.0, 900.0, 7 * HOUR, 60 * HOUR)), one)
             if self.rng.random() < share
@@ -278,7 +278,7 @@ class Company:
         ]
 
     def without_area(self, share: float) -> None:
-        """A *share* of the tickets has text alone."""
+        """Remove everything but the text from a *share* of the tickets."""
         for _, one in self.created():
             if self.rng.random() < share:
                 del one["product_area"]
@@ -286,7 +286,7 @@ class Company:
                     del one["issue_type"]
 
     def taken_back(self, day: float, hours: float, area: str) -> None:
-        """Most of the tickets of an area in these hours are deleted while the incident goes on."""
+        """Delete most tickets of an area in these hours while the incident is in progress."""
         low, high = START + day * DAY, START + day * DAY + hours * HOUR
         for at, one in self.created():
             if low <= at < high and one.get("product_area") == area and self.rng.random() < 0.8:
@@ -295,7 +295,7 @@ class Company:
                 self.sent.append((high + self.rng.random() * HOUR, event))
 
     def by_others(self, share: float) -> None:
-        """A *share* of the tickets was created by agents or by an import, or has no customer."""
+        """Make a *share* of the tickets created by agents, by an import or without a customer."""
         for _, one in self.created():
             if self.rng.random() < share:
                 how = self.rng.randrange(3)
@@ -305,7 +305,7 @@ class Company:
                     one["created_by"] = ("agent", "import")[how]
 
     def corrections(self, share: float) -> None:
-        """A *share* of the tickets is merged, deleted, reclassified, solved or rated later."""
+        """Merge, delete, reclassify, solve or rate a *share* of the tickets later."""
         names = list(self.areas)
         before = f"{self.tenant}-0"
         for at, one in self.created():
@@ -328,18 +328,18 @@ class Company:
             before = one["ticket_id"]
 
     def silence(self, day: float, hours: float) -> None:
-        """The feed is down, and sends what it held back all at once afterwards."""
+        """Withhold all events for some hours, and send them all at once afterwards."""
         low, high = START + day * DAY, START + day * DAY + hours * HOUR
         self.sent = [(max(at, high) if at >= low else at, one) for at, one in self.sent]
 
     def unknown_areas(self, day: float, tickets: int) -> None:
-        """So many tickets within three hours, each of an area that nobody knows."""
+        """Add *tickets* within three hours, each of an area that nobody knows."""
         for i in range(tickets):
             at = START + day * DAY + i * 3 * HOUR / tickets
             self.sent.append((at, self.ticket(at, f"made up {i % 40}")))
 
     def unreadable(self, until: float) -> None:
-        """Lines that are rejected, one for each reason, and a ticket in a CloudEvents envelope."""
+        """Add a line for each reason of rejection, and a ticket in a CloudEvents envelope."""
         at = START + 5 * DAY
         whole = self.ticket(at, "login")
         for i, line in enumerate(
@@ -368,7 +368,7 @@ class Company:
 
 
 def lines_of(*companies: Company) -> list[bytes]:
-    """What *companies* send, in the order in which it is sent."""
+    """Return the events of *companies* in the order in which they are sent."""
     sent = [
         (at, index, place, one)
         for index, company in enumerate(companies)
@@ -598,7 +598,7 @@ def _limits() -> Stream:
     acme.silence(18.3, 9.0)
     acme.by_others(0.03)
     days = Company("globex", 12, 28, [Incident(22.3, 10, 8, ("login",))], scale=0.7)
-    for _, one in days.created():  # a helpdesk that tells the day alone
+    for _, one in days.created():  # a helpdesk that gives only the day
         one["created_at"] = one["created_at"][:10] + "T00:00:00Z"
         del one["channel"]
     small = [Company(f"small-{i}", 20 + i, 12, areas={"login": 0.3}) for i in range(6)]
@@ -624,7 +624,7 @@ STREAMS: Final[dict[str, Callable[[], Stream]]] = {
 
 
 def feedback_on(events: bytes) -> list[bytes]:
-    """Answers to the pages among *events*, each kind of answer in turn."""
+    """Return feedback on the pages among *events*, with each kind of feedback in turn."""
     pages = [
         event
         for event in map(json.loads, events.splitlines())
@@ -659,7 +659,7 @@ def feedback_on(events: bytes) -> list[bytes]:
 
 
 def named(name: str) -> Any:
-    """The object that `NAMES` has for *name* in this checkout."""
+    """Return the object that `NAMES` gives for *name* in this checkout."""
     for module, attribute in NAMES[name]:
         try:
             found = importlib.import_module(module)
@@ -673,7 +673,7 @@ def named(name: str) -> Any:
 
 
 def member(thing: Any, name: str) -> Any:
-    """The method or attribute that `MEMBERS` has for *name*."""
+    """Return the method or attribute that `MEMBERS` gives for *name*."""
     for candidate in MEMBERS[name]:
         if hasattr(thing, candidate):
             return getattr(thing, candidate)
@@ -681,7 +681,7 @@ def member(thing: Any, name: str) -> Any:
 
 
 class Driver:
-    """Feeds one stream to a partition, and notes all that comes out."""
+    """Feed one stream to a partition, and record all results."""
 
     def __init__(self, folder: Path, job: Mapping[str, Any]) -> None:
         """Read the settings of the stream in *folder*."""
@@ -694,7 +694,7 @@ class Driver:
         self.written: list[tuple[bytes, bytes, float]] = []
         self.events, self.state = hashlib.sha256(), hashlib.sha256()
         self.of_answers, self.all_events = hashlib.sha256(), hashlib.sha256()
-        """Of the events that answers lead to at once, and of all events in their order."""
+        """Digests of the events that feedback causes at once, and of all events in order."""
         self.count_of_answers = 0
         self.snapshots: list[str] = []
         self.records: dict[str, str] = {}
@@ -704,7 +704,7 @@ class Driver:
     def take(
         self, signal: Any, received_at: float | None = None, *, is_answer: bool = False
     ) -> None:
-        """Feed one signal to the partition and note the result."""
+        """Feed one signal to the partition and record the result."""
         digest = self.of_answers if is_answer else self.events
         done = member(self.partition, "take")(signal, received_at)
         self.outcomes[member(done, "outcome")] += 1
@@ -727,14 +727,14 @@ class Driver:
         self.snapshots.append(self.state.hexdigest()[:16])
 
     def restart(self) -> None:
-        """Carry on as another owner, from the records alone."""
+        """Continue as another owner with nothing but the records."""
         recovery = self.recover()
         for record in self.written:
             member(recovery, "read")(*record)
         self.partition = self.make(0, 2, self.settings, recovery)
 
     def run(self) -> dict[str, Any]:
-        """Feed the stream and tell what came out."""
+        """Feed the stream and return the digests of its results."""
         to_signal, read_ticket = named("to_signal"), named("read_ticket")
         rejected, history_end = named("Rejected"), named("HistoryEnd")
         lines = [("simulated", line) for line in _read(self.folder / "tickets.jsonl")]
@@ -802,19 +802,19 @@ class RunError(Exception):
 
 @dataclass
 class Result:
-    """What one checkout made of one stream."""
+    """The results of one stream in one checkout."""
 
     events: bytes
     dead: bytes
     states: dict[str, dict[str, Any]]
-    """Driver's results by mode, simulated or live."""
+    """Results of the driver by mode, simulated or live."""
 
 
 def call(checkout: Path, folder: Path, *command: str | Path) -> bytes:
-    """Run a program of a checkout in *folder*, without settings from our environment.
+    """Run a program of a checkout in *folder* without settings from our environment.
 
     Raises:
-        RunError: It exits with another code than 0.
+        RunError: The program exits with a code other than 0.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
     environment.pop("PYTHONPATH", None)
@@ -832,7 +832,7 @@ def call(checkout: Path, folder: Path, *command: str | Path) -> bytes:
 
 
 def replay(checkout: Path, folder: Path, stream: Stream, label: str) -> tuple[bytes, bytes]:
-    """The escalation events and the dead letters of ``spikewatch replay``."""
+    """Return the escalation events and the dead letters of ``spikewatch replay``."""
     out, dead = folder / f"{label}.out", folder / f"{label}.dead"
     command: list[str | Path] = ["spikewatch", "replay", "tickets.jsonl", "--out", out]
     command += ["--dead", dead, "--config", "config.toml"]
@@ -847,13 +847,13 @@ def replay(checkout: Path, folder: Path, stream: Stream, label: str) -> tuple[by
 
 
 def run(checkout: Path, folder: Path, stream: Stream, label: str) -> Result:
-    """One stream through one checkout, by replay and by the driver."""
+    """Run one stream through one checkout, with replay and with the driver."""
     events, dead = replay(checkout, folder, stream, label)
     states = {}
     for mode in ("simulated", "live") if stream.live else ("simulated",):
         job = json.dumps({"folder": str(folder), "live": mode == "live", "until": stream.until})
-        told = call(checkout, folder, "python", "-P", Path(__file__).resolve(), "--driver", job)
-        states[mode] = json.loads(told)
+        output = call(checkout, folder, "python", "-P", Path(__file__).resolve(), "--driver", job)
+        states[mode] = json.loads(output)
         module = Path(states[mode]["module"]).resolve()
         if not module.is_relative_to(checkout):
             raise RunError(f"{checkout}: its Python imports {module}, from elsewhere")
@@ -872,7 +872,7 @@ def prepare(folder: Path, stream: Stream) -> None:
 
 
 def mask(value: Any, fields: Sequence[str], path: str = "") -> Any:
-    """*value* with the *fields* (paths such as ``data.terms.term``, lists skipped) hidden."""
+    """Return *value* with *fields* hidden; a field is a path such as ``data.terms.term``."""
     if path and path in fields:
         return "(masked)"
     if isinstance(value, dict):
@@ -885,7 +885,7 @@ def mask(value: Any, fields: Sequence[str], path: str = "") -> Any:
 
 
 def masked(lines: bytes, fields: Sequence[str]) -> bytes:
-    """JSON lines with *fields* hidden; the bytes as they are where no field is named."""
+    """Return JSON lines with *fields* hidden, or unchanged if there are no fields."""
     if not fields:
         return lines
     parsed = (json.loads(line) for line in lines.splitlines())
@@ -893,7 +893,7 @@ def masked(lines: bytes, fields: Sequence[str]) -> bytes:
 
 
 def differing(one: Any, other: Any, path: str = "$") -> Iterator[str]:
-    """The paths at which two JSON values differ, with both values."""
+    """Return the paths at which two JSON values differ, with both values."""
     if isinstance(one, dict) and isinstance(other, dict):
         if list(one) != list(other) and sorted(one) == sorted(other):
             yield f"{path}: the same keys in another order"
@@ -928,7 +928,7 @@ def show_lines(title: str, one: bytes, other: bytes, shown: int) -> None:
 
 
 def show_state(mode: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    """Print where two states begin to differ."""
+    """Print where two states first differ."""
     pairs = enumerate(zip(one["snapshots"], other["snapshots"], strict=False), 1)
     first = next((number for number, (left, right) in pairs if left != right), None)
     keys = sorted({*one["records"], *other["records"]})
@@ -942,7 +942,7 @@ def show_state(mode: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> N
 
 
 def compare(stream: Stream, one: Result, other: Result, fields: Sequence[str], shown: int) -> bool:
-    """Print the comparison of one stream; whether it is equal."""
+    """Print the comparison of one stream, and return whether both sides are equal."""
     events = [json.loads(line) for line in one.events.splitlines()]
     episodes = len({event["data"]["episode_id"] for event in events})
     tickets = len(stream.lines) + len(stream.history)
@@ -959,16 +959,16 @@ def compare(stream: Stream, one: Result, other: Result, fields: Sequence[str], s
         if left != right:
             show_lines(title, left, right, shown)
     for mode, state in one.states.items():
-        there = other.states[mode]
-        equal &= row(f"state ({mode})", state["state"], there["state"])
-        if state["state"] != there["state"]:
-            show_state(mode, state, there)
+        present = other.states[mode]
+        equal &= row(f"state ({mode})", state["state"], present["state"])
+        if state["state"] != present["state"]:
+            show_state(mode, state, present)
         if not fields:
-            equal &= row(f"events ({mode})", state["events"], there["events"])
+            equal &= row(f"events ({mode})", state["events"], present["events"])
             if stream.feedback:
                 title = f"{state['count_of_answers']} of answers"
-                equal &= row(title, state["of_answers"], there["of_answers"])
-                equal &= row("all in order", state["all_events"], there["all_events"])
+                equal &= row(title, state["of_answers"], present["of_answers"])
+                equal &= row("all in order", state["all_events"], present["all_events"])
     for label, scope in zip("AB", scopes, strict=True):
         if scope is None:
             print(f"    {label}: replay and the driver, which restarts half-way, differ in events")
@@ -977,9 +977,9 @@ def compare(stream: Stream, one: Result, other: Result, fields: Sequence[str], s
 
 
 def replay_scope(result: Result) -> str | None:
-    """Return which events of the driver replay wrote; None: neither all nor the known part.
+    """Return which of the driver's events replay wrote, or None if neither all nor the known part.
 
-    Up to commit 3e1ec0a, replay left out the events that an answer leads to at once.
+    Up to commit 3e1ec0a, replay left out the events that feedback causes at once.
     """
     digest, state = hashlib.sha256(result.events).hexdigest(), result.states["simulated"]
     if digest == state["all_events"]:
@@ -988,14 +988,14 @@ def replay_scope(result: Result) -> str | None:
 
 
 def row(title: str, one: str, other: str) -> bool:
-    """Print one pair of digests; whether they are equal."""
+    """Print a pair of digests, and return whether they are equal."""
     print(f"  {title:18} A {one[:32]}  B {other[:32]}  {'equal' if one == other else 'DIFFERENT'}")
     return one == other
 
 
 def coverage(results: Iterable[Result]) -> None:
-    """Print what the events and outcomes of the first checkout have in them."""
-    told: dict[str, Counter[str]] = {}
+    """Print which values the events and outcomes of the first checkout contain."""
+    counters: dict[str, Counter[str]] = {}
     for result in results:
         for event in map(json.loads, result.events.splitlines()):
             data = event["data"]
@@ -1007,34 +1007,34 @@ def coverage(results: Iterable[Result]) -> None:
                 ("severity rule", data["severity_rule"].split(":")[0]),
                 ("model", data["model"]),
             ):
-                told.setdefault(title, Counter())[value] += 1
-            there = told.setdefault("with", Counter())
+                counters.setdefault(title, Counter())[value] += 1
+            present = counters.setdefault("with", Counter())
             named_lists = ("explanation", "terms", "examples", "children", "slice", "issue_type")
-            there.update(name for name in (*named_lists, "product", "areas") if data[name])
+            present.update(name for name in (*named_lists, "product", "areas") if data[name])
             impact, actions = data["impact"] or {}, data["actions"] or {}
-            there.update(f"impact.{name}" for name in ("revenue", "renewals") if impact.get(name))
-            there.update(f"actions.{name}" for name in ("entry", "steps") if actions.get(name))
-            there.update(["actions.customer_text"] if actions.get("customer_text") else [])
-            there.update(f"handling by {b}" for b in [impact.get("handling_basis")] if b)
-            there.update(
+            present.update(f"impact.{name}" for name in ("revenue", "renewals") if impact.get(name))
+            present.update(f"actions.{name}" for name in ("entry", "steps") if actions.get(name))
+            present.update(["actions.customer_text"] if actions.get("customer_text") else [])
+            present.update(f"handling by {b}" for b in [impact.get("handling_basis")] if b)
+            present.update(
                 ["two values together"] if any(one["also"] for one in data["explanation"]) else []
             )
-        told.setdefault("dead letter", Counter()).update(
+        counters.setdefault("dead letter", Counter()).update(
             json.loads(line)["reason"] for line in result.dead.splitlines()
         )
         for state in result.states.values():
-            told.setdefault("outcome", Counter()).update(state["outcomes"])
-            told.setdefault("guard", Counter()).update(state["guards"])
+            counters.setdefault("outcome", Counter()).update(state["outcomes"])
+            counters.setdefault("guard", Counter()).update(state["guards"])
     print("\nCoverage (events of replay; outcomes and guards of the driver), A:")
-    for title, counts in told.items():
+    for title, counts in counters.items():
         print(f"  {title}: {', '.join(f'{name} {n}' for name, n in sorted(counts.items()))}")
-    missing = [name for name in TRANSITIONS if not told["transition"][name]]
+    missing = [name for name in TRANSITIONS if not counters["transition"][name]]
     if missing:
         print(f"  no event is {', '.join(missing)}")
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -7,7 +7,7 @@ from detectors.forensics.redecide import LoggedSignal, differences, redecide
 from detectors.step.partition import Partition
 from schemas.codec import write_escalation
 from schemas.signals import Tick, Ticket
-from tests.bench.bench_explain import SETTINGS, came_in, live
+from tests.bench.bench_explain import SETTINGS, make_signals, run_worker
 
 pytestmark = pytest.mark.slow
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_decision_comes_out_the_same(seed: int) -> None:
     """What a worker with restarts and verdicts wrote is made again by one that never stopped."""
-    signals = came_in(seed)
-    log, stored = live(signals[: len(signals) // 2])
+    signals = make_signals(seed)
+    log, stored = run_worker(signals[: len(signals) // 2])
     assert len({event.data.episode_id for event in stored}) >= 5
     partition = Partition(0, 0, SETTINGS)
     found = {event.id: event for event, _ in redecide(partition, log, lambda _: True)}
@@ -27,7 +27,7 @@ def test_every_decision_comes_out_the_same(seed: int) -> None:
 
 def test_a_decision_names_its_place_and_its_numbers() -> None:
     """Where it stands in the log, what it was held against, and windows that share the score."""
-    log, _ = live(came_in(3)[:6_000])
+    log, _ = run_worker(make_signals(3)[:6_000])
     partition = Partition(0, 0, SETTINGS)
     told = [
         (event, decision)
@@ -52,7 +52,7 @@ def test_an_end_by_time_alone_has_no_limit_of_the_ticket_before() -> None:
     partition, log = Partition(0, owner=0, settings=SETTINGS), list[LoggedSignal]()
     live_tickets = [
         msgspec.structs.replace(signal, mode="live")  # simulated time has ticks of its own
-        for signal in came_in(3)[:6_000]
+        for signal in make_signals(3)[:6_000]
         if isinstance(signal, Ticket)
     ]
     for signal in live_tickets:
@@ -72,7 +72,7 @@ def test_an_end_by_time_alone_has_no_limit_of_the_ticket_before() -> None:
 
 def test_events_that_differ_say_where() -> None:
     """The first fields that differ, by their paths."""
-    _, stored = live(came_in(3)[:6_000])
+    _, stored = run_worker(make_signals(3)[:6_000])
     event = stored[0]
     changed = event.model_copy(update={"data": event.data.model_copy(update={"tickets": 99})})
     assert differences(event, changed) == [("data.tickets", event.data.tickets, 99)]
