@@ -70,10 +70,11 @@ HOSTILE = (
 
 def signals(world: World) -> list[Ticket]:
     """Return the tickets of *world* as the step reads them."""
-    found = (
-        to_signal(read_ticket(json.dumps(one).encode()), "simulated") for one in tickets(world)
+    parsed = (
+        to_signal(read_ticket(json.dumps(ticket).encode()), "simulated")
+        for ticket in tickets(world)
     )
-    return list(found)
+    return list(parsed)
 
 
 def played(*incidents: Incident) -> list[EscalationEvent]:
@@ -83,7 +84,9 @@ def played(*incidents: Incident) -> list[EscalationEvent]:
     for signal in signals(World(start=START, hours=14 * 24.0, areas=AREAS, seed=3)):
         step(tenant, signal, settings)
     world = World(start=NINE, hours=3.0, areas=AREAS, seed=5, incidents=incidents)
-    events = [event for one in signals(world) for event in step(tenant, one, settings).escalations]
+    events = [
+        event for signal in signals(world) for event in step(tenant, signal, settings).escalations
+    ]
     return events + step(tenant, Tick(NINE + 15 * HOUR, "acme"), settings).escalations
 
 
@@ -93,8 +96,10 @@ def _events() -> list[EscalationEvent]:
     incident = Incident(
         *("login", NINE + 600.0, 2.0, 8.0), app_version="4.2.1", region="eu", word="err_401_sso"
     )
-    found = played(incident)
-    return [event for event in found if event.data.episode_id == found[-1].data.episode_id]
+    all_events = played(incident)
+    return [
+        event for event in all_events if event.data.episode_id == all_events[-1].data.episode_id
+    ]
 
 
 def changed(event: EscalationEvent, **data: Any) -> EscalationEvent:
@@ -122,8 +127,8 @@ def hostile(event: EscalationEvent, text: str) -> EscalationEvent:
         not_explained_by=[text],
         terms=[{**raw["terms"][0], "term": text}],
         examples=[
-            {**one, "ticket_id": text, "text": text[:200], "customer": text, "url": text}
-            for one in raw["examples"]
+            {**example, "ticket_id": text, "text": text[:200], "customer": text, "url": text}
+            for example in raw["examples"]
         ],
         impact={
             **raw["impact"],
@@ -154,27 +159,36 @@ def as_one_line(text: str) -> str:
 def test_the_report_covers_the_whole_episode(events: Sequence[EscalationEvent]) -> None:
     """The facts are those of the last event, whatever the order and repetition of the events."""
     last = events[-1].data
-    found = report([*reversed(events), *events])
+    episode_report = report([*reversed(events), *events])
     assert (
-        found.title == f"login: 4.2.1 in eu: {last.tickets} tickets, {last.expected:.1f} expected"
+        episode_report.title
+        == f"login: 4.2.1 in eu: {last.tickets} tickets, {last.expected:.1f} expected"
     )
-    assert (found.status, found.severity, found.episode_id) == (
+    assert (episode_report.status, episode_report.severity, episode_report.episode_id) == (
         *("resolved", "critical"),
         last.episode_id,
     )
-    assert found.since == last.since
-    assert found.until == events[-1].time
+    assert episode_report.since == last.since
+    assert episode_report.until == events[-1].time
     hours = (events[-1].time - last.since) / timedelta(hours=1)
-    assert found.frequency.observed_per_hour == pytest.approx(last.observed / hours, rel=0.01)
-    assert found.frequency.expected_per_hour == pytest.approx(last.expected / hours, rel=0.01)
-    assert found.segment[0].what == "app version 4.2.1 and region eu"
-    assert {"channel", "issue type"} <= set(found.not_explained_by)
-    assert found.terms[0].term == "err_401_sso"
-    assert len(found.examples) == 3
-    assert [one.what for one in found.links[:1]] == [f"ticket {found.examples[0].ticket_id}"]
-    assert found.links[-1].target == "https://wiki.example.com/login#spike"
-    assert [one.transition for one in found.history] == [one.transition for one in events]
-    assert Report.model_validate_json(found.model_dump_json()) == found
+    assert episode_report.frequency.observed_per_hour == pytest.approx(
+        last.observed / hours, rel=0.01
+    )
+    assert episode_report.frequency.expected_per_hour == pytest.approx(
+        last.expected / hours, rel=0.01
+    )
+    assert episode_report.segment[0].what == "app version 4.2.1 and region eu"
+    assert {"channel", "issue type"} <= set(episode_report.not_explained_by)
+    assert episode_report.terms[0].term == "err_401_sso"
+    assert len(episode_report.examples) == 3
+    assert [each.what for each in episode_report.links[:1]] == [
+        f"ticket {episode_report.examples[0].ticket_id}"
+    ]
+    assert episode_report.links[-1].target == "https://wiki.example.com/login#spike"
+    assert [each.transition for each in episode_report.history] == [
+        each.transition for each in events
+    ]
+    assert Report.model_validate_json(episode_report.model_dump_json()) == episode_report
 
 
 def test_the_suspicion_names_the_start_the_driver_and_the_term(
@@ -192,13 +206,13 @@ def test_the_suspicion_names_the_start_the_driver_and_the_term(
 def test_an_episode_without_drivers_claims_no_cause(events: Sequence[EscalationEvent]) -> None:
     """Without drivers and terms, the report only says that no slice explains the excess."""
     bare = changed(events[-1], explanation=[], terms=[], slice=None, examples=[], impact=None)
-    found = report([bare])
-    assert found.suspicion.endswith(" UTC. No slice of the tickets explains the excess.")
-    assert found.title.startswith("login: ")
-    assert "4.2.1" not in found.title
-    assert "4.2.1" not in "".join(found.reproduction)
+    episode_report = report([bare])
+    assert episode_report.suspicion.endswith(" UTC. No slice of the tickets explains the excess.")
+    assert episode_report.title.startswith("login: ")
+    assert "4.2.1" not in episode_report.title
+    assert "4.2.1" not in "".join(episode_report.reproduction)
     for section in ("Distinctive terms", "Examples", "Impact"):
-        assert f"## {section}" not in as_markdown(found)
+        assert f"## {section}" not in as_markdown(episode_report)
 
 
 def test_reproduction_hints_name_the_values_of_most_tickets(
@@ -239,10 +253,10 @@ def test_a_tenant_wide_report_names_its_areas(events: Sequence[EscalationEvent])
     whole = changed(
         events[-1], product_area=None, slice=None, reason="tenant_spike", children=[child]
     )
-    found = report([whole])
-    assert found.title.startswith("all of acme: 4.2.1 in eu: ")
-    assert found.segment[0].share_of_tickets is None
-    assert "product area billing: 40 observed, 7.5 expected" in as_markdown(found)
+    tenant_report = report([whole])
+    assert tenant_report.title.startswith("all of acme: 4.2.1 in eu: ")
+    assert tenant_report.segment[0].share_of_tickets is None
+    assert "product area billing: 40 observed, 7.5 expected" in as_markdown(tenant_report)
 
 
 def test_a_long_history_is_cut_in_its_middle(events: Sequence[EscalationEvent]) -> None:
@@ -266,20 +280,20 @@ def test_events_of_two_episodes_are_refused(events: Sequence[EscalationEvent]) -
 
 def test_the_markdown_links_only_tickets_and_the_runbook(events: Sequence[EscalationEvent]) -> None:
     """Mentions in a step appear literally."""
-    found = report(events)
-    rendered = inline(as_markdown(found))
+    episode_report = report(events)
+    rendered = inline(as_markdown(episode_report))
     links = [str(token.attrs["href"]) for token in rendered if token.type == "link_open"]
-    assert links == [one.target for one in found.links]
+    assert links == [link.target for link in episode_report.links]
     assert "Ask @identity-oncall" in [t.content for t in rendered if t.type == "code_inline"]
-    assert "- Step 1: Look at the status page." in as_markdown(found)
+    assert "- Step 1: Look at the status page." in as_markdown(episode_report)
     assert not [token for token in rendered if token.type in ("html_inline", "image")]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_appears_literally(events: Sequence[EscalationEvent], text: str) -> None:
     """Text is quoted in Markdown and unchanged in JSON, in one line without control characters."""
-    found = report([hostile(events[-1], text)])
-    markdown = as_markdown(found)
+    hostile_report = report([hostile(events[-1], text)])
+    markdown = as_markdown(hostile_report)
     tokens = MarkdownIt("commonmark").parse(markdown)
     blocks = {token.type for token in tokens}
     assert not blocks & {"html_block", "fence", "code_block", "hr"}
@@ -296,11 +310,14 @@ def test_hostile_text_appears_literally(events: Sequence[EscalationEvent], text:
     for sign in ("@", "#", "<", "://", "www.", "`", "[", "{"):
         assert sign not in outside
     assert not re.search(r"\b[0-9a-f]{7,40}\b", outside)
-    as_json = json.loads(found.model_dump_json())
+    as_json = json.loads(hostile_report.model_dump_json())
     assert as_json["terms"][0]["term"] == shown
     assert as_json["where"] == shown
     assert all(
-        c.isprintable() for c in "".join([found.title, found.suspicion, *found.reproduction])
+        c.isprintable()
+        for c in "".join(
+            [hostile_report.title, hostile_report.suspicion, *hostile_report.reproduction]
+        )
     )
     assert all(c.isprintable() for c in markdown.replace("\n", ""))
 
@@ -313,10 +330,12 @@ def test_the_links_of_tickets_are_checked_again(
 ) -> None:
     """A file may contain events that spikewatch did not write."""
     examples = json.loads(write_escalation(events[-1]))["data"]["examples"]
-    found = report([changed(events[-1], examples=[{**examples[0], "url": url}], actions=None)])
-    assert [one.target for one in found.links] in ([], ["https://a.example/1"])
-    assert "u:p" not in as_markdown(found)
-    assert "<b>" not in as_markdown(found)
+    episode_report = report(
+        [changed(events[-1], examples=[{**examples[0], "url": url}], actions=None)]
+    )
+    assert [link.target for link in episode_report.links] in ([], ["https://a.example/1"])
+    assert "u:p" not in as_markdown(episode_report)
+    assert "<b>" not in as_markdown(episode_report)
 
 
 @given(st.text())
@@ -357,7 +376,7 @@ def _folder(events: Sequence[EscalationEvent], tmp_path: Path) -> Path:
     """Return a folder with a file of two episodes with similar ids and of invalid lines."""
     digits = events[0].data.episode_id[:8]
     alike = changed(events[0], episode_id=digits + "0" * 24)
-    lines = [b"{", *(write_escalation(one) for one in events), write_escalation(alike)]
+    lines = [b"{", *(write_escalation(event) for event in events), write_escalation(alike)]
     lines.append(json.dumps({"id": digits}).encode())
     (tmp_path / "out.jsonl").write_bytes(b"\n".join(lines))
     with gzip.open(tmp_path / "out.jsonl.gz", "wb") as file:
@@ -370,14 +389,16 @@ def test_the_report_is_written_as_markdown_and_as_json(
     events: Sequence[EscalationEvent], folder: Path
 ) -> None:
     """A plain file, a gzipped file and standard input give what the functions return."""
-    found, digits = report(events), events[0].data.episode_id[:12]
+    episode_report, digits = report(events), events[0].data.episode_id[:12]
     done = run(folder, "report", digits.upper(), "--from", "out.jsonl")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode() == as_markdown(found)
+    assert done.stdout.decode() == as_markdown(episode_report)
     piped = (folder / "out.jsonl").read_bytes()
     assert run(folder, "report", digits, "--from", "-", stdin=piped).stdout == done.stdout
-    done = run(folder, "report", found.episode_id, "--from", "out.jsonl.gz", "--format", "json")
-    assert Report.model_validate_json(done.stdout) == found
+    done = run(
+        folder, "report", episode_report.episode_id, "--from", "out.jsonl.gz", "--format", "json"
+    )
+    assert Report.model_validate_json(done.stdout) == episode_report
 
 
 @pytest.mark.parametrize(
@@ -420,7 +441,7 @@ def test_without_a_file_the_report_reads_the_topic(
     """The report equals that of a file, and invalid records are skipped."""
     rig.create_topics()
     records = [write_escalation(event) for event in events]
-    rig.put(rig.topics.escalations, [(one, []) for one in (b"{", *records, records[0])], 0)
+    rig.put(rig.topics.escalations, [(value, []) for value in (b"{", *records, records[0])], 0)
     digits = events[0].data.episode_id[:6]
     done = rig.run("report", digits)
     assert done.returncode == 0, done.stderr

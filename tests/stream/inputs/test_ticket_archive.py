@@ -32,8 +32,8 @@ def read(rows: list[bytes], **options: float) -> tuple[History, list[Taken]]:
 @pytest.mark.slow
 def test_sorted_tickets_stay_in_order() -> None:
     rows = lines()
-    history, found = read(rows)
-    assert [taken.signal.ticket_id for taken in found if isinstance(taken.signal, Ticket)] == [
+    history, signals = read(rows)
+    assert [taken.signal.ticket_id for taken in signals if isinstance(taken.signal, Ticket)] == [
         json.loads(row)["ticket_id"] for row in rows
     ]
     assert history.facts.tickets == len(rows)
@@ -65,10 +65,10 @@ def test_more_parts_than_open_files_are_merged(monkeypatch: pytest.MonkeyPatch) 
     assert len(rows) / 2 > few
     resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
     try:
-        found = read(rows[::-1])[1]
+        merged = read(rows[::-1])[1]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert found == in_order
+    assert merged == in_order
     at_once = [Taken(START, Ticket("acme", f"{n}", START, "login")) for n in range(100)]
     with History() as history:
         for taken in [*at_once, Taken(START - 1.0, at_once[0].signal)]:
@@ -93,8 +93,8 @@ def test_a_position_leads_back_to_its_signal() -> None:
     with History() as history:
         history.read(enumerate(lines(50.0), 1))
         history.close_book()
-        found = list(history.signals())
-        place, taken = found[len(found) // 2]
+        signals = list(history.signals())
+        place, taken = signals[len(signals) // 2]
         assert next(history.signals(place)) == (place, taken)
         assert next(history.signals(place))[1].at == taken.at
         kept = history.path
@@ -103,17 +103,17 @@ def test_a_position_leads_back_to_its_signal() -> None:
 
 
 def test_unreadable_lines_are_counted_by_reason() -> None:
-    history, found = read([b"{", b'{"ticket_id": "1"}', *lines(20.0)])
+    history, signals = read([b"{", b'{"ticket_id": "1"}', *lines(20.0)])
     assert history.facts.dead == {"undecodable": 1, "missing_field": 1}
-    assert len(found) == history.facts.tickets
+    assert len(signals) == history.facts.tickets
 
 
 @pytest.mark.slow
 def test_since_and_until_limit_the_tickets() -> None:
-    history, found = read(lines(), since=START + 36_000.0, until=START + 72_000.0)
-    assert found
-    assert all(START + 36_000.0 <= taken.at <= START + 72_000.0 for taken in found)
-    assert history.facts.tickets == len(found)
+    history, signals = read(lines(), since=START + 36_000.0, until=START + 72_000.0)
+    assert signals
+    assert all(START + 36_000.0 <= taken.at <= START + 72_000.0 for taken in signals)
+    assert history.facts.tickets == len(signals)
 
 
 def test_verdicts_are_sorted_among_the_tickets() -> None:
@@ -123,10 +123,10 @@ def test_verdicts_are_sorted_among_the_tickets() -> None:
             Taken(START + 36_000.0, Verdict("acme", "0" * 32, "incident", START + 36_000.0))
         )
         history.close_book()
-        found = [taken for _, taken in history.signals()]
-    assert found == sorted(found, key=lambda taken: taken.at)
+        signals = [taken for _, taken in history.signals()]
+    assert signals == sorted(signals, key=lambda taken: taken.at)
     assert history.facts.verdicts == 1
-    assert sum(isinstance(taken.signal, Verdict) for taken in found) == 1
+    assert sum(isinstance(taken.signal, Verdict) for taken in signals) == 1
 
 
 @pytest.mark.slow

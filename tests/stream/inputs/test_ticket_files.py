@@ -395,12 +395,14 @@ def test_any_csv_text_is_read_correctly(cells: list[str], delimiter: str) -> Non
 def test_a_simulated_company_is_the_same_as_csv_and_as_jsonl(tmp_path: Path) -> None:
     """Both files are read as the same signals, and their labels as the same labels."""
     options = ["simulate", "--weeks", "0.3", "--incident", "login,1,2,6"]
-    found = []
+    signals_by_file = []
     for name in ("a.jsonl", "a.csv"):
         path, labels = tmp_path / name, tmp_path / "labels.csv"
         done = CliRunner().invoke(app, [*options, "--out", str(path), "--labels", str(labels)])
         assert done.exit_code == 0, done.output
-        found.append([to_signal(read_ticket(line)) for _, line in read_tickets(path)])
-    assert found[0] == found[1]
-    assert len(found[0]) > 500
-    assert [(one.area, one.end - one.start) for one in read_labels(labels)] == [("login", 7200.0)]
+        signals_by_file.append([to_signal(read_ticket(line)) for _, line in read_tickets(path)])
+    assert signals_by_file[0] == signals_by_file[1]
+    assert len(signals_by_file[0]) > 500
+    assert [(label.area, label.end - label.start) for label in read_labels(labels)] == [
+        ("login", 7200.0)
+    ]

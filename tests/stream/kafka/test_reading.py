@@ -27,8 +27,10 @@ def test_a_reset_by_aiokafka_does_not_move_a_consumer_that_reads_from_the_start(
         )
         async with consumer:
             for _ in range(READINGS):
-                found = [record async for record in read_to_end(consumer, TopicPartition(topic, 0))]
-                counts.add(len(found))
+                records = [
+                    record async for record in read_to_end(consumer, TopicPartition(topic, 0))
+                ]
+                counts.add(len(records))
         return counts
 
     for reset in ("latest", "none"):

@@ -49,9 +49,9 @@ def notify(rig: Rig, provider: Provider) -> NotifyProcess:
     return NotifyProcess(rig, provider)
 
 
-def event_of(one: Request) -> tuple[str, int]:
+def event_of(request: Request) -> tuple[str, int]:
     """Return the episode id and the sequence number of a request."""
-    episode, sequence, _ = one.identifier.split(".")
+    episode, sequence, _ = request.identifier.split(".")
     return episode, int(sequence)
 
 
@@ -76,21 +76,21 @@ def test_kills_and_failed_requests_lose_and_reorder_nothing(rig: Rig) -> None:
             process.popen.wait()
         rig.start("notify")
         notify.wait(
-            lambda all_: wanted <= {event_of(one) for one in all_ if one.accepted},
+            lambda all_: wanted <= {event_of(request) for request in all_ if request.accepted},
             "all transitions",
             90,
         )
-        seen = list(provider.requests)
-    assert {event_of(one) for one in seen} == wanted
+        requests = list(provider.requests)
+    assert {event_of(request) for request in requests} == wanted
     keys = defaultdict(set)
     opened: set[str] = set()
-    for one in seen:
-        keys[event_of(one)[0]].add(one.key)
-        if one.accepted and one.action == "open":
-            opened.add(event_of(one)[0])
-        if one.action == "resolve":
-            assert event_of(one)[0] in opened, "resolved before it was opened"
-    assert all(len(found) == 1 for found in keys.values())
+    for request in requests:
+        keys[event_of(request)[0]].add(request.key)
+        if request.accepted and request.action == "open":
+            opened.add(event_of(request)[0])
+        if request.action == "resolve":
+            assert event_of(request)[0] in opened, "resolved before it was opened"
+    assert all(len(episode_keys) == 1 for episode_keys in keys.values())
 
 
 def test_a_slow_receiver_does_not_delay_another_receiver(rig: Rig, provider: Provider) -> None:
@@ -191,7 +191,9 @@ def test_a_storm_of_tenants_gives_a_few_pages_and_one_digest(notify: NotifyProce
     notify.start()
     tenants = [f"tenant-{number}" for number in range(30)]
     notify.put(*(escalation(name, 1, at=now()) for name in tenants))
-    notify.wait(lambda seen: any(one.reason == "storm_digest" for one in seen), "the digest")
+    notify.wait(
+        lambda seen: any(request.reason == "storm_digest" for request in seen), "the digest"
+    )
     reasons = [reason for _, reason in notify.accepted_messages()]
     assert (reasons.count("first"), reasons.count("storm_digest")) == (3, 1)
     dropped = {e.episode_id for e in notify.audit() if e.reason == "in_storm_digest"}
@@ -218,7 +220,7 @@ def test_episodes_resolved_before_they_were_read_share_one_digest(notify: Notify
     assert sorted(notify.accepted_messages()) == [
         ("open", "first"), ("open", "stale_digest"), ("resolve", "stale_digest"),
     ]  # fmt: skip
-    page = next(one for one in notify.provider.requests if one.reason == "first")
+    page = next(request for request in notify.provider.requests if request.reason == "first")
     assert "hours ago and is still open" in "\n".join(page.body["lines"])
     assert sum(e.reason == "stale" for e in notify.audit()) == 5
 
@@ -260,9 +262,9 @@ def test_pagerduty_is_resolved_only_after_the_cool_down(rig: Rig, provider: Prov
         notify.put(escalation("acme", 1, 3, "reopened", tickets=40, severity="error", at=now()))
         notify.wait(lambda seen: len(seen) == 3, "the three webhook requests")
         wait_for(lambda: len(duty.seen) == 3, 10, "opened, resolved, reopened", rig)
-        assert [one["event_action"] for one in duty.seen] == ["trigger"] * 3
+        assert [request["event_action"] for request in duty.seen] == ["trigger"] * 3
         assert "[RESOLVED]" in duty.seen[1]["payload"]["summary"]
-        assert len({one["dedup_key"] for one in duty.seen}) == 1
+        assert len({request["dedup_key"] for request in duty.seen}) == 1
         assert any(e.reason == "superseded" and e.receiver == "duty" for e in notify.audit())
         rig.processes[-1].end()
         notify.start(SPIKEWATCH_EPISODE__COOLDOWN_MINUTES="0")
@@ -296,7 +298,7 @@ def test_two_processes_share_the_partitions(notify: NotifyProcess) -> None:
     first.end()
     notify.put(*(escalation(f"tenant-{n}", 1, 2, "resolved", at=now()) for n in range(20)))
     notify.wait(lambda seen: len(seen) == 40, "twenty resolutions", 40)
-    assert len({one.identifier for one in notify.provider.requests}) == 40
+    assert len({request.identifier for request in notify.provider.requests}) == 40
 
 
 def test_the_api_accepts_feedback_and_silences_only_with_the_token(notify: NotifyProcess) -> None:

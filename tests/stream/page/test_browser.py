@@ -273,7 +273,7 @@ def test_hostile_text_is_shown_as_text(seen: BrowserPage, page_rig: PageRig) -> 
     expect(page.locator("main")).to_contain_text("<script>document.title")
     page.goto(seen.url + "#/episode/%3Cimg%20src=x%20onerror=alert(1)%3E")
     expect(page.locator("main")).to_contain_text("no such")
-    seen.errors = [one for one in seen.errors if "404" not in one]  # a deliberate request
+    seen.errors = [error for error in seen.errors if "404" not in error]  # a deliberate request
     page_rig.add_escalations([escalation("resolved", episode_id=key, sequence=2)])
 
 
@@ -300,7 +300,7 @@ def test_backtest_reports_are_shown_in_a_sandbox(seen: BrowserPage) -> None:
     expect(frame.locator("h1")).to_have_text("Backtest of March")
     assert page.title() != "1"
     refused = ("sandboxed", "Content Security Policy")  # the report contains a script on purpose
-    seen.errors = [one for one in seen.errors if not any(r in one for r in refused)]
+    seen.errors = [error for error in seen.errors if not any(r in error for r in refused)]
 
 
 def test_a_lost_connection_is_shown(browser: Browser) -> None:

@@ -40,12 +40,12 @@ def read(rig: PageRig, path: str) -> Any:
 
 
 def login(rig: PageRig) -> dict[str, Any]:
-    (found,) = (
-        one
-        for one in read(rig, "/api/now")["episodes"]
-        if one["area"] == "login" and abs(one["since"] - INCIDENT.start) < HOUR
+    (episode,) = (
+        each
+        for each in read(rig, "/api/now")["episodes"]
+        if each["area"] == "login" and abs(each["since"] - INCIDENT.start) < HOUR
     )
-    return dict(found)
+    return dict(episode)
 
 
 def test_the_current_areas_equal_those_of_the_step(page_rig: PageRig) -> None:
@@ -154,7 +154,7 @@ def test_paths_outside_the_public_files_are_not_found(page_rig: PageRig, path: s
 
 
 def test_reports_are_served_without_scripts(page_rig: PageRig) -> None:
-    assert [one["name"] for one in read(page_rig, "/api/reports")] == ["march.html"]
+    assert [report["name"] for report in read(page_rig, "/api/reports")] == ["march.html"]
     status, headers, body = get(page_rig, "/reports/march.html")
     assert status == 200
     assert b"Backtest of March" in body
@@ -211,7 +211,7 @@ def test_a_new_episode_is_in_the_next_response(page_rig: PageRig) -> None:
     for number in range(5):
         key = f"{0xF00 + number:032x}"
         page_rig.add_escalations([escalation("opened", episode_id=key, product_area="api")])
-        assert key in {one["id"] for one in read(page_rig, "/api/now")["episodes"]}
+        assert key in {episode["id"] for episode in read(page_rig, "/api/now")["episodes"]}
 
 
 def test_a_port_in_use_is_reported(page_rig: PageRig) -> None:

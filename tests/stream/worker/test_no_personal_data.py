@@ -44,13 +44,13 @@ def test_ten_thousand_planted_strings_are_all_redacted(
     world = World(
         start=START, hours=WEEKS * 168.0 + 48.0, incidents=incidents, seed=3, customers=50_000
     )
-    found: list[dict[str, Any]] = list(tickets(world))
-    assert len(found) > 2 * PLANTED
+    rows: list[dict[str, Any]] = list(tickets(world))
+    assert len(rows) > 2 * PLANTED
     partition = Partition(0, owner=1, settings=settings_of(Config()))
     metrics = Metrics()
     traces: set[str] = set()
     events: list[EscalationEvent] = []
-    for number, ticket in enumerate(found, PLANTED - len(found)):
+    for number, ticket in enumerate(rows, PLANTED - len(rows)):
         if number >= 0:  # the last days, which contain the incidents
             planted = plant(rng, kinds[number % len(kinds)])
             traces.update(planted.traces)
@@ -84,8 +84,8 @@ def shown(event: EscalationEvent) -> str:
     data = event.data
     parts = [example.text for example in data.examples]
     parts += [term.term for term in data.terms]
-    for one in data.explanation:
-        parts += [one.value, one.also.value if one.also is not None else ""]
+    for driver in data.explanation:
+        parts += [driver.value, driver.also.value if driver.also is not None else ""]
     if data.slice is not None:
         parts.append(data.slice.value)
     return " | ".join(parts)

@@ -23,7 +23,7 @@ AREAS = {"login": 6.0, "billing": 2.0, "search": 1.0}
 def some_tickets(tenants: int, weeks: float, seed: int = 1) -> list[bytes]:
     """Return tickets of several tenants in time order, each with a login incident near the end."""
     hours = weeks * 168.0
-    found: list[tuple[str, bytes]] = []
+    timed_lines: list[tuple[str, bytes]] = []
     for number in range(tenants):
         incident = Incident("login", START + (hours - 60.0 + 3 * number) * HOUR, 3.0, 8.0)
         world = World(
@@ -34,16 +34,16 @@ def some_tickets(tenants: int, weeks: float, seed: int = 1) -> list[bytes]:
             seed=seed + number,
             tenant=f"tenant-{number}",
         )
-        found += [(str(t["created_at"]), json.dumps(t).encode()) for t in tickets(world)]
-    return [line for _, line in sorted(found)]
+        timed_lines += [(str(t["created_at"]), json.dumps(t).encode()) for t in tickets(world)]
+    return [line for _, line in sorted(timed_lines)]
 
 
 def by_tenant(events: list[bytes]) -> dict[str, list[bytes]]:
     """Return the events of each tenant in order."""
-    found: dict[str, list[bytes]] = {}
+    events_by_tenant: dict[str, list[bytes]] = {}
     for event in events:
-        found.setdefault(json.loads(event)["data"]["tenant"], []).append(event)
-    return found
+        events_by_tenant.setdefault(json.loads(event)["data"]["tenant"], []).append(event)
+    return events_by_tenant
 
 
 def test_the_worker_and_replay_give_the_same_escalations(rig: Rig) -> None:
@@ -169,10 +169,10 @@ def test_history_does_not_page_and_live_traffic_after_it_does(rig: Rig) -> None:
     rig.send(lines[:cut], Pace("history"))
     rig.send(lines[cut:], Pace("simulated", until=START + 5 * 168 * HOUR))
     rig.settle()
-    found = [EscalationEvent.model_validate_json(event) for event in rig.escalations()]
+    escalations = [EscalationEvent.model_validate_json(event) for event in rig.escalations()]
     of_incident = {
         f"{e.time:%m-%d}": e.data.suppressed
-        for e in found
+        for e in escalations
         if e.transition == "opened" and e.data.product_area == "login"
     }
     assert of_incident["04-02"] == "history"
@@ -204,8 +204,8 @@ def test_ticks_alone_resolve_an_episode(rig: Rig) -> None:
     rig.start("ticker")
 
     def transitions() -> list[str]:
-        found = [EscalationEvent.model_validate_json(e) for e in rig.escalations()]
-        return [e.transition for e in found if e.data.suppressed is None]
+        escalations = [EscalationEvent.model_validate_json(e) for e in rig.escalations()]
+        return [e.transition for e in escalations if e.data.suppressed is None]
 
     wait_for(lambda: transitions()[-1:] == ["resolved"], 60, "the episode to be resolved", rig)
     assert transitions()[0] == "opened"
@@ -346,5 +346,7 @@ def test_aborted_tickets_do_not_count_and_markers_cause_no_lag(rig: Rig) -> None
     rig.start("worker")
     asyncio.run(work())
     wait_for(lambda: len(rig.read(rig.topics.by_tenant)) == 2, 30, "two tickets", rig)
-    found = [json.loads(record.value)["ticket_id"] for record in rig.read(rig.topics.by_tenant)]
-    assert found == ["a", "c"]
+    ticket_ids = [
+        json.loads(record.value)["ticket_id"] for record in rig.read(rig.topics.by_tenant)
+    ]
+    assert ticket_ids == ["a", "c"]

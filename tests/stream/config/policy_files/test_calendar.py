@@ -282,9 +282,9 @@ def test_events_that_are_not_a_list_of_tables_are_refused(tmp_path: Path, text: 
 
 def test_the_number_of_events_is_limited(tmp_path: Path) -> None:
     """MOST_EVENTS events are allowed, and one more is refused."""
-    one = '[[event]]\nname = "a"\nstart = 2026-03-02T09:00:00Z\nend = 2026-03-03T09:00:00Z\n'
-    assert len(read_events(write(tmp_path, one * MOST_EVENTS))[0]) == MOST_EVENTS == 1000
-    assert wrong_events(tmp_path, one * (MOST_EVENTS + 1)) == [
+    event = '[[event]]\nname = "a"\nstart = 2026-03-02T09:00:00Z\nend = 2026-03-03T09:00:00Z\n'
+    assert len(read_events(write(tmp_path, event * MOST_EVENTS))[0]) == MOST_EVENTS == 1000
+    assert wrong_events(tmp_path, event * (MOST_EVENTS + 1)) == [
         "events.toml: event: found 1001; allowed: up to 1000 events"
     ]
 

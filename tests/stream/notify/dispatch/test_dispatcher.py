@@ -628,9 +628,9 @@ def test_idle_threads_cost_nothing() -> None:
 
     def counted(keys: Any) -> Any:
         nonlocal looked
-        found = original(keys)
-        looked += len(found)
-        return found
+        threads = original(keys)
+        looked += len(threads)
+        return threads
 
     notifier.dispatcher.register.of = counted  # type: ignore[method-assign]  # counts the calls
     notifier.dispatcher.tick(notifier.now)

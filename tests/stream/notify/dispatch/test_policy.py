@@ -89,17 +89,17 @@ def test_each_decision_has_its_reason(
     known: ReceiverThread, event: EscalationEvent, around: DecisionContext, wanted: tuple[Any, ...]
 ) -> None:
     """Each combination of thread, event and context gives the expected decision and reason."""
-    found = decide(known, event, NOW, around)
-    assert (found.send, found.reason, found.action) == wanted
+    decision = decide(known, event, NOW, around)
+    assert (decision.send, decision.reason, decision.action) == wanted
 
 
 def test_a_new_driver_is_notified_and_an_unchanged_driver_is_not() -> None:
     """A driver is new if its dimension or value differs; losing a driver is not notified."""
-    one = {"dimension": "region", "value": "eu", "observed": 9.0, "expected": 1.0, "share": 0.8,
+    driver = {"dimension": "region", "value": "eu", "observed": 9.0, "expected": 1.0, "share": 0.8,
            "lift": 3.0, "p_value": 0.01}  # fmt: skip
-    known = notification_of(escalation(explanation=[one]))
-    other = escalation(sequence=2, transition="updated", explanation=[{**one, "value": "us"}])
-    same = escalation(sequence=2, transition="updated", explanation=[{**one, "share": 0.9}])
+    known = notification_of(escalation(explanation=[driver]))
+    other = escalation(sequence=2, transition="updated", explanation=[{**driver, "value": "us"}])
+    same = escalation(sequence=2, transition="updated", explanation=[{**driver, "share": 0.9}])
     none = escalation(sequence=2, transition="updated")
     assert reason_to_notify(other, known, GENERAL) == "new_explanation"
     assert reason_to_notify(same, known, GENERAL) is None

@@ -30,7 +30,7 @@ def test_the_description_lists_every_route_and_its_parameters() -> None:
     """The description has exactly the paths of the server."""
     described = openapi()
     operations = {
-        (method.upper(), path) for path, found in described["paths"].items() for method in found
+        (method.upper(), path) for path, methods in described["paths"].items() for method in methods
     }
     assert operations == {
         ("POST", "/v1/episodes/{episode}/answers"),

@@ -203,9 +203,11 @@ def test_all_mistakes_are_reported_at_once_with_their_lines(
 ) -> None:
     """One run reports every error with its line and with the values that are allowed."""
     monkeypatch.setenv("KEY_OF_TESTS", "5ecret-of-the-environment")
-    found = mistakes(tmp_path, WRONG)
+    messages = mistakes(tmp_path, WRONG)
     place = re.escape(f"notify.toml:{line_of(WRONG, at)}: ")
-    assert [one for one in found if re.match(place + ".*" + words, one)], "\n".join(found)
+    assert [message for message in messages if re.match(place + ".*" + words, message)], "\n".join(
+        messages
+    )
 
 
 def test_error_messages_show_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,8 +288,8 @@ def test_notify_check_tries_every_receiver(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_reported_in_one_sentence(tmp_path: Path, text: str, words: str) -> None:
     """Invalid values and invalid combinations of values are both reported."""
-    found = mistakes(tmp_path, text)
-    assert [one for one in found if re.search(words, one)], "\n".join(found)
+    messages = mistakes(tmp_path, text)
+    assert [message for message in messages if re.search(words, message)], "\n".join(messages)
 
 
 AUDIENCE = """
@@ -317,9 +319,9 @@ def test_a_mistake_in_the_owners_file_is_reported_with_its_line(
     tmp_path: Path, owners: str, words: str
 ) -> None:
     """Another team maintains the owners file and needs the line to correct it."""
-    found = mistakes(tmp_path, GOOD + PEOPLE + AUDIENCE, owners)
-    assert len(found) == 1
-    assert [one for one in found if re.search(words, one)], "\n".join(found)
+    messages = mistakes(tmp_path, GOOD + PEOPLE + AUDIENCE, owners)
+    assert len(messages) == 1
+    assert [message for message in messages if re.search(words, message)], "\n".join(messages)
 
 
 def test_an_owners_file_in_another_encoding_is_rejected(tmp_path: Path) -> None:
@@ -335,8 +337,8 @@ def test_an_owners_file_is_read_as_spreadsheets_write_it(tmp_path: Path) -> None
     owners = (
         '\ufeffcustomer , executive,success\r\n a ,"ann@example.com",\r\n"b, Inc.",,bo\r\nc\r\n'
     )
-    found = plan(tmp_path, GOOD + PEOPLE + AUDIENCE, owners)
-    assert found.owners == {
+    config = plan(tmp_path, GOOD + PEOPLE + AUDIENCE, owners)
+    assert config.owners == {
         "a": {"executive": "ann@example.com"},
         "b, Inc.": {"success": "bo"},
         "c": {},
@@ -356,10 +358,11 @@ def test_an_audience_requires_a_receiver_that_addresses_people(
 ) -> None:
     """A channel's webhook would show one owner's customers to the whole channel."""
     monkeypatch.setenv("KEY_OF_TESTS", "https://hooks.example.com/x")
-    found = mistakes(tmp_path, GOOD + receiver + AUDIENCE, "customer,executive\na,b\n")
-    assert len(found) == 1
+    messages = mistakes(tmp_path, GOOD + receiver + AUDIENCE, "customer,executive\na,b\n")
+    assert len(messages) == 1
     assert (
-        "audience.receiver: 'people' cannot send messages to a person; kinds that can: " in found[0]
+        "audience.receiver: 'people' cannot send messages to a person; kinds that can: "
+        in messages[0]
     )
 
 
@@ -382,11 +385,11 @@ def test_secrets_are_read_from_files_and_never_shown(
         + '[[receiver]]\nname = "b"\nkind = "slack"\nchannel = "C1"\n'
         + 'token = { env = "KEY_OF_TESTS" }\n'
     )
-    found = plan(tmp_path, text)
-    options = [one.options.model_dump() for one in found.receivers.values()]
+    config = plan(tmp_path, text)
+    options = [each.options.model_dump() for each in config.receivers.values()]
     assert options[1]["routing_key"].get_secret_value() == "5ecret-of-a-file"
     assert options[2]["token"].get_secret_value() == "5ecret-of-the-environment"
-    assert "5ecret" not in f"{found!r} {found} {options} {[str(one) for one in options]}"
+    assert "5ecret" not in f"{config!r} {config} {options} {[str(each) for each in options]}"
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"], ids=["empty", "blank", "binary"])
@@ -394,17 +397,17 @@ def test_a_secret_file_without_text_is_rejected(tmp_path: Path, content: bytes) 
     """An empty, blank or binary file is rejected as a source of a secret."""
     (tmp_path / "key").write_bytes(content)
     text = GOOD + KEY_IN_A_FILE.format(tmp_path)
-    found = mistakes(tmp_path, text)
-    assert len(found) == 1
-    assert "is empty" in found[0] or "not UTF-8" in found[0]
+    messages = mistakes(tmp_path, text)
+    assert len(messages) == 1
+    assert "is empty" in messages[0] or "not UTF-8" in messages[0]
 
 
 def test_the_deployed_file_is_valid(tmp_path: Path) -> None:
     """The shipped file works unchanged and sends everything to a folder."""
-    found = plan(tmp_path, DEPLOYED.read_text(encoding="utf-8"))
-    assert list(found.receivers) == ["inbox"]
-    assert found.default == ("inbox",)
-    assert not found.routes + found.audiences
+    config = plan(tmp_path, DEPLOYED.read_text(encoding="utf-8"))
+    assert list(config.receivers) == ["inbox"]
+    assert config.default == ("inbox",)
+    assert not config.routes + config.audiences
 
 
 def test_the_commented_examples_in_the_deployed_file_are_valid(
@@ -416,12 +419,12 @@ def test_the_commented_examples_in_the_deployed_file_are_valid(
     code = re.compile(r"# (\[\[?[a-z]+\]\]?$|[a-z_]+ = .+)")
     lines = DEPLOYED.read_text(encoding="utf-8").split("\n")
     text = "\n".join(code.sub(r"\1", line) if code.match(line) else line for line in lines)
-    found = plan(tmp_path, text, "customer,account_executive\na,ann@example.com\n")
-    assert list(found.receivers) == ["inbox", "on-call", "support channel", "mail", "alertmanager"]
-    assert [one.name for one in found.routes] == ["money", "the rest, by day"]
-    assert [one.name for one in found.audiences] == ["account executives"]
-    assert found.general.private_hosts == ("alertmanager.internal",)
-    assert found.general.fallback == ("mail",)
+    config = plan(tmp_path, text, "customer,account_executive\na,ann@example.com\n")
+    assert list(config.receivers) == ["inbox", "on-call", "support channel", "mail", "alertmanager"]
+    assert [table.name for table in config.routes] == ["money", "the rest, by day"]
+    assert [table.name for table in config.audiences] == ["account executives"]
+    assert config.general.private_hosts == ("alertmanager.internal",)
+    assert config.general.fallback == ("mail",)
 
 
 @pytest.mark.slow
@@ -473,7 +476,7 @@ def test_go_on_is_accepted_and_mistakes_name_its_new_key_continue(
     for key in ("continue", "go_on"):
         file = tmp_path / f"{key}.toml"
         file.write_text(f"{GOOD}{route}{key} = true\n{after}")
-        assert [one.continue_ for one in read_plan(file).routes][-2:] == [True, False]
+        assert [each.continue_ for each in read_plan(file).routes][-2:] == [True, False]
     (twice,) = mistakes(tmp_path, f"{GOOD}{route}continue = true\ngo_on = true\n")
     assert "route.continue: is given twice: go_on is the former name of continue" in twice
     (wrong,) = mistakes(tmp_path, f"{GOOD}{route}go_on = 7\n")
@@ -483,5 +486,7 @@ def test_go_on_is_accepted_and_mistakes_name_its_new_key_continue(
 def test_mistakes_in_quiet_hours_name_the_table_in_the_file(tmp_path: Path) -> None:
     """The message names the table in the file and not the class that reads it."""
     owners = "customer,executive\na,b@example.com\n"
-    found = mistakes(tmp_path, f'{GOOD}{PEOPLE}{AUDIENCE}quiet_start = "22:00"\n', owners)
-    assert [one for one in found if "audience.quiet_end: is missing" in one], found
+    messages = mistakes(tmp_path, f'{GOOD}{PEOPLE}{AUDIENCE}quiet_start = "22:00"\n', owners)
+    assert [message for message in messages if "audience.quiet_end: is missing" in message], (
+        messages
+    )

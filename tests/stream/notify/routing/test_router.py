@@ -31,15 +31,17 @@ ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/
 
 def routed(event: EscalationEvent, *routes: Mapping[str, Any], **more: Any) -> list[Chosen]:
     """Route an escalation through a configuration with these routes."""
-    made = [Route.model_validate({"name": "r", "receivers": ("a",)} | dict(one)) for one in routes]
+    parsed = [
+        Route.model_validate({"name": "r", "receivers": ("a",)} | dict(fields)) for fields in routes
+    ]
     return route(
-        event, NotificationConfig(DeliveryOptions(), {}, tuple(made), ("fallback",), **more)
+        event, NotificationConfig(DeliveryOptions(), {}, tuple(parsed), ("fallback",), **more)
     )
 
 
 def receivers_of(event: EscalationEvent, *routes: Mapping[str, Any]) -> list[str]:
     """Return the names of the receivers of an escalation."""
-    return [one.receiver for one in routed(event, *routes)]
+    return [recipient.receiver for recipient in routed(event, *routes)]
 
 
 # Routes.
@@ -52,8 +54,11 @@ def test_the_first_matching_route_selects_the_receivers() -> None:
         {"areas": ("login",), "receivers": ("identity", "chat"), "name": "mine"},
         {"receivers": ("rest",)},
     )
-    found = routed(escalation(), *routes)
-    assert [(one.receiver, one.route) for one in found] == [("identity", "mine"), ("chat", "mine")]
+    recipients = routed(escalation(), *routes)
+    assert [(recipient.receiver, recipient.route) for recipient in recipients] == [
+        ("identity", "mine"),
+        ("chat", "mine"),
+    ]
 
 
 def test_a_route_with_continue_also_selects_later_routes() -> None:
@@ -62,14 +67,17 @@ def test_a_route_with_continue_also_selects_later_routes() -> None:
         {"receivers": ("chat",), "continue": True, "name": "all"},
         {"receivers": ("identity", "chat"), "name": "mine", "go_on": True},
     )
-    found = routed(escalation(), *routes)
-    assert [(one.receiver, one.route) for one in found] == [("chat", "all"), ("identity", "mine")]
+    recipients = routed(escalation(), *routes)
+    assert [(recipient.receiver, recipient.route) for recipient in recipients] == [
+        ("chat", "all"),
+        ("identity", "mine"),
+    ]
 
 
 def test_an_escalation_without_a_matching_route_goes_to_the_default() -> None:
     """The default receivers have no quiet hours."""
-    found = routed(escalation(), {"areas": ("billing",), "continue": True})
-    assert [(one.receiver, one.route, one.quiet) for one in found] == [
+    recipients = routed(escalation(), {"areas": ("billing",), "continue": True})
+    assert [(recipient.receiver, recipient.route, recipient.quiet) for recipient in recipients] == [
         ("fallback", "default", None)
     ]
 
@@ -138,13 +146,13 @@ def test_every_escalation_has_receivers_and_no_receiver_is_selected_twice(
 ) -> None:
     """For any set of routes, no escalation is lost and no receiver is notified twice."""
     event = escalation(severity=severity)
-    found = receivers_of(event, *routes)
-    assert found
-    assert len(set(found)) == len(found)
-    matching = [one for one in routes if receivers_of(event, one) != ["fallback"]]
-    assert (found == ["fallback"]) == (not matching)
+    receivers = receivers_of(event, *routes)
+    assert receivers
+    assert len(set(receivers)) == len(receivers)
+    matching = [each for each in routes if receivers_of(event, each) != ["fallback"]]
+    assert (receivers == ["fallback"]) == (not matching)
     if matching:
-        assert set(matching[0]["receivers"]) <= set(found)
+        assert set(matching[0]["receivers"]) <= set(receivers)
 
 
 # Account owners.
@@ -159,14 +167,14 @@ OWNERS = {
 
 def owners_notified(audience: Mapping[str, Any], **changes: Any) -> dict[str, list[str]]:
     """Return the customers of which each account owner is notified."""
-    made = AccountOwnerRoute.model_validate(
+    owner_route = AccountOwnerRoute.model_validate(
         {"name": "owners", "owner": "executive", "receiver": "mail"} | dict(audience)
     )
-    found = routed(escalation(**changes), audiences=(made,), owners=OWNERS)
-    people = [one for one in found if one.address]
-    assert all(one.receiver == "mail" and one.route == "owners" for one in people)
-    assert all(one.quiet is made for one in people)
-    return {one.address: [account.customer for account in one.accounts] for one in people}
+    recipients = routed(escalation(**changes), audiences=(owner_route,), owners=OWNERS)
+    people = [person for person in recipients if person.address]
+    assert all(person.receiver == "mail" and person.route == "owners" for person in people)
+    assert all(person.quiet is owner_route for person in people)
+    return {person.address: [account.customer for account in person.accounts] for person in people}
 
 
 def test_each_account_owner_is_notified_of_their_affected_customers() -> None:
@@ -204,8 +212,12 @@ def test_a_customer_without_an_owner_notifies_no_account_owner() -> None:
 def test_the_team_is_notified_in_addition_to_the_account_owners() -> None:
     """A receiver and a person reached through the same receiver are separate recipients."""
     audience = AccountOwnerRoute(name="owners", owner="executive", receiver="a")
-    found = routed(escalation(), {"receivers": ("a",)}, audiences=(audience,), owners=OWNERS)
-    assert [(one.receiver, one.address) for one in found] == [("a", ""), ("a", "ann"), ("a", "bo")]
+    recipients = routed(escalation(), {"receivers": ("a",)}, audiences=(audience,), owners=OWNERS)
+    assert [(recipient.receiver, recipient.address) for recipient in recipients] == [
+        ("a", ""),
+        ("a", "ann"),
+        ("a", "bo"),
+    ]
 
 
 # Quiet hours.
@@ -310,7 +322,7 @@ def windows(hours: QuietHours, around: date) -> list[tuple[float, float]]:
     """Return start and end of the quiet hours on the days around a date."""
     zone = ZoneInfo(hours.quiet_zone)
     start, end = time.fromisoformat(hours.quiet_start), time.fromisoformat(hours.quiet_end)
-    found = []
+    quiet_windows = []
     for offset in range(-3, 4):
         day = around + timedelta(days=offset)
         name: Weekday = WEEKDAYS[day.weekday()]
@@ -318,8 +330,8 @@ def windows(hours: QuietHours, around: date) -> list[tuple[float, float]]:
             last = day if start < end else day + timedelta(days=1)
             first = datetime.combine(day, start).replace(tzinfo=zone).astimezone(UTC)
             then = datetime.combine(last, end).replace(tzinfo=zone).astimezone(UTC)
-            found.append((first.timestamp(), then.timestamp()))
-    return found
+            quiet_windows.append((first.timestamp(), then.timestamp()))
+    return quiet_windows
 
 
 @given(QUIET, MOMENTS | NEAR_CHANGES)
@@ -352,7 +364,9 @@ def test_quiet_hours_end_within_a_day_at_their_local_time(hours: QuietHours, now
 
 def test_a_receiver_has_the_quiet_hours_of_its_route() -> None:
     """The quiet hours are those of the route that selected the receiver."""
-    made = Route(name="by night", receivers=("a",), quiet_start="22:00", quiet_end="07:00")
-    plan = NotificationConfig(DeliveryOptions(), {}, (made,), ("fallback",))
-    assert [one.quiet for one in route(escalation(), plan)] == [made]
-    assert [one.quiet for one in route(escalation(), replace(plan, routes=()))] == [None]
+    night_route = Route(name="by night", receivers=("a",), quiet_start="22:00", quiet_end="07:00")
+    plan = NotificationConfig(DeliveryOptions(), {}, (night_route,), ("fallback",))
+    assert [recipient.quiet for recipient in route(escalation(), plan)] == [night_route]
+    assert [recipient.quiet for recipient in route(escalation(), replace(plan, routes=()))] == [
+        None
+    ]

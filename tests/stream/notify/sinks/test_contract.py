@@ -55,11 +55,11 @@ def message(action: Action = "open", sequence: int = 1, **more: Any) -> Message:
 
 async def send_all(sink: Sink, *messages: Message, handle: Handle | None = None) -> Handle:
     """Send the messages whose actions the sink supports, one after the other."""
-    known = dict(handle or {})
-    for one in messages:
-        if one.action in sink.actions:
-            known = await sink.send(one, dict(known))
-    return known
+    last_handle = dict(handle or {})
+    for each in messages:
+        if each.action in sink.actions:
+            last_handle = await sink.send(each, dict(last_handle))
+    return last_handle
 
 
 def shown(provider: Any) -> str:
@@ -183,8 +183,8 @@ def test_long_text_is_cut_to_the_limits_of_the_provider(
         async with running(case, tmp_path) as (sink, provider):
             handle: Handle = {}
             for number, action in enumerate(LIFE):
-                one = dataclasses.replace(long, action=action, id=f"{long.id}{number}")
-                handle = await send_all(sink, one, handle=handle)
+                long_message = dataclasses.replace(long, action=action, id=f"{long.id}{number}")
+                handle = await send_all(sink, long_message, handle=handle)
             text = shown(provider).replace("\u200b", "")
             assert letter * (LEAST_CHARACTERS // len(letter) // 4) in text
 
@@ -200,8 +200,10 @@ def test_hostile_text_is_shown_literally(case: Case, tmp_path: Path) -> None:
             handle: Handle = {}
             for action in LIFE:
                 event = hostile(TRANSITION.get(action, "updated"))
-                one = of_event(event, action, "first", MessageContext(link=LINK, by=HOSTILE[0]))
-                handle = await send_all(sink, one, handle=handle)
+                hostile_message = of_event(
+                    event, action, "first", MessageContext(link=LINK, by=HOSTILE[0])
+                )
+                handle = await send_all(sink, hostile_message, handle=handle)
             text = shown(provider)
             if case.name == "apprise":  # the markup of the service behind Apprise is unknown
                 assert not any(call in text for call in ("<!", "<http"))
@@ -306,8 +308,8 @@ def test_the_signature_matches_the_example_of_standard_webhooks() -> None:
     """The example is the one that the libraries of Standard Webhooks verify."""
     secret = secret_bytes("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     identifier, body = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}'
-    found = signature(secret, identifier, "1614265330", body)
-    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    header = signature(secret, identifier, "1614265330", body)
+    assert header == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 # Failures.
@@ -494,7 +496,7 @@ def test_a_valid_address_is_exactly_one_address_in_a_header(text: str) -> None:
         return
     mail = EmailMessage()
     mail["To"] = known
-    assert [one.addr_spec for one in mail["To"].addresses] == [text]
+    assert [each.addr_spec for each in mail["To"].addresses] == [text]
 
 
 def _encrypted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
@@ -763,13 +765,13 @@ def test_any_message_is_accepted_by_the_provider(case: Case, tmp_path: Path) -> 
 
     @settings(max_examples=examples(25))
     @given(MESSAGES)
-    def taken(one: Message) -> None:
+    def send_any(any_message: Message) -> None:
         async def send() -> None:
             async with running(case, tmp_path) as (sink, provider):
-                handle = await send_all(sink, dataclasses.replace(one, action="open"))
-                await send_all(sink, one, handle=handle)
+                handle = await send_all(sink, dataclasses.replace(any_message, action="open"))
+                await send_all(sink, any_message, handle=handle)
                 assert provider.requests or isinstance(provider, providers.Folder)
 
         asyncio.run(send())
 
-    taken()
+    send_any()
