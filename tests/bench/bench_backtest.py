@@ -82,16 +82,17 @@ def main() -> None:
         for count in (chosen.tickets // 4, chosen.tickets):
             history, html = Path(folder) / f"{count}.jsonl", Path(folder) / f"{count}.html"
             write(history, count)
-            found = in_child(
+            figures = in_child(
                 __file__, "--child", str(history), str(html),
                 "--processes", str(chosen.processes), timeout=1_800.0,
             )  # fmt: skip
             size, opened = html.stat().st_size / 1e6, open_seconds(html)
             rows += [
                 (f"{count:,} tickets, {history.stat().st_size / 1e6:.0f} MB: seconds",
-                 f"{found['seconds']:.1f}", SECONDS, against(found["seconds"], SECONDS, most=True)),
-                ("  of all processes on CPUs, seconds", f"{found['cpu']:.1f}", "", ""),
-                ("  peak memory of the largest process, MB", f"{found['megabytes']:.0f}", "", ""),
+                 f"{figures['seconds']:.1f}", SECONDS,
+                 against(figures["seconds"], SECONDS, most=True)),
+                ("  of all processes on CPUs, seconds", f"{figures['cpu']:.1f}", "", ""),
+                ("  peak memory of the largest process, MB", f"{figures['megabytes']:.0f}", "", ""),
                 ("  the report, MB", f"{size:.2f}", MEGABYTES, against(size, MEGABYTES, most=True)),
                 ("  opens in Chromium, seconds", f"{opened:.2f}", OPEN_SECONDS,
                  against(opened, OPEN_SECONDS, most=True)),

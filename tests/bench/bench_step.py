@@ -69,11 +69,11 @@ SETTINGS: Final = Settings(slice_dimensions=DIMENSIONS)
 
 def make_weeks(weeks: int) -> list[list[Ticket]]:
     """Return the signals of a simulated company by week."""
-    found: list[list[Ticket]] = [[] for _ in range(weeks)]
+    signals_by_week: list[list[Ticket]] = [[] for _ in range(weeks)]
     for event in tickets(World(start=START, hours=weeks * 168.0, seed=11)):
         signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
-        found[int((signal.created_at - START) // WEEK)].append(signal)
-    return found
+        signals_by_week[int((signal.created_at - START) // WEEK)].append(signal)
+    return signals_by_week
 
 
 class Ours:
@@ -276,10 +276,10 @@ def bench_sparse() -> None:
     times: dict[str, list[float]] = {name: [] for name in worlds}
     for number in range(1 + ROUNDS):
         for name, each in ours.items():
-            found = 1e6 * each.week(weeks[name][number])
+            microseconds = 1e6 * each.week(weeks[name][number])
             if number:  # the first round is the warm-up
-                times[name].append(found)
-    sparse, busy = (median(found) for found in times.values())
+                times[name].append(microseconds)
+    sparse, busy = (median(microseconds) for microseconds in times.values())
     headline(
         "Sparse and busy areas",
         f"median of {ROUNDS} rounds of about {len(weeks['5 areas of 10/h'][1]):,} tickets, in turn",
@@ -288,8 +288,8 @@ def bench_sparse() -> None:
         ("", "measured", "target", ""),
         [
             *(
-                (f"a ticket, {name}", f"{median(found):.1f} µs", "", "")
-                for name, found in times.items()
+                (f"a ticket, {name}", f"{median(microseconds):.1f} µs", "", "")
+                for name, microseconds in times.items()
             ),
             (
                 "sparse / busy",
@@ -355,15 +355,15 @@ def bench_replay(count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="spikewatch-bench-") as folder:
         short, long = Path(folder) / "short.jsonl", Path(folder) / "long.jsonl"
         write_tickets(short, long, count)
-        found = repeat(
+        figures = repeat(
             3,
             {
                 "short": lambda: in_child(__file__, "--replay", str(short)),
                 "long": lambda: in_child(__file__, "--replay", str(long)),
             },
         )
-    rate = found["long"]["per_second"]
-    growth = found["long"]["peak_mb"] / found["short"]["peak_mb"]
+    rate = figures["long"]["per_second"]
+    growth = figures["long"]["peak_mb"] / figures["short"]["peak_mb"]
     headline("Replay, one process", "median of 3 runs, each a process of its own")
     table(
         ("", "measured", "target", ""),
@@ -376,12 +376,12 @@ def bench_replay(count: int) -> None:
             ),
             (
                 f"tickets a second, {count:,} tickets",
-                f"{found['short']['per_second']:,.0f}",
+                f"{figures['short']['per_second']:,.0f}",
                 "",
                 "",
             ),
-            (f"peak memory, {count:,} tickets", f"{found['short']['peak_mb']:.1f} MB", "", ""),
-            (f"peak memory, {4 * count:,} tickets", f"{found['long']['peak_mb']:.1f} MB", "", ""),
+            (f"peak memory, {count:,} tickets", f"{figures['short']['peak_mb']:.1f} MB", "", ""),
+            (f"peak memory, {4 * count:,} tickets", f"{figures['long']['peak_mb']:.1f} MB", "", ""),
             (
                 "peak memory, long / short",
                 f"{growth:.3f}",

@@ -54,12 +54,12 @@ Values = dict[str, str]
 
 def signals(world: World) -> list[Ticket]:
     """Return the tickets of *world* as the step reads them."""
-    found = []
+    parsed = []
     for event in tickets(world):
         signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
         assert isinstance(signal, Ticket)
-        found.append(signal)
-    return found
+        parsed.append(signal)
+    return parsed
 
 
 def grown(areas: dict[str, float], seed: int, settings: Settings) -> Tenant:
@@ -72,12 +72,12 @@ def grown(areas: dict[str, float], seed: int, settings: Settings) -> Tenant:
 
 
 def play(
-    tenant: Tenant, found: Sequence[Ticket], world: World, settings: Settings
+    tenant: Tenant, inputs: Sequence[Ticket], world: World, settings: Settings
 ) -> list[EscalationEvent]:
-    """Return the events of a copy of *tenant* for *found* and for the hours after *world*."""
+    """Return the events of a copy of *tenant* for *inputs* and for the hours after *world*."""
     branch = tenant.copy()
     events: list[EscalationEvent] = []
-    for signal in found:
+    for signal in inputs:
         events += step(branch, signal, settings).escalations
     end = world.start + (world.hours + 12.0) * HOUR
     return events + step(branch, Tick(end, "acme"), settings).escalations
@@ -111,10 +111,10 @@ def names_it(data: Escalation, values: Values) -> bool:
     """Return whether the first driver is exactly *values*, or whether there is none."""
     if not data.explanation:
         return not values
-    one = data.explanation[0]
-    named = {one.dimension: one.value}
-    if one.also is not None:
-        named[one.also.dimension] = one.also.value
+    driver = data.explanation[0]
+    named = {driver.dimension: driver.value}
+    if driver.also is not None:
+        named[driver.also.dimension] = driver.also.value
     return bool(values) and named == values
 
 
@@ -146,15 +146,15 @@ def explain_many(
         mine = [e.data for e in events if e.data.product_area == area and not e.data.suppressed]
         tally.played += 1
         size = 20 * 2 ** int(math.log2(extra / 20.0))
-        found = tally.by_size.setdefault(size, [0, 0])
+        size_counts = tally.by_size.setdefault(size, [0, 0])
         if not mine:
             continue
         tally.paged += 1
         tally.at_first += names_it(mine[0], values)
         right = names_it(mine[-1], values)
         tally.at_last += right
-        found[0] += right
-        found[1] += 1
+        size_counts[0] += right
+        size_counts[1] += 1
         tally.words += incident.word in [one.term for one in mine[-1].terms[:3]]
     return tally
 
@@ -204,12 +204,12 @@ def bench_platform(runs: int, seed: int) -> None:
             for number, area in enumerate(PLATFORM)
         ]
         world = World(start=NINE, hours=3.0, areas=PLATFORM, seed=90_000 + run, incidents=incidents)
-        tenant, found = rng.choice(tenants), signals(world)
-        paged = first_pages(play(tenant, found, world, settings))
+        tenant, inputs = rng.choice(tenants), signals(world)
+        paged = first_pages(play(tenant, inputs, world, settings))
         pages.append(len(paged))
         if run < ALONE and paged:  # each comparison needs twenty plays, so a dozen must suffice
             alone = [
-                first_pages(play(tenant, only(found, incidents, area), world, settings))
+                first_pages(play(tenant, only(inputs, incidents, area), world, settings))
                 for area in PLATFORM
             ]
             first = min((one[0] for one in alone if one), default=math.inf)
@@ -228,22 +228,22 @@ def first_pages(events: Iterable[EscalationEvent]) -> list[float]:
     )
 
 
-def only(found: Sequence[Ticket], incidents: Sequence[Incident], area: str) -> list[Ticket]:
+def only(inputs: Sequence[Ticket], incidents: Sequence[Incident], area: str) -> list[Ticket]:
     """Return the tickets without the incidents of areas other than *area*."""
-    others = [one.word for one in incidents if one.area != area]
-    return [s for s in found if not any(word in (s.text or "") for word in others if word)]
+    others = [incident.word for incident in incidents if incident.area != area]
+    return [s for s in inputs if not any(word in (s.text or "") for word in others if word)]
 
 
 def bench_placing(seed: int) -> None:
     """Measure classification by text after 2,000 tagged tickets, prequentially."""
     settings = Settings(placing_confidence=0.7)
     world = World(start=START, hours=24.0 * 8, seed=seed)
-    found = signals(world)[:4_000]
+    tagged = signals(world)[:4_000]
     tenant, river = Tenant("acme", settings), MultinomialNB()
     ours_right: list[tuple[str, str]] = []
     river_right: list[tuple[str, str]] = []
     ours_time, river_time, sure = [], [], []
-    for number, signal in enumerate(found):
+    for number, signal in enumerate(tagged):
         assert signal.text is not None
         words = terms(signal.text)
         before = time.process_time()

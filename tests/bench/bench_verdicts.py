@@ -149,7 +149,7 @@ class Run:
 
 def run_company(seed: int) -> Outcome | None:
     """Run one company; return None if the burst did not page twice in time."""
-    company, found = Company(seed), Outcome(seed)
+    company, outcome = Company(seed), Outcome(seed)
     runs = (Run(answers=False), Run(answers=True))
     without_verdicts, with_verdicts = runs
     begin = company.world.spec.first_hour
@@ -160,7 +160,7 @@ def run_company(seed: int) -> Outcome | None:
     hour, paged = begin, 0
     while hour < until:
         for number, at_the_hour in enumerate(starts.get(hour, ())):
-            detected = found.at_the_hour if at_the_hour else found.incidents
+            detected = outcome.at_the_hour if at_the_hour else outcome.incidents
             detected.append(_incident(company, runs, hour, number))
         tickets = company.hour(hour)
         for each in runs:
@@ -177,20 +177,20 @@ def run_company(seed: int) -> Outcome | None:
         hour += 1
     if len(bursts) < WEEKS:
         return None
-    found.with_verdicts = [with_verdicts.pages(hour, company.area) for hour in bursts]
-    found.without = [without_verdicts.pages(hour, company.area) for hour in bursts]
-    return found
+    outcome.with_verdicts = [with_verdicts.pages(hour, company.area) for hour in bursts]
+    outcome.without = [without_verdicts.pages(hour, company.area) for hour in bursts]
+    return outcome
 
 
 def _starts(company: Company, rng: np.random.Generator, now: int) -> dict[int, list[bool]]:
     """Return the hours in which incidents begin, at random times or with the burst."""
-    found: dict[int, list[bool]] = {}
+    starts: dict[int, list[bool]] = {}
     for _ in range(INCIDENTS):
-        found.setdefault(now + int(rng.integers(6, HOURS_PER_WEEK * WEEKS - 6)), []).append(False)
+        starts.setdefault(now + int(rng.integers(6, HOURS_PER_WEEK * WEEKS - 6)), []).append(False)
     hours = [hour for hour in range(now, now + HOURS_PER_WEEK * WEEKS) if company.begins(hour)]
     for hour in hours[:AT_THE_HOUR]:
-        found.setdefault(hour, []).append(True)
-    return found
+        starts.setdefault(hour, []).append(True)
+    return starts
 
 
 def _incident(company: Company, runs: Sequence[Run], hour: int, number: int) -> tuple[bool, bool]:
@@ -199,32 +199,34 @@ def _incident(company: Company, runs: Sequence[Run], hour: int, number: int) -> 
     start = hour * SECONDS_PER_HOUR + 300.0
     surge = Surge(start=start, end=start + 2.0 * SECONDS_PER_HOUR, multiple=MULTIPLE, area=AREA)
     tickets = [(at, branch.hour(at, (surge,))) for at in range(hour, hour + 3)]
-    found = []
+    detected = []
     for each in runs:
         tenant, watch = each.tenant.copy(), PageRecorder()
-        for at, one in tickets:
-            run_signals(tenant, one, SETTINGS, watch)
+        for at, hour_tickets in tickets:
+            run_signals(tenant, hour_tickets, SETTINGS, watch)
             run_signals(tenant, (Tick((at + 1) * SECONDS_PER_HOUR, "acme"),), SETTINGS, watch)
-        found.append(watch.first(start, start + 2.0 * SECONDS_PER_HOUR, company.area) is not None)
-    return found[0], found[1]
+        detected.append(
+            watch.first(start, start + 2.0 * SECONDS_PER_HOUR, company.area) is not None
+        )
+    return detected[0], detected[1]
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Run all companies and print the table."""
     seeds = range(1, arguments.seeds + 1)
     with ProcessPoolExecutor(arguments.processes) as pool:
-        found = [one for one in pool.map(run_company, seeds) if one is not None]
+        outcomes = [outcome for outcome in pool.map(run_company, seeds) if outcome is not None]
     headline(
-        "A weekly burst that is called false twice", f"{len(found)} companies that paged twice"
+        "A weekly burst that is called false twice", f"{len(outcomes)} companies that paged twice"
     )
     rows = []
     for name, chosen in (
-        ("of a channel of its own", [one for one in found if one.seed % 2]),
-        ("of ordinary tickets", [one for one in found if not one.seed % 2]),
-        ("together", found),
+        ("of a channel of its own", [outcome for outcome in outcomes if outcome.seed % 2]),
+        ("of ordinary tickets", [outcome for outcome in outcomes if not outcome.seed % 2]),
+        ("together", outcomes),
     ):
-        without = sum(sum(one.without) for one in chosen)
-        after = sum(sum(one.with_verdicts) for one in chosen)
+        without = sum(sum(outcome.without) for outcome in chosen)
+        after = sum(sum(outcome.with_verdicts) for outcome in chosen)
         fewer = 100.0 * (1.0 - after / max(without, 1))
         rows.append(
             (
@@ -236,8 +238,16 @@ def main(arguments: argparse.Namespace) -> None:
             )
         )
     for name, pairs, target in (
-        ("incidents found there", [p for one in found for p in one.incidents], LEAST_FOUND),
-        ("those that begin with the burst", [p for one in found for p in one.at_the_hour], 0.0),
+        (
+            "incidents found there",
+            [p for outcome in outcomes for p in outcome.incidents],
+            LEAST_FOUND,
+        ),
+        (
+            "those that begin with the burst",
+            [p for outcome in outcomes for p in outcome.at_the_hour],
+            0.0,
+        ),
     ):
         before = sum(without_verdicts for without_verdicts, _ in pairs)
         kept = sum(without_verdicts and with_verdicts for without_verdicts, with_verdicts in pairs)

@@ -26,16 +26,16 @@ def ask(number: int) -> tuple[str, str]:
 def main(arguments: argparse.Namespace) -> None:
     """Investigate all near misses, and print the causes in the answers."""
     with ProcessPoolExecutor(arguments.processes) as pool:
-        found = list(pool.map(ask, range(arguments.near_misses), chunksize=18))
-    headline("Why nothing was sent", f"{len(found)} near misses of {len(KINDS)} causes")
+        causes = list(pool.map(ask, range(arguments.near_misses), chunksize=18))
+    headline("Why nothing was sent", f"{len(causes)} near misses of {len(KINDS)} causes")
     rows = []
-    for because in sorted({true for true, _ in found}):
-        named = Counter(name for true, name in found if true == because)
+    for because in sorted({true for true, _ in causes}):
+        named = Counter(name for true, name in causes if true == because)
         others = ", ".join(f"{name} {n}" for name, n in named.most_common() if name != because)
         rows.append((because, f"{named[because]} of {named.total()}", others, "", ""))
-    right = sum(true == name for true, name in found)
-    share = 100.0 * right / len(found)
-    summary = (f"{right} of {len(found)}", f"{share:.1f} %", f">= {LEAST:g} %")
+    right = sum(true == name for true, name in causes)
+    share = 100.0 * right / len(causes)
+    summary = (f"{right} of {len(causes)}", f"{share:.1f} %", f">= {LEAST:g} %")
     table(
         ("true cause", "named so", "named otherwise", "target", ""),
         [*rows, ("together", *summary, against(share, LEAST, most=False))],

@@ -77,14 +77,14 @@ def repeat(
 
     The candidates take turns, so that a busy machine slows down all of them alike.
     """
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in candidates}
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in candidates}
     for number in range(times):
         for name, measure in candidates.items():
             print(f"  round {number + 1} of {times}: {name}", file=sys.stderr, flush=True)
-            found[name].append(measure())
+            results[name].append(measure())
     return {
         name: {figure: statistics.median(run[figure] for run in runs) for figure in runs[0]}
-        for name, runs in found.items()
+        for name, runs in results.items()
     }
 
 

@@ -196,17 +196,17 @@ class Company:
             for area, rate in areas.items():
                 noise = self.rng.gammavariate(20.0, 0.05)
                 self._add(at, at + HOUR, rate * scale * shape(at) * noise, area, {})
-                for one in incidents:
-                    if one.areas and area not in one.areas:
+                for incident in incidents:
+                    if incident.areas and area not in incident.areas:
                         continue
-                    names = one.areas or tuple(areas)
-                    delay = names.index(area) * one.stagger_minutes * 60.0
-                    start = START + one.day * DAY + delay
-                    low, high = max(at, start), min(at + HOUR, start + one.hours * HOUR)
+                    names = incident.areas or tuple(areas)
+                    delay = names.index(area) * incident.stagger_minutes * 60.0
+                    start = START + incident.day * DAY + delay
+                    low, high = max(at, start), min(at + HOUR, start + incident.hours * HOUR)
                     if low < high:
                         base = max(rate * scale * shape(at), 0.4)
-                        extra = base * (one.multiple - 1.0) * (high - low) / HOUR
-                        self._add(low, high, extra, area, one.tied)
+                        extra = base * (incident.multiple - 1.0) * (high - low) / HOUR
+                        self._add(low, high, extra, area, incident.tied)
 
     def _add(
         self, low: float, high: float, mean: float, area: str, tied: Mapping[str, str]
@@ -252,70 +252,70 @@ class Company:
 
     def created(self) -> list[tuple[float, Event]]:
         """Return all ``created`` events."""
-        return [(at, one) for at, one in self.sent if isinstance(one, dict)]
+        return [(at, event) for at, event in self.sent if isinstance(event, dict)]
 
     def noisy_customer(self, day: float, tickets: int, area: str) -> None:
         """Add *tickets* of a single customer within two hours."""
         for i in range(tickets):
             at = START + day * DAY + i * 2 * HOUR / tickets
-            one = self.ticket(at, area)
-            one["customer"]["id"] = "customer-noisy"
-            self.sent.append((at, one))
+            ticket = self.ticket(at, area)
+            ticket["customer"]["id"] = "customer-noisy"
+            self.sent.append((at, ticket))
 
     def duplicates(self, share: float) -> None:
         """Send a *share* of the events again within a day."""
-        for at, one in self.created():
+        for at, event in self.created():
             if self.rng.random() < share:
-                self.sent.append((at + self.rng.random() * DAY, one))
+                self.sent.append((at + self.rng.random() * DAY, event))
 
     def late(self, share: float) -> None:
         """Send a *share* of the events late by seconds, minutes or hours."""
         self.sent = [
-            (at + self.rng.choice((20.0, 50.0, 900.0, 7 * HOUR, 60 * HOUR)), one)
+            (at + self.rng.choice((20.0, 50.0, 900.0, 7 * HOUR, 60 * HOUR)), event)
             if self.rng.random() < share
-            else (at, one)
-            for at, one in self.sent
+            else (at, event)
+            for at, event in self.sent
         ]
 
     def without_area(self, share: float) -> None:
         """Remove everything but the text from a *share* of the tickets."""
-        for _, one in self.created():
+        for _, ticket in self.created():
             if self.rng.random() < share:
-                del one["product_area"]
+                del ticket["product_area"]
                 if self.rng.random() < 0.5:
-                    del one["issue_type"]
+                    del ticket["issue_type"]
 
     def taken_back(self, day: float, hours: float, area: str) -> None:
         """Delete most tickets of an area in these hours while the incident is in progress."""
         low, high = START + day * DAY, START + day * DAY + hours * HOUR
-        for at, one in self.created():
-            if low <= at < high and one.get("product_area") == area and self.rng.random() < 0.8:
-                event = one | {"event_type": "deleted", "occurred_at": iso(high)}
-                event["event_id"] = f"{one['ticket_id']}-taken-back"
+        for at, created in self.created():
+            if low <= at < high and created.get("product_area") == area and self.rng.random() < 0.8:
+                event = created | {"event_type": "deleted", "occurred_at": iso(high)}
+                event["event_id"] = f"{created['ticket_id']}-taken-back"
                 self.sent.append((high + self.rng.random() * HOUR, event))
 
     def by_others(self, share: float) -> None:
         """Make a *share* of the tickets created by agents, by an import or without a customer."""
-        for _, one in self.created():
+        for _, ticket in self.created():
             if self.rng.random() < share:
                 how = self.rng.randrange(3)
                 if how == 2:
-                    del one["customer"]
+                    del ticket["customer"]
                 else:
-                    one["created_by"] = ("agent", "import")[how]
+                    ticket["created_by"] = ("agent", "import")[how]
 
     def corrections(self, share: float) -> None:
         """Merge, delete, reclassify, solve or rate a *share* of the tickets later."""
         names = list(self.areas)
         before = f"{self.tenant}-0"
-        for at, one in self.created():
+        for at, created in self.created():
             if self.rng.random() < share:
                 kind = self.rng.choice(
                     ("merged", "deleted", "reclassified", "reclassified", "solved", "rated")
                 )
                 then = at + self.rng.choice((300.0, 1800.0, 3 * HOUR, 30 * HOUR))
-                event = one | {"event_type": kind, "occurred_at": iso(then)}
-                event["event_id"] = f"{one['ticket_id']}-{kind}"
+                event = created | {"event_type": kind, "occurred_at": iso(then)}
+                event["event_id"] = f"{created['ticket_id']}-{kind}"
                 if kind == "merged":
                     event["merged_into"] = before
                 elif kind == "reclassified":
@@ -325,12 +325,12 @@ class Company:
                 elif kind == "solved":
                     event["solved_at"] = iso(then)
                 self.sent.append((then, event))
-            before = one["ticket_id"]
+            before = created["ticket_id"]
 
     def silence(self, day: float, hours: float) -> None:
         """Withhold all events for some hours, and send them all at once afterwards."""
         low, high = START + day * DAY, START + day * DAY + hours * HOUR
-        self.sent = [(max(at, high) if at >= low else at, one) for at, one in self.sent]
+        self.sent = [(max(at, high) if at >= low else at, event) for at, event in self.sent]
 
     def unknown_areas(self, day: float, tickets: int) -> None:
         """Add *tickets* within three hours, each of an area that nobody knows."""
@@ -370,14 +370,14 @@ class Company:
 def lines_of(*companies: Company) -> list[bytes]:
     """Return the events of *companies* in the order in which they are sent."""
     sent = [
-        (at, index, place, one)
+        (at, index, place, event)
         for index, company in enumerate(companies)
-        for place, (at, one) in enumerate(company.sent)
+        for place, (at, event) in enumerate(company.sent)
     ]
     sent.sort(key=lambda entry: entry[:3])
     return [
-        one if isinstance(one, bytes) else json.dumps(one, ensure_ascii=False).encode()
-        for *_, one in sent
+        event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
+        for *_, event in sent
     ]
 
 
@@ -519,9 +519,9 @@ def _texts() -> Stream:
     acme.corrections(0.15)
     acme.by_others(0.06)
     acme.duplicates(0.01)
-    for _, one in acme.created():
-        if one.get("product_area") == "login" and acme.rng.random() < 0.3:
-            one["product_area"] = acme.rng.choice(("SSO ", "Sign-In"))
+    for _, ticket in acme.created():
+        if ticket.get("product_area") == "login" and acme.rng.random() < 0.3:
+            ticket["product_area"] = acme.rng.choice(("SSO ", "Sign-In"))
     config = (
         LOUD
         + '[time]\ntimezone = "Europe/Berlin"\n'
@@ -550,9 +550,9 @@ def _answers() -> Stream:
         ],
         begin=21.0,
     )
-    for _, one in now.created():
-        one["ticket_id"] = f"new-{one['ticket_id']}"
-        one["event_id"] = f"new-{one['event_id']}"
+    for _, ticket in now.created():
+        ticket["ticket_id"] = f"new-{ticket['ticket_id']}"
+        ticket["event_id"] = f"new-{ticket['event_id']}"
     now.corrections(0.05)
     return Stream(
         "answers",
@@ -598,9 +598,9 @@ def _limits() -> Stream:
     acme.silence(18.3, 9.0)
     acme.by_others(0.03)
     days = Company("globex", 12, 28, [Incident(22.3, 10, 8, ("login",))], scale=0.7)
-    for _, one in days.created():  # a helpdesk that gives only the day
-        one["created_at"] = one["created_at"][:10] + "T00:00:00Z"
-        del one["channel"]
+    for _, ticket in days.created():  # a helpdesk that gives only the day
+        ticket["created_at"] = ticket["created_at"][:10] + "T00:00:00Z"
+        del ticket["channel"]
     small = [Company(f"small-{i}", 20 + i, 12, areas={"login": 0.3}) for i in range(6)]
     config = (
         LOUD
@@ -635,7 +635,7 @@ def feedback_on(events: bytes) -> list[bytes]:
     for i, page in enumerate(pages):
         kind = kinds[i % len(kinds)]
         at = datetime.fromisoformat(page["time"]).timestamp() + 900.0
-        said = {
+        feedback = {
             "feedback_id": f"answer-{i}",
             "tenant": page["data"]["tenant"],
             "episode_id": page["data"]["episode_id"],
@@ -644,13 +644,13 @@ def feedback_on(events: bytes) -> list[bytes]:
             "at": iso(at),
         }
         if kind == "expected_event":
-            said["until"] = iso(at + 30 * HOUR)
+            feedback["until"] = iso(at + 30 * HOUR)
         if kind == "duplicate_of":
-            said["duplicate_of"] = pages[i - 1]["data"]["episode_id"]
-        answers.append(said)
+            feedback["duplicate_of"] = pages[i - 1]["data"]["episode_id"]
+        answers.append(feedback)
         if i % 7 == 3:
             later = {"feedback_id": f"back-{i}", "action": "withdraw", "at": iso(at + 2 * DAY)}
-            answers.append(said | later)
+            answers.append(feedback | later)
     answers.sort(key=lambda one: one["at"])
     return [json.dumps(one).encode() for one in answers]
 
@@ -662,13 +662,13 @@ def named(name: str) -> Any:
     """Return the object that `NAMES` gives for *name* in this checkout."""
     for module, attribute in NAMES[name]:
         try:
-            found = importlib.import_module(module)
+            imported = importlib.import_module(module)
         except ModuleNotFoundError as error:
             if error.name and (module == error.name or module.startswith(f"{error.name}.")):
                 continue
             raise
-        if hasattr(found, attribute):
-            return getattr(found, attribute)
+        if hasattr(imported, attribute):
+            return getattr(imported, attribute)
     raise LookupError(f"{name}: none of {NAMES[name]} exists: add where it is now to NAMES")
 
 
@@ -877,10 +877,10 @@ def mask(value: Any, fields: Sequence[str], path: str = "") -> Any:
         return "(masked)"
     if isinstance(value, dict):
         return {
-            key: mask(one, fields, f"{path}.{key}" if path else key) for key, one in value.items()
+            key: mask(item, fields, f"{path}.{key}" if path else key) for key, item in value.items()
         }
     if isinstance(value, list):
-        return [mask(one, fields, path) for one in value]
+        return [mask(item, fields, path) for item in value]
     return value
 
 
@@ -889,7 +889,7 @@ def masked(lines: bytes, fields: Sequence[str]) -> bytes:
     if not fields:
         return lines
     parsed = (json.loads(line) for line in lines.splitlines())
-    return b"".join(json.dumps(mask(one, fields)).encode() + b"\n" for one in parsed)
+    return b"".join(json.dumps(mask(item, fields)).encode() + b"\n" for item in parsed)
 
 
 def differing(one: Any, other: Any, path: str = "$") -> Iterator[str]:

@@ -167,13 +167,13 @@ def arrivals(
     at = begin
     while at < end:
         until = min((at // HOUR + 1.0) * HOUR, end)
-        found = []
+        within_hour = []
         for area, rate in areas.items():
             mean = rate * factor(at) / HOUR
             moment = at
             while mean > 0.0 and (moment := moment + rng.expovariate(mean)) < until:
-                found.append((round(moment, 3), area))
-        yield from sorted(found)
+                within_hour.append((round(moment, 3), area))
+        yield from sorted(within_hour)
         at = until
 
 

@@ -28,8 +28,8 @@ class Asked:
 
 def read(path: Path) -> dict[str, Any]:
     """Read one dashboard."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    dashboard: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return dashboard
 
 
 def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -42,25 +42,25 @@ def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def annotations(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the annotations of a dashboard."""
-    found: list[dict[str, Any]] = dashboard.get("annotations", {}).get("list", [])
-    return found
+    marks: list[dict[str, Any]] = dashboard.get("annotations", {}).get("list", [])
+    return marks
 
 
 def variables(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the variables in the order in which Grafana replaces them."""
-    found: list[dict[str, Any]] = dashboard["templating"]["list"]
-    return found
+    declared: list[dict[str, Any]] = dashboard["templating"]["list"]
+    return declared
 
 
 def queries(dashboard: Mapping[str, Any]) -> list[Asked]:
     """Return every query of every panel and of every annotation."""
     title = dashboard["title"]
-    found = [
+    panel_queries = [
         Asked(title, panel["title"], target["expr"], bool(target.get("instant")))
         for panel in panels(dashboard)
         for target in panel["targets"]
     ]
-    return found + [
+    return panel_queries + [
         Asked(title, mark["name"], mark["expr"], False) for mark in annotations(dashboard)
     ]
 
@@ -77,4 +77,4 @@ def fill(expression: str, values: Mapping[str, str]) -> str:
     Raises:
         KeyError: A variable has no value.
     """
-    return VARIABLE.sub(lambda found: values[found[1]], expression)
+    return VARIABLE.sub(lambda variable: values[variable[1]], expression)

@@ -107,14 +107,14 @@ def escalation(transition: str = "opened", **changes: Any) -> EscalationEvent:
             "customer_text": "Some customers cannot log in.",
         },
     } | changes
-    found = Escalation.model_validate(data)
+    parsed = Escalation.model_validate(data)
     return EscalationEvent(
-        id=f"{found.sequence:032x}",
-        source=f"/spikewatch/{found.tenant}",
+        id=f"{parsed.sequence:032x}",
+        source=f"/spikewatch/{parsed.tenant}",
         type=f"com.spikewatch.escalation.{transition}.v1",
-        subject=found.episode_id,
-        time=found.detected_at,
-        data=found,
+        subject=parsed.episode_id,
+        time=parsed.detected_at,
+        data=parsed,
     )
 
 
@@ -123,8 +123,8 @@ def hostile(transition: str = "opened") -> EscalationEvent:
     text = f"{' '.join(HOSTILE)} {UNSEEN}"
     plain = escalation().data.model_dump()
     explained = plain["explanation"][0] | {"value": text}
-    terms = [one | {"term": text} for one in plain["terms"]]
-    examples = [one | {"ticket_id": text, "text": text[:200]} for one in plain["examples"]]
+    terms = [item | {"term": text} for item in plain["terms"]]
+    examples = [item | {"ticket_id": text, "text": text[:200]} for item in plain["examples"]]
     impact = plain["impact"] | {"by_tier": {text: 1}, "accounts": [account(text)]}
     actions = plain["actions"] | {"team": text, "steps": [text], "customer_text": text}
     return escalation(

@@ -206,7 +206,7 @@ class Rig:
         """Return all records of *topic*, partition by partition."""
 
         async def work() -> list[Log]:
-            found = []
+            records = []
             consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
             async with consumer:
                 await consumer._client.force_metadata_update()
@@ -220,11 +220,11 @@ class Rig:
                     end = (await consumer.end_offsets([tp]))[tp]
                     while await consumer.position(tp) < end:
                         got = await consumer.getmany(tp, timeout_ms=500)
-                        found += [
+                        records += [
                             Log(number, r.offset, r.key, r.value, r.timestamp / 1000.0, r.headers)
                             for r in got.get(tp, ())
                         ]
-            return found
+            return records
 
         return asyncio.run(work())
 
@@ -233,11 +233,11 @@ class Rig:
 
         A repeat has the same id, and must have the same bytes.
         """
-        found: dict[str, bytes] = {}
+        unique: dict[str, bytes] = {}
         for record in self.read(self.topics.escalations):
             event = json.loads(record.value)
-            assert found.setdefault(event["id"], record.value) == record.value
-        return list(found.values())
+            assert unique.setdefault(event["id"], record.value) == record.value
+        return list(unique.values())
 
     def lag(self) -> int:
         """Return the number of records of all sources that are not yet durably processed."""
@@ -326,8 +326,10 @@ class Rig:
 
     def owners(self) -> int:
         """Return how many owners ever completed a snapshot, over all partitions."""
-        found: list[Progress] = [recovery.progress for _, recovery in self._recoveries()]
-        return sum(len(progress.accepted) for progress in found)
+        progress_of_partitions: list[Progress] = [
+            recovery.progress for _, recovery in self._recoveries()
+        ]
+        return sum(len(progress.accepted) for progress in progress_of_partitions)
 
     def _recoveries(self) -> list[tuple[int, Recovery]]:
         async def work() -> list[tuple[int, Recovery]]:
@@ -359,25 +361,25 @@ async def _partitions(consumer: Any, topic: str) -> set[int]:
     consumer.subscribe([topic])
     for _ in range(50):
         await asyncio.sleep(0.1)
-        if found := consumer.partitions_for_topic(topic):
+        if partitions := consumer.partitions_for_topic(topic):
             consumer.unsubscribe()
-            return set(found)
+            return set(partitions)
     raise AssertionError(f"no topic {topic}")
 
 
 def whole_state(partitions: Iterable[Partition]) -> dict[str, bytes]:
     """Return every record of the state by name."""
-    found: dict[str, bytes] = {}
+    records: dict[str, bytes] = {}
     for partition in partitions:
         for name, tenant in partition.tenants.items():
             if tenant.clock is None:
                 continue
-            found[name] = tenant.encode()
+            records[name] = tenant.encode()
             for area, series in tenant.areas.items():
-                found[f"{name}/{area}"] = series.encode()
+                records[f"{name}/{area}"] = series.encode()
             for slot, segment in enumerate(tenant.duplicates.segments):
-                found[f"{name}#{slot}"] = state_codec.encode(segment)
-    return found
+                records[f"{name}#{slot}"] = state_codec.encode(segment)
+    return records
 
 
 def wait_for(done: Callable[[], bool], seconds: float, what: str, rig: Rig | None = None) -> None:

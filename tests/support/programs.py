@@ -21,17 +21,17 @@ def program(*names: str, package: str) -> Path:
     error = ""
     if _find(names) is None and shutil.which("apt-get") and os.geteuid() == 0:
         error = _install(package)
-    found = _find(names)
-    if found is None:
+    path = _find(names)
+    if path is None:
         pytest.fail(
             f"{names[0]} is needed: install it, on Debian as the package {package}"
             + (f"; apt-get said: {error}" if error else "")
         )
-    return found
+    return path
 
 
 def _find(names: tuple[str, ...]) -> Path | None:
-    return next((Path(found) for name in names if (found := shutil.which(name))), None)
+    return next((Path(path) for name in names if (path := shutil.which(name))), None)
 
 
 def _install(package: str) -> str:

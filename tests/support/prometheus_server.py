@@ -85,12 +85,12 @@ class Prometheus:
     def label_values(self, selector: str, label: str) -> list[str]:
         """Return the values of *label* over the series of *selector*, sorted."""
         parameters = {"match[]": selector, "start": f"{time.time() - 300}"}
-        found: list[str] = self._get(f"label/{label}/values", parameters)["data"]
-        return found
+        values: list[str] = self._get(f"label/{label}/values", parameters)["data"]
+        return values
 
     def _result(self, what: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._get(what, parameters)["data"]["result"]
-        return found
+        result: list[dict[str, Any]] = self._get(what, parameters)["data"]["result"]
+        return result
 
     def _get(self, what: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.port}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"

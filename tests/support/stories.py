@@ -24,12 +24,12 @@ NINE = MONDAY + WEEKS * WEEK + 9.0 * HOUR
 
 def signals(world: World) -> list[Ticket]:
     """Return the tickets of *world* as the step reads them."""
-    found = []
+    parsed = []
     for event in tickets(world):
         signal = to_signal(read_ticket(json.dumps(event).encode()), "simulated")
         assert isinstance(signal, Ticket)
-        found.append(signal)
-    return found
+        parsed.append(signal)
+    return parsed
 
 
 @lru_cache(maxsize=8)

@@ -25,26 +25,26 @@ class Alertmanager(Provider):
         right = request.method == "POST" and request.path == "/api/v2/alerts"
         self.must(right, f"{request.method} {request.path}")
         self.must(isinstance(data, list) and data, "postableAlerts is a list")
-        for one in data if isinstance(data, list) else ():
-            self._alert(one)
+        for alert in data if isinstance(data, list) else ():
+            self._alert(alert)
         return web.Response(status=200)
 
-    def _alert(self, one: Any) -> None:
+    def _alert(self, alert: Any) -> None:
         names = "annotations startsAt endsAt generatorURL"
-        if not self.only(one, "an alert", names, "labels"):
+        if not self.only(alert, "an alert", names, "labels"):
             return
         for what in ("labels", "annotations"):
-            for name, value in one.get(what, {}).items():
+            for name, value in alert.get(what, {}).items():
                 self.must(self._name.fullmatch(name), f"{what}: the name {name!r:.80}")
                 self.text(value, f"{what}: {name}")
-        self.must(any(one["labels"].values()), "at least one label pair required")
+        self.must(any(alert["labels"].values()), "at least one label pair required")
         times = []
         for name in ("startsAt", "endsAt"):
-            self.must(RFC_3339.fullmatch(one.get(name, "")), f"{name} is not RFC 3339")
-            times.append(datetime.fromisoformat(one[name]))
+            self.must(RFC_3339.fullmatch(alert.get(name, "")), f"{name} is not RFC 3339")
+            times.append(datetime.fromisoformat(alert[name]))
         self.must(times[1] >= times[0], "start time must be before end time")
-        if one.get("generatorURL"):  # "format: uri", not required
-            self.link(one["generatorURL"], "generatorURL")
+        if alert.get("generatorURL"):  # "format: uri", not required
+            self.link(alert["generatorURL"], "generatorURL")
         over = times[1] <= datetime.now(times[1].tzinfo)
-        key = json.dumps(one["labels"], sort_keys=True)  # labels identify an alert
-        self.accept(key, "resolved" if over else "open", *strings(one))
+        key = json.dumps(alert["labels"], sort_keys=True)  # labels identify an alert
+        self.accept(key, "resolved" if over else "open", *strings(alert))

@@ -17,12 +17,12 @@ class Folder(Provider):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for one in self.path.iterdir() if self.path.exists() else ():
-            self.must(one.suffix == ".txt", f"something is left over: {one.name}")
-            self.must(len(one.name.encode()) <= 255, "a name of more than 255 bytes")
+        for file in self.path.iterdir() if self.path.exists() else ():
+            self.must(file.suffix == ".txt", f"something is left over: {file.name}")
+            self.must(len(file.name.encode()) <= 255, "a name of more than 255 bytes")
         assert not self.wrong, "\n".join(self.wrong)
 
     def read(self) -> list[str]:
         """Return all messages."""
-        self.shown = [one.read_text(encoding="utf-8") for one in sorted(self.path.iterdir())]
+        self.shown = [file.read_text(encoding="utf-8") for file in sorted(self.path.iterdir())]
         return self.shown

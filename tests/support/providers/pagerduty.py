@@ -47,8 +47,8 @@ class PagerDuty(Provider):
             if "timestamp" in payload:
                 self.must(RFC_3339.fullmatch(payload["timestamp"]), "timestamp is not ISO 8601")
             self.must(isinstance(payload.get("custom_details", {}), dict), "custom_details")
-        for one in data.get("links", []):
-            if self.only(one, "a link", "text", "href"):
-                self.link(one["href"], "href")
+        for link in data.get("links", []):
+            if self.only(link, "a link", "text", "href"):
+                self.link(link["href"], "href")
         if "client_url" in data:
             self.link(data["client_url"], "client_url")

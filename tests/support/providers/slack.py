@@ -99,13 +99,13 @@ class Slack(Provider):
                     self._plain(block["text"], "section", 3000)
                 fields = block.get("fields", [])
                 self.must(len(fields) <= 10, f"{len(fields)} fields, at most 10")
-                for one in fields:
-                    self._plain(one, "field", 2000)
+                for text in fields:
+                    self._plain(text, "field", 2000)
             elif kind == "actions" and self.only(block, "actions", "block_id", "type elements"):
                 self.must(1 <= len(block["elements"]) <= 25, "1 to 25 elements")
-                for one in block["elements"]:
-                    self._button(one)
-                    actions[one["action_id"]] += 1
+                for button in block["elements"]:
+                    self._button(button)
+                    actions[button["action_id"]] += 1
             else:
                 self.must(False, f"block {kind}")
         self.must(max(actions.values(), default=1) == 1, "action_id is unique within a block")
@@ -114,17 +114,17 @@ class Slack(Provider):
         resolved = "[RESOLVED]" in data["text"]
         self.accept(payload["key"], "resolved" if resolved else "open")
 
-    def _plain(self, one: Any, name: str, most: int) -> None:
-        if self.only(one, name, "emoji", "type text"):
-            self.must(one["type"] == "plain_text", f"{name}: text of strangers as {one['type']}")
-            self.must(one.get("emoji") is False, f"{name}: :smile: would become a picture")
-            self.text(one["text"], name, 1, most)
-            self.shown.append(one["text"])
+    def _plain(self, text: Any, name: str, most: int) -> None:
+        if self.only(text, name, "emoji", "type text"):
+            self.must(text["type"] == "plain_text", f"{name}: text of strangers as {text['type']}")
+            self.must(text.get("emoji") is False, f"{name}: :smile: would become a picture")
+            self.text(text["text"], name, 1, most)
+            self.shown.append(text["text"])
 
-    def _button(self, one: Any) -> None:
-        if self.only(one, "button", "url value style confirm", "type text action_id"):
-            self._plain(one["text"], "button", 75)
-            self.text(one["action_id"], "action_id", 1, 255)
-            self.text(one.get("value", ""), "value", 0, 2000)
-            if "url" in one:
-                self.link(one["url"], "button url", 3000)
+    def _button(self, button: Any) -> None:
+        if self.only(button, "button", "url value style confirm", "type text action_id"):
+            self._plain(button["text"], "button", 75)
+            self.text(button["action_id"], "action_id", 1, 255)
+            self.text(button.get("value", ""), "value", 0, 2000)
+            if "url" in button:
+                self.link(button["url"], "button url", 3000)

@@ -26,12 +26,14 @@ class Teams(Provider):
             return web.Response(status=400)
         self.must(data["type"] == "message", f"type {data['type']}")
         self.must(len(data["attachments"]) == 1, "one attachment")
-        for one in data["attachments"]:
-            if self.only(one, "an attachment", "contentUrl", "contentType content"):
+        for attachment in data["attachments"]:
+            if self.only(attachment, "an attachment", "contentUrl", "contentType content"):
                 kind = "application/vnd.microsoft.card.adaptive"
-                self.must(one["contentType"] == kind, f"contentType {one['contentType']}")
-                self.must(one.get("contentUrl") is None, "contentUrl is null")
-                self._card(one["content"])
+                self.must(
+                    attachment["contentType"] == kind, f"contentType {attachment['contentType']}"
+                )
+                self.must(attachment.get("contentUrl") is None, "contentUrl is null")
+                self._card(attachment["content"])
         return web.Response(status=202)
 
     def _card(self, card: Any) -> None:
@@ -52,9 +54,9 @@ class Teams(Provider):
                     self.must(run.get("color") in colours, f"color {run.get('color')}")
                     self.text(run["text"], "a run", 1)
                     self.shown.append(run["text"])
-        for one in card.get("actions", []):
-            if self.only(one, "an action", "", "type title url"):
-                self.must(one["type"] == "Action.OpenUrl", f"action {one['type']}")
-                self.link(one["url"], "url")
+        for action in card.get("actions", []):
+            if self.only(action, "an action", "", "type title url"):
+                self.must(action["type"] == "Action.OpenUrl", f"action {action['type']}")
+                self.link(action["url"], "url")
         over = "[RESOLVED]" in self.shown[before]
         self.accept("", "resolved" if over else "open")
