@@ -1,4 +1,4 @@
-"""What a page tells, through the whole step: why, in which words, at what cost, what to do."""
+"""Content of a page, tested through the whole step: drivers, terms, impact and playbook entry."""
 
 import json
 from functools import lru_cache
@@ -43,15 +43,15 @@ ENTRIES = (
 
 
 @lru_cache(maxsize=8)
-def told(*incidents: Incident) -> tuple[Ticket, ...]:
-    """What comes on the morning of *incidents*, and in the two hours after."""
+def incident_tickets(*incidents: Incident) -> tuple[Ticket, ...]:
+    """Return the tickets of a morning with *incidents* and of the two hours after it."""
     world = World(start=NINE, hours=4.5, areas=AREAS, seed=78, incidents=incidents)
     return tuple(signals(world))
 
 
 @lru_cache(maxsize=32)
 def _morning(settings: Settings, incidents: tuple[Incident, ...]) -> list[EscalationEvent]:
-    return play(grown(AREAS, settings), told(*incidents), settings, NINE + 16.0 * HOUR)
+    return play(grown(AREAS, settings), incident_tickets(*incidents), settings, NINE + 16.0 * HOUR)
 
 
 def morning(
@@ -61,22 +61,22 @@ def morning(
     before: tuple[Signal, ...] = (),
     **fields: Any,
 ) -> list[EscalationEvent]:
-    """All that is said of that morning, up to the end of it; each ticket with *fields*."""
+    """Play that morning until its episodes are resolved, with *fields* set on every ticket."""
     if not before and not fields:
         return [*_morning(settings, incidents)]
-    tickets = [msgspec.structs.replace(ticket, **fields) for ticket in told(*incidents)]
+    tickets = [msgspec.structs.replace(ticket, **fields) for ticket in incident_tickets(*incidents)]
     return play(grown(AREAS, settings), [*before, *tickets], settings, NINE + 16.0 * HOUR)
 
 
 def page(events: list[EscalationEvent], area: str | None = "login") -> list[Escalation]:
-    """All that is said of the one page of *area*."""
+    """Return the data of all events of the only page about *area*."""
     found = [event for event in pages(events) if event.data.product_area == area]
     assert len(found) == 1, [event.data.product_area for event in pages(events)]
     return of_one(events, found[0].data.episode_id)
 
 
 def solved(seconds: float, count: int = 9, *, elapsed: bool = False) -> tuple[Ticket, ...]:
-    """Tickets of login that agents have solved, after so many *seconds* each, more or less."""
+    """Return *count* solved login tickets whose handling times scatter around *seconds*."""
     return tuple(
         Ticket(
             "acme",
@@ -93,22 +93,22 @@ def solved(seconds: float, count: int = 9, *, elapsed: bool = False) -> tuple[Ti
 
 
 def inside(data: Escalation, until: float) -> list[Ticket]:
-    """The tickets that the page is about, as far as they had come *until* then."""
+    """Return the tickets that belong to the page and were created by *until*."""
     since = data.since.timestamp()
     found = []
-    for ticket in told(BROKEN):
+    for ticket in incident_tickets(BROKEN):
         of_slice = data.slice is None or getattr(ticket, data.slice.dimension) == data.slice.value
         if ticket.area == "login" and of_slice and since <= ticket.created_at <= until:
             found.append(ticket)
     return found
 
 
-# --- why, and in which words ----------------------------------------------------------------------
+# --- drivers and distinctive terms ----------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_the_version_that_broke_explains_the_page() -> None:
-    """When it opens and at the last: the value, its part of the excess, and how often it is."""
+def test_the_broken_version_is_the_driver_of_the_page() -> None:
+    """The first and the last event name the version, its share of the excess and its lift."""
     for data in (page(morning())[0], page(morning())[-1]):
         one = data.explanation[0]
         assert (one.dimension, one.value, one.also) == ("app_version", "4.2.1", None)
@@ -118,8 +118,8 @@ def test_the_version_that_broke_explains_the_page() -> None:
         assert one.p_value < 0.05
 
 
-def test_the_word_of_the_incident_is_told() -> None:
-    """The code in most of its tickets, that no ticket had before."""
+def test_the_error_code_of_the_incident_is_a_distinctive_term() -> None:
+    """An error code that most tickets contain and no earlier ticket did is the first term."""
     first, last = page(morning())[0], page(morning())[-1]
     term = last.terms[0]
     assert (term.term, term.new, term.usual_share) == (WORD, True, 0.0)
@@ -130,10 +130,10 @@ def test_the_word_of_the_incident_is_told() -> None:
 
 
 def correlated(ticket: Ticket, kind: str) -> Ticket:
-    """The same in a company where regions and languages are far from independent.
+    """Return the ticket as of a company whose languages depend on the region.
 
-    *twins*: who is in apac writes Japanese, and nobody else does; *within*: nobody else, and most
-    in apac.
+    With "twins" exactly the customers in apac write Japanese; with "within" only customers in apac
+    do, and most of them.
     """
     chance = fingerprint(ticket.ticket_id) % 10
     there = ticket.region == "apac" and (kind == "twins" or chance > 0)
@@ -152,16 +152,18 @@ def _correlated(kind: str) -> Tenant:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["twins", "within"])
 @pytest.mark.parametrize("hours", [0.7, 2.0])
-def test_what_goes_together_in_all_areas_is_no_pair(kind: str, hours: float) -> None:
-    """What is broken in apac is broken in Japanese: one reason or each by itself, no pair."""
-    pages_told = 0
+def test_values_that_correlate_everywhere_are_not_reported_as_a_pair(
+    kind: str, hours: float
+) -> None:
+    """An incident in apac is explained by region or by language, never by a pair of the two."""
+    event_count = 0
     for seed in range(4):
         incident = Incident("login", NINE + 600.0, hours, 8.0, region="apac")
         world = World(start=NINE, hours=3.5, areas=AREAS, seed=80 + seed, incidents=(incident,))
-        came = [correlated(ticket, kind) for ticket in signals(world)]
-        events = play(_correlated(kind).copy(), came, SETTINGS, NINE + 14.0 * HOUR)
+        tickets = [correlated(ticket, kind) for ticket in signals(world)]
+        events = play(_correlated(kind).copy(), tickets, SETTINGS, NINE + 14.0 * HOUR)
         for data in page(events):
-            pages_told += 1
+            event_count += 1
             assert data.explanation
             assert (data.explanation[0].dimension, data.explanation[0].value) in (
                 ("region", "apac"),
@@ -170,12 +172,12 @@ def test_what_goes_together_in_all_areas_is_no_pair(kind: str, hours: float) -> 
             for one in data.explanation:
                 values = {one.value, one.also.value if one.also else None}
                 assert not values >= {"apac", "ja"}, one
-    assert pages_told >= 8
+    assert event_count >= 8
 
 
-def test_tickets_that_are_merged_away_explain_nothing() -> None:
-    """Twelve of 24 had one version; taken back, what is left is as mixed as ever."""
-    came = [
+def test_merged_tickets_no_longer_count_towards_a_driver() -> None:
+    """After the twelve tickets of one version are merged, the remaining mix has no driver."""
+    tickets = [
         Ticket(
             "acme",
             f"T-{number}",
@@ -191,26 +193,26 @@ def test_tickets_that_are_merged_away_explain_nothing() -> None:
     ]
     merged = [
         msgspec.structs.replace(ticket, event_type="merged")
-        for ticket in came
+        for ticket in tickets
         if ticket.app_version == "4.2.1"
     ]
     assert len(merged) == 12
-    before = page(play(grown(AREAS, SETTINGS), came, SETTINGS, NINE + 12.0 * HOUR))[-1]
+    before = page(play(grown(AREAS, SETTINGS), tickets, SETTINGS, NINE + 12.0 * HOUR))[-1]
     assert [one.value for one in before.explanation] == ["4.2.1"]
-    events = play(grown(AREAS, SETTINGS), [*came, *merged], SETTINGS, NINE + 12.0 * HOUR)
+    events = play(grown(AREAS, SETTINGS), [*tickets, *merged], SETTINGS, NINE + 12.0 * HOUR)
     assert events[-1].transition == "resolved"
     assert page(events)[-1].explanation == []
 
 
-def test_dimensions_that_tell_nothing_are_named() -> None:
-    """Regions and channels are as mixed as ever; the version is not."""
+def test_dimensions_that_are_ruled_out_are_listed() -> None:
+    """Region and channel have their usual mix and are listed as ruled out; the version is not."""
     last = page(morning())[-1]
     assert set(last.not_explained_by) & {"region", "channel"}
     assert "app_version" not in last.not_explained_by
 
 
-def test_an_area_that_is_up_as_a_whole_is_not_explained() -> None:
-    """Nothing is claimed where all values are up alike."""
+def test_a_spike_across_all_values_has_no_driver() -> None:
+    """No driver is named when all values rise alike."""
     last = page(morning(incidents=(Incident("login", NINE + 600.0, 2.0, 8.0),)))[-1]
     assert last.explanation == []
     assert last.slice is None
@@ -220,10 +222,10 @@ def test_an_area_that_is_up_as_a_whole_is_not_explained() -> None:
 # --- examples -------------------------------------------------------------------------------------
 
 
-def test_three_tickets_are_shown() -> None:
-    """Of the page, with text, link and time as they came, typical ones, of three customers."""
+def test_three_typical_tickets_are_shown_as_examples() -> None:
+    """Examples are tickets of the page, of three customers, with unchanged text, link and time."""
     for data in page(morning()):
-        tickets = {one.ticket_id: one for one in told(BROKEN)}
+        tickets = {one.ticket_id: one for one in incident_tickets(BROKEN)}
         for one in data.examples:
             ticket = tickets[one.ticket_id]
             assert ticket.area == "login"
@@ -244,8 +246,8 @@ def test_three_tickets_are_shown() -> None:
     assert all(WORD in (tickets[one.ticket_id].text or "") for one in last.examples)
 
 
-def test_long_texts_are_cut() -> None:
-    """At a word, and where there is none, anywhere."""
+def test_long_example_texts_are_truncated() -> None:
+    """A long text is cut at a word boundary, or anywhere if it has none."""
     for text in ("word " * 200, "w" * 600, "w" * 195 + " " + "x" * 100):
         for one in page(morning(text=text))[-1].examples:
             assert len(one.text) <= EXAMPLE_CHARACTERS
@@ -254,7 +256,7 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_examples_can_be_turned_off() -> None:
-    """No text of a customer leaves; all else is told."""
+    """Without examples no customer text is published, and all other content is unchanged."""
     settings = Settings(show_examples=False)
     shown = page(morning())
     for plain, data in zip(shown, page(morning(settings)), strict=True):
@@ -277,8 +279,8 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_stands_as_it_was_written(text: str) -> None:
-    """In examples, literally: nothing is filled in, run or escaped here."""
+def test_hostile_text_is_passed_through_literally(text: str) -> None:
+    """Nothing in the text of an example is interpolated, executed or escaped."""
     entry = Entry(name="any", team="t", customer_text="{issue} {area}")
     settings = Settings(playbook=Playbook(entries=(entry,)))
     events = morning(settings, text=text, issue_type=text.casefold())
@@ -292,13 +294,13 @@ def test_hostile_text_stands_as_it_was_written(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["{{7*7}}", "{0.__class__}", "<!channel>", "{since}", "x\x1ey"])
-def test_hostile_names_stand_as_they_were_written(name: str) -> None:
-    """As values, customers and areas: they are told, never read."""
+def test_hostile_names_are_passed_through_literally(name: str) -> None:
+    """Hostile slice values, customer ids and tiers are published as they are."""
     entry = Entry(name="any", team="t", customer_text="{issue} in {area}")
     settings = Settings(playbook=Playbook(entries=(entry,)))
     tenant = grown(AREAS, settings)
     found = []
-    for number, ticket in enumerate(told(BROKEN)):
+    for number, ticket in enumerate(incident_tickets(BROKEN)):
         if ticket.area == "login":
             fields = {"region": name, "tier": name, "customer": f"{name} {number}"}
             ticket = msgspec.structs.replace(ticket, issue_type=name, **fields)
@@ -312,11 +314,11 @@ def test_hostile_names_stand_as_they_were_written(name: str) -> None:
         assert EscalationEvent.model_validate_json(write_escalation(event)) == event
 
 
-# --- what it costs --------------------------------------------------------------------------------
+# --- impact ---------------------------------------------------------------------------------------
 
 
-def test_the_impact_is_that_of_the_customers_inside() -> None:
-    """Customers, tiers, regions, revenue and contracts, as the tickets since it began tell them."""
+def test_the_impact_covers_the_customers_of_the_episode() -> None:
+    """Customers, tiers, regions and revenue are those of the tickets since the episode began."""
     events = morning()
     first = pages(events)[0]
     for event in events:
@@ -340,15 +342,15 @@ def test_the_impact_is_that_of_the_customers_inside() -> None:
     assert len(page(events)) >= 3
 
 
-def test_the_soonest_renewals_are_named() -> None:
-    """Five at most, soonest first, of customers inside, within ninety days."""
+def test_the_five_soonest_renewals_are_listed() -> None:
+    """The impact lists at most five renewals within ninety days, the soonest first."""
     last = page(morning())[-1]
     assert last.impact is not None
     found = last.impact.renewals
     assert len(found) == 5
     assert [one.renewal_at for one in found] == sorted(one.renewal_at for one in found)
     assert last.impact.renewals_soon >= 5
-    of = {one.customer: one for one in told(BROKEN) if one.area == "login"}
+    of = {one.customer: one for one in incident_tickets(BROKEN) if one.area == "login"}
     for one in found:
         assert one.renewal_at.timestamp() == of[one.customer].renewal_at
         assert one.revenue == of[one.customer].revenue
@@ -358,8 +360,8 @@ def test_the_soonest_renewals_are_named() -> None:
     assert few.renewals_soon < last.impact.renewals_soon
 
 
-def test_where_nothing_is_told_of_customers_nothing_is_made_up() -> None:
-    """No tier, no revenue, no contract: the counts are empty and the sum is null, not 0."""
+def test_missing_customer_data_is_not_invented() -> None:
+    """Without tier, revenue and contract the counts are empty and the revenue is null, not 0."""
     nothing: dict[str, Any] = {"tier": None, "region": None, "revenue": None, "renewal_at": None}
     impact = page(morning(**nothing))[-1].impact
     assert impact is not None
@@ -383,15 +385,15 @@ def test_where_nothing_is_told_of_customers_nothing_is_made_up() -> None:
     ],
     ids=["work", "work before config", "elapsed", "config", "both", "few", "config alone", "none"],
 )
-def test_the_work_is_that_of_the_tickets_too_many(
+def test_the_handling_time_is_that_of_the_excess_tickets(
     before: tuple[Ticket, ...], minutes: float, basis: str | None, seconds: float | None
 ) -> None:
-    """Excess times the median of what solved tickets took, or else what is configured."""
-    told_by_id = [
+    """The estimate is the excess times the median handling time, or the configured one."""
+    solved_tickets = [
         msgspec.structs.replace(one, ticket_id=f"{one.ticket_id} {n}")
         for n, one in enumerate(before)
     ]
-    for data in page(morning(Settings(handling_minutes=minutes), before=tuple(told_by_id))):
+    for data in page(morning(Settings(handling_minutes=minutes), before=tuple(solved_tickets))):
         assert data.impact is not None
         assert data.impact.handling_basis == basis
         if seconds is None:
@@ -401,11 +403,11 @@ def test_the_work_is_that_of_the_tickets_too_many(
             assert data.impact.handling_hours == pytest.approx(hours, rel=0.01)
 
 
-# --- what to do -----------------------------------------------------------------------------------
+# --- playbook -------------------------------------------------------------------------------------
 
 
-def test_the_entry_that_matches_is_told() -> None:
-    """Team, runbook, steps and who else to tell, and a text for customers with its fields."""
+def test_the_matching_playbook_entry_is_on_the_page() -> None:
+    """The page has the team, runbook, steps and contacts, and a filled-in text for customers."""
     settings = Settings(playbook=Playbook(entries=ENTRIES))
     found = page(morning(settings))
     for number, data in enumerate(found):
@@ -421,8 +423,8 @@ def test_the_entry_that_matches_is_told() -> None:
         )
 
 
-def test_the_severity_of_the_moment_chooses() -> None:
-    """An entry for critical pages matches when the page has become one."""
+def test_the_current_severity_selects_the_entry() -> None:
+    """An entry for critical pages matches once the page is critical."""
     settings = Settings(playbook=Playbook(entries=ENTRIES[:1]))
     found = page(morning(settings))
     assert {"warning", "critical"} <= {data.severity for data in found}
@@ -432,8 +434,8 @@ def test_the_severity_of_the_moment_chooses() -> None:
         assert (data.actions.team is None) is (data.actions.entry is None)
 
 
-def test_no_entry_and_no_playbook_are_told_apart() -> None:
-    """Null where there is no playbook; an empty entry where none of it is for this page."""
+def test_a_missing_playbook_differs_from_a_missing_entry() -> None:
+    """Actions are null without a playbook; their entry is null if no playbook entry matches."""
     assert all(data.actions is None for data in page(morning()))
     billing = Entry(name="billing", areas=("billing",), team="money")
     for data in page(morning(Settings(playbook=Playbook(entries=(billing,))))):
@@ -443,8 +445,8 @@ def test_no_entry_and_no_playbook_are_told_apart() -> None:
 
 
 @pytest.mark.slow
-def test_an_issue_type_that_explains_chooses_the_entry() -> None:
-    """It need not be the slice that paged."""
+def test_an_issue_type_that_is_a_driver_selects_the_entry() -> None:
+    """The issue type need not be the slice that paged."""
     sso = Entry(name="sso", issue_types=("sso error",), team="sso", customer_text="{issue}")
     settings = Settings(
         playbook=Playbook(entries=(*ENTRIES, sso)), slice_dimensions=("region", "app_version")
@@ -457,8 +459,8 @@ def test_an_issue_type_that_explains_chooses_the_entry() -> None:
     assert (last.actions.entry, last.actions.customer_text) == ("sso", "sso error")
 
 
-def test_the_product_is_that_of_the_taxonomy() -> None:
-    """Null where the area has none."""
+def test_the_product_is_taken_from_the_taxonomy() -> None:
+    """The product is null if the area has none."""
     areas = (AreaEntry(name="login", product="platform"), AreaEntry(name="billing"))
     settings = Settings(taxonomy=Taxonomy(areas=areas))
     assert {data.product for data in page(morning(settings))} == {"platform"}
@@ -468,8 +470,8 @@ def test_the_product_is_that_of_the_taxonomy() -> None:
 # --- the whole tenant -----------------------------------------------------------------------------
 
 
-def test_a_page_of_the_whole_tenant_tells_its_areas() -> None:
-    """Children with most excess first, their own episodes, and where the work comes from."""
+def test_a_tenant_wide_page_lists_its_areas() -> None:
+    """Children are sorted by excess, have their own episodes, and share the handling time."""
     entries = Playbook(entries=ENTRIES)
     products = tuple(AreaEntry(name=name, product="shop") for name in AREAS)
     settings = Settings(playbook=entries, taxonomy=Taxonomy(areas=products), handling_minutes=6.0)
@@ -498,8 +500,8 @@ def test_a_page_of_the_whole_tenant_tells_its_areas() -> None:
     assert len(last.examples) == MOST_EXAMPLES
 
 
-def test_the_areas_of_the_whole_tenants_page_grow_while_it_runs() -> None:
-    """None is lost, and one is listed as soon as it is up, not only when it crosses by itself."""
+def test_the_areas_of_a_tenant_wide_page_grow_while_it_runs() -> None:
+    """An area is listed once it is elevated, even below its own threshold, and is never removed."""
     events = morning(incidents=EVERYWHERE)
     of_whole = [event for event in events if event.data.areas is not None]
     crossed: dict[str, EscalationEvent] = {}
@@ -521,13 +523,13 @@ def test_the_areas_of_the_whole_tenants_page_grow_while_it_runs() -> None:
     )
 
 
-def test_only_pages_of_the_whole_tenant_have_children() -> None:
-    """Null for an area's page."""
+def test_only_tenant_wide_pages_have_children() -> None:
+    """The children of an area's page are null."""
     assert all(data.children is None and data.areas is None for data in page(morning()))
 
 
-def test_a_tenant_wide_page_of_two_products_has_none() -> None:
-    """Unless one of them has nearly all of the excess."""
+def test_a_tenant_wide_page_across_two_products_has_no_product() -> None:
+    """A tenant-wide page names a product only if that product has nearly all of the excess."""
     for share, expected in ((("login", "billing"), None), (("login", "billing", "checkout"), "a")):
         products = tuple(
             AreaEntry(name=name, product="a" if name in share else "b") for name in AREAS
@@ -546,11 +548,11 @@ def test_a_tenant_wide_page_of_two_products_has_none() -> None:
         assert last.product == expected
 
 
-# --- how bad --------------------------------------------------------------------------------------
+# --- severity -------------------------------------------------------------------------------------
 
 
-def test_a_rule_for_a_tier_names_itself() -> None:
-    """Three customers who pay most make it critical, before any count does."""
+def test_a_severity_rule_for_a_tier_is_named() -> None:
+    """Three enterprise customers make the page critical before any count does."""
     rule = Rule(severity="critical", name="big accounts", tier="enterprise", tier_customers=3)
     settings = Settings(severity_rules=(rule, *RULES))
     found = page(morning(settings))
@@ -565,8 +567,8 @@ def test_a_rule_for_a_tier_names_itself() -> None:
     assert critical.customers < plain.customers
 
 
-def test_a_rule_for_revenue_names_itself() -> None:
-    """What the customers inside pay a year, together."""
+def test_a_severity_rule_for_revenue_is_named() -> None:
+    """The rule compares the combined annual revenue of the affected customers."""
     rule = Rule(severity="error", name="money", revenue=500_000.0)
     found = page(morning(Settings(severity_rules=(rule,))))
     grave = [data for data in found if data.severity == "error"]
@@ -577,15 +579,15 @@ def test_a_rule_for_revenue_names_itself() -> None:
     assert {data.severity for data in found} <= {"info", "error"}
 
 
-# --- the same again -------------------------------------------------------------------------------
+# --- determinism ----------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_the_same_signals_tell_the_same_bytes() -> None:
-    """Played again, and with the tenant encoded and restored every few tickets."""
+def test_the_same_signals_produce_the_same_bytes() -> None:
+    """A second run, and a run that encodes and restores the tenant, give the same events."""
     settings = Settings(playbook=Playbook(entries=ENTRIES), handling_minutes=9.0)
     for incidents in ((BROKEN,), EVERYWHERE):
-        tickets = told(*incidents)
+        tickets = incident_tickets(*incidents)
         once, again = (
             [*map(write_escalation, play(grown(AREAS, settings), tickets, settings))]
             for _ in range(2)
@@ -601,8 +603,8 @@ def test_the_same_signals_tell_the_same_bytes() -> None:
         assert [*map(write_escalation, broken)] == once
 
 
-def test_what_was_told_stands_in_the_last_event_too() -> None:
-    """When it is over, the event that says so is as full as those before."""
+def test_the_resolved_event_is_as_complete_as_those_before() -> None:
+    """The resolved event has drivers, terms, examples and impact."""
     events = morning()
     last = page(events)[-1]
     assert [e.transition for e in events if e.data == last] == ["resolved"]
@@ -612,8 +614,8 @@ def test_what_was_told_stands_in_the_last_event_too() -> None:
     assert last.impact is not None
 
 
-def test_the_time_that_most_of_the_work_takes_is_a_median() -> None:
-    """One ticket that took a year moves nothing."""
+def test_the_handling_time_is_a_median() -> None:
+    """One ticket that took a year to solve barely changes the estimate."""
     once = solved(600.0)
     year = msgspec.structs.replace(once[0], ticket_id="year", handled=3e7)
     plain, odd = (page(morning(before=(*once, *more)))[-1].impact for more in ((), (year,)))

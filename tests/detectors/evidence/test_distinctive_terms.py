@@ -1,4 +1,4 @@
-"""The words of an episode: those that come more often than in the usual tickets of its area."""
+"""Distinctive terms of an episode: terms more frequent than in the usual tickets of its area."""
 
 import math
 import random
@@ -17,7 +17,7 @@ ISSUES = ("password reset", "sso error", "locked out")
 
 
 def usual(area: str = "login", count: int = 100, seed: int = 1, word: str = "") -> TermSketch:
-    """The words of *count* usual tickets of *area*, all with *word*."""
+    """Return a vocabulary learned from *count* usual tickets of *area*, all with *word*."""
     rng = random.Random(seed)
     vocabulary = TermSketch()
     for _ in range(count):
@@ -26,12 +26,12 @@ def usual(area: str = "login", count: int = 100, seed: int = 1, word: str = "") 
 
 
 def sentence(rng: random.Random, area: str = "login", word: str | None = None) -> tuple[str, str]:
-    """What a customer writes, perhaps with a *word* of its own."""
+    """Return the text of a ticket about *area*, with *word* added if there is one."""
     return write(rng, area, rng.choice(ISSUES), "4.2.1", word)
 
 
 def inside(texts: Sequence[str]) -> EpisodeTickets:
-    """Tickets with these *texts*."""
+    """Return one ticket for each of the *texts*."""
     dossier = EpisodeTickets(since=0.0)
     for number, text in enumerate(texts):
         mark = fingerprint(f"{number}")
@@ -40,7 +40,7 @@ def inside(texts: Sequence[str]) -> EpisodeTickets:
 
 
 def incident(count: int, word: str, share: float = 1.0, seed: int = 9) -> EpisodeTickets:
-    """Tickets of an incident, of which a *share* has the *word*."""
+    """Return tickets of an incident, of which a *share* has the *word*."""
     rng = random.Random(seed)
     return inside(
         [" ".join(sentence(rng, word=word if rng.random() < share else None)) for _ in range(count)]
@@ -48,7 +48,7 @@ def incident(count: int, word: str, share: float = 1.0, seed: int = 9) -> Episod
 
 
 def named(found: Sequence[DistinctiveTerm]) -> list[str]:
-    """The words alone."""
+    """Return the terms without their counts."""
     return [one.term for one in found]
 
 
@@ -57,8 +57,8 @@ OTHERS = [usual(area, seed=2) for area in ("billing", "checkout", "search")]
 
 @pytest.mark.parametrize("count", [6, 20, 80])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_word_never_seen_before_is_first_and_new(count: int, seed: int) -> None:
-    """An error code in all tickets of an incident, and in none before."""
+def test_a_word_never_seen_before_ranks_first_and_is_new(count: int, seed: int) -> None:
+    """An error code in all tickets of an incident and in no usual ticket is the first term."""
     dossier = incident(count, "err_401_sso", seed=seed)
     found = distinctive_terms(dossier, usual(seed=seed), OTHERS)
     one = found[0]
@@ -67,8 +67,8 @@ def test_a_word_never_seen_before_is_first_and_new(count: int, seed: int) -> Non
     assert one.log_odds > 2.0
 
 
-def test_new_is_what_no_usual_ticket_had() -> None:
-    """A code that nobody knew, and one that a few tickets had before."""
+def test_only_a_term_that_no_usual_ticket_contains_is_new() -> None:
+    """An unknown code is new; a code that a few usual tickets contain is not."""
     dossier = incident(20, "err_401_sso")
     (new,) = [
         one for one in distinctive_terms(dossier, usual(), OTHERS) if one.term == "err_401_sso"
@@ -83,25 +83,25 @@ def test_new_is_what_no_usual_ticket_had() -> None:
 
 
 @pytest.mark.parametrize("count", [10, 40, 100])
-def test_a_word_that_is_usual_in_the_area_is_not_told(count: int) -> None:
-    """All tickets of the incident say it, and so do all others of the area."""
+def test_a_word_that_is_usual_in_the_area_is_not_distinctive(count: int) -> None:
+    """A word that every ticket of the area contains is not reported."""
     found = distinctive_terms(incident(count, "kerberos"), usual(word="kerberos"), OTHERS)
     assert "kerberos" not in named(found)
 
 
 @pytest.mark.slow
-def test_usual_tickets_have_no_words_to_tell() -> None:
-    """Thirty of the same kind, often: less than one word an episode stands out by chance."""
-    told = 0
+def test_usual_tickets_have_no_distinctive_terms() -> None:
+    """In thirty usual tickets, chance yields less than one term per episode on average."""
+    term_count = 0
     for seed in range(200):
         rng = random.Random(1_000 + seed)
         dossier = inside([" ".join(sentence(rng)) for _ in range(30)])
-        told += len(distinctive_terms(dossier, usual(seed=seed), OTHERS))
-    assert told < 200
+        term_count += len(distinctive_terms(dossier, usual(seed=seed), OTHERS))
+    assert term_count < 200
 
 
 def test_a_word_must_be_twice_as_frequent() -> None:
-    """Half of the usual tickets have it: nearly all of a big episode is not enough."""
+    """A word in half of the usual tickets is not distinctive even if nearly all tickets have it."""
     background = TermSketch()
     for number in range(100):
         background.learn(["kerberos"] if number % 100 < 55 else ["other"])
@@ -113,8 +113,8 @@ def test_a_word_must_be_twice_as_frequent() -> None:
     assert named(distinctive_terms(inside(["kerberos"] * 200), rare, [])) == ["kerberos"]
 
 
-def test_what_other_areas_say_anyway_surprises_less() -> None:
-    """A word that is new here and usual elsewhere tells less than one that is new everywhere."""
+def test_a_word_that_is_usual_in_other_areas_ranks_lower() -> None:
+    """A word new to the area but usual elsewhere ranks below one that is new everywhere."""
     background = TermSketch()
     for _ in range(20):
         background.learn(["other"])
@@ -135,8 +135,8 @@ def test_what_other_areas_say_anyway_surprises_less() -> None:
     assert odds == sorted(odds, reverse=True)
 
 
-def test_pairs_that_say_no_more_than_their_word_are_left_out() -> None:
-    """A new code between usual words: it is told once, not three times."""
+def test_pairs_that_add_nothing_to_their_word_are_left_out() -> None:
+    """A new code between usual words is reported once, not three times."""
     dossier = inside(["login ends err_401_sso after reload"] * 20)
     background = TermSketch()
     for _ in range(50):
@@ -144,8 +144,8 @@ def test_pairs_that_say_no_more_than_their_word_are_left_out() -> None:
     assert named(distinctive_terms(dossier, background, [])) == ["err_401_sso"]
 
 
-def test_a_pair_of_usual_words_can_be_the_news() -> None:
-    """Everybody says both, but nobody said them in a row."""
+def test_a_pair_of_usual_words_can_be_distinctive() -> None:
+    """Two usual words that never stood side by side before are reported as a pair."""
     background = TermSketch()
     for _ in range(100):
         background.learn(terms("blank kitchen door screen"))
@@ -154,26 +154,26 @@ def test_a_pair_of_usual_words_can_be_the_news() -> None:
 
 
 def test_no_term_shares_a_word_with_another() -> None:
-    """Each of those that are told says something of its own, and they are few."""
+    """Reported terms have no word in common, and they are few."""
     for seed in range(10):
         rng = random.Random(seed)
         words = [f"code{number}" for number in range(30)]
         texts = [" ".join(rng.sample(words, 12)) for _ in range(40)]
         found = named(distinctive_terms(inside(texts), usual(), OTHERS))
         assert 1 <= len(found) <= MOST_TERMS
-        told = [word for term in found for word in term.split(" ")]
-        assert len(told) == len(set(told))
+        reported_words = [word for term in found for word in term.split(" ")]
+        assert len(reported_words) == len(set(reported_words))
 
 
-def test_two_tickets_tell_nothing() -> None:
-    """However odd their words are; three do."""
+def test_two_tickets_have_no_distinctive_terms() -> None:
+    """Two tickets are too few however unusual their words are; three are enough."""
     for count, expected in ((1, []), (2, []), (3, ["err_401_sso"])):
         texts = ["err_401_sso"] * count + ["other words"]
         assert named(distinctive_terms(inside(texts), usual(), OTHERS)) == expected
 
 
-def test_a_word_of_few_of_many_tickets_is_not_told() -> None:
-    """Less than a tenth of them."""
+def test_a_word_in_few_of_many_tickets_is_not_distinctive() -> None:
+    """A word in less than a tenth of the tickets is not reported."""
     texts = ["kaboom"] * 9 + ["nothing new"] * 91
     assert "kaboom" not in named(
         distinctive_terms(inside(texts), usual(word="nothing new"), OTHERS)
@@ -182,15 +182,15 @@ def test_a_word_of_few_of_many_tickets_is_not_told() -> None:
     assert "kaboom" in named(distinctive_terms(inside(texts), usual(word="nothing new"), OTHERS))
 
 
-def test_nothing_is_told_where_nothing_is_known_or_said() -> None:
-    """An area whose usual tickets have no text, and an episode without any."""
+def test_no_terms_without_text_in_the_baseline_or_the_episode() -> None:
+    """No term is reported if the area's usual tickets or the episode's tickets have no text."""
     assert distinctive_terms(incident(20, "err_401_sso"), TermSketch(), OTHERS) == []
     assert distinctive_terms(inside([]), usual(), OTHERS) == []
     assert distinctive_terms(inside([""] * 20), usual(), OTHERS) == []
 
 
-def test_the_most_surprising_stands_first() -> None:
-    """And among those alike, words before pairs, and the alphabet."""
+def test_terms_are_sorted_by_surprise() -> None:
+    """Ties are sorted with words before pairs, then alphabetically."""
     texts = ["zebra apple"] * 20 + ["mango"] * 12
     random.Random(1).shuffle(texts)
     background = TermSketch()
@@ -203,8 +203,8 @@ def test_the_most_surprising_stands_first() -> None:
     assert gains[-1] > 0.0
 
 
-def test_what_most_tickets_say_stands_before_what_nobody_said_before() -> None:
-    """A word of all tickets that one of six had anyway tells more than a new word of a few."""
+def test_a_frequent_word_ranks_above_a_rare_new_word() -> None:
+    """A word in all tickets, usual in one of six, ranks above a new word in a few tickets."""
     background = TermSketch()
     for number in range(100):
         background.learn(["kerberos"] if number < 16 else ["other"])
@@ -217,7 +217,7 @@ def test_what_most_tickets_say_stands_before_what_nobody_said_before() -> None:
 
 
 def test_the_gain_is_the_likelihood_ratio() -> None:
-    """Of the word's share of the tickets against its usual one, half a ticket added to each."""
+    """The gain compares the word's share with its usual share, each with half a ticket added."""
     background = TermSketch()
     for number in range(99):
         background.learn(["kerberos"] if number < 9 else ["other"])
@@ -231,8 +231,8 @@ def test_the_gain_is_the_likelihood_ratio() -> None:
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6])
-def test_a_word_of_some_of_the_tickets_is_found(share: float) -> None:
-    """Not everyone copies the error code."""
+def test_a_word_in_only_some_of_the_tickets_is_found(share: float) -> None:
+    """The error code is found although not every customer copies it."""
     hits = [
         "err_401_sso"
         in named(distinctive_terms(incident(60, "err_401_sso", share, seed), usual(), OTHERS))
@@ -249,7 +249,7 @@ SYLLABLES = (
 
 
 def prose(rng: random.Random, size: int, word: str | None = None) -> str:
-    """A text of so many characters, perhaps with a *word* somewhere among the first forty."""
+    """Return a text of *size* characters, with *word* among the first forty words if given."""
     words = ["hello"]
     while sum(map(len, words)) + len(words) < size - 20:
         words.append("".join(map(rng.choice, SYLLABLES)))
@@ -260,8 +260,8 @@ def prose(rng: random.Random, size: int, word: str | None = None) -> str:
 
 @pytest.mark.parametrize("size", [40, 150, 300, 600])
 @pytest.mark.parametrize("late", [False, True], ids=["all along", "later"])
-def test_a_word_of_most_tickets_is_told_however_long_they_are(size: int, late: bool) -> None:
-    """Three in five of two hundred have it, at random or all that came last; in any text."""
+def test_a_word_in_most_tickets_is_found_in_texts_of_any_length(size: int, late: bool) -> None:
+    """A word in three of five tickets is found, whether they arrive at random or last."""
     for seed in range(8):
         rng = random.Random(seed)
         background = TermSketch()
