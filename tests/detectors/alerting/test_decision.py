@@ -1,4 +1,4 @@
-"""From scores to pages: one thing is one page, of the area, the slice or the tenant it is about."""
+"""Decisions from scores to pages: one incident opens one page for an area, slice or tenant."""
 
 import msgspec
 import pytest
@@ -22,12 +22,12 @@ from tests.support.companies import (
 
 
 def at_ten() -> TenantFeed:
-    """The company on a Monday morning, in the middle of its usual traffic."""
+    """Return the feed of the company on a Monday morning amid its usual traffic."""
     return company(until=MORNING)
 
 
 def platform(multiple: float = 6.0, hours: float = 2.0, until: float = 0.0) -> TenantFeed:
-    """All areas at *multiple* times their rate for some hours, then as usual until it is over."""
+    """Run all areas at *multiple* times their rate for some hours, then *until* hours as usual."""
     desk = at_ten()
     end = MORNING + hours * HOUR
     desk.feed(MORNING, end, factor=lambda at: multiple * in_shape(at), seed=7)
@@ -37,8 +37,8 @@ def platform(multiple: float = 6.0, hours: float = 2.0, until: float = 0.0) -> T
     return desk
 
 
-def first(desk: TenantFeed) -> EscalationEvent:
-    """The first page."""
+def first_page(desk: TenantFeed) -> EscalationEvent:
+    """Return the event of the first page."""
     assert desk.pages, "nobody was paged"
     return desk.pages[0]
 
@@ -48,18 +48,18 @@ def first(desk: TenantFeed) -> EscalationEvent:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("multiple", [3.0, 6.0, 12.0])
-def test_what_is_up_everywhere_is_one_page_of_the_tenant(multiple: float) -> None:
-    """All areas up at once: one page in all, which becomes or is the tenant's."""
+def test_a_spike_in_every_area_opens_one_tenant_wide_page(multiple: float) -> None:
+    """The only page is tenant-wide from the start or becomes so."""
     desk = platform(multiple, until=6.0)
     assert len({event.data.episode_id for event in desk.pages}) == 1, desk.paged()
-    told = [e for e in desk.events if e.data.episode_id == first(desk).data.episode_id]
-    assert told[-1].data.product_area is None
-    assert told[-1].data.reason in ("tenant_spike", "became_tenant_wide")
+    page_events = [e for e in desk.events if e.data.episode_id == first_page(desk).data.episode_id]
+    assert page_events[-1].data.product_area is None
+    assert page_events[-1].data.reason in ("tenant_spike", "became_tenant_wide")
 
 
 @pytest.mark.slow
-def test_many_areas_slightly_up_are_found_where_none_is_alone() -> None:
-    """Twelve hours at twice the rate in fifteen quiet areas: the tenant pages, within hours."""
+def test_a_slight_rise_in_many_areas_pages_for_the_tenant() -> None:
+    """Fifteen quiet areas at more than twice their rate page for the tenant within hours."""
     areas = {f"area {number}": 0.4 for number in range(15)}
     desk = TenantFeed(SETTINGS).mature(areas=areas)
     desk.feed(NOW, MORNING, areas, seed=6)
@@ -68,8 +68,8 @@ def test_many_areas_slightly_up_are_found_where_none_is_alone() -> None:
     assert [event.data.product_area for event in desk.pages] == [None], desk.paged()
 
 
-def test_the_tenants_page_has_the_areas_inside() -> None:
-    """The areas that crossed their own limits stand in the tenant's events, in order."""
+def test_a_tenant_wide_page_lists_the_elevated_areas() -> None:
+    """The tenant-wide events list the elevated areas in alphabetical order."""
     desk = platform(until=6.0)
     last = [e for e in desk.events if e.data.product_area is None][-1]
     assert last.data.areas
@@ -78,8 +78,8 @@ def test_the_tenants_page_has_the_areas_inside() -> None:
     assert len(last.data.areas) >= 2
 
 
-def test_areas_within_the_tenants_page_are_told_and_suppressed() -> None:
-    """What crosses while the tenant's page runs is an event of its own, and pages nobody."""
+def test_areas_inside_a_tenant_wide_page_are_suppressed() -> None:
+    """An area that crosses during a tenant-wide page has its own event but pages nobody."""
     desk = platform()
     begin = next(i for i, e in enumerate(desk.events) if e.data.product_area is None)
     later = [e for e in desk.events[begin + 1 :] if e.transition == "opened"]
@@ -88,11 +88,11 @@ def test_areas_within_the_tenants_page_are_told_and_suppressed() -> None:
     assert desk.guards.count("inside_tenant") >= len(later)
 
 
-def test_what_became_tenant_wide_keeps_its_id() -> None:
-    """An area pages first, the others follow: the page becomes the tenant's, under its own id."""
+def test_a_page_that_becomes_tenant_wide_keeps_its_id() -> None:
+    """When other areas follow an area that paged, its page becomes tenant-wide with the same id."""
     desk = at_ten()
     desk.feed(MORNING, MORNING + 0.3 * HOUR, COMPANY | {"login": 60.0}, seed=7)
-    alone = first(desk)
+    alone = first_page(desk)
     assert alone.data.product_area == "login"
     desk.feed(
         MORNING + 0.3 * HOUR,
@@ -112,24 +112,24 @@ def test_what_became_tenant_wide_keeps_its_id() -> None:
     assert len({event.data.episode_id for event in desk.pages}) == 1
 
 
-def test_one_areas_incident_is_not_the_tenants() -> None:
-    """However big it is: without the others it stays that area's."""
+def test_an_incident_in_one_area_is_not_tenant_wide() -> None:
+    """However large it is, an incident of one area stays a page of that area."""
     desk = at_ten()
     desk.feed(MORNING, MORNING + 3 * HOUR, COMPANY | {"login": 80.0}, seed=7)
     assert {event.data.product_area for event in desk.pages} == {"login"}
     assert all(event.data.product_area is not None for event in desk.events)
 
 
-def test_the_tenants_episode_is_resolved_when_it_is_over() -> None:
-    """Time alone ends it, as it ends an area's, and those inside end too."""
+def test_a_tenant_wide_episode_is_resolved_by_time() -> None:
+    """Passing time resolves a tenant-wide episode and the episodes inside it."""
     desk = platform(until=12.0)
     assert desk.tenant.running == set()
     ends = [e for e in desk.events if e.transition == "resolved"]
     assert any(event.data.product_area is None for event in ends)
 
 
-def test_an_area_with_an_incident_of_its_own_after_the_tenants_pages() -> None:
-    """When the tenant's episode is over, an area that crosses is a page again."""
+def test_an_area_pages_again_after_a_tenant_wide_episode() -> None:
+    """After the tenant-wide episode has ended, an area that crosses its threshold pages."""
     desk = platform(until=12.0)
     before = len(desk.pages)
     later = MORNING + 26 * HOUR
@@ -143,8 +143,8 @@ def test_an_area_with_an_incident_of_its_own_after_the_tenants_pages() -> None:
 
 
 @pytest.mark.slow
-def test_a_slices_page_names_the_slice() -> None:
-    """A version with a fifth of a busy area fails: the page says which, and counts it alone."""
+def test_the_page_of_a_slice_names_the_slice() -> None:
+    """If one version of a busy area fails, the page names it and counts only its tickets."""
     areas = {"login": 20.0, "api": 5.0}
     desk = TenantFeed(SETTINGS).mature(areas=areas)
     desk.feed(NOW, MORNING, areas, seed=6)
@@ -152,7 +152,7 @@ def test_a_slices_page_names_the_slice() -> None:
     for number in range(30):
         desk.feed(MORNING + 240.0 * number, MORNING + 240.0 * (number + 1), areas, seed=number)
         desk.ticket(MORNING + 240.0 * (number + 1), app_version="4.2.1")
-    data = first(desk).data
+    data = first_page(desk).data
     assert data.slice is not None
     assert (data.slice.dimension, data.slice.value) == ("app_version", "4.2.1")
     assert (data.reason, data.product_area, data.issue_type) == ("slice_spike", "login", None)
@@ -161,8 +161,8 @@ def test_a_slices_page_names_the_slice() -> None:
 
 
 @pytest.mark.slow
-def test_a_value_never_seen_before_is_a_new_value() -> None:
-    """An error type from nowhere: the reason says so, and the issue type stands in its field."""
+def test_a_value_never_seen_before_pages_as_a_new_value() -> None:
+    """The reason of an unknown error type is new_value, and issue_type holds the type."""
     config = msgspec.structs.replace(SETTINGS, slice_dimensions=("issue_type",))
     desk = TenantFeed(config)
     desk.feed(NOW - 8 * WEEK, NOW, {"login": 10.0}, mode="history", issue_type="password")
@@ -178,14 +178,14 @@ def test_a_value_never_seen_before_is_a_new_value() -> None:
             issue_type="password",
         )
         desk.ticket(MORNING + 300.0 * (number + 1), issue_type="E-4711")
-    data = first(desk).data
+    data = first_page(desk).data
     assert (data.reason, data.issue_type) == ("new_value", "E-4711")
     assert data.slice is not None
     assert data.slice.dimension == "issue_type"
 
 
-def test_an_area_of_many_slices_that_is_up_as_a_whole_pages_as_an_area() -> None:
-    """Where every region and version is up, none of them is what it is about."""
+def test_a_spike_in_all_slices_of_an_area_pages_for_the_area() -> None:
+    """If every region and version rises, the page is about the area and names no slice."""
     desk = at_ten()
     desk.feed(MORNING, MORNING + 2 * HOUR, COMPANY | {"login": 40.0}, seed=7)
     own = [event for event in desk.pages if event.data.product_area == "login"]
@@ -193,11 +193,11 @@ def test_an_area_of_many_slices_that_is_up_as_a_whole_pages_as_an_area() -> None
     assert own[0].data.slice is None
 
 
-# --- again ----------------------------------------------------------------------------------------
+# --- reopening ------------------------------------------------------------------------------------
 
 
-def test_a_return_is_judged_by_when_its_window_began() -> None:
-    """A window that began within the cool-down reopens, even if it crosses its limit after it."""
+def test_a_window_that_began_in_the_cool_down_reopens_the_episode() -> None:
+    """The start of the window decides, even if the score crosses after the cool-down."""
     desk = at_ten()
     desk.burst(MORNING, 30, 0.5)
     desk.tick(MORNING + 3 * HOUR)
@@ -210,7 +210,7 @@ def test_a_return_is_judged_by_when_its_window_began() -> None:
     while not slow.pages and at < end + 3 * HOUR:
         at += 150.0
         slow.ticket(at)
-    assert at > end, "else this proves nothing"
+    assert at > end, "the window must cross after the cool-down for this test to be valid"
     assert slow.pages[0].data.since.timestamp() <= end
     assert slow.pages[0].transition == "reopened"
     later = TenantFeed(SETTINGS, desk.tenant.copy())
@@ -223,11 +223,11 @@ def test_a_return_is_judged_by_when_its_window_began() -> None:
 # --- the budget -----------------------------------------------------------------------------------
 
 
-def test_each_event_says_what_the_budget_is_and_what_was_spent() -> None:
-    """Allowed for the tenant and for the series, expected of it, and pages of four weeks."""
+def test_each_event_reports_the_alert_budget_and_its_use() -> None:
+    """The event has the budget of the tenant and the series, the expected rate and recent pages."""
     desk = at_ten()
     desk.burst(MORNING, 30, 0.5)
-    budget = first(desk).data.budget
+    budget = first_page(desk).data.budget
     assert budget is not None
     assert budget.per_week == SETTINGS.false_pages_per_week
     part = SPLIT["area"] * (1.0 - UNKNOWN_PART)
@@ -238,8 +238,8 @@ def test_each_event_says_what_the_budget_is_and_what_was_spent() -> None:
     assert budget.false_pages == 0.0
 
 
-def test_pages_of_more_than_four_weeks_ago_are_not_counted() -> None:
-    """Burn is of the last four weeks."""
+def test_pages_older_than_four_weeks_are_not_counted() -> None:
+    """The burn rate covers the last four weeks."""
     desk = at_ten()
     desk.burst(MORNING, 30, 0.5)
     desk.feed(MORNING + HOUR, MORNING + 5 * WEEK, {"login": 4.0}, seed=7)
@@ -251,8 +251,8 @@ def test_pages_of_more_than_four_weeks_ago_are_not_counted() -> None:
     assert budget.pages == pytest.approx((before + 1) / BUDGET_WEEKS)
 
 
-def test_what_was_called_a_false_alarm_counts_as_one() -> None:
-    """Verdicts of people stand in the budget of later pages."""
+def test_a_false_alarm_verdict_counts_in_the_budget() -> None:
+    """A verdict on an earlier page appears in the budget of later pages."""
     desk = at_ten()
     desk.burst(MORNING, 30, 0.5)
     desk.tenant.pages[-1].verdict = "false_alarm"
@@ -264,8 +264,8 @@ def test_what_was_called_a_false_alarm_counts_as_one() -> None:
 
 
 @pytest.mark.slow
-def test_suppressed_events_spend_nothing() -> None:
-    """Areas inside the tenant's page, and history, are not pages."""
+def test_suppressed_events_spend_no_budget() -> None:
+    """Areas inside a tenant-wide page and episodes in history do not count as pages."""
     desk = platform()
     assert len(desk.tenant.pages) == len({event.data.episode_id for event in desk.pages})
     past = TenantFeed(SETTINGS).mature()
@@ -273,20 +273,20 @@ def test_suppressed_events_spend_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", ["area", "slice", "tenant"])
-def test_the_split_of_the_budget_is_whole(kind: str) -> None:
-    """The parts of areas, slices and the tenant make one budget."""
+def test_the_split_of_the_budget_adds_up_to_one(kind: str) -> None:
+    """The parts of areas, slices and the tenant add up to the whole budget."""
     assert kind in SPLIT
     assert sum(SPLIT.values()) == pytest.approx(1.0)
 
 
 @pytest.mark.slow
-def test_a_smaller_budget_pages_later_or_never() -> None:
-    """A hundredth of the budget: the same incident takes more tickets to page."""
+def test_a_smaller_budget_pages_later() -> None:
+    """With a hundredth of the budget the same incident needs more tickets to page."""
     counts = []
     for per_week in (5.0, 0.05):
         desk = company(msgspec.structs.replace(SETTINGS, false_pages_per_week=per_week))
         desk.feed(NOW, MORNING, seed=6)
         desk.events.clear()
         desk.burst(MORNING, 80, 2.0)
-        counts.append(first(desk).data.tickets)
+        counts.append(first_page(desk).data.tickets)
     assert counts[0] < counts[1]

@@ -1,4 +1,4 @@
-"""What must not page, each by its name; and that a real incident is found all the same."""
+"""Guards: what must not page is suppressed by name, and a real incident is still found."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -33,12 +33,12 @@ State = Callable[[Tenant], dict[str, bytes]]
 
 
 def at_ten() -> TenantFeed:
-    """The company on a Monday morning, in the middle of its usual traffic."""
+    """Return the feed of the company on a Monday morning amid its usual traffic."""
     return company(until=MORNING)
 
 
 def moment(text: str) -> float:
-    """A time in UTC, in seconds since 1970."""
+    """Return a time in UTC as seconds since 1970."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
@@ -47,7 +47,7 @@ def moment(text: str) -> float:
 
 @pytest.mark.slow
 def test_one_noisy_customer_does_not_page() -> None:
-    """A hundred tickets of one customer within an hour are one complaint, loudly made."""
+    """A hundred tickets of one customer within an hour do not page."""
     desk = at_ten()
     desk.burst(MORNING, 100, 1.0, customer="noisy")
     assert desk.paged() == []
@@ -55,7 +55,7 @@ def test_one_noisy_customer_does_not_page() -> None:
 
 
 def test_a_real_spike_behind_a_noisy_customer_is_found() -> None:
-    """The noise of one hides nothing: what a crowd complains of at the same time pages as ever."""
+    """A noisy customer does not delay the page for a crowd that complains at the same time."""
     plain, noisy = at_ten(), at_ten()
     for number in range(60):
         now = MORNING + 60.0 * number
@@ -69,7 +69,7 @@ def test_a_real_spike_behind_a_noisy_customer_is_found() -> None:
 
 
 def test_a_webhook_retry_storm_does_not_page() -> None:
-    """Three tickets whose events come again and again, under new and under old event ids."""
+    """Repeated events of three tickets, under new and old event ids, are duplicates."""
     desk = at_ten()
     tickets = [desk.make(MORNING + number, event_id=f"e{number}") for number in range(3)]
     for turn in range(100):
@@ -81,8 +81,8 @@ def test_a_webhook_retry_storm_does_not_page() -> None:
     assert desk.guards.count("duplicate") == 3 * 99
 
 
-def test_a_retry_changes_no_byte(state_of: State) -> None:
-    """The same event again leaves the state as it was."""
+def test_a_retry_leaves_the_state_unchanged(state_of: State) -> None:
+    """The same event a second time leaves every byte of the state as it was."""
     desk = at_ten()
     ticket = desk.make(MORNING, event_id="e1")
     desk.take(ticket)
@@ -95,8 +95,8 @@ def test_a_retry_changes_no_byte(state_of: State) -> None:
 
 
 @pytest.mark.parametrize("kind", ["merged", "deleted"])
-def test_duplicate_submissions_that_are_taken_back_do_not_page(kind: Guard) -> None:
-    """A form that submits everything many times; agents merge or delete the copies in a minute."""
+def test_merged_or_deleted_duplicate_submissions_do_not_page(kind: Guard) -> None:
+    """Copies that agents merge or delete within a minute do not page."""
     plain, desk = at_ten(), at_ten()
     for number in range(60):
         now = MORNING + 30.0 * number
@@ -105,14 +105,14 @@ def test_duplicate_submissions_that_are_taken_back_do_not_page(kind: Guard) -> N
         desk.take(ticket)
         gone = msgspec.structs.replace(ticket, event_type=kind, merged_into="1")
         assert desk.take(gone).outcome == "withdrawn"
-    assert plain.paged(), "else this proves nothing"
+    assert plain.paged(), "the same tickets must page if none is withdrawn"
     assert desk.paged() == []
     assert desk.guards.count(kind) == 60
 
 
 @pytest.mark.parametrize("kind", ["merged", "deleted"])
-def test_what_is_taken_back_is_taken_back_everywhere(kind: str) -> None:
-    """Area, slices and tenant have after it the counts they had before."""
+def test_a_withdrawn_ticket_is_withdrawn_from_every_series(kind: str) -> None:
+    """Area, slices and tenant return to the counts that they had before the ticket."""
     desk = at_ten()
     area, whole = desk.tenant.areas["login"], desk.tenant.whole
 
@@ -135,8 +135,8 @@ def test_what_is_taken_back_is_taken_back_everywhere(kind: str) -> None:
     assert counts() == pytest.approx(before, abs=1e-6)
 
 
-def test_what_is_taken_back_is_taken_from_an_open_page() -> None:
-    """When most of what a page told was merged away, it says so under its own id."""
+def test_withdrawn_tickets_amend_an_open_page() -> None:
+    """If most tickets of a page are merged, the page is amended under its own id."""
     desk = at_ten()
     tickets = [desk.make(MORNING + 30.0 * number) for number in range(24)]
     for ticket in tickets:
@@ -155,7 +155,7 @@ def test_what_is_taken_back_is_taken_from_an_open_page() -> None:
 
 @pytest.mark.parametrize("kind", ["merged", "deleted"])
 def test_a_merge_of_an_unknown_ticket_changes_nothing(state_of: State, kind: str) -> None:
-    """A ticket nobody saw, or one of weeks ago, cannot be taken back."""
+    """A ticket that was never seen, or only weeks ago, cannot be withdrawn."""
     desk = at_ten()
     before = state_of(desk.tenant)
     done = desk.ticket(MORNING, event_type=kind)
@@ -163,8 +163,8 @@ def test_a_merge_of_an_unknown_ticket_changes_nothing(state_of: State, kind: str
     assert state_of(desk.tenant) == before
 
 
-def test_the_same_merge_twice_counts_once(state_of: State) -> None:
-    """Webhooks of merges are repeated as well."""
+def test_a_repeated_merge_counts_once(state_of: State) -> None:
+    """A repeated merge webhook leaves the state as it was."""
     desk = at_ten()
     ticket = desk.make(MORNING)
     desk.take(ticket)
@@ -176,7 +176,7 @@ def test_the_same_merge_twice_counts_once(state_of: State) -> None:
 
 
 def test_a_merge_under_another_area_finds_the_ticket() -> None:
-    """Whatever area the merge names, the ticket is taken back where it was counted."""
+    """Whatever area the merge names, the ticket is withdrawn from the area that counted it."""
     desk = at_ten()
     ticket = desk.make(MORNING, area="api")
     desk.take(ticket)
@@ -187,7 +187,7 @@ def test_a_merge_under_another_area_finds_the_ticket() -> None:
 
 
 def test_after_a_merge_the_latest_ticket_can_still_be_merged() -> None:
-    """The memory of recent tickets forgets the oldest, never the newest."""
+    """The memory of recent tickets drops the oldest ticket, never the newest."""
     desk = at_ten()
     first, second, third = (desk.make(MORNING + number) for number in range(3))
     desk.take(first)
@@ -204,7 +204,7 @@ def test_after_a_merge_the_latest_ticket_can_still_be_merged() -> None:
 
 
 def test_retagging_four_hundred_old_tickets_does_not_page() -> None:
-    """A change of the taxonomy: tickets of the last weeks are moved into an area within an hour."""
+    """Old tickets that are moved into an area within an hour neither count there nor page."""
     desk = at_ten()
     before = desk.tenant.areas["exports"].tickets
     for number in range(400):
@@ -219,7 +219,7 @@ def test_retagging_four_hundred_old_tickets_does_not_page() -> None:
 
 
 def test_retagging_old_tickets_into_a_new_area_does_not_page() -> None:
-    """The area that the new taxonomy adds has no past: 400 old tickets are no incident of it."""
+    """400 old tickets moved into an area without history do not page."""
     desk = at_ten()
     for number in range(400):
         desk.ticket(NOW - WEEK + number * 1_200.0, "sso", event_type="reclassified")
@@ -227,8 +227,8 @@ def test_retagging_old_tickets_into_a_new_area_does_not_page() -> None:
     assert desk.paged() == []
 
 
-def test_what_triage_sorts_into_an_area_counts_there() -> None:
-    """Fresh tickets without an area are moved into theirs: there they count, and may page."""
+def test_unclassified_tickets_count_in_the_area_they_are_moved_to() -> None:
+    """Fresh tickets without an area count where triage moves them, and may page there."""
     desk = at_ten()
     tickets = [desk.make(MORNING + 30.0 * number, UNCLASSIFIED) for number in range(8)]
     exports = desk.tenant.areas["exports"]
@@ -240,12 +240,14 @@ def test_what_triage_sorts_into_an_area_counts_there() -> None:
         assert desk.take(moved).outcome == "duplicate"
     assert desk.tenant.areas[UNCLASSIFIED].tickets == 0
     assert exports.tickets == before[0] + 8
-    assert desk.tenant.whole.tickets == before[1] + 8, "it is the same tenant's"
+    assert desk.tenant.whole.tickets == before[1] + 8, (
+        "a move within the tenant must not change its total"
+    )
     assert desk.paged("exports")
 
 
-def test_retagging_fresh_tickets_moves_them() -> None:
-    """From one area into another: taken back here, learned there, and never a page of the other."""
+def test_retagging_moves_fresh_tickets_without_a_page() -> None:
+    """A moved ticket is withdrawn from one area and learned in the other without a page."""
     desk = at_ten()
     login, exports = (desk.tenant.areas[name] for name in ("login", "exports"))
     before = login.tickets, exports.model.expected_and_observed(MORNING, MORNING)[1]
@@ -259,8 +261,8 @@ def test_retagging_fresh_tickets_moves_them() -> None:
     assert desk.paged() == []
 
 
-def test_a_ticket_moved_away_is_no_evidence_where_it_was() -> None:
-    """Triage that empties an area as fast as it fills does not page that area."""
+def test_a_ticket_that_was_moved_is_no_evidence_in_its_old_area() -> None:
+    """An area that triage empties as fast as it fills does not page."""
     desk = at_ten()
     for number in range(40):
         ticket = desk.make(MORNING + 60.0 * number, "exports")
@@ -270,8 +272,8 @@ def test_a_ticket_moved_away_is_no_evidence_where_it_was() -> None:
     assert desk.paged("exports") == []
 
 
-def test_the_same_retagging_again_teaches_nothing(state_of: State) -> None:
-    """Webhooks of re-tagging are repeated as well."""
+def test_a_repeated_retagging_changes_nothing(state_of: State) -> None:
+    """A repeated re-tagging webhook leaves the state as it was."""
     desk = at_ten()
     ticket = desk.make(MORNING)
     desk.take(ticket)
@@ -283,14 +285,14 @@ def test_the_same_retagging_again_teaches_nothing(state_of: State) -> None:
     assert state_of(desk.tenant) == before
 
 
-# --- not by customers, not now --------------------------------------------------------------------
+# --- tickets by agents and imports, backfills -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("created_by", "guard"), [("agent", "agent_created"), ("import", "imported")]
 )
 def test_batches_that_no_customer_created_do_not_page(created_by: str, guard: Guard) -> None:
-    """Five hundred tickets that an agent or an import made at once are no complaints."""
+    """Five hundred tickets that an agent or an import creates at once do not page."""
     desk = at_ten()
     desk.burst(MORNING, 500, 0.5, created_by=created_by)
     assert desk.paged() == []
@@ -298,7 +300,7 @@ def test_batches_that_no_customer_created_do_not_page(created_by: str, guard: Gu
 
 
 def test_a_backfill_of_yesterday_does_not_page() -> None:
-    """In live mode, received now: the tickets that a connector forgot yesterday, all at once."""
+    """Yesterday's tickets that a connector delivers now, in live mode, do not page."""
     desk = at_ten()
     desk.take(Tick(MORNING), MORNING + 60.0)
     for number in range(500):
@@ -306,7 +308,7 @@ def test_a_backfill_of_yesterday_does_not_page() -> None:
         desk.take(desk.make(MORNING - DAY + 60.0 * number), received)
     assert desk.paged() == []
     assert desk.guards.count("backfill") == 500
-    # What comes in time meanwhile is found as ever.
+    # Tickets that arrive on time in the meantime still page.
     for number in range(30):
         now = MORNING + 600.0 + 40.0 * number
         desk.take(desk.make(now), now)
@@ -316,8 +318,8 @@ def test_a_backfill_of_yesterday_does_not_page() -> None:
 # --- the feed -------------------------------------------------------------------------------------
 
 
-def test_an_outage_of_the_source_is_no_drop_and_its_end_no_spike() -> None:
-    """Ten hours of nothing by day, then the usual traffic: nobody is paged, and it is named."""
+def test_neither_an_outage_of_the_source_nor_its_end_pages() -> None:
+    """A gap of ten hours is reported as a feed gap, and its end is no spike."""
     desk = at_ten()
     rates = {area: desk.rate(area) for area in COMPANY}
     desk.tick(MORNING + 10 * HOUR)
@@ -332,8 +334,8 @@ def test_an_outage_of_the_source_is_no_drop_and_its_end_no_spike() -> None:
         assert desk.rate(area) == pytest.approx(rates[area], rel=0.3)
 
 
-def test_the_backlog_of_an_outage_is_no_spike() -> None:
-    """When the source is back its backlog comes with the times of its creation, within minutes."""
+def test_the_backlog_after_an_outage_does_not_page() -> None:
+    """A backlog that arrives within minutes keeps its creation times and does not page."""
     desk = at_ten()
     back = MORNING + 8 * HOUR
     desk.take(Tick(back), back + 60.0)
@@ -349,18 +351,18 @@ def test_the_backlog_of_an_outage_is_no_spike() -> None:
     assert desk.paged() == []
 
 
-def test_a_quiet_night_is_no_gap_of_the_feed() -> None:
-    """Silence that chance brings is silence: it teaches that nights are quiet."""
+def test_a_quiet_night_is_not_a_feed_gap() -> None:
+    """Silence that chance explains is learned as silence."""
     desk = TenantFeed(SETTINGS).mature(areas={"login": 0.5})
     desk.feed(NOW, NOW + 2 * WEEK, {"login": 0.5}, seed=7)
     assert "feed_gap" not in desk.guards
 
 
-# --- life -----------------------------------------------------------------------------------------
+# --- seasons, events and renamed areas ------------------------------------------------------------
 
 
 def test_monday_after_a_quiet_weekend_does_not_page() -> None:
-    """A weekend at a quarter of its usual, then an ordinary Monday morning."""
+    """An ordinary Monday after a weekend at a quarter of its usual traffic does not page."""
     desk = company(until=NOW + 5 * DAY)
     desk.feed(NOW + 5 * DAY, NOW + 7 * DAY, factor=lambda at: 0.25 * in_shape(at), seed=7)
     desk.feed(NOW + 7 * DAY, NOW + 9 * DAY, seed=8)
@@ -373,7 +375,7 @@ GERMAN = Settings(
 
 
 def sundays_of_germany(at: float) -> float:
-    """The shape of the week, with Labour Day and Whit Monday of 2026 as quiet as Sundays."""
+    """Return the weekly profile with Labour Day and Ascension Day 2026 as quiet as Sundays."""
     if any(
         moment(day) <= at + 2 * HOUR < moment(day) + DAY for day in ("2026-05-01", "2026-05-14")
     ):
@@ -383,7 +385,7 @@ def sundays_of_germany(at: float) -> float:
 
 @pytest.mark.slow
 def test_a_holiday_dip_and_its_recovery_do_not_page() -> None:
-    """Labour Day, a Friday, is as quiet as a Sunday; the days after it are as busy as ever."""
+    """Neither a quiet Labour Day nor the return to usual traffic pages."""
     desk = company(GERMAN)
     desk.feed(NOW, moment("2026-05-09"), factor=sundays_of_germany, seed=7)
     assert desk.paged() == []
@@ -391,7 +393,7 @@ def test_a_holiday_dip_and_its_recovery_do_not_page() -> None:
 
 @pytest.mark.slow
 def test_a_holiday_is_expected_to_be_quiet() -> None:
-    """With the country known, the rate at noon of Labour Day is that of a Sunday."""
+    """With a known country, the rate at noon on Labour Day is that of a Sunday."""
     noon = moment("2026-05-01 10:00")
     known, unknown = (
         company(GERMAN, until=noon),
@@ -401,8 +403,8 @@ def test_a_holiday_is_expected_to_be_quiet() -> None:
 
 
 @pytest.mark.slow
-def test_an_incident_on_a_holiday_is_found_at_the_rate_of_a_holiday() -> None:
-    """What would be an ordinary Friday is an incident on Labour Day."""
+def test_an_incident_on_a_holiday_is_judged_by_the_holiday_rate() -> None:
+    """Traffic that is ordinary on a Friday is an incident on Labour Day."""
     noon = moment("2026-05-01 10:00")
     found = []
     for country in ("DE", ""):
@@ -416,7 +418,7 @@ def test_an_incident_on_a_holiday_is_found_at_the_rate_of_a_holiday() -> None:
 
 @pytest.mark.slow
 def test_an_announced_event_is_expected_and_not_learned() -> None:
-    """A launch that trebles an area for a day pages nobody, and the day after is as ever."""
+    """An announced launch that triples an area for a day neither pages nor raises the level."""
     begin = NOW + DAY + 8 * HOUR
     event = Event(name="launch", start=begin, end=begin + 8 * HOUR, factor=3.0, areas=("login",))
     announced = msgspec.structs.replace(SETTINGS, events=(event,))
@@ -433,13 +435,13 @@ def test_an_announced_event_is_expected_and_not_learned() -> None:
         pages.append(desk.paged("login"))
         rates.append(desk.rate())
     assert pages[0] == []
-    assert pages[1], "else this proves nothing"
+    assert pages[1], "the unannounced event must page for this test to be valid"
     assert rates[0] <= rates[1]
 
 
 @pytest.mark.slow
 def test_an_incident_during_an_event_is_found() -> None:
-    """Ten times the usual is more than the three times that were announced."""
+    """Ten times the usual traffic pages although three times as much was announced."""
     event = Event(name="launch", start=MORNING, end=MORNING + DAY, factor=3.0)
     desk = company(msgspec.structs.replace(SETTINGS, events=(event,)), until=MORNING)
     desk.feed(MORNING, MORNING + 2 * HOUR, {"login": 40.0}, as_usual, seed=7)
@@ -447,14 +449,14 @@ def test_an_incident_during_an_event_is_found() -> None:
 
 
 def test_a_new_area_with_ordinary_traffic_does_not_page() -> None:
-    """A new area that begins at its full rate on its first day."""
+    """A new area that starts at its full rate does not page."""
     desk = company(until=MORNING)
     desk.feed(MORNING, MORNING + 14 * DAY, COMPANY | {"new product": 2.0}, seed=7)
     assert desk.paged("new product") == []
 
 
-def test_a_renamed_area_inherits() -> None:
-    """From one day to the next `login` is called `sign-in`: no page, and its past is carried on."""
+def test_a_renamed_area_inherits_its_history() -> None:
+    """If `login` is renamed to `sign-in`, nothing pages and the new area keeps the old rate."""
     desk = company(until=MORNING)
     renamed = COMPANY | {"login": 0.0, "sign-in": COMPANY["login"]}
     desk.feed(MORNING, MORNING + 3 * DAY, renamed, seed=7)
@@ -464,8 +466,8 @@ def test_a_renamed_area_inherits() -> None:
     )
 
 
-def test_a_split_area_is_no_incident_of_its_parts() -> None:
-    """`login` is split into two halves of new names: no page for either."""
+def test_the_parts_of_a_split_area_do_not_page() -> None:
+    """If `login` is split into two new areas, neither pages."""
     desk = company(until=MORNING)
     half = COMPANY["login"] / 2.0
     split = COMPANY | {"login": 0.0, "password": half, "sso": half}
@@ -474,8 +476,8 @@ def test_a_split_area_is_no_incident_of_its_parts() -> None:
 
 
 @pytest.mark.slow
-def test_what_a_renamed_area_brings_is_named_as_inherited() -> None:
-    """A busy area under a new name would be an incident, had another not lost as much."""
+def test_traffic_of_a_renamed_area_is_suppressed_as_inherited() -> None:
+    """A busy new area does not page if another area lost as much traffic."""
     areas = {"login": 15.0, "api": 15.0, "billing": 15.0}
     desk = TenantFeed(SETTINGS).mature(areas=areas)
     renamed = areas | {"login": 0.0, "sign-in": 15.0}
@@ -485,16 +487,16 @@ def test_what_a_renamed_area_brings_is_named_as_inherited() -> None:
     assert "inherited" in desk.guards
 
 
-def test_an_heir_with_an_incident_is_found() -> None:
-    """A new name with five times what the old one had is more than a new name."""
+def test_an_incident_in_a_renamed_area_is_found() -> None:
+    """Five times the rate of the old area is more than a rename explains."""
     desk = company(until=MORNING)
     desk.feed(MORNING, MORNING + DAY, COMPANY | {"login": 0.0, "sign-in": 20.0}, seed=7)
     assert desk.paged("sign-in")
 
 
 @pytest.mark.slow
-def test_a_holiday_and_an_event_are_named() -> None:
-    """Whoever asks why nobody was paged is told that it was expected."""
+def test_holidays_and_announced_events_are_named_as_guards() -> None:
+    """The step reports the guard that explains why nobody was paged."""
     event = Event(name="launch", start=MORNING, end=MORNING + 8 * HOUR, factor=5.0)
     desk = company(msgspec.structs.replace(SETTINGS, events=(event,)))
     desk.feed(NOW, MORNING, seed=7)
@@ -504,11 +506,11 @@ def test_a_holiday_and_an_event_are_named() -> None:
     assert "holiday" in desk.guards
 
 
-# --- the life of a page ---------------------------------------------------------------------------
+# --- the lifecycle of a page ----------------------------------------------------------------------
 
 
-def test_an_episode_that_goes_quiet_and_on_again_is_one_page() -> None:
-    """Back within the cool-down: the same id, reopened, and named as such."""
+def test_an_episode_that_returns_within_the_cool_down_is_reopened() -> None:
+    """The episode is reopened under the same id, and the cool-down guard is reported."""
     desk = at_ten()
     desk.burst(MORNING, 30, 0.5)
     desk.tick(MORNING + 3 * HOUR)
@@ -518,8 +520,8 @@ def test_an_episode_that_goes_quiet_and_on_again_is_one_page() -> None:
     assert "cooldown" in desk.guards
 
 
-def test_within_the_tenants_page_an_area_is_no_page_of_its_own() -> None:
-    """All areas at ten times their rate: one page, the areas inside it are not paged."""
+def test_areas_inside_a_tenant_wide_page_do_not_page() -> None:
+    """With all areas at ten times their rate, areas inside the tenant-wide page are suppressed."""
     desk = at_ten()
     desk.feed(MORNING, MORNING + HOUR, factor=lambda at: 10.0 * in_shape(at), seed=7)
     assert "inside_tenant" in desk.guards
@@ -527,13 +529,13 @@ def test_within_the_tenants_page_an_area_is_no_page_of_its_own() -> None:
     assert {e.data.product_area for e in inside if e.transition == "opened"} <= set(COMPANY)
 
 
-# --- all of them ----------------------------------------------------------------------------------
+# --- every guard ----------------------------------------------------------------------------------
 
 NAMED: dict[Guard, Callable[[TenantFeed], object]] = {
     "repeated_customer": lambda desk: desk.burst(MORNING, 60, 0.5, customer="noisy"),
     "duplicate": lambda desk: [desk.take(desk_ticket) for desk_ticket in [desk.make(MORNING)] * 60],
-    "merged": lambda desk: _taken_back(desk, "merged"),
-    "deleted": lambda desk: _taken_back(desk, "deleted"),
+    "merged": lambda desk: _withdrawn(desk, "merged"),
+    "deleted": lambda desk: _withdrawn(desk, "deleted"),
     "reclassified": lambda desk: desk.burst(MORNING - DAY, 60, 0.5, event_type="reclassified"),
     "agent_created": lambda desk: desk.burst(MORNING, 60, 0.5, created_by="agent"),
     "imported": lambda desk: desk.burst(MORNING, 60, 0.5, created_by="import"),
@@ -542,7 +544,7 @@ NAMED: dict[Guard, Callable[[TenantFeed], object]] = {
 }
 
 
-def _taken_back(desk: TenantFeed, kind: str) -> None:
+def _withdrawn(desk: TenantFeed, kind: str) -> None:
     for number in range(60):
         ticket = desk.make(MORNING + 30.0 * number)
         desk.take(ticket)
@@ -550,8 +552,8 @@ def _taken_back(desk: TenantFeed, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_what_must_not_page_is_named(name: Guard) -> None:
-    """Each guard says by its name, in the step of the signal, that it did its work."""
+def test_each_guard_is_reported_by_name(name: Guard) -> None:
+    """The step of a suppressed signal reports the guard that suppressed it."""
     desk = at_ten()
     NAMED[name](desk)
     assert desk.paged() == []
@@ -577,11 +579,11 @@ events = st.lists(
 )
 
 
-def signals(told: list[tuple[str, int, str, float, str, str | None]]) -> list[Signal]:
-    """Tickets and ticks; ids repeat, and times go back and forth."""
+def signals(steps: list[tuple[str, int, str, float, str, str | None]]) -> list[Signal]:
+    """Return tickets and ticks with repeated ids whose times go back and forth."""
     found: list[Signal] = []
     at = MORNING
-    for kind, number, area, gap, by, customer in told:
+    for kind, number, area, gap, by, customer in steps:
         at = max(at, at + gap)
         created = at + min(gap, 0.0)
         found.append(
@@ -603,12 +605,12 @@ def signals(told: list[tuple[str, int, str, float, str, str | None]]) -> list[Si
 
 @given(events)
 @settings(max_examples=examples(40))
-def test_events_in_any_order_raise_nothing(
-    told: list[tuple[str, int, str, float, str, str | None]],
+def test_events_in_any_order_keep_the_counts_valid(
+    steps: list[tuple[str, int, str, float, str, str | None]],
 ) -> None:
-    """Merged before it was created, moved after it was deleted: counts stay sane."""
+    """A merge before the creation, or a move after the deletion, leaves valid counts."""
     for desk in (at_ten(), TenantFeed(SETTINGS)):
-        for signal in signals(told):
+        for signal in signals(steps):
             desk.take(signal)
         for series in desk.tenant.areas.values():
             assert series.tickets >= 0
@@ -624,12 +626,12 @@ def test_events_in_any_order_raise_nothing(
 
 @given(events, events)
 @settings(max_examples=examples(25))
-def test_a_copy_has_the_same_future(
+def test_a_copied_tenant_behaves_like_the_original(
     state_of: State,
     past: list[tuple[str, int, str, float, str, str | None]],
     future: list[tuple[str, int, str, float, str, str | None]],
 ) -> None:
-    """A copied tenant says the same and ends the same, and the original does not notice."""
+    """A copy produces the same events and state, and does not affect the original."""
     desk = at_ten()
     for signal in signals(past):
         desk.take(signal)
@@ -650,12 +652,12 @@ def test_a_copy_has_the_same_future(
 @pytest.mark.slow
 @given(events)
 @settings(max_examples=examples(15))
-def test_a_copy_after_every_signal_changes_no_byte(
-    state_of: State, told: list[tuple[str, int, str, float, str, str | None]]
+def test_copying_the_tenant_after_every_signal_changes_nothing(
+    state_of: State, steps: list[tuple[str, int, str, float, str, str | None]]
 ) -> None:
-    """Encoded and restored after each signal, the tenant says the same and ends the same."""
+    """A tenant that is encoded and restored after each signal has the same events and state."""
     ran, broken = at_ten(), at_ten()
-    for signal in signals(told[:25]):
+    for signal in signals(steps[:25]):
         ran.take(signal)
         broken.take(signal)
         broken.tenant = broken.tenant.copy()

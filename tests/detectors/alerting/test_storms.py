@@ -1,4 +1,4 @@
-"""Many pages at once become one: the digest of a storm, and the page of the whole tenant."""
+"""Paging storms: many pages in a short time become one digest or one tenant-wide page."""
 
 import itertools
 from functools import lru_cache
@@ -32,7 +32,7 @@ def _grown() -> Tenant:
 
 
 def at_ten(pages: int, seconds: float = 600.0) -> TenantFeed:
-    """Sixteen areas on a Monday morning; more than so many *pages* within *seconds* are a storm."""
+    """Return the feed of sixteen areas for which over *pages* pages in *seconds* are a storm."""
     config = msgspec.structs.replace(SETTINGS, storm_pages=pages, storm_seconds=seconds)
     return TenantFeed(config, _grown().copy())
 
@@ -40,26 +40,26 @@ def at_ten(pages: int, seconds: float = 600.0) -> TenantFeed:
 def trouble(
     desk: TenantFeed, areas: tuple[str, ...] = NAMES, begin: float = MORNING, gap: float = GAP
 ) -> float:
-    """One area after the other has seven complaints within half a minute; the end of it."""
+    """Send seven complaints to one area after another, and return the time after the last one."""
     for number, area in enumerate(areas):
         desk.burst(begin + gap * number, 7, 35.0 / HOUR, area)
     return begin + gap * len(areas)
 
 
 def storm(pages: int = 2, areas: tuple[str, ...] = NAMES) -> TenantFeed:
-    """All of it, and the hours until it is over."""
+    """Return the feed after a storm has ended."""
     desk = at_ten(pages)
     desk.tick(trouble(desk, areas) + 6 * HOUR)
     return desk
 
 
 def digests(desk: TenantFeed) -> list[EscalationEvent]:
-    """What is said of the storm."""
+    """Return the events of the storm digest."""
     return [event for event in desk.events if event.data.reason == "storm"]
 
 
 def opened(desk: TenantFeed) -> dict[str, EscalationEvent]:
-    """By area, the event that its own episode began with."""
+    """Return the opened event of each area's own episode."""
     found = {}
     for event in desk.events:
         if event.data.product_area is not None and event.transition == "opened":
@@ -72,8 +72,8 @@ def opened(desk: TenantFeed) -> dict[str, EscalationEvent]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2])
-def test_more_pages_than_are_stood_become_one(most: int) -> None:
-    """As many go out as is set, then a single one for all that follows."""
+def test_pages_beyond_the_storm_limit_become_one_digest(most: int) -> None:
+    """The configured number of pages is sent, then one digest for all that follow."""
     desk = storm(most)
     areas = [event.data.product_area for event in desk.pages]
     assert areas == [*NAMES[:most], None], desk.paged()
@@ -82,8 +82,8 @@ def test_more_pages_than_are_stood_become_one(most: int) -> None:
     assert "storm" in desk.guards
 
 
-def test_the_digest_lists_the_areas() -> None:
-    """Those that run when it goes out, and in the end all that crossed meanwhile."""
+def test_the_digest_lists_the_areas_of_the_storm() -> None:
+    """The digest opens with the running areas and ends with all areas that crossed."""
     desk = storm()
     first, last = digests(desk)[0].data, digests(desk)[-1].data
     assert first.areas is not None
@@ -96,8 +96,8 @@ def test_the_digest_lists_the_areas() -> None:
     assert all(ids[c.product_area] == c.episode_id for c in first.children or () if c.episode_id)
 
 
-def test_what_crosses_after_the_digest_is_told_and_pages_nobody() -> None:
-    """Each area has its opened event on the stream; none is dropped, none pages."""
+def test_areas_that_cross_after_the_digest_are_suppressed() -> None:
+    """Each later area has an opened event on the stream, and none of them pages."""
     desk = storm()
     found = opened(desk)
     assert set(found) == set(AREAS)
@@ -108,8 +108,8 @@ def test_what_crosses_after_the_digest_is_told_and_pages_nobody() -> None:
     assert sorted(filter(None, resolved)) == sorted(AREAS)
 
 
-def test_what_crosses_comes_after_the_digest_that_stands_for_it() -> None:
-    """Who reads the stream knows why an event is suppressed when it comes."""
+def test_the_digest_precedes_the_events_it_suppresses() -> None:
+    """A consumer reads the digest before the first event that it suppresses."""
     desk = storm()
     begin = next(n for n, event in enumerate(desk.events) if event.data.reason == "storm")
     assert desk.events[begin].transition == "opened"
@@ -119,21 +119,21 @@ def test_what_crosses_comes_after_the_digest_that_stands_for_it() -> None:
 
 
 def test_a_digest_counts_as_one_page() -> None:
-    """The budget knows of the pages that went out, and of no other."""
+    """The budget counts the pages that were sent and no others."""
     desk = storm()
     assert len(desk.tenant.pages) == 3
     assert desk.tenant.pages[-1].episode_id == digests(desk)[0].data.episode_id
 
 
 def test_events_of_a_digest_are_numbered_without_gaps() -> None:
-    """One id from first to last."""
-    told = [event.data for event in digests(storm())]
-    assert len({data.episode_id for data in told}) == 1
-    assert [data.sequence for data in told] == [*range(1, len(told) + 1)]
+    """All events of a digest have one id and consecutive sequence numbers."""
+    digest_data = [event.data for event in digests(storm())]
+    assert len({data.episode_id for data in digest_data}) == 1
+    assert [data.sequence for data in digest_data] == [*range(1, len(digest_data) + 1)]
 
 
-def test_the_digest_is_resolved_when_all_inside_are() -> None:
-    """Not when the tenant's own count is calm: while a single area runs, so does the digest."""
+def test_the_digest_is_resolved_after_all_of_its_areas() -> None:
+    """The digest runs while any area runs, even if the tenant's own count is calm."""
     desk = at_ten(2)
     end = trouble(desk)
     for minute in range(150):
@@ -148,35 +148,37 @@ def test_the_digest_is_resolved_when_all_inside_are() -> None:
     assert last[None] >= max(time for area, time in last.items() if area is not None)
 
 
-def test_a_digest_tells_when_it_has_twice_as_many_areas() -> None:
-    """Whoever has read of four areas is told when they are eight or more."""
-    told = [event.data for event in digests(storm()) if event.transition != "resolved"]
-    counts = [len(data.areas or ()) for data in told]
+def test_a_digest_is_updated_when_its_areas_double() -> None:
+    """A digest of four areas is updated when it has eight or more."""
+    digest_data = [event.data for event in digests(storm()) if event.transition != "resolved"]
+    counts = [len(data.areas or ()) for data in digest_data]
     assert counts == sorted(counts)
     assert 2 * counts[-1] > len(AREAS)
 
 
 @pytest.mark.parametrize("most", [1, 2])
 @pytest.mark.parametrize("each", [0, 30])
-def test_a_digest_is_told_once_and_then_only_of_twice_the_areas(most: int, each: int) -> None:
-    """No update with the ticket that opens it, nor for any count of tickets of those inside."""
+def test_a_digest_is_only_updated_when_its_areas_double(most: int, each: int) -> None:
+    """Neither the ticket that opens the digest nor any later ticket count sends an update."""
     desk = at_ten(most)
     end = trouble(desk)
     for number in range(each * len(NAMES)):
         desk.ticket(end + 20.0 * number, NAMES[number % len(NAMES)])
     desk.tick(end + 12 * HOUR)
-    told = digests(desk)
-    assert [event.transition for event in told[1:-1]] == ["updated"] * (len(told) - 2)
-    assert (told[0].transition, told[-1].transition) == ("opened", "resolved")
-    assert len({event.time for event in told}) == len(told)
-    counts = [len(event.data.areas or ()) for event in told[:-1]]
+    digest_events = digests(desk)
+    assert [event.transition for event in digest_events[1:-1]] == ["updated"] * (
+        len(digest_events) - 2
+    )
+    assert (digest_events[0].transition, digest_events[-1].transition) == ("opened", "resolved")
+    assert len({event.time for event in digest_events}) == len(digest_events)
+    counts = [len(event.data.areas or ()) for event in digest_events[:-1]]
     assert counts[0] >= most
     for before, after in itertools.pairwise(counts):
         assert after >= 2 * before, counts
 
 
 def test_after_the_storm_an_area_pages_again() -> None:
-    """It is over for good: what comes the next day is a page of its own."""
+    """An area that crosses the day after the storm has a page of its own."""
     desk = storm()
     before = len(desk.pages)
     later = MORNING + 24 * HOUR
@@ -186,11 +188,11 @@ def test_after_the_storm_an_area_pages_again() -> None:
     assert [event.data.product_area for event in desk.pages] == [NAMES[3]], before
 
 
-# --- what is set ----------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------
 
 
-def test_as_many_pages_as_are_stood_are_no_storm() -> None:
-    """Only more than that are: two areas with two allowed page each for itself."""
+def test_as_many_pages_as_allowed_are_no_storm() -> None:
+    """Two areas with two allowed pages page separately."""
     desk = storm(2, NAMES[:2])
     assert [event.data.product_area for event in desk.pages] == [*NAMES[:2]]
     assert digests(desk) == []
@@ -198,7 +200,7 @@ def test_as_many_pages_as_are_stood_are_no_storm() -> None:
 
 
 def test_pages_further_apart_are_no_storm() -> None:
-    """The same areas, one each ten minutes: nobody is paged for more than one at a time."""
+    """Pages that are further apart than the storm window are sent separately."""
     desk = at_ten(2, seconds=600.0)
     trouble(desk, NAMES[:8], gap=400.0)
     assert digests(desk) == []
@@ -210,7 +212,7 @@ def test_pages_further_apart_are_no_storm() -> None:
 
 
 def test_a_storm_in_history_pages_nobody() -> None:
-    """What is learned from the past is no storm, whatever came then."""
+    """Tickets of history open no digest and page nobody."""
     desk = at_ten(1)
     for number, area in enumerate(NAMES):
         desk.burst(MORNING + GAP * number, 7, 35.0 / HOUR, area, mode="history")
@@ -218,8 +220,8 @@ def test_a_storm_in_history_pages_nobody() -> None:
     assert desk.pages == []
 
 
-def test_a_copy_weathers_the_same_storm() -> None:
-    """Encoded and restored in the middle of it, the tenant says the same from then on."""
+def test_a_restored_tenant_continues_a_storm() -> None:
+    """A tenant that is encoded and restored during a storm produces the same events."""
     ran = at_ten(2)
     middle = trouble(ran, NAMES[:6])
     ran.events.clear()
@@ -235,8 +237,8 @@ def test_a_copy_weathers_the_same_storm() -> None:
 # --- the whole tenant instead ---------------------------------------------------------------------
 
 
-def test_an_area_whose_neighbours_follow_becomes_the_tenants_page() -> None:
-    """Where all are up it is no storm: the first page goes on as the tenant's, under its id."""
+def test_the_first_page_becomes_tenant_wide_if_all_areas_follow() -> None:
+    """If all areas rise, the first page becomes tenant-wide under its id, without a digest."""
     desk = at_ten(5)
     desk.tick(trouble(desk) + 6 * HOUR)
     first = desk.pages[0].data
@@ -257,16 +259,16 @@ PLATFORM = {f"area {number}": 0.3 * 1.14**number for number in range(20)}
 @pytest.mark.slow
 @pytest.mark.parametrize("multiple", [3.0, 5.0, 10.0])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_twenty_areas_up_at_once_are_one_page(multiple: float, seed: int) -> None:
-    """From a sleepy area to a busy one, all at once and for two hours: exactly one page."""
+def test_a_spike_in_twenty_areas_is_one_page(multiple: float, seed: int) -> None:
+    """Twenty areas from sleepy to busy that rise together for two hours page exactly once."""
     settings = Settings()
     tenant = stories.grown(PLATFORM, settings)
     incidents = [Incident(area, stories.NINE + 600.0, 2.0, multiple) for area in PLATFORM]
     world = World(
         start=stories.NINE, hours=3.0, areas=PLATFORM, seed=900 + seed, incidents=incidents
     )
-    told = stories.signals(world)
-    events = stories.play(tenant, told, settings, stories.NINE + 15 * HOUR)
+    tickets = stories.signals(world)
+    events = stories.play(tenant, tickets, settings, stories.NINE + 15 * HOUR)
     found = stories.pages(events)
     lines = [f"{e.time:%H:%M:%S} {e.data.product_area} {e.data.reason}" for e in found]
     assert len(found) == 1, lines

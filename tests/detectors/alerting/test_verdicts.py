@@ -1,4 +1,4 @@
-"""What each verdict changes, and that taking it back undoes it."""
+"""The effect of each verdict, and that withdrawing the verdict undoes it."""
 
 from collections.abc import Callable
 
@@ -41,29 +41,29 @@ EPISODES = ("incident", "expected_event", "false_alarm", "new_normal")
 
 
 def paged(count: int = 40, hours: float = 0.5) -> TenantFeed:
-    """A company whose area login has paged at ten, and still runs."""
+    """Return a company whose area login has paged at ten and whose episode still runs."""
     desk = company(until=MORNING)
     desk.burst(MORNING, count, hours)
     assert desk.pages[0].data.product_area == "login"
     return desk
 
 
-def say(desk: TenantFeed, action: str, **more: object) -> list[EscalationEvent]:
-    """A verdict on the first page."""
+def give_verdict(desk: TenantFeed, action: str, **more: object) -> list[EscalationEvent]:
+    """Give a verdict on the first page and return the events that follow."""
     signal = Verdict("acme", desk.pages[0].data.episode_id, action, 0.0, **more)  # type: ignore[arg-type]  # until or duplicate_of
     done = desk.take(signal)
     assert done.outcome == "verdict"
     return done.escalations
 
 
-def limit_of(desk: TenantFeed, key: str = "login", kind: Kind = "area") -> float:
-    """The limit now."""
+def threshold_of(desk: TenantFeed, key: str = "login", kind: Kind = "area") -> float:
+    """Return the current threshold of a series."""
     assert desk.tenant.clock is not None
     return threshold_for(desk.tenant, key, kind, desk.tenant.clock, SETTINGS).limit
 
 
-def over(desk: TenantFeed, at: float = MORNING + 4 * HOUR) -> TenantFeed:
-    """The same, once it is over."""
+def resolved(desk: TenantFeed, at: float = MORNING + 4 * HOUR) -> TenantFeed:
+    """Return the feed after the login episode has been resolved."""
     desk.feed(MORNING + 0.6 * HOUR, at, seed=77)
     desk.tick(at)
     assert desk.tenant.areas["login"].running is None
@@ -73,32 +73,32 @@ def over(desk: TenantFeed, at: float = MORNING + 4 * HOUR) -> TenantFeed:
 # --- incident -------------------------------------------------------------------------------------
 
 
-def test_a_true_page_makes_its_series_no_more_cautious() -> None:
-    """The step by which the page raised its limit is taken off."""
+def test_an_incident_verdict_removes_the_threshold_raise_of_a_page() -> None:
+    """The step by which the page raised its threshold is taken off."""
     desk = paged()
-    before = limit_of(desk)
-    say(desk, "incident")
+    before = threshold_of(desk)
+    give_verdict(desk, "incident")
     pool, table = desk.tenant.pool("area", desk.rate())
     excess = desk.tenant.areas["login"].limit.tail(pool.prior(table))[1]
-    assert before - limit_of(desk) == pytest.approx(PAGE_STEP * excess, rel=0.05)
+    assert before - threshold_of(desk) == pytest.approx(PAGE_STEP * excess, rel=0.05)
 
 
 # --- false alarm ----------------------------------------------------------------------------------
 
 
-def test_a_false_alarm_raises_the_bar_of_its_series_and_that_fades() -> None:
-    """By `STEP`, half of it four weeks later; no other series notices."""
+def test_a_false_alarm_raises_the_threshold_of_its_series_for_weeks() -> None:
+    """The threshold rises by `STEP` and half of that remains after four weeks."""
     desk = paged()
     page = desk.tenant.pages[-1]
-    before, others = limit_of(desk), limit_of(desk, "billing")
-    say(desk, "false_alarm")
-    assert limit_of(desk) - before == pytest.approx(STEP, abs=0.01)
-    assert limit_of(desk, "billing") == others
+    before, others = threshold_of(desk), threshold_of(desk, "billing")
+    give_verdict(desk, "false_alarm")
+    assert threshold_of(desk) - before == pytest.approx(STEP, abs=0.01)
+    assert threshold_of(desk, "billing") == others
     assert raised(desk.tenant, "login", "area", page.at + HALF_LIFE_SECONDS) == STEP / 2.0
 
 
-def test_many_false_alarms_raise_it_only_so_far() -> None:
-    """The raise is bounded."""
+def test_many_false_alarms_raise_the_threshold_up_to_a_bound() -> None:
+    """Fifty false alarms raise the threshold by `MOST_RAISED`."""
     desk = paged()
     desk.tenant.pages = [
         PageRecord(MORNING, f"{n:032x}", "false_alarm", "login") for n in range(50)
@@ -107,14 +107,14 @@ def test_many_false_alarms_raise_it_only_so_far() -> None:
 
 
 def batch(desk: TenantFeed, at: float, count: int = 35, **fields: object) -> None:
-    """A burst of one channel, and what is usual until the evening."""
+    """Send a burst of one channel, then the usual traffic until the evening."""
     desk.burst(at, count, 0.3, "billing", **({"channel": "batch"} | fields))
     desk.feed(at + 0.4 * HOUR, at + 8 * HOUR, seed=int(at) % 1_000)
 
 
 @pytest.fixture(scope="module")
 def weekly() -> TenantFeed:
-    """A week after a batch that was called false; the moment before the next one."""
+    """Return the feed a week after a batch that was a false alarm, just before the next batch."""
     desk = company(until=MORNING)
     batch(desk, MORNING)
     page = next(page for page in desk.tenant.pages if page.key == "billing")
@@ -126,22 +126,22 @@ def weekly() -> TenantFeed:
 
 
 def copy(desk: TenantFeed) -> TenantFeed:
-    """The same past, another future."""
+    """Return a feed with a copy of the tenant."""
     other = TenantFeed(SETTINGS, desk.tenant.copy())
     other.number = desk.number
     return other
 
 
-def test_the_like_of_a_false_alarm_does_not_page_at_its_hour(weekly: TenantFeed) -> None:
-    """The same batch a week later is held back, by name."""
+def test_a_repeated_false_alarm_does_not_page_at_the_same_hour(weekly: TenantFeed) -> None:
+    """The same batch a week later is suppressed by the called_false guard."""
     desk = copy(weekly)
     batch(desk, MORNING + WEEK)
     assert desk.paged("billing") == []
     assert "called_false" in desk.guards
 
 
-def test_without_the_verdict_it_pages_again(weekly: TenantFeed) -> None:
-    """Taken back, the batch pages: it was the verdict that held it."""
+def test_a_batch_pages_again_once_the_verdict_is_withdrawn(weekly: TenantFeed) -> None:
+    """The verdict alone suppresses the batch."""
     desk = copy(weekly)
     page = next(page for page in desk.tenant.pages if page.key == "billing")
     desk.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
@@ -157,51 +157,51 @@ def test_without_the_verdict_it_pages_again(weekly: TenantFeed) -> None:
         ("much larger", 0.0, {"count": 240}),
     ],
 )
-def test_what_is_not_its_like_pages_as_before(
+def test_an_incident_unlike_the_false_alarm_pages(
     weekly: TenantFeed, what: str, later: float, fields: dict[str, object]
 ) -> None:
-    """Another hour, another cause, another size: it pages."""
+    """An incident at another hour, of another cause or much larger pages."""
     desk = copy(weekly)
     desk.feed(MORNING + WEEK, MORNING + WEEK + later, seed=32)
     batch(desk, MORNING + WEEK + later, **fields)  # type: ignore[arg-type]  # a count, or a channel
     assert desk.paged("billing") != [], what
 
 
-def test_the_bar_is_forgotten(weekly: TenantFeed) -> None:
-    """Relative to how high the false one scored, whole for weeks, then sinking to nothing."""
+def test_the_raised_threshold_of_a_false_alarm_decays(weekly: TenantFeed) -> None:
+    """It is relative to the score of the false alarm, full for a week, then decays to nothing."""
     tenant = weekly.tenant.copy()
     page = next(page for page in tenant.pages if page.key == "billing")
     page.shared_value = ""
     score = tenant.areas["billing"].episode
     assert score is not None
 
-    def height(weeks: float) -> float:
+    def peak_score_after(weeks: float) -> float:
         at = page.at + weeks * WEEK
         found = repeat_false_alarm_threshold(
             tenant, "billing", score.score._replace(since=at), 1.0, at, SETTINGS
         )
         return 1.0 if found is None else found.peak_score
 
-    assert height(1.0) == pytest.approx(REACH * page.peak_score)
-    assert height(2.0) > height(6.0) > height(10.0) > 1.0
-    assert height(FORGOTTEN_SECONDS / WEEK) == 1.0
+    assert peak_score_after(1.0) == pytest.approx(REACH * page.peak_score)
+    assert peak_score_after(2.0) > peak_score_after(6.0) > peak_score_after(10.0) > 1.0
+    assert peak_score_after(FORGOTTEN_SECONDS / WEEK) == 1.0
 
 
 # --- expected event -------------------------------------------------------------------------------
 
 
-def test_an_expected_event_is_on_the_calendar_and_pages_no_more() -> None:
-    """What runs tells its end alone; what begins before the end pages nobody; what follows does."""
+def test_an_expected_event_is_on_the_calendar_and_stops_paging() -> None:
+    """The running episode only resolves, nothing pages before the end, and later spikes do."""
     desk = paged()
     end = MORNING + 12 * HOUR
-    say(desk, "expected_event", until=end)
+    give_verdict(desk, "expected_event", until=end)
     context = desk.tenant.context("login")
     assert context.calendar.is_masked(int(MORNING // HOUR), "login")
     assert not context.calendar.is_masked(int(end // HOUR) + 1, "login")
     assert desk.tenant.context("billing").calendar == SETTINGS.calendar
     desk.events.clear()
     desk.burst(MORNING + 0.6 * HOUR, 200, 1.0)
-    over(desk)
+    resolved(desk)
     desk.burst(MORNING + 6 * HOUR, 60, 0.5)
     assert [event.transition for event in desk.events] == ["resolved"]
     assert "announced" in desk.guards
@@ -211,12 +211,12 @@ def test_an_expected_event_is_on_the_calendar_and_pages_no_more() -> None:
     assert desk.paged("login") != []
 
 
-def test_what_was_expected_teaches_nothing() -> None:
-    """A week later the level is what it would have been without those hours."""
+def test_an_expected_event_is_not_learned() -> None:
+    """The hours of the event do not raise the level."""
     levels = {}
     for action in ("incident", "expected_event"):
         desk = paged()
-        say(desk, action, until=MORNING + 9 * HOUR if action == "expected_event" else None)
+        give_verdict(desk, action, until=MORNING + 9 * HOUR if action == "expected_event" else None)
         desk.burst(MORNING + 0.6 * HOUR, 600, 8.0)
         desk.feed(MORNING + 9 * HOUR, MORNING + 3 * DAY, seed=79)
         levels[action] = desk.tenant.areas["login"].model.expectation().level
@@ -227,86 +227,88 @@ def test_what_was_expected_teaches_nothing() -> None:
 
 
 def test_a_new_normal_ends_the_episode_and_does_not_page_again() -> None:
-    """The level is what came since it began; traffic that stays there is no news."""
+    """The level becomes that of the episode, so traffic that stays there does not page."""
     doubled = {name: rate * (4.0 if name == "login" else 1.0) for name, rate in COMPANY.items()}
     desk = company(until=MORNING)
     desk.feed(MORNING, MORNING + 3 * HOUR, doubled, seed=80)
     before = desk.rate()
-    events = say(desk, "new_normal")
+    events = give_verdict(desk, "new_normal")
     assert [event.transition for event in events] == ["resolved"]
     assert desk.tenant.areas["login"].running is None
     assert 2.5 < desk.rate() / before < 5.5
     desk.events.clear()
     desk.feed(MORNING + 3 * HOUR, MORNING + 8 * HOUR, doubled, seed=81)
     assert desk.paged("login") == []
-    say_again = TenantFeed(SETTINGS, desk.tenant.copy())
-    rate = say_again.rate()
+    withdrawn = TenantFeed(SETTINGS, desk.tenant.copy())
+    rate = withdrawn.rate()
     page = next(page for page in desk.tenant.pages if page.verdict == "new_normal")
-    say_again.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
-    assert say_again.rate() < 0.5 * rate
+    withdrawn.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
+    assert withdrawn.rate() < 0.5 * rate
 
 
 # --- duplicates and the budget --------------------------------------------------------------------
 
 
 def test_a_duplicate_counts_with_the_other_page() -> None:
-    """It is no page of its own, nor a false one; rings and strangers are refused."""
+    """A duplicate is neither a page nor a false alarm; cycles and unknown ids are ignored."""
     desk = paged()
     one = desk.pages[0].data.episode_id
     other = "f" * 32
     desk.tenant.pages.append(PageRecord(MORNING, other, key="billing"))
     rate = budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[0]
-    say(desk, "duplicate_of", duplicate_of=other)
+    give_verdict(desk, "duplicate_of", duplicate_of=other)
     assert budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[0] == rate - 0.25
-    ring = Verdict("acme", other, "duplicate_of", 0.0, None, one)
-    assert desk.take(ring).outcome == "verdict_ignored"
-    stranger = Verdict("acme", other, "duplicate_of", 0.0, None, "0" * 32)
-    assert desk.take(stranger).outcome == "verdict_ignored"
-    say(desk, "false_alarm")
+    cycle = Verdict("acme", other, "duplicate_of", 0.0, None, one)
+    assert desk.take(cycle).outcome == "verdict_ignored"
+    unknown = Verdict("acme", other, "duplicate_of", 0.0, None, "0" * 32)
+    assert desk.take(unknown).outcome == "verdict_ignored"
+    give_verdict(desk, "false_alarm")
     assert budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[:2] == (rate, 0.25)
 
 
-# --- taking back ----------------------------------------------------------------------------------
+# --- withdrawing ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", ["incident", "expected_event", "false_alarm", "duplicate_of"])
-def test_what_is_taken_back_leaves_no_trace(state_of: StateOf, action: str) -> None:
-    """The state is byte for byte what it was, and so are its limits."""
+def test_a_withdrawn_verdict_leaves_no_trace(state_of: StateOf, action: str) -> None:
+    """The state is byte for byte as before the verdict, and so is the threshold."""
     desk = paged()
     desk.tenant.pages.append(PageRecord(MORNING, "f" * 32, key="billing"))
-    limit = limit_of(desk)  # asking learns
+    limit = threshold_of(desk)  # asking for the threshold updates it
     before = state_of(desk.tenant)
-    say(desk, action, duplicate_of="f" * 32 if action == "duplicate_of" else None)
+    give_verdict(desk, action, duplicate_of="f" * 32 if action == "duplicate_of" else None)
     assert state_of(desk.tenant) != before
-    say(desk, "withdraw")
+    give_verdict(desk, "withdraw")
     assert state_of(desk.tenant) == before
-    assert limit_of(desk) == limit
+    assert threshold_of(desk) == limit
 
 
 @pytest.mark.parametrize("later", ["incident", "expected_event", "false_alarm"])
 @pytest.mark.parametrize("first", ["incident", "expected_event", "false_alarm"])
-def test_a_later_verdict_replaces_the_one_before(state_of: StateOf, first: str, later: str) -> None:
-    """As if it had been the only one."""
+def test_a_later_verdict_replaces_the_earlier_one(
+    state_of: StateOf, first: str, later: str
+) -> None:
+    """The state is that of a tenant that received only the later verdict."""
     desk, plain = paged(), paged()
-    say(desk, first)
-    say(desk, later)
-    say(plain, later)
+    give_verdict(desk, first)
+    give_verdict(desk, later)
+    give_verdict(plain, later)
     assert state_of(desk.tenant) == state_of(plain.tenant)
 
 
-def test_the_same_verdict_again_changes_nothing(state_of: StateOf) -> None:
-    """Answers may come twice."""
+def test_a_repeated_verdict_changes_nothing(state_of: StateOf) -> None:
+    """A verdict that is delivered twice has no further effect."""
     desk = paged()
-    say(desk, "new_normal")
+    give_verdict(desk, "new_normal")
     before = state_of(desk.tenant)
-    assert say(desk, "new_normal") == []
+    assert give_verdict(desk, "new_normal") == []
     assert state_of(desk.tenant) == before
 
 
-def test_a_restart_changes_nothing_of_what_verdicts_do(state_of: StateOf) -> None:
-    """A tenant that is restored from its records goes on as the one that never stopped."""
-    desk = over(paged())
-    say(desk, "expected_event")
+def test_the_effects_of_verdicts_survive_a_restart(state_of: StateOf) -> None:
+    """A restored tenant behaves like one that never stopped."""
+    desk = resolved(paged())
+    give_verdict(desk, "expected_event")
     other = copy(desk)
     for each in (desk, other):
         each.rng.seed(5)
@@ -317,12 +319,12 @@ def test_a_restart_changes_nothing_of_what_verdicts_do(state_of: StateOf) -> Non
     assert desk.events == other.events
 
 
-def test_a_page_that_is_dropped_takes_its_event_off_the_calendar(
+def test_a_forgotten_page_takes_its_event_off_the_calendar(
     state_of: StateOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of more pages than are remembered: what runs on knows what is restored."""
-    desk = over(paged())
-    say(desk, "expected_event", until=MORNING + 3 * DAY)
+    """Beyond the bound on remembered pages, a running tenant equals a restored one."""
+    desk = resolved(paged())
+    give_verdict(desk, "expected_event", until=MORNING + 3 * DAY)
     monkeypatch.setattr("detectors.alerting.verdict_effects.MOST_PAGES", 1)
     for day in (0, 1):
         desk.burst(MORNING + day * DAY + 4 * HOUR, 60, 0.5, "billing")
@@ -337,19 +339,19 @@ def test_a_page_that_is_dropped_takes_its_event_off_the_calendar(
     assert desk.events == other.events
 
 
-said = st.tuples(
+verdicts = st.tuples(
     st.sampled_from([*EPISODES, "duplicate_of", "withdraw", "acknowledge"]),
     st.sampled_from([0.0, 600.0, DAY]),
     st.sampled_from([None, MORNING, MORNING + 2 * DAY]),
 )
 
 
-@given(st.lists(said, max_size=8))
+@given(st.lists(verdicts, max_size=8))
 @settings(max_examples=examples(15))
-def test_no_sequence_of_verdicts_breaks_anything(
+def test_no_sequence_of_verdicts_corrupts_the_state(
     state_of: StateOf, answers: list[tuple[str, float, float | None]]
 ) -> None:
-    """None raises; the numbers stay numbers; the state survives a restart."""
+    """No verdict raises, numbers stay finite, and the state survives a restart."""
     desk = paged()
     at = MORNING + HOUR
     episode = desk.pages[0].data.episode_id
@@ -369,6 +371,6 @@ def test_no_sequence_of_verdicts_breaks_anything(
         known = series.model.expectation()
         assert 0.0 < known.rate < 1e6
         assert 0.0 < known.level < 1e6
-    assert limit_of(desk) < 1e3
+    assert threshold_of(desk) < 1e3
     assert state_of(desk.tenant.copy()) == state_of(desk.tenant)
     assert at > NOW
