@@ -1,4 +1,4 @@
-"""Snapshots that no crash, no former owner and no compaction can tear."""
+"""Snapshots that no crash, no former owner and no compaction can corrupt."""
 
 import random
 from dataclasses import dataclass, field
@@ -29,19 +29,19 @@ KEYS = [b"a", b"b", b"c"]
 
 
 def content(source: int) -> tuple[bytes, bytes]:
-    """What the source record at this offset sets: the same for every owner that reads it."""
+    """Return the value that the source record at this offset sets, for every owner alike."""
     rng = random.Random(source * 7919)
     return rng.choice(KEYS), b"%d" % source
 
 
 def truth(until: int) -> State:
-    """The state after all source records below *until*."""
+    """Return the state after all source records below *until*."""
     return dict(content(source) for source in range(until))
 
 
 @dataclass
 class Owner:
-    """One owner of the partition: it folds source records and writes snapshots."""
+    """An owner of the partition, which applies source records and writes snapshots."""
 
     number: int
     recovery: Recovery
@@ -69,7 +69,7 @@ class Owner:
 
 @dataclass
 class Log:
-    """A changelog: records with the time they were written at."""
+    """A changelog whose records have the time at which they were written."""
 
     records: list[tuple[bytes, bytes, float]] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ class Log:
         return recovery
 
     def compact(self, rng: random.Random, before: float) -> None:
-        """Of records older than *before* drop any that a later such record replaces, or not."""
+        """Drop, at random, records older than *before* that a later such record replaces."""
         last = {key: i for i, (key, _, at) in enumerate(self.records) if at < before}
         self.records = [
             record
@@ -93,14 +93,14 @@ class Log:
 
 
 def check(recovery: Recovery, least: int) -> None:
-    """What is recovered is exactly the state at some offset, and none before *least*."""
+    """Assert that the recovered state is that of an offset of at least *least*."""
     assert recovery.progress.next >= least
     found = {key: version.data for key, version in recovery.versions().items()}
     assert found == truth(recovery.progress.next)
 
 
-def test_nothing_written_is_nothing_known() -> None:
-    """An empty changelog recovers to the beginning."""
+def test_an_empty_changelog_recovers_to_the_beginning() -> None:
+    """Recovery from an empty changelog starts at the first offset."""
     recovery = Recovery()
     assert recovery.versions() == {}
     assert recovery.progress == Progress()
@@ -108,7 +108,7 @@ def test_nothing_written_is_nothing_known() -> None:
 
 
 def test_a_snapshot_ends_with_its_progress() -> None:
-    """The progress record is written last, and tells offset, tick and partition."""
+    """The progress record is written last and holds offset, tick and partition."""
     records = SnapshotWriter(7, 3).snapshot([(b"a", b"1"), (b"b", b"2")], 5, 9.5, 0.0, NEVER)
     assert [key for key, _ in records] == [b"a", b"b", PROGRESS_KEY]
     recovery = Recovery()
@@ -118,8 +118,10 @@ def test_a_snapshot_ends_with_its_progress() -> None:
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.data())
-def test_a_torn_snapshot_leaves_the_one_before(folds: list[int], data: st.DataObject) -> None:
-    """Any prefix of the last snapshot's records leaves exactly the one before, compacted or not."""
+def test_a_torn_snapshot_recovers_to_the_previous_one(
+    folds: list[int], data: st.DataObject
+) -> None:
+    """Any prefix of the last snapshot recovers to the previous one, compacted or not."""
     owner, log = Owner(1, Recovery()), Log()
     for number, count in enumerate(folds):
         owner.fold(count)
@@ -129,7 +131,7 @@ def test_a_torn_snapshot_leaves_the_one_before(folds: list[int], data: st.DataOb
             cut = data.draw(st.integers(0, len(records) - 1))
             log.append(records[:cut])
             for compacted in (False, True):
-                if compacted:  # by a broker, while no owner runs
+                if compacted:  # as a broker compacts while no owner runs
                     log.compact(_Always(), 1.0)
                 recovery = log.read()
                 check(recovery, before)
@@ -140,8 +142,8 @@ def test_a_torn_snapshot_leaves_the_one_before(folds: list[int], data: st.DataOb
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=25))
-def test_owner_after_owner_tears_nothing(life: list[tuple[int, int, bool]]) -> None:
-    """Crash after crash, each in the middle of a snapshot, every successor finds what was whole."""
+def test_repeated_crashes_never_corrupt_a_snapshot(life: list[tuple[int, int, bool]]) -> None:
+    """After each crash within a snapshot, the successor recovers the last complete one."""
     log, number, least = Log(), 1, 0
     owner = Owner(number, Recovery())
     for count, cut, crash in life:
@@ -172,10 +174,10 @@ steps = st.lists(
 
 @given(steps, st.booleans(), st.integers(0, 2**16))
 @settings(max_examples=examples(300))
-def test_a_former_owners_late_write_is_accepted_by_nobody(
+def test_a_late_write_of_a_former_owner_is_never_half_accepted(
     life: list[tuple[str, int, int]], rewriting: bool, seed: int
 ) -> None:
-    """Whatever a former owner writes when it wakes up, in any interleaving, no state is torn.
+    """No late write of a former owner corrupts the state, in any interleaving.
 
     A former owner may have folded records that its successors have yet to fold; then its whole
     snapshot may stand until they have. What is recovered is never a mixture, and never older than
@@ -197,7 +199,7 @@ def test_a_former_owners_late_write_is_accepted_by_nobody(
             records = late.snapshot(now, rewrite)
             log.append(records if cut > 2 else records[:cut], now)
             if cut <= 2:
-                former.remove(late)  # it died in the middle: it may not go on as if it had not
+                former.remove(late)  # an owner that died within a snapshot must not continue it
         elif what == "torn":
             owner.fold(count)
             log.append(owner.snapshot(now, rewrite)[: max(0, cut - 3)], now)
@@ -210,10 +212,10 @@ def test_a_former_owners_late_write_is_accepted_by_nobody(
         check(log.read(), least)
 
 
-def test_a_late_owner_that_rewrites_hides_nothing() -> None:
-    """An owner that wakes up, writes an old key again and then anew, takes nothing away.
+def test_a_late_owner_that_rewrites_a_key_hides_no_accepted_version() -> None:
+    """A late owner that rewrites a key and then changes it hides no accepted version.
 
-    Both of its twins of that key are unaccepted; the accepted version is in neither.
+    Neither of its two records of that key is accepted, and neither holds the accepted version.
     """
     log = Log()
     first = Owner(1, Recovery())
@@ -230,10 +232,10 @@ def test_a_late_owner_that_rewrites_hides_nothing() -> None:
 
 @given(steps, st.integers(0, 2**16))
 @settings(max_examples=examples(200))
-def test_compaction_loses_nothing_while_old_records_are_rewritten(
+def test_compaction_loses_no_state_while_old_records_are_rewritten(
     life: list[tuple[str, int, int]], seed: int
 ) -> None:
-    """Compaction of what is older than its lag takes no accepted state with it.
+    """Compaction of records older than its lag removes no accepted state.
 
     The owner writes a snapshot every step and each key at least every ten; the lag is thirty;
     former owners wake up within ten steps of their successor, as a producer's timeout has it.
@@ -263,7 +265,7 @@ def test_compaction_loses_nothing_while_old_records_are_rewritten(
 
 
 def test_without_rewriting_compaction_could_lose_a_key() -> None:
-    """The reason for rewriting: a late record replaces the accepted one, and it is gone."""
+    """Without rewriting, a late record could replace an accepted one that is then compacted."""
 
     def after(rewrite: float) -> Recovery:
         log = Log()
@@ -285,14 +287,14 @@ def test_without_rewriting_compaction_could_lose_a_key() -> None:
 
 
 class _Always(random.Random):
-    """Chance that never spares a record."""
+    """A random source that always drops a record."""
 
     def random(self) -> float:
         return 1.0
 
 
-def test_old_records_are_written_again_oldest_first() -> None:
-    """A snapshot also writes what is too old, at most 200 records, until nothing is."""
+def test_old_records_are_rewritten_oldest_first() -> None:
+    """A snapshot also rewrites up to 200 records that are too old, until none is left."""
     writer = SnapshotWriter(1, 0)
     keys = [b"%03d" % n for n in range(450)]
     writer.snapshot([(key, b"x") for key in keys], 1, 0.0, 0.0, 100.0)
@@ -307,7 +309,7 @@ def test_old_records_are_written_again_oldest_first() -> None:
 
 
 def test_a_successor_knows_how_old_records_are() -> None:
-    """What a former owner wrote long ago is rewritten by its successor when its time comes."""
+    """A successor rewrites the old records of a former owner when they reach the age limit."""
     log = Log()
     first = SnapshotWriter(1, 0)
     log.append(first.snapshot([(b"a", b"1")], 1, 0.0, 0.0, NEVER), 50.0)
@@ -318,7 +320,7 @@ def test_a_successor_knows_how_old_records_are() -> None:
 
 
 def test_the_list_of_owners_stays_short() -> None:
-    """After hundreds of owners the progress record names no more than it needs to."""
+    """After hundreds of owners the progress record names only those it needs."""
     log = Log()
     for number in range(1, 300):
         writer = SnapshotWriter(number, 0, log.read())
@@ -331,8 +333,8 @@ def test_the_list_of_owners_stays_short() -> None:
     }
 
 
-def test_a_quiet_key_outlives_hundreds_of_owners() -> None:
-    """An owner whose version is still the newest of its key is never dropped from the list."""
+def test_a_quiet_key_survives_hundreds_of_owners() -> None:
+    """An owner that wrote the newest version of a key is never dropped from the list."""
     log = Log()
     log.append(SnapshotWriter(1, 0).snapshot([(b"quiet", b"1")], 1, 0.0, 0.0, NEVER))
     for number in range(2, 200):
@@ -343,8 +345,8 @@ def test_a_quiet_key_outlives_hundreds_of_owners() -> None:
 
 
 @pytest.mark.parametrize("key", [b"a", PROGRESS_KEY])
-def test_a_damaged_record_is_no_state(key: bytes) -> None:
-    """A byte that changed, or a record cut short, raises: nobody starts with less than was."""
+def test_a_damaged_record_is_rejected(key: bytes) -> None:
+    """A changed byte or a truncated record raises, so that no owner starts with partial state."""
     record = Progress(5) if key == PROGRESS_KEY else VersionPair(Version(1, 1, b"x" * 20))
     good = add_checksum(record)
     Recovery().read(key, good, 0.0)
@@ -356,14 +358,14 @@ def test_a_damaged_record_is_no_state(key: bytes) -> None:
 
 
 def test_a_newer_format_is_refused_with_advice() -> None:
-    """A record of a newer release is not guessed at; the message says what to do."""
+    """A record of a newer release raises an error that says what to do."""
     newer = bytes([FORMAT + 1]) + add_checksum(Progress(5))[1:]
     with pytest.raises(StateError, match="newer release"):
         Recovery().read(PROGRESS_KEY, newer, 0.0)
 
 
-def test_a_record_that_is_something_else_is_refused() -> None:
-    """A sound envelope around the wrong content raises a StateError as well."""
+def test_a_record_with_the_wrong_content_is_refused() -> None:
+    """A valid envelope around the wrong content raises a StateError."""
     with pytest.raises(StateError):
         Recovery().read(PROGRESS_KEY, add_checksum(VersionPair(Version(1, 1, b""))), 0.0)
     with pytest.raises(StateError):

@@ -1,4 +1,4 @@
-"""From the alert budget to a limit: what raises it, what lowers it, and how far."""
+"""The threshold of a series: how it follows from the alert budget, and what raises or lowers it."""
 
 import random
 
@@ -23,10 +23,10 @@ WEEK = 168.0
 TABLE = Prior(per_week=4.0, excess=1.0)
 
 
-def held(
+def threshold_at(
     limit: SeriesThreshold, hours: float, per_week: float, pool: ThresholdPool | None = None
 ) -> float:
-    """The limit at that time, of a class that has shown nothing else; looked at once a week."""
+    """Return the threshold at that time, updated once a week, in a pool without other peaks."""
     pool = pool or ThresholdPool()
     at = max(limit.counted, limit.born + WARM_UP_HOURS) + WEEK
     while at < hours:
@@ -35,58 +35,65 @@ def held(
     return limit.at(hours, per_week, pool, TABLE)
 
 
-def after(weeks: int, peaks_a_week: float, excess: float, per_week: float = 0.1) -> float:
-    """The limit of a series that had so many peaks a week, each of the same *excess*."""
+def threshold_after(weeks: int, peaks_a_week: float, excess: float, per_week: float = 0.1) -> float:
+    """Return the threshold of a series after weekly peaks of the same *excess*."""
     limit = SeriesThreshold(0.0)
     gap = WEEK / peaks_a_week
     at = WARM_UP_HOURS + 1.0
     while at < WARM_UP_HOURS + weeks * WEEK:
         limit.note(at, LEVEL + excess)
-        held(limit, at, per_week)
+        threshold_at(limit, at, per_week)
         at += gap
-    return held(limit, WARM_UP_HOURS + weeks * WEEK + GUARD_HOURS + 1.0, per_week)
+    return threshold_at(limit, WARM_UP_HOURS + weeks * WEEK + GUARD_HOURS + 1.0, per_week)
 
 
-def test_a_smaller_budget_is_a_higher_limit() -> None:
-    """Ten times fewer false pages cost the mean excess times log 10."""
-    limits = [held(SeriesThreshold(0.0), 400.0, per_week) for per_week in (0.01, 0.1, 1.0)]
+def test_a_smaller_budget_raises_the_threshold() -> None:
+    """A tenth of the false pages costs the mean excess times log 10."""
+    limits = [threshold_at(SeriesThreshold(0.0), 400.0, per_week) for per_week in (0.01, 0.1, 1.0)]
     assert limits == sorted(limits, reverse=True)
     assert limits[0] - limits[1] == pytest.approx(TABLE.excess * 2.302585)
 
 
-def test_the_limit_is_never_below_the_least() -> None:
-    """Neither a huge budget nor years of silence bring the limit below its floor."""
-    assert held(SeriesThreshold(0.0), 400.0, 1_000.0) == LEAST
-    assert held(SeriesThreshold(0.0), 20 * 52 * WEEK, 1.0) == LEAST
+def test_the_threshold_has_a_lower_bound() -> None:
+    """Neither a huge budget nor years of silence lower the threshold below its bound."""
+    assert threshold_at(SeriesThreshold(0.0), 400.0, 1_000.0) == LEAST
+    assert threshold_at(SeriesThreshold(0.0), 20 * 52 * WEEK, 1.0) == LEAST
 
 
-def test_quiet_weeks_lower_the_limit() -> None:
-    """A series whose score never peaks earns a lower limit, step by step."""
+def test_quiet_weeks_lower_the_threshold() -> None:
+    """Each quiet week lowers the threshold of a series whose score never peaks."""
     limits = [
-        held(SeriesThreshold(0.0), WARM_UP_HOURS + weeks * WEEK, 0.05) for weeks in (0, 4, 12, 60)
+        threshold_at(SeriesThreshold(0.0), WARM_UP_HOURS + weeks * WEEK, 0.05)
+        for weeks in (0, 4, 12, 60)
     ]
     assert limits == sorted(limits, reverse=True)
     assert limits[-1] < limits[0] - 1.5
     assert limits[-1] >= LEAST
 
 
-def test_overspending_raises_the_limit() -> None:
-    """A series that peaks more often than the prior thinks has its limit raised."""
-    assert after(12, peaks_a_week=12, excess=1.7) > after(12, peaks_a_week=4, excess=1.7) + 0.5
+def test_frequent_peaks_raise_the_threshold() -> None:
+    """A series that peaks more often than the prior expects gets a higher threshold."""
+    assert (
+        threshold_after(12, peaks_a_week=12, excess=1.7)
+        > threshold_after(12, peaks_a_week=4, excess=1.7) + 0.5
+    )
 
 
-def test_higher_peaks_raise_the_limit() -> None:
-    """A series whose healthy peaks are higher has its limit raised."""
-    assert after(12, peaks_a_week=4, excess=3.0) > after(12, peaks_a_week=4, excess=1.7) + 1.0
+def test_higher_peaks_raise_the_threshold() -> None:
+    """A series with higher healthy peaks gets a higher threshold."""
+    assert (
+        threshold_after(12, peaks_a_week=4, excess=3.0)
+        > threshold_after(12, peaks_a_week=4, excess=1.7) + 1.0
+    )
 
 
-def test_an_incident_teaches_no_more_than_its_cap() -> None:
-    """A peak beyond three mean excesses teaches as much as one of three: incidents are capped."""
+def test_the_peak_of_an_incident_is_capped() -> None:
+    """A peak beyond three mean excesses is learned as one of three."""
 
     def with_peak(excess: float) -> float:
         limit = SeriesThreshold(0.0)
         limit.note(500.0, LEVEL + excess)
-        return held(limit, 500.0 + GUARD_HOURS + 1.0, 0.1)
+        return threshold_at(limit, 500.0 + GUARD_HOURS + 1.0, 0.1)
 
     cap = MOST_EXCESSES * TABLE.excess
     assert with_peak(500.0) == with_peak(cap)
@@ -94,51 +101,51 @@ def test_an_incident_teaches_no_more_than_its_cap() -> None:
     assert with_peak(500.0) < with_peak(0.0) + 2.0
 
 
-def test_a_cluster_is_one_peak() -> None:
-    """Scores no more than six hours apart are one cluster, and its highest score is what counts."""
+def test_a_cluster_of_scores_is_one_peak() -> None:
+    """Scores at most six hours apart form one peak with the highest of their values."""
     many, one = SeriesThreshold(0.0), SeriesThreshold(0.0)
     for minute in range(300):
         many.note(500.0 + minute / 60.0, LEVEL + (3.0 if minute == 150 else 0.5))
     one.note(500.0, LEVEL + 3.0)
-    assert held(many, 540.0, 0.1) == held(one, 540.0, 0.1)
+    assert threshold_at(many, 540.0, 0.1) == threshold_at(one, 540.0, 0.1)
     apart = SeriesThreshold(0.0)
     apart.note(500.0, LEVEL + 3.0)
     apart.note(500.0 + CLUSTER_HOURS + 0.1, LEVEL + 3.0)
-    assert held(apart, 540.0, 0.1) > held(one, 540.0, 0.1)
+    assert threshold_at(apart, 540.0, 0.1) > threshold_at(one, 540.0, 0.1)
     assert apart.peaks == 2.0
 
 
-def test_a_cluster_that_runs_is_not_learned() -> None:
-    """A cluster longer than a day teaches when it is over: its peak may still come."""
+def test_a_running_cluster_is_not_learned() -> None:
+    """A cluster longer than a day is learned when it ends, since its peak may still follow."""
     limit = SeriesThreshold(0.0)
     for hour in range(40):
         limit.note(500.0 + hour, LEVEL + 1.0)
-    held(limit, 539.0, 0.1)
+    threshold_at(limit, 539.0, 0.1)
     assert limit.peaks == 0.0
-    held(limit, 539.0 + CLUSTER_HOURS + 0.1, 0.1)
+    threshold_at(limit, 539.0 + CLUSTER_HOURS + 0.1, 0.1)
     assert limit.peaks == 1.0
 
 
-def test_a_peak_teaches_when_it_is_a_day_old() -> None:
-    """What pages now must not raise the bar it is judged by."""
+def test_a_peak_is_learned_after_a_day() -> None:
+    """A peak must not raise the threshold that it is compared with."""
     limit, pool = SeriesThreshold(0.0), ThresholdPool()
-    before = held(limit, 500.0, 0.1, pool)
+    before = threshold_at(limit, 500.0, 0.1, pool)
     limit.note(500.0, LEVEL + 5.0)
-    assert held(limit, 500.0 + GUARD_HOURS, 0.1, pool) <= before
-    assert held(limit, 500.0 + GUARD_HOURS + 0.1, 0.1, pool) > before
+    assert threshold_at(limit, 500.0 + GUARD_HOURS, 0.1, pool) <= before
+    assert threshold_at(limit, 500.0 + GUARD_HOURS + 0.1, 0.1, pool) > before
 
 
-def test_peaks_of_the_first_two_weeks_teach_nothing() -> None:
-    """While the baseline is a guess its peaks say nothing of the series."""
+def test_peaks_of_the_warm_up_are_not_learned() -> None:
+    """Peaks of the first two weeks reflect the uncertain baseline, not the series."""
     early, none = SeriesThreshold(0.0), SeriesThreshold(0.0)
     for day in range(14):
         early.note(day * 24.0, LEVEL + 5.0)
-    assert held(early, 400.0, 0.1) == held(none, 400.0, 0.1)
+    assert threshold_at(early, 400.0, 0.1) == threshold_at(none, 400.0, 0.1)
     assert early.recent == []
 
 
 def test_scores_below_the_level_are_no_peaks() -> None:
-    """A score that chance alone brings every week is not noted."""
+    """A score that chance alone reaches every week is not recorded."""
     limit = SeriesThreshold(0.0)
     limit.note(500.0, LEVEL - 0.1)
     limit.note(500.0, -99.0)
@@ -152,65 +159,65 @@ def test_the_state_stays_small() -> None:
     for _ in range(20_000):
         at += rng.expovariate(0.5)
         limit.note(at, rng.expovariate(0.5))
-        held(limit, at, 0.1)
+        threshold_at(limit, at, 0.1)
     assert len(state_codec.encode(limit)) < 300
 
 
-def test_instances_share_nothing() -> None:
-    """What one limit notes no other knows of."""
+def test_series_thresholds_are_independent() -> None:
+    """Recording a peak of one series does not change another."""
     one, other = SeriesThreshold(0.0), SeriesThreshold(0.0)
     one.note(500.0, 3.0)
     assert other.recent == []
 
 
-def test_the_limit_is_passed_as_often_as_the_budget_allows() -> None:
-    """Peaks with an exponential tail pass their learned limit about as often as was asked for."""
+def test_the_threshold_is_passed_as_often_as_the_budget_allows() -> None:
+    """Peaks with an exponential tail pass the learned threshold about as often as requested."""
     rng = random.Random(11)
     limit, pool, at, pages, per_week = SeriesThreshold(0.0), ThresholdPool(), 0.0, 0, 0.5
     weeks = 400
     while at < weeks * WEEK:
         at += CLUSTER_HOURS + rng.expovariate(5.0 / WEEK)
         score = LEVEL + rng.expovariate(1 / 2.5)
-        now = held(limit, at, per_week, pool)
+        now = threshold_at(limit, at, per_week, pool)
         limit.note(at, score)
         pages += score >= now and at > WARM_UP_HOURS + 20 * WEEK
     assert 0.25 <= pages / (weeks - 22) <= 1.0
 
 
-def test_a_heavy_tail_raises_the_limit() -> None:
-    """With as many peaks and the same mean, the series with wilder peaks is held higher."""
+def test_a_heavy_tail_raises_the_threshold() -> None:
+    """Of two series with as many peaks and the same mean, the heavier tail gets more."""
     mild, wild = SeriesThreshold(0.0), SeriesThreshold(0.0)
     for number in range(200):
         now = WARM_UP_HOURS + 1.0 + number * 20.0
         mild.note(now, 1.0)
         wild.note(now, 3.4 if number % 5 == 0 else 0.4)
-        held(mild, now, 0.05)
-        held(wild, now, 0.05)
+        threshold_at(mild, now, 0.05)
+        threshold_at(wild, now, 0.05)
     assert wild.excess == pytest.approx(mild.excess, rel=0.05)
-    assert held(wild, now + 50.0, 0.05) > held(mild, now + 50.0, 0.05) + 0.5
+    assert threshold_at(wild, now + 50.0, 0.05) > threshold_at(mild, now + 50.0, 0.05) + 0.5
 
 
-def test_a_page_raises_the_limit_and_time_lowers_it_again() -> None:
-    """After a page the limit stands a step higher, and falls at the rate that pages are allowed."""
+def test_a_page_raises_the_threshold_and_time_lowers_it_again() -> None:
+    """A page raises the threshold by a step that decays at the allowed rate of pages."""
     limit, pool = SeriesThreshold(0.0), ThresholdPool()
-    before = held(limit, 300.0, 0.5)
+    before = threshold_at(limit, 300.0, 0.5)
     limit.paged(300.0, 0.5, pool, TABLE)
-    assert held(limit, 300.0, 0.5) == pytest.approx(before + STEP * TABLE.excess)
-    assert held(limit, 300.0 + WEEK, 0.5) < before + 0.6 * STEP * TABLE.excess
-    assert held(limit, 300.0 + 2 * WEEK, 0.5) <= before
+    assert threshold_at(limit, 300.0, 0.5) == pytest.approx(before + STEP * TABLE.excess)
+    assert threshold_at(limit, 300.0 + WEEK, 0.5) < before + 0.6 * STEP * TABLE.excess
+    assert threshold_at(limit, 300.0 + 2 * WEEK, 0.5) <= before
 
 
-def test_pages_without_end_raise_it_to_a_bound() -> None:
-    """A series that never stops paging is not silenced for ever."""
+def test_many_pages_raise_the_threshold_up_to_a_bound() -> None:
+    """A series that never stops paging is not silenced forever."""
     limit, pool = SeriesThreshold(0.0), ThresholdPool()
-    before = held(limit, 300.0, 0.1)
+    before = threshold_at(limit, 300.0, 0.1)
     for _ in range(100):
         limit.paged(300.0, 0.1, pool, TABLE)
-    assert held(limit, 300.0, 0.1) == pytest.approx(before + MOST_RAISED * TABLE.excess)
+    assert threshold_at(limit, 300.0, 0.1) == pytest.approx(before + MOST_RAISED * TABLE.excess)
 
 
-def test_whatever_its_tail_a_series_does_not_overspend() -> None:
-    """Peaks as wild as a Pareto tail of shape 0.8 spend at most twice what is allowed."""
+def test_a_series_with_a_heavy_tail_stays_within_its_budget() -> None:
+    """Peaks with a Pareto tail of shape 0.8 spend at most twice the allowed budget."""
     rng = random.Random(5)
     limit, pool, now, pages, per_week, weeks = (
         SeriesThreshold(0.0),
@@ -223,7 +230,7 @@ def test_whatever_its_tail_a_series_does_not_overspend() -> None:
     while now < weeks * WEEK:
         now += CLUSTER_HOURS + rng.expovariate(5.0 / WEEK)
         score = 0.8 * (rng.paretovariate(1.25) - 1.0)
-        if score >= held(limit, now, per_week, pool):
+        if score >= threshold_at(limit, now, per_week, pool):
             limit.paged(now, per_week, pool, TABLE)
             pages += now > 20 * WEEK
         limit.note(now, score)
@@ -231,40 +238,40 @@ def test_whatever_its_tail_a_series_does_not_overspend() -> None:
 
 
 def test_series_of_a_class_learn_from_each_other() -> None:
-    """What nine wild series have shown raises the limit of the tenth, which is new."""
+    """The peaks of nine noisy series raise the threshold of a new series of the same class."""
     pool = ThresholdPool()
-    before = held(SeriesThreshold(0.0), 300.0, 0.1, pool)
+    before = threshold_at(SeriesThreshold(0.0), 300.0, 0.1, pool)
     for _ in range(9):
         limit = SeriesThreshold(0.0)
         for number in range(100):
             now = WARM_UP_HOURS + 1.0 + number * 20.0
             limit.note(now, 2.5)
-            held(limit, now, 0.1, pool)
-    assert held(SeriesThreshold(0.0), 300.0, 0.1, pool) > before + 2.0
+            threshold_at(limit, now, 0.1, pool)
+    assert threshold_at(SeriesThreshold(0.0), 300.0, 0.1, pool) > before + 2.0
 
 
-def test_time_without_a_score_teaches_too() -> None:
-    """Quiet weeks count although nothing asked for the limit meanwhile."""
+def test_time_without_a_score_is_learned() -> None:
+    """Quiet weeks count although nothing asked for the threshold meanwhile."""
     asked, elapsed = SeriesThreshold(0.0), SeriesThreshold(0.0)
     one, other = ThresholdPool(), ThresholdPool()
     for week in range(1, 11):
         elapsed.elapse(WARM_UP_HOURS + week * WEEK, one, TABLE)
-        held(asked, WARM_UP_HOURS + week * WEEK, 0.1, other)
+        threshold_at(asked, WARM_UP_HOURS + week * WEEK, 0.1, other)
     assert state_codec.encode(elapsed) == state_codec.encode(asked)
     assert one.weeks == other.weeks == pytest.approx(10.0)
 
 
-def test_years_of_silence_are_no_proof_of_health() -> None:
-    """A time without a look counts as a week at most, however long it was."""
+def test_a_long_silence_counts_as_a_week_at_most() -> None:
+    """A time without updates counts as at most a week, however long it was."""
     limit, pool = SeriesThreshold(0.0), ThresholdPool()
     limit.elapse(WARM_UP_HOURS + 500 * WEEK, pool, TABLE)
     assert limit.weeks == pool.weeks == 1.0
 
 
-def test_at_its_limit_a_series_expects_what_it_may_spend() -> None:
-    """The pages a week that are expected at the limit are those that are allowed, or fewer."""
+def test_the_expected_pages_at_the_threshold_fit_the_budget() -> None:
+    """The expected pages a week at the threshold are at most the allowed ones."""
     limit, pool = SeriesThreshold(0.0), ThresholdPool()
     for per_week in (0.01, 0.1, 0.5):
-        at_limit = limit.expected(held(limit, 400.0, per_week, pool), pool, TABLE)
+        at_limit = limit.expected(threshold_at(limit, 400.0, per_week, pool), pool, TABLE)
         assert at_limit == pytest.approx(per_week, rel=0.01)
     assert limit.expected(LEVEL, pool, TABLE) == pytest.approx(limit.tail(TABLE)[0], rel=0.05)

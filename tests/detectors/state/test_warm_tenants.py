@@ -1,4 +1,4 @@
-"""What is kept on disk between runs of the tests is what was made."""
+"""Warm tenants that the tests keep on disk are the tenants that were built."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +12,10 @@ from tests.support.companies import HOUR, MONDAY, SETTINGS, TenantFeed
 State = Callable[[Tenant], dict[str, bytes]]
 
 
-def test_a_tenant_from_disk_is_the_tenant_that_was_made(
+def test_a_tenant_read_from_disk_equals_the_one_that_was_built(
     state_of: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is made once, has the same state when it is read, and goes on in the same way."""
+    """The tenant is built once, and the copy from disk has the same state and behaviour."""
     monkeypatch.setattr(warm_tenants, "_folder", lambda: tmp_path)
     made: list[Tenant] = []
 
