@@ -1,4 +1,4 @@
-"""Who is hit: customers counted, then estimated; their kinds, contracts, and the loudest ones."""
+"""Affected customers: exact and estimated counts, tiers, renewals, and the noisiest customers."""
 
 import random
 from collections import Counter
@@ -23,13 +23,13 @@ REGIONS = ("eu", "us", "us", "us", "apac")
 
 
 def add(affected: AffectedCustomers, customer: str | None, **fields: object) -> None:
-    """A ticket of *customer*, of whom nothing else is known but *fields*."""
-    told: dict[str, object] = {"tier": None, "region": None, "revenue": None, "renewal_at": None}
-    affected.add(customer, **(told | {"at": 0.0} | fields))  # type: ignore[arg-type]
+    """Add a ticket of *customer*, of whom only *fields* are known."""
+    unknown: dict[str, object] = {"tier": None, "region": None, "revenue": None, "renewal_at": None}
+    affected.add(customer, **(unknown | {"at": 0.0} | fields))  # type: ignore[arg-type]
 
 
 def crowd(count: int, seed: int, tickets: int = 1) -> AffectedCustomers:
-    """*count* customers, each with as many *tickets*, in any order; kinds by their numbers."""
+    """Return *count* customers with *tickets* each, in random order, varied by their numbers."""
     rng = random.Random(seed)
     names = [f"{rng.getrandbits(64):016x}" for _ in range(count)]
     numbers = [number for number in range(count) for _ in range(tickets)]
@@ -49,7 +49,7 @@ def crowd(count: int, seed: int, tickets: int = 1) -> AffectedCustomers:
 
 @pytest.mark.parametrize("count", [0, 1, 7, 500, EXACT])
 def test_up_to_a_thousand_customers_are_counted_exactly(count: int) -> None:
-    """Each once, however often they write; so are tiers, regions, revenue and contracts."""
+    """Customers, tiers, regions, revenue and renewals are exact however often customers write."""
     audience = crowd(count, 1, tickets=3)
     assert (audience.customers, audience.estimated) == (count, False)
     numbers = range(count)
@@ -60,16 +60,16 @@ def test_up_to_a_thousand_customers_are_counted_exactly(count: int) -> None:
     assert audience.renewing_customers == sum(n % 400 <= 90 for n in numbers)
 
 
-def test_two_names_of_one_hash_are_rare() -> None:
-    """A thousand customers of 32 bits each: hardly two that are taken for one."""
+def test_hash_collisions_of_customers_are_rare() -> None:
+    """Among a thousand 32-bit hashes almost no two customers collide."""
     counts = [crowd(EXACT, seed).customers for seed in range(10)]
     assert min(counts) >= EXACT - 1
 
 
 @pytest.mark.parametrize("count", [EXACT + 1, 5_000, 20_000])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_more_are_estimated_within_a_tenth(count: int, seed: int) -> None:
-    """Said to be an estimate, and near: customers, and each kind of them alike."""
+def test_larger_numbers_of_customers_are_estimated_within_a_tenth(count: int, seed: int) -> None:
+    """The count is marked as an estimate, and it and its breakdowns are accurate."""
     audience = crowd(count, seed)
     assert audience.estimated
     assert audience.customers == pytest.approx(count, rel=0.1)
@@ -85,8 +85,8 @@ def test_more_are_estimated_within_a_tenth(count: int, seed: int) -> None:
 
 @pytest.mark.parametrize("count", [3_000, 20_000])
 @pytest.mark.parametrize("name", ["{}", "account-{}", "user_{}", "acct_{:08}", "id:{:x}"])
-def test_ids_in_a_row_are_estimated_within_a_tenth(name: str, count: int) -> None:
-    """Most customers are numbered; their hashes are as good as chance all the same."""
+def test_consecutive_customer_ids_are_estimated_within_a_tenth(name: str, count: int) -> None:
+    """Consecutive ids hash as evenly as random ones."""
     for first in (0, 1_000_000):
         audience = AffectedCustomers()
         for number in range(first, first + count):
@@ -95,10 +95,10 @@ def test_ids_in_a_row_are_estimated_within_a_tenth(name: str, count: int) -> Non
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["payers first", "payers last"])
-def test_who_came_first_counts_no_more_than_who_came_late(late: bool) -> None:
-    """A thousand who pay much, and 19,000 who pay nothing: as many of each, whoever came first.
+def test_the_estimate_does_not_depend_on_the_order_of_customers(late: bool) -> None:
+    """A thousand paying and 19,000 free customers are estimated alike in either order.
 
-    Some fifty of the thousand are in the sample: that is a seventh more or less, so four crowds.
+    The sample holds about fifty of the thousand, an error of a seventh, so four crowds are added.
     """
     found: Counter[str] = Counter()
     for seed in range(4):
@@ -119,23 +119,23 @@ def test_who_came_first_counts_no_more_than_who_came_late(late: bool) -> None:
     assert dict(found) == pytest.approx(expected | {"revenue": 60_000 * few}, rel=0.15)
 
 
-def test_a_customer_without_revenue_is_told_from_one_who_pays_nothing() -> None:
-    """Nothing a year is known revenue; what is not told counts as none."""
+def test_unknown_revenue_differs_from_a_revenue_of_zero() -> None:
+    """A revenue of zero is known; a missing revenue is not counted."""
     audience = AffectedCustomers()
     for number, revenue in enumerate((0.0, None, 5.0, None)):
         add(audience, f"c{number}", revenue=revenue)
     assert (audience.with_revenue, audience.revenue) == (2, 5.0)
 
 
-def test_those_who_write_again_are_not_estimated_anew() -> None:
-    """Beyond a thousand too, a customer who writes ten times is one."""
+def test_repeated_tickets_do_not_change_the_estimate() -> None:
+    """Beyond a thousand customers, one who writes ten times still counts once."""
     once, often = crowd(3_000, 4), crowd(3_000, 4, tickets=10)
     assert often.customers == once.customers
     assert often.hashes == once.hashes
 
 
-def test_tickets_without_a_customer_are_one_each() -> None:
-    """Nobody can tell whether two of them are one; estimates leave them alone."""
+def test_each_ticket_without_a_customer_counts_as_one_customer() -> None:
+    """Such tickets are added to the count and left out of the estimates."""
     audience = crowd(5_000, 5)
     before, scale = audience.customers, audience.scale
     for _ in range(100):
@@ -145,8 +145,8 @@ def test_tickets_without_a_customer_are_one_each() -> None:
     assert audience.revenue < 1e9
 
 
-def test_the_five_soonest_renewals_are_named() -> None:
-    """Of those that end soon, in order; who ends later, or has ended, is none."""
+def test_the_five_soonest_renewals_are_listed() -> None:
+    """Renewals that have passed or are too far ahead are left out."""
     audience = AffectedCustomers()
     days = [*range(-5, 400)]
     random.Random(6).shuffle(days)
@@ -159,8 +159,8 @@ def test_the_five_soonest_renewals_are_named() -> None:
     assert audience.renewing_customers == 91
 
 
-def test_a_renewal_is_told_once_a_customer() -> None:
-    """Whoever writes ten times has one contract."""
+def test_a_renewal_is_listed_once_per_customer() -> None:
+    """A customer who writes ten times has one renewal."""
     audience = AffectedCustomers()
     for _ in range(10):
         add(audience, "acme", renewal_at=9 * DAY)
@@ -169,8 +169,8 @@ def test_a_renewal_is_told_once_a_customer() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_one_noisy_customer_is_found_among_five_thousand(seed: int) -> None:
-    """Three hundred tickets of one, one of each other, in any order."""
+def test_a_noisy_customer_is_found_among_five_thousand(seed: int) -> None:
+    """A customer with three hundred tickets is found in any order of tickets."""
     rng = random.Random(seed)
     names = [f"c{number}" for number in range(5_000)] + ["noisy"] * 300
     rng.shuffle(names)
@@ -185,21 +185,23 @@ def test_the_one_noisy_customer_is_found_among_five_thousand(seed: int) -> None:
 
 
 @given(st.lists(st.integers(0, 60), max_size=400))
-def test_who_has_more_than_a_part_of_all_tickets_is_never_missed(told: list[int]) -> None:
-    """The bounds of the counter hold for everyone who is named, and all who must be are."""
+def test_a_customer_with_a_large_share_of_tickets_is_never_missed(
+    customer_numbers: list[int],
+) -> None:
+    """The error bounds hold for every listed customer, and every frequent one is listed."""
     audience = AffectedCustomers()
-    for number in told:
+    for number in customer_numbers:
         add(audience, f"c{number}")
     for name, member in audience.members.items():
-        exact = told.count(int(name[1:]))
+        exact = customer_numbers.count(int(name[1:]))
         assert member.tickets - member.missed <= exact <= member.tickets
-    for number in set(told):
-        if told.count(number) > len(told) / MOST_NAMED:
+    for number in set(customer_numbers):
+        if customer_numbers.count(number) > len(customer_numbers) / MOST_NAMED:
             assert f"c{number}" in audience.members
 
 
-def test_made_up_tiers_and_regions_share_one_name() -> None:
-    """So many kinds are counted; what comes after them is counted together."""
+def test_excess_tiers_and_regions_are_counted_together() -> None:
+    """Tiers and regions beyond the maximum are counted under one name."""
     audience = AffectedCustomers()
     for number in range(900):
         add(audience, f"c{number}", tier=f"tier {number}", region=f"region {number}")
@@ -209,8 +211,8 @@ def test_made_up_tiers_and_regions_share_one_name() -> None:
         assert sum(counts.values()) == 900
 
 
-def test_it_is_bounded_whoever_comes() -> None:
-    """A hundred thousand customers take no more room than a few thousand."""
+def test_the_size_of_affected_customers_is_bounded() -> None:
+    """A hundred thousand customers take no more space than ten thousand."""
     sizes = []
     audience = AffectedCustomers()
     for number in range(100_000):
@@ -222,11 +224,11 @@ def test_it_is_bounded_whoever_comes() -> None:
 
 
 @given(st.lists(st.integers(0, 2_000), max_size=50), st.integers(0, 3))
-def test_it_counts_on_after_a_restart(told: list[int], seed: int) -> None:
-    """What is restored of its bytes ends as the one that went on, estimated or not."""
+def test_counting_continues_after_a_restart(customer_numbers: list[int], seed: int) -> None:
+    """A restored counter ends in the same state as one that never stopped."""
     ran = crowd(EXACT - 10 + 10 * seed, seed)
     restored = state_codec.decode(state_codec.encode(ran), AffectedCustomers)
-    for number in told:
+    for number in customer_numbers:
         for audience in (ran, restored):
             add(audience, f"new {number}", tier="team", renewal_at=DAY, revenue=1.0)
     assert state_codec.encode(restored) == state_codec.encode(ran)

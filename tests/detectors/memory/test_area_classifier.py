@@ -1,4 +1,4 @@
-"""The area of a ticket that says none: by keywords, else by the words of tagged tickets."""
+"""The area of an unclassified ticket: keyword rules first, then terms of classified tickets."""
 
 import random
 from collections.abc import Sequence
@@ -38,12 +38,12 @@ NEVER = 1e12
 
 
 def text(rng: random.Random, area: str) -> str:
-    """What a customer writes about *area*."""
+    """Return the text of a ticket about *area*."""
     return " ".join(write(rng, area, rng.choice(ISSUES), "4.2.1"))
 
 
 def learned(areas: Sequence[str] = AREAS, count: int = 60) -> dict[str, TermSketch]:
-    """What so many tickets of each area have taught."""
+    """Return sketches of the terms in *count* tickets of each area."""
     rng = random.Random(1)
     found = {}
     for area in areas:
@@ -53,8 +53,8 @@ def learned(areas: Sequence[str] = AREAS, count: int = 60) -> dict[str, TermSket
     return found
 
 
-def taught(config: Settings = SETTINGS, count: int = 60, seed: int = 1) -> TenantFeed:
-    """A tenant of a few days whose tickets came with their areas, in turn."""
+def trained_tenant(config: Settings = SETTINGS, count: int = 60, seed: int = 1) -> TenantFeed:
+    """Return the feed of a tenant with a few days of classified tickets of every area."""
     desk = TenantFeed(config)
     rng = random.Random(seed)
     for number in range(count * len(AREAS)):
@@ -64,33 +64,33 @@ def taught(config: Settings = SETTINGS, count: int = 60, seed: int = 1) -> Tenan
 
 
 def now(desk: TenantFeed) -> float:
-    """A minute after its last ticket."""
+    """Return the time a minute after the last ticket."""
     assert desk.tenant.clock is not None
     return desk.tenant.clock + 61.0
 
 
-def unplaced(desk: TenantFeed, about: str, seed: int = 5) -> Ticket:
-    """A ticket about an area that it does not name."""
+def unclassified_ticket(desk: TenantFeed, about: str, seed: int = 5) -> Ticket:
+    """Return an unclassified ticket about an area."""
     words = text(random.Random(seed), about)
     return desk.make(now(desk), UNCLASSIFIED, text=words)
 
 
-def tickets_of(desk: TenantFeed) -> dict[str, int]:
-    """How many each area has counted."""
+def ticket_counts(desk: TenantFeed) -> dict[str, int]:
+    """Return the number of tickets that each area has counted."""
     return {name: series.tickets for name, series in sorted(desk.tenant.areas.items())}
 
 
-def words_of(desk: TenantFeed) -> dict[str, float]:
-    """How many tickets each area's words were learned from."""
+def learned_counts(desk: TenantFeed) -> dict[str, float]:
+    """Return the number of tickets from which each area has learned terms."""
     areas = sorted(desk.tenant.areas.items())
     return {name: series.usual_terms.tickets for name, series in areas}
 
 
-# --- rules, then words ----------------------------------------------------------------------------
+# --- rules, then terms ----------------------------------------------------------------------------
 
 
-def test_rules_come_before_words() -> None:
-    """Whatever the words have taught, a keyword of the taxonomy decides."""
+def test_keyword_rules_take_precedence_over_learned_terms() -> None:
+    """A keyword of the taxonomy decides whatever the learned terms suggest."""
     areas = learned()
     for _ in range(20):
         areas["billing"].learn(terms("password of the monthly bill"))
@@ -98,22 +98,22 @@ def test_rules_come_before_words() -> None:
     assert found == ("login", None, "rule")
 
 
-def test_a_rule_tells_the_issue_type() -> None:
-    """The keywords of a kind of trouble point to its area as well."""
+def test_a_keyword_rule_sets_the_issue_type() -> None:
+    """Keywords of an issue type also point to its area."""
     found = classify("since the SAML change nothing works", TAXONOMY, AreaClassifier({}), 0.7)
     assert found == ("login", "sso error", "rule")
 
 
-def test_a_tie_of_rules_falls_to_the_words() -> None:
-    """Keywords of two areas: what the rest of the text is like tells which."""
+def test_learned_terms_break_a_tie_of_rules() -> None:
+    """If keywords of two areas match, the rest of the text decides."""
     placer = AreaClassifier(learned())
     for area, thing in (("login", "signing in, my session"), ("billing", "our monthly bill, card")):
-        told = f"password and invoice: {thing} ends with an error since this morning, {thing}"
-        assert classify(told, TAXONOMY, placer, 0.7) == (area, None, "model")
+        words = f"password and invoice: {thing} ends with an error since this morning, {thing}"
+        assert classify(words, TAXONOMY, placer, 0.7) == (area, None, "model")
 
 
-def test_words_that_point_nowhere_place_nothing() -> None:
-    """Below the confidence that is asked for, the ticket stays unclassified."""
+def test_a_text_below_the_confidence_stays_unclassified() -> None:
+    """A guess below the required confidence is discarded."""
     placer = AreaClassifier(learned())
     vague = "hello again, since this morning we get an error, can you help us"
     _, confidence = placer.guess(terms(vague))
@@ -125,13 +125,13 @@ def test_words_that_point_nowhere_place_nothing() -> None:
 
 
 @pytest.mark.parametrize("words", ["", "?!", "the and of", "invoice"])
-def test_a_word_alone_is_no_text(words: str) -> None:
-    """Nothing, stop words, or one word that no rule knows."""
+def test_a_text_of_at_most_one_word_is_not_classified(words: str) -> None:
+    """Empty texts, stop words and a single unknown word are not classified."""
     assert classify(words, Taxonomy(), AreaClassifier(learned()), 0.0) is None
 
 
-def test_an_area_that_has_taught_too_little_is_no_candidate() -> None:
-    """Nor is the only one that has: then there is nothing to tell it from."""
+def test_an_area_with_too_few_learned_tickets_is_no_candidate() -> None:
+    """A single candidate is none either, since there is no alternative."""
     words = terms("password form, signing in")
     few = int(LEAST_LEARNED) - 1
     assert AreaClassifier(learned(("login",))).guess(words) == ("", 0.0)
@@ -142,8 +142,8 @@ def test_an_area_that_has_taught_too_little_is_no_candidate() -> None:
     assert AreaClassifier(three).guess(words)[0] == "login"
 
 
-def test_the_words_place_most_tickets_and_a_confidence_keeps_its_word() -> None:
-    """Three quarters are placed at all, and of those nine in ten rightly."""
+def test_the_classifier_is_as_accurate_as_its_confidence() -> None:
+    """Three quarters of tickets are classified, nine in ten of them correctly."""
     placer = AreaClassifier(learned())
     rng = random.Random(8)
     right = wrong = 0
@@ -159,54 +159,54 @@ def test_the_words_place_most_tickets_and_a_confidence_keeps_its_word() -> None:
 # --- through the step -----------------------------------------------------------------------------
 
 
-def test_a_ticket_is_counted_where_its_words_place_it() -> None:
-    """The step says how it was placed; a ticket that names its area was not placed at all."""
-    desk = taught()
-    before = tickets_of(desk)
-    done = desk.take(unplaced(desk, "exports"))
+def test_a_ticket_counts_in_the_area_of_its_classification() -> None:
+    """The step says how the ticket was classified, and nothing for a ticket with an area."""
+    desk = trained_tenant()
+    before = ticket_counts(desk)
+    done = desk.take(unclassified_ticket(desk, "exports"))
     assert (done.outcome, done.placed) == ("counted", "model")
-    assert tickets_of(desk) == before | {"exports": before["exports"] + 1}
+    assert ticket_counts(desk) == before | {"exports": before["exports"] + 1}
     assert desk.ticket(now(desk), "login", text="exporting a table").placed is None
-    assert tickets_of(desk)["login"] == before["login"] + 1
+    assert ticket_counts(desk)["login"] == before["login"] + 1
 
 
-def test_what_cannot_be_placed_is_unclassified() -> None:
-    """It is counted there, under a name of its own, and said to be so."""
-    desk = taught()
+def test_a_ticket_that_cannot_be_classified_is_unclassified() -> None:
+    """The ticket is counted in a series of its own and reported as unclassified."""
+    desk = trained_tenant()
     done = desk.ticket(now(desk), UNCLASSIFIED, text="hello again")
     assert (done.outcome, done.placed) == ("counted", "unclassified")
-    assert tickets_of(desk)[UNCLASSIFIED] == 1
+    assert ticket_counts(desk)[UNCLASSIFIED] == 1
 
 
-def test_a_ticket_without_text_is_not_placed() -> None:
-    """There is nothing to place it by."""
-    desk = taught()
+def test_a_ticket_without_text_is_not_classified() -> None:
+    """A ticket without text gives the classifier nothing to work with."""
+    desk = trained_tenant()
     assert desk.ticket(now(desk), UNCLASSIFIED).placed is None
-    assert tickets_of(desk)[UNCLASSIFIED] == 1
+    assert ticket_counts(desk)[UNCLASSIFIED] == 1
 
 
-def test_confidence_of_one_or_more_turns_the_words_off() -> None:
-    """As the settings say."""
+def test_a_confidence_of_one_or_more_turns_learned_terms_off() -> None:
+    """No ticket is classified by learned terms, as the settings promise."""
     config = msgspec.structs.replace(SETTINGS, placing_confidence=1.0)
-    desk = taught(config)
-    assert desk.take(unplaced(desk, "exports")).placed == "unclassified"
+    desk = trained_tenant(config)
+    assert desk.take(unclassified_ticket(desk, "exports")).placed == "unclassified"
 
 
-def test_a_rule_places_through_the_step() -> None:
-    """With its issue type, into an area that had no ticket yet."""
+def test_a_rule_classifies_a_ticket_in_the_step() -> None:
+    """A rule sets area and issue type, also of an area without tickets."""
     desk = TenantFeed(RULES)
     done = desk.ticket(MONDAY, UNCLASSIFIED, text="saml is broken")
     assert done.placed == "rule"
-    assert tickets_of(desk) == {"login": 1}
+    assert ticket_counts(desk) == {"login": 1}
     assert desk.tenant.areas["login"].recent_tickets[0].values[0] == "sso error"
 
 
-def test_an_alias_becomes_its_area() -> None:
-    """Whatever tickets call it: of created, re-tagged, merged and solved ones alike."""
+def test_an_alias_is_replaced_by_its_area() -> None:
+    """Aliases are resolved in created, re-tagged, merged and solved tickets alike."""
     desk = TenantFeed(RULES)
     for number, name in enumerate(("login", "sign-in", "auth")):
         assert desk.ticket(MONDAY + HOUR * number, name, text="hello").placed is None
-    assert tickets_of(desk) == {"login": 3}
+    assert ticket_counts(desk) == {"login": 3}
     assert desk.ticket(now(desk), "auth", event_type="solved", handled=60.0).outcome == "solved"
     ticket = desk.make(now(desk), "search")
     desk.take(ticket)
@@ -215,64 +215,69 @@ def test_an_alias_becomes_its_area() -> None:
     assert set(desk.tenant.areas) == {"login", "search"}
 
 
-def test_a_tagged_tickets_issue_type_comes_from_the_keywords() -> None:
-    """Where it says none, and its text points to the area that it names."""
+def test_keywords_set_a_missing_issue_type_of_a_classified_ticket() -> None:
+    """The issue type is set if the ticket has none and its text matches its own area."""
     desk = TenantFeed(RULES)
-    told = [
+    cases = [
         ({"text": "kerberos fails"}, "sso error"),
         ({"text": "kerberos fails", "issue_type": "other"}, "other"),
         ({"text": "nothing works"}, None),
         ({}, None),
     ]
-    for number, (fields, issue_type) in enumerate(told):
+    for number, (fields, issue_type) in enumerate(cases):
         desk.ticket(MONDAY + HOUR * number, "auth", **fields)
         assert desk.tenant.areas["login"].recent_tickets[-1].values[0] == issue_type
     desk.ticket(now(desk), "billing", text="kerberos fails")
     assert desk.tenant.areas["billing"].recent_tickets[-1].values[0] is None
 
 
-# --- who teaches ----------------------------------------------------------------------------------
+# --- what is learned ------------------------------------------------------------------------------
 
 
-def test_only_tagged_tickets_teach() -> None:
-    """What was placed by words would only confirm what is thought already."""
-    desk = taught(count=12)
+def test_only_tickets_with_an_area_of_their_own_are_learned() -> None:
+    """Learning from tickets that were classified by learned terms would only confirm them."""
+    desk = trained_tenant(count=12)
     for seed in range(30):
-        assert desk.take(unplaced(desk, "exports", seed)).placed in ("model", "unclassified")
-        desk.tick(now(desk) + 3 * HOUR)  # no episode may run: then nothing is learned at all
+        assert desk.take(unclassified_ticket(desk, "exports", seed)).placed in (
+            "model",
+            "unclassified",
+        )
+        desk.tick(
+            now(desk) + 3 * HOUR
+        )  # lets episodes end, since nothing is learned while one runs
     assert desk.tenant.running == set()
-    assert tickets_of(desk)["exports"] > 12 + 15
-    assert words_of(desk)["exports"] == 12
+    assert ticket_counts(desk)["exports"] > 12 + 15
+    assert learned_counts(desk)["exports"] == 12
     rng = random.Random(9)
     for _ in range(30):
         desk.ticket(now(desk), "exports", text=text(rng, "exports"))
         desk.tick(now(desk) + 3 * HOUR)
-    assert words_of(desk)["exports"] > 12 + 15
+    assert learned_counts(desk)["exports"] > 12 + 15
 
 
-def test_an_agents_re_tag_teaches() -> None:
-    """The words of an old ticket that an agent moved are learned where it belongs."""
-    desk = taught(count=12)
-    ticket = unplaced(desk, "exports")
+def test_a_re_tagged_ticket_is_learned_in_its_new_area() -> None:
+    """The terms of an old ticket are learned in the area to which an agent moved it."""
+    desk = trained_tenant(count=12)
+    ticket = unclassified_ticket(desk, "exports")
     desk.take(ticket)
-    before = words_of(desk)
+    before = learned_counts(desk)
     desk.tick(now(desk) + 2 * FRESH_SECONDS)
     moved = msgspec.structs.replace(ticket, area="billing", event_type="reclassified")
     assert desk.take(moved).outcome == "moved"
-    assert words_of(desk) == before | {"billing": before["billing"] + 1}
+    assert learned_counts(desk) == before | {"billing": before["billing"] + 1}
     assert desk.take(moved).outcome == "duplicate"
-    assert words_of(desk)["billing"] == before["billing"] + 1
+    assert learned_counts(desk)["billing"] == before["billing"] + 1
 
 
 @pytest.mark.parametrize("after", [0.0, 0.5 * FRESH_SECONDS, 2 * FRESH_SECONDS])
-def test_a_re_tag_teaches_once(after: float) -> None:
-    """Within the hour it counts where it belongs as well: there it is not learned of once more."""
-    desk = taught(count=12)
-    for _ in range(12):  # what waits to be learned is learned
+def test_a_re_tagged_ticket_is_learned_once(after: float) -> None:
+    """A ticket moved within the hour also counts in the new area but is not learned twice."""
+    desk = trained_tenant(count=12)
+    for _ in range(12):  # flushes the tickets that wait to be learned
         desk.tick(now(desk) + 3 * HOUR)
         desk.ticket(now(desk), "billing")
-    before = words_of(desk)["billing"]
-    ticket = unplaced(desk, "exports")
+    before = learned_counts(desk)["billing"]
+    ticket = unclassified_ticket(desk, "exports")
     desk.take(ticket)
     desk.tick(ticket.created_at + after)
     moved = msgspec.structs.replace(ticket, area="billing", event_type="reclassified")
@@ -284,36 +289,36 @@ def test_a_re_tag_teaches_once(after: float) -> None:
         note.ticket_id != ticket.ticket_id for note in desk.tenant.areas["billing"].recent_tickets
     )
     assert desk.tenant.running == set()
-    assert words_of(desk)["billing"] == before + 1
+    assert learned_counts(desk)["billing"] == before + 1
 
 
-def test_agents_who_re_tag_change_where_such_tickets_go() -> None:
-    """After a dozen corrections the next ticket of the kind goes where they went."""
-    desk = taught(count=12)
-    told = "the pdf file of our tax line: exporting it as csv download ends with an error"
-    first = desk.ticket(now(desk), UNCLASSIFIED, text=told)
+def test_re_tagging_changes_the_classification_of_similar_tickets() -> None:
+    """After a dozen corrections the next such ticket goes to the corrected area."""
+    desk = trained_tenant(count=12)
+    words = "the pdf file of our tax line: exporting it as csv download ends with an error"
+    first = desk.ticket(now(desk), UNCLASSIFIED, text=words)
     assert first.placed in ("model", "unclassified")
     for _ in range(15):
-        ticket = desk.make(now(desk), UNCLASSIFIED, text=told)
+        ticket = desk.make(now(desk), UNCLASSIFIED, text=words)
         desk.take(ticket)
         moved = msgspec.structs.replace(ticket, area="billing", event_type="reclassified")
         desk.take(moved)
-    before = tickets_of(desk)
-    assert desk.ticket(now(desk), UNCLASSIFIED, text=told).placed == "model"
-    assert tickets_of(desk) == before | {"billing": before["billing"] + 1}
+    before = ticket_counts(desk)
+    assert desk.ticket(now(desk), UNCLASSIFIED, text=words).placed == "model"
+    assert ticket_counts(desk) == before | {"billing": before["billing"] + 1}
 
 
-def test_how_often_a_guess_is_right_is_counted_before_it_is_learned() -> None:
-    """Of the tagged tickets: the share that would have been placed rightly."""
-    desk = taught(count=200)
+def test_the_accuracy_is_measured_before_a_ticket_is_learned() -> None:
+    """The accuracy is the share of classified tickets that would have been guessed correctly."""
+    desk = trained_tenant(count=200)
     assert desk.tenant.guessed > 10.0
     assert 0.8 < desk.tenant.guessed_right / desk.tenant.guessed <= 1.0
 
 
 @pytest.mark.parametrize("area", [UNCLASSIFIED, OTHER])
-def test_what_is_no_area_is_no_place(area: str) -> None:
-    """However much its tickets have taught."""
-    desk = taught()
+def test_the_classifier_never_chooses_a_catch_all_area(area: str) -> None:
+    """The classifier skips such an area however many tickets it has learned from it."""
+    desk = trained_tenant()
     for number in range(40):
         desk.ticket(now(desk), area, text=f"zebra crossing {number}")
     desk.ticket(now(desk), UNCLASSIFIED, text="zebra crossing")
@@ -324,8 +329,8 @@ def test_what_is_no_area_is_no_place(area: str) -> None:
 
 
 def corrected(desk: TenantFeed, after: float) -> tuple[Ticket, Step]:
-    """A ticket about exports is placed by its words, and *after* so long re-tagged as billing."""
-    ticket = unplaced(desk, "exports")
+    """Classify a ticket about exports, and after *after* seconds re-tag it as billing."""
+    ticket = unclassified_ticket(desk, "exports")
     assert desk.take(ticket).placed == "model"
     desk.tick(ticket.created_at + after)
     return ticket, desk.take(
@@ -334,14 +339,14 @@ def corrected(desk: TenantFeed, after: float) -> tuple[Ticket, Step]:
 
 
 @pytest.mark.parametrize("after", [0.0, 0.5 * FRESH_SECONDS, FRESH_SECONDS - 1.0])
-def test_what_is_corrected_within_the_hour_counts_where_it_belongs(after: float) -> None:
-    """It is taken back where its words had put it, and counted in its area as of now."""
-    desk = taught()
-    before = tickets_of(desk)
+def test_a_correction_within_the_hour_moves_the_ticket(after: float) -> None:
+    """The ticket is withdrawn from the guessed area and counts now in the corrected one."""
+    desk = trained_tenant()
+    before = ticket_counts(desk)
     seen = desk.tenant.areas["exports"].seen
     _, done = corrected(desk, after)
     assert done.outcome == "moved"
-    assert tickets_of(desk) == before | {"billing": before["billing"] + 1}
+    assert ticket_counts(desk) == before | {"billing": before["billing"] + 1}
     assert desk.tenant.areas["exports"].seen == pytest.approx(seen)
     assert desk.tenant.areas["billing"].recent_tickets[-1].ticket_id == f"{desk.number}"
     assert all(
@@ -349,30 +354,30 @@ def test_what_is_corrected_within_the_hour_counts_where_it_belongs(after: float)
     )
 
 
-def test_what_is_corrected_later_is_only_learned() -> None:
-    """Nobody complains anew: it leaves the wrong area, and is no ticket of now in the right one."""
-    desk = taught()
-    before = tickets_of(desk)
+def test_a_later_correction_is_only_learned() -> None:
+    """The ticket leaves the wrong area and is no current ticket of the right one."""
+    desk = trained_tenant()
+    before = ticket_counts(desk)
     corrected(desk, 2 * FRESH_SECONDS)
-    assert tickets_of(desk) == before
+    assert ticket_counts(desk) == before
 
 
-def test_what_came_with_an_area_is_not_counted_anew_when_it_is_moved() -> None:
-    """A tagged ticket that agents move at once: many of them are no spike of where they go."""
-    desk = taught()
-    before = tickets_of(desk)
+def test_moving_a_ticket_that_had_an_area_does_not_count_it_again() -> None:
+    """Many tickets that agents move out of their own area are no spike of the other."""
+    desk = trained_tenant()
+    before = ticket_counts(desk)
     ticket = desk.make(now(desk), "login", text="hello")
     desk.take(ticket)
     desk.take(msgspec.structs.replace(ticket, area="billing", event_type="reclassified"))
-    assert tickets_of(desk) == before
+    assert ticket_counts(desk) == before
 
 
-def test_an_incident_that_was_placed_wrongly_pages_where_it_belongs() -> None:
-    """Agents re-tag each of its tickets within minutes: that area pages, and no other goes on."""
-    desk = taught(count=200)
+def test_a_misclassified_incident_pages_in_the_right_area() -> None:
+    """If agents re-tag each ticket within minutes, only the right area pages."""
+    desk = trained_tenant(count=200)
     begin = now(desk)
     for number in range(40):
-        ticket = unplaced(desk, "exports", seed=number)
+        ticket = unclassified_ticket(desk, "exports", seed=number)
         ticket = msgspec.structs.replace(ticket, created_at=begin + 120.0 * number)
         desk.take(ticket)
         desk.take(msgspec.structs.replace(ticket, area="billing", event_type="reclassified"))
@@ -383,16 +388,16 @@ def test_an_incident_that_was_placed_wrongly_pages_where_it_belongs() -> None:
 
 
 def stream(seed: int) -> list[Ticket]:
-    """Tickets with and without an area, and agents who correct some of them."""
+    """Return tickets with and without an area, some of which agents correct."""
     rng = random.Random(seed)
     desk = TenantFeed(RULES)
     found = []
     for number in range(300):
         at = MONDAY + 600.0 * number
         area = rng.choice(AREAS)
-        told = text(rng, area)
+        words = text(rng, area)
         says = area if number < 100 or rng.random() < 0.3 else UNCLASSIFIED
-        ticket = desk.make(at, says, text=told)
+        ticket = desk.make(at, says, text=words)
         found.append(ticket)
         if rng.random() < 0.2:
             right = rng.choice((area, "auth", "billing"))
@@ -402,8 +407,8 @@ def stream(seed: int) -> list[Ticket]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_placing_is_the_same_after_a_restart(seed: int) -> None:
-    """Stopped and recovered anywhere, each ticket goes where it would have gone."""
+def test_classification_is_the_same_after_a_restart(seed: int) -> None:
+    """A partition that stops and recovers anywhere classifies each ticket as before."""
     rng = random.Random(seed)
     whole, broken = Partition(0, 1, RULES), Partition(0, 1, RULES)
     log: list[tuple[bytes, bytes]] = []

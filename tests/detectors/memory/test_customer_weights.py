@@ -1,4 +1,4 @@
-"""How much a customer's next ticket counts, and who is remembered."""
+"""Weights of repeated tickets of one customer, and which customers are remembered."""
 
 import math
 
@@ -26,13 +26,13 @@ def test_each_further_ticket_within_a_day_counts_half() -> None:
 
 
 def test_fifty_tickets_of_one_customer_are_worth_less_than_two() -> None:
-    """However often one customer writes in a day, it is never two customers."""
+    """However often a customer writes in a day, the tickets count less than two."""
     memory = CustomerMemory()
     assert sum(memory.see(customer_tag("acme"), 1.0 * k)[0] for k in range(10_000)) <= 2.0
 
 
 def test_the_day_begins_with_the_first_ticket() -> None:
-    """24 hours after the first ticket, not after the last, the count begins anew."""
+    """The count restarts 24 hours after the first ticket, not after the last."""
     memory = CustomerMemory()
     memory.see(customer_tag("acme"), 0.0)
     assert memory.see(customer_tag("acme"), DAY - 61.0)[0] == 0.5
@@ -40,20 +40,20 @@ def test_the_day_begins_with_the_first_ticket() -> None:
     assert memory.see(customer_tag("acme"), 2 * DAY - 1.0)[0] == 0.5
 
 
-def test_customers_do_not_count_for_each_other() -> None:
+def test_customers_are_weighted_independently() -> None:
     """Each customer has a count of its own."""
     memory = CustomerMemory()
     assert [memory.see(customer_tag(f"customer {n}"), 5.0)[0] for n in range(100)] == [1.0] * 100
 
 
-def test_a_ticket_without_a_customer_is_a_customer_of_its_own() -> None:
-    """Tickets without a customer count in full, every one."""
+def test_a_ticket_without_a_customer_counts_in_full() -> None:
+    """Every ticket without a customer has a weight of 1."""
     memory = CustomerMemory()
     assert [memory.see(customer_tag(None), 5.0) for _ in range(5)] == [(1.0, NEVER)] * 5
 
 
 def test_a_customer_was_never_seen_before_its_first_ticket() -> None:
-    """`last_seen` is minus infinity first, then the time of the ticket before."""
+    """`last_seen` is minus infinity at first, then the time of the previous ticket."""
     memory = CustomerMemory()
     assert memory.see(customer_tag("acme"), 100.0) == (1.0, NEVER)
     assert memory.see(customer_tag("acme"), 200.0) == (0.5, 100.0)
@@ -61,15 +61,15 @@ def test_a_customer_was_never_seen_before_its_first_ticket() -> None:
 
 
 @given(st.floats(1.0, 4.1e9))
-def test_a_customer_is_never_remembered_as_seen_earlier(at: float) -> None:
-    """Who began a window at *at* is not taken for somebody from before it: fractions round up."""
+def test_the_time_of_the_last_ticket_is_rounded_up(at: float) -> None:
+    """A customer first seen when a window began is not taken for one seen before it."""
     memory = CustomerMemory()
     memory.see(customer_tag("acme"), at)
     assert at <= memory.see(customer_tag("acme"), at + 5.0)[1] <= at + 1.0
 
 
-def test_time_that_goes_back_does_not_disturb() -> None:
-    """A ticket of an earlier time leaves the latest time standing."""
+def test_an_earlier_ticket_does_not_move_the_last_seen_time_back() -> None:
+    """A ticket with an earlier time leaves the latest time unchanged."""
     memory = CustomerMemory()
     memory.see(customer_tag("acme"), 500.0)
     assert memory.see(customer_tag("acme"), 400.0) == (0.5, 500.0)
@@ -77,7 +77,7 @@ def test_time_that_goes_back_does_not_disturb() -> None:
 
 
 def test_the_memory_is_bounded() -> None:
-    """It holds 160 customers in at most 2.6 kB, however many there are."""
+    """The memory holds 160 customers in at most 2.6 kB, however many there are."""
     memory = CustomerMemory()
     assert len(state_codec.encode(memory)) < 50, "and nothing before the first one"
     for number in range(50_000):
@@ -88,8 +88,8 @@ def test_the_memory_is_bounded() -> None:
     assert len(state_codec.encode(memory)) <= 2_600
 
 
-def test_the_noisy_customer_is_the_one_who_is_remembered() -> None:
-    """Among a flood of others, the one who keeps writing keeps counting for next to nothing."""
+def test_a_noisy_customer_is_remembered_in_a_flood_of_others() -> None:
+    """A customer who keeps writing keeps a weight near zero."""
     memory = CustomerMemory()
     weights = []
     for number in range(5_000):
@@ -101,8 +101,8 @@ def test_the_noisy_customer_is_the_one_who_is_remembered() -> None:
     assert max(weights[1:]) == 0.5
 
 
-def test_who_was_longest_unseen_is_forgotten_first() -> None:
-    """Of customers that share a set, the fifth takes the place of the one longest unseen."""
+def test_the_least_recently_seen_customer_is_forgotten_first() -> None:
+    """Of customers in one set, the fifth replaces the least recently seen one."""
     alike = _of_one_set(WAYS + 1)
     memory = CustomerMemory()
     for at, name in enumerate(alike[:WAYS], start=1):
@@ -121,7 +121,7 @@ def test_who_was_longest_unseen_is_forgotten_first() -> None:
     st.integers(0, 59),
 )
 def test_the_memory_survives_encoding(visits: list[tuple[str | None, int]], cut: int) -> None:
-    """Encoded and decoded anywhere on the way, it gives the same answers."""
+    """A memory that is encoded and decoded at any point gives the same answers."""
     whole, broken = CustomerMemory(), CustomerMemory()
     at = 0.0
     for number, (name, hours) in enumerate(visits):
@@ -134,7 +134,7 @@ def test_the_memory_survives_encoding(visits: list[tuple[str | None, int]], cut:
 
 
 def test_the_whole_range_of_times_fits() -> None:
-    """The latest time that the codec lets in can be remembered."""
+    """The latest time that the codec accepts can be stored."""
     memory = CustomerMemory()
     latest = 4_102_444_800.0  # 2100-01-01
     memory.see(customer_tag("acme"), latest)
@@ -143,7 +143,7 @@ def test_the_whole_range_of_times_fits() -> None:
 
 
 def _of_one_set(count: int) -> list[str]:
-    """Names of customers that fall into the same set."""
+    """Return customer names that fall into the same set."""
     places: dict[int, list[str]] = {}
     for number in range(10_000):
         name = f"n{number}"
@@ -156,8 +156,8 @@ def _of_one_set(count: int) -> list[str]:
     raise AssertionError("no set was hit often enough")
 
 
-def test_a_form_sent_twice_is_one_complaint() -> None:
-    """What a customer sends within a minute of the last counts nothing; a minute later it does."""
+def test_a_form_sent_twice_counts_once() -> None:
+    """A second ticket within a minute counts nothing; one a minute later counts."""
     memory = CustomerMemory()
     assert memory.see(customer_tag("acme"), 1_000.0) == (1.0, NEVER)
     assert memory.see(customer_tag("acme"), 1_000.0) == (0.0, 1_000.0)

@@ -1,4 +1,4 @@
-"""What came already within 48 hours, exactly, bounded, and after a restart."""
+"""Deduplication over 48 hours: exact, bounded, and unchanged by a restart."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from detectors.memory.deduplication import MEMORY_HOURS, Deduplicator, Segment, 
 
 
 def reload(memory: Deduplicator, stored: dict[int, bytes]) -> Deduplicator:
-    """*memory* as it is after a restart, of the segments that were touched since the last time."""
+    """Return *memory* after a restart, given the segments touched since the last one."""
     for slot in memory.touched:
         stored[slot] = state_codec.encode(memory.segments[slot])
     memory.touched.clear()
@@ -18,7 +18,7 @@ def reload(memory: Deduplicator, stored: dict[int, bytes]) -> Deduplicator:
 
 
 def test_a_repeat_within_48_hours_is_not_new() -> None:
-    """The same hash is new again after 48 hours, and not before."""
+    """A hash is new again after 48 hours, and not before."""
     memory = Deduplicator()
     assert memory.is_new([1], 100)
     assert not memory.is_new([1], 100)
@@ -28,7 +28,7 @@ def test_a_repeat_within_48_hours_is_not_new() -> None:
 
 
 def test_a_repeat_does_not_prolong_the_memory() -> None:
-    """The 48 hours count from the first time, however often it is repeated."""
+    """The 48 hours count from the first occurrence, however often it is repeated."""
     memory = Deduplicator()
     memory.is_new([1], 0)
     for hour in range(1, MEMORY_HOURS + 1):
@@ -36,8 +36,8 @@ def test_a_repeat_does_not_prolong_the_memory() -> None:
     assert memory.is_new([1], MEMORY_HOURS + 1)
 
 
-def test_any_known_hash_makes_it_a_repeat() -> None:
-    """One hash of several that came already is enough, and the others are not remembered then."""
+def test_one_known_hash_of_several_makes_a_repeat() -> None:
+    """The other hashes of a repeat are not remembered."""
     memory = Deduplicator()
     assert memory.is_new([1, 2], 0)
     assert not memory.is_new([2, 3], 0)
@@ -45,7 +45,7 @@ def test_any_known_hash_makes_it_a_repeat() -> None:
 
 
 def test_a_repeat_touches_nothing() -> None:
-    """A repeat leaves no trace, so it costs no snapshot."""
+    """A repeat changes no segment, so it adds nothing to a snapshot."""
     memory = Deduplicator()
     memory.is_new([1], 0)
     memory.touched.clear()
@@ -56,7 +56,7 @@ def test_a_repeat_touches_nothing() -> None:
 
 
 def test_only_the_last_segment_is_written_again() -> None:
-    """While an hour runs, only its open segment is touched."""
+    """Only the open segment of an hour is written again."""
     memory = Deduplicator()
     for number in range(2 * deduplication.SEGMENT):
         memory.is_new([number], 0)
@@ -65,8 +65,8 @@ def test_only_the_last_segment_is_written_again() -> None:
     assert len(memory.touched) == 1
 
 
-def test_old_segments_are_used_again() -> None:
-    """Over a year of hours the number of segments stays that of 48 hours and some."""
+def test_old_segments_are_reused() -> None:
+    """Over a year the number of segments stays near that of 48 hours."""
     memory = Deduplicator()
     for hour in range(24 * 365):
         assert memory.is_new([hour], hour)
@@ -74,8 +74,8 @@ def test_old_segments_are_used_again() -> None:
     assert len(memory.segments) <= MEMORY_HOURS + 3
 
 
-def test_beyond_the_cap_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flood shortens the memory from its old end; what came last is still known."""
+def test_beyond_the_cap_the_oldest_hashes_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood shortens the memory, but the latest hashes are still known."""
     monkeypatch.setattr(deduplication, "SEGMENT", 10)
     memory = Deduplicator(most=100)
     for number in range(1_000):
@@ -87,7 +87,7 @@ def test_beyond_the_cap_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_cap_below_one_segment_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small the cap, the open segment is kept and nothing breaks."""
+    """The open segment is kept however small the cap is."""
     monkeypatch.setattr(deduplication, "SEGMENT", 10)
     memory = Deduplicator(most=1)
     assert all(memory.is_new([number], 0) for number in range(100))
@@ -104,14 +104,16 @@ arrivals = st.lists(
 
 
 @given(arrivals, st.integers(1, 5))
-def test_it_remembers_exactly_48_hours(comes: list[tuple[list[int], int]], length: int) -> None:
-    """It agrees with the plain definition: seen in the 48 hours before, of those that were new."""
+def test_hashes_are_remembered_for_exactly_48_hours(
+    arrival_list: list[tuple[list[int], int]], length: int
+) -> None:
+    """The result agrees with a direct implementation of the definition."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deduplication, "SEGMENT", length)
         memory = Deduplicator()
         seen: dict[int, int] = {}
         hour = 0
-        for hashes, later in comes:
+        for hashes, later in arrival_list:
             hour += later
             new = all(h not in seen or hour - seen[h] > MEMORY_HOURS for h in hashes)
             assert memory.is_new(hashes, hour) == new
@@ -121,15 +123,15 @@ def test_it_remembers_exactly_48_hours(comes: list[tuple[list[int], int]], lengt
 
 @given(arrivals, st.integers(1, 5), st.sampled_from([3, 10, 10**6]))
 def test_a_restart_changes_nothing(
-    comes: list[tuple[list[int], int]], length: int, most: int
+    arrival_list: list[tuple[list[int], int]], length: int, most: int
 ) -> None:
-    """Restored from its segments at any point, it answers like the one that went on."""
+    """A memory restored from its segments answers like one that never stopped."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deduplication, "SEGMENT", length)
         memory, again = Deduplicator(most=most), Deduplicator(most=most)
         stored: dict[int, bytes] = {}
         hour = 0
-        for number, (hashes, later) in enumerate(comes):
+        for number, (hashes, later) in enumerate(arrival_list):
             hour += later
             assert memory.is_new(hashes, hour) == again.is_new(hashes, hour)
             assert len(memory) == len(again)
@@ -141,15 +143,15 @@ def test_a_restart_changes_nothing(
         ]
 
 
-def test_fingerprints_tell_texts_apart() -> None:
-    """A hundred thousand ids have a hundred thousand fingerprints of at most 64 bits."""
+def test_fingerprints_are_distinct() -> None:
+    """A hundred thousand ids have as many distinct fingerprints of at most 64 bits."""
     found = {fingerprint(f"t{number}") for number in range(100_000)}
     assert len(found) == 100_000
     assert max(found) < 2**64
 
 
-def test_what_a_crash_sends_again_is_known_however_fast_time_ran() -> None:
-    """While event time runs fast, what lies behind the clock repeats all that is remembered."""
+def test_events_replayed_after_a_crash_are_known_repeats() -> None:
+    """Replayed events are known even if event time ran fast before the crash."""
     memory = Deduplicator()
     for number in range(500):
         assert memory.is_new([fingerprint(f"{number}")], number // 2, quick=True)

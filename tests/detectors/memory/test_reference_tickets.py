@@ -1,4 +1,4 @@
-"""What is usual in an area: its words in a sketch, and a sample of which values go together."""
+"""Reference tickets of an area: a sketch of its terms and a sample of its joint values."""
 
 import random
 from collections import Counter
@@ -27,38 +27,38 @@ words = st.sampled_from([f"word{number}" for number in range(400)])
 tickets = st.lists(st.sets(words, max_size=80), max_size=int(MOST_LEARNED))
 
 
-def marks(count: int, seed: int = 1) -> list[int]:
-    """Marks as tickets have them."""
+def ticket_hashes(count: int, seed: int = 1) -> list[int]:
+    """Return *count* ticket hashes."""
     return [fingerprint(f"{seed} {number}") for number in range(count)]
 
 
-# --- words ----------------------------------------------------------------------------------------
+# --- terms ----------------------------------------------------------------------------------------
 
 
 @given(tickets)
-def test_the_sketch_never_reads_too_few(told: list[set[str]]) -> None:
-    """Before anything fades: for every word at least as many tickets as had it, and no others."""
+def test_the_sketch_never_underestimates_a_count(ticket_list: list[set[str]]) -> None:
+    """Before any decay the estimate lies between the true count and the number of tickets."""
     vocabulary = TermSketch()
     exact: Counter[str] = Counter()
-    for terms in told:
+    for terms in ticket_list:
         vocabulary.learn(sorted(terms))
         exact.update(terms)
-    assert vocabulary.tickets == len(told)
+    assert vocabulary.tickets == len(ticket_list)
     names = sorted(exact)
     for name, count in zip(names, vocabulary.counts_of(names).tolist(), strict=True):
-        assert exact[name] <= count <= len(told)
+        assert exact[name] <= count <= len(ticket_list)
 
 
-def test_a_word_counts_once_a_ticket() -> None:
-    """Though other words of the ticket fall on the same counters."""
+def test_a_word_counts_once_per_ticket() -> None:
+    """A counter grows by one per ticket even if several of its words share the counter."""
     vocabulary = TermSketch()
     for _ in range(10):
         vocabulary.learn([f"word{number}" for number in range(3 * WIDTH)])
     assert max(vocabulary.counts) == 10
 
 
-def test_a_word_that_never_came_reads_as_few() -> None:
-    """After a hundred tickets of some thirty words each, unseen words read as none to three."""
+def test_an_unseen_word_has_a_small_estimate() -> None:
+    """After a hundred tickets of some thirty words most unseen words read as zero to three."""
     rng = random.Random(2)
     vocabulary = TermSketch()
     for _ in range(100):
@@ -68,8 +68,8 @@ def test_a_word_that_never_came_reads_as_few() -> None:
     assert (unseen <= 3).mean() > 0.85
 
 
-def test_what_came_long_ago_fades_by_halves() -> None:
-    """When it is full all counts are halved; a word that came no more is forgotten in the end."""
+def test_old_counts_are_halved_when_the_sketch_is_full() -> None:
+    """A word that no longer occurs is forgotten in the end."""
     vocabulary = TermSketch()
     for _ in range(int(MOST_LEARNED)):
         vocabulary.learn(["old"])
@@ -83,8 +83,8 @@ def test_what_came_long_ago_fades_by_halves() -> None:
     assert vocabulary.tickets <= MOST_LEARNED
 
 
-def test_shares_outlive_the_fading() -> None:
-    """What a quarter of the tickets say is read as a quarter, however many came."""
+def test_shares_are_preserved_when_counts_are_halved() -> None:
+    """A word in a quarter of the tickets keeps its share."""
     vocabulary = TermSketch()
     for number in range(2_000):
         vocabulary.learn(["often"] if number % 4 else ["often", "quarter"])
@@ -94,11 +94,11 @@ def test_shares_outlive_the_fading() -> None:
     assert quarter == pytest.approx(0.25, abs=0.03)
 
 
-def test_it_keeps_learning_one_of_sixteen() -> None:
-    """All of the first tickets, then one of sixteen by its mark, and it never stops."""
+def test_the_sketch_learns_one_ticket_in_sixteen_once_full() -> None:
+    """The first tickets are all learned, later one in sixteen by its hash."""
     vocabulary = TermSketch()
     wanted = []
-    for mark in marks(20_000):
+    for mark in ticket_hashes(20_000):
         wanted.append(vocabulary.wants(mark))
         if wanted[-1]:
             vocabulary.learn(["word"])
@@ -107,8 +107,8 @@ def test_it_keeps_learning_one_of_sixteen() -> None:
         assert sum(wanted[begin : begin + 1_000]) == pytest.approx(1_000 / EVERY, rel=0.4)
 
 
-def test_a_halving_does_not_make_it_learn_all_again() -> None:
-    """It is as full after it as it must be to be choosy."""
+def test_the_sketch_stays_selective_after_halving() -> None:
+    """A halved sketch still learns only one ticket in sixteen."""
     vocabulary = TermSketch(tickets=MOST_LEARNED)
     vocabulary.learn(["word"])
     assert not vocabulary.wants(1)
@@ -116,10 +116,8 @@ def test_a_halving_does_not_make_it_learn_all_again() -> None:
 
 
 @given(tickets, tickets)
-def test_a_vocabulary_learns_on_after_a_restart(
-    past: list[set[str]], future: list[set[str]]
-) -> None:
-    """What is restored of its bytes learns and reads as the one that went on."""
+def test_a_restored_sketch_continues_to_learn(past: list[set[str]], future: list[set[str]]) -> None:
+    """A restored sketch learns and reads like one that never stopped."""
     ran = TermSketch()
     for terms in past:
         ran.learn(sorted(terms))
@@ -132,8 +130,8 @@ def test_a_vocabulary_learns_on_after_a_restart(
     assert restored.counts_of(asked).tolist() == ran.counts_of(asked).tolist()
 
 
-def test_a_vocabulary_is_as_large_as_ever_whatever_came() -> None:
-    """A hundred thousand different words: the same counters."""
+def test_the_size_of_the_sketch_is_bounded() -> None:
+    """A hundred thousand different words use the same counters."""
     vocabulary = TermSketch()
     for number in range(2_000):
         vocabulary.learn([f"{number} {place}" for place in range(50)])
@@ -154,28 +152,28 @@ offers = st.lists(
 
 
 def offer(mix: ValueReservoir, mark: int, hours: float, keys: Iterable[str]) -> None:
-    """One more ticket; it is kept or not."""
+    """Offer one more ticket to the reservoir, which may keep it."""
     rank = mix.rank(mark, hours)
     if mix.wants(rank):
         mix.take(rank, keys)
 
 
-def sample(told: list[tuple[int, float, list[str]]]) -> ValueReservoir:
-    """What is kept of all *told*."""
+def sample(ticket_list: list[tuple[int, float, list[str]]]) -> ValueReservoir:
+    """Return a reservoir to which all tickets were offered."""
     mix = ValueReservoir()
-    for mark, hours, keys in told:
+    for mark, hours, keys in ticket_list:
         offer(mix, mark, hours, keys)
     return mix
 
 
 def share(mix: ValueReservoir, *keys: str) -> float:
-    """Of its tickets, those that had all *keys*."""
+    """Return the share of tickets in the reservoir that have all *keys*."""
     (having,) = mix.count(keys)
     return having / len(mix)
 
 
 def rows(mix: ValueReservoir) -> list[tuple[float, list[int]]]:
-    """Its tickets, whatever places they have."""
+    """Return the tickets in the reservoir, regardless of their places."""
     return sorted(
         (rank, mix.values[place * VALUES : (place + 1) * VALUES].tolist())
         for place, rank in enumerate(mix.ranks)
@@ -184,12 +182,12 @@ def rows(mix: ValueReservoir) -> list[tuple[float, list[int]]]:
 
 @given(offers, st.randoms(use_true_random=False))
 def test_the_sample_is_the_same_in_any_order(
-    told: list[tuple[int, float, list[str]]], rng: random.Random
+    ticket_list: list[tuple[int, float, list[str]]], rng: random.Random
 ) -> None:
-    """Which tickets are kept depends on their marks and times, never on who came first."""
-    mixed = list(told)
+    """Which tickets are kept depends on their hashes and times, not on their order."""
+    mixed = list(ticket_list)
     rng.shuffle(mixed)
-    one, other = sample(told), sample(mixed)
+    one, other = sample(ticket_list), sample(mixed)
     assert rows(one) == rows(other)
     for number in range(30):
         groups = ((f"key{number}", "key0"), (f"key{number}",), ())
@@ -197,12 +195,12 @@ def test_the_sample_is_the_same_in_any_order(
 
 
 @given(offers)
-def test_the_sample_is_bounded_and_its_counts_are_counts(
-    told: list[tuple[int, float, list[str]]],
+def test_the_sample_is_bounded_and_its_counts_are_consistent(
+    ticket_list: list[tuple[int, float, list[str]]],
 ) -> None:
-    """So many tickets, so many values of each; a pair is no more frequent than its parts."""
-    mix = sample(told)
-    assert len(mix) == min(len(told), DOCUMENTS)
+    """Tickets and values are bounded, and a pair is no more frequent than its parts."""
+    mix = sample(ticket_list)
+    assert len(mix) == min(len(ticket_list), DOCUMENTS)
     assert len(mix.values) == VALUES * len(mix)
     for number in range(1, 30):
         both, one, other = mix.count(("key0", f"key{number}"), ("key0",), (f"key{number}",))
@@ -210,11 +208,11 @@ def test_the_sample_is_bounded_and_its_counts_are_counts(
 
 
 def test_few_tickets_are_all_kept_and_counted_exactly() -> None:
-    """As long as there is room nothing is estimated; each group is counted by itself."""
+    """While there is room all tickets are kept, and each group is counted separately."""
     mix = ValueReservoir()
     assert mix.count(("key",), ()) == (0.0, 0.0)
     assert mix.count() == ()
-    for number, mark in enumerate(marks(DOCUMENTS)):
+    for number, mark in enumerate(ticket_hashes(DOCUMENTS)):
         offer(mix, mark, 0.0, ("all", f"parity={number % 2}", f"four={number % 4}"))
     groups = (("all",), ("parity=1",), ("parity=1", "four=3"), ("parity=0", "four=3"), ())
     shares = [count / DOCUMENTS for count in mix.count(*groups)]
@@ -223,23 +221,23 @@ def test_few_tickets_are_all_kept_and_counted_exactly() -> None:
 
 
 def test_the_sample_is_fair() -> None:
-    """Of tickets of one time each is as likely to be kept: shares come out on average."""
+    """Tickets of the same time are equally likely to be kept."""
     found = []
     for seed in range(100):
         mix = ValueReservoir()
-        for number, mark in enumerate(marks(300, seed)):
+        for number, mark in enumerate(ticket_hashes(300, seed)):
             offer(mix, mark, 0.0, ("early" if number < 150 else "late",))
         found.append(share(mix, "early"))
     assert sum(found) / len(found) == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.parametrize("half_lives", [1, 2, 4])
-def test_recent_tickets_are_likelier(half_lives: int) -> None:
-    """Each half-life halves the odds of a ticket to be among those kept."""
+def test_recent_tickets_are_more_likely_to_be_kept(half_lives: int) -> None:
+    """Each half-life halves the odds that a ticket is kept."""
     found = []
     for seed in range(60):
         mix = ValueReservoir()
-        for number, mark in enumerate(marks(2_000, seed)):
+        for number, mark in enumerate(ticket_hashes(2_000, seed)):
             old = number < 1_000
             hours = 490_000.0 + (0.0 if old else half_lives * HALF_LIFE_HOURS)
             offer(mix, mark, hours, ("old",) if old else ("young",))
@@ -251,17 +249,17 @@ def test_recent_tickets_are_likelier(half_lives: int) -> None:
 def test_the_sample_follows_a_change() -> None:
     """Two months after a version was replaced, the sample has forgotten it."""
     mix = ValueReservoir()
-    for number, mark in enumerate(marks(3_000)):
+    for number, mark in enumerate(ticket_hashes(3_000)):
         hours = 490_000.0 + 12.0 * WEEK * number / 3_000
         offer(mix, mark, hours, ("version=1",) if number < 1_000 else ("version=2",))
     assert share(mix, "version=2") > 0.9
 
 
 @given(offers, offers)
-def test_a_sample_goes_on_after_a_restart(
+def test_a_restored_sample_keeps_the_same_tickets(
     past: list[tuple[int, float, list[str]]], future: list[tuple[int, float, list[str]]]
 ) -> None:
-    """What is restored of its bytes keeps the same tickets afterwards."""
+    """A restored sample keeps the same tickets as one that never stopped."""
     ran = sample(past)
     restored = state_codec.decode(state_codec.encode(ran), ValueReservoir)
     for one in future:
