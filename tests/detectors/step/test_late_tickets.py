@@ -1,4 +1,4 @@
-"""What comes too late to page still belongs to the episode that runs."""
+"""Tickets that arrive too late to page still count in a running episode."""
 
 import msgspec
 import pytest
@@ -15,7 +15,7 @@ AREAS = {"login": 14.0, "billing": 6.0}
 
 
 def incident(settings: Settings) -> tuple[Tenant, list[EscalationEvent]]:
-    """A tenant whose login episode has been running for half an hour."""
+    """Return a tenant whose login episode has been running for half an hour, and its events."""
     tenant = grown(AREAS, settings)
     world = World(
         start=NINE,
@@ -30,7 +30,7 @@ def incident(settings: Settings) -> tuple[Tenant, list[EscalationEvent]]:
 
 
 def late(number: int, at: float) -> Ticket:
-    """A ticket of login, created *at*."""
+    """Return a ticket of login, created *at*."""
     world = World(start=NINE, hours=1.0, areas={"login": 60.0}, seed=4)
     usual = signals(world)[0]
     return msgspec.structs.replace(
@@ -40,7 +40,7 @@ def late(number: int, at: float) -> Ticket:
 
 @pytest.mark.slow
 def test_many_late_tickets_of_a_running_episode_amend_it() -> None:
-    """Once, when they are many of what was told; each counts."""
+    """The amendment is sent once, when many late tickets were counted."""
     settings = Settings()
     tenant, before = incident(settings)
     step(tenant, Tick(NINE + 0.5 * HOUR + 300.0, "acme"), settings)
@@ -62,8 +62,8 @@ def test_many_late_tickets_of_a_running_episode_amend_it() -> None:
 
 
 @pytest.mark.slow
-def test_late_tickets_from_before_it_or_of_no_episode_tell_nothing() -> None:
-    """And open none."""
+def test_late_tickets_outside_a_running_episode_send_no_event() -> None:
+    """Late tickets from before the episode, or of another area, change no episode."""
     settings = Settings()
     tenant, _ = incident(settings)
     step(tenant, Tick(NINE + 0.5 * HOUR + 300.0, "acme"), settings)

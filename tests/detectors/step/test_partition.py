@@ -1,4 +1,4 @@
-"""All tenants of a partition: the same however it is cut, repeated, stopped, torn or compacted."""
+"""All tenants of a partition behave the same under repeats, restarts, crashes and compaction."""
 
 import random
 from collections.abc import Callable
@@ -43,10 +43,10 @@ slow_cases = settings(max_examples=examples(25))
 
 @lru_cache(maxsize=64)
 def stream(seed: int, length: int = 250) -> tuple[Signal, ...]:
-    """Tenants in all modes, bursts that page, silences that resolve, ticks, late ones, end marks.
+    """Return signals of tenants in all modes, with bursts, silences, late tickets and end marks.
 
-    Live tickets come up to a minute late, sometimes hours; ticks are a minute behind, as the
-    ticker's are.
+    Live tickets arrive up to a minute late, sometimes hours; ticks are a minute behind, like those
+    of the ticker.
     """
     rng = random.Random(seed)
     at = MONDAY + rng.randrange(100) * HOUR
@@ -79,18 +79,18 @@ def stream(seed: int, length: int = 250) -> tuple[Signal, ...]:
     return tuple(found)
 
 
-class Life:
-    """A partition, the changelog it writes, and what it says."""
+class PartitionRun:
+    """A partition, its changelog, and the events that it has written."""
 
     def __init__(self, owner: int = 1) -> None:
         self.owner = owner
         self.log: list[tuple[bytes, bytes, float]] = []
         self.partition = Partition(0, owner, SETTINGS)
-        self.told: list[bytes] = []
+        self.written: list[bytes] = []
 
     def take(self, signals: tuple[Signal, ...]) -> None:
         for signal in signals:
-            self.told += map(write_escalation, self.partition.take(signal).escalations)
+            self.written += map(write_escalation, self.partition.take(signal).escalations)
             self.partition.next_offset += 1
 
     def snapshot(self, now: float = 0.0, rewrite: float = NEVER) -> list[Record]:
@@ -106,14 +106,14 @@ class Life:
         return recovery
 
     def restart(self) -> None:
-        """A new owner, with what the changelog holds."""
+        """Continue with a new owner that recovers from the changelog."""
         self.owner += 1
         self.partition = Partition(0, self.owner, SETTINGS, self.recover())
 
 
 @pytest.fixture(scope="module")
 def all_of(state_of: StateOf) -> Callable[[Partition], dict[str, State]]:
-    """A function that encodes every tenant, area and segment, touched or not."""
+    """Return a function that encodes every tenant, area and segment, touched or not."""
     return lambda partition: {
         name: state_of(tenant) for name, tenant in sorted(partition.tenants.items())
     }
@@ -123,183 +123,191 @@ AllOf = Callable[[Partition], dict[str, State]]
 
 
 @lru_cache(maxsize=64)
-def whole(seed: int) -> tuple[Life, int]:
-    """A life without a break, and how much it said."""
-    life = Life()
-    life.take(stream(seed))
-    return life, len(life.told)
+def uninterrupted(seed: int) -> tuple[PartitionRun, int]:
+    """Return a run without restarts, and the number of its events."""
+    run = PartitionRun()
+    run.take(stream(seed))
+    return run, len(run.written)
 
 
 @pytest.mark.slow
-def test_the_streams_of_these_tests_say_something() -> None:
-    """The streams page, resolve, reach the caps and hold late tickets: equality says something."""
-    words = b"".join(b"".join(whole(seed)[0].told) for seed in range(40))
+def test_the_generated_streams_cover_all_transitions() -> None:
+    """The streams page, resolve, reach the caps and have late tickets, so that equality matters."""
+    words = b"".join(b"".join(uninterrupted(seed)[0].written) for seed in range(40))
     for word in (b".opened.", b".updated.", b".resolved.", b".reopened.", b'"history"'):
         assert words.count(word) > 2, word
     assert b'"tenant":"__other__"' in words
     assert b'"product_area":"__other__"' in words
-    outcomes = {Life().partition.take(Tick(MONDAY)).outcome}
-    life = Life()
-    outcomes |= {life.partition.take(signal).outcome for signal in stream(1, 1_000)}
+    outcomes = {PartitionRun().partition.take(Tick(MONDAY)).outcome}
+    run = PartitionRun()
+    outcomes |= {run.partition.take(signal).outcome for signal in stream(1, 1_000)}
     assert {"counted", "late", "tick", "history_end"} <= outcomes
 
 
 @pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
-def test_snapshots_change_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
-    """However the signals are cut into snapshots, events and state are the same bytes."""
+def test_snapshots_change_neither_events_nor_state(all_of: AllOf, seed: int, cuts: int) -> None:
+    """Events and state have the same bytes wherever snapshots are taken."""
     rng = random.Random(cuts)
-    life = Life()
+    run = PartitionRun()
     for signal in stream(seed):
-        life.take((signal,))
+        run.take((signal,))
         if rng.random() < 0.2:
-            life.write(life.snapshot())
-    plain, _ = whole(seed)
-    assert life.told == plain.told
-    assert all_of(life.partition) == all_of(plain.partition)
+            run.write(run.snapshot())
+    plain, _ = uninterrupted(seed)
+    assert run.written == plain.written
+    assert all_of(run.partition) == all_of(plain.partition)
 
 
 @pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
-def test_what_snapshots_hold_is_the_state(all_of: AllOf, seed: int, cuts: int) -> None:
-    """One snapshot at the end or hundreds on the way: what is recovered of either is the same."""
+def test_many_snapshots_recover_to_the_same_state_as_one(
+    all_of: AllOf, seed: int, cuts: int
+) -> None:
+    """Recovery from hundreds of snapshots equals recovery from one at the end."""
     rng = random.Random(cuts)
-    often, once = Life(), Life()
+    often, once = PartitionRun(), PartitionRun()
     for signal in stream(seed):
         often.take((signal,))
         if rng.random() < 0.2:
             often.write(often.snapshot())
     once.take(stream(seed))
-    for life in (often, once):
-        life.write(life.snapshot())
-        life.restart()
-    assert all_of(often.partition) == all_of(once.partition) == all_of(whole(seed)[0].partition)
+    for run in (often, once):
+        run.write(run.snapshot())
+        run.restart()
+    assert (
+        all_of(often.partition)
+        == all_of(once.partition)
+        == all_of(uninterrupted(seed)[0].partition)
+    )
 
 
 @given(seeds, seeds)
 @slow_cases
 def test_a_restart_at_any_point_changes_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
-    """Stopped and recovered anywhere, as often as you like, it says the same and ends the same."""
+    """A partition that restarts anywhere, any number of times, has the same events and state."""
     rng = random.Random(cuts)
-    life = Life()
+    run = PartitionRun()
     for number, signal in enumerate(stream(seed)):
         if rng.random() < 0.05:
-            life.write(life.snapshot())
-            life.restart()
-            assert life.partition.next_offset == number
-        life.take((signal,))
-    plain, _ = whole(seed)
-    assert life.told == plain.told
-    assert all_of(life.partition) == all_of(plain.partition)
+            run.write(run.snapshot())
+            run.restart()
+            assert run.partition.next_offset == number
+        run.take((signal,))
+    plain, _ = uninterrupted(seed)
+    assert run.written == plain.written
+    assert all_of(run.partition) == all_of(plain.partition)
 
 
 @pytest.mark.slow
 def test_a_restart_after_every_single_signal_changes_nothing(all_of: AllOf) -> None:
-    """No state hides from the snapshot: recovered after each signal, all encodes to the same."""
+    """A partition that recovers after every signal has the same state, so none is missing."""
     for seed in (3, 4):
-        life = Life()
+        run = PartitionRun()
         for signal in stream(seed, 150):
-            life.take((signal,))
-            life.write(life.snapshot())
-            before = all_of(life.partition)
-            life.restart()
-            assert all_of(life.partition) == before
-        plain = Life()
+            run.take((signal,))
+            run.write(run.snapshot())
+            before = all_of(run.partition)
+            run.restart()
+            assert all_of(run.partition) == before
+        plain = PartitionRun()
         plain.take(stream(seed, 150))
-        assert life.told == plain.told
+        assert run.written == plain.written
 
 
 @pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
 def test_crashes_repeat_events_and_lose_none(all_of: AllOf, seed: int, cuts: int) -> None:
-    """A crash tears the last snapshot; resumed at its offset, each event is said at least once.
+    """After a crash within a snapshot, each event is written at least once.
 
-    What is said again is byte for byte what was said: consumers drop it by its id.
+    A repeated event has the same bytes, so that consumers drop it by its id.
     """
     rng = random.Random(cuts)
-    life, signals = Life(), stream(seed)
-    while life.partition.next_offset < len(signals):
-        start = life.partition.next_offset
-        life.take(signals[start : start + rng.randrange(1, 40)])
-        records = life.snapshot()
+    run, signals = PartitionRun(), stream(seed)
+    while run.partition.next_offset < len(signals):
+        start = run.partition.next_offset
+        run.take(signals[start : start + rng.randrange(1, 40)])
+        records = run.snapshot()
         if rng.random() < 0.3:
-            life.write(records[: rng.randrange(len(records))])
-            life.restart()
+            run.write(records[: rng.randrange(len(records))])
+            run.restart()
         else:
-            life.write(records)
-    plain, _ = whole(seed)
-    assert list(dict.fromkeys(life.told)) == plain.told
-    assert all_of(life.partition) == all_of(plain.partition)
+            run.write(records)
+    plain, _ = uninterrupted(seed)
+    assert list(dict.fromkeys(run.written)) == plain.written
+    assert all_of(run.partition) == all_of(plain.partition)
 
 
 @given(seeds, st.integers(1, 200), seeds)
 @slow_cases
-def test_a_torn_snapshot_leaves_exactly_the_one_before(
+def test_a_torn_snapshot_recovers_to_exactly_the_previous_one(
     all_of: AllOf, seed: int, middle: int, cut: int
 ) -> None:
-    """Any prefix of the last snapshot's records is the previous one's state, compacted or not."""
-    life = Life()
-    life.take(stream(seed)[:middle])
-    life.write(life.snapshot())
-    before = all_of(life.partition)
-    life.take(stream(seed)[middle:])
-    records = life.snapshot()
-    life.write(records[: cut % len(records)])
-    for log in (life.log, [(key, data, 0.0) for key, data in written(life).items()]):
-        life.log = log  # second as a broker compacts it while no owner runs
-        life.restart()
-        assert life.partition.next_offset == middle
-        assert all_of(life.partition) == before
+    """Any prefix of the last snapshot recovers to the previous state, compacted or not."""
+    run = PartitionRun()
+    run.take(stream(seed)[:middle])
+    run.write(run.snapshot())
+    before = all_of(run.partition)
+    run.take(stream(seed)[middle:])
+    records = run.snapshot()
+    run.write(records[: cut % len(records)])
+    for log in (run.log, [(key, data, 0.0) for key, data in last_records(run).items()]):
+        run.log = log  # the second time as a broker compacts it while no owner runs
+        run.restart()
+        assert run.partition.next_offset == middle
+        assert all_of(run.partition) == before
 
 
 @given(seeds, seeds)
 @slow_cases
-def test_repeats_change_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
-    """Each signal sent again, at random later places, leaves events and state as they were.
+def test_repeated_signals_change_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
+    """Signals that are repeated at random later places leave events and state unchanged.
 
-    End marks are not repeated: they say that what came before them is over. Nor are ticks that are
-    still news to a tenant, because it began since, or was in its history then.
+    End marks are not repeated, since they close all that precedes them. Neither are ticks that are
+    still new to a tenant because it began later or was in its history.
     """
     rng = random.Random(cuts)
-    life = Life()
-    tenants = life.partition.tenants
+    run = PartitionRun()
+    tenants = run.partition.tenants
     waiting: list[tuple[int, Signal]] = []
     for place, signal in enumerate(stream(seed)):
-        life.take((signal,))
+        run.take((signal,))
         if not isinstance(signal, HistoryEnd):
             waiting += [(place + rng.randrange(30), signal)] * rng.randrange(3)
         rng.shuffle(waiting)
-        for due, again in [each for each in waiting if each[0] <= place]:
-            waiting.remove((due, again))
+        for after, again in [each for each in waiting if each[0] <= place]:
+            waiting.remove((after, again))
             clocks = [tenant.clock or 0.0 for tenant in tenants.values()]
             if isinstance(again, Tick) and again.now > min(clocks, default=0.0):
                 continue
-            done = life.partition.take(again)
+            done = run.partition.take(again)
             assert done.escalations == []
             assert done.outcome in ("duplicate", "tick", "tick_ignored", "not_simulated")
-    plain, _ = whole(seed)
-    assert life.told == plain.told
-    assert all_of(life.partition) == all_of(plain.partition)
+    plain, _ = uninterrupted(seed)
+    assert run.written == plain.written
+    assert all_of(run.partition) == all_of(plain.partition)
 
 
 @pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
-def test_a_former_owners_late_write_changes_nothing(all_of: AllOf, seed: int, cuts: int) -> None:
-    """What a paused former owner writes when it wakes up does not reach any successor's state.
+def test_a_late_write_of_a_former_owner_changes_nothing(
+    all_of: AllOf, seed: int, cuts: int
+) -> None:
+    """The late write of a paused former owner does not reach the state of any successor.
 
-    It may still hold the partition at a later offset, whole; then that is what is recovered.
+    If its snapshot is complete and at a later offset, that snapshot is recovered.
     """
     rng = random.Random(cuts)
     signals = stream(seed)
-    life = Life()
+    run = PartitionRun()
     third = len(signals) // 3
-    life.take(signals[:third])
-    life.write(life.snapshot())
-    former = life.partition
+    run.take(signals[:third])
+    run.write(run.snapshot())
+    former = run.partition
     late: list[Record] = []
     offset = third
     for _ in range(rng.randrange(1, 4)):
@@ -307,111 +315,111 @@ def test_a_former_owners_late_write_changes_nothing(all_of: AllOf, seed: int, cu
             former.take(signal)
         offset += 20
         late += former.snapshot(offset, 0.0, NEVER)
-    life.restart()
-    life.take(signals[third : 2 * third])
-    ours = life.snapshot()
-    before = all_of(life.partition)
+    run.restart()
+    run.take(signals[third : 2 * third])
+    ours = run.snapshot()
+    before = all_of(run.partition)
     while late or ours:  # in any interleaving
         source = late if not ours or (late and rng.random() < 0.5) else ours
-        life.write([source.pop(0)])
-    life.restart()
-    reached = life.partition.next_offset
+        run.write([source.pop(0)])
+    run.restart()
+    reached = run.partition.next_offset
     assert reached >= 2 * third
     if reached == 2 * third:
-        assert all_of(life.partition) == before
-    life.partition.next_offset = reached
-    life.take(signals[reached:])
-    assert all_of(life.partition) == all_of(whole(seed)[0].partition)
+        assert all_of(run.partition) == before
+    run.partition.next_offset = reached
+    run.take(signals[reached:])
+    assert all_of(run.partition) == all_of(uninterrupted(seed)[0].partition)
 
 
 @pytest.mark.slow
 @given(seeds, seeds)
 @slow_cases
-def test_compaction_loses_nothing_while_old_records_are_rewritten(
+def test_compaction_loses_no_state_while_old_records_are_rewritten(
     all_of: AllOf, seed: int, cuts: int
 ) -> None:
-    """With each key rewritten within a third of the lag, any compaction leaves the whole state."""
+    """If each key is rewritten within a third of the lag, compaction leaves the whole state."""
     rng = random.Random(cuts)
-    life = Life()
+    run = PartitionRun()
     for number, signal in enumerate(stream(seed)):
         now = float(number)
-        life.take((signal,))
+        run.take((signal,))
         if rng.random() < 0.5:
-            life.write(life.snapshot(now, 10.0), now)
+            run.write(run.snapshot(now, 10.0), now)
         if rng.random() < 0.1:
-            last = {key: i for i, (key, _, at) in enumerate(life.log) if at < now - 30.0}
-            life.log = [
+            last = {key: i for i, (key, _, at) in enumerate(run.log) if at < now - 30.0}
+            run.log = [
                 record
-                for i, record in enumerate(life.log)
+                for i, record in enumerate(run.log)
                 if record[2] >= now - 30.0 or last[record[0]] == i or rng.random() < 0.3
             ]
         if rng.random() < 0.03:
-            life.write(life.snapshot(now, 10.0), now)
-            life.restart()
-    plain, _ = whole(seed)
-    assert life.told == plain.told
-    assert all_of(life.partition) == all_of(plain.partition)
+            run.write(run.snapshot(now, 10.0), now)
+            run.restart()
+    plain, _ = uninterrupted(seed)
+    assert run.written == plain.written
+    assert all_of(run.partition) == all_of(plain.partition)
 
 
 # --- ticks ----------------------------------------------------------------------------------------
 
 
-def test_ticks_alone_write_nothing_but_progress() -> None:
-    """A quiet partition's snapshot is one record, however many tenants its ticks move."""
-    life = Life()
+def test_ticks_alone_write_only_the_progress_record() -> None:
+    """The snapshot of a quiet partition is one record, however many clocks its ticks move."""
+    run = PartitionRun()
     for tenant in ("a", "b", "c"):
-        life.take((Ticket(tenant, "1", MONDAY),))
-    life.snapshot()
-    life.take(tuple(Tick(MONDAY + 5.0 * n) for n in range(1, 2_000)))
-    assert [key for key, _ in life.snapshot()] == [PROGRESS_KEY]
+        run.take((Ticket(tenant, "1", MONDAY),))
+    run.snapshot()
+    run.take(tuple(Tick(MONDAY + 5.0 * n) for n in range(1, 2_000)))
+    assert [key for key, _ in run.snapshot()] == [PROGRESS_KEY]
 
 
 def test_clocks_moved_by_ticks_survive_a_restart(all_of: AllOf) -> None:
-    """Tenants whose records were not written again have the clock that ticks gave them."""
-    life = Life()
+    """Tenants whose records were not rewritten recover the clock that ticks gave them."""
+    run = PartitionRun()
     live = Ticket("live", "1", MONDAY)
     past = Ticket("past", "1", MONDAY, mode="history")
     demo = Ticket("demo", "1", MONDAY, mode="simulated")
-    life.take((live, past, demo))
-    life.write(life.snapshot())
-    life.take((Tick(MONDAY + 9 * HOUR), Tick(MONDAY + 7.0, "demo")))
-    life.write(life.snapshot())
-    before = all_of(life.partition)
-    life.restart()
-    assert all_of(life.partition) == before
-    clocks = {name: tenant.clock for name, tenant in life.partition.tenants.items()}
+    run.take((live, past, demo))
+    run.write(run.snapshot())
+    run.take((Tick(MONDAY + 9 * HOUR), Tick(MONDAY + 7.0, "demo")))
+    run.write(run.snapshot())
+    before = all_of(run.partition)
+    run.restart()
+    assert all_of(run.partition) == before
+    clocks = {name: tenant.clock for name, tenant in run.partition.tenants.items()}
     assert clocks == {"live": MONDAY + 9 * HOUR, "past": MONDAY, "demo": MONDAY + 7.0}
 
 
 @pytest.mark.parametrize("behind", [0.0, 30.0])
-def test_a_tick_that_is_old_news_to_others_survives_too(all_of: AllOf, behind: float) -> None:
+def test_an_older_tick_that_moves_only_a_new_tenant_survives(all_of: AllOf, behind: float) -> None:
     """A repeated or older tick that moves only a new tenant's clock is in the snapshot."""
-    life = Life()
-    life.take((Ticket("old", "1", MONDAY), Tick(MONDAY + HOUR)))
-    life.take((Ticket("new", "1", MONDAY + 60.0),))
-    life.write(life.snapshot())
-    life.take((Tick(MONDAY + HOUR - behind),))
-    life.write(life.snapshot())
-    before = all_of(life.partition)
-    assert life.partition.tenants["new"].clock == MONDAY + HOUR - behind
-    life.restart()
-    assert all_of(life.partition) == before
+    run = PartitionRun()
+    run.take((Ticket("old", "1", MONDAY), Tick(MONDAY + HOUR)))
+    run.take((Ticket("new", "1", MONDAY + 60.0),))
+    run.write(run.snapshot())
+    run.take((Tick(MONDAY + HOUR - behind),))
+    run.write(run.snapshot())
+    before = all_of(run.partition)
+    assert run.partition.tenants["new"].clock == MONDAY + HOUR - behind
+    run.restart()
+    assert all_of(run.partition) == before
 
 
-def test_a_tick_from_the_future_moves_nobody() -> None:
-    """A tick further ahead than the setting is ignored for all, and not remembered."""
-    life = Life()
-    life.take((Ticket("a", "1", MONDAY),))
-    done = life.partition.take(Tick(MONDAY + 9e9), MONDAY)
+def test_a_tick_from_the_future_moves_no_clock() -> None:
+    """A tick further ahead than the setting allows is ignored and not remembered."""
+    run = PartitionRun()
+    run.take((Ticket("a", "1", MONDAY),))
+    done = run.partition.take(Tick(MONDAY + 9e9), MONDAY)
     assert done.outcome == "tick_ignored"
-    life.write(life.snapshot())
-    assert life.recover().progress.ticked == 0.0
-    life.restart()
-    assert life.partition.tenants["a"].clock == MONDAY
+    run.write(run.snapshot())
+    assert run.recover().progress.ticked == 0.0
+    run.restart()
+    assert run.partition.tenants["a"].clock == MONDAY
 
 
-def test_events_of_one_tick_come_in_the_order_of_tenants() -> None:
-    """When one tick resolves several tenants, a restart does not change the order of events."""
+def test_events_of_one_tick_are_ordered_by_tenant() -> None:
+    """If one tick resolves several tenants, a restart does not change the order of events."""
 
     def burst(tenant: str) -> tuple[Signal, ...]:
         return tuple(
@@ -426,13 +434,13 @@ def test_events_of_one_tick_come_in_the_order_of_tenants() -> None:
 
     lives = []
     for restart in (False, True):
-        life = Life()
+        run = PartitionRun()
         for tenant in ("z", "b", "m"):
-            life.take(quiet(tenant) + burst(tenant))
+            run.take(quiet(tenant) + burst(tenant))
         if restart:
-            life.write(life.snapshot())
-            life.restart()
-        done = life.partition.take(Tick(MONDAY + 600 * HOUR)).escalations
+            run.write(run.snapshot())
+            run.restart()
+        done = run.partition.take(Tick(MONDAY + 600 * HOUR)).escalations
         assert [(e.data.tenant, e.transition) for e in done] == [
             ("b", "resolved"),
             ("m", "resolved"),
@@ -445,9 +453,9 @@ def test_events_of_one_tick_come_in_the_order_of_tenants() -> None:
 # --- tenants --------------------------------------------------------------------------------------
 
 
-def test_tenants_do_not_mix(all_of: AllOf) -> None:
-    """A tenant's state is the same whoever shares its partition, ids included."""
-    alone, shared = Life(), Life()
+def test_tenants_are_independent(all_of: AllOf) -> None:
+    """A tenant's state and ids are the same whichever tenants share its partition."""
+    alone, shared = PartitionRun(), PartitionRun()
     for n in range(200):
         mine = Ticket("a", f"{n}", MONDAY + n * 60.0, "login", event_id=f"{n}")
         alone.take((mine,))
@@ -455,8 +463,8 @@ def test_tenants_do_not_mix(all_of: AllOf) -> None:
     assert all_of(alone.partition)["a"] == all_of(shared.partition)["a"]
 
 
-def test_beyond_the_cap_tenants_share_one() -> None:
-    """Tenants beyond the cap are watched together under one name, which tells the partition."""
+def test_tenants_beyond_the_cap_are_watched_together() -> None:
+    """They share one name, which identifies the partition."""
     for number, name in ((0, OTHER), (3, f"{OTHER}3")):
         partition = Partition(number, 1, SETTINGS)
         for n in range(9):
@@ -465,79 +473,81 @@ def test_beyond_the_cap_tenants_share_one() -> None:
         assert partition.tenants[name].areas["unclassified"].tickets == 5
 
 
-def test_who_sent_nothing_that_counts_takes_no_place(all_of: AllOf) -> None:
-    """Signals that are not taken in make no tenant: the cap is for those that complain."""
-    life = Life()
+def test_signals_that_do_not_count_create_no_tenant(all_of: AllOf) -> None:
+    """Only tenants with counted tickets use up the cap."""
+    run = PartitionRun()
     for n in range(50):
         solved = Ticket(f"nobody {n}", "1", MONDAY, event_type="solved")
-        assert life.partition.take(solved).outcome == "not_created"
+        assert run.partition.take(solved).outcome == "not_created"
         ahead = Ticket(f"ahead {n}", "1", MONDAY + 9e6)
-        assert life.partition.take(ahead, MONDAY).outcome == "future"
-    assert life.partition.take(Tick(MONDAY, "nobody")).outcome == "tick_ignored"
-    assert life.partition.take(HistoryEnd("nobody")).outcome == "tick_ignored"
-    life.take((Ticket("acme", "1", MONDAY),))
-    assert set(life.partition.tenants) == {"acme"}
-    life.write(life.snapshot())
-    before = all_of(life.partition)
-    life.restart()
-    assert all_of(life.partition) == before
+        assert run.partition.take(ahead, MONDAY).outcome == "future"
+    assert run.partition.take(Tick(MONDAY, "nobody")).outcome == "tick_ignored"
+    assert run.partition.take(HistoryEnd("nobody")).outcome == "tick_ignored"
+    run.take((Ticket("acme", "1", MONDAY),))
+    assert set(run.partition.tenants) == {"acme"}
+    run.write(run.snapshot())
+    before = all_of(run.partition)
+    run.restart()
+    assert all_of(run.partition) == before
 
 
-def test_only_what_changed_is_written() -> None:
-    """A ticket in one area writes its tenant, that area, the last segment, and progress."""
-    life = Life()
+def test_a_snapshot_writes_only_changed_records() -> None:
+    """A ticket writes its tenant, its area, the last segment and the progress record."""
+    run = PartitionRun()
     for tenant in ("a", "b"):
         for area in ("x", "y"):
-            life.take((Ticket(tenant, area, MONDAY, area),))
-    life.snapshot()
-    life.take((Ticket("a", "2", MONDAY + 1.0, "y"),))
-    keys = [key for key, _ in life.snapshot()]
+            run.take((Ticket(tenant, area, MONDAY, area),))
+    run.snapshot()
+    run.take((Ticket("a", "2", MONDAY + 1.0, "y"),))
+    keys = [key for key, _ in run.snapshot()]
     assert keys == [b"tenant\x1fa", b"area\x1fa\x1fy", b"seen\x1fa\x1f0", b"progress"]
 
 
-# --- what must not start --------------------------------------------------------------------------
+# --- invalid state --------------------------------------------------------------------------------
 
 
-def written(life: Life) -> dict[bytes, bytes]:
-    """The last record of each key."""
-    return {key: data for key, data, _ in life.log}
+def last_records(run: PartitionRun) -> dict[bytes, bytes]:
+    """Return the last record of each key."""
+    return {key: data for key, data, _ in run.log}
 
 
 @pytest.fixture
-def stored() -> Life:
-    """A life whose snapshot is written."""
-    life = Life()
-    life.take(stream(5)[:60])
-    life.write(life.snapshot())
-    return life
+def stored() -> PartitionRun:
+    """Return a run whose snapshot has been written."""
+    run = PartitionRun()
+    run.take(stream(5)[:60])
+    run.write(run.snapshot())
+    return run
 
 
 @pytest.mark.parametrize("kind", [b"tenant", b"area", b"seen", b"progress"])
-def test_a_damaged_record_stops_the_start(stored: Life, kind: bytes) -> None:
-    """Whatever record is damaged, nothing starts with less than was known."""
-    key = next(key for key in written(stored) if key.startswith(kind))
+def test_a_damaged_record_prevents_the_start(stored: PartitionRun, kind: bytes) -> None:
+    """A damaged record of any kind raises, so that no state is lost silently."""
+    key = next(key for key in last_records(stored) if key.startswith(kind))
     for damage in (lambda d: d[:-1], lambda d: d[:-1] + bytes([d[-1] ^ 4]), lambda _: b""):
         with pytest.raises(StateError):
-            stored.recover().read(key, damage(written(stored)[key]), 0.0)
+            stored.recover().read(key, damage(last_records(stored)[key]), 0.0)
 
 
 @pytest.mark.parametrize("kind", ["tenant", "area", "seen"])
 @pytest.mark.parametrize("content", [b"", NEWER + b"abc", OURS, OURS + b"\x93\x01", OURS + b"\xc1"])
-def test_content_that_cannot_be_read_stops_the_start(kind: str, content: bytes) -> None:
-    """A sound record with content of another release, or none, raises a StateError."""
-    life = Life()
-    life.take((Ticket("acme", "1", MONDAY, "login"),))
-    life.write(life.snapshot())
-    key = next(key for key in written(life) if key.startswith(kind.encode()))
-    life.write([(key, add_checksum(VersionPair(Version(1, 1, content))))])
+def test_unreadable_content_prevents_the_start(kind: str, content: bytes) -> None:
+    """A valid record without content, or with that of another release, raises a StateError."""
+    run = PartitionRun()
+    run.take((Ticket("acme", "1", MONDAY, "login"),))
+    run.write(run.snapshot())
+    key = next(key for key in last_records(run) if key.startswith(kind.encode()))
+    run.write([(key, add_checksum(VersionPair(Version(1, 1, content))))])
     with pytest.raises(StateError):
-        Partition(0, 2, SETTINGS, life.recover())
+        Partition(0, 2, SETTINGS, run.recover())
 
 
-def test_a_newer_state_version_is_refused(stored: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    """State of a newer release is not read by an older one, and the message says what to do."""
+def test_a_newer_state_version_is_refused(
+    stored: PartitionRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older release refuses newer state with a message that says what to do."""
     monkeypatch.setattr(module, "STATE_VERSION", module.STATE_VERSION + 1)
-    newer = Life()
+    newer = PartitionRun()
     newer.take(stream(5)[:60])
     newer.write(newer.snapshot())
     monkeypatch.undo()
@@ -547,25 +557,25 @@ def test_a_newer_state_version_is_refused(stored: Life, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("kind", [b"tenant", b"seen"])
-def test_a_missing_record_stops_the_start(kind: bytes) -> None:
-    """An area without its tenant, or a gap among segments, is no state."""
-    life = Life()
-    life.take(tuple(Ticket("acme", f"{n}", MONDAY + n * HOUR, "login") for n in range(5)))
-    life.write(life.snapshot())
-    key = next(key for key in written(life) if key.startswith(kind))
-    life.log = [record for record in life.log if record[0] != key]
+def test_a_missing_record_prevents_the_start(kind: bytes) -> None:
+    """An area without its tenant, or a gap among segments, raises."""
+    run = PartitionRun()
+    run.take(tuple(Ticket("acme", f"{n}", MONDAY + n * HOUR, "login") for n in range(5)))
+    run.write(run.snapshot())
+    key = next(key for key in last_records(run) if key.startswith(kind))
+    run.log = [record for record in run.log if record[0] != key]
     with pytest.raises(StateError):
-        Partition(0, 2, SETTINGS, life.recover())
+        Partition(0, 2, SETTINGS, run.recover())
 
 
-def test_the_state_of_another_partition_is_refused(stored: Life) -> None:
-    """After a change of the number of partitions nobody starts on the wrong state."""
+def test_the_state_of_another_partition_is_refused(stored: PartitionRun) -> None:
+    """After the number of partitions has changed, no worker starts from the wrong state."""
     with pytest.raises(StateError, match="number of partitions"):
         Partition(1, 2, SETTINGS, stored.recover())
 
 
-def test_another_model_starts_anew_and_keeps_the_rest(stored: Life) -> None:
-    """A change of the model keeps episodes and what came already, not limits of another scale."""
+def test_another_model_starts_new_baselines_and_keeps_the_rest(stored: PartitionRun) -> None:
+    """A change of model keeps episodes and deduplication but resets thresholds."""
     config = Settings(
         model="gaussian", areas_per_tenant=3, tenants_per_partition=4, false_pages_per_week=2.0
     )
@@ -582,8 +592,8 @@ def test_another_model_starts_anew_and_keeps_the_rest(stored: Life) -> None:
     assert partition.take(ticket).outcome == "duplicate"
 
 
-def test_fingerprints_of_ids_with_any_text_work() -> None:
-    """Whatever text an id is, it is remembered: a ticket's id is never taken for an event's."""
+def test_ids_of_tickets_and_events_never_collide() -> None:
+    """Whatever text an id holds, a ticket's id is never taken for an event's."""
     partition = Partition(0, 1, SETTINGS)
     for name in ("", "\x00", "é", "\U0001f525", "x" * 256):
         assert partition.take(Ticket("a", name, MONDAY, event_id=name)).outcome == "counted"

@@ -1,4 +1,6 @@
-"""What a baseline must survive, each by its name: seasons, clocks, trends, gaps, youth."""
+"""Real-life patterns that a baseline must handle: seasons, clock changes, trends, gaps, cold
+starts.
+"""
 
 import math
 import random
@@ -31,22 +33,24 @@ QUIET = msgspec.structs.replace(PLAIN, false_pages_per_week=0.2)
 """A small budget, for weeks in which no page at all is to be seen."""
 
 
-def one(rate: float, config: Settings = PLAIN, weeks: int = 8, seed: int = 1) -> TenantFeed:
-    """A tenant of one area, in the shape of the week."""
+def single_area_tenant(
+    rate: float, config: Settings = PLAIN, weeks: int = 8, seed: int = 1
+) -> TenantFeed:
+    """Return a tenant of one area with the usual weekly profile."""
     return TenantFeed(config).mature(weeks, {"login": rate}, seed=seed)
 
 
 def moment(text: str) -> float:
-    """A time in UTC, in seconds since 1970."""
+    """Return a time in UTC as seconds since 1970."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
 # --- seasons --------------------------------------------------------------------------------------
 
 
-def test_hour_of_week() -> None:
-    """Mondays as busy as Sundays are quiet page nobody; Sunday's rate is not Monday's."""
-    desk = one(6.0, QUIET)
+def test_a_weekly_profile_is_learned() -> None:
+    """Neither busy Mondays nor quiet Sundays page, and their expected rates differ."""
+    desk = single_area_tenant(6.0, QUIET)
     desk.feed(NOW, NOW + 2 * WEEK, {"login": 6.0}, seed=7)
     assert desk.paged() == []
     desk.tick(NOW + 2 * WEEK + 13 * HOUR)
@@ -56,9 +60,9 @@ def test_hour_of_week() -> None:
     assert desk.rate() < 0.7 * monday
 
 
-def test_an_incident_at_night_is_found_at_the_rate_of_the_night() -> None:
-    """What is nothing at noon is an incident at three: eight an hour where one is usual."""
-    desk = one(6.0)
+def test_an_incident_at_night_is_judged_by_the_night_rate() -> None:
+    """Eight tickets an hour page at three in the morning but would not at noon."""
+    desk = single_area_tenant(6.0)
     desk.feed(NOW, NOW + 3 * HOUR, {"login": 6.0}, seed=7)
     desk.burst(NOW + 3 * HOUR, 20, 1.5)
     assert desk.paged()
@@ -68,14 +72,14 @@ BERLIN = msgspec.structs.replace(QUIET, timezone="Europe/Berlin")
 
 
 def local_shape(at: float) -> float:
-    """Office hours of Berlin, with its summer time: from 29 March on an hour earlier in UTC."""
+    """Return the profile of office hours in Berlin, with summer time from 29 March on."""
     ahead = 2 if at >= moment("2026-03-29 01:00") else 1
     hour = int(at // HOUR) + ahead
     return 2.5 if 8 <= hour % 24 < 18 and (hour + 72) % 168 < 120 else 0.1
 
 
-def test_time_zone_with_daylight_saving() -> None:
-    """When the clocks go forward offices open an hour earlier in UTC: that pages nobody."""
+def test_a_change_to_summer_time_does_not_page() -> None:
+    """Offices open an hour earlier in UTC after the change, which pages nobody."""
     steep = {"login": 8.0}
     pages = []
     for config in (BERLIN, QUIET):
@@ -92,9 +96,9 @@ def test_time_zone_with_daylight_saving() -> None:
 # --- slow change ----------------------------------------------------------------------------------
 
 
-def test_slow_trend() -> None:
-    """A company that grows by a third in eight weeks is not paged, and expects what comes."""
-    desk = one(6.0, QUIET)
+def test_slow_growth_does_not_page() -> None:
+    """A company that grows by a third in eight weeks is not paged, and the rate follows."""
+    desk = single_area_tenant(6.0, QUIET)
 
     def factor(at: float) -> float:
         return in_shape(at) * (1.0 + 0.33 * (at - NOW) / (8 * WEEK))
@@ -106,8 +110,8 @@ def test_slow_trend() -> None:
     assert desk.rate() == pytest.approx(6.0 * 1.33 * in_shape(noon), rel=0.25)
 
 
-def test_holidays() -> None:
-    """Christmas in Germany is as quiet as Sundays; the days between and after page nobody."""
+def test_holidays_do_not_page() -> None:
+    """Neither a quiet Christmas in Germany nor the days around it page."""
     config = msgspec.structs.replace(BERLIN, country="DE")
     quiet_days = {"2025-12-25", "2025-12-26", "2026-01-01"}
 
@@ -124,12 +128,12 @@ def test_holidays() -> None:
     assert desk.paged() == []
 
 
-def test_releases_and_events() -> None:
-    """A release day that is announced in the calendar brings twice the tickets, and no page."""
+def test_an_announced_release_does_not_page() -> None:
+    """A release day in the calendar doubles the tickets and does not page."""
     release = Event(name="4.2", start=MORNING, end=MORNING + 10 * HOUR, factor=2.5)
     pages = []
     for config in (msgspec.structs.replace(QUIET, events=(release,)), QUIET):
-        desk = one(8.0, config)
+        desk = single_area_tenant(8.0, config)
         desk.feed(NOW, MORNING, {"login": 8.0}, seed=6)
         desk.feed(MORNING, MORNING + 10 * HOUR, {"login": 20.0}, seed=7)
         desk.feed(MORNING + 10 * HOUR, MORNING + 2 * DAY, {"login": 8.0}, seed=8)
@@ -138,8 +142,8 @@ def test_releases_and_events() -> None:
     assert pages[1], "else this proves nothing"
 
 
-def test_days_that_differ() -> None:
-    """Where whole days are half as busy or half as busy again, that is learned and pages nobody."""
+def test_noisy_days_are_learned_and_do_not_page() -> None:
+    """Days that are half or one and a half times as busy are learned as day dispersion."""
     rng = random.Random(5)
     days = [rng.gammavariate(12.0, 1 / 12.0) for _ in range(140)]
 
@@ -153,8 +157,8 @@ def test_days_that_differ() -> None:
 
 
 def test_a_level_shift_pages_once_and_settles() -> None:
-    """A level that doubles and stays is paged, then is the new normal: no page in week three."""
-    desk = one(6.0)
+    """A level that doubles and stays pages at first and no longer in the third week."""
+    desk = single_area_tenant(6.0)
     desk.feed(NOW, NOW + 4 * WEEK, {"login": 12.0}, seed=7)
     assert desk.pages
     assert len({event.data.episode_id for event in desk.pages}) <= 3, desk.paged()
@@ -168,17 +172,17 @@ def test_a_level_shift_pages_once_and_settles() -> None:
 # --- silence --------------------------------------------------------------------------------------
 
 
-def test_quiet_week() -> None:
-    """A week at three quarters of the usual, and the usual again: no page."""
-    desk = one(6.0, QUIET)
+def test_a_quiet_week_does_not_page() -> None:
+    """Neither a week at three quarters of the usual traffic nor its end pages."""
+    desk = single_area_tenant(6.0, QUIET)
     desk.feed(NOW, NOW + WEEK, {"login": 4.5}, seed=7)
     desk.feed(NOW + WEEK, NOW + 3 * WEEK, {"login": 6.0}, seed=8)
     assert desk.paged() == []
 
 
 @pytest.mark.parametrize("hours", [8, 24])
-def test_gap(hours: int) -> None:
-    """The feed is silent for hours or for a day: that teaches nothing, and its end pages nobody."""
+def test_a_feed_gap_does_not_page(hours: int) -> None:
+    """A gap of hours or a day is not learned, and its end does not page."""
     desk = company(QUIET, seed=2)
     desk.feed(NOW, MORNING, seed=6)
     desk.events.clear()
@@ -189,8 +193,8 @@ def test_gap(hours: int) -> None:
     assert desk.rate() == pytest.approx(COMPANY["login"] * in_shape(back + 2 * DAY - HOUR), rel=0.4)
 
 
-def test_a_gap_hides_no_incident_after_it() -> None:
-    """The source comes back in the middle of an incident: that is found."""
+def test_an_incident_after_a_feed_gap_is_found() -> None:
+    """An incident that runs when the source returns still pages."""
     desk = company(PLAIN)
     desk.feed(NOW, MORNING, seed=6)
     desk.events.clear()
@@ -199,19 +203,19 @@ def test_a_gap_hides_no_incident_after_it() -> None:
     assert "login" in {event.data.product_area for event in desk.pages}
 
 
-# --- youth ----------------------------------------------------------------------------------------
+# --- warm-up --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_cold_start(seed: int) -> None:
-    """A tenant nobody knows: its first four weeks, live, page at most twice the budget."""
+def test_a_cold_start_stays_within_twice_the_budget(seed: int) -> None:
+    """A new tenant without history pages at most twice its budget in four live weeks."""
     desk = TenantFeed(PLAIN)
     desk.feed(MONDAY, MONDAY + 4 * WEEK, seed=seed)
     assert len(desk.pages) <= 8, desk.paged()
 
 
 def test_an_incident_in_the_first_week_is_found() -> None:
-    """On its fifth day a tenant with ten times the usual for hours is paged."""
+    """A tenant pages on its fifth day at ten times its usual traffic for hours."""
     desk = TenantFeed(PLAIN)
     desk.feed(MONDAY, MONDAY + 4.4 * DAY, seed=1)
     desk.feed(MONDAY + 4.4 * DAY, MONDAY + 4.4 * DAY + 4 * HOUR, COMPANY | {"login": 60.0}, seed=2)
@@ -219,8 +223,8 @@ def test_an_incident_in_the_first_week_is_found() -> None:
     assert "login" in {event.data.product_area for event in last_day}
 
 
-def test_a_new_area_borrows_from_its_tenant() -> None:
-    """From its first day a new area of a known tenant expects quiet nights."""
+def test_a_new_area_borrows_the_profile_of_its_tenant() -> None:
+    """A new area of a known tenant expects quiet nights from its first day on."""
     desk = company(PLAIN, until=NOW + DAY)
     desk.feed(NOW + DAY, NOW + 2 * DAY, COMPANY | {"new": 3.0}, seed=7)
     desk.ticket(NOW + 2 * DAY + 3 * HOUR, "new")
@@ -229,9 +233,9 @@ def test_a_new_area_borrows_from_its_tenant() -> None:
     assert desk.rate("new") > 2.0 * night
 
 
-def test_growing_area() -> None:
-    """An area that grows by a tenth a week for ten weeks pages rarely, and is followed."""
-    desk = one(4.0, QUIET)
+def test_a_growing_area_rarely_pages() -> None:
+    """The baseline follows an area that grows by a tenth a week for ten weeks."""
+    desk = single_area_tenant(4.0, QUIET)
 
     def factor(at: float) -> float:
         return in_shape(at) * math.exp(0.0953 * (at - NOW) / WEEK)
@@ -247,10 +251,10 @@ def test_growing_area() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.3, 2.0, 15.0, 100.0])
-def test_every_rate_from_one_a_day_to_a_hundred_an_hour(rate: float) -> None:
-    """An area that healthy weeks do not page, is paged when ten times as much comes for long."""
+def test_healthy_weeks_do_not_page_and_a_tenfold_rise_does_at_any_rate(rate: float) -> None:
+    """Rates from one a day to a hundred an hour are handled alike."""
     weeks = 8 if rate <= 15.0 else 3
-    desk = one(rate, QUIET, weeks)
+    desk = single_area_tenant(rate, QUIET, weeks)
     begin = MONDAY + weeks * WEEK
     healthy = 4 * WEEK if rate <= 15.0 else 2 * DAY
     desk.feed(begin, begin + healthy, {"login": rate}, seed=7)
@@ -263,8 +267,8 @@ def test_every_rate_from_one_a_day_to_a_hundred_an_hour(rate: float) -> None:
     assert desk.paged()
 
 
-def test_bursty_feed() -> None:
-    """A social channel: posts bring dozens within an hour now and then; the limit learns it."""
+def test_bursts_of_a_social_channel_raise_the_threshold() -> None:
+    """Occasional bursts of dozens of tickets within an hour are learned by the threshold."""
     rng = random.Random(3)
 
     def posts(desk: TenantFeed, begin: float, end: float) -> None:
@@ -283,11 +287,11 @@ def test_bursty_feed() -> None:
     assert len(desk.pages) <= 10, desk.paged()
 
 
-# --- categories -----------------------------------------------------------------------------------
+# --- changed areas --------------------------------------------------------------------------------
 
 
-def test_retired_category() -> None:
-    """An area that is used no more pages nobody, and little is expected of it after months."""
+def test_a_retired_area_does_not_page() -> None:
+    """An area without tickets does not page, and its expected rate is near zero after months."""
     desk = company(PLAIN)
     before = desk.rate("login")
     rest = {name: rate for name, rate in COMPANY.items() if name != "login"}
@@ -297,8 +301,8 @@ def test_retired_category() -> None:
     assert desk.rate("login") < 0.3 * before
 
 
-def test_renamed_category() -> None:
-    """The new name of an old area expects what the old one did, and the old one falls silent."""
+def test_a_renamed_area_keeps_its_expected_rate() -> None:
+    """The new area expects the rate of the old one, which falls silent."""
     desk = company(QUIET, until=MORNING)
     renamed = COMPANY | {"login": 0.0, "sign-in": COMPANY["login"]}
     desk.feed(MORNING, MORNING + WEEK, renamed, seed=7)
@@ -308,8 +312,8 @@ def test_renamed_category() -> None:
     )
 
 
-def test_split_category() -> None:
-    """Two new areas share what an old one had: no page, and each has about a half."""
+def test_the_parts_of_a_split_area_share_its_rate() -> None:
+    """Each of two new areas expects about half the old rate, and neither pages."""
     desk = company(QUIET, until=MORNING)
     split = COMPANY | {"login": 0.0, "password": 2.5, "sso": 1.5}
     desk.feed(MORNING, MORNING + WEEK, split, seed=7)
@@ -321,23 +325,23 @@ def test_split_category() -> None:
 # --- long incidents -------------------------------------------------------------------------------
 
 
-def test_a_surge_of_weeks_does_not_hide_the_next_one() -> None:
-    """Three weeks at three times the usual; then, in the fourth, five times that: found as well."""
-    desk = one(4.0)
+def test_a_surge_of_weeks_does_not_hide_the_next_incident() -> None:
+    """After three weeks at three times the usual rate, five times that rate still pages."""
+    desk = single_area_tenant(4.0)
     desk.feed(NOW, NOW + 3 * WEEK, {"login": 12.0}, seed=7)
     assert desk.pages
     desk.feed(NOW + 3 * WEEK, NOW + 3 * WEEK + 10 * HOUR, {"login": 12.0}, seed=8)
     desk.events.clear()
     at = NOW + 3 * WEEK + 10 * HOUR
     desk.feed(at, at + 3 * HOUR, {"login": 60.0}, seed=9)
-    told = [e for e in desk.events if e.data.suppressed is None]
-    assert told, "nothing was said of the second one"
-    assert told[0].transition in ("opened", "reopened", "updated")
+    page_events = [e for e in desk.events if e.data.suppressed is None]
+    assert page_events, "the second incident did not page"
+    assert page_events[0].transition in ("opened", "reopened", "updated")
 
 
 def test_an_incident_after_an_incident_is_found() -> None:
-    """Two weeks after an incident of two days the area pages at once again."""
-    desk = one(4.0)
+    """Two weeks after an incident of two days the area pages at once."""
+    desk = single_area_tenant(4.0)
     desk.feed(NOW, NOW + 2 * DAY, {"login": 20.0}, seed=7)
     desk.feed(NOW + 2 * DAY, NOW + 2 * WEEK + 10 * HOUR, {"login": 4.0}, seed=8)
     desk.events.clear()
@@ -347,9 +351,9 @@ def test_an_incident_after_an_incident_is_found() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_ramp_of_a_month_is_found(seed: int) -> None:
-    """Complaints that treble within a month, a little every day, do not teach themselves in."""
-    desk = one(6.0, seed=seed)
+def test_a_month_long_ramp_is_found(seed: int) -> None:
+    """A slow rise to three times the rate is not learned before it pages."""
+    desk = single_area_tenant(6.0, seed=seed)
 
     def factor(at: float) -> float:
         return in_shape(at) * (1.0 + 2.0 * (at - NOW) / (4 * WEEK))
@@ -358,11 +362,11 @@ def test_a_ramp_of_a_month_is_found(seed: int) -> None:
     assert desk.paged()
 
 
-# --- times of day resolution ----------------------------------------------------------------------
+# --- coarse timestamps ----------------------------------------------------------------------------
 
 
-def test_a_feed_that_knows_only_the_hour() -> None:
-    """Tickets whose times are whole hours, ten at once, are no spikes."""
+def test_timestamps_of_whole_hours_do_not_page() -> None:
+    """Ten tickets with the same whole hour are no spike."""
     rng = random.Random(4)
     desk = TenantFeed(QUIET)
     for hour in range(10 * 168):
@@ -377,8 +381,8 @@ def test_a_feed_that_knows_only_the_hour() -> None:
     assert len(desk.pages) <= 1, desk.paged()
 
 
-def test_a_feed_that_knows_only_the_day() -> None:
-    """An export with dates alone: each day's tickets come at midnight; ordinary days are calm."""
+def test_timestamps_of_whole_days_do_not_page() -> None:
+    """A day's tickets that all have midnight as their time are no spike."""
     rng = random.Random(4)
     desk = TenantFeed(QUIET)
     for day in range(10 * 7):

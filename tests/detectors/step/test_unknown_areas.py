@@ -1,4 +1,4 @@
-"""Names that strangers make up: what they may take, and what they must never move."""
+"""Unknown area names: how much room and budget they may take, and what they must not change."""
 
 import msgspec
 import pytest
@@ -32,25 +32,25 @@ LISTED = msgspec.structs.replace(
 
 
 def at_ten(config: Settings = SETTINGS) -> TenantFeed:
-    """The company on a Monday morning, two months old."""
+    """Return the feed of a company that is two months old, on a Monday morning."""
     return company(config, until=MORNING)
 
 
 def flood(
     desk: TenantFeed, count: int = 5_000, hours: float = 10.0, begin: float = MORNING
 ) -> None:
-    """As many tickets, each of an area that nobody has heard of."""
+    """Send *count* tickets, each with an area name of its own that nobody has used before."""
     for number in range(count):
         desk.ticket(begin + number * hours * HOUR / count, f"made up {number}")
 
 
 def allowed(desk: TenantFeed, area: str, kind: Kind) -> float:
-    """False pages a week that *area* may spend."""
+    """Return the false pages a week that *area* may spend."""
     return allowed_pages_for(desk.tenant, desk.tenant.areas[area], kind, desk.config)
 
 
 def known(desk: TenantFeed) -> list[str]:
-    """The areas that are more than a name."""
+    """Return the known areas."""
     return [n for n, series in sorted(desk.tenant.areas.items()) if desk.tenant.knows(series)]
 
 
@@ -59,8 +59,8 @@ def known(desk: TenantFeed) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [500, 200, 40])
-def test_made_up_names_get_few_series(most: int) -> None:
-    """One in ten of the room, but at least ten; all others share one."""
+def test_unknown_names_get_few_series(most: int) -> None:
+    """Unknown names get a tenth of the series, at least ten, and the rest share one."""
     desk = at_ten(msgspec.structs.replace(SETTINGS, areas_per_tenant=most))
     flood(desk, 1_000)
     unknown = max(most // UNKNOWN_ONE_IN, LEAST_UNKNOWN)
@@ -71,8 +71,8 @@ def test_made_up_names_get_few_series(most: int) -> None:
     assert known(desk) == sorted(COMPANY)
 
 
-def test_made_up_names_move_no_limit() -> None:
-    """What known areas may spend is the same to the last bit, however many names there are."""
+def test_unknown_names_do_not_reduce_the_budget_of_known_areas() -> None:
+    """The budget of known areas is the same to the last bit, however many names arrive."""
     desk = at_ten()
     before = {(area, kind): allowed(desk, area, kind) for area in COMPANY for kind in KINDS}
     flood(desk)
@@ -80,8 +80,8 @@ def test_made_up_names_move_no_limit() -> None:
     assert after == before
 
 
-def test_all_made_up_names_share_one_part_of_the_budget() -> None:
-    """Together they may spend what is set aside, and the known ones together the rest."""
+def test_all_unknown_names_share_one_part_of_the_budget() -> None:
+    """Unknown names together may spend a fixed part, and known areas together the rest."""
     desk = at_ten()
     flood(desk)
     areas = desk.tenant.areas
@@ -95,8 +95,8 @@ def test_all_made_up_names_share_one_part_of_the_budget() -> None:
         )
 
 
-def test_made_up_names_teach_the_tenant_nothing() -> None:
-    """Its own series and the shape of its week are those of a company that had none of them."""
+def test_unknown_names_do_not_change_the_tenant_baseline() -> None:
+    """The tenant's series and weekly profile equal those of a company without them."""
     calm, flooded = at_ten(), at_ten()
     for at, area in arrivals(MORNING, MORNING + 30 * HOUR, COMPANY, in_shape, 7):
         ticket = calm.make(at, area)
@@ -117,8 +117,8 @@ def test_made_up_names_teach_the_tenant_nothing() -> None:
         assert flooded.rate(area) == calm.rate(area)
 
 
-def test_made_up_names_move_no_share_of_a_value() -> None:
-    """Their tickets have one region and one version: slices of known areas expect what they did."""
+def test_unknown_names_do_not_change_the_slice_shares() -> None:
+    """Their tickets do not change what the slices of known areas expect."""
     calm, flooded = at_ten(), at_ten()
     for at, area in arrivals(MORNING, MORNING + 12 * HOUR, COMPANY, in_shape, 7):
         ticket = calm.make(at, area)
@@ -126,8 +126,13 @@ def test_made_up_names_move_no_share_of_a_value() -> None:
         flooded.take(ticket)
         for number in range(15):
             name = f"made up {ticket.ticket_id} {number}"
-            made_up = {"ticket_id": name, "area": name, "app_version": "9.9.9", "region": "apac"}
-            flooded.take(msgspec.structs.replace(ticket, **made_up))
+            unknown_fields = {
+                "ticket_id": name,
+                "area": name,
+                "app_version": "9.9.9",
+                "region": "apac",
+            }
+            flooded.take(msgspec.structs.replace(ticket, **unknown_fields))
     assert flooded.tenant.areas[OTHER].tickets > 1_000
     encode = state_codec.encode
     assert encode(flooded.tenant.shares) == encode(calm.tenant.shares)
@@ -135,20 +140,22 @@ def test_made_up_names_move_no_share_of_a_value() -> None:
     for area in COMPANY:
         ran, other = calm.tenant.areas[area], flooded.tenant.areas[area]
         assert encode(other.slices) == encode(ran.slices)
-    told = [[e for e in d.events if e.data.product_area in COMPANY] for d in (calm, flooded)]
-    assert told[0] == told[1]
+    company_events = [
+        [e for e in d.events if e.data.product_area in COMPANY] for d in (calm, flooded)
+    ]
+    assert company_events[0] == company_events[1]
 
 
-def test_a_version_that_a_made_up_area_alone_has_is_news_in_a_known_one() -> None:
-    """A thousand tickets there do not make it usual here: the same page, at the same time."""
+def test_a_version_seen_only_in_an_unknown_area_is_new_in_a_known_one() -> None:
+    """A thousand tickets of the version in an unknown area do not delay the page."""
     calm, flooded = at_ten(), at_ten()
     for number in range(1_000):
         flooded.ticket(MORNING + 3.0 * number, "made up", app_version="9.9.9")
     for desk in (calm, flooded):
         for number in range(30):
             at = MORNING + HOUR + 60.0 * number
-            told = {"region": "eu", "channel": "web", "customer": f"crowd {number}"}
-            desk.ticket(at, "billing", app_version="9.9.9", **told)
+            fields = {"region": "eu", "channel": "web", "customer": f"crowd {number}"}
+            desk.ticket(at, "billing", app_version="9.9.9", **fields)
     first = [next(e for e in d.pages if e.data.product_area == "billing") for d in (calm, flooded)]
     assert first[0].time == first[1].time
     assert (first[1].data.score, first[1].data.expected) == (
@@ -157,8 +164,8 @@ def test_a_version_that_a_made_up_area_alone_has_is_news_in_a_known_one() -> Non
     )
 
 
-def test_a_flood_of_made_up_names_is_one_page_that_says_so() -> None:
-    """Nobody is paged name by name: what shares one series is told as such."""
+def test_a_flood_of_unknown_names_is_one_page() -> None:
+    """The page is about the shared series and has the reason unknown_areas_surge."""
     desk = at_ten()
     flood(desk)
     surges = [e for e in desk.events if e.data.reason == "unknown_areas_surge"]
@@ -167,8 +174,8 @@ def test_a_flood_of_made_up_names_is_one_page_that_says_so() -> None:
     assert [event.data.product_area for event in desk.pages] == [OTHER], desk.paged()
 
 
-def test_a_flood_hides_no_incident() -> None:
-    """What happens in a known area meanwhile pages as it would have."""
+def test_a_flood_of_unknown_names_hides_no_incident() -> None:
+    """An incident in a known area pages at the same time as without the flood."""
     calm, flooded = at_ten(), at_ten()
     for number in range(2_000):
         at = MORNING + 1.8 * number
@@ -183,7 +190,7 @@ def test_a_flood_hides_no_incident() -> None:
 
 
 def test_a_flood_leaves_room_for_areas_of_the_taxonomy() -> None:
-    """One that its owner lists gets a series of its own whenever it comes."""
+    """An area of the taxonomy gets a series of its own, even after a flood."""
     desk = at_ten(LISTED)
     flood(desk, 500)
     desk.ticket(MORNING + 11 * HOUR, "np")
@@ -192,8 +199,8 @@ def test_a_flood_leaves_room_for_areas_of_the_taxonomy() -> None:
     assert desk.tenant.areas[UNCLASSIFIED].tickets == 1
 
 
-def test_listed_areas_have_room_in_any_case() -> None:
-    """Made-up names cannot take it: only those that are not listed share one series."""
+def test_areas_of_the_taxonomy_are_exempt_from_the_cap() -> None:
+    """Only areas outside the taxonomy share one series."""
     names = tuple(AreaEntry(name=f"listed {number}") for number in range(30))
     config = msgspec.structs.replace(SETTINGS, taxonomy=Taxonomy(areas=names), areas_per_tenant=12)
     desk = TenantFeed(config)
@@ -205,12 +212,12 @@ def test_listed_areas_have_room_in_any_case() -> None:
     assert desk.tenant.areas[OTHER].tickets == 8
 
 
-# --- made-up values -------------------------------------------------------------------------------
+# --- unique values --------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_made_up_values_do_not_grow_the_state() -> None:
-    """Twenty thousand versions and regions of one area: after the first thousand it is full."""
+def test_unique_values_do_not_grow_the_state() -> None:
+    """After a thousand of twenty thousand unique versions and regions, the state stops growing."""
     desk = at_ten()
     sizes = []
     for number in range(20_000):
@@ -235,8 +242,8 @@ def test_made_up_values_do_not_grow_the_state() -> None:
     assert full < 120_000
 
 
-def test_made_up_customers_do_not_grow_the_state() -> None:
-    """Ten thousand customers inside one episode: those beyond a thousand are estimated."""
+def test_unique_customers_do_not_grow_the_state() -> None:
+    """Customers of an episode beyond a thousand are estimated."""
     desk = at_ten()
     sizes = []
     for number in range(10_000):
@@ -253,7 +260,7 @@ def test_made_up_customers_do_not_grow_the_state() -> None:
 
 
 def test_an_area_is_known_after_two_weeks() -> None:
-    """Until then it is a name; from then on it counts in the tenant and in its budget."""
+    """Before that an area counts neither in the tenant nor in its budget."""
     desk = at_ten()
     areas = {**COMPANY, "new product": 1.0}
     before = allowed(desk, "login", "area")
@@ -274,8 +281,8 @@ def test_an_area_is_known_after_two_weeks() -> None:
     assert allowed(desk, "new product", "area") == allowed(desk, "login", "area")
 
 
-def test_areas_of_a_young_tenant_are_known_at_once() -> None:
-    """Whoever is new here knows no areas yet: the first two weeks' names are its own."""
+def test_areas_of_a_new_tenant_are_known_at_once() -> None:
+    """Areas that appear in the first two weeks of a tenant are known."""
     desk = TenantFeed()
     for day in range(16):
         desk.ticket(NOW + day * DAY, f"area {day}")
@@ -283,17 +290,17 @@ def test_areas_of_a_young_tenant_are_known_at_once() -> None:
 
 
 def test_areas_of_the_taxonomy_are_known_at_once() -> None:
-    """By its name or an alias, at whatever age of the tenant, in what it counts and may spend."""
-    for config, there in ((LISTED, True), (SETTINGS, False)):
+    """An area of the taxonomy is known by its name or alias at any age of the tenant."""
+    for config, is_listed in ((LISTED, True), (SETTINGS, False)):
         desk = at_ten(config)
         whole = desk.tenant.whole.tickets
-        desk.ticket(MORNING + 61.0, "np" if there else "new product")
-        assert ("new product" in known(desk)) is there
-        assert desk.tenant.whole.tickets == whole + there
+        desk.ticket(MORNING + 61.0, "np" if is_listed else "new product")
+        assert ("new product" in known(desk)) is is_listed
+        assert desk.tenant.whole.tickets == whole + is_listed
 
 
-def test_what_is_shared_never_becomes_known() -> None:
-    """However old it is."""
+def test_the_shared_series_never_becomes_known() -> None:
+    """The shared series is not known however old it is."""
     desk = at_ten(msgspec.structs.replace(SETTINGS, areas_per_tenant=len(COMPANY)))
     desk.feed(MORNING, MORNING + 4 * WEEK, {"some": 0.05, "more": 0.05}, in_shape)
     assert set(desk.tenant.areas) == {*COMPANY, OTHER}
@@ -301,7 +308,7 @@ def test_what_is_shared_never_becomes_known() -> None:
 
 
 def test_a_copy_knows_the_same_areas() -> None:
-    """What is known is no accident of this process."""
+    """An encoded and restored tenant has the same known areas."""
     desk = at_ten(LISTED)
     desk.ticket(MORNING + 61.0, "np")
     flood(desk, 300)
