@@ -1,4 +1,4 @@
-"""Decisions made again: the same bytes after restarts and verdicts, and all their numbers."""
+"""Repeated decisions: they give the same bytes after restarts and verdicts, with all numbers."""
 
 import msgspec
 import pytest
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_every_decision_comes_out_the_same(seed: int) -> None:
-    """What a worker with restarts and verdicts wrote is made again by one that never stopped."""
+def test_every_repeated_decision_is_the_same(seed: int) -> None:
+    """An uninterrupted run repeats the events of a worker with restarts and verdicts."""
     signals = make_signals(seed)
     log, stored = run_worker(signals[: len(signals) // 2])
     assert len({event.data.episode_id for event in stored}) >= 5
@@ -25,17 +25,17 @@ def test_every_decision_comes_out_the_same(seed: int) -> None:
     ]
 
 
-def test_a_decision_names_its_place_and_its_numbers() -> None:
-    """Where it stands in the log, what it was held against, and windows that share the score."""
+def test_a_decision_has_its_position_and_its_numbers() -> None:
+    """A decision has its log position, its threshold, and the windows that share the score."""
     log, _ = run_worker(make_signals(3)[:6_000])
     partition = Partition(0, 0, SETTINGS)
-    told = [
+    decisions = [
         (event, decision)
         for event, decision in redecide(partition, log, lambda e: e.transition == "opened")
         if decision.kind == "area"
     ]
-    assert told
-    for event, decision in told:
+    assert decisions
+    for event, decision in decisions:
         assert decision.decided_by.startswith("log@")
         assert decision.score >= decision.bar
         assert decision.limit is not None
@@ -47,8 +47,8 @@ def test_a_decision_names_its_place_and_its_numbers() -> None:
         assert round(decision.score, 4) == event.data.score
 
 
-def test_an_end_by_time_alone_has_no_limit_of_the_ticket_before() -> None:
-    """A tick that names no tenant ends what the last ticket opened: nothing was held against it."""
+def test_an_episode_resolved_by_a_tick_has_no_threshold() -> None:
+    """A tick without a tenant resolves the episode without comparing a score."""
     partition, log = Partition(0, owner=0, settings=SETTINGS), list[LoggedSignal]()
     live_tickets = [
         msgspec.structs.replace(signal, mode="live")  # simulated time has ticks of its own
@@ -60,18 +60,18 @@ def test_an_end_by_time_alone_has_no_limit_of_the_ticket_before() -> None:
         if any(event.transition == "opened" for event in partition.take(signal).escalations):
             break
     log.append(LoggedSignal("tick", Tick(signal.created_at + 86_400.0)))
-    told = {
+    decisions = {
         event.transition: decision
         for event, decision in redecide(Partition(0, 0, SETTINGS), log, lambda _: True)
     }
-    assert told["opened"].limit is not None
-    assert told["resolved"].decided_by == "tick"
-    assert (told["resolved"].limit, told["resolved"].bar) == (None, float("inf"))
-    assert told["resolved"].members == []
+    assert decisions["opened"].limit is not None
+    assert decisions["resolved"].decided_by == "tick"
+    assert (decisions["resolved"].limit, decisions["resolved"].bar) == (None, float("inf"))
+    assert decisions["resolved"].members == []
 
 
-def test_events_that_differ_say_where() -> None:
-    """The first fields that differ, by their paths."""
+def test_differences_between_events_name_their_fields() -> None:
+    """The first fields that differ are listed by their paths."""
     _, stored = run_worker(make_signals(3)[:6_000])
     event = stored[0]
     changed = event.model_copy(update={"data": event.data.model_copy(update={"tickets": 99})})

@@ -1,4 +1,4 @@
-"""What a verdict would have changed, also where the log has another one on the same page."""
+"""The preview of a verdict: what it would have changed, even if the log has another verdict."""
 
 from detectors.forensics.redecide import LoggedSignal
 from detectors.forensics.verdict_preview import preview
@@ -11,8 +11,8 @@ AT = MONDAY + 3 * WEEK + 10 * HOUR
 SETTINGS = Settings()
 
 
-def test_a_verdict_replaces_what_the_log_says_of_its_page() -> None:
-    """Called a true page then: the like a week later paged; called false instead, it had not."""
+def test_a_previewed_verdict_replaces_the_one_in_the_log() -> None:
+    """After an incident verdict a repeat pages; a false alarm verdict would suppress it."""
     desk, log = TenantFeed(SETTINGS, Tenant("acme", SETTINGS)), list[LoggedSignal]()
 
     def take(signal: Ticket | Verdict) -> None:

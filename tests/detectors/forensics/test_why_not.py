@@ -1,4 +1,4 @@
-"""Why nothing was sent: the true cause is named, and so many more tickets do page."""
+"""Why nothing was sent: the true cause, and how many more tickets would have paged."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support.near_misses import KINDS, Story, expected, near_miss
 
 @pytest.mark.slow
 def test_the_true_cause_is_named() -> None:
-    """Of two near misses of each cause, one in twenty may be named otherwise."""
+    """Of two near misses of each cause, at most one in twenty is attributed to another."""
     found = [near_miss(number) for number in range(2 * len(KINDS))]
     wrong = [(true, answer) for true, answer in found if answer.because != true]
     assert len(wrong) <= 0.05 * len(found), wrong
@@ -20,8 +20,8 @@ def test_the_true_cause_is_named() -> None:
 
 
 @pytest.mark.slow
-def test_an_announced_event_is_no_cause_where_nothing_crossed() -> None:
-    """Too few came while an event was announced: it kept nothing silent."""
+def test_an_announced_event_is_no_cause_if_no_score_crossed() -> None:
+    """If too few tickets arrive during an event, the event suppressed nothing."""
     story = Story(7)
     expected(story)
     story.around.clear()
@@ -33,20 +33,20 @@ def test_an_announced_event_is_no_cause_where_nothing_crossed() -> None:
 
 
 def log_of(signals: list[Ticket]) -> list[LoggedSignal]:
-    """Tickets as a file has them."""
+    """Return the tickets as logged signals."""
     return [LoggedSignal(f"{number}", signal) for number, signal in enumerate(signals)]
 
 
 def quiet_weeks() -> list[Ticket]:
-    """Three weeks of a ticket an hour, each of a customer of its own."""
+    """Return three weeks of one ticket an hour, each by a customer of its own."""
     return [
         Ticket("acme", f"{n}", MONDAY + n * HOUR, "login", customer=f"c{n}", mode="simulated")
         for n in range(3 * 168)
     ]
 
 
-def test_so_many_more_would_have_paged_and_one_fewer_not() -> None:
-    """The number that is named is the least one, as is seen by sending them."""
+def test_the_number_of_missing_tickets_is_the_smallest_that_pages() -> None:
+    """That many more tickets page, and one fewer does not."""
     signals = quiet_weeks()
     at = signals[-1].created_at
     asked = why_not(log_of(signals), Settings(), "acme", "login", at)
@@ -69,8 +69,8 @@ def test_so_many_more_would_have_paged_and_one_fewer_not() -> None:
     assert not pages(asked.more - 1)
 
 
-def test_what_no_number_of_tickets_would_have_paged_says_so() -> None:
-    """With next to no budget not even a thousand would do; nothing is made up."""
+def test_no_number_is_given_if_no_number_of_tickets_would_page() -> None:
+    """With almost no budget, no small number of tickets is given."""
     signals = quiet_weeks()
     settings = Settings(false_pages_per_week=1e-300)
     at = MONDAY + 400 * HOUR
@@ -79,8 +79,8 @@ def test_what_no_number_of_tickets_would_have_paged_says_so() -> None:
 
 
 @pytest.mark.slow
-def test_simulated_time_is_asked_in_its_own_clock() -> None:
-    """As it stands on the topic: years ago by its tickets, now by the broker and the ticker."""
+def test_simulated_time_is_analysed_by_its_own_clock() -> None:
+    """Wall-clock ticks and arrival times on the topic do not change the answer."""
     wall = MONDAY + 3e8
     log = [LoggedSignal("tick 0", Tick(wall), wall)]
     for number, signal in enumerate(quiet_weeks()):
