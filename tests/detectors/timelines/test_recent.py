@@ -1,4 +1,4 @@
-"""The recent past of a series: what came where, from the log and from the state alike."""
+"""Recent timelines of a series, built from the log or from the recovered state."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ START = 1_709_510_400.0
 
 
 def play(hours: float) -> tuple[Partition, RecentTimelines, list[Ticket]]:
-    """A company of which everything was followed."""
+    """Run a company whose series are all followed from the start."""
     partition, timelines, seen = Partition(0, 0, Settings()), RecentTimelines(), []
     for line in tickets(World(start=START, hours=hours, seed=3)):
         signal = to_signal(read_ticket(json.dumps(line).encode()), "simulated")
@@ -36,7 +36,7 @@ def played() -> tuple[Partition, RecentTimelines, list[Ticket]]:
     return play(15 * 24 + 7.3)
 
 
-def test_what_came_stands_where_it_came(
+def test_tickets_are_counted_in_the_stretch_they_arrived_in(
     played: tuple[Partition, RecentTimelines, list[Ticket]],
 ) -> None:
     partition, timelines, seen = played
@@ -47,17 +47,17 @@ def test_what_came_stands_where_it_came(
         found = timelines.stretches(tenant, area, first, tenant.clock)
         assert all(one.at + one.seconds <= two.at + 1e-6 for one, two in itertools.pairwise(found))
         for one in found:
-            came = [
+            arrived = [
                 t for t in seen if t.area == area and one.at <= t.created_at <= one.at + one.seconds
             ]
-            assert one.observed <= len(came) + 1e-3  # a customer's next ticket counts less
-            assert (one.observed > 0.0) <= bool(came)
+            assert one.observed <= len(arrived) + 1e-3  # repeated tickets of a customer count less
+            assert (one.observed > 0.0) <= bool(arrived)
         assert sum(one.observed for one in found) > 0.5 * series.model.expected_between(
             first, tenant.clock
         )
 
 
-def test_whoever_begins_late_has_the_hours_of_the_state(
+def test_a_later_start_takes_the_hours_from_the_state(
     played: tuple[Partition, RecentTimelines, list[Ticket]],
 ) -> None:
     partition, timelines, _ = played
@@ -73,15 +73,17 @@ def test_whoever_begins_late_has_the_hours_of_the_state(
     for area in other.areas:
         known = timelines.hours(tenant, area, hour - 23, hour)
         restored = fresh.hours(other, area, hour - 23, hour)
-        for each, came in restored.items():
-            assert came == pytest.approx(known[each], abs=1e-3)
+        for each, observed in restored.items():
+            assert observed == pytest.approx(known[each], abs=1e-3)
         assert len(restored) >= 20
         drawn = fresh.stretches(other, area, other.clock - 12 * HOUR, other.clock)
-        as_hours = sum(came for each, came in restored.items() if each * HOUR >= drawn[0].at - 1.0)
+        as_hours = sum(
+            observed for each, observed in restored.items() if each * HOUR >= drawn[0].at - 1.0
+        )
         assert sum(one.observed for one in drawn) == pytest.approx(as_hours, abs=1e-2)
 
 
-def test_a_tick_moves_the_end_and_silence_is_drawn_as_nothing() -> None:
+def test_a_tick_moves_the_end_and_silence_is_drawn_as_zero() -> None:
     partition, timelines, _ = play(30.0)
     tenant = partition.tenants["acme"]
     assert tenant.clock is not None
@@ -93,7 +95,7 @@ def test_a_tick_moves_the_end_and_silence_is_drawn_as_nothing() -> None:
     assert all(one.low <= one.expected <= one.high + 1.0 for one in found)
 
 
-def test_what_is_older_than_two_days_is_forgotten() -> None:
+def test_stretches_older_than_two_days_are_forgotten() -> None:
     partition, timelines, _ = play(80.0)
     tenant = partition.tenants["acme"]
     assert tenant.clock is not None
