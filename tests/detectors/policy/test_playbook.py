@@ -1,4 +1,4 @@
-"""The playbook: which entry is for an escalation, and what becomes of a text for customers."""
+"""The playbook: which entry matches an escalation, and how its customer text is filled in."""
 
 from itertools import product
 
@@ -27,14 +27,14 @@ def matched(
     of: str | None = None,
     entries: tuple[Entry, ...] = ALL,
 ) -> str | None:
-    """The name of the entry that counts."""
+    """Return the name of the matching entry."""
     entry = Playbook(entries=entries).match(area, issue_type, severity, of)
     return None if entry is None else entry.name
 
 
 @pytest.mark.parametrize("entries", [ALL, ALL[::-1]], ids=["as written", "backwards"])
-def test_the_most_specific_counts(entries: tuple[Entry, ...]) -> None:
-    """Issue type before area before product before severity, in whatever order they stand."""
+def test_the_most_specific_entry_matches(entries: tuple[Entry, ...]) -> None:
+    """Issue type outranks area, product and severity, whatever the order of the entries."""
     assert matched("search", entries=entries) == "any"
     assert matched("search", severity="critical", entries=entries) == "grave"
     assert matched("checkout", severity="critical", of="commerce", entries=entries) == "commerce"
@@ -47,15 +47,15 @@ def test_the_most_specific_counts(entries: tuple[Entry, ...]) -> None:
     assert matched(None, severity="critical", entries=entries) == "tenant"
 
 
-def test_the_first_of_equals_counts() -> None:
-    """Two entries as specific as each other: the one that stands first."""
+def test_the_first_of_equally_specific_entries_matches() -> None:
+    """Of two equally specific entries the first in the file matches."""
     other = Entry(name="other", team="t", areas=("login", "api"))
     assert matched("login", entries=(LOGIN, other)) == "login"
     assert matched("login", entries=(other, LOGIN)) == "other"
 
 
-def test_the_whole_tenant_is_no_area() -> None:
-    """Only entries without areas and issue types, or for the whole tenant, are for it."""
+def test_tenant_wide_pages_match_only_tenant_wide_entries() -> None:
+    """Only entries without areas and issue types, or for the whole tenant, match."""
     assert matched(None, entries=(LOGIN, SSO, SSO_LOGIN)) is None
     assert matched(None, "sso error", entries=(SSO, SSO_LOGIN)) is None
     assert matched(None, entries=(ANY, LOGIN)) == "any"
@@ -66,19 +66,19 @@ def test_the_whole_tenant_is_no_area() -> None:
 
 
 def test_a_ticket_cannot_name_the_whole_tenant() -> None:
-    """An area that a stranger calls as the whole tenant is called here is just some area."""
+    """An area with the name of the whole tenant is treated like any other area."""
     assert matched(WHOLE_TENANT) == "any"
     assert matched(WHOLE_TENANT, entries=(TENANT,)) is None
 
 
-def test_nothing_fits_an_empty_playbook() -> None:
-    """No entry, and none grave enough."""
+def test_no_entry_matches_without_a_suitable_one() -> None:
+    """Neither an empty playbook nor entries for higher severities match."""
     assert matched("login", entries=()) is None
     assert matched("login", severity="warning", entries=(GRAVE,)) is None
 
 
-def test_what_is_matched_fits_and_none_that_fits_is_more_specific() -> None:
-    """Over all combinations of what an escalation may be."""
+def test_no_applicable_entry_is_more_specific_than_the_match() -> None:
+    """This holds for all combinations of the properties of an escalation."""
     areas = (None, "login", "billing", "search")
     issues = (None, "sso error", "locked out")
     for area, issue, severity, of in product(areas, issues, SEVERITIES, (None, "commerce")):
@@ -90,16 +90,16 @@ def test_what_is_matched_fits_and_none_that_fits_is_more_specific() -> None:
                 assert other.specificity <= entry.specificity
 
 
-def test_equal_ones_are_equal_keys() -> None:
-    """A playbook is a value: equal, hashed alike, and no part of it can be changed."""
+def test_a_playbook_is_an_immutable_value() -> None:
+    """Equal playbooks have equal hashes, and no part of them can be changed."""
     assert Playbook(entries=ALL) == Playbook(entries=tuple(ALL))
     assert hash(Playbook(entries=ALL)) == hash(Playbook(entries=tuple(ALL)))
     with pytest.raises(AttributeError):
         ANY.team = "u"  # type: ignore[misc]
 
 
-def test_every_field_is_filled_in() -> None:
-    """Each field, more than once if it stands there more than once."""
+def test_every_placeholder_is_filled_in() -> None:
+    """A placeholder that occurs several times is filled in each time."""
     template = " ".join(f"{{{name}}}" for name in FIELDS) + " {area}"
     values = {name: name.upper() for name in FIELDS}
     assert customer_text(template, values) == "AREA SINCE CUSTOMERS PRODUCT ISSUE STATUS AREA"
@@ -109,25 +109,25 @@ def test_every_field_is_filled_in() -> None:
     "value",
     ["{0.__class__}", "{{7*7}}", "<!channel>", "{status}", "{area}", r"\1 \g<0>", "%s", "$status"],
 )
-def test_a_value_is_never_read_again(value: str) -> None:
-    """What strangers write stands in the text as they wrote it."""
-    told = customer_text("{area} since {since}", {"area": value, "since": "9:00", "status": "x"})
-    assert told == f"{value} since 9:00"
+def test_placeholders_within_a_value_are_not_filled_in(value: str) -> None:
+    """Text from outside is inserted as it was written."""
+    filled = customer_text("{area} since {since}", {"area": value, "since": "9:00", "status": "x"})
+    assert filled == f"{value} since 9:00"
 
 
 @pytest.mark.parametrize(
     "template",
     ["{0.__class__}", "{{7*7}}", "{}", "{ area }", "{AREA}", "{area.upper}", "{area!r}", "{", "}{"],
 )
-def test_other_braces_stay(template: str) -> None:
-    """Braces around anything but a field are text, and a field without a value is too."""
+def test_other_braces_are_left_unchanged(template: str) -> None:
+    """Braces around unknown names, and placeholders without a value, stay as they are."""
     assert customer_text(template, {"area": "login"}) == template
     assert customer_text("{status}", {"area": "login"}) == "{status}"
 
 
 @given(before=st.text("a{} "), value=st.text(), after=st.text("a{} "))
-def test_any_value_stands_between_what_is_around(before: str, value: str, after: str) -> None:
-    """A text's own letters and the value's stay what they are."""
+def test_any_value_is_inserted_unchanged(before: str, value: str, after: str) -> None:
+    """Neither the text around a placeholder nor its value is changed."""
     assert customer_text(f"{before}|{{area}}|{after}", {"area": value}) == (
         f"{before}|{value}|{after}"
     )

@@ -1,4 +1,4 @@
-"""Product areas: aliases, products, and where the words of a text point to."""
+"""The taxonomy: areas, aliases and products, and classification of a text by keywords."""
 
 import time
 from pathlib import Path
@@ -28,8 +28,8 @@ SEARCH = AreaEntry(name="search", keywords=("results", "log in page"))
 TAXONOMY = Taxonomy(areas=(LOGIN, BILLING, CHECKOUT, SEARCH))
 
 
-def test_an_alias_is_its_area_and_the_unknown_stays() -> None:
-    """Names of areas, aliases of them, and names that nobody listed."""
+def test_an_alias_is_resolved_and_an_unknown_name_is_kept() -> None:
+    """Names of areas, aliases and unlisted names are all accepted."""
     names = ("login", "sso", "sign-in", "cart", "unclassified", "")
     assert [TAXONOMY.canonical(name) for name in names] == [
         "login",
@@ -44,8 +44,8 @@ def test_an_alias_is_its_area_and_the_unknown_stays() -> None:
     assert not Taxonomy().knows("login")
 
 
-def test_products() -> None:
-    """A product's areas in the order of the file; an area without one, and an alias."""
+def test_products_list_their_areas() -> None:
+    """A product lists its areas in file order; some areas have none; aliases are resolved."""
     assert TAXONOMY.products == {"platform": ("login",), "commerce": ("billing", "checkout")}
     assert [TAXONOMY.product_of(name) for name in ("login", "cart", "search", "other")] == [
         "platform",
@@ -55,14 +55,14 @@ def test_products() -> None:
     ]
 
 
-def test_what_is_handed_out_can_be_changed() -> None:
-    """The table of products is a copy: changing it changes no later answer."""
+def test_the_table_of_products_is_a_copy() -> None:
+    """A change to the returned table does not change the taxonomy."""
     TAXONOMY.products.clear()
     assert TAXONOMY.products
 
 
-def test_equal_ones_are_equal_keys() -> None:
-    """A taxonomy is a value: equal, hashed alike, and no part of it can be changed."""
+def test_a_taxonomy_is_an_immutable_value() -> None:
+    """Equal taxonomies have equal hashes, and no part of them can be changed."""
     again = Taxonomy(areas=(LOGIN, BILLING, CHECKOUT, SEARCH))
     assert again == TAXONOMY
     assert hash(again) == hash(TAXONOMY)
@@ -91,22 +91,22 @@ def test_equal_ones_are_equal_keys() -> None:
         ("?!", None),
     ],
 )
-def test_where_words_point(text: str, placed: tuple[str, str | None] | None) -> None:
-    """Whole words and phrases; the longer counts more, each once, and a tie is nobody's."""
+def test_keywords_classify_a_text(text: str, placed: tuple[str, str | None] | None) -> None:
+    """Whole words and phrases match once each, longer ones weigh more, and a tie has no winner."""
     assert TAXONOMY.place(text.split()) == placed
     assert TAXONOMY.place([text]) == placed
     assert TAXONOMY.place(tuple(text.split())) == placed
 
 
-def test_no_keywords_no_place() -> None:
-    """Areas without keywords, and keywords without a letter, place nothing."""
+def test_a_text_is_not_classified_without_keywords() -> None:
+    """Neither areas without keywords nor keywords without a letter match."""
     bare = Taxonomy(areas=(AreaEntry(name="login"), AreaEntry(name="api", keywords=("!", ""))))
     assert bare.place(["login", "!", ""]) is None
     assert Taxonomy().place(["login"]) is None
 
 
-def test_two_issue_types_alike_leave_the_area() -> None:
-    """The area is known, which of two kinds of trouble is not."""
+def test_a_tie_of_issue_types_still_gives_the_area() -> None:
+    """The area is known although the issue type is not."""
     two = AreaEntry(
         name="api",
         issue_types=(
@@ -117,8 +117,8 @@ def test_two_issue_types_alike_leave_the_area() -> None:
     assert Taxonomy(areas=(two,)).place(["slow", "error"]) == ("api", None)
 
 
-def test_a_shared_keyword_points_to_both() -> None:
-    """A word that two areas claim cannot tell them apart, a second word can."""
+def test_a_shared_keyword_matches_both_areas() -> None:
+    """A keyword of two areas gives a tie, which a second keyword can break."""
     one = AreaEntry(name="one", keywords=("payment", "card"))
     two = AreaEntry(name="two", issue_types=(IssueType(name="failed", keywords=("payment",)),))
     both = Taxonomy(areas=(one, two))
@@ -126,8 +126,8 @@ def test_a_shared_keyword_points_to_both() -> None:
     assert both.place(["payment", "card"]) == ("one", None)
 
 
-def test_overlap_names_pairs_and_keywords() -> None:
-    """Keywords of issue types count, and so does another spelling of the same words."""
+def test_overlaps_list_pairs_of_areas_and_their_keywords() -> None:
+    """Keywords of issue types, and other spellings of the same words, are included."""
     areas = (
         AreaEntry(name="a", keywords=("payment", "sign-on")),
         AreaEntry(name="b", issue_types=(IssueType(name="i", keywords=("payment",)),)),
@@ -141,8 +141,8 @@ def test_overlap_names_pairs_and_keywords() -> None:
     assert check_overlap(TAXONOMY) == []
 
 
-def test_the_example_places_simulated_tickets() -> None:
-    """deploy/config/taxonomy.toml: no overlap; most are placed, nearly all of them rightly."""
+def test_the_example_taxonomy_classifies_simulated_tickets() -> None:
+    """The example has no overlap and classifies most tickets, nearly all of them correctly."""
     taxonomy, lines = read_taxonomy(ROOT / "deploy/config/taxonomy.toml")
     assert lines == []
     assert check_overlap(taxonomy) == []
@@ -158,8 +158,8 @@ def test_the_example_places_simulated_tickets() -> None:
     assert right > 0.9 * placed
 
 
-def test_to_place_a_ticket_takes_microseconds() -> None:
-    """Twelve areas and 200 characters: about 8 microseconds, with room for a busy machine."""
+def test_classifying_a_ticket_takes_microseconds() -> None:
+    """Twelve areas and 200 characters take about 8 microseconds, with a margin."""
     taxonomy, _ = read_taxonomy(ROOT / "deploy/config/taxonomy.toml")
     terms = ("since this morning i cannot log in with single sign on the page says no " * 3).split()
     taxonomy.place(terms[:36])
@@ -173,7 +173,7 @@ def test_to_place_a_ticket_takes_microseconds() -> None:
 
 
 @given(terms=st.lists(st.text(), max_size=20))
-def test_any_terms_have_an_answer(terms: list[str]) -> None:
-    """Whatever the words, the answer is an area that there is, or nothing."""
+def test_any_terms_give_an_existing_area_or_none(terms: list[str]) -> None:
+    """Whatever the words, the answer is an existing area or nothing."""
     placed = TAXONOMY.place(terms)
     assert placed is None or TAXONOMY.knows(placed[0])

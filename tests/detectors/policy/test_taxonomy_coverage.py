@@ -1,4 +1,4 @@
-"""How well a taxonomy fits tickets: counts, ties, agreement, and memory that is bounded."""
+"""How well a taxonomy fits tickets: counts, ties, agreement, and bounded memory."""
 
 import random
 from typing import Any
@@ -33,8 +33,8 @@ TAXONOMY = Taxonomy(areas=(LOGIN, BILLING, CHECKOUT, API))
 WORDS = ("password", "log", "in", "saml", "invoice", "payment", "cart", "rate", "limit", "hello")
 
 
-def told(*tickets: tuple[str, str | None]) -> OnTickets:
-    """What the check says of those tickets."""
+def checked(*tickets: tuple[str, str | None]) -> OnTickets:
+    """Return the findings on these tickets."""
     check = Check(TAXONOMY)
     for area, text in tickets:
         check.add(area, text)
@@ -44,7 +44,7 @@ def told(*tickets: tuple[str, str | None]) -> OnTickets:
 
 
 def test_the_size_and_shared_keywords_need_no_tickets() -> None:
-    """What stands in the file."""
+    """Both are derived from the taxonomy alone."""
     found = findings(TAXONOMY)
     size = found.size
     assert (size.products, size.areas, size.aliases, size.issue_types, size.keywords) == (
@@ -57,8 +57,8 @@ def test_the_size_and_shared_keywords_need_no_tickets() -> None:
     assert found.on_tickets is None
 
 
-def test_an_empty_taxonomy_has_nothing_to_say() -> None:
-    """Every name is unknown, and nothing is placed."""
+def test_an_empty_taxonomy_matches_nothing() -> None:
+    """Every name is unknown, and no ticket is classified."""
     check = Check(Taxonomy())
     check.add("login", "password")
     check.add(UNCLASSIFIED, "password")
@@ -67,16 +67,18 @@ def test_an_empty_taxonomy_has_nothing_to_say() -> None:
     assert (found.unknown, found.unplaced, found.never, found.fits) == (1, 1, (), ())
 
 
-def test_names_are_known_aliases_or_unknown() -> None:
-    """The unknown ones by how frequent they are."""
-    found = told(("login", None), ("sso", None), ("sso", ""), *[("crm", None)] * 2, ("ads", None))
+def test_names_are_counted_as_known_alias_or_unknown() -> None:
+    """Unknown names are sorted by frequency."""
+    found = checked(
+        ("login", None), ("sso", None), ("sso", ""), *[("crm", None)] * 2, ("ads", None)
+    )
     assert (found.tickets, found.known, found.alias, found.unknown) == (6, 1, 2, 3)
     assert [(one.name, one.tickets) for one in found.unknown_names] == [("crm", 2), ("ads", 1)]
 
 
-def test_tickets_without_a_name_are_placed_ambiguous_or_unplaced() -> None:
-    """Of the latter two the words are told."""
-    found = told(
+def test_tickets_without_an_area_are_classified_ambiguous_or_neither() -> None:
+    """The terms that no rule covers are listed."""
+    found = checked(
         (UNCLASSIFIED, "my password"),
         (UNCLASSIFIED, "the payment of the coupon"),
         (UNCLASSIFIED, "a coupon"),
@@ -88,14 +90,14 @@ def test_tickets_without_a_name_are_placed_ambiguous_or_unplaced() -> None:
     assert "password" not in [one.name for one in found.missing_terms]
 
 
-def test_areas_that_nobody_names_and_no_rule_places_never_fire() -> None:
-    """An alias is a name too; what the rules would say of a named ticket is not."""
-    assert told(("sso", "the invoice"), (UNCLASSIFIED, "cart")).never == ("billing", "api")
+def test_areas_that_neither_a_name_nor_a_rule_reaches_are_listed() -> None:
+    """An alias counts as a name, and rules count only for tickets without an area."""
+    assert checked(("sso", "the invoice"), (UNCLASSIFIED, "cart")).never == ("billing", "api")
 
 
-def test_areas_that_tie_are_counted_in_pairs_with_their_words() -> None:
-    """In tickets with a name and without."""
-    found = told(
+def test_ties_are_counted_in_pairs_of_areas_with_their_keywords() -> None:
+    """Tickets with and without an area are counted."""
+    found = checked(
         (UNCLASSIFIED, "payment"), ("login", "payment password"), (UNCLASSIFIED, "log in, cart")
     )
     ties = [(tie.one, tie.other, tie.tickets) for tie in found.ties]
@@ -104,9 +106,9 @@ def test_areas_that_tie_are_counted_in_pairs_with_their_words() -> None:
     assert set(found.ties[1].keywords) == {"payment", "password"}
 
 
-def test_the_rules_are_held_against_the_names() -> None:
-    """Precision and recall of each area, worst first."""
-    found = told(
+def test_rules_are_compared_with_the_areas_of_tickets() -> None:
+    """Precision and recall of each area are listed with the worst first."""
+    found = checked(
         *[("login", "password")] * 3,
         ("sso", "saml"),
         ("login", "the invoice"),
@@ -126,14 +128,14 @@ def test_the_rules_are_held_against_the_names() -> None:
     ]
 
 
-def test_an_area_that_is_placed_and_never_named_has_no_recall() -> None:
+def test_an_area_without_named_tickets_has_no_recall() -> None:
     """Its precision is zero."""
-    fits = {fit.area: fit for fit in told(("login", "cart")).fits}
+    fits = {fit.area: fit for fit in checked(("login", "cart")).fits}
     assert (fits["checkout"].precision, fits["checkout"].recall) == (0.0, None)
 
 
-def test_other_events_are_left_out() -> None:
-    """And counted."""
+def test_events_other_than_created_are_only_counted() -> None:
+    """They do not contribute to the findings."""
     check = Check(TAXONOMY)
     check.leave_out()
     found = check.findings().on_tickets
@@ -142,8 +144,8 @@ def test_other_events_are_left_out() -> None:
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join))
-def test_one_leader_is_where_the_taxonomy_places_the_text(text: str) -> None:
-    """Several, or none: nowhere."""
+def test_a_single_leading_area_is_the_classification(text: str) -> None:
+    """A text with several leading areas, or none, is not classified."""
     leaders = list(Points(TAXONOMY).leaders(tokens(text)))
     placed = TAXONOMY.place(tokens(text))
     assert (placed[0] if placed else None) == (leaders[0] if len(leaders) == 1 else None)
@@ -151,7 +153,7 @@ def test_one_leader_is_where_the_taxonomy_places_the_text(text: str) -> None:
 
 @pytest.mark.parametrize("most", [10, 1_000])
 def test_a_tally_forgets_the_rare_and_keeps_the_frequent(most: int) -> None:
-    """Whatever there is, no more than so many are kept."""
+    """The number of names kept is bounded, whatever the input."""
     rng, tally = random.Random(7), Tally[str](most=most)
     for number in range(5_000):
         tally.add({"often", f"rare {number}", *(["half"] if rng.random() < 0.5 else [])})
@@ -160,8 +162,8 @@ def test_a_tally_forgets_the_rare_and_keeps_the_frequent(most: int) -> None:
     assert tally.top(2)[1][0] == "half"
 
 
-def test_memory_is_bounded_whatever_strangers_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New names and new words in every ticket."""
+def test_memory_is_bounded_for_arbitrary_tickets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New names and new words in every ticket do not grow the memory beyond its bound."""
     check = Check(TAXONOMY)
     small: dict[str, Any] = {"_unknown": Tally[str](50), "_terms": Tally[str](200)}
     for name, tally in small.items():
