@@ -1,4 +1,4 @@
-"""The generator of test data: seeded, near the rates that were asked for, and honest incidents."""
+"""The generator of test data: seeded, close to the requested rates, with correct incidents."""
 
 import json
 from collections import Counter
@@ -19,25 +19,25 @@ QUIET = World(
 
 
 def seconds(ticket: dict[str, object]) -> float:
-    """When *ticket* was created, since 1970."""
+    """Return the creation time of *ticket* in seconds since 1970."""
     return datetime.fromisoformat(str(ticket["created_at"])).timestamp()
 
 
 def between(found: list[dict[str, object]], area: str, start: float, hours: float) -> int:
-    """How many tickets of *area* came within *hours* of *start*."""
+    """Return how many tickets of *area* lie within *hours* of *start*."""
     end = start + hours * 3600.0
     return sum(t["product_area"] == area and start <= seconds(t) < end for t in found)
 
 
 def test_the_same_seed_gives_the_same_stream() -> None:
-    """A world is a value: it gives the same bytes each time, and another seed gives others."""
+    """Equal worlds give the same bytes, and another seed gives others."""
     world = World(start=MONDAY, hours=48.0, seed=3, incidents=[Incident("api", MONDAY, 2.0, 5.0)])
     assert json.dumps([*tickets(world)]) == json.dumps([*tickets(world)])
     assert [*tickets(world)] != [*tickets(replace(world, seed=4))]
 
 
-def test_the_stream_is_in_order_with_ids_of_its_own() -> None:
-    """Tickets come oldest first, within the world's time, each with its own id."""
+def test_the_stream_is_in_order_with_unique_ids() -> None:
+    """Tickets lie within the time of the world, oldest first."""
     world = World(start=MONDAY + 1_800.0, hours=36.5)
     found = [*tickets(world)]
     times = [seconds(ticket) for ticket in found]
@@ -47,16 +47,16 @@ def test_the_stream_is_in_order_with_ids_of_its_own() -> None:
     assert len({ticket["ticket_id"] for ticket in found}) == len(found)
 
 
-def test_a_world_lasts_as_long_as_it_says() -> None:
-    """A world that starts within an hour has its last part of an hour too."""
+def test_a_world_includes_its_last_partial_hour() -> None:
+    """A world that starts within an hour also has tickets in its last part of an hour."""
     world = replace(QUIET, start=MONDAY + 3_000.0, hours=2.0, areas={"login": 600.0})
     times = [seconds(ticket) for ticket in tickets(world)]
     assert times[0] < world.start + 120.0
     assert times[-1] > world.start + 2.0 * 3600.0 - 120.0
 
 
-def test_every_ticket_can_be_taken_in() -> None:
-    """The generator writes valid ticket events, of the areas it was asked for."""
+def test_every_generated_ticket_is_valid() -> None:
+    """The generator writes valid ticket events of the requested areas."""
     found = [*tickets(World(start=MONDAY, hours=6.0))]
     read = [read_record(json.dumps(ticket).encode()) for ticket in found]
     assert all(isinstance(signal, Ticket) and signal.tenant == "acme" for signal in read)
@@ -64,8 +64,8 @@ def test_every_ticket_can_be_taken_in() -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
-def test_rates_are_near_those_asked_for(noise: float) -> None:
-    """Over four weeks an area has its rate times the mean of the shape, within a tenth."""
+def test_rates_are_near_the_requested_ones(noise: float) -> None:
+    """Over four weeks the rate of an area is within a tenth of the requested mean."""
     areas = {"login": 12.0, "api": 3.0}
     world = World(MONDAY, 4 * WEEK, areas, seed=5, hour_noise=noise, day_noise=noise / 2)
     found = Counter(ticket["product_area"] for ticket in tickets(world))
@@ -73,8 +73,8 @@ def test_rates_are_near_those_asked_for(noise: float) -> None:
         assert found[area] == pytest.approx(rate * sum(SHAPE) * 4, rel=0.1)
 
 
-def test_the_shape_follows_the_week() -> None:
-    """Monday noon is busy, Sunday night is not: the shape's first hour is Monday's."""
+def test_the_profile_starts_on_monday() -> None:
+    """Monday noon is busy and Sunday night is not."""
     world = replace(QUIET, areas={"login": 40.0}, shape=SHAPE)
     by_hour: Counter[int] = Counter()
     for ticket in tickets(world):
@@ -86,8 +86,8 @@ def test_the_shape_follows_the_week() -> None:
 
 
 @pytest.mark.slow
-def test_noise_scatters_more_than_chance() -> None:
-    """Without noise hours scatter like a Poisson; with noise clearly more."""
+def test_noise_adds_dispersion() -> None:
+    """Hourly counts are Poisson without noise and overdispersed with noise."""
 
     def dispersion(world: World) -> float:
         hours: Counter[int] = Counter(int(seconds(t) // 3600) for t in tickets(world))
@@ -102,7 +102,7 @@ def test_noise_scatters_more_than_chance() -> None:
 
 
 def test_an_incident_multiplies_its_area_and_no_other() -> None:
-    """An incident of x5 brings five times the tickets, in its area, while it lasts."""
+    """An incident of x5 brings five times the tickets in its area while it lasts."""
     start = MONDAY + 100 * 3600.0 + 900.0
     areas = {"login": 60.0, "api": 60.0}
     calm = replace(QUIET, areas=areas, hours=WEEK)
@@ -114,8 +114,8 @@ def test_an_incident_multiplies_its_area_and_no_other() -> None:
     assert between(found, "api", start, 10.5) == pytest.approx(630, rel=0.15)
 
 
-def test_an_incident_of_a_version_is_of_that_version() -> None:
-    """What an incident of one version or issue adds has that version and that issue."""
+def test_an_incident_of_a_slice_has_its_values() -> None:
+    """Added tickets have the version and issue type of the incident."""
     incident = Incident("login", MONDAY, 5.0, 11.0, app_version="9.9.9", issue_type="gone")
     found = [*tickets(replace(QUIET, hours=5.0, incidents=[incident]))]
     added = [ticket for ticket in found if ticket["app_version"] == "9.9.9"]
@@ -123,8 +123,8 @@ def test_an_incident_of_a_version_is_of_that_version() -> None:
     assert all(ticket["issue_type"] == "gone" for ticket in added)
 
 
-def test_an_incident_is_of_many_customers() -> None:
-    """Healthy traffic has customers who write often; an incident's are spread evenly."""
+def test_an_incident_affects_many_customers() -> None:
+    """Usual traffic has customers who write often, while those of an incident are spread evenly."""
     incident = Incident("login", MONDAY, 10.0, 31.0)
     found = [*tickets(replace(QUIET, hours=10.0, incidents=[incident], customers=100_000))]
     ids = {json.dumps(ticket["customer"]) for ticket in found}
