@@ -1,4 +1,4 @@
-"""The judge: what counts as found, as a page, as wrong; the oracle; thresholds of rivals."""
+"""The evaluation: what counts as found, as a page or as false; the oracle; rival thresholds."""
 
 import math
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def healthy(*opened: int) -> Healthy:
     )
 
 
-def test_a_miss_counts_as_infinite_in_the_delays_of_all() -> None:
+def test_a_miss_has_an_infinite_delay() -> None:
     figures = class_figures("step x5", [played(12.0), played(math.inf), played(math.inf)])
     assert (figures.found.hits, figures.found.of) == (1, 3)
     assert figures.median == 12.0
@@ -65,7 +65,7 @@ def test_a_miss_counts_as_infinite_in_the_delays_of_all() -> None:
     assert figures.over_bound == pytest.approx(1.2)
 
 
-def test_what_is_shorter_than_its_bound_is_not_held_against_the_detector() -> None:
+def test_an_incident_shorter_than_its_bound_is_not_counted_as_a_miss() -> None:
     figures = class_figures("step x5", [played(12.0), played(math.inf, possible=False)])
     assert figures.found_possible == Share(1, 1)
     assert figures.found == Share(1, 2)
@@ -76,7 +76,7 @@ def test_a_class_without_incidents_has_no_row() -> None:
     assert row[0] == "step x5"
 
 
-def test_false_pages_are_told_by_age() -> None:
+def test_false_pages_are_reported_by_age() -> None:
     young, mature = healthy_table([healthy(9, 0, 0, 0, 1, 1)]).rows
     assert young[0].endswith("weeks 0-4")
     assert young[-3] == "MISSED"
@@ -84,7 +84,7 @@ def test_false_pages_are_told_by_age() -> None:
     assert mature[-3] == "ok"
 
 
-def test_a_page_of_the_tenant_is_about_the_areas_it_names() -> None:
+def test_a_tenant_wide_page_covers_the_areas_it_lists() -> None:
     assert Page(0.0, "login").includes("login")
     assert not Page(0.0, "login").includes("billing")
     assert Page(0.0, None, ("login",)).includes("login")
@@ -93,7 +93,7 @@ def test_a_page_of_the_tenant_is_about_the_areas_it_names() -> None:
     assert Page(0.0, "login").includes(None)
 
 
-def test_watching_counts_opened_pages_and_when_somebody_was_first_told() -> None:
+def test_a_recorder_counts_opened_pages_and_the_first_notification() -> None:
     watch = PageRecorder()
     watch.pages = [
         Page(10.0, "login"),
@@ -107,7 +107,7 @@ def test_watching_counts_opened_pages_and_when_somebody_was_first_told() -> None
 
 
 @pytest.fixture(scope="module")
-def journey() -> CompanyRun:
+def company_run() -> CompanyRun:
     plan = Plan(
         spec=SMALL,
         settings=Settings(timezone=SMALL.timezone),
@@ -119,7 +119,7 @@ def journey() -> CompanyRun:
 
 
 @pytest.mark.slow
-def test_a_journey_can_be_repeated(journey: CompanyRun) -> None:
+def test_a_company_run_is_reproducible(company_run: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL,
         settings=Settings(timezone=SMALL.timezone),
@@ -127,19 +127,19 @@ def test_a_journey_can_be_repeated(journey: CompanyRun) -> None:
         weeks=1,
         incidents={"step x10": 4, "night": 2},
     )
-    assert run_company(plan) == journey
+    assert run_company(plan) == company_run
 
 
 @pytest.mark.slow
-def test_incidents_leave_no_trace_in_the_trunk(journey: CompanyRun) -> None:
+def test_incidents_do_not_change_the_healthy_run(company_run: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL, settings=Settings(timezone=SMALL.timezone), warm_weeks=3, weeks=1, incidents={}
     )
-    assert run_company(plan).healthy == journey.healthy
+    assert run_company(plan).healthy == company_run.healthy
 
 
 @pytest.mark.slow
-def test_more_incidents_of_another_class_change_none_of_the_first(journey: CompanyRun) -> None:
+def test_incidents_of_one_class_do_not_change_those_of_another(company_run: CompanyRun) -> None:
     plan = Plan(
         spec=SMALL,
         settings=Settings(timezone=SMALL.timezone),
@@ -147,7 +147,7 @@ def test_more_incidents_of_another_class_change_none_of_the_first(journey: Compa
         weeks=1,
         incidents={"step x10": 4},
     )
-    ours = [one for one in journey.played if one.kind == "step x10"]
+    ours = [one for one in company_run.played if one.kind == "step x10"]
     assert list(run_company(plan).played) == ours
 
 
@@ -192,7 +192,7 @@ CHECKS: dict[str, Callable[[list[Arrival], list[Arrival], Situation], bool]] = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_a_guard_adds_what_its_name_says_and_keeps_what_came_anyway(name: str) -> None:
+def test_a_guard_scenario_adds_its_tickets_and_keeps_the_others(name: str) -> None:
     calm, here = situation(name)
     change = GUARDS[name].change
     assert change is not None
@@ -204,7 +204,7 @@ def test_a_guard_adds_what_its_name_says_and_keeps_what_came_anyway(name: str) -
     assert CHECKS[name](calm, new, here)
 
 
-def test_a_gap_of_the_feed_holds_tickets_back_and_loses_none() -> None:
+def test_a_feed_gap_delays_tickets_and_loses_none() -> None:
     calm, here = situation("feed gap")
     change = GUARDS["feed gap"].change
     assert change is not None
@@ -214,7 +214,7 @@ def test_a_gap_of_the_feed_holds_tickets_back_and_loses_none() -> None:
     assert max(late) > 2 * SECONDS_PER_HOUR
 
 
-def test_arrivals_are_taken_in_by_their_arrival() -> None:
+def test_arrivals_are_processed_in_order_of_arrival() -> None:
     calm, _ = situation("feed gap", hours=3)
     settings = Settings()
     tenant = Tenant("acme", settings)
@@ -224,8 +224,8 @@ def test_arrivals_are_taken_in_by_their_arrival() -> None:
     assert tenant.clock >= calm[-1][0] - 60.0
 
 
-def test_the_oracle_keeps_the_false_alarms_it_was_given() -> None:
-    """Page's CUSUM with a known average run length: simulated alarms per hour are as wanted."""
+def test_the_oracle_has_the_requested_rate_of_false_alarms() -> None:
+    """Page's CUSUM with a known average run length raises the requested alarms per hour."""
     rng = np.random.default_rng(1)
     for steady in (SteadyTraffic(5.0), SteadyTraffic(5.0, 0.05)):
         level = oracle_cusum.threshold(steady, 2.0, 500.0, rng)
@@ -239,7 +239,7 @@ def test_the_oracle_keeps_the_false_alarms_it_was_given() -> None:
         assert alarms == pytest.approx(1_000 * 200 / 500.0, rel=0.2)
 
 
-def test_the_oracle_is_quicker_than_lordens_figure_and_for_larger_multiples() -> None:
+def test_the_oracle_is_faster_than_lordens_bound_and_for_larger_spikes() -> None:
     rng = np.random.default_rng(2)
     steady, middles = SteadyTraffic(3.0), []
     for multiple in (2.0, 5.0):
@@ -250,7 +250,7 @@ def test_the_oracle_is_quicker_than_lordens_figure_and_for_larger_multiples() ->
     assert middles[0] > 3 * middles[1]
 
 
-def test_a_rival_gets_the_threshold_that_gives_it_as_many_false_pages() -> None:
+def test_a_rival_gets_the_threshold_with_the_same_number_of_false_pages() -> None:
     contested = Comparison(
         travelled=CompanyRun(seed=1, played=(), healthy=healthy(0, 3), skipped=0),
         met=(),
@@ -261,13 +261,13 @@ def test_a_rival_gets_the_threshold_that_gives_it_as_many_false_pages() -> None:
     assert thresholds([contested, contested]) == [5.0] * len(RIVALS)
 
 
-def test_peaks_within_six_quiet_hours_are_one() -> None:
+def test_peaks_less_than_six_hours_apart_are_one() -> None:
     highs = np.full((1, 100), NOTHING)
     highs[0, [10, 14, 40]] = [3.0, 4.0, 2.0]
     assert peaks_of(highs, 2.0) == (4.0, 2.0)
 
 
-def test_every_rival_sees_a_burst_after_three_calm_weeks() -> None:
+def test_every_rival_detects_a_burst_after_three_calm_weeks() -> None:
     rng = np.random.default_rng(3)
     rivals = AreaRivals(0)
     rivals.view.start_hour(0)

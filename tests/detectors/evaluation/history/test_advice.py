@@ -1,4 +1,4 @@
-"""What a history advises, from cases made by hand."""
+"""Advice derived from a history, tested on constructed cases."""
 
 import math
 
@@ -46,23 +46,23 @@ def names(areas: tuple[AreaFacts, ...]) -> list[str]:
     return [one.area for one in areas]
 
 
-def test_quiet_ones_are_named_and_merged_where_their_names_begin_alike() -> None:
+def test_quiet_areas_with_a_common_prefix_are_merged() -> None:
     quiet = [area(name, 20, 0.002) for name in ("billing refunds", "billing taxes", "exports")]
     found = advise([*quiet, area("login")], [])
     assert names(found.quiet) == ["billing refunds", "billing taxes", "exports"]
     assert [names(group) for group in found.merge] == [["billing refunds", "billing taxes"]]
 
 
-def test_a_large_area_is_split_where_its_issues_could_be_areas() -> None:
+def test_a_large_area_is_split_if_its_issue_types_are_large_enough() -> None:
     issues = (("sso", 0.5), ("reset", 0.3), ("other", 0.05))
     small = [area("billing", 500), area("api", 400)]
     assert names(advise([area("login", 2_000, issues=issues), *small], []).split) == ["login"]
     assert advise([area("login", 500, issues=issues), *small], []).split == ()
     assert advise([area("login", 2_000, issues=issues[:1]), *small], []).split == ()
-    assert advise([area("login", 2_000, issues=issues)], []).split == ()  # the only one there is
+    assert advise([area("login", 2_000, issues=issues)], []).split == ()  # the only area
 
 
-def test_blind_and_coarse_areas_are_named() -> None:
+def test_blind_and_coarse_areas_are_listed() -> None:
     injected = [
         played("login", 3.0, math.inf), played("login", 10.0, 5.0),
         played("billing", 10.0, math.inf), played("billing", 10.0, 5.0),
@@ -75,12 +75,12 @@ def test_blind_and_coarse_areas_are_named() -> None:
     assert names(found.coarse) == ["mail"]
 
 
-def test_what_has_no_name_of_its_own_is_left_out() -> None:
+def test_catch_all_areas_are_left_out() -> None:
     found = advise([area("unclassified", 5, 0.001), area("__other__", 5, 0.001)], [])
     assert found.quiet == ()
 
 
-def test_dimensions_are_those_that_any_area_tells() -> None:
+def test_dimensions_are_those_known_of_any_area() -> None:
     found = advise(
         [
             area("login", known_dimensions=("region",)),
@@ -103,14 +103,16 @@ def point(budget: float, found: float, median: float) -> Point:
         ([point(0.2, 0.9, 100), point(1, 0.9, 50), point(5, 0.9, 45)], 1),
         ([point(0.2, 0.3, math.inf), point(1, 0.32, math.inf), point(5, 0.5, 99)], 5),
         ([point(0.2, 0.5, 99), point(0.4, 0.56, 99), point(6.4, 0.7, 95)], 0.4),
-        ([point(5, 0.9, 10), point(0.2, 0.9, 10)], 0.2),  # in whatever order
+        ([point(5, 0.9, 10), point(0.2, 0.9, 10)], 0.2),  # in any order
     ],
 )
-def test_the_budget_is_the_least_whose_next_buys_little(curve: list[Point], chosen: float) -> None:
+def test_the_chosen_budget_is_the_smallest_without_much_to_gain(
+    curve: list[Point], chosen: float
+) -> None:
     assert budget_of(curve).budget == chosen
 
 
-def test_a_point_counts_what_was_not_found_and_leaves_out_what_was_disturbed() -> None:
+def test_a_point_counts_missed_incidents_and_skips_disturbed_ones() -> None:
     injected = [
         played("a", 3.0, 10.0),
         played("a", 3.0, math.inf),

@@ -1,4 +1,4 @@
-"""Playing a history: incidents that branch off it, and that the branches change nothing."""
+"""Backtests of a history: injected incidents run on branches that leave the trunk unchanged."""
 
 import itertools
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def _quiet() -> list[Taken]:
 def walked(
     history: list[Taken], injections: tuple[Injection, ...], settings: Settings = SETTINGS
 ) -> tuple[Walked, list[Injected], list[Branch]]:
-    """All of *history*, each branch played at once."""
+    """Run the whole of *history*, and each branch as soon as it starts."""
     found, branches = [], []
 
     def off(branch: Branch, place: int) -> None:
@@ -67,11 +67,11 @@ def walked(
     return walk.finish(), found, branches
 
 
-def an(
+def injection_of(
     multiple: float, kind: str = "area", area: str | None = "login", day: float = 30.4
 ) -> Injection:
     return Injection(
-        kind=kind,  # type: ignore[arg-type]  # a name of the test's own table
+        kind=kind,  # type: ignore[arg-type]  # a kind from the parametrized test
         multiple=multiple,
         tenant="acme",
         area=area,
@@ -86,64 +86,67 @@ def an(
     ("kind", "area", "within"),
     [("area", "login", 60.0), ("slice", "login", 360.0), ("tenant", None, 60.0)],
 )
-def test_what_is_ten_times_as_much_is_found(
+def test_an_injected_incident_of_ten_times_the_rate_is_found(
     quiet: list[Taken], kind: str, area: str | None, within: float
 ) -> None:
-    _, (found,), _ = walked(quiet, (an(10.0, kind, area),))
+    _, (found,), _ = walked(quiet, (injection_of(10.0, kind, area),))
     assert 0.0 < found.delay < within
     assert found.added > 3
     assert (found.slice is not None) == (kind == "slice")
 
 
 @pytest.mark.slow
-def test_once_the_usual_adds_nothing_and_is_not_found(quiet: list[Taken]) -> None:
-    _, (found,), _ = walked(quiet, (an(1.0),))
+def test_an_injection_of_the_usual_rate_adds_no_tickets(quiet: list[Taken]) -> None:
+    _, (found,), _ = walked(quiet, (injection_of(1.0),))
     assert found.added == 0
     assert found.delay == float("inf")
 
 
 @pytest.mark.slow
-def test_a_branch_without_more_tickets_is_the_trunk() -> None:
-    """With an incident in the window: the copy says byte for byte what the trunk says."""
+def test_a_branch_without_added_tickets_equals_the_trunk() -> None:
+    """Even with an incident in the window, the copy gives the same bytes as the trunk."""
     spike = Incident("login", START + 31 * DAY, 3.0, 8.0)
     whole = history(5.0, (spike,))
     trunk = Partition(0, 0, SETTINGS)
-    said: list[bytes] = []
+    trunk_events: list[bytes] = []
     branch, rest = None, iter(())  # type: tuple[Branch | None, Iterator[Taken]]
-    injection = an(1.0, day=30.4)
+    injection = injection_of(1.0, day=30.4)
     for place, taken in enumerate(whole):
         if branch is None and taken.at >= injection.start:
             branch = Branch(injection, trunk.tenants["acme"].copy(), 0, {})
             rest = iter(whole[place:])
-            said.clear()
+            trunk_events.clear()
         if branch is not None and taken.at > injection.end:
             break
-        said += map(write_escalation, trunk.take(taken.signal).escalations)
+        trunk_events += map(write_escalation, trunk.take(taken.signal).escalations)
     assert branch is not None
     copy = Partition(0, 0, SETTINGS)
     copy.tenants["acme"] = branch.tenant
-    theirs = [
+    branch_events = [
         write_escalation(event)
         for taken, added in merged(branch, iter(()), rest)
         for event in copy.take(taken.signal).escalations
         if not added
     ]
-    assert said
-    assert theirs == said
+    assert trunk_events
+    assert branch_events == trunk_events
     assert branch.tenant.encode() == trunk.tenants["acme"].encode()
 
 
 @pytest.mark.slow
 def test_branches_leave_no_trace_on_the_trunk(quiet: list[Taken]) -> None:
     alone, _, _ = walked(quiet, ())
-    together, _, _ = walked(quiet, (an(10.0), an(3.0, "tenant", None), an(5.0, area="billing")))
+    together, _, _ = walked(
+        quiet,
+        (injection_of(10.0), injection_of(3.0, "tenant", None), injection_of(5.0, area="billing")),
+    )
     assert alone.runs == together.runs
     assert alone.timelines == together.timelines
     assert alone.outcomes == together.outcomes
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same(quiet: list[Taken]) -> None:
+def test_the_same_seed_gives_the_same_injections(quiet: list[Taken]) -> None:
     planned = Injections(kinds=("area", "slice"), multiples=(5.0,), repeat=1).plan(
         [("acme", "login"), ("acme", "billing")], START + 14 * DAY, quiet[-1].at
     )
@@ -155,9 +158,9 @@ def test_the_same_seed_gives_the_same(quiet: list[Taken]) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_added_looks_like_the_area(quiet: list[Taken]) -> None:
-    """Its customers, regions and versions are those of its recent tickets; its ids are new."""
-    _, _, (branch,) = walked(quiet, (an(5.0),))
+def test_added_tickets_resemble_recent_ones_of_the_area(quiet: list[Taken]) -> None:
+    """Their values are those of recent tickets, and their ids are new."""
+    _, _, (branch,) = walked(quiet, (injection_of(5.0),))
     recent = branch.recent["login"]
     known = {one.ticket_id for one in recent}
     place = next(n for n, taken in enumerate(quiet) if taken.at >= branch.injection.start)
@@ -175,23 +178,23 @@ def test_what_is_added_looks_like_the_area(quiet: list[Taken]) -> None:
 
 
 @pytest.mark.slow
-def test_an_area_that_is_up_is_left_for_later_or_not_counted() -> None:
+def test_an_injection_into_a_running_incident_is_postponed_or_skipped() -> None:
     spike = Incident("login", START + 31 * DAY, 6.0, 10.0)
     whole = history(5.0, (spike,))
-    during = an(10.0, day=31.1)
+    during = injection_of(10.0, day=31.1)
     found, (later,), _ = walked(whole, (during,))
     assert later.injection.start == during.start + POSTPONED
     found, played, _ = walked(whole[: len(whole) * 31 // 35], (during,))
     assert not played
     assert sum(found.skipped.values()) == 1
-    before = an(1.5, day=30.9)
+    before = injection_of(1.5, day=30.9)
     found, played, _ = walked(whole, (before,))
-    (told,) = undisturbed(played, found.runs)
-    assert told.disturbed
-    assert sizes([told]) == []
+    (injected,) = undisturbed(played, found.runs)
+    assert injected.disturbed
+    assert sizes([injected]) == []
 
 
-def test_incidents_are_spread_over_the_time_that_counts() -> None:
+def test_injections_are_spread_over_the_evaluated_time() -> None:
     begin, end = START, START + 30 * DAY
     planned = Injections(repeat=5).plan([("acme", "login"), ("acme", "api")], begin, end)
     assert len(planned) == 4 * 5 * (2 + 2 + 1)
@@ -204,21 +207,21 @@ def test_incidents_are_spread_over_the_time_that_counts() -> None:
 
 
 @pytest.mark.slow
-def test_timelines_hold_what_came_and_what_was_due(quiet: list[Taken]) -> None:
+def test_timelines_hold_observed_and_expected_counts(quiet: list[Taken]) -> None:
     found, _, _ = walked(quiet, ())
     stretches = found.timelines["acme", "login"]
     assert [b.at - a.at for a, b in itertools.pairwise(stretches)] == [4 * 3600.0] * (
         len(stretches) - 1
     )
     late = [one for one in stretches if one.at >= START + 21 * DAY]
-    came, due = sum(one.observed for one in late), sum(one.expected for one in late)
-    assert 0.85 < came / due < 1.15
+    observed, expected = sum(one.observed for one in late), sum(one.expected for one in late)
+    assert 0.85 < observed / expected < 1.15
     counted = sum(taken.signal.area == "login" for taken in quiet if taken.at >= late[0].at)  # type: ignore[union-attr]  # all are tickets
-    assert came < counted  # in customer-equivalents
+    assert observed < counted  # the observed count is in customer-equivalents
     assert all(one.limit is not None and one.limit >= 0.5 for one in late)
 
 
-def test_stretches_are_as_long_as_they_must_be() -> None:
+def test_stretches_grow_with_the_length_of_the_history() -> None:
     assert [stretch_hours(0.0, days * DAY, 400) for days in (1, 30, 60, 180, 3_000)] == [
         1, 2, 4, 12, 192,
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Known incidents against pages, made by hand; and two lists of pages side by side."""
+"""Known incidents compared with pages, and two lists of pages compared with each other."""
 
 import math
 
@@ -18,7 +18,7 @@ def run(
     again: bool = False,
     tenant: str = "acme",
 ) -> PagedEpisode:
-    """Times in hours."""
+    """Return a paged episode; times are in hours."""
     return PagedEpisode(
         tenant=tenant,
         episode_id="e",
@@ -39,8 +39,8 @@ def label(start: float, end: float, area: str | None = "login", tenant: str = ""
         (run(10.5), 30.0),
         (run(12.9), 174.0),  # within the hour after the end
         (run(13.1), math.inf),
-        (run(9.0, ended=9.5), math.inf),  # over before it began
-        (run(9.0, ended=10.5), 0.0),  # out already
+        (run(9.0, ended=9.5), math.inf),  # resolved before the incident began
+        (run(9.0, ended=10.5), 0.0),  # already open
         (run(10.5, area="billing"), math.inf),
         (run(10.5, area=None, inside=("login", "billing")), 30.0),
         (run(10.5, area=None), 30.0),
@@ -62,12 +62,15 @@ def test_precision_recall_and_delays() -> None:
     judged = judge_labels(labels, runs, 0.0, 100 * HOUR)
     assert [round(one.delay, 3) for one in judged.met] == [6.0, 30.0, 12.0, math.inf]
     assert (judged.recall.hits, judged.recall.of) == (3, 4)
-    assert (judged.precision.hits, judged.precision.of) == (3, 4)  # what reopened is no new page
+    assert (judged.precision.hits, judged.precision.of) == (
+        3,
+        4,
+    )  # a reopened episode is no new page
     assert round(judged.delay(0.5), 3) == 12.0
     assert round(judged.delay(0.9), 3) == 30.0
 
 
-def test_what_lies_outside_is_left_out() -> None:
+def test_labels_outside_the_evaluated_time_are_left_out() -> None:
     labels = [label(1, 2), label(10, 12), label(200, 201)]
     judged = judge_labels(labels, [run(1.5, ended=2.5), run(11.0)], 5 * HOUR, 100 * HOUR)
     assert [one.label.start for one in judged.met] == [10 * HOUR]
@@ -75,7 +78,7 @@ def test_what_lies_outside_is_left_out() -> None:
     assert judged.precision.of == 1
 
 
-def test_an_area_that_joins_later_is_found_then() -> None:
+def test_an_area_that_joins_a_page_later_is_found_at_that_time() -> None:
     page = run(10.2, "billing")
     page.scopes.append((10.8 * HOUR, None, ("billing", "login")))
     judged = judge_labels([label(10, 12)], [page], 0.0, 100 * HOUR)
@@ -105,7 +108,7 @@ def test_two_lists_of_pages_are_compared_page_by_page() -> None:
     assert all(one.later == 0.0 for one in differences(left, left))
 
 
-def test_the_nearest_page_is_the_same_one() -> None:
+def test_a_page_is_matched_to_the_nearest_page() -> None:
     left, right = [run(10, ended=10.5)], [run(7, ended=7.5), run(11, ended=11.5)]
     found = differences(left, right)
     assert [one.left is not None for one in found] == [False, True]

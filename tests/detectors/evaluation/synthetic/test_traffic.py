@@ -1,4 +1,4 @@
-"""The made-up companies: seeded, as busy as they say, with the seasons of their country."""
+"""Synthetic companies: seeded, at their stated rates, with the seasons of their country."""
 
 from collections import Counter
 from dataclasses import replace
@@ -28,15 +28,15 @@ def test_the_same_seed_gives_the_same_tickets() -> None:
     assert ours != week_of(Feed(World(replace(EASTER, seed=4)), [0]), first, hours=48)
 
 
-def test_a_continuation_needs_nothing_of_what_came_before() -> None:
-    """A branch in the ninth week is the same whether or not its world was asked earlier hours."""
+def test_a_continuation_does_not_depend_on_earlier_hours() -> None:
+    """The ninth week is the same whether or not earlier hours were generated."""
     fresh, used = World(EASTER), World(EASTER)
     week_of(Feed(used, [0]), EASTER.first_hour, hours=48)
     later = EASTER.first_hour + 8 * HOURS_PER_WEEK
     assert Feed(fresh, [7]).hour(later) == Feed(used, [7]).hour(later)
 
 
-def test_tickets_come_in_order_each_with_its_own_id() -> None:
+def test_tickets_are_in_order_with_unique_ids() -> None:
     tickets = week_of(Feed(World(EASTER), [0]), EASTER.first_hour)
     times = [ticket.created_at for ticket in tickets]
     assert times == sorted(times)
@@ -45,23 +45,23 @@ def test_tickets_come_in_order_each_with_its_own_id() -> None:
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
-def test_every_history_begins_as_a_monday_does(seed: int) -> None:
+def test_every_history_begins_on_a_monday(seed: int) -> None:
     world = World(Spec(seed=seed))
     begin = world.local(world.spec.first_hour)
     assert begin.weekday() == 0
     assert begin.hour <= 1  # summer time
 
 
-def test_as_many_tickets_come_as_are_due() -> None:
+def test_the_number_of_tickets_matches_the_stated_rates() -> None:
     world = World(replace(EASTER, tenant_day_noise=0.0, area_day_noise=0.0))
     hours = range(EASTER.first_hour, EASTER.first_hour + 4 * HOURS_PER_WEEK)
     feed = Feed(world, [0])
-    came = sum(len(feed.hour(hour)) for hour in hours)
-    due = sum(float(world.means(hour).sum()) for hour in hours)
-    assert came == pytest.approx(due, rel=0.03)
+    observed = sum(len(feed.hour(hour)) for hour in hours)
+    expected = sum(float(world.means(hour).sum()) for hour in hours)
+    assert observed == pytest.approx(expected, rel=0.03)
 
 
-def test_a_public_holiday_is_like_a_sunday() -> None:
+def test_a_public_holiday_is_as_quiet_as_a_sunday() -> None:
     world = World(EASTER)
     monday = next(
         hour
@@ -74,8 +74,8 @@ def test_a_public_holiday_is_like_a_sunday() -> None:
     assert on_holiday < 0.8 * a_week_later
 
 
-def test_office_hours_follow_the_local_clock_over_the_change_to_summer_time() -> None:
-    """The first working hour is an hour earlier in UTC once clocks have changed."""
+def test_office_hours_follow_the_local_clock_into_summer_time() -> None:
+    """The first working hour is an hour earlier in UTC after the clocks have changed."""
     world = World(replace(EASTER, country="", release_every_weeks=0.0, quiet_week_every=0.0))
     before = EASTER.first_hour + 5 * HOURS_PER_WEEK + 24 + 8  # a Tuesday in March
     after = before + HOURS_PER_WEEK - 1
@@ -93,7 +93,7 @@ def test_a_new_version_takes_over_within_a_week() -> None:
 
 
 def test_shares_of_values_are_noisier_than_a_multinomial() -> None:
-    """Counts of the largest issue type in a day vary more than coin tosses would."""
+    """Daily counts of the largest issue type vary more than a binomial distribution."""
     world = World(Spec(seed=1, areas=1, lowest_rate=60.0, highest_rate=60.0, country=""))
     feed, excess = Feed(world, [0]), []
     share = world.share(0, 0, "issue_type", world.issue_names[0][0])
@@ -106,7 +106,7 @@ def test_shares_of_values_are_noisier_than_a_multinomial() -> None:
     assert np.mean(excess) > 2.0
 
 
-def test_a_surge_multiplies_only_what_it_is_about() -> None:
+def test_a_surge_multiplies_only_its_own_area() -> None:
     world = World(EASTER)
     start = (EASTER.first_hour + 10) * SECONDS_PER_HOUR
     surge = Surge(start=start, end=start + 48 * SECONDS_PER_HOUR, multiple=5.0, area=5)
@@ -117,7 +117,7 @@ def test_a_surge_multiplies_only_what_it_is_about() -> None:
     assert areas["area 04"] == pytest.approx(healthy["area 04"], rel=0.5)
 
 
-def test_a_surge_of_a_slice_carries_its_value() -> None:
+def test_a_surge_of_a_slice_has_its_value() -> None:
     world = World(EASTER)
     start = (EASTER.first_hour + 10) * SECONDS_PER_HOUR
     surge = Surge(
@@ -137,8 +137,8 @@ def test_a_surge_of_a_slice_carries_its_value() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_bound_of_an_incident_falls_with_its_size(kind: str) -> None:
-    """Ten draws of each class have bounds that are positive, and possible means: in time."""
+def test_the_detection_bound_of_an_incident_is_positive(kind: str) -> None:
+    """An incident is possible to detect in time if its bound is shorter than the incident."""
     world = World(Spec(seed=2))
     for number in range(10):
         start = (world.spec.first_hour + 9 * HOURS_PER_WEEK + 7 * number) * SECONDS_PER_HOUR
@@ -148,8 +148,8 @@ def test_the_bound_of_an_incident_falls_with_its_size(kind: str) -> None:
         assert incident.possible == (incident.bound * 60.0 < incident.end - incident.start)
 
 
-def test_the_bound_of_a_steady_area_is_lordens_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """log(ARL) / (rate KL), where nothing changes by the hour."""
+def test_the_bound_of_a_steady_area_is_lordens_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a constant rate the bound is log(ARL) / (rate KL)."""
     world = World(Spec(seed=1, areas=1, lowest_rate=3.0, highest_rate=3.0, country=""))
     monkeypatch.setattr(world, "means", lambda _hour: np.array([3.0]))
     start = world.spec.first_hour * SECONDS_PER_HOUR
