@@ -1,4 +1,4 @@
-"""What every model owes: one suite, run over all of them."""
+"""The contract of every model: one suite that runs over all of them."""
 
 import random
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ MOST_BYTES = 6_000
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
 
-def world(start: float = START) -> Context:
-    """What a model is told of a tenant of its own."""
+def new_context(start: float = START) -> Context:
+    """Return the context of a tenant that began at *start*."""
     return Context(profile=Profile(), tenant_born=int(start // 3600))
 
 
 def fresh(name: ModelName, start: float = START) -> Model:
-    """A new model of a tenant of its own."""
-    return model_class(name)(world(start), start)
+    """Return a new model of a new tenant."""
+    return model_class(name)(new_context(start), start)
 
 
 def arrivals(seed: int, rate: float, start: float = START) -> Iterator[Arrival]:
-    """Poisson arrivals, *rate* an hour; every fifth is the second ticket of its customer."""
+    """Return Poisson arrivals; every fifth is the second ticket of its customer."""
     rng = random.Random(seed)
     at = start
     while True:
@@ -42,7 +42,7 @@ def arrivals(seed: int, rate: float, start: float = START) -> Iterator[Arrival]:
 
 
 def feed(model: Model, seed: int, rate: float, until: float, start: float = START) -> list[Score]:
-    """The scores of healthy traffic up to *until*."""
+    """Return the scores of healthy traffic up to *until*."""
     scores: list[Score] = []
     for arrival in arrivals(seed, rate, start):
         if arrival.at >= until:
@@ -52,35 +52,35 @@ def feed(model: Model, seed: int, rate: float, until: float, start: float = STAR
 
 
 def burst(model: Model, at: float, rate: float, minutes: float) -> list[Score]:
-    """The scores of *minutes* with *rate* an hour, each ticket by a new customer."""
+    """Return the scores of *minutes* at *rate* an hour, each ticket by a new customer."""
     count = int(rate * minutes / 60.0)
     return [model.observe(Arrival(at + (i + 1) * HOUR / rate)) for i in range(count)]
 
 
 @pytest.fixture(params=MODEL_NAMES, scope="module")
 def grown(request: pytest.FixtureRequest) -> tuple[ModelName, bytes, Context]:
-    """A model after eight weeks at three an hour: its name, its state, what it shares."""
+    """Return the name, the state and the shared context of a model after eight weeks."""
     name: ModelName = request.param
     model = fresh(name)
     feed(model, 1, 3.0, START + 8 * WEEK)
-    return name, model.encode(), world()
+    return name, model.encode(), new_context()
 
 
 def restored(grown: tuple[ModelName, bytes, Context]) -> Model:
-    """That model once more."""
+    """Return that model, restored from its state."""
     name, data, context = grown
     return model_class(name).restore(data, context)
 
 
 @every_model
-def test_a_model_goes_by_its_name(name: ModelName) -> None:
-    """The name in the settings is the one the model gives itself."""
+def test_a_model_has_the_name_in_the_settings(name: ModelName) -> None:
+    """The name in the settings is the name that the model reports."""
     assert model_class(name).name == name
 
 
 @every_model
-def test_score_one_leaves_no_trace(name: ModelName) -> None:
-    """Scoring changes nothing: the state is the same bytes before and after, at every age."""
+def test_score_one_changes_nothing(name: ModelName) -> None:
+    """The state has the same bytes before and after scoring, at every age."""
     model = fresh(name)
     for number, arrival in enumerate(arrivals(2, 3.0)):
         if number % 50 == 0:
@@ -94,8 +94,8 @@ def test_score_one_leaves_no_trace(name: ModelName) -> None:
 
 
 @every_model
-def test_observe_is_score_then_learn(name: ModelName) -> None:
-    """`observe` gives the score of `score_one` and leaves the state of `learn_one`."""
+def test_observe_equals_score_then_learn(name: ModelName) -> None:
+    """`observe` gives the score of `score_one` and the state of `learn_one`."""
     both, parts = fresh(name), fresh(name)
     last = START + 5 * WEEK
     feed(both, 3, 2.0, last)
@@ -113,8 +113,8 @@ def test_observe_is_score_then_learn(name: ModelName) -> None:
 
 @every_model
 @pytest.mark.parametrize("age", [0, 1, 5, 700, 3_000])
-def test_a_restored_model_has_the_same_future(name: ModelName, age: int) -> None:
-    """After *age* arrivals: restored, the next 500 score alike, with bursts and gaps among them."""
+def test_a_restored_model_gives_the_same_scores(name: ModelName, age: int) -> None:
+    """A model restored after *age* arrivals scores the next 500 alike, with bursts and gaps."""
     rng = random.Random(age)
     model = fresh(name)
     source = arrivals(4, 3.0)
@@ -123,7 +123,7 @@ def test_a_restored_model_has_the_same_future(name: ModelName, age: int) -> None
         arrival = next(source)
         at = arrival.at
         model.observe(arrival)
-    context = world()
+    context = new_context()
     again = model_class(name).restore(model.encode(), context)
     assert again.encode() == model.encode()
     found = set()
@@ -144,10 +144,10 @@ def test_a_restored_model_has_the_same_future(name: ModelName, age: int) -> None
 
 @pytest.mark.slow
 @every_model
-def test_restoring_again_and_again_changes_nothing(name: ModelName) -> None:
-    """Encoded and restored after every ticket, the scores are those of the one that ran on."""
+def test_restoring_after_every_ticket_changes_nothing(name: ModelName) -> None:
+    """The scores equal those of a model that ran through."""
     whole, broken = fresh(name), fresh(name)
-    context = world()
+    context = new_context()
     for number, arrival in enumerate(arrivals(5, 3.0)):
         assert broken.observe(arrival) == whole.observe(arrival)
         broken = model_class(name).restore(broken.encode(), context)
@@ -158,8 +158,8 @@ def test_restoring_again_and_again_changes_nothing(name: ModelName) -> None:
 
 @every_model
 def test_instances_are_independent(name: ModelName) -> None:
-    """What one model of a tenant learns no other of the tenant does."""
-    context = world()
+    """What one model of a tenant learns does not change another."""
+    context = new_context()
     one, other = (model_class(name)(context, START) for _ in range(2))
     before = other.encode()
     feed(one, 6, 10.0, START + 2 * WEEK)
@@ -173,7 +173,7 @@ def test_instances_are_independent(name: ModelName) -> None:
 
 @every_model
 def test_a_model_is_deterministic(name: ModelName) -> None:
-    """The same arrivals give the same scores and the same bytes, whatever happened elsewhere."""
+    """The same arrivals give the same scores and bytes, whatever other models do."""
     one = fresh(name)
     first = feed(one, 8, 5.0, START + 4 * WEEK)
     random.seed(99)
@@ -185,7 +185,7 @@ def test_a_model_is_deterministic(name: ModelName) -> None:
 
 @every_model
 def test_the_state_is_bounded(name: ModelName) -> None:
-    """After 100,000 arrivals, and after a year of gaps, the state is at most 6 kB."""
+    """After 100,000 arrivals and a year of gaps the state is at most 6 kB."""
     model = fresh(name)
     at = START
     for number in range(100_000):
@@ -203,8 +203,8 @@ def test_the_state_is_bounded(name: ModelName) -> None:
 
 
 @every_model
-def test_a_gap_of_years_is_short_work(name: ModelName) -> None:
-    """After decades without a ticket, one more costs no more than weeks would."""
+def test_a_gap_of_years_is_processed_quickly(name: ModelName) -> None:
+    """A ticket after decades of silence costs no more than one after weeks."""
     model = fresh(name)
     feed(model, 9, 1.0, START + WEEK)
     model.advance(START + 50 * 52 * WEEK)
@@ -214,7 +214,7 @@ def test_a_gap_of_years_is_short_work(name: ModelName) -> None:
 
 
 def test_a_silent_series_never_scores(grown: tuple[ModelName, bytes, Context]) -> None:
-    """Time alone, and tickets far rarer than usual, never score."""
+    """Neither passing time nor tickets far rarer than usual score."""
     model = restored(grown)
     at = START + 8 * WEEK
     for _ in range(100):
@@ -224,7 +224,7 @@ def test_a_silent_series_never_scores(grown: tuple[ModelName, bytes, Context]) -
 
 
 def test_too_little_evidence_never_scores(grown: tuple[ModelName, bytes, Context]) -> None:
-    """Three tickets in a second, or fifty of three customers, are no evidence."""
+    """Three tickets in a second, or fifty of three customers, do not score."""
     at = START + 8 * WEEK + 12 * HOUR
     model = restored(grown)
     for number in range(int(LEAST_EVIDENCE) - 1):
@@ -236,12 +236,12 @@ def test_too_little_evidence_never_scores(grown: tuple[ModelName, bytes, Context
         assert model.observe(Arrival(now, 1.0, seen)).value == NO_SCORE
 
 
-def test_a_tenfold_spike_scores_above_all_that_is_healthy(
+def test_a_tenfold_spike_scores_above_healthy_traffic(
     grown: tuple[ModelName, bytes, Context],
 ) -> None:
-    """After eight weeks an hour at ten times the rate scores higher than healthy weeks do.
+    """An hour at ten times the rate scores higher than healthy weeks do.
 
-    The trees are too coarse to call it rarer than once in a week; the others call it far rarer.
+    The trees are too coarse to rate it rarer than once a week; the other models rate it far rarer.
     """
     model = restored(grown)
     start = START + 8 * WEEK
@@ -256,11 +256,11 @@ def test_a_tenfold_spike_scores_above_all_that_is_healthy(
     assert spike.customers >= LEAST_EVIDENCE
 
 
-def test_healthy_traffic_scores_within_reason(grown: tuple[ModelName, bytes, Context]) -> None:
-    """Poisson tickets pass 2.3 about as often as the limit's prior thinks: once a week.
+def test_healthy_traffic_rarely_scores_high(grown: tuple[ModelName, bytes, Context]) -> None:
+    """Poisson tickets pass 2.3 about as often as the prior of the threshold assumes, once a week.
 
-    By its own scale a model would do so once in ten weeks; that it does not is why limits are
-    learned. The normal distribution, whose tail is too light for counts, does so far more often.
+    A calibrated model would do so once in ten weeks; the difference is why thresholds are learned.
+    The normal distribution does so far more often, since its tail is too light for counts.
     """
     model = restored(grown)
     start = START + 8 * WEEK
@@ -274,8 +274,10 @@ def test_healthy_traffic_scores_within_reason(grown: tuple[ModelName, bytes, Con
     assert len(high) <= (70 if grown[0] == "gaussian" else 30)
 
 
-def test_a_spike_grows_with_its_evidence(grown: tuple[ModelName, bytes, Context]) -> None:
-    """While a steep burst lasts each ticket is at least as surprising as the one before."""
+def test_the_score_of_a_spike_grows_with_its_evidence(
+    grown: tuple[ModelName, bytes, Context],
+) -> None:
+    """During a steep burst each ticket scores at least as high as the one before."""
     model = restored(grown)
     at = (START + 8 * WEEK) // HOUR * HOUR + HOUR
     found = [score.value for score in burst(model, at, 200.0, 12.0)]
@@ -283,8 +285,10 @@ def test_a_spike_grows_with_its_evidence(grown: tuple[ModelName, bytes, Context]
     assert found[-1] > found[4] + 3.0
 
 
-def test_after_a_restart_the_windows_begin_anew(grown: tuple[ModelName, bytes, Context]) -> None:
-    """What was dealt with does not score again, and what is normal is not forgotten."""
+def test_restarting_the_windows_keeps_what_was_learned(
+    grown: tuple[ModelName, bytes, Context],
+) -> None:
+    """Past tickets do not score again, and the expected rate is unchanged."""
     model = restored(grown)
     at = (START + 8 * WEEK) // HOUR * HOUR + HOUR
     assert burst(model, at, 200.0, 10.0)[-1].value > 3.0
@@ -296,10 +300,10 @@ def test_after_a_restart_the_windows_begin_anew(grown: tuple[ModelName, bytes, C
     assert burst(model, later, 200.0, 10.0)[-1].value > 3.0
 
 
-def test_a_late_ticket_never_scores_and_is_learned_while_it_can(
+def test_a_late_ticket_never_scores_and_is_learned_if_recent(
     grown: tuple[ModelName, bytes, Context],
 ) -> None:
-    """`learn_late` counts what is recent and says so; from before birth it takes nothing."""
+    """`learn_late` counts a recent ticket and takes none from before the series began."""
     model = restored(grown)
     model.advance(START + 8 * WEEK)
     before = model.encode()
@@ -309,8 +313,8 @@ def test_a_late_ticket_never_scores_and_is_learned_while_it_can(
     assert model.encode() != before
 
 
-def test_arrivals_out_of_order_count_as_now(grown: tuple[ModelName, bytes, Context]) -> None:
-    """An arrival older than the newest is taken in without moving time back."""
+def test_arrivals_out_of_order_count_as_current(grown: tuple[ModelName, bytes, Context]) -> None:
+    """An arrival older than the newest one counts without moving time back."""
     model = restored(grown)
     now = START + 8 * WEEK + 10 * HOUR
     model.observe(Arrival(now))
@@ -321,14 +325,14 @@ def test_arrivals_out_of_order_count_as_now(grown: tuple[ModelName, bytes, Conte
 
 
 def test_a_grown_model_knows_its_rate_and_age(grown: tuple[ModelName, bytes, Context]) -> None:
-    """After eight weeks at three tickets an hour it expects about as much, in equivalents."""
+    """After eight weeks at three tickets an hour the expected rate is about that."""
     model = restored(grown)
     assert model.rate == pytest.approx(3.0 * 0.9, rel=0.5)
     assert model.maturity_hours == pytest.approx(8 * 168, rel=0.05)
 
 
-def test_what_is_no_state_is_refused(grown: tuple[ModelName, bytes, Context]) -> None:
-    """Bytes that `encode` never gave raise a MsgspecError, not something else."""
+def test_invalid_state_is_refused(grown: tuple[ModelName, bytes, Context]) -> None:
+    """Bytes that `encode` never produced raise a MsgspecError and nothing else."""
     name, data, context = grown
     for broken in (b"", b"\xc1", data[: len(data) // 2], b"\x01" + data):
         with pytest.raises(msgspec.MsgspecError):

@@ -1,4 +1,4 @@
-"""The values of an area's dimensions, each against the rest of its area."""
+"""Slices: the values of an area's dimensions, each compared with the rest of its area."""
 
 import random
 from collections.abc import Iterable
@@ -19,8 +19,8 @@ EU, US, ASIA = "region\x1feu", "region\x1fus", "region\x1fasia"
 USUAL = ((EU, 0.5), (US, 0.4), (ASIA, 0.1))
 
 
-class Place:
-    """An area at a constant expected rate, its slices, and its tenant's shares."""
+class AreaWithSlices:
+    """An area at a constant expected rate, with its slices and its tenant's shares."""
 
     def __init__(self, rate: float = RATE, variance: float = 0.05) -> None:
         self.slices, self.shares = Slices(), Shares()
@@ -30,7 +30,7 @@ class Place:
         self.best = -99.0
 
     def ticket(self, at: float, *keys: str, last_seen: float = float("-inf")) -> SliceScore | None:
-        """One ticket with these values, *at* hours."""
+        """Add one ticket with these values, *at* hours."""
         self.seen += 1.0
         area = Area(at * self.rate, self.seen, self.rate, self.variance, at)
         found = self.slices.observe(at, 1.0, last_seen, keys, area, self.shares)
@@ -44,8 +44,8 @@ class Place:
         end: float,
         rate: float | None = None,
         usual: Iterable[tuple[str, float]] = USUAL,
-    ) -> "Place":
-        """Poisson traffic with the *usual* shares."""
+    ) -> "AreaWithSlices":
+        """Feed Poisson traffic with the *usual* shares."""
         keys, weights = zip(*usual, strict=True)
         at = begin
         while (at := at + self.rng.expovariate(rate or self.rate)) < end:
@@ -53,29 +53,31 @@ class Place:
         return self
 
 
-def grown(rate: float = RATE) -> Place:
-    """A place after six weeks."""
-    place = Place(rate).feed(0.0, GROWN)
+def grown(rate: float = RATE) -> AreaWithSlices:
+    """Return an area after six weeks."""
+    place = AreaWithSlices(rate).feed(0.0, GROWN)
     place.best = -99.0
     return place
 
 
-def burst(place: Place, at: float, key: str, count: int = 12, hours: float = 1.0) -> list[float]:
-    """The scores of so many tickets of one value."""
+def burst(
+    place: AreaWithSlices, at: float, key: str, count: int = 12, hours: float = 1.0
+) -> list[float]:
+    """Return the scores of *count* tickets of one value."""
     found = [place.ticket(at + hours * number / count, key) for number in range(count)]
     return [each.score.value if each else -99.0 for each in found]
 
 
 def test_a_spike_of_a_small_slice_is_found() -> None:
-    """A dozen tickets within an hour of the value that has a tenth of the area."""
+    """A dozen tickets within an hour of a value with a tenth of the area score."""
     place = grown()
     scores = burst(place, GROWN + 1.0, ASIA)
     assert max(scores) > 3.0
     assert place.best == max(scores)
 
 
-def test_what_is_found_names_the_slice() -> None:
-    """The evidence is the slice's own: its count, its customers, its share, its window."""
+def test_a_score_has_the_evidence_of_its_slice() -> None:
+    """The count, customers, share and window are those of the slice."""
     place = grown()
     found = [place.ticket(GROWN + 1.0 + number / 12.0, ASIA) for number in range(12)][-1]
     assert found is not None
@@ -87,22 +89,22 @@ def test_what_is_found_names_the_slice() -> None:
     assert found.score.customers >= 10
 
 
-def test_an_incident_of_the_whole_area_is_no_slices() -> None:
-    """When all values rise together, no slice has more than its share."""
+def test_an_incident_of_the_whole_area_scores_in_no_slice() -> None:
+    """If all values rise together, no slice exceeds its share."""
     place = grown()
     place.feed(GROWN, GROWN + 6.0, rate=8.0 * RATE)
     assert place.best < 2.0
 
 
-def test_noise_of_the_whole_area_is_no_slices() -> None:
-    """On a day that is half as busy again as usual no slice has more than its share."""
+def test_noise_of_the_whole_area_scores_in_no_slice() -> None:
+    """On a day half as busy again as usual, no slice exceeds its share."""
     place = grown()
     place.feed(GROWN, GROWN + 24.0, rate=1.5 * RATE)
     assert place.best < 2.0
 
 
-def test_healthy_weeks_score_as_rarely_as_they_say() -> None:
-    """Twelve healthy weeks pass 2 at most a few times: by chance once in e^2 weeks."""
+def test_healthy_weeks_score_as_rarely_as_stated() -> None:
+    """In twelve healthy weeks a score of 2 is passed a few times, by chance once in e^2 weeks."""
     place = grown()
     high = set()
     for day in range(84):
@@ -113,8 +115,8 @@ def test_healthy_weeks_score_as_rarely_as_they_say() -> None:
     assert len(high) <= 6
 
 
-def test_a_value_never_seen_before_is_found_and_said_to_be_new() -> None:
-    """An error type from nowhere is an incident of its own after a handful of tickets."""
+def test_a_value_never_seen_before_is_found_and_marked_as_new() -> None:
+    """An unknown error type scores after a handful of tickets."""
     place = grown()
     found = [place.ticket(GROWN + 1.0 + 0.1 * n, EU, "issue_type\x1fE-4711") for n in range(10)]
     hits = [each for each in found if each is not None and each.key.startswith("issue_type")]
@@ -123,15 +125,15 @@ def test_a_value_never_seen_before_is_found_and_said_to_be_new() -> None:
     assert all(hit.is_new for hit in hits)
 
 
-def test_values_that_were_there_from_the_start_are_not_new() -> None:
-    """What a young area has is its ordinary mix."""
+def test_values_present_from_the_start_are_not_new() -> None:
+    """The values of a young area are its usual mix."""
     place = grown()
     burst(place, GROWN + 1.0, ASIA)
     assert not any(each.novel for each in place.slices.of.values())
 
 
-def test_a_new_value_of_one_customer_is_none() -> None:
-    """Evidence needs four customers: one that writes of a new error again and again is one."""
+def test_a_new_value_of_one_customer_does_not_score() -> None:
+    """Evidence needs four customers."""
     place = grown()
     for number in range(40):
         at = GROWN + 1.0 + 0.02 * number
@@ -139,16 +141,16 @@ def test_a_new_value_of_one_customer_is_none() -> None:
         assert place.ticket(at, "issue_type\x1fE-4711", last_seen=seen) is None
 
 
-def test_a_young_area_judges_no_slices() -> None:
-    """Shares of the first two weeks are guesses."""
-    place = Place().feed(0.0, LEAST_AGE_HOURS - 12.0)
+def test_slices_of_a_young_area_do_not_score() -> None:
+    """Shares are too uncertain in the first two weeks."""
+    place = AreaWithSlices().feed(0.0, LEAST_AGE_HOURS - 12.0)
     assert place.best == -99.0
     assert burst(place, LEAST_AGE_HOURS - 10.0, ASIA) == [-99.0] * 12
 
 
 def test_a_version_that_is_rolled_out_is_learned_within_days() -> None:
-    """A value that takes over in steps of a day has the share of the last days, not of months."""
-    place = Place(10.0)
+    """A value that takes over in steps of a day has the share of recent days."""
+    place = AreaWithSlices(10.0)
     old, new = "app_version\x1f1", "app_version\x1f2"
     place.feed(0.0, GROWN, usual=((old, 1.0),))
     for day in range(10):
@@ -164,15 +166,15 @@ def test_a_version_that_is_rolled_out_is_learned_within_days() -> None:
     assert found[0] == pytest.approx(0.9, abs=0.15)
 
 
-def test_what_changes_everywhere_is_expected_here() -> None:
-    """A value that the rest of the tenant turned to lately is no news in this area."""
+def test_a_change_in_the_whole_tenant_lowers_the_score_in_an_area() -> None:
+    """A value that the rest of the tenant adopted recently is less surprising."""
     scores = []
     for elsewhere in (0.1, 0.8):
-        place = Place()
+        place = AreaWithSlices()
         place.feed(0.0, GROWN)
         rng = random.Random(2)
         at = 0.0
-        while (at := at + rng.expovariate(2.0)) < GROWN:  # before: a tenth, as here
+        while (at := at + rng.expovariate(2.0)) < GROWN:  # before that a tenth, as in this area
             units = place.shares.units(max(at, place.shares.since))
             place.shares.add(*units, [ASIA if rng.random() < 0.1 else EU])
         at = GROWN
@@ -184,15 +186,15 @@ def test_what_changes_everywhere_is_expected_here() -> None:
 
 
 def test_a_day_is_learned_a_day_later() -> None:
-    """A burst does not raise the share that it is judged by."""
+    """A burst does not raise the share that it is compared with."""
     place = grown()
     known = place.slices.of[ASIA].known
     burst(place, GROWN + 1.0, ASIA, 40)
     assert place.slices.of[ASIA].known == pytest.approx(known, rel=0.02)
 
 
-def test_a_spike_teaches_a_bounded_share() -> None:
-    """Hundreds of tickets of one day are learned as half of them at most."""
+def test_the_learned_share_of_a_spike_is_bounded() -> None:
+    """Hundreds of tickets of one day are learned as at most half of them."""
     place = grown()
     known = place.slices.of[ASIA].known
     burst(place, GROWN + 1.0, ASIA, 400, 6.0)
@@ -200,8 +202,8 @@ def test_a_spike_teaches_a_bounded_share() -> None:
     assert place.slices.of[ASIA].known < known + 200.0
 
 
-def test_what_is_taken_back_is_no_evidence() -> None:
-    """Tickets that were merged away leave the slice as calm as before."""
+def test_withdrawn_tickets_are_no_evidence() -> None:
+    """Merged tickets leave the slice as calm as before."""
     place = grown()
     assert max(burst(place, GROWN + 1.0, ASIA)) > 3.0
     today = place.slices.of[ASIA].today
@@ -212,16 +214,16 @@ def test_what_is_taken_back_is_no_evidence() -> None:
     assert place.ticket(GROWN + 2.1, ASIA) is None
 
 
-def test_taking_back_what_was_never_there_changes_nothing() -> None:
-    """An unknown value has nothing to give back."""
+def test_withdrawing_an_unknown_value_changes_nothing() -> None:
+    """The state has the same bytes as before."""
     place = grown()
     before = state_codec.encode(place.slices)
     place.slices.withdraw(GROWN, 1.0, ("region\x1fnowhere",))
     assert state_codec.encode(place.slices) == before
 
 
-def test_after_a_restart_the_windows_begin_anew() -> None:
-    """What was dealt with does not score again; the shares stay."""
+def test_restarting_the_windows_keeps_the_shares() -> None:
+    """Past tickets do not score again."""
     place = grown()
     assert max(burst(place, GROWN + 1.0, ASIA)) > 3.0
     known = place.slices.of[ASIA].known
@@ -230,9 +232,9 @@ def test_after_a_restart_the_windows_begin_anew() -> None:
     assert place.slices.of[ASIA].known == known
 
 
-def test_slices_are_bounded_in_number() -> None:
-    """However many values come, an area keeps those with most tickets, and its state is small."""
-    place = Place()
+def test_the_number_of_slices_is_bounded() -> None:
+    """An area keeps the values with the most tickets, and its state is small."""
+    place = AreaWithSlices()
     for number in range(4_000):
         at = number / 4.0
         place.ticket(at, EU if number % 2 else US, f"app_version\x1f{number}")
@@ -242,8 +244,8 @@ def test_slices_are_bounded_in_number() -> None:
     assert len(state_codec.encode(place.slices)) < 20_000
 
 
-def test_values_nobody_has_any_more_are_forgotten() -> None:
-    """A retired value leaves the state after some months."""
+def test_a_retired_value_is_forgotten() -> None:
+    """A value without tickets leaves the state after some months."""
     place = grown()
     for day in range(400):
         begin = GROWN + day * 24.0
@@ -252,7 +254,7 @@ def test_values_nobody_has_any_more_are_forgotten() -> None:
 
 
 def test_a_ticket_without_values_counts_for_the_area_alone() -> None:
-    """It makes no slice, and is part of the rest that slices are compared with."""
+    """It adds no slice and counts in the rest with which slices are compared."""
     place = grown()
     place.ticket(GROWN + 0.5, EU)
     slices = set(place.slices.of)
@@ -262,8 +264,8 @@ def test_a_ticket_without_values_counts_for_the_area_alone() -> None:
     assert place.slices.today == today + 1.0
 
 
-def test_years_of_silence_do_no_harm() -> None:
-    """After three years without a ticket the next ones are taken in as a beginning."""
+def test_years_of_silence_reset_the_slices() -> None:
+    """After three years without a ticket, what was learned has decayed to nearly nothing."""
     place = grown()
     later = GROWN + 3 * 52 * WEEK
     for number in range(20):
@@ -272,8 +274,8 @@ def test_years_of_silence_do_no_harm() -> None:
     assert all(0.0 <= each.known < 1.0 for each in place.slices.of.values())
 
 
-def test_keys_tell_dimension_and_value_apart() -> None:
-    """The same word in two dimensions is two slices; no value is none."""
+def test_keys_combine_dimension_and_value() -> None:
+    """The same word in two dimensions gives two slices, and a missing value gives none."""
     values = (None, "eu", "", "eu", "gold", None, None, None)  # of DIMENSIONS
     assert keys_of(values, ("channel", "region")) == (
         ("channel\x1feu", "region\x1feu"),
@@ -290,13 +292,13 @@ arrival = st.tuples(
 
 @given(st.lists(arrival, max_size=80))
 @settings(max_examples=examples(40))
-def test_any_rhythm_keeps_the_state_sane_and_restorable(
-    told: list[tuple[float, set[str], bool]],
+def test_any_sequence_of_tickets_keeps_the_state_valid(
+    ticket_list: list[tuple[float, set[str], bool]],
 ) -> None:
-    """Bursts, silences, any values: nothing is negative, and a restored one goes on alike."""
+    """No count becomes negative, and a restored state continues in the same way."""
     place, other = grown(), grown()
     at = GROWN
-    for gap, keys, taken_back in told:
+    for gap, keys, taken_back in ticket_list:
         at += gap
         other.slices = state_codec.decode(state_codec.encode(other.slices), Slices)
         other.shares = state_codec.decode(state_codec.encode(other.shares), Shares)
