@@ -1,4 +1,4 @@
-"""Tails and intervals against the exact distributions."""
+"""Tail probabilities and intervals compared with the exact distributions."""
 
 import math
 from itertools import pairwise, product
@@ -24,22 +24,22 @@ MEANS = (0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0, 1000.0)
 
 
 def exact(count: int, mean: float, size: float) -> float:
-    """-log P(N >= count), as scipy has it."""
+    """Return -log P(N >= count) from scipy."""
     if size == POISSON:
         return -float(stats.poisson.logsf(count - 1, mean))
     return -float(stats.nbinom.logsf(count - 1, size, size / (size + mean)))
 
 
 def counts(mean: float) -> list[int]:
-    """Where to look above *mean*: near it, and far out."""
+    """Return counts above *mean*, near it and far out."""
     multiples = (1.1, 1.3, 1.5, 2, 3, 5, 10)
     around = {*range(1, 12), *(int(mean * multiple) + 1 for multiple in multiples)}
     return sorted(count for count in around if count > mean)
 
 
 @pytest.mark.parametrize(("mean", "size"), [*product(MEANS, SIZES)])
-def test_the_tail_is_the_exact_one(mean: float, size: float) -> None:
-    """-log p agrees with scipy to one in a hundred thousand, wherever scipy can tell."""
+def test_the_tail_agrees_with_scipy(mean: float, size: float) -> None:
+    """The value of -log p agrees to one in a hundred thousand wherever scipy is accurate."""
     compared = 0
     for count in counts(mean):
         right = exact(count, mean, size)
@@ -50,8 +50,8 @@ def test_the_tail_is_the_exact_one(mean: float, size: float) -> None:
 
 
 @pytest.mark.parametrize("mean", [0.001, 3.0, 1000.0])
-def test_beyond_what_can_be_told_from_nothing_it_is_a_bound(mean: float) -> None:
-    """Where the tail is below 1e-290 the surprise is at most 2 % too small, and never too large.
+def test_an_underflowing_tail_is_bounded(mean: float) -> None:
+    """Below a tail of 1e-290 the value of -log p is at most 2 % too small and never too large.
 
     scipy has no logarithm for such tails: they lie between their first term and, since the terms
     shrink at least as fast as a geometric series, the first term over 1 - mean / count.
@@ -66,22 +66,22 @@ def test_beyond_what_can_be_told_from_nothing_it_is_a_bound(mean: float) -> None
 
 @pytest.mark.parametrize(("mean", "size"), [*product(MEANS, SIZES)])
 def test_the_tail_grows_with_the_count(mean: float, size: float) -> None:
-    """One more ticket is never less surprising, also between whole numbers."""
+    """One more ticket never lowers -log p, also between whole numbers."""
     found = [negative_log_tail(step * (mean + 2) / 20, mean, size) for step in range(200)]
     assert all(low <= high + 1e-9 for low, high in pairwise(found) if high < 600.0)
     assert found[-1] > 1.0
     assert min(found[-50:]) >= min(600.0, found[-51])
 
 
-def test_what_is_not_above_the_mean_is_no_surprise() -> None:
-    """A count up to the mean has -log p of 0: only too many ever score."""
+def test_a_count_up_to_the_mean_has_no_score() -> None:
+    """Up to the mean -log p is 0, so that only an excess scores."""
     assert negative_log_tail(0.0, 2.0, 5.0) == 0.0
     assert negative_log_tail(2.0, 2.0, 5.0) == 0.0
     assert all(negative_log_tail(2.0 + 0.01 * i, 2.0, 5.0) >= 0.0 for i in range(100))
 
 
-def test_dispersion_makes_the_same_count_less_surprising() -> None:
-    """The more the rate may scatter, the less a high count says."""
+def test_dispersion_lowers_the_score_of_a_count() -> None:
+    """The higher the dispersion, the lower the score of the same count."""
     tails = [negative_log_tail(12, 3.0, size) for size in (1e9, 100.0, 10.0, 1.0, 0.1)]
     assert tails == sorted(tails, reverse=True)
     assert tails[0] > 2 * tails[-1]
@@ -91,14 +91,16 @@ def test_dispersion_makes_the_same_count_less_surprising() -> None:
     ("observed", "low", "high"),
     [(0, 0.0, 2.996), (1, 0.0513, 4.744), (10, 5.425, 16.962), (100, 84.139, 118.079)],
 )
-def test_without_variance_the_interval_is_garwoods(observed: int, low: float, high: float) -> None:
-    """With no variance it is the exact 90 % interval of a Poisson mean (Garwood 1936)."""
+def test_without_variance_the_interval_is_that_of_garwood(
+    observed: int, low: float, high: float
+) -> None:
+    """Without variance the interval is the exact 90 % interval of a Poisson mean."""
     assert ratio_interval(observed, 1.0, 0.0) == pytest.approx((low, high), abs=5e-4)
     assert ratio_interval(observed, 4.0, 0.0) == pytest.approx((low / 4, high / 4), abs=5e-4)
 
 
-def test_the_interval_holds_what_was_seen_and_widens_with_variance() -> None:
-    """It contains observed / expected, and the less is known of the mean the wider it is."""
+def test_the_interval_contains_the_ratio_and_widens_with_variance() -> None:
+    """It contains observed / expected and widens with the uncertainty of the mean."""
     before = 0.0
     for variance in (0.0, 0.01, 0.1, 0.5, 2.0):
         low, high = ratio_interval(20.0, 4.0, variance)
@@ -111,8 +113,8 @@ def test_the_interval_holds_what_was_seen_and_widens_with_variance() -> None:
     ("mean", "ratio", "variance"),
     [(3, 1, 0), (3, 3, 0), (10, 1.5, 0), (10, 3, 0.1), (30, 2, 0.1), (5, 4, 0.3), (40, 1, 0.05)],
 )
-def test_the_interval_covers_as_often_as_it_says(mean: int, ratio: float, variance: float) -> None:
-    """In 2,000 simulations the true ratio lies inside 87 to 96 % of the intervals."""
+def test_the_interval_has_its_nominal_coverage(mean: int, ratio: float, variance: float) -> None:
+    """In 2,000 simulations 87 to 96 % of the intervals contain the true ratio."""
     rng = np.random.default_rng(5)
     runs = 2_000
     hits = 0
@@ -123,7 +125,7 @@ def test_the_interval_covers_as_often_as_it_says(mean: int, ratio: float, varian
     assert 0.87 <= hits / runs <= 0.96
 
 
-def test_nothing_overflows() -> None:
+def test_extreme_values_do_not_overflow() -> None:
     """Extreme counts, means and sizes give finite numbers."""
     for count, mean, size in ((1e7, 1e-9, 1e-3), (5.0, 1e-9, 1e12), (1e7, 9e6, 1e3)):
         assert math.isfinite(negative_log_tail(count, mean, size))
@@ -132,10 +134,10 @@ def test_nothing_overflows() -> None:
 
 @pytest.mark.parametrize(("mean", "size"), [*product((0.05, 1.0, 20.0), SIZES)])
 @pytest.mark.parametrize("multiple", [1.5, 3.0, 10.0])
-def test_the_log_likelihood_ratio_is_the_exact_one(
+def test_the_log_likelihood_ratio_agrees_with_scipy(
     mean: float, size: float, multiple: float
 ) -> None:
-    """It is the difference of the two distributions' log probabilities, as scipy has them."""
+    """It is the difference of the log probabilities of both distributions."""
     for count in (0, 1, 4, 30, 200):
         likely, usual = (
             float(stats.nbinom.logpmf(count, size, size / (size + m)))
@@ -147,8 +149,8 @@ def test_the_log_likelihood_ratio_is_the_exact_one(
         assert found == pytest.approx(likely - usual, rel=1e-4, abs=1e-4)
 
 
-def test_one_ticket_more_is_always_likelier_under_the_multiple() -> None:
-    """The ratio grows with the count, and the noisier the mean the more slowly."""
+def test_the_likelihood_ratio_grows_with_the_count() -> None:
+    """It grows more slowly the higher the dispersion."""
     for size in SIZES:
         found = [log_likelihood_ratio(count, 3.0, size, 4.0) for count in range(50)]
         assert found == sorted(found)
@@ -156,10 +158,10 @@ def test_one_ticket_more_is_always_likelier_under_the_multiple() -> None:
     assert steep == sorted(steep, reverse=True)
 
 
-def test_hours_of_starts_are_those_of_the_integral() -> None:
+def test_the_hours_of_starts_approximate_the_integral() -> None:
     """For a Poisson flood the Laplace approximation is near the integral over all starts.
 
-    Tickets come evenly at five times the rate of two an hour for an hour, after calm.
+    Tickets arrive evenly at five times the rate of two an hour for an hour, after a calm period.
     """
     rate, multiple, hours = 2.0, 5.0, 1.0
     count = rate * multiple * hours
@@ -173,8 +175,8 @@ def test_hours_of_starts_are_those_of_the_integral() -> None:
     assert found == pytest.approx(exact_hours, rel=0.25)
 
 
-def test_hours_of_starts_are_finite_and_positive() -> None:
-    """For windows of a minute and of weeks, a handful and a million tickets."""
+def test_the_hours_of_starts_are_finite_and_positive() -> None:
+    """This holds for windows from a minute to weeks, with a handful to a million tickets."""
     for count, mean, size, hours in product(
         (4.0, 1e6), (1e-4, 5.0, 1e5), (0.1, 50.0, POISSON), (1 / 60, 3.0, 336.0)
     ):
@@ -189,16 +191,16 @@ def test_hours_of_starts_are_finite_and_positive() -> None:
     a=st.floats(0.01, 200.0),
     b=st.floats(0.01, 2_000.0),
 )
-def test_the_beta_binomial_tail_is_that_of_scipy(
+def test_the_beta_binomial_tail_agrees_with_scipy(
     trials: int, count: int, a: float, b: float
 ) -> None:
-    """Both sum the same terms in the same order, so not even the last bit differs."""
+    """Both sum the same terms in the same order, so that all bits agree."""
     expected = float(stats.betabinom.sf(count - 1.0, trials, a, b))
     assert beta_binomial_tail(count, trials, a, b) == expected
 
 
-def test_the_normal_range_is_that_of_scipy() -> None:
-    """Both ends are the quantiles of scipy's negative binomial, for small and large means."""
+def test_the_normal_range_agrees_with_scipy() -> None:
+    """Both ends are quantiles of scipy's negative binomial distribution."""
     means = [10.0**power for power in np.arange(-4.0, 4.0, 0.01)]
     for variance in (0.0, 0.01, 0.2, 1.0, 5.0):
         lows, highs = prediction_band(means, [variance] * len(means))

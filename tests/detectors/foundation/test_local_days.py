@@ -1,4 +1,4 @@
-"""Local days: every hour belongs to one, however the clocks are put."""
+"""Local days: every hour belongs to exactly one, whatever the clock changes."""
 
 from datetime import UTC, datetime
 
@@ -28,14 +28,14 @@ hours = st.integers(262_968, 525_936)
 
 
 def hour_at(text: str) -> int:
-    """Hours from 1970 to a time in UTC."""
+    """Return the hours from 1970 to a time in UTC."""
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() // 3600)
 
 
 @given(hours, zones)
 @settings(max_examples=examples(300))
 def test_an_hour_lies_in_its_day(hour: int, zone: str) -> None:
-    """The day of an hour holds it, and every hour of that day has the same one."""
+    """The day of an hour contains it, and every hour of that day has the same day."""
     day = day_of(hour, zone)
     assert day.start <= hour < day.end
     assert day_of(day.start, zone) is day
@@ -44,8 +44,8 @@ def test_an_hour_lies_in_its_day(hour: int, zone: str) -> None:
 
 @given(hours, zones)
 @settings(max_examples=examples(300))
-def test_days_leave_no_hour_out(hour: int, zone: str) -> None:
-    """The next day begins where this one ends, and it is another."""
+def test_days_are_contiguous(hour: int, zone: str) -> None:
+    """The next day begins where this one ends, and it has another number."""
     day = day_of(hour, zone)
     following = day_of(day.end, zone)
     assert following.start == day.end
@@ -76,22 +76,22 @@ def test_slots_are_the_local_hours_of_the_week(hour: int, zone: str) -> None:
         ("Asia/Kolkata", "2026-03-29T11:00", 24),
     ],
 )
-def test_a_day_is_as_long_as_its_clock_makes_it(zone: str, noon: str, length: int) -> None:
-    """23 hours where the clocks go forward, also at midnight; 25 where they go back."""
+def test_the_length_of_a_day_follows_clock_changes(zone: str, noon: str, length: int) -> None:
+    """A day has 23 hours when clocks go forward, also at midnight, and 25 when they go back."""
     day = day_of(hour_at(noon), zone)
     assert day.end - day.start == length
     assert 12 in [slot % 24 for slot in day.slots]
 
 
-def test_weekends_have_shapes_of_their_own() -> None:
-    """Hours of Saturday and Sunday lie in the second half of the shapes."""
+def test_weekends_have_profiles_of_their_own() -> None:
+    """Hours of Saturday and Sunday lie in the second half of the profiles."""
     saturday, monday = hour_at("2026-03-07T12:00"), hour_at("2026-03-09T12:00")
     assert list(day_of(saturday, "UTC").shapes) == list(range(24, 48))
     assert list(day_of(monday, "UTC").shapes) == list(range(24))
 
 
-def test_a_holiday_is_a_sunday() -> None:
-    """Labour Day, a Friday in 2026, has the hours of a Sunday where it is one."""
+def test_a_holiday_has_the_hours_of_a_sunday() -> None:
+    """Labour Day 2026, a Friday, has the hours of a Sunday in countries that observe it."""
     friday = hour_at("2026-05-01T12:00")
     german = day_of(friday, "Europe/Berlin", "DE")
     assert german.holiday
@@ -100,15 +100,15 @@ def test_a_holiday_is_a_sunday() -> None:
     assert not day_of(friday, "Europe/Berlin").holiday
 
 
-def test_a_holiday_of_a_state_is_one_there_alone() -> None:
+def test_a_regional_holiday_applies_only_to_its_region() -> None:
     """Corpus Christi is a holiday in Bavaria and not in Berlin."""
     thursday = hour_at("2026-06-04T12:00")
     assert day_of(thursday, "Europe/Berlin", "DE", "BY").holiday
     assert not day_of(thursday, "Europe/Berlin", "DE", "BE").holiday
 
 
-def test_a_day_that_was_skipped_is_no_day() -> None:
-    """Samoa went from the 29th to the 31st of December 2011: days go on without a gap."""
+def test_a_skipped_date_leaves_no_gap_between_days() -> None:
+    """Samoa went from 29 to 31 December 2011, and its days are contiguous."""
     day = day_of(hour_at("2011-12-30T09:00"), "Pacific/Apia")
     following = day_of(day.end, "Pacific/Apia")
     assert following.start == day.end

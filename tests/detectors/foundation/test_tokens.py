@@ -1,4 +1,4 @@
-"""What is counted of a text: words, error codes, numbers and pairs, and how many at most."""
+"""Terms of a text: words, error codes, numbers and pairs, and their bounds."""
 
 import time
 import zlib
@@ -22,27 +22,27 @@ from detectors.foundation.tokens import (
 @pytest.mark.parametrize(
     "code", ["err_401_sso", "ora-12154", "0x80070005", "e4711", "net.timeout", "ts-404.a/b"]
 )
-def test_an_error_code_stays_whole(code: str) -> None:
-    """Whatever joins its parts, and whatever stands around it."""
+def test_an_error_code_is_one_token(code: str) -> None:
+    """The code stays whole whatever joins its parts and whatever surrounds it."""
     assert code in tokens(f"It says: {code.upper()}, again!")
     assert tokens(f"({code}).") == [code]
     assert code in terms(f"it says {code} again")
 
 
-def test_what_ends_a_word_is_no_part_of_it() -> None:
-    """Points, dashes and slashes join words only where a letter or a digit follows."""
+def test_trailing_punctuation_is_no_part_of_a_word() -> None:
+    """Points, dashes and slashes join words only if a letter or a digit follows."""
     assert tokens("login- fails... a/b, -x- _y_") == ["login", "fails", "a/b", "x", "y_"]
 
 
 @pytest.mark.parametrize("placeholder", ["[email]", "[phone]", "[token]", "[card]", "[EMAIL]"])
-def test_what_stands_for_personal_data_is_no_word(placeholder: str) -> None:
-    """It stands in many tickets, and tells nothing of any."""
+def test_a_redaction_placeholder_is_no_word(placeholder: str) -> None:
+    """A placeholder occurs in many tickets and distinguishes none of them."""
     assert tokens(f"mail {placeholder} bounced") == ["mail", "bounced"]
     assert tokens(f"mail{placeholder}bounced") == ["mail", "bounced"]
 
 
 def test_other_brackets_are_text() -> None:
-    """Only a short word of letters alone is a placeholder."""
+    """Only a short word of letters is a placeholder."""
     assert tokens("[urgent-now] [401] [a]") == ["urgent-now", "401", "a"]
 
 
@@ -57,14 +57,14 @@ def test_other_brackets_are_text() -> None:
         "niet voor mij maar het is ook",
     ],
 )
-def test_words_that_say_nothing_are_left_out_in_any_language(sentence: str) -> None:
-    """Of all languages at once: a ticket seldom says its own."""
+def test_stop_words_of_all_languages_are_left_out(sentence: str) -> None:
+    """All languages are combined, since a ticket seldom states its own."""
     assert terms(sentence) == ()
     assert terms(f"{sentence} kaboom {sentence}") == ("kaboom",)
 
 
-def test_the_stop_words_are_of_every_language_and_name_no_trouble() -> None:
-    """Each language brings its own; what a complaint is about is among none of them."""
+def test_stop_words_cover_every_language_and_no_complaint() -> None:
+    """Words that describe a problem are in no list."""
     assert len(LANGUAGES) == len(set(LANGUAGES)) == 15
     assert {"the", "und", "pour", "pero", "sono", "het", "och", "не"} <= stop_words()
     telling = {"error", "login", "password", "sso", "timeout", "crash", "invoice", "fehler"}
@@ -72,14 +72,14 @@ def test_the_stop_words_are_of_every_language_and_name_no_trouble() -> None:
 
 
 @pytest.mark.parametrize("word", sorted(TELLING))
-def test_what_tells_what_broke_is_a_word(word: str) -> None:
-    """Though a list of stop words has it, of whatever language."""
+def test_a_word_that_describes_a_problem_is_no_stop_word(word: str) -> None:
+    """Such a word is kept even if a list of stop words of some language has it."""
     assert word not in stop_words()
     assert terms(f"the {word.upper()} is kaboom") == (word, "kaboom", f"{word} kaboom")
 
 
-def test_a_complaint_made_of_telling_words_says_something() -> None:
-    """The page is empty, the order came twice: in such words customers say what broke."""
+def test_a_complaint_in_plain_words_has_terms() -> None:
+    """Customers describe problems with words such as empty, full and twice."""
     assert {"page", "empty", "full", "order", "twice"} <= TELLING
     assert terms("the page is empty") == ("page", "empty", "page empty")
     assert terms("we got the order twice, disk full") == (
@@ -95,12 +95,12 @@ def test_a_complaint_made_of_telling_words_says_something() -> None:
     ],
 )  # fmt: skip
 def test_numbers_of_three_to_five_digits_are_words(number: str, counts: bool) -> None:
-    """Error codes are; amounts, ids, dates and versions are not."""
+    """Error codes are kept; amounts, ids, dates and versions are not."""
     assert (number in terms(f"problem {number} appears")) is counts
 
 
-def test_a_pair_is_two_words_in_a_row_that_tell_something() -> None:
-    """What says nothing between them is left out; a word is no pair with itself."""
+def test_a_pair_is_two_consecutive_words_without_stop_words() -> None:
+    """Stop words between them are skipped, and a word forms no pair with itself."""
     assert terms("payment of the card failed") == (
         "payment", "card", "failed", "payment card", "card failed",
     )  # fmt: skip
@@ -108,18 +108,18 @@ def test_a_pair_is_two_words_in_a_row_that_tell_something() -> None:
     assert terms("error") == ("error",)
 
 
-def test_each_term_counts_once_a_ticket() -> None:
-    """However often it is said."""
+def test_each_term_counts_once_per_ticket() -> None:
+    """A repeated term counts once."""
     assert terms("crash login crash login") == ("crash", "login", "crash login", "login crash")
 
 
-def test_case_makes_no_difference() -> None:
-    """Not even where folding it is more than lower case."""
+def test_terms_ignore_case() -> None:
+    """Case folding applies even where it changes more than the case."""
     assert terms("STRASSE gesperrt") == terms("Straße GESPERRT")
 
 
-def test_single_letters_and_endless_words_are_none() -> None:
-    """One letter says nothing; what is longer than a word can be is a token or a dump."""
+def test_single_letters_and_overlong_words_are_left_out() -> None:
+    """A word beyond the maximum length is likely a token or a dump."""
     assert terms("x y z") == ()
     assert terms(f"{'a' * MOST_CHARACTERS} b c") == ("a" * MOST_CHARACTERS,)
     assert terms("a" * (MOST_CHARACTERS + 1)) == ()
@@ -138,8 +138,8 @@ def test_single_letters_and_endless_words_are_none() -> None:
     ],
     ids=["words", "one word", "joined", "dashes", "brackets", "stop words", "signs"],
 )
-def test_sixty_thousand_characters_are_bounded_and_quick(text: str) -> None:
-    """No text, however long or odd, has more terms than two bounds, or takes long."""
+def test_terms_of_long_texts_are_bounded_and_quick(text: str) -> None:
+    """The number and length of terms and the processing time are bounded for any text."""
     begin = time.process_time()
     found = terms(text)
     assert time.process_time() - begin < 0.5
@@ -148,8 +148,8 @@ def test_sixty_thousand_characters_are_bounded_and_quick(text: str) -> None:
     assert max(map(len, found), default=0) <= 2 * MOST_CHARACTERS + 1
 
 
-def test_of_a_long_text_the_first_words_count() -> None:
-    """Customers say what is wrong before they paste a log."""
+def test_the_first_words_of_a_long_text_are_kept() -> None:
+    """Customers describe the problem before they paste a log."""
     found = terms("login broken " + " ".join(f"line{number}" for number in range(500)))
     assert found[:2] == ("login", "broken")
     assert found[MOST_WORDS] == "login broken"
@@ -157,8 +157,8 @@ def test_of_a_long_text_the_first_words_count() -> None:
 
 
 @given(st.text(max_size=400))
-def test_any_text_has_terms_that_keep_the_rules(text: str) -> None:
-    """Different ones, none of them a stop word, each pair of words that follow each other."""
+def test_any_text_gives_valid_terms(text: str) -> None:
+    """Terms are distinct, no stop words, and pairs consist of words of the text."""
     found = terms(text)
     assert len(set(found)) == len(found)
     words = {term for term in found if " " not in term}
@@ -172,12 +172,12 @@ def test_any_text_has_terms_that_keep_the_rules(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_the_hash_of_a_term_is_the_same_in_every_process(term: str) -> None:
-    """32 bits that no seed changes: what is found in a sketch is found after a restart."""
+    """The 32-bit hash has no seed, so that a sketch can be read after a restart."""
     assert hashed(term) == zlib.crc32(term.encode())
     assert 0 <= hashed(term) < 2**32
 
 
-def test_half_of_a_surrogate_pair_breaks_nothing() -> None:
-    """No text that enters has one; if one did, it would be a word like others."""
+def test_a_lone_surrogate_is_accepted() -> None:
+    """Accepted texts have no lone surrogate, and one would be hashed like a question mark."""
     assert hashed("\ud800") == hashed("?")
     assert terms("bad \ud800 text")
