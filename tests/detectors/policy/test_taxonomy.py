@@ -45,7 +45,7 @@ def test_an_alias_is_resolved_and_an_unknown_name_is_kept() -> None:
 
 
 def test_products_list_their_areas() -> None:
-    """A product lists its areas in file order; some areas have none; aliases are resolved."""
+    """A product lists its areas in file order, and an alias has the product of its area."""
     assert TAXONOMY.products == {"platform": ("login",), "commerce": ("billing", "checkout")}
     assert [TAXONOMY.product_of(name) for name in ("login", "cart", "search", "other")] == [
         "platform",

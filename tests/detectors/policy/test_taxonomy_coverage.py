@@ -134,7 +134,7 @@ def test_an_area_without_named_tickets_has_no_recall() -> None:
     assert (fits["checkout"].precision, fits["checkout"].recall) == (0.0, None)
 
 
-def test_events_other_than_created_are_only_counted() -> None:
+def test_events_that_are_left_out_are_counted() -> None:
     """They do not contribute to the findings."""
     check = Check(TAXONOMY)
     check.leave_out()
@@ -153,7 +153,7 @@ def test_a_single_leading_area_is_the_classification(text: str) -> None:
 
 @pytest.mark.parametrize("most", [10, 1_000])
 def test_a_tally_forgets_the_rare_and_keeps_the_frequent(most: int) -> None:
-    """The number of names kept is bounded, whatever the input."""
+    """The number of names is bounded, and the most frequent names are kept."""
     rng, tally = random.Random(7), Tally[str](most=most)
     for number in range(5_000):
         tally.add({"often", f"rare {number}", *(["half"] if rng.random() < 0.5 else [])})
