@@ -13,5 +13,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def generate(request: pytest.FixtureRequest) -> bool:
-    """Whether golden cases are to be rewritten; the option is unknown to a run from further up."""
+    """Return whether to rewrite golden cases; False if the run started above this folder."""
     return bool(request.config.getoption("--generate", default=False))

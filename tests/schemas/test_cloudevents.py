@@ -1,4 +1,4 @@
-"""Escalations as records: both content modes, there and back, and what is refused in what words."""
+"""Escalations as CloudEvents: both content modes, round trips, and errors of invalid records."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ IDS = st.text("0123456789abcdef", min_size=32, max_size=32)
 
 @st.composite
 def events(draw: st.DrawFn) -> EscalationEvent:
-    """Any event whose attributes agree with its data, its texts and numbers as wild as can be."""
+    """Draw an event with arbitrary texts and numbers whose attributes agree with its data."""
     tenant, episode = draw(TEXT), draw(IDS)
     data = EVENT.data.model_copy(
         update={
@@ -64,7 +64,7 @@ def events(draw: st.DrawFn) -> EscalationEvent:
 
 
 def binary(**changes: str | None) -> list[Header]:
-    """Headers of the example in binary mode, some changed or (None) left out."""
+    """Return the headers of the example in binary mode, some changed or, with None, left out."""
     headers = dict(encode(EVENT, "binary").headers)
     for name, text in changes.items():
         key = name.replace("content_type", "content-type")
@@ -76,7 +76,7 @@ def binary(**changes: str | None) -> list[Header]:
 
 
 def structured(**changes: Any) -> bytes:
-    """The example as a whole event, some attributes changed or (...) left out."""
+    """Return the example in structured mode, some attributes changed or, with ..., left out."""
     whole = {**json.loads(write_escalation(EVENT)), **changes}
     return json.dumps({k: v for k, v in whole.items() if v is not ...}).encode()
 
@@ -85,8 +85,10 @@ DATA = encode(EVENT, "binary").value
 
 
 @given(events(), st.sampled_from(MODES))
-def test_what_was_encoded_is_decoded_as_it_was(event: EscalationEvent, mode: ContentMode) -> None:
-    """There and back is the same event, and the same bytes when it is written again."""
+def test_an_encoded_event_decodes_to_the_same_event(
+    event: EscalationEvent, mode: ContentMode
+) -> None:
+    """A decoded event has the same bytes when it is encoded again."""
     headers, value = encode(event, mode)
     again = decode(headers, value)
     assert again == event
@@ -96,20 +98,20 @@ def test_what_was_encoded_is_decoded_as_it_was(event: EscalationEvent, mode: Con
 
 
 @given(events())
-def test_both_modes_carry_the_same_bytes_of_data(event: EscalationEvent) -> None:
-    """Whatever the mode, the data is written alike, and each header says what the JSON says."""
+def test_both_modes_have_the_same_bytes_of_data(event: EscalationEvent) -> None:
+    """The data is the same in both modes, and headers equal the JSON attributes."""
     headers, value = encode(event, "binary")
     whole = write_escalation(event)
     assert whole.endswith(b'"data":' + value + b"}")
-    told = json.loads(whole)
-    del told["data"]
+    attributes = json.loads(whole)
+    del attributes["data"]
     named = {name.removeprefix("ce_"): text.decode() for name, text in headers}
     named["datacontenttype"] = named.pop("content-type")
-    assert named == told
+    assert named == attributes
 
 
-def test_the_headers_of_binary_mode_stay() -> None:
-    """What consumers route by, name by name and byte by byte."""
+def test_the_headers_of_binary_mode_do_not_change() -> None:
+    """Consumers route by these header names and values."""
     assert encode(EVENT, "binary").headers == [
         ("ce_specversion", b"1.0"),
         ("ce_id", b"3b1c6f0a9d2e4857b6c1d0e9f8a7b6c5"),
@@ -121,18 +123,16 @@ def test_the_headers_of_binary_mode_stay() -> None:
     ]
 
 
-def test_structured_mode_is_what_replay_writes() -> None:
-    """The value in structured mode is the line of replay's output, and its header says so."""
+def test_structured_mode_equals_the_output_of_replay() -> None:
+    """The value is a line of replay's output, and the header names the format."""
     headers, value = encode(EVENT, "structured")
     assert value == write_escalation(EVENT)
     assert headers == [("content-type", STRUCTURED_TYPE.encode())]
 
 
 @given(events(), st.sampled_from(MODES))
-def test_the_official_library_reads_what_we_write(
-    event: EscalationEvent, mode: ContentMode
-) -> None:
-    """CloudEvents' own library finds each attribute and the data, in both modes."""
+def test_the_official_library_reads_our_events(event: EscalationEvent, mode: ContentMode) -> None:
+    """The CloudEvents library finds each attribute and the data in both modes."""
     headers, value = encode(event, mode)
     read = kafka.from_binary_event if mode == "binary" else kafka.from_structured_event
     found = read(kafka.KafkaMessage(dict(headers), b"acme", value))
@@ -145,10 +145,10 @@ def test_the_official_library_reads_what_we_write(
 
 
 @given(events(), st.sampled_from(MODES))
-def test_we_read_what_the_official_library_writes(
+def test_our_decoder_reads_events_of_the_official_library(
     event: EscalationEvent, mode: ContentMode
 ) -> None:
-    """The same event, written by it with an extension of its own, is the event."""
+    """An event that the library writes with an extension decodes to the same event."""
     attributes = {name: getattr(event, name) for name in (*REQUIRED, "datacontenttype")}
     made = CloudEvent({**attributes, "partitionkey": "acme"}, event.data.model_dump(mode="json"))
     write = kafka.to_binary_event if mode == "binary" else kafka.to_structured_event
@@ -167,20 +167,22 @@ def test_we_read_what_the_official_library_writes(
         [("content-type", STRUCTURED_TYPE.encode()), ("ce_id", b"as the specification allows")],
     ],
 )
-def test_a_whole_event_is_read_however_it_is_labelled(headers: list[Header] | None) -> None:
-    """Without a content type, with any spelling of it, and beside headers of others."""
+def test_a_structured_event_is_read_with_any_content_type_header(
+    headers: list[Header] | None,
+) -> None:
+    """The header may be absent, spelled differently or beside other headers."""
     assert decode(headers, write_escalation(EVENT)) == EVENT
 
 
-def test_extensions_are_passed_over() -> None:
-    """Attributes that tracing or a gateway adds are no part of the event, and no mistake."""
+def test_extension_attributes_are_ignored() -> None:
+    """Attributes that tracing or a gateway adds are no error."""
     assert decode([], structured(traceparent="00-1-2-01", sampledrate=3, dataschema=None)) == EVENT
     assert decode(binary(ce_traceparent="00-1-2-01", ce_dataschema="https://x"), DATA) == EVENT
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_missing_attribute_is_named(name: str) -> None:
-    """Each attribute that an event must have is missed by its name, in both modes."""
+def test_the_error_names_a_missing_attribute(name: str) -> None:
+    """The error names each required attribute in both modes."""
     with pytest.raises(EventError, match=f"header ce_{name} is missing"):
         decode(binary(**{f"ce_{name}": None}), DATA)
     with pytest.raises(EventError, match=f"{name}: Field required"):
@@ -188,7 +190,7 @@ def test_a_missing_attribute_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "value", "told"),
+    ("headers", "value", "message"),
     [
         ([], None, "tombstone"),
         (binary(), None, "tombstone"),
@@ -226,11 +228,11 @@ def test_a_missing_attribute_is_named(name: str) -> None:
         (binary(), write_escalation(EVENT), "data.episode_id: Field required"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(
-    headers: list[Header], value: bytes | None, told: str
+def test_the_error_explains_an_invalid_record(
+    headers: list[Header], value: bytes | None, message: str
 ) -> None:
-    """Every way to be no escalation event has its words, with the place and without the input."""
-    with pytest.raises(EventError, match=told) as raised:
+    """Each kind of invalid record has an error that names the place and not the input."""
+    with pytest.raises(EventError, match=message) as raised:
         decode(headers, value)
     assert str(raised.value).startswith("no escalation event: ")
     assert "1713171807" not in str(raised.value)
@@ -245,10 +247,10 @@ def test_what_is_wrong_is_said_in_a_sentence(
     ),
     st.none() | st.binary() | st.sampled_from([DATA, write_escalation(EVENT), b"{}", b"null"]),
 )
-def test_nothing_but_the_one_exception_is_raised(
+def test_any_record_is_an_event_or_an_event_error(
     headers: list[Header], value: bytes | None
 ) -> None:
-    """Whatever a record holds, it is an event or an `EventError`."""
+    """No record raises anything else."""
 
     def outcome() -> EscalationEvent | str:
         try:

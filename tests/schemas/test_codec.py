@@ -1,4 +1,4 @@
-"""What strangers write becomes a signal, or is rejected with a reason; nothing else happens."""
+"""Untrusted records become signals or are rejected with a reason, and nothing else happens."""
 
 import json
 import unicodedata
@@ -19,20 +19,20 @@ MARK = {codec.HEADER_KIND: "mark"}
 
 
 def record(**fields: object) -> bytes:
-    """A valid ticket with *fields* changed; a field that is ... is left out."""
+    """Return a valid ticket with *fields* changed; a field that is ... is left out."""
     ticket = {"ticket_id": "1", "created_at": AT, "product_area": "login", **fields}
     return json.dumps({k: v for k, v in ticket.items() if v is not ...}).encode()
 
 
 def envelope(data: object = ..., **attributes: object) -> bytes:
-    """A structured CloudEvent around a valid ticket, or *data*, with *attributes* changed."""
+    """Return a structured CloudEvent around *data* or a valid ticket."""
     inside = json.loads(record()) if data is ... else data
     event = {"specversion": "1.0", "id": "e1", "source": "/x", "type": "t", "data": inside}
     return json.dumps({k: v for k, v in (event | attributes).items() if v is not ...}).encode()
 
 
 def take(value: bytes | None, headers: dict[str, str] | None = None) -> signals.Ticket:
-    """The ticket that *value* is."""
+    """Return the ticket that *value* contains."""
     signal = codec.read_record(value, headers)
     assert isinstance(signal, signals.Ticket)
     return signal
@@ -135,18 +135,18 @@ MALFORMED: list[tuple[str, bytes | None, dict[str, str], DeadReason]] = [
 @pytest.mark.parametrize(
     ("value", "headers", "reason"), [case[1:] for case in MALFORMED], ids=[c[0] for c in MALFORMED]
 )
-def test_what_is_malformed_is_rejected_with_its_reason(
+def test_a_malformed_record_is_rejected_with_a_reason(
     value: bytes | None, headers: dict[str, str], reason: DeadReason
 ) -> None:
-    """Every malformed record is rejected, for the reason a producer can act on."""
+    """Every malformed record is rejected for a reason that a producer can act on."""
     with pytest.raises(Rejected) as caught:
         codec.read_record(value, headers)
     assert caught.value.reason == reason
     assert caught.value.detail
 
 
-def test_the_detail_names_the_field_and_does_not_repeat_the_payload() -> None:
-    """A dead letter's detail says which field is wrong, without the personal data that is in it."""
+def test_the_detail_of_a_rejection_names_the_field_without_its_value() -> None:
+    """A dead letter names the wrong field without repeating personal data."""
     with pytest.raises(Rejected) as caught:
         codec.read_record(record(customer={"id": "c", "arr": "jane.doe@example.com"}))
     assert "arr" in caught.value.detail
@@ -156,8 +156,8 @@ def test_the_detail_names_the_field_and_does_not_repeat_the_payload() -> None:
     assert len(caught.value.detail) <= 200
 
 
-def test_the_length_that_is_read_can_be_set() -> None:
-    """A record is oversized when it is longer than the setting, not when it is as long."""
+def test_the_maximum_record_length_is_configurable() -> None:
+    """A record is oversized if it is longer than the setting, not if it is as long."""
     value = record()
     codec.read_record(value, max_bytes=len(value))
     with pytest.raises(Rejected, match="oversized"):
@@ -165,7 +165,7 @@ def test_the_length_that_is_read_can_be_set() -> None:
 
 
 def test_plain_json_becomes_a_ticket() -> None:
-    """A plain JSON object needs an id, a time and an area; the rest has the documented defaults."""
+    """A plain JSON object needs an id, a time and an area, and other fields have defaults."""
     assert take(record()) == signals.Ticket("default", "1", SECONDS, "login")
     full = record(
         tenant="acme",
@@ -189,69 +189,69 @@ def test_plain_json_becomes_a_ticket() -> None:
     )
 
 
-def test_the_offset_counts() -> None:
-    """A time is an instant: the same instant in another offset is the same second."""
+def test_the_utc_offset_of_a_time_is_applied() -> None:
+    """The same instant with another offset is the same second."""
     assert take(record(created_at="2026-03-02T14:45:00+05:45")).created_at == SECONDS
 
 
 def test_unknown_fields_are_dropped() -> None:
-    """A field this release does not know is no error, on the ticket or on its customer."""
+    """An unknown field of a ticket or its customer is no error."""
     assert take(record(mood="angry", customer={"id": "c", "mood": 1})).customer == "c"
 
 
 @pytest.mark.parametrize("customer", ["acme-7", {"id": "acme-7"}])
-def test_a_customer_may_be_bare(customer: object) -> None:
-    """A customer is an object with an id, or just the id."""
+def test_a_customer_may_be_an_id(customer: object) -> None:
+    """A customer is an object with an id, or only the id."""
     assert take(record(customer=customer)).customer == "acme-7"
 
 
 @pytest.mark.parametrize("text", [{"subject": "Cannot log in"}, {"body": "It fails"}])
 @pytest.mark.parametrize("area", [..., None, "", "  "])
 def test_text_without_an_area_is_unclassified(text: dict[str, str], area: object) -> None:
-    """A ticket with text and no area is taken in, to be classified."""
+    """A ticket with text and without an area is accepted for classification."""
     assert take(record(product_area=area, **text)).area == signals.UNCLASSIFIED
 
 
-def test_a_structured_cloudevent_is_its_data() -> None:
-    """The data of a structured CloudEvent is the ticket; the CloudEvent's id is the event's."""
+def test_the_data_of_a_structured_cloudevent_is_the_ticket() -> None:
+    """The id of the CloudEvent is the event id."""
     assert take(envelope()) == take(record(event_id="e1"))
     for media in ("application/json", "text/json"):
         assert take(envelope(datacontenttype=media)).event_id == "e1"
 
 
-def test_a_binary_cloudevent_lends_its_id() -> None:
-    """In binary mode ``ce_id`` is the event's id, and the value is the ticket."""
+def test_the_id_of_a_binary_cloudevent_is_the_event_id() -> None:
+    """In binary mode ``ce_id`` is the event id, and the value is the ticket."""
     assert take(record(), {"ce_id": "e1", "ce_specversion": "1.0"}) == take(record(event_id="e1"))
 
 
-def test_the_tickets_own_event_id_wins() -> None:
-    """A ticket that names its event keeps that id, whatever the envelope says."""
+def test_the_event_id_of_the_ticket_takes_precedence() -> None:
+    """A ticket with an event id keeps it, whatever the envelope says."""
     inside = json.loads(record(event_id="own"))
     assert take(envelope(data=inside)).event_id == "own"
     assert take(record(event_id="own"), {"ce_id": "e1"}).event_id == "own"
 
 
-def test_an_envelopes_id_is_cut_like_any_other() -> None:
-    """An id that is longer than ids are is cut, not refused: it only serves to drop repeats."""
+def test_a_long_envelope_id_is_truncated() -> None:
+    """A long id is truncated and not refused, since it only serves deduplication."""
     assert take(envelope(id="x" * 300)).event_id == "x" * 256
     assert take(record(), {"ce_id": ""}).event_id is None
 
 
-def test_a_ticket_may_speak_of_cloudevents() -> None:
+def test_a_ticket_may_mention_cloudevents() -> None:
     """A plain ticket whose text mentions "specversion" is a plain ticket."""
     assert take(record(body='what is "specversion"?')).ticket_id == "1"
     assert take(record(extra={"specversion": "0.1"})).event_id is None
 
 
 @pytest.mark.parametrize("mode", ["live", "history", "simulated"])
-def test_the_mode_stands_in_a_header(mode: str) -> None:
-    """Whether tickets are live, history or simulated is said by a header; without it live."""
+def test_the_mode_is_read_from_a_header(mode: str) -> None:
+    """A header says whether tickets are live, history or simulated; the default is live."""
     assert take(record(), {codec.HEADER_MODE: mode}).mode == mode
     assert take(record(), {"other": mode}).mode == "live"
 
 
 def test_a_mark_is_a_tick_or_the_end_of_history() -> None:
-    """A mark among tickets moves its tenant's clock, or closes its history."""
+    """A mark among tickets moves its tenant's clock or closes its history."""
     mark = {"now": AT, "tenant": " ac\u200bme "}
     assert codec.read_record(json.dumps(mark).encode(), MARK) == signals.Tick(SECONDS, "acme")
     end = json.dumps(mark | {"type": "history_end"}).encode()
@@ -266,7 +266,7 @@ def test_a_mark_is_a_tick_or_the_end_of_history() -> None:
         ("\uff2c\uff4f\uff47\uff49\uff4e", "login"),  # full width
         ("\ufb01le sharing", "file sharing"),  # a ligature
         ("Stra\u00dfe", "strasse"),
-        ("\u0130stanbul", "i\u0307stanbul"),  # the Turkish capital keeps its dot
+        ("\u0130stanbul", "i\u0307stanbul"),  # the Turkish capital I keeps its dot
         ("cafe\u0301", "caf\u00e9"),
         ("log\u202ein", "login"),  # right-to-left override
         ("\u2066login\u2069", "login"),  # isolates
@@ -284,16 +284,16 @@ def test_a_mark_is_a_tick_or_the_end_of_history() -> None:
         (None, "unclassified"),
     ],
 )
-def test_areas_that_read_alike_are_one(text: str | None, name: str) -> None:
-    """An area's name is NFKC, case-folded, printable, trimmed, and at most 64 characters long."""
+def test_areas_that_look_alike_are_the_same(text: str | None, name: str) -> None:
+    """An area name is NFKC, case-folded, printable, trimmed and at most 64 characters long."""
     assert codec.area_name(text) == name
 
 
 @given(st.text(max_size=100))
 @example("e\u200d\u0301")
 @example("\u0345\u0345\u03b1")
-def test_a_name_is_always_presentable(text: str) -> None:
-    """Whatever the text, a name has 1 to 64 characters, none of them invisible, none to trim."""
+def test_a_name_is_always_printable(text: str) -> None:
+    """Any text gives a name of 1 to 64 visible characters without surrounding spaces."""
     name = codec.area_name(text)
     assert 1 <= len(name) <= codec.AREA_CHARACTERS
     assert name == name.strip()
@@ -304,22 +304,22 @@ def test_a_name_is_always_presentable(text: str) -> None:
 
 
 @given(st.text(max_size=100))
-def test_case_makes_no_other_area(text: str) -> None:
+def test_area_names_ignore_case(text: str) -> None:
     """The same area in capitals is the same area."""
     plain = codec.area_name(text)
     if plain.isascii():
         assert codec.area_name(plain.upper()) == plain
 
 
-def test_names_hold_no_separator_of_keys() -> None:
-    """No tenant and no area can hold the control character that separates keys of the state."""
+def test_names_contain_no_key_separator() -> None:
+    """No tenant or area contains the control character that separates keys of the state."""
     ticket = take(record(tenant="a\x1fb", product_area="c\x1fd"))
     assert (ticket.tenant, ticket.area) == ("ab", "cd")
     assert take(record(tenant="\u202e\x1f")).tenant == "default"
 
 
 def answer(value: bytes | None, headers: dict[str, str]) -> None:
-    """Read a record; what comes back must be a signal that can be written, or a reason."""
+    """Read a record and require a signal that can be encoded, or a reason."""
     try:
         signal = codec.read_record(value, headers)
     except Rejected as why:
@@ -363,34 +363,34 @@ almost_events = st.builds(
 
 
 @given(st.binary() | st.binary().map(lambda b: b'{"specversion"' + b), headers_of_anyone)
-def test_no_bytes_raise_anything_but_rejected(value: bytes, headers: dict[str, str]) -> None:
-    """Arbitrary bytes are a signal or a rejection, never a crash."""
+def test_arbitrary_bytes_are_a_signal_or_rejected(value: bytes, headers: dict[str, str]) -> None:
+    """Arbitrary bytes never raise anything else."""
     answer(value, headers)
 
 
 @given(json_of_anyone | almost_tickets | almost_events, headers_of_anyone, st.booleans())
-def test_no_json_raises_anything_but_rejected(
+def test_arbitrary_json_is_a_signal_or_rejected(
     value: Any,
     headers: dict[str, str],
     ascii_only: bool,
 ) -> None:
-    """Arbitrary JSON, and almost valid tickets and CloudEvents, are a signal or a rejection."""
+    """Arbitrary JSON and nearly valid tickets never raise anything else."""
     answer(
         json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"),
         headers,
     )
 
 
-def test_headers_that_are_no_text_are_left_out() -> None:
-    """Kafka headers are bytes or null; what is not UTF-8 is as if it were absent."""
+def test_headers_that_are_not_utf8_are_ignored() -> None:
+    """A Kafka header that is null or not UTF-8 is treated as absent."""
     raw: list[tuple[str, Any]] = [("a", b"1"), ("b", b"\xff"), ("c", None), ("a", b"2")]
     assert codec.header_text(raw) == {"a": "2"}
     assert codec.header_text(None) == {}
 
 
 @pytest.mark.parametrize("event_type", ["created", "solved"])
-def test_absurd_amounts_are_cut(event_type: str) -> None:
-    """Revenue and working time beyond all measure leave sums that are numbers."""
+def test_excessive_amounts_are_capped(event_type: str) -> None:
+    """Excessive revenues and working times still give finite sums."""
     value = record(
         event_type=event_type,
         customer={"id": "c1", "arr": 1e308},

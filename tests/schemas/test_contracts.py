@@ -1,4 +1,4 @@
-"""What others write and read stays as it is: schemas, golden cases, and real events."""
+"""Compatibility of what others write and read: schemas, golden cases and real events."""
 
 import base64
 import hashlib
@@ -34,11 +34,11 @@ OBVIOUS = {
     "note",
     "action",
 }
-"""Fields whose name says it all."""
+"""Fields whose name needs no description."""
 
 
 def validator(name: str) -> jsonschema.Draft202012Validator:
-    """A validator for one contract that checks formats as well."""
+    """Return a validator of one contract that also checks formats."""
     schema = json.loads(export.render(name))
     return jsonschema.Draft202012Validator(
         schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
@@ -47,7 +47,7 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
 
 @pytest.fixture(scope="module")
 def events() -> list[EscalationEvent]:
-    """A real episode, opened and resolved."""
+    """Return the events of a real episode that was opened and resolved."""
     tenant, settings = Tenant("acme", Settings()), Settings()
     found: list[EscalationEvent] = []
     hours = 24 * 28
@@ -65,61 +65,58 @@ def events() -> list[EscalationEvent]:
 
 
 @pytest.mark.parametrize("name", export.CONTRACTS)
-def test_checked_in_schemas_are_the_models(name: str) -> None:
-    """Each file in ``schemas/json`` is what `schemas.tools.export` writes: nobody forgot to run
-    it."""
+def test_committed_schemas_match_the_models(name: str) -> None:
+    """Each file in ``schemas/json`` is what `schemas.tools.export` writes."""
     stored = (export.FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
     assert stored == export.render(name), "run: python -m schemas.tools.export"
     jsonschema.Draft202012Validator.check_schema(json.loads(stored))
 
 
-def test_every_contract_has_its_file_and_no_other() -> None:
-    """The folder of schemas holds the contracts and nothing left over."""
+def test_every_contract_has_a_file_and_every_file_a_contract() -> None:
+    """The folder of schemas holds exactly the contracts."""
     stored = {path.name for path in export.FOLDER.iterdir()}
     contracts = {f"{name}.schema.json" for name in export.CONTRACTS}
     assert stored == {*contracts, export.ASYNCAPI_FILE, "released"}
     assert {path.name for path in (export.FOLDER / "released").iterdir()} <= contracts
 
 
-def test_the_checked_in_asyncapi_document_is_the_models() -> None:
-    """``schemas/json/asyncapi.json`` is what `schemas.tools.export` writes: nobody forgot to run
-    it."""
+def test_the_committed_asyncapi_document_matches_the_models() -> None:
+    """``schemas/json/asyncapi.json`` is what `schemas.tools.export` writes."""
     stored = (export.FOLDER / export.ASYNCAPI_FILE).read_text(encoding="utf-8")
     assert stored == export.render_asyncapi(), "run: python -m schemas.tools.export"
 
 
 def test_main_writes_all_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m schemas.tools.export` makes the folder and writes every contract and the
-    document."""
+    """`python -m schemas.tools.export` creates the folder and writes every file."""
     monkeypatch.setattr(export, "FOLDER", tmp_path / "json")
     export.main()
     assert len(list((tmp_path / "json").iterdir())) == len(export.CONTRACTS) + 1
 
 
 @pytest.mark.parametrize("name", export.CONTRACTS)
-def test_every_field_says_what_it_is(name: str) -> None:
-    """A field has a description in the JSON Schema, unless its name says it all."""
+def test_every_field_has_a_description(name: str) -> None:
+    """Every field has a description unless its name is in `OBVIOUS`."""
     schema = json.loads(export.render(name))
     objects = [schema, *schema.get("$defs", {}).values()]
     assert all(each.get("description") for each in objects)
-    silent = {
+    undescribed = {
         field
         for each in objects
-        for field, told in each.get("properties", {}).items()
-        if not told.get("description")
+        for field, description in each.get("properties", {}).items()
+        if not description.get("description")
     }
-    assert silent <= OBVIOUS
+    assert undescribed <= OBVIOUS
 
 
 def test_a_real_escalation_is_valid(events: list[EscalationEvent]) -> None:
-    """What a real episode puts on the topic validates against the published schema."""
+    """The events of a real episode are valid by the published schema."""
     check = validator("escalation-event")
     for event in events:
         check.validate(json.loads(codec.write_escalation(event)))
 
 
-def test_the_schema_refuses_what_is_no_escalation(events: list[EscalationEvent]) -> None:
-    """The published schema is strict: a missing, an unknown and a wrong field are all refused."""
+def test_the_schema_refuses_an_invalid_escalation(events: list[EscalationEvent]) -> None:
+    """The published schema refuses missing, unknown and wrong fields."""
     check = validator("escalation-event")
     good = json.loads(codec.write_escalation(events[0]))
 
@@ -136,18 +133,18 @@ def test_the_schema_refuses_what_is_no_escalation(events: list[EscalationEvent])
     assert refused(p_value=1.5)
 
 
-def test_an_escalation_is_a_cloudevent_with_the_promised_keys(
+def test_an_escalation_has_the_promised_cloudevent_attributes(
     events: list[EscalationEvent],
 ) -> None:
-    """Source, subject, id, type and time of the CloudEvent are those the contract promises."""
+    """Source, subject, id, type and time are as the contract promises."""
     for number, event in enumerate(events, start=1):
-        told = json.loads(codec.write_escalation(event))
-        data = told["data"]
-        assert told["specversion"] == "1.0"
-        assert told["source"] == "/spikewatch/acme"
-        assert told["subject"] == data["episode_id"]
-        assert told["type"] == f"com.spikewatch.escalation.{event.transition}.v1"
-        assert told["time"].endswith("Z")
+        written = json.loads(codec.write_escalation(event))
+        data = written["data"]
+        assert written["specversion"] == "1.0"
+        assert written["source"] == "/spikewatch/acme"
+        assert written["subject"] == data["episode_id"]
+        assert written["type"] == f"com.spikewatch.escalation.{event.transition}.v1"
+        assert written["time"].endswith("Z")
         assert data["detected_at"].endswith("Z")
         assert data["since"].endswith("Z")
         assert data["sequence"] == number
@@ -158,7 +155,7 @@ def test_an_escalation_is_a_cloudevent_with_the_promised_keys(
 
 
 def test_a_written_escalation_reads_back(events: list[EscalationEvent]) -> None:
-    """A consumer that parses the bytes into the model has the event, and writes the same bytes."""
+    """A consumer that parses an event and writes it again gets the same bytes."""
     for event in events:
         written = codec.write_escalation(event)
         assert b"\n" not in written
@@ -168,7 +165,7 @@ def test_a_written_escalation_reads_back(events: list[EscalationEvent]) -> None:
 
 
 def outcome(case: dict[str, Any]) -> dict[str, Any]:
-    """What becomes of a golden input, as JSON."""
+    """Return the result of a golden input as JSON."""
     if "escalation" in case:
         event = EscalationEvent.model_validate_json(json.dumps(case["escalation"]))
         return {"written": json.loads(codec.write_escalation(event))}
@@ -183,8 +180,8 @@ CASES = sorted(path.name for path in GOLDEN.iterdir())
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_golden_cases_stay(name: str, generate: bool) -> None:
-    """What was read or written once is read or written the same for ever."""
+def test_golden_cases_do_not_change(name: str, generate: bool) -> None:
+    """The result of reading or writing a golden input stays the same."""
     folder = GOLDEN / name
     found = outcome(json.loads((folder / "input.json").read_text(encoding="utf-8")))
     if generate:
@@ -194,23 +191,23 @@ def test_golden_cases_stay(name: str, generate: bool) -> None:
 
 
 @pytest.mark.parametrize("name", [case for case in CASES if case.startswith("ticket-")])
-def test_golden_tickets_follow_the_published_schema(name: str) -> None:
-    """A ticket that is taken in is valid by the schema that its producer can read."""
+def test_golden_tickets_are_valid_by_the_published_schema(name: str) -> None:
+    """An accepted ticket is valid by the schema that its producer can read."""
     case = json.loads((GOLDEN / name / "input.json").read_text(encoding="utf-8"))
     record = case["record"]
     validator("ticket-event").validate(record["data"] if "specversion" in record else record)
 
 
-def test_a_golden_case_cannot_pass_by_being_empty() -> None:
-    """There are golden cases of every kind, and each has both of its files."""
+def test_golden_cases_of_every_kind_exist() -> None:
+    """Each case has an input and an output file."""
     kinds = {name.split("-")[0] for name in CASES}
     assert kinds == {"ticket", "mark", "rejected", "escalation"}
     for name in CASES:
         assert {path.name for path in (GOLDEN / name).iterdir()} == {"input.json", "output.json"}
 
 
-def test_a_dead_letter_keeps_what_is_short_whole() -> None:
-    """Up to 64 KiB of raw bytes are kept whole, so the record can be repaired and sent again."""
+def test_a_dead_letter_keeps_a_short_record_whole() -> None:
+    """Up to 64 KiB are kept, so that the record can be repaired and sent again."""
     raw = bytes(range(256)) * 256
     assert len(raw) == dead_letter.WHOLE_BYTES
     letter = DeadLetter.of(Rejected("undecodable", "not JSON"), raw, "tickets", 3, 9)
@@ -220,8 +217,8 @@ def test_a_dead_letter_keeps_what_is_short_whole() -> None:
     assert (letter.partition, letter.offset) == (3, 9)
 
 
-def test_a_dead_letter_caps_what_is_long() -> None:
-    """Of more than 64 KiB the first KiB is kept, with length and digest of the whole."""
+def test_a_dead_letter_truncates_a_long_record() -> None:
+    """Of more than 64 KiB it keeps the first KiB, the length and the digest."""
     raw = b"x" * (dead_letter.WHOLE_BYTES + 1)
     letter = DeadLetter.of(Rejected("oversized", "too long"), raw, "tickets", 0, 0)
     assert base64.b64decode(letter.raw) == raw[: dead_letter.HEAD_BYTES]
@@ -231,12 +228,12 @@ def test_a_dead_letter_caps_what_is_long() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_a_dead_letter_is_valid_whatever_it_holds(raw: bytes) -> None:
-    """A dead letter around any bytes validates against its schema and gives the bytes back."""
+def test_a_dead_letter_of_any_bytes_is_valid(raw: bytes) -> None:
+    """It validates against its schema and gives the bytes back."""
     letter = DeadLetter.of(Rejected("undecodable", "not JSON"), raw, "in.jsonl", 0, 1)
-    told = letter.model_dump_json()
-    validator("dead-letter").validate(json.loads(told))
-    assert base64.b64decode(DeadLetter.model_validate_json(told).raw) == raw
+    written = letter.model_dump_json()
+    validator("dead-letter").validate(json.loads(written))
+    assert base64.b64decode(DeadLetter.model_validate_json(written).raw) == raw
 
 
 @given(
@@ -253,16 +250,16 @@ def test_a_dead_letter_is_valid_whatever_it_holds(raw: bytes) -> None:
     | st.builds(signals.HistoryEnd, st.just("acme"))
 )
 def test_signals_survive_the_internal_topic(signal: signals.Signal) -> None:
-    """A signal that intake writes is the one that detect reads, to the last bit of its times."""
+    """Detect reads the signal that intake writes, to the last bit of its times."""
     assert signals.decode(signals.encode(signal)) == signal
 
 
-def test_topic_names_carry_the_prefix_as_written() -> None:
-    """Every topic, the group and its changelog stand behind the prefix, and are distinct."""
+def test_topic_names_start_with_the_configured_prefix() -> None:
+    """All topics, the group and its changelog have the prefix and are distinct."""
     names = Topics("staging.")
-    told = [names.tickets, names.by_tenant, names.dead, names.escalations, names.feedback]
-    told += [names.group("detect"), names.changelog("detect")]
-    assert all(name.startswith("staging.") for name in told)
-    assert len(set(told)) == len(told)
+    prefixed = [names.tickets, names.by_tenant, names.dead, names.escalations, names.feedback]
+    prefixed += [names.group("detect"), names.changelog("detect")]
+    assert all(name.startswith("staging.") for name in prefixed)
+    assert len(set(prefixed)) == len(prefixed)
     assert Topics().tickets == "tickets"
     assert names.changelog("detect") == "staging.detect-state-changelog"

@@ -1,4 +1,4 @@
-"""No personal data and no secret is stored or shown; what tells what broke stays."""
+"""Redaction: personal data and secrets are never stored or shown; problem descriptions are kept."""
 
 import re
 import time
@@ -225,18 +225,18 @@ def test_personal_data_is_redacted(placeholder: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), REWRITTEN)
-def test_what_stands_around_stays(before: str, after: str) -> None:
+def test_text_around_personal_data_is_kept(before: str, after: str) -> None:
     assert redact(before) == after
 
 
 @pytest.mark.parametrize("text", re.split(r"[|\n]", KEPT.strip()))
-def test_what_tells_what_broke_stays(text: str) -> None:
+def test_problem_descriptions_are_kept(text: str) -> None:
     assert redact(text) == text
     assert redact(f"Since today {text} again") == f"Since today {text} again"
 
 
-def test_the_planted() -> None:
-    """Ten kinds, a thousand each, anywhere in a ticket."""
+def test_planted_personal_data_is_never_shown() -> None:
+    """A thousand samples of each of ten kinds are redacted anywhere in a ticket."""
     random = Random(20_260_302)
     for kind in sorted(KINDS):
         for _ in range(1_000):
@@ -248,7 +248,7 @@ def test_the_planted() -> None:
 
 
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_text_takes_no_time(piece: str) -> None:
+def test_hostile_text_is_redacted_quickly(piece: str) -> None:
     text = (piece * (LONG // len(piece) + 1))[:LONG]
     start = time.process_time()
     shown_text(text, text)
@@ -263,7 +263,7 @@ def test_hostile_text_takes_no_time(piece: str) -> None:
 @example("https://[email]@x")
 @example("Frau Dr. Müller")
 @example("a" + "\u0344" * 40)
-def test_redacting_again_changes_nothing(text: str) -> None:
+def test_redaction_is_idempotent(text: str) -> None:
     redacted = redact(text)
     assert redact(redacted) == redacted
 
@@ -279,7 +279,7 @@ def test_any_text_can_be_shown(subject: str, body: str, characters: int) -> None
 
 
 @given(texts)
-def test_any_name_and_link_can_be_taken(text: str) -> None:
+def test_redacting_any_name_or_link_is_idempotent(text: str) -> None:
     assert redact_value(redact_value(text)) == redact_value(text)
     for url in (text, f"https://desk.example/{text}"):
         link = safe_link(url)
@@ -287,14 +287,14 @@ def test_any_name_and_link_can_be_taken(text: str) -> None:
 
 
 @given(st.sampled_from(list(REDACTED)), st.integers(0, 60), st.booleans())
-def test_a_placeholder_is_not_cut(kind: str, characters: int, spaced: bool) -> None:
+def test_a_placeholder_is_not_truncated(kind: str, characters: int, spaced: bool) -> None:
     text = (" " if spaced else "ab").join(["xyz", *REDACTED[kind][:1], "xyz"])
     shown = shown_text(text, text, characters)
     assert "[" not in PLACEHOLDER.sub("", shown)
 
 
-def test_a_number_is_not_cut_into_a_harmless_rest() -> None:
-    """What is read ends within the number."""
+def test_a_truncated_number_is_not_shown() -> None:
+    """Reading may end within a number, and no part of it is shown."""
     for spaces in range(3_980, 4_001):
         body = "<i>" + " " * (spaces - 3) + "call 555 010 9999 12" + " x" * 100
         assert not re.search(r"\d", shown_text(None, body))
@@ -330,12 +330,12 @@ def test_subject_and_body_are_joined() -> None:
         "sso login",
     ],
 )
-def test_a_name_stays(value: str) -> None:
+def test_an_ordinary_name_is_kept(value: str) -> None:
     assert redact_value(value) == value
 
 
 @pytest.mark.parametrize("kind", ["[email]", "[phone]", "[card]", "[iban]", "[token]", "[mac]"])
-def test_a_name_that_is_personal_data_does_not_stay(kind: str) -> None:
+def test_a_name_that_is_personal_data_is_redacted(kind: str) -> None:
     for text in REDACTED[kind]:
         if kind != "[email]" or "@" in text:
             assert redact_value(text) == kind
@@ -364,5 +364,5 @@ def test_a_name_that_is_personal_data_does_not_stay(kind: str) -> None:
         (None, None),
     ],
 )
-def test_a_link_is_safe(url: str | None, link: str | None) -> None:
+def test_a_link_is_safe_or_dropped(url: str | None, link: str | None) -> None:
     assert safe_link(url) == link

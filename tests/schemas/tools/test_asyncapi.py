@@ -1,4 +1,4 @@
-"""The AsyncAPI document: valid by the official schema, true to the topics, its examples real."""
+"""The AsyncAPI document: valid by the official schema, true to the topics, with real examples."""
 
 import json
 import tarfile
@@ -17,12 +17,12 @@ from stream.config.sections import Config
 from stream.kafka.topics import specs
 
 SPECS = "@asyncapi/specs@6.11.1"
-"""The official JSON Schemas; Apache-2.0, 0.35 MB, not kept here."""
+"""The official JSON Schemas; Apache-2.0, 0.35 MB, not in this repository."""
 
 
 @pytest.fixture(scope="session")
 def official(request: pytest.FixtureRequest, node: Any, tmp_path_factory: Any) -> dict[str, Any]:
-    """The official JSON Schema of AsyncAPI 3.0.0, fetched once and then kept in pytest's cache."""
+    """Return the official JSON Schema of AsyncAPI 3.0.0, fetched once into pytest's cache."""
     kept = request.config.cache.mkdir("asyncapi") / f"{SPECS.rpartition('@')[2]}-3.0.0.json"
     if not kept.exists():
         folder: Path = tmp_path_factory.mktemp("specs")
@@ -40,13 +40,13 @@ def official(request: pytest.FixtureRequest, node: Any, tmp_path_factory: Any) -
 
 
 def test_the_document_is_valid_by_the_official_schema(official: dict[str, Any]) -> None:
-    """What we publish is AsyncAPI 3.0.0, the Kafka bindings included."""
+    """The published document is AsyncAPI 3.0.0, including the Kafka bindings."""
     check = jsonschema.Draft7Validator(official)
     check.validate(asyncapi.document())
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         lambda d: d.pop("info"),
         lambda d: d["operations"]["sendEscalations"].update(action="publish"),
@@ -55,15 +55,17 @@ def test_the_document_is_valid_by_the_official_schema(official: dict[str, Any]) 
         lambda d: d["components"]["messages"]["feedback"].update(mood="bad"),
     ],
 )
-def test_the_official_schema_sees_what_is_wrong(official: dict[str, Any], spoil: Any) -> None:
-    """It refuses a document that was spoilt in one place, so that the test above says something."""
+def test_the_official_schema_rejects_a_corrupted_document(
+    official: dict[str, Any], corrupt: Any
+) -> None:
+    """It refuses a document with one error, so that the test above is meaningful."""
     document = json.loads(json.dumps(asyncapi.document()))
-    spoil(document)
+    corrupt(document)
     assert not jsonschema.Draft7Validator(official).is_valid(document)
 
 
 def references(part: Any) -> list[str]:
-    """Every reference in a part of the document."""
+    """Return every reference in a part of the document."""
     if isinstance(part, dict):
         below = [found for value in part.values() for found in references(value)]
         return [part["$ref"], *below] if isinstance(part.get("$ref"), str) else below
@@ -72,8 +74,8 @@ def references(part: Any) -> list[str]:
     )
 
 
-def test_every_reference_leads_somewhere() -> None:
-    """No reference of the document is into the void."""
+def test_every_reference_resolves() -> None:
+    """Every reference of the document leads to an object."""
     document = asyncapi.document()
     found = references(document)
     assert len(found) > 20
@@ -85,11 +87,11 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)
-def test_examples_follow_the_schemas_of_the_document(message: asyncapi.Message) -> None:
-    """Payload and headers of each example are valid by what the document says of them."""
+def test_examples_are_valid_by_the_schemas_of_the_document(message: asyncapi.Message) -> None:
+    """The payload and the headers of each example are valid."""
     document = asyncapi.document()
-    told = document["components"]["messages"][message.name]
-    (example,) = told["examples"]
+    definition = document["components"]["messages"][message.name]
+    (example,) = definition["examples"]
 
     def valid(part: str) -> jsonschema.Draft202012Validator:
         schema = {"$ref": f"#/components/messages/{message.name}/{part}", **document}
@@ -98,7 +100,7 @@ def test_examples_follow_the_schemas_of_the_document(message: asyncapi.Message) 
 
     valid("payload").validate(example["payload"])
     assert not valid("payload").is_valid({})
-    if "headers" in told:
+    if "headers" in definition:
         valid("headers").validate(example.get("headers", {}))
 
 
@@ -114,20 +116,20 @@ CONTRACT_OF = {
 
 
 @pytest.mark.parametrize("name", CONTRACT_OF)
-def test_examples_follow_the_published_json_schemas(name: str) -> None:
-    """The example of each message is valid by the JSON Schema beside the document."""
+def test_examples_are_valid_by_the_published_json_schemas(name: str) -> None:
+    """The example of each message is valid by the JSON Schema of its contract."""
     schema = json.loads(export.render(CONTRACT_OF[name]))
     (example,) = asyncapi.document()["components"]["messages"][name]["examples"]
     check = jsonschema.Draft202012Validator
     check(schema, format_checker=check.FORMAT_CHECKER).validate(example["payload"])
 
 
-def test_examples_are_what_is_read_and_written() -> None:
-    """Our own reader takes each example, headers included; both modes are the same event."""
-    told = asyncapi.document()["components"]["messages"]
+def test_our_reader_accepts_every_example() -> None:
+    """Each example is read with its headers, and both modes give the same event."""
+    messages = asyncapi.document()["components"]["messages"]
 
     def record(name: str) -> tuple[dict[str, str], bytes]:
-        (example,) = told[name]["examples"]
+        (example,) = messages[name]["examples"]
         return example.get("headers", {}), json.dumps(example["payload"]).encode()
 
     for name in ("escalationStructured", "escalationBinary"):
@@ -139,23 +141,23 @@ def test_examples_are_what_is_read_and_written() -> None:
     assert read_feedback(record("feedback")[1]).episode_id == EVENT.subject
 
 
-def test_the_document_says_of_each_topic_how_it_is_made() -> None:
-    """Partitions, retention and clean-up are those of the topics that `topics create` makes."""
-    made = {spec.name: spec for spec in specs(Config())}
+def test_the_document_matches_the_topics_that_are_created() -> None:
+    """Partitions, retention and clean-up equal those of `topics create`."""
+    created = {spec.name: spec for spec in specs(Config())}
     for name, channel in asyncapi.document()["channels"].items():
-        told = channel["bindings"]["kafka"]
-        spec = made[channel["address"]]
-        assert told["partitions"] == spec.partitions, name
-        configured = told["topicConfiguration"]
+        binding = channel["bindings"]["kafka"]
+        spec = created[channel["address"]]
+        assert binding["partitions"] == spec.partitions, name
+        configured = binding["topicConfiguration"]
         policy = spec.settings.get("cleanup.policy", "delete")
         assert ",".join(configured["cleanup.policy"]) == policy, name
         if "delete" in policy:
             assert configured["retention.ms"] == int(spec.settings["retention.ms"]), name
-        assert told["topic"] == channel["address"]
+        assert binding["topic"] == channel["address"]
 
 
-def test_the_tables_fit_together() -> None:
-    """Every message stands on a topic, every topic has one, and names are unique."""
+def test_messages_and_channels_are_consistent() -> None:
+    """Every message is on a topic, every topic has a message, and names are unique."""
     names = [message.name for message in MESSAGES]
     used = {name for channel in CHANNELS for name in channel.messages}
     assert len(set(names)) == len(names)
@@ -167,25 +169,25 @@ def test_the_tables_fit_together() -> None:
     assert operations["sendEscalations"]["action"] == "send"
 
 
-def test_a_compacted_topic_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of the table with `compacted` is compact, for ever or with an age."""
+def test_a_compacted_topic_is_described_as_compacted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy of a compacted channel is compact, with a retention if it has one."""
     base = CHANNELS[-1]
     rows = [(True, None), (True, 7), (False, 7), (False, None)]
-    made = [
+    channels = [
         asyncapi.Channel(
             f"c{i}", f"c{i}", base.actions, base.messages, "k", "w", compacted=c, retention_days=d
         )
         for i, (c, d) in enumerate(rows)
     ]
-    monkeypatch.setattr(asyncapi, "CHANNELS", tuple(made))
-    told = [
+    monkeypatch.setattr(asyncapi, "CHANNELS", tuple(channels))
+    configurations = [
         channel["bindings"]["kafka"]["topicConfiguration"]
         for channel in asyncapi.document()["channels"].values()
     ]
-    assert [t["cleanup.policy"] for t in told] == [
+    assert [t["cleanup.policy"] for t in configurations] == [
         ["compact"],
         ["compact", "delete"],
         ["delete"],
         ["delete"],
     ]
-    assert [t["retention.ms"] for t in told] == [-1, 7 * DAY_MS, 7 * DAY_MS, -1]
+    assert [t["retention.ms"] for t in configurations] == [-1, 7 * DAY_MS, 7 * DAY_MS, -1]

@@ -1,4 +1,4 @@
-"""What others relied on in the last release still holds, and each kind of break is seen."""
+"""Compatibility with the last release: promises still hold, and each kind of break is detected."""
 
 import copy
 import json
@@ -17,30 +17,32 @@ RELEASED = sorted(path.name for path in export.RELEASED.iterdir())
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_no_contract_breaks_what_was_released(name: str) -> None:
-    """The schema of today holds what the released one promised; else say so in a new version."""
+def test_no_contract_breaks_its_released_schema(name: str) -> None:
+    """Each current schema keeps the promises of the released one, or needs a new version."""
     contract = name.removesuffix(".schema.json")
     old = json.loads((export.RELEASED / name).read_text(encoding="utf-8"))
-    assert contract in export.CONTRACTS, f"the contract {contract} was released and is gone"
+    assert contract in export.CONTRACTS, (
+        f"the contract {contract} was released and no longer exists"
+    )
     assert breaks(old, json.loads(export.render(contract)), export.ROLES[contract]) == []
 
 
-def test_every_contract_has_its_role() -> None:
-    """Of each contract it is said who relies on it, and the released ones are compared."""
+def test_every_contract_has_a_role() -> None:
+    """Each contract states who relies on it, and the released ones are compared."""
     assert export.ROLES.keys() == export.CONTRACTS.keys()
     assert {"escalation-event.schema.json", "ticket-event.schema.json"} <= set(RELEASED)
 
 
-def escalation(change: Any) -> list[str]:
-    """Breaks of the escalation event where its schema is changed so."""
+def escalation_breaks(change: Any) -> list[str]:
+    """Return the breaks of the escalation event after a change of its schema."""
     old = json.loads(export.render("escalation-event"))
     new = copy.deepcopy(old)
     change(new["$defs"])
     return breaks(old, new, "written")
 
 
-def ticket(change: Any) -> list[str]:
-    """Breaks of the ticket event where its schema is changed so."""
+def ticket_breaks(change: Any) -> list[str]:
+    """Return the breaks of the ticket event after a change of its schema."""
     old = json.loads(export.render("ticket-event"))
     new = copy.deepcopy(old)
     change(new)
@@ -48,7 +50,7 @@ def ticket(change: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             lambda d: d["Escalation"]["properties"].pop("ratio"),
@@ -105,14 +107,14 @@ def ticket(change: Any) -> list[str]:
         ),
     ],
 )
-def test_each_break_of_what_we_write_is_told(change: Any, told: str) -> None:
-    """Removed, no longer sure, wider in type, list, format, pattern or bounds: with its place."""
-    assert told in escalation(change)
-    assert all(sentence.startswith(told.split(":")[0]) for sentence in escalation(change))
+def test_each_break_of_a_written_contract_is_reported(change: Any, message: str) -> None:
+    """Fields that are removed, optional or wider are reported with their path."""
+    assert message in escalation_breaks(change)
+    assert all(sentence.startswith(message.split(":")[0]) for sentence in escalation_breaks(change))
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             lambda s: s["required"].append("product_area"),
@@ -159,9 +161,9 @@ def test_each_break_of_what_we_write_is_told(change: Any, told: str) -> None:
         ),
     ],
 )
-def test_each_break_of_what_we_read_is_told(change: Any, told: str) -> None:
-    """Newly required, no longer read, or narrower: with its place."""
-    assert told in [sentence.rstrip(".") for sentence in ticket(change)]
+def test_each_break_of_a_read_contract_is_reported(change: Any, message: str) -> None:
+    """Fields that are newly required, no longer read or narrower are reported with their path."""
+    assert message in [sentence.rstrip(".") for sentence in ticket_breaks(change)]
 
 
 @pytest.mark.parametrize(
@@ -186,8 +188,8 @@ def test_each_break_of_what_we_read_is_told(change: Any, told: str) -> None:
         (lambda s: s.update(additionalProperties=False), "written"),
     ],
 )
-def test_a_change_breaks_the_one_side_or_the_other_or_none(change: Any, sides: str) -> None:
-    """*sides* are those that may be changed so without a break."""
+def test_a_change_breaks_writers_or_readers_or_neither(change: Any, sides: str) -> None:
+    """The change breaks all roles except those in *sides*."""
     old = {
         "type": "object",
         "properties": {
@@ -203,8 +205,8 @@ def test_a_change_breaks_the_one_side_or_the_other_or_none(change: Any, sides: s
     assert " ".join(role for role in roles if not breaks(old, new, role)) == sides
 
 
-def test_a_schema_that_holds_itself_comes_to_an_end() -> None:
-    """A tree is compared once, and a break deep inside of it is found."""
+def test_a_recursive_schema_is_compared_once() -> None:
+    """A break deep inside a recursive schema is found."""
     node = {
         "type": "object",
         "properties": {
@@ -216,8 +218,8 @@ def test_a_schema_that_holds_itself_comes_to_an_end() -> None:
     new = copy.deepcopy(old)
     assert breaks(old, new, "written") == []
     new["$defs"]["Node"]["properties"]["size"] = {"type": "string"}  # type: ignore[index]
-    told = "may now be string, which no consumer of the released schema expects"
-    assert f"$.size: {told}" in breaks(old, new, "written")
+    message = "may now be string, which no consumer of the released schema expects"
+    assert f"$.size: {message}" in breaks(old, new, "written")
 
 
 ATOMS = st.sampled_from(
@@ -269,17 +271,17 @@ VALUES = st.dictionaries(
     st.lists(VALUES, min_size=20, max_size=40),
     st.sampled_from(["written", "read"]),
 )
-def test_where_no_break_is_told_there_is_none(
+def test_no_unreported_break_exists(
     old: dict[str, Any], new: dict[str, Any], values: list[dict[str, Any]], role: Role
 ) -> None:
-    """By a validator as oracle: no value of the one side is refused by the other.
+    """Without a reported break, each value that is valid on one side is valid on the other.
 
-    Fields that a side does not name are left out: they are an addition.
+    Fields that a side does not define are left out, since they are additions.
     """
     inner, outer = (new, old) if role == "written" else (old, new)
     if breaks(old, new, role):
         return
     for value in values:
-        known = {name: told for name, told in value.items() if name in inner["properties"]}
+        known = {name: field for name, field in value.items() if name in inner["properties"]}
         if jsonschema.Draft202012Validator(inner).is_valid(known):
             jsonschema.Draft202012Validator(outer).validate(known)
