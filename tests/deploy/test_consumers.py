@@ -1,4 +1,4 @@
-"""The example consumers that downstream teams copy, run against a real broker as they stand."""
+"""The example consumers that downstream teams copy, run unchanged against a real broker."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ Record = tuple[Sequence[Header], bytes | None]
 
 
 def event(sequence: int, transition: Transition, episode: str = "a" * 32) -> EscalationEvent:
-    """The example, as a transition of *episode*."""
+    """Return the example event with a transition of *episode*."""
     data = EVENT.data.model_copy(
         update={"episode_id": episode, "sequence": sequence, "tickets": 7 * sequence}
     )
@@ -45,7 +45,7 @@ def event(sequence: int, transition: Transition, episode: str = "a" * 32) -> Esc
 
 
 def story(mode: ContentMode) -> list[Record]:
-    """Two episodes, each event also a second time, and between them what nobody can read."""
+    """Return the records of two episodes, with repeats and unreadable records."""
     events = [
         event(1, "opened"),
         event(2, "updated"),
@@ -84,12 +84,14 @@ LAST = f"{START} OPENED warning login of acme: 49 tickets, 20.29 x; 2 open"
 
 @pytest.fixture(scope="session")
 def node_consumer(request: pytest.FixtureRequest, node: Any) -> list[str]:
-    """How to run the consumer in JavaScript, with the packages that its lock file names."""
+    """Return the command of the JavaScript consumer, with its locked packages installed."""
     files = [CONSUMERS / "node" / n for n in ("consumer.mjs", "package.json", "package-lock.json")]
     digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
     kept = request.config.cache.mkdir("node-consumer") / digest
     if not kept.exists():
-        part = kept.with_name(f"{digest}-{uuid.uuid4().hex}")  # others may be at it as well
+        part = kept.with_name(
+            f"{digest}-{uuid.uuid4().hex}"
+        )  # other processes may install at the same time
         part.mkdir()
         for file in files:
             shutil.copy(file, part)
@@ -101,7 +103,7 @@ def node_consumer(request: pytest.FixtureRequest, node: Any) -> list[str]:
 
 @pytest.fixture
 def command(request: pytest.FixtureRequest) -> list[str]:
-    """How to run the consumer that the test is about."""
+    """Return the command of the consumer under test."""
     if request.param == "node":
         found: list[str] = request.getfixturevalue("node_consumer")
         return found
@@ -111,7 +113,7 @@ def command(request: pytest.FixtureRequest) -> list[str]:
 
 
 def put(rig: Rig, records: Sequence[Record]) -> None:
-    """Produce to one partition, in order."""
+    """Produce the records to one partition, in order."""
 
     async def work() -> None:
         async with AIOKafkaProducer(bootstrap_servers=rig.servers) as producer:
@@ -123,52 +125,54 @@ def put(rig: Rig, records: Sequence[Record]) -> None:
     asyncio.run(work())
 
 
-def printed(process: Process) -> list[str]:
-    """What the consumer said of events, other lines (banners, complaints) left out."""
+def event_lines(process: Process) -> list[str]:
+    """Return the lines about events, without banners and errors."""
     return [line for line in process.text().splitlines() if line.startswith("2024-")]
 
 
-def skipped(process: Process) -> list[str]:
-    """What it said of records that it could not read."""
+def skip_lines(process: Process) -> list[str]:
+    """Return the lines about records that could not be read."""
     return [line for line in process.text().splitlines() if line.startswith("skipped ")]
 
 
 @pytest.mark.parametrize("mode", ["structured", "binary"])
 @pytest.mark.parametrize("command", ["aiokafka", "faust", "node"], indirect=True)
-def test_an_example_consumer_tells_each_event_once(
+def test_an_example_consumer_prints_each_event_once(
     rig: Rig, command: list[str], mode: ContentMode
 ) -> None:
-    """One line an event in its order, repeats (in either mode) and unreadable records passed over.
+    """The consumer prints one line per event in order and skips repeats and unreadable records.
 
-    Started again it goes on behind what it had handled, and SIGTERM ends it in good order.
+    After a restart it continues behind the handled records, and SIGTERM ends it with status 0.
     """
     environ = {
         "KAFKA_SERVERS": rig.servers,
         "TOPIC": rig.topics.escalations,
         "GROUP": rig.topics.group("consumer"),
-        "PYTHONPATH": "",  # it needs nothing of ours
+        "PYTHONPATH": "",  # the consumer must not import this project
     }
     rig.create_topics()
     put(rig, story(mode))
     first = rig.start_command(command, environ)
-    wait_for(lambda: len(printed(first)) >= len(LINES), 60, "the lines of the story", rig)
-    wait_for(lambda: len(skipped(first)) >= 5, 10, "the complaints", rig)
+    wait_for(lambda: len(event_lines(first)) >= len(LINES), 60, "the lines of the story", rig)
+    wait_for(lambda: len(skip_lines(first)) >= 5, 10, "the complaints", rig)
     put(rig, [encode(event(7, "opened"), mode)])
-    wait_for(lambda: LAST in printed(first), 30, "the line of the last event", rig)
-    assert printed(first) == [*LINES, LAST]
-    assert len(skipped(first)) == 5
+    wait_for(lambda: LAST in event_lines(first), 30, "the line of the last event", rig)
+    assert event_lines(first) == [*LINES, LAST]
+    assert len(skip_lines(first)) == 5
     assert first.end() == 0, first.text()
     put(rig, [encode(event(8, "updated"), mode)])
     second = rig.start_command(command, environ)
-    wait_for(lambda: bool(printed(second)), 60, "the line after the restart", rig)
-    assert [line.split(": ")[1] for line in printed(second)] == ["56 tickets, 20.29 x; 1 open"]
+    wait_for(lambda: bool(event_lines(second)), 60, "the line after the restart", rig)
+    assert [line.split(": ")[1] for line in event_lines(second)] == ["56 tickets, 20.29 x; 1 open"]
     assert second.end() == 0, second.text()
 
 
 def test_the_lock_file_names_no_registry() -> None:
-    """Whoever installs takes the packages from the registry that is set up there."""
+    """Users install the packages from the registry that they have configured."""
     lock = json.loads((CONSUMERS / "node" / "package-lock.json").read_text(encoding="utf-8"))
-    packages = {name: told for name, told in lock["packages"].items() if name}
+    packages = {name: package for name, package in lock["packages"].items() if name}
     assert "node_modules/@platformatic/kafka" in packages
-    assert all("integrity" in told and "resolved" not in told for told in packages.values())
+    assert all(
+        "integrity" in package and "resolved" not in package for package in packages.values()
+    )
     assert not os.path.lexists(CONSUMERS / "node" / "node_modules")

@@ -1,4 +1,4 @@
-"""The dashboards as they are committed: up to date, complete, and filtered by their variables."""
+"""The committed dashboards: up to date, complete, and filtered by their variables."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
 def declared() -> dict[str, set[str]]:
-    """The labels of each metric of a worker and of notify, as Prometheus names the metric."""
+    """Return the labels of each metric of worker and notify, by its Prometheus name."""
     found: dict[str, set[str]] = {}
     for metrics in (Metrics(), NotifyMetrics()):
         for one in metrics.registry._collector_to_names:
@@ -41,18 +41,18 @@ def declared() -> dict[str, set[str]]:
 
 
 def selectors(expression: str) -> Iterator[tuple[str, str]]:
-    """Each metric of a query, and what stands in its braces."""
+    """Yield each metric of a query and its label matchers."""
     yield from SELECTOR.findall(expression)
 
 
-def test_the_committed_files_are_what_the_program_writes() -> None:
-    """Else: make dashboards."""
+def test_the_committed_dashboards_are_up_to_date() -> None:
+    """If they are not, run `make dashboards`."""
     assert {path.name: path.read_text(encoding="utf-8") for path in FILES} == written()
 
 
 @every_file
-def test_a_dashboard_keeps_its_address_and_takes_any_data_source(path: Path) -> None:
-    """Links go by the uid; a numeric id would be another Grafana's."""
+def test_a_dashboard_keeps_its_uid_and_accepts_any_data_source(path: Path) -> None:
+    """Links use the uid, and a numeric id would belong to another Grafana."""
     dashboard = read(path)
     assert dashboard["uid"] == UIDS[path.name]
     assert dashboard["id"] is None
@@ -74,8 +74,8 @@ def test_a_dashboard_keeps_its_address_and_takes_any_data_source(path: Path) -> 
 
 
 @every_file
-def test_every_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
-    """Title, description, unit; in a table, a unit of each column."""
+def test_every_panel_has_a_title_a_description_and_a_unit(path: Path) -> None:
+    """Every column of a table has a unit too."""
     found = list(panels(read(path)))
     assert found
     assert len({panel["id"] for panel in found}) == len(found)
@@ -96,8 +96,8 @@ def test_every_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
 
 
 @every_file
-def test_no_panel_lies_on_another_or_over_the_edge(path: Path) -> None:
-    """The grid is 24 wide."""
+def test_panels_neither_overlap_nor_exceed_the_grid(path: Path) -> None:
+    """The grid is 24 units wide."""
     taken: dict[tuple[int, int], str] = {}
     for panel in read(path)["panels"]:
         place = panel["gridPos"]
@@ -110,7 +110,7 @@ def test_no_panel_lies_on_another_or_over_the_edge(path: Path) -> None:
 
 @every_file
 def test_every_query_is_filtered_by_variables(path: Path) -> None:
-    """By tenant, area and receiver where the metric has that label, else by the process."""
+    """A query filters by tenant, area and receiver where the metric has them, else by process."""
     dashboard = read(path)
     known = {one["name"]: one for one in variables(dashboard)}
     labels = declared()
@@ -129,24 +129,24 @@ def test_every_query_is_filtered_by_variables(path: Path) -> None:
                 equal = "=~" if any(known[v]["multi"] for v in of_label if v in known) else "="
                 assert any(f'{label}{equal}"${v}"' in braces for v in of_label), str(asked)
             assert used <= known.keys(), str(asked)
-            if not own:  # another program has metrics of the same name
+            if not own:  # other programs have metrics of the same name
                 assert 'job=~"spikewatch.+"' in braces, str(asked)
     assert seen > len(list(panels(dashboard)))
 
 
 @every_file
-def test_variables_of_several_values_can_be_all(path: Path) -> None:
-    """One that cannot be several is compared as it is: its value is no regular expression."""
+def test_multi_value_variables_offer_all(path: Path) -> None:
+    """A single-value variable is compared literally, since its value is no regular expression."""
     for one in variables(read(path))[1:]:
-        assert one["refresh"] == 2, "values that came later must show without a reload"
+        assert one["refresh"] == 2, "new values must appear without a reload of the dashboard"
         if one["multi"]:
             assert one["includeAll"]
             assert one["allValue"] == ".*"
             assert one["current"]["value"] == "$__all"
 
 
-def test_every_metric_of_ours_is_on_some_dashboard() -> None:
-    """One that nobody looks at need not be measured."""
+def test_every_metric_of_the_project_is_on_a_dashboard() -> None:
+    """A metric that nobody looks at need not be measured."""
     shown = {
         name
         for path in FILES
@@ -158,8 +158,8 @@ def test_every_metric_of_ours_is_on_some_dashboard() -> None:
     assert [f.name for f in families if not {f.name + end for end in SUFFIXES} & shown] == []
 
 
-def test_a_link_leads_to_a_dashboard_that_is_there() -> None:
-    """By its uid and the names of its variables."""
+def test_every_link_leads_to_an_existing_dashboard() -> None:
+    """The uid and the variables of the link exist."""
     by_uid = {found["uid"]: found for found in map(read, FILES)}
     links = [
         link["url"]
@@ -177,8 +177,8 @@ def test_a_link_leads_to_a_dashboard_that_is_there() -> None:
         assert set(re.findall(r"var-(\w+)=", rest)) <= names
 
 
-def test_compose_brings_what_the_provisioning_names() -> None:
-    """Paths inside of the containers, hosts and ports are told in several files; they agree."""
+def test_compose_agrees_with_the_provisioning() -> None:
+    """Paths, hosts and ports agree between the files."""
     compose = _yaml("compose.yaml")
     services = compose["services"]
     sources = {
@@ -202,7 +202,9 @@ def test_compose_brings_what_the_provisioning_names() -> None:
     for name in ("prometheus", "alertmanager", "grafana"):
         service = services[name]
         assert service["read_only"] is True
-        assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), "a tag that moves"
+        assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), (
+            "the image must have a fixed version"
+        )
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         for mount in service["volumes"]:
             source, _, rest = mount.partition(":")

@@ -39,31 +39,31 @@ AREAS: Final = {"login": 14.0, "billing": 6.0, "search": 3.0}
 SHOWN_SECONDS: Final = 180.0
 RATE_SECONDS: Final = 30.0
 MAY_BE_ZERO: Final = {
-    "spikewatch_lag_records": "a worker that keeps up has nothing waiting when it is looked at",
-    "spikewatch_tickets_lower": "usual hours of a quiet area may be without any ticket",
+    "spikewatch_lag_records": "a worker that keeps up has no lag when it is scraped",
+    "spikewatch_tickets_lower": "the normal range of a quiet area may start at zero",
 }
-"""Metrics whose queries may answer with zeros alone, and why. None may be without an answer."""
+"""Metrics whose queries may return only zeros, and why. No query may return nothing."""
 
 
 @dataclass
 class Story:
-    """The run, and who watches it."""
+    """The running system and the Prometheus that scrapes it."""
 
     rig: Rig
     prometheus: Prometheus
 
     def now(self, expression: str) -> float:
-        """The sum of what *expression* is now; 0 where there is nothing."""
+        """Return the sum of the current values of *expression*, or 0 without values."""
         return sum(float(one["value"][1]) for one in self.prometheus.instant(expression))
 
     def wait(self, expression: str, least: float = 1.0, seconds: float = 30.0) -> None:
-        """Until Prometheus has seen it."""
+        """Wait until Prometheus reports at least *least*."""
         wait_for(lambda: self.now(expression) >= least, seconds, expression, self.rig)
 
 
 @pytest.fixture(scope="module")
 def story(broker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """The run, up to where two episodes are open."""
+    """Yield the running system after two episodes have been opened."""
     folder = tmp_path_factory.mktemp("dashboards")
     rig = Rig(broker.bootstrap_servers, f"dashboards-{time.time_ns()}.", folder)
     worker, notify = free_port(), free_port()
@@ -111,7 +111,9 @@ def _play(story: Story) -> None:
     rig.start("ticker")
     _spike(rig, "acme", "login")
     story.wait('spikewatch_episode_ratio{tenant="acme",product_area="login"}')
-    story.wait("spikewatch_notification_seconds_count")  # what comes after it is a rise
+    story.wait(
+        "spikewatch_notification_seconds_count"
+    )  # makes what follows an increase of the counter
     rig.send([b"no ticket"], Pace())
     _spike(rig, "globex", "billing")
     story.wait('spikewatch_episode_ratio{tenant="globex",product_area="billing"}')
@@ -135,13 +137,13 @@ def _history(tenant: str, seed: int) -> list[bytes]:
         incidents=(incident,),
         seed=seed,
         tenant=tenant,
-        shape=FLAT,  # at whatever hour this runs, it is the same
+        shape=FLAT,  # makes the run independent of the hour of day
     )
     return [json.dumps(ticket).encode() for ticket in tickets(world)]
 
 
 def _spike(rig: Rig, tenant: str, area: str, count: int = 20) -> None:
-    """Complaints of many customers, one by one, some of which do not say their area."""
+    """Send complaints of many customers, one by one, some of them without an area."""
     rng = random.Random(area)
 
     def lines() -> Iterator[bytes]:
@@ -158,14 +160,14 @@ def _spike(rig: Rig, tenant: str, area: str, count: int = 20) -> None:
             if number % 10 != 9:
                 ticket["product_area"] = area
             yield json.dumps(ticket).encode()
-            if number % 10 == 0:  # the same again: a repeat that a guard catches
+            if number % 10 == 0:  # a repeat that the duplicate guard suppresses
                 yield json.dumps(ticket).encode()
 
-    rig.send(lines(), Pace(rate=20.0))  # type: ignore[arg-type]  # as they come, not all before
+    rig.send(lines(), Pace(rate=20.0))  # type: ignore[arg-type]  # an iterator, so that tickets are sent as they are created
 
 
 def _paged(rig: Rig) -> list[str]:
-    """Episodes that paged, in their order."""
+    """Return the ids of episodes that paged, in order."""
     events = [json.loads(value) for value in rig.escalations()]
     return [
         event["subject"]
@@ -175,7 +177,7 @@ def _paged(rig: Rig) -> list[str]:
 
 
 def _values(story: Story, dashboard: Mapping[str, Any], *, everything: bool) -> dict[str, str]:
-    """What stands for each variable: all of it, or every value that Prometheus knows by name."""
+    """Return a value for each variable: all, or every value that Prometheus knows."""
     found = {
         "__rate_interval": f"{RATE_SECONDS:g}s",
         "__range": f"{SHOWN_SECONDS:g}s",
@@ -196,7 +198,7 @@ def _values(story: Story, dashboard: Mapping[str, Any], *, everything: bool) -> 
             of = re.fullmatch(r"label_values\((.+),\s*(\w+)\)", asked)
             assert of, asked
             values = story.prometheus.label_values(of[1], of[2])
-        assert values, f"{dashboard['title']}: nothing to choose for {one['name']}: {asked}"
+        assert values, f"{dashboard['title']}: no values for {one['name']}: {asked}"
         if one["multi"]:
             found[one["name"]] = one["allValue"] if everything else several(values)
         else:
@@ -205,7 +207,7 @@ def _values(story: Story, dashboard: Mapping[str, Any], *, everything: bool) -> 
 
 
 def _numbers(story: Story, asked: Asked, values: Mapping[str, str]) -> list[float]:
-    """Every value of the answer; empty: Prometheus knows nothing of it."""
+    """Return every value of the answer, or an empty list without an answer."""
     expression = fill(asked.expression, values)
     if asked.instant:
         return [float(one["value"][1]) for one in story.prometheus.instant(expression)]
@@ -215,7 +217,7 @@ def _numbers(story: Story, asked: Asked, values: Mapping[str, str]) -> list[floa
 
 @pytest.mark.parametrize("everything", [True, False], ids=["all", "each value by name"])
 def test_every_query_has_an_answer(story: Story, everything: bool) -> None:
-    """No error, never nothing, and a number above zero unless it is said why not."""
+    """Every query returns a value above zero unless its metric may be zero."""
     asked_of = 0
     wrong = []
     for path in FILES:
@@ -241,14 +243,14 @@ def test_every_query_has_an_answer(story: Story, everything: bool) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_query_of_nothing_is_noticed(story: Story) -> None:
-    """The test above would see a panel whose metric or filter is misspelt."""
+def test_a_query_without_an_answer_is_noticed(story: Story) -> None:
+    """The test above would detect a panel with a misspelt metric or filter."""
     asked = Asked("none", "none", 'sum (spikewatch_tickets_upper{tenant="nobody"})', True)
     assert _numbers(story, asked, {}) == []
 
 
-def test_begin_of_an_episode_is_marked_where_it_was(story: Story) -> None:
-    """A mark's value is its time in milliseconds; it lies in the run, not in 1970."""
+def test_the_begin_of_an_episode_is_marked_at_its_time(story: Story) -> None:
+    """The annotation has the time in milliseconds and lies within the run."""
     marks = [one for path in FILES for one in annotations(read(path))]
     (begin,) = [one["expr"] for one in marks if one["useValueForTime"]]
     values = {"tenant": "acme", "product_area": "login"}

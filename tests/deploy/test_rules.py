@@ -1,4 +1,4 @@
-"""Prometheus' rules and our metrics, judged by promtool."""
+"""Prometheus rules and metrics, checked by promtool."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ CASES = Path(__file__).with_name("rules_test.yml")
 
 
 def promtool(*arguments: str, given: bytes | None = None, folder: Path | None = None) -> str:
-    """Run it; it must find nothing wrong."""
+    """Run promtool, require that it succeeds, and return its output."""
     done = subprocess.run(
         [str(program("promtool", package="prometheus")), *arguments],
         input=given,
@@ -39,19 +39,19 @@ def promtool(*arguments: str, given: bytes | None = None, folder: Path | None = 
         timeout=120,
         check=False,
     )
-    said = (done.stdout + done.stderr).decode()
-    assert done.returncode == 0, said
-    return said
+    output = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0, output
+    return output
 
 
 def rules() -> list[dict[str, Any]]:
-    """All of them."""
+    """Return all rules."""
     groups = yaml.safe_load(RULES.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def worker_metrics() -> Metrics:
-    """Of a worker that has taken in a week with an incident."""
+    """Return the metrics of a worker after a week with an incident."""
     settings = Settings()
     partition = Partition(0, 0, settings)
     metrics = Metrics()
@@ -68,28 +68,28 @@ def worker_metrics() -> Metrics:
 
 
 def registries() -> list[CollectorRegistry]:
-    """Of all our processes."""
+    """Return the registries of all processes."""
     mine = (NotifyMetrics(), CanaryMetrics(), PageMetrics())
     return [worker_metrics().registry, *(one.registry for one in mine)]
 
 
-def test_rules_are_right_and_each_alert_fires_and_stays_silent(tmp_path: Path) -> None:
-    """By the judge of the rules; a case for and against each is there."""
+def test_every_alert_has_a_case_that_fires_and_one_that_does_not(tmp_path: Path) -> None:
+    """promtool accepts the rules and passes their test cases."""
     shutil.copy(RULES, tmp_path)
     shutil.copy(CASES, tmp_path)
     promtool("check", "rules", RULES.name, folder=tmp_path)
     promtool("test", "rules", CASES.name, folder=tmp_path)
     cases = yaml.safe_load(CASES.read_text())["tests"]
-    told = [case for test in cases for case in test.get("alert_rule_test", ())]
-    fire = {case["alertname"] for case in told if case["exp_alerts"]}
-    silent = {case["alertname"] for case in told if not case["exp_alerts"]}
+    alert_cases = [case for test in cases for case in test.get("alert_rule_test", ())]
+    fire = {case["alertname"] for case in alert_cases if case["exp_alerts"]}
+    silent = {case["alertname"] for case in alert_cases if not case["exp_alerts"]}
     alerts = {rule["alert"] for rule in rules() if "alert" in rule}
     assert fire == alerts
-    assert silent == alerts - {"SpikewatchWatchdog"}  # it always fires: that is what it is for
+    assert silent == alerts - {"SpikewatchWatchdog"}  # the watchdog always fires
 
 
-def test_a_rule_that_is_wrong_is_found(tmp_path: Path) -> None:
-    """The test above can fail."""
+def test_a_wrong_rule_is_detected(tmp_path: Path) -> None:
+    """The test above fails if a threshold is changed."""
     shutil.copy(CASES, tmp_path)
     spoilt = RULES.read_text().replace("> 300", "> 3000000")
     (tmp_path / RULES.name).write_text(spoilt)
@@ -98,7 +98,7 @@ def test_a_rule_that_is_wrong_is_found(tmp_path: Path) -> None:
 
 
 def test_every_alert_has_a_section_in_the_runbook() -> None:
-    """At the place that its link names."""
+    """The link of each alert leads to its section."""
     headings = re.findall(r"^## (.+)$", RUNBOOK.read_text(), re.MULTILINE)
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
     links = [rule["annotations"]["runbook_url"] for rule in rules() if "alert" in rule]
@@ -107,8 +107,8 @@ def test_every_alert_has_a_section_in_the_runbook() -> None:
 
 
 @pytest.mark.slow
-def test_every_metric_in_a_rule_is_one_of_ours() -> None:
-    """Under the name that is scraped."""
+def test_every_metric_in_a_rule_is_exported() -> None:
+    """Rules use metrics under the names that are scraped."""
     names = {
         sample.name
         for registry in registries()
@@ -123,14 +123,14 @@ def test_every_metric_in_a_rule_is_one_of_ours() -> None:
             assert name in known, name
 
 
-def test_names_and_help_are_as_prometheus_wants_them() -> None:
-    """By promtool, of all our processes."""
+def test_metric_names_and_help_pass_promtool() -> None:
+    """promtool checks the metrics of all processes."""
     for registry in registries():
         promtool("check", "metrics", given=generate_latest(registry))
 
 
-def test_labels_hold_no_ids_and_no_text_of_strangers() -> None:
-    """A closed list of label names; at most two hundred areas."""
+def test_labels_contain_no_ids_and_no_untrusted_text() -> None:
+    """Label names come from a closed list, and at most two hundred areas have labels."""
     allowed = {
         "outcome", "reason", "transition", "severity", "tenant", "product_area", "guard", "how",
         "partition", "topic", "version", "config_hash", "verdict", "receiver", "send", "le",
@@ -141,8 +141,8 @@ def test_labels_hold_no_ids_and_no_text_of_strangers() -> None:
                 assert set(sample.labels) <= allowed, sample
 
 
-def test_the_page_of_metrics_is_what_is_declared() -> None:
-    """Each once, with kind and meaning; `make generate` writes it."""
+def test_the_metrics_page_lists_every_metric_once() -> None:
+    """Each metric has a meaning; `make generate` writes the page."""
     rows = [line.split("|") for line in page().splitlines() if line.startswith("| `")]
     names = [row[1].strip() for row in rows]
     assert len(names) == len(set(names))
@@ -151,7 +151,7 @@ def test_the_page_of_metrics_is_what_is_declared() -> None:
 
 @pytest.mark.slow
 def test_the_endpoint_stays_small_with_five_thousand_areas() -> None:
-    """Two hundred have labels: the answer has less than two megabytes."""
+    """Only two hundred areas have labels, so the response stays below two megabytes."""
     settings = Settings(areas_per_tenant=6_000)
     partition = Partition(0, 0, settings)
     world = World(start=MONDAY, hours=3.0, areas={"login": 60.0}, seed=2)
