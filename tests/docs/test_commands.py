@@ -130,7 +130,7 @@ def run_page(page: Path, folder: Path, environ: dict[str, str]) -> subprocess.Co
         except subprocess.TimeoutExpired:
             code = -1
         finally:
-            # The group is the session that this shell leads: no process of anybody else is in it.
+            # The shell leads a session of its own, so the process group holds only its processes.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
             shell.wait()
@@ -159,7 +159,7 @@ def _assert_it_runs(page: Path, folder: Path, environ: dict[str, str]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITHOUT_KAFKA, ids=lambda page: page.stem)
 def test_a_page_runs(page: Path, tmp_path: Path) -> None:
-    """Every command of the page ends well."""
+    """Every command of the page succeeds."""
     _assert_it_runs(page, tmp_path, {})
 
 
@@ -169,7 +169,7 @@ def test_a_page_runs(page: Path, tmp_path: Path) -> None:
 def test_a_page_runs_on_kafka(
     page: Path, tmp_path: Path, broker: HasBootstrapServers, topic_prefix: str
 ) -> None:
-    """Every command of the page ends well, on topics of its own."""
+    """Every command of a page that needs Kafka succeeds on topics of its own."""
     environ = {
         "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "SPIKEWATCH_KAFKA__TOPIC_PREFIX": topic_prefix,
@@ -178,8 +178,8 @@ def test_a_page_runs_on_kafka(
     _assert_it_runs(page, tmp_path, environ)
 
 
-def test_every_block_that_is_not_run_says_why() -> None:
-    """A reason is a sentence, not a word."""
+def test_every_skipped_block_has_a_reason() -> None:
+    """The reason is a sentence, not a word."""
     for page in pages():
         for block in blocks_of(page.read_text(encoding="utf-8")):
             if block.reason:
@@ -187,15 +187,15 @@ def test_every_block_that_is_not_run_says_why() -> None:
 
 
 def test_most_blocks_are_run() -> None:
-    """The guides cannot quietly turn into pages that nobody runs."""
+    """Only few blocks may be skipped, so that the guides stay tested."""
     blocks = [block for page in pages() for block in blocks_of(page.read_text(encoding="utf-8"))]
     run = [block for block in blocks if not block.reason]
     assert blocks
     assert len(run) >= 0.6 * len(blocks), f"{len(run)} of {len(blocks)} blocks are run"
 
 
-def test_a_block_that_fails_is_found(tmp_path: Path) -> None:
-    """The tests above can fail, and they name the line."""
+def test_a_failing_block_is_detected(tmp_path: Path) -> None:
+    """The tests above fail on a failing block and name its line."""
     page = tmp_path / "page.md"
     page.write_text("# Page\n\n```sh\ntrue\n```\n\n```sh\nfalse\n```\n", encoding="utf-8")
     folder = tmp_path / "clone"
@@ -205,7 +205,7 @@ def test_a_block_that_fails_is_found(tmp_path: Path) -> None:
     assert "page.md:8" in done.stdout
 
 
-def test_only_a_reason_directly_above_leaves_a_block_out() -> None:
+def test_only_a_reason_directly_above_skips_a_block() -> None:
     """A comment further up belongs to another block."""
     page = "<!-- not run: it needs an account -->\n```sh\na\n```\ntext\n\n```sh\nb\n```\n"
     first, second = blocks_of(page)

@@ -1,4 +1,4 @@
-"""The how-to guides that add something: what they say is done in a copy of the project."""
+"""The how-to guides that add something, followed in a copy of the project."""
 
 import re
 import shutil
@@ -15,13 +15,13 @@ PLACED = re.compile(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 
 
 def python_blocks(page: str) -> list[str]:
-    """The ``python`` blocks of a how-to guide, in order."""
+    """Return the ``python`` blocks of a how-to guide, in order."""
     text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
 def copy_project(folder: Path, names: tuple[str, ...]) -> None:
-    """Copy these files and folders of the project into *folder*."""
+    """Copy files and folders of the project into *folder*."""
     for name in names:
         source = ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
@@ -47,7 +47,7 @@ def replace_once(path: Path, old: str, new: str) -> None:
 
 @pytest.mark.slow
 def test_the_model_of_the_guide_passes_the_contract_suite(tmp_path: Path) -> None:
-    """Its file and its line, and nothing else, make it a model like the others."""
+    """The file and the line of the guide are enough to add a model."""
     copy_project(tmp_path, COPIED)
     module, line = python_blocks("add-a-model.md")
     (tmp_path / "detectors" / "models" / "ewma.py").write_text(module)
@@ -65,7 +65,7 @@ def test_the_model_of_the_guide_passes_the_contract_suite(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_the_sink_of_the_guide_passes_the_contract_suite(tmp_path: Path) -> None:
-    """Its two files and the lines of the page make it a sink like the others, in our format."""
+    """The two files and the lines of the guide are enough to add a sink in our format."""
     copy_project(tmp_path, (*COPIED, "stream"))
     page = (ROOT / "docs" / "how-to" / "add-a-sink.md").read_text(encoding="utf-8")
     new_files = {}

@@ -1,4 +1,4 @@
-"""The documentation site builds without a warning, and no link leads nowhere."""
+"""The documentation site builds without a warning and has no broken links."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ _FETCHED: Final = re.compile(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built strictly: a broken link or anchor, or a page that is not listed, fails."""
+    """Build the site strictly, so that a broken link or anchor or an unlisted page fails."""
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
@@ -36,14 +36,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_site_builds_strictly(site: Path) -> None:
-    """With its front page and a page of each part."""
+    """The site has its front page and a page of each part."""
     for name in ("index", "tutorial/first-spike", "reference/glossary", "adr/index"):
         assert (site / f"{name}.html").is_file(), name
 
 
 @pytest.mark.slow
 def test_no_page_fetches_from_another_host(site: Path) -> None:
-    """Neither scripts nor fonts nor pictures."""
+    """Scripts, fonts and pictures are all local."""
     for page in site.rglob("*.html"):
         fetched = _FETCHED.findall(page.read_text(encoding="utf-8"))
         assert not [tag for tag in fetched if 'rel="canonical"' not in tag], page.name
@@ -59,22 +59,22 @@ def relative_links(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
 def test_links_outside_the_site_resolve(name: str) -> None:
-    """Each names a file or a folder that is there."""
+    """Each link names an existing file or folder of the repository."""
     text = (ROOT / name).read_text(encoding="utf-8")
     missing = [link for link in relative_links(text) if not (ROOT / link).exists()]
     assert not missing
 
 
 def test_the_readme_is_short() -> None:
-    """Everything else stands in docs/."""
+    """Everything else is in docs/."""
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 200
 
 
-def test_no_page_is_longer_than_one_sitting() -> None:
-    """A page of more than 250 lines is split."""
+def test_no_page_is_longer_than_250_lines() -> None:
+    """A longer page must be split."""
     for page in (ROOT / "docs").rglob("*.md"):
         if page.name in {"cli.md", "configuration.md", "receivers.md", "metrics.md", "events.md"}:
-            continue  # generated: as long as what it describes
+            continue  # generated pages may be longer
         assert len(page.read_text(encoding="utf-8").splitlines()) <= 250, page.name
 
 
@@ -86,8 +86,8 @@ _WRITTEN_BY_THE_READER: Final = {
 }
 
 
-def test_paths_that_pages_name_are_there() -> None:
-    """A page that names a file or a folder of the repository is right about it."""
+def test_paths_named_in_pages_exist() -> None:
+    """Every file or folder of the repository that a page names exists."""
     pages = [README, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     missing = {
         f"{page.relative_to(ROOT)}: {path}"
