@@ -19,7 +19,7 @@ SERVERS_VARIABLE = "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS"
 
 
 class HasBootstrapServers(Protocol):
-    """What a test may rely on of the shared broker, be it ours or one that is there."""
+    """The part of a broker that tests use, whether we started it or not."""
 
     @property
     def bootstrap_servers(self) -> str: ...
@@ -27,7 +27,7 @@ class HasBootstrapServers(Protocol):
 
 @dataclass(frozen=True)
 class ForeignBroker:
-    """A broker that somebody else started and will stop."""
+    """A broker that somebody else starts and stops."""
 
     bootstrap_servers: str
 
@@ -39,8 +39,8 @@ SHARED_BROKER = pytest.StashKey[Broker]()
 def pytest_configure_node(node: Any) -> None:
     """Start one broker for all workers of a run of Kafka tests, before the first worker starts.
 
-    It belongs to the process that starts the workers: a worker that is done may end while others
-    still need the broker.
+    The process that starts the workers owns the broker, since a worker may end while others still
+    need it.
     """
     config: pytest.Config = node.config
     chosen = str(config.getoption("-m"))
@@ -60,7 +60,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def broker(request: pytest.FixtureRequest) -> Iterator[HasBootstrapServers]:
-    """A Kafka broker for the whole run, shared: use `topic_prefix` in all names."""
+    """Yield the Kafka broker of the whole run; use `topic_prefix` in all names."""
     given = getattr(request.config, "workerinput", {}).get("bootstrap_servers")
     if servers := os.environ.get(SERVERS_VARIABLE) or given:
         yield ForeignBroker(servers)
@@ -71,13 +71,13 @@ def broker(request: pytest.FixtureRequest) -> Iterator[HasBootstrapServers]:
 
 @pytest.fixture
 def topic_prefix() -> str:
-    """A prefix for topic and group names that no other test has."""
+    """Return a prefix for topic and group names that no other test has."""
     return f"t-{uuid.uuid4().hex[:8]}."
 
 
 @pytest.fixture
 def rig(broker: HasBootstrapServers, topic_prefix: str, tmp_path: Path) -> Iterator[Rig]:
-    """A rig on the shared broker; its processes end with the test."""
+    """Yield a rig on the shared broker, and stop its processes after the test."""
     made = Rig(broker.bootstrap_servers, topic_prefix, tmp_path)
     yield made
     stop_all(made)
@@ -85,5 +85,5 @@ def rig(broker: HasBootstrapServers, topic_prefix: str, tmp_path: Path) -> Itera
 
 @pytest.fixture(scope="session")
 def node() -> Node:
-    """Node.js, for the example consumer in JavaScript."""
+    """Return Node.js for the example consumer in JavaScript."""
     return find_node()

@@ -1,4 +1,4 @@
-"""Draws the pictures of the README anew: `make pictures`. One function for each."""
+"""Draw the pictures of the README again: `make pictures`, with one function for each picture."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ MOST_BYTES: Final = 200_000
 
 
 def backtest_report(browser: Browser, file: Path) -> None:
-    """The timelines of a report, of the history in the README."""
+    """Draw the timelines of the backtest report of the history in the README."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _spikewatch(
@@ -41,12 +41,12 @@ def backtest_report(browser: Browser, file: Path) -> None:
 
 
 def areas_now(browser: Browser, file: Path) -> None:
-    """The page of our own while logins fail, dark."""
+    """Draw the overview page in the dark theme while logins fail."""
     _of_page(browser, file, "#/", dark=True)
 
 
 def episode(browser: Browser, file: Path) -> None:
-    """The story of that episode."""
+    """Draw the page of the login episode."""
     _of_page(browser, file, "", dark=False)
 
 
@@ -64,7 +64,7 @@ def _of_page(browser: Browser, file: Path, where: str, *, dark: bool) -> None:
         )
         page.goto(rig.url + (where or f"#/episode/{key}"))
         page.wait_for_selector("tbody tr")
-        page.wait_for_timeout(2_000)  # the chart and the small timelines come
+        page.wait_for_timeout(2_000)  # lets the chart and the small timelines load
         page.screenshot(path=file)
         page.close()
 
@@ -74,11 +74,11 @@ PICTURES: Final[dict[str, Callable[[Browser, Path], None]]] = {
     "areas": areas_now,
     "episode": episode,
 }
-"""By the name of the file."""
+"""The functions that draw the pictures, by file name."""
 
 
 def main() -> None:
-    """Draw them all, or those that are named."""
+    """Draw the pictures named on the command line, by default all of them."""
     named = sys.argv[1:] or list(PICTURES)
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:

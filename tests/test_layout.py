@@ -1,4 +1,4 @@
-"""The rooms of the project: their size and purity. `make imports` checks what may import what."""
+"""The layout of the project: size and purity of folders. `make imports` checks the imports."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ MOST_MODULES = 12
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 60
 WHOLE = re.compile(r"#.*\bwhole: \w")
-"""A longer module or function says on its first line why it is better in one piece."""
+"""A longer module or function gives on its first line the reason for not splitting it."""
 IMPURE = {
     "aiohttp",
     "aiokafka",
@@ -32,7 +32,7 @@ IMPURE = {
 
 
 def imported(path: Path) -> set[str]:
-    """Top-level names that the file at *path* imports."""
+    """Return the top-level names that the file at *path* imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -44,7 +44,7 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "detectors").rglob("*.py")), ids=lambda p: p.name)
 def test_detectors_are_pure(path: Path) -> None:
-    """No detector imports IO, a clock, Kafka or pickle, or asks for the time or for randomness."""
+    """Detectors do not import IO, clocks, Kafka or pickle, nor ask for time or randomness."""
     assert not imported(path) & IMPURE
     text = path.read_text(encoding="utf-8")
     assert "datetime.now" not in text
@@ -53,41 +53,41 @@ def test_detectors_are_pure(path: Path) -> None:
 
 
 def test_nothing_is_pickled() -> None:
-    """No file of ours imports pickle."""
-    for room in PACKAGES:
-        for path in (ROOT / room).rglob("*.py"):
+    """No module of the project imports pickle."""
+    for folder in PACKAGES:
+        for path in (ROOT / folder).rglob("*.py"):
             assert "pickle" not in imported(path), path
 
 
 @pytest.mark.parametrize("room", PACKAGES)
-def test_the_package_comes_from_here(room: str) -> None:
-    """The three names are common; what is imported is ours."""
-    module = __import__(room)
-    assert Path(str(module.__file__)).parent == ROOT / room
+def test_packages_are_imported_from_this_repository(folder: str) -> None:
+    """Other projects use the same three package names."""
+    module = __import__(folder)
+    assert Path(str(module.__file__)).parent == ROOT / folder
     assert distribution("spikewatch").version
 
 
 def test_no_test_folder_is_a_package() -> None:
-    """A lone tests/detectors/__init__.py would shadow detectors."""
+    """A single tests/detectors/__init__.py would shadow the package detectors."""
     assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
 def files() -> list[Path]:
-    """All modules of the product."""
-    return sorted(path for room in PACKAGES for path in (ROOT / room).rglob("*.py"))
+    """Return all modules of the product."""
+    return sorted(path for folder in PACKAGES for path in (ROOT / folder).rglob("*.py"))
 
 
-def test_rooms_are_small() -> None:
-    """No folder has more than twelve modules beside its sub-folders."""
-    rooms: dict[Path, int] = {}
+def test_folders_are_small() -> None:
+    """No folder has more than twelve modules, not counting its subfolders."""
+    folders: dict[Path, int] = {}
     for path in files():
         if not path.name.startswith("__"):
-            rooms[path.parent] = rooms.get(path.parent, 0) + 1
-    assert {str(room): n for room, n in rooms.items() if n > MOST_MODULES} == {}
+            folders[path.parent] = folders.get(path.parent, 0) + 1
+    assert {str(folder): n for folder, n in folders.items() if n > MOST_MODULES} == {}
 
 
 def test_modules_and_functions_are_short() -> None:
-    """A module can be read in one sitting, and a function on one screen."""
+    """A module fits one reading session, and a function fits one screen."""
     long: list[str] = []
     for path in files():
         lines = path.read_text(encoding="utf-8").splitlines()
