@@ -24,9 +24,9 @@ GAP = 45.0
 @lru_cache(maxsize=1)
 def _grown() -> Tenant:
     def make() -> Tenant:
-        desk = TenantFeed().mature(weeks=4, areas=AREAS)
-        desk.feed(MONDAY + 4 * WEEK, MORNING, AREAS, seed=6)
-        return desk.tenant
+        feed = TenantFeed().mature(weeks=4, areas=AREAS)
+        feed.feed(MONDAY + 4 * WEEK, MORNING, AREAS, seed=6)
+        return feed.tenant
 
     return warm_tenant(make, SETTINGS)
 
@@ -38,30 +38,30 @@ def at_ten(pages: int, seconds: float = 600.0) -> TenantFeed:
 
 
 def trouble(
-    desk: TenantFeed, areas: tuple[str, ...] = NAMES, begin: float = MORNING, gap: float = GAP
+    feed: TenantFeed, areas: tuple[str, ...] = NAMES, begin: float = MORNING, gap: float = GAP
 ) -> float:
     """Send seven complaints to one area after another, and return the time after the last one."""
     for number, area in enumerate(areas):
-        desk.burst(begin + gap * number, 7, 35.0 / HOUR, area)
+        feed.burst(begin + gap * number, 7, 35.0 / HOUR, area)
     return begin + gap * len(areas)
 
 
 def storm(pages: int = 2, areas: tuple[str, ...] = NAMES) -> TenantFeed:
     """Return the feed after a storm has ended."""
-    desk = at_ten(pages)
-    desk.tick(trouble(desk, areas) + 6 * HOUR)
-    return desk
+    feed = at_ten(pages)
+    feed.tick(trouble(feed, areas) + 6 * HOUR)
+    return feed
 
 
-def digests(desk: TenantFeed) -> list[EscalationEvent]:
+def digests(feed: TenantFeed) -> list[EscalationEvent]:
     """Return the events of the storm digest."""
-    return [event for event in desk.events if event.data.reason == "storm"]
+    return [event for event in feed.events if event.data.reason == "storm"]
 
 
-def opened(desk: TenantFeed) -> dict[str, EscalationEvent]:
+def opened(feed: TenantFeed) -> dict[str, EscalationEvent]:
     """Return the opened event of each area's own episode."""
     found = {}
-    for event in desk.events:
+    for event in feed.events:
         if event.data.product_area is not None and event.transition == "opened":
             found[event.data.product_area] = event
     return found
@@ -74,55 +74,55 @@ def opened(desk: TenantFeed) -> dict[str, EscalationEvent]:
 @pytest.mark.parametrize("most", [1, 2])
 def test_pages_beyond_the_storm_limit_become_one_digest(most: int) -> None:
     """The configured number of pages is sent, then one digest for all that follow."""
-    desk = storm(most)
-    areas = [event.data.product_area for event in desk.pages]
-    assert areas == [*NAMES[:most], None], desk.paged()
-    digest = desk.pages[-1].data
+    feed = storm(most)
+    areas = [event.data.product_area for event in feed.pages]
+    assert areas == [*NAMES[:most], None], feed.paged()
+    digest = feed.pages[-1].data
     assert (digest.reason, digest.product_area, digest.slice) == ("storm", None, None)
-    assert "storm" in desk.guards
+    assert "storm" in feed.guards
 
 
 def test_the_digest_lists_the_areas_of_the_storm() -> None:
     """The digest opens with the running areas and ends with all areas that crossed."""
-    desk = storm()
-    first, last = digests(desk)[0].data, digests(desk)[-1].data
+    feed = storm()
+    first, last = digests(feed)[0].data, digests(feed)[-1].data
     assert first.areas is not None
     assert {*NAMES[:2]} <= {*first.areas} <= {*AREAS}
     assert last.areas == sorted(AREAS)
     assert last.children is not None
     assert [child.product_area for child in last.children] != []
     assert {child.product_area for child in last.children} == {*AREAS}
-    ids = {area: event.data.episode_id for area, event in opened(desk).items()}
+    ids = {area: event.data.episode_id for area, event in opened(feed).items()}
     assert all(ids[c.product_area] == c.episode_id for c in first.children or () if c.episode_id)
 
 
 def test_areas_that_cross_after_the_digest_are_suppressed() -> None:
     """Each later area has an opened event on the stream, and none of them pages."""
-    desk = storm()
-    found = opened(desk)
+    feed = storm()
+    found = opened(feed)
     assert set(found) == set(AREAS)
     assert {found[name].data.suppressed for name in NAMES[:2]} == {None}
     assert {found[name].data.suppressed for name in NAMES[2:]} == {"storm"}
     assert {found[name].data.reason for name in NAMES} == {"area_spike"}
-    resolved = [e.data.product_area for e in desk.events if e.transition == "resolved"]
+    resolved = [e.data.product_area for e in feed.events if e.transition == "resolved"]
     assert sorted(filter(None, resolved)) == sorted(AREAS)
 
 
 def test_the_digest_precedes_the_events_it_suppresses() -> None:
     """A consumer reads the digest before the first event that it suppresses."""
-    desk = storm()
-    begin = next(n for n, event in enumerate(desk.events) if event.data.reason == "storm")
-    assert desk.events[begin].transition == "opened"
-    assert all(event.data.suppressed is None for event in desk.events[: begin + 1])
-    assert desk.events[begin + 1].data.suppressed == "storm"
-    assert desk.events[begin + 1].data.product_area == NAMES[2]
+    feed = storm()
+    begin = next(n for n, event in enumerate(feed.events) if event.data.reason == "storm")
+    assert feed.events[begin].transition == "opened"
+    assert all(event.data.suppressed is None for event in feed.events[: begin + 1])
+    assert feed.events[begin + 1].data.suppressed == "storm"
+    assert feed.events[begin + 1].data.product_area == NAMES[2]
 
 
 def test_a_digest_counts_as_one_page() -> None:
     """The budget counts the pages that were sent and no others."""
-    desk = storm()
-    assert len(desk.tenant.pages) == 3
-    assert desk.tenant.pages[-1].episode_id == digests(desk)[0].data.episode_id
+    feed = storm()
+    assert len(feed.tenant.pages) == 3
+    assert feed.tenant.pages[-1].episode_id == digests(feed)[0].data.episode_id
 
 
 def test_events_of_a_digest_are_numbered_without_gaps() -> None:
@@ -134,16 +134,16 @@ def test_events_of_a_digest_are_numbered_without_gaps() -> None:
 
 def test_the_digest_is_resolved_after_all_of_its_areas() -> None:
     """The digest runs while any area runs, even if the tenant's own count is calm."""
-    desk = at_ten(2)
-    end = trouble(desk)
+    feed = at_ten(2)
+    end = trouble(feed)
     for minute in range(150):
-        desk.ticket(end + 60.0 * minute, NAMES[5])
-    assert TENANT_SERIES in desk.tenant.running
-    assert NAMES[5] in desk.tenant.running
-    assert NAMES[6] not in desk.tenant.running
-    desk.tick(end + 12 * HOUR)
-    assert desk.tenant.running == set()
-    last = {e.data.product_area: e.time for e in desk.events if e.transition == "resolved"}
+        feed.ticket(end + 60.0 * minute, NAMES[5])
+    assert TENANT_SERIES in feed.tenant.running
+    assert NAMES[5] in feed.tenant.running
+    assert NAMES[6] not in feed.tenant.running
+    feed.tick(end + 12 * HOUR)
+    assert feed.tenant.running == set()
+    last = {e.data.product_area: e.time for e in feed.events if e.transition == "resolved"}
     assert set(last) == {None, *AREAS}
     assert last[None] >= max(time for area, time in last.items() if area is not None)
 
@@ -160,12 +160,12 @@ def test_a_digest_is_updated_when_its_areas_double() -> None:
 @pytest.mark.parametrize("each", [0, 30])
 def test_a_digest_is_only_updated_when_its_areas_double(most: int, each: int) -> None:
     """Neither the ticket that opens the digest nor any later ticket count sends an update."""
-    desk = at_ten(most)
-    end = trouble(desk)
+    feed = at_ten(most)
+    end = trouble(feed)
     for number in range(each * len(NAMES)):
-        desk.ticket(end + 20.0 * number, NAMES[number % len(NAMES)])
-    desk.tick(end + 12 * HOUR)
-    digest_events = digests(desk)
+        feed.ticket(end + 20.0 * number, NAMES[number % len(NAMES)])
+    feed.tick(end + 12 * HOUR)
+    digest_events = digests(feed)
     assert [event.transition for event in digest_events[1:-1]] == ["updated"] * (
         len(digest_events) - 2
     )
@@ -179,13 +179,13 @@ def test_a_digest_is_only_updated_when_its_areas_double(most: int, each: int) ->
 
 def test_after_the_storm_an_area_pages_again() -> None:
     """An area that crosses the day after the storm has a page of its own."""
-    desk = storm()
-    before = len(desk.pages)
+    feed = storm()
+    before = len(feed.pages)
     later = MORNING + 24 * HOUR
-    desk.feed(MORNING + 7 * HOUR, later, AREAS, seed=9)
-    desk.events.clear()
-    desk.burst(later, 40, 0.5, NAMES[3])
-    assert [event.data.product_area for event in desk.pages] == [NAMES[3]], before
+    feed.feed(MORNING + 7 * HOUR, later, AREAS, seed=9)
+    feed.events.clear()
+    feed.burst(later, 40, 0.5, NAMES[3])
+    assert [event.data.product_area for event in feed.pages] == [NAMES[3]], before
 
 
 # --- settings -------------------------------------------------------------------------------------
@@ -193,31 +193,31 @@ def test_after_the_storm_an_area_pages_again() -> None:
 
 def test_as_many_pages_as_allowed_are_no_storm() -> None:
     """Two areas with two allowed pages page separately."""
-    desk = storm(2, NAMES[:2])
-    assert [event.data.product_area for event in desk.pages] == [*NAMES[:2]]
-    assert digests(desk) == []
-    assert "storm" not in desk.guards
+    feed = storm(2, NAMES[:2])
+    assert [event.data.product_area for event in feed.pages] == [*NAMES[:2]]
+    assert digests(feed) == []
+    assert "storm" not in feed.guards
 
 
 def test_pages_further_apart_are_no_storm() -> None:
     """Pages that are further apart than the storm window are sent separately."""
-    desk = at_ten(2, seconds=600.0)
-    trouble(desk, NAMES[:8], gap=400.0)
-    assert digests(desk) == []
-    assert [event.data.product_area for event in desk.pages] == [*NAMES[:8]], desk.paged()
-    desk = at_ten(2, seconds=900.0)
-    trouble(desk, NAMES[:8], gap=400.0)
-    assert len({event.data.episode_id for event in digests(desk)}) == 1
-    assert [event.data.product_area for event in desk.pages] == [*NAMES[:2], None], desk.paged()
+    feed = at_ten(2, seconds=600.0)
+    trouble(feed, NAMES[:8], gap=400.0)
+    assert digests(feed) == []
+    assert [event.data.product_area for event in feed.pages] == [*NAMES[:8]], feed.paged()
+    feed = at_ten(2, seconds=900.0)
+    trouble(feed, NAMES[:8], gap=400.0)
+    assert len({event.data.episode_id for event in digests(feed)}) == 1
+    assert [event.data.product_area for event in feed.pages] == [*NAMES[:2], None], feed.paged()
 
 
 def test_a_storm_in_history_pages_nobody() -> None:
     """Tickets of history open no digest and page nobody."""
-    desk = at_ten(1)
+    feed = at_ten(1)
     for number, area in enumerate(NAMES):
-        desk.burst(MORNING + GAP * number, 7, 35.0 / HOUR, area, mode="history")
-    assert digests(desk) == []
-    assert desk.pages == []
+        feed.burst(MORNING + GAP * number, 7, 35.0 / HOUR, area, mode="history")
+    assert digests(feed) == []
+    assert feed.pages == []
 
 
 def test_a_restored_tenant_continues_a_storm() -> None:
@@ -228,8 +228,8 @@ def test_a_restored_tenant_continues_a_storm() -> None:
     other = TenantFeed(ran.config, ran.tenant.copy())
     other.rng.setstate(ran.rng.getstate())
     other.number = ran.number
-    for desk in (ran, other):
-        desk.tick(trouble(desk, NAMES[6:], middle) + 6 * HOUR)
+    for feed in (ran, other):
+        feed.tick(trouble(feed, NAMES[6:], middle) + 6 * HOUR)
     assert other.events == ran.events
     assert digests(ran)
 
@@ -239,17 +239,17 @@ def test_a_restored_tenant_continues_a_storm() -> None:
 
 def test_the_first_page_becomes_tenant_wide_if_all_areas_follow() -> None:
     """If all areas rise, the first page becomes tenant-wide under its id, without a digest."""
-    desk = at_ten(5)
-    desk.tick(trouble(desk) + 6 * HOUR)
-    first = desk.pages[0].data
+    feed = at_ten(5)
+    feed.tick(trouble(feed) + 6 * HOUR)
+    first = feed.pages[0].data
     assert first.product_area == NAMES[0]
-    wide = [e for e in desk.events if e.data.reason == "became_tenant_wide"]
+    wide = [e for e in feed.events if e.data.reason == "became_tenant_wide"]
     assert {event.data.episode_id for event in wide} == {first.episode_id}
     assert wide[0].transition == "updated"
     assert wide[0].data.product_area is None
     assert NAMES[0] in (wide[0].data.areas or ())
-    assert digests(desk) == []
-    later = [e for e in desk.events[desk.events.index(wide[0]) :] if e.transition == "opened"]
+    assert digests(feed) == []
+    later = [e for e in feed.events[feed.events.index(wide[0]) :] if e.transition == "opened"]
     assert {event.data.suppressed for event in later} == {"inside_tenant"}
 
 

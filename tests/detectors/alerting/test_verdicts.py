@@ -42,32 +42,32 @@ EPISODES = ("incident", "expected_event", "false_alarm", "new_normal")
 
 def paged(count: int = 40, hours: float = 0.5) -> TenantFeed:
     """Return a company whose area login has paged at ten and whose episode still runs."""
-    desk = company(until=MORNING)
-    desk.burst(MORNING, count, hours)
-    assert desk.pages[0].data.product_area == "login"
-    return desk
+    feed = company(until=MORNING)
+    feed.burst(MORNING, count, hours)
+    assert feed.pages[0].data.product_area == "login"
+    return feed
 
 
-def give_verdict(desk: TenantFeed, action: str, **more: object) -> list[EscalationEvent]:
+def give_verdict(feed: TenantFeed, action: str, **more: object) -> list[EscalationEvent]:
     """Give a verdict on the first page and return the events that follow."""
-    signal = Verdict("acme", desk.pages[0].data.episode_id, action, 0.0, **more)  # type: ignore[arg-type]  # until or duplicate_of
-    done = desk.take(signal)
+    signal = Verdict("acme", feed.pages[0].data.episode_id, action, 0.0, **more)  # type: ignore[arg-type]  # until or duplicate_of
+    done = feed.take(signal)
     assert done.outcome == "verdict"
     return done.escalations
 
 
-def threshold_of(desk: TenantFeed, key: str = "login", kind: Kind = "area") -> float:
+def threshold_of(feed: TenantFeed, key: str = "login", kind: Kind = "area") -> float:
     """Return the current threshold of a series."""
-    assert desk.tenant.clock is not None
-    return threshold_for(desk.tenant, key, kind, desk.tenant.clock, SETTINGS).limit
+    assert feed.tenant.clock is not None
+    return threshold_for(feed.tenant, key, kind, feed.tenant.clock, SETTINGS).limit
 
 
-def resolved(desk: TenantFeed, at: float = MORNING + 4 * HOUR) -> TenantFeed:
+def resolved(feed: TenantFeed, at: float = MORNING + 4 * HOUR) -> TenantFeed:
     """Return the feed after the login episode has been resolved."""
-    desk.feed(MORNING + 0.6 * HOUR, at, seed=77)
-    desk.tick(at)
-    assert desk.tenant.areas["login"].running is None
-    return desk
+    feed.feed(MORNING + 0.6 * HOUR, at, seed=77)
+    feed.tick(at)
+    assert feed.tenant.areas["login"].running is None
+    return feed
 
 
 # --- incident -------------------------------------------------------------------------------------
@@ -75,12 +75,12 @@ def resolved(desk: TenantFeed, at: float = MORNING + 4 * HOUR) -> TenantFeed:
 
 def test_an_incident_verdict_removes_the_threshold_raise_of_a_page() -> None:
     """The step by which the page raised its threshold is taken off."""
-    desk = paged()
-    before = threshold_of(desk)
-    give_verdict(desk, "incident")
-    pool, table = desk.tenant.pool("area", desk.rate())
-    excess = desk.tenant.areas["login"].limit.tail(pool.prior(table))[1]
-    assert before - threshold_of(desk) == pytest.approx(PAGE_STEP * excess, rel=0.05)
+    feed = paged()
+    before = threshold_of(feed)
+    give_verdict(feed, "incident")
+    pool, table = feed.tenant.pool("area", feed.rate())
+    excess = feed.tenant.areas["login"].limit.tail(pool.prior(table))[1]
+    assert before - threshold_of(feed) == pytest.approx(PAGE_STEP * excess, rel=0.05)
 
 
 # --- false alarm ----------------------------------------------------------------------------------
@@ -88,65 +88,65 @@ def test_an_incident_verdict_removes_the_threshold_raise_of_a_page() -> None:
 
 def test_a_false_alarm_raises_the_threshold_of_its_series_for_weeks() -> None:
     """The threshold rises by `STEP` and half of that remains after four weeks."""
-    desk = paged()
-    page = desk.tenant.pages[-1]
-    before, others = threshold_of(desk), threshold_of(desk, "billing")
-    give_verdict(desk, "false_alarm")
-    assert threshold_of(desk) - before == pytest.approx(STEP, abs=0.01)
-    assert threshold_of(desk, "billing") == others
-    assert raised(desk.tenant, "login", "area", page.at + HALF_LIFE_SECONDS) == STEP / 2.0
+    feed = paged()
+    page = feed.tenant.pages[-1]
+    before, others = threshold_of(feed), threshold_of(feed, "billing")
+    give_verdict(feed, "false_alarm")
+    assert threshold_of(feed) - before == pytest.approx(STEP, abs=0.01)
+    assert threshold_of(feed, "billing") == others
+    assert raised(feed.tenant, "login", "area", page.at + HALF_LIFE_SECONDS) == STEP / 2.0
 
 
 def test_many_false_alarms_raise_the_threshold_up_to_a_bound() -> None:
     """Fifty false alarms raise the threshold by `MOST_RAISED`."""
-    desk = paged()
-    desk.tenant.pages = [
+    feed = paged()
+    feed.tenant.pages = [
         PageRecord(MORNING, f"{n:032x}", "false_alarm", "login") for n in range(50)
     ]
-    assert raised(desk.tenant, "login", "area", MORNING) == MOST_RAISED
+    assert raised(feed.tenant, "login", "area", MORNING) == MOST_RAISED
 
 
-def batch(desk: TenantFeed, at: float, count: int = 35, **fields: object) -> None:
+def batch(feed: TenantFeed, at: float, count: int = 35, **fields: object) -> None:
     """Send a burst of one channel, then the usual traffic until the evening."""
-    desk.burst(at, count, 0.3, "billing", **({"channel": "batch"} | fields))
-    desk.feed(at + 0.4 * HOUR, at + 8 * HOUR, seed=int(at) % 1_000)
+    feed.burst(at, count, 0.3, "billing", **({"channel": "batch"} | fields))
+    feed.feed(at + 0.4 * HOUR, at + 8 * HOUR, seed=int(at) % 1_000)
 
 
 @pytest.fixture(scope="module")
 def weekly() -> TenantFeed:
     """Return the feed a week after a batch that was a false alarm, just before the next batch."""
-    desk = company(until=MORNING)
-    batch(desk, MORNING)
-    page = next(page for page in desk.tenant.pages if page.key == "billing")
-    desk.take(Verdict("acme", page.episode_id, "false_alarm", 0.0))
-    desk.feed(MORNING + 8 * HOUR, MORNING + WEEK, seed=31)
-    desk.events.clear()
-    desk.guards.clear()
-    return desk
+    feed = company(until=MORNING)
+    batch(feed, MORNING)
+    page = next(page for page in feed.tenant.pages if page.key == "billing")
+    feed.take(Verdict("acme", page.episode_id, "false_alarm", 0.0))
+    feed.feed(MORNING + 8 * HOUR, MORNING + WEEK, seed=31)
+    feed.events.clear()
+    feed.guards.clear()
+    return feed
 
 
-def copy(desk: TenantFeed) -> TenantFeed:
+def copy(feed: TenantFeed) -> TenantFeed:
     """Return a feed with a copy of the tenant."""
-    other = TenantFeed(SETTINGS, desk.tenant.copy())
-    other.number = desk.number
+    other = TenantFeed(SETTINGS, feed.tenant.copy())
+    other.number = feed.number
     return other
 
 
 def test_a_repeated_false_alarm_does_not_page_at_the_same_hour(weekly: TenantFeed) -> None:
     """The same batch a week later is suppressed by the called_false guard."""
-    desk = copy(weekly)
-    batch(desk, MORNING + WEEK)
-    assert desk.paged("billing") == []
-    assert "called_false" in desk.guards
+    feed = copy(weekly)
+    batch(feed, MORNING + WEEK)
+    assert feed.paged("billing") == []
+    assert "called_false" in feed.guards
 
 
 def test_a_batch_pages_again_once_the_verdict_is_withdrawn(weekly: TenantFeed) -> None:
     """The verdict alone suppresses the batch."""
-    desk = copy(weekly)
-    page = next(page for page in desk.tenant.pages if page.key == "billing")
-    desk.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
-    batch(desk, MORNING + WEEK)
-    assert desk.paged("billing") != []
+    feed = copy(weekly)
+    page = next(page for page in feed.tenant.pages if page.key == "billing")
+    feed.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
+    batch(feed, MORNING + WEEK)
+    assert feed.paged("billing") != []
 
 
 @pytest.mark.parametrize(
@@ -161,14 +161,14 @@ def test_an_incident_unlike_the_false_alarm_pages(
     weekly: TenantFeed, what: str, later: float, fields: dict[str, object]
 ) -> None:
     """An incident at another hour, of another cause or much larger pages."""
-    desk = copy(weekly)
-    desk.feed(MORNING + WEEK, MORNING + WEEK + later, seed=32)
-    batch(desk, MORNING + WEEK + later, **fields)  # type: ignore[arg-type]  # a count, or a channel
-    assert desk.paged("billing") != [], what
+    feed = copy(weekly)
+    feed.feed(MORNING + WEEK, MORNING + WEEK + later, seed=32)
+    batch(feed, MORNING + WEEK + later, **fields)  # type: ignore[arg-type]  # a count, or a channel
+    assert feed.paged("billing") != [], what
 
 
 def test_the_raised_threshold_of_a_false_alarm_decays(weekly: TenantFeed) -> None:
-    """It is relative to the score of the false alarm, full for a week, then decays to nothing."""
+    """The raised threshold is relative to the false alarm's score and decays after weeks."""
     tenant = weekly.tenant.copy()
     page = next(page for page in tenant.pages if page.key == "billing")
     page.shared_value = ""
@@ -192,34 +192,34 @@ def test_the_raised_threshold_of_a_false_alarm_decays(weekly: TenantFeed) -> Non
 
 def test_an_expected_event_is_on_the_calendar_and_stops_paging() -> None:
     """The running episode only resolves, nothing pages before the end, and later spikes do."""
-    desk = paged()
+    feed = paged()
     end = MORNING + 12 * HOUR
-    give_verdict(desk, "expected_event", until=end)
-    context = desk.tenant.context("login")
+    give_verdict(feed, "expected_event", until=end)
+    context = feed.tenant.context("login")
     assert context.calendar.is_masked(int(MORNING // HOUR), "login")
     assert not context.calendar.is_masked(int(end // HOUR) + 1, "login")
-    assert desk.tenant.context("billing").calendar == SETTINGS.calendar
-    desk.events.clear()
-    desk.burst(MORNING + 0.6 * HOUR, 200, 1.0)
-    resolved(desk)
-    desk.burst(MORNING + 6 * HOUR, 60, 0.5)
-    assert [event.transition for event in desk.events] == ["resolved"]
-    assert "announced" in desk.guards
-    desk.feed(MORNING + 7 * HOUR, MORNING + DAY, seed=78)
-    desk.events.clear()
-    desk.burst(MORNING + DAY, 60, 0.5)
-    assert desk.paged("login") != []
+    assert feed.tenant.context("billing").calendar == SETTINGS.calendar
+    feed.events.clear()
+    feed.burst(MORNING + 0.6 * HOUR, 200, 1.0)
+    resolved(feed)
+    feed.burst(MORNING + 6 * HOUR, 60, 0.5)
+    assert [event.transition for event in feed.events] == ["resolved"]
+    assert "announced" in feed.guards
+    feed.feed(MORNING + 7 * HOUR, MORNING + DAY, seed=78)
+    feed.events.clear()
+    feed.burst(MORNING + DAY, 60, 0.5)
+    assert feed.paged("login") != []
 
 
 def test_an_expected_event_is_not_learned() -> None:
     """The hours of the event do not raise the level."""
     levels = {}
     for action in ("incident", "expected_event"):
-        desk = paged()
-        give_verdict(desk, action, until=MORNING + 9 * HOUR if action == "expected_event" else None)
-        desk.burst(MORNING + 0.6 * HOUR, 600, 8.0)
-        desk.feed(MORNING + 9 * HOUR, MORNING + 3 * DAY, seed=79)
-        levels[action] = desk.tenant.areas["login"].model.expectation().level
+        feed = paged()
+        give_verdict(feed, action, until=MORNING + 9 * HOUR if action == "expected_event" else None)
+        feed.burst(MORNING + 0.6 * HOUR, 600, 8.0)
+        feed.feed(MORNING + 9 * HOUR, MORNING + 3 * DAY, seed=79)
+        levels[action] = feed.tenant.areas["login"].model.expectation().level
     assert levels["expected_event"] < levels["incident"]
 
 
@@ -229,19 +229,19 @@ def test_an_expected_event_is_not_learned() -> None:
 def test_a_new_normal_ends_the_episode_and_does_not_page_again() -> None:
     """The level becomes that of the episode, so traffic that stays there does not page."""
     doubled = {name: rate * (4.0 if name == "login" else 1.0) for name, rate in COMPANY.items()}
-    desk = company(until=MORNING)
-    desk.feed(MORNING, MORNING + 3 * HOUR, doubled, seed=80)
-    before = desk.rate()
-    events = give_verdict(desk, "new_normal")
+    feed = company(until=MORNING)
+    feed.feed(MORNING, MORNING + 3 * HOUR, doubled, seed=80)
+    before = feed.rate()
+    events = give_verdict(feed, "new_normal")
     assert [event.transition for event in events] == ["resolved"]
-    assert desk.tenant.areas["login"].running is None
-    assert 2.5 < desk.rate() / before < 5.5
-    desk.events.clear()
-    desk.feed(MORNING + 3 * HOUR, MORNING + 8 * HOUR, doubled, seed=81)
-    assert desk.paged("login") == []
-    withdrawn = TenantFeed(SETTINGS, desk.tenant.copy())
+    assert feed.tenant.areas["login"].running is None
+    assert 2.5 < feed.rate() / before < 5.5
+    feed.events.clear()
+    feed.feed(MORNING + 3 * HOUR, MORNING + 8 * HOUR, doubled, seed=81)
+    assert feed.paged("login") == []
+    withdrawn = TenantFeed(SETTINGS, feed.tenant.copy())
     rate = withdrawn.rate()
-    page = next(page for page in desk.tenant.pages if page.verdict == "new_normal")
+    page = next(page for page in feed.tenant.pages if page.verdict == "new_normal")
     withdrawn.take(Verdict("acme", page.episode_id, "withdraw", 0.0))
     assert withdrawn.rate() < 0.5 * rate
 
@@ -251,19 +251,19 @@ def test_a_new_normal_ends_the_episode_and_does_not_page_again() -> None:
 
 def test_a_duplicate_counts_with_the_other_page() -> None:
     """A duplicate is neither a page nor a false alarm; cycles and unknown ids are ignored."""
-    desk = paged()
-    one = desk.pages[0].data.episode_id
+    feed = paged()
+    one = feed.pages[0].data.episode_id
     other = "f" * 32
-    desk.tenant.pages.append(PageRecord(MORNING, other, key="billing"))
-    rate = budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[0]
-    give_verdict(desk, "duplicate_of", duplicate_of=other)
-    assert budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[0] == rate - 0.25
+    feed.tenant.pages.append(PageRecord(MORNING, other, key="billing"))
+    rate = budget_of(feed.tenant, MORNING + HOUR, SETTINGS)[0]
+    give_verdict(feed, "duplicate_of", duplicate_of=other)
+    assert budget_of(feed.tenant, MORNING + HOUR, SETTINGS)[0] == rate - 0.25
     cycle = Verdict("acme", other, "duplicate_of", 0.0, None, one)
-    assert desk.take(cycle).outcome == "verdict_ignored"
+    assert feed.take(cycle).outcome == "verdict_ignored"
     unknown = Verdict("acme", other, "duplicate_of", 0.0, None, "0" * 32)
-    assert desk.take(unknown).outcome == "verdict_ignored"
-    give_verdict(desk, "false_alarm")
-    assert budget_of(desk.tenant, MORNING + HOUR, SETTINGS)[:2] == (rate, 0.25)
+    assert feed.take(unknown).outcome == "verdict_ignored"
+    give_verdict(feed, "false_alarm")
+    assert budget_of(feed.tenant, MORNING + HOUR, SETTINGS)[:2] == (rate, 0.25)
 
 
 # --- withdrawing ----------------------------------------------------------------------------------
@@ -272,15 +272,15 @@ def test_a_duplicate_counts_with_the_other_page() -> None:
 @pytest.mark.parametrize("action", ["incident", "expected_event", "false_alarm", "duplicate_of"])
 def test_a_withdrawn_verdict_leaves_no_trace(state_of: StateOf, action: str) -> None:
     """The state is byte for byte as before the verdict, and so is the threshold."""
-    desk = paged()
-    desk.tenant.pages.append(PageRecord(MORNING, "f" * 32, key="billing"))
-    limit = threshold_of(desk)  # asking for the threshold updates it
-    before = state_of(desk.tenant)
-    give_verdict(desk, action, duplicate_of="f" * 32 if action == "duplicate_of" else None)
-    assert state_of(desk.tenant) != before
-    give_verdict(desk, "withdraw")
-    assert state_of(desk.tenant) == before
-    assert threshold_of(desk) == limit
+    feed = paged()
+    feed.tenant.pages.append(PageRecord(MORNING, "f" * 32, key="billing"))
+    limit = threshold_of(feed)  # asking for the threshold updates it
+    before = state_of(feed.tenant)
+    give_verdict(feed, action, duplicate_of="f" * 32 if action == "duplicate_of" else None)
+    assert state_of(feed.tenant) != before
+    give_verdict(feed, "withdraw")
+    assert state_of(feed.tenant) == before
+    assert threshold_of(feed) == limit
 
 
 @pytest.mark.parametrize("later", ["incident", "expected_event", "false_alarm"])
@@ -289,54 +289,54 @@ def test_a_later_verdict_replaces_the_earlier_one(
     state_of: StateOf, first: str, later: str
 ) -> None:
     """The state is that of a tenant that received only the later verdict."""
-    desk, plain = paged(), paged()
-    give_verdict(desk, first)
-    give_verdict(desk, later)
+    feed, plain = paged(), paged()
+    give_verdict(feed, first)
+    give_verdict(feed, later)
     give_verdict(plain, later)
-    assert state_of(desk.tenant) == state_of(plain.tenant)
+    assert state_of(feed.tenant) == state_of(plain.tenant)
 
 
 def test_a_repeated_verdict_changes_nothing(state_of: StateOf) -> None:
     """A verdict that is delivered twice has no further effect."""
-    desk = paged()
-    give_verdict(desk, "new_normal")
-    before = state_of(desk.tenant)
-    assert give_verdict(desk, "new_normal") == []
-    assert state_of(desk.tenant) == before
+    feed = paged()
+    give_verdict(feed, "new_normal")
+    before = state_of(feed.tenant)
+    assert give_verdict(feed, "new_normal") == []
+    assert state_of(feed.tenant) == before
 
 
 def test_the_effects_of_verdicts_survive_a_restart(state_of: StateOf) -> None:
     """A restored tenant behaves like one that never stopped."""
-    desk = resolved(paged())
-    give_verdict(desk, "expected_event")
-    other = copy(desk)
-    for each in (desk, other):
+    feed = resolved(paged())
+    give_verdict(feed, "expected_event")
+    other = copy(feed)
+    for each in (feed, other):
         each.rng.seed(5)
         each.events.clear()
         each.feed(MORNING + 4 * HOUR, MORNING + 3 * DAY, seed=82)
         each.burst(MORNING + 3 * DAY, 60, 0.5)
-    assert state_of(desk.tenant) == state_of(other.tenant)
-    assert desk.events == other.events
+    assert state_of(feed.tenant) == state_of(other.tenant)
+    assert feed.events == other.events
 
 
 def test_a_forgotten_page_takes_its_event_off_the_calendar(
     state_of: StateOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the bound on remembered pages, a running tenant equals a restored one."""
-    desk = resolved(paged())
-    give_verdict(desk, "expected_event", until=MORNING + 3 * DAY)
+    feed = resolved(paged())
+    give_verdict(feed, "expected_event", until=MORNING + 3 * DAY)
     monkeypatch.setattr("detectors.alerting.verdict_effects.MOST_PAGES", 1)
     for day in (0, 1):
-        desk.burst(MORNING + day * DAY + 4 * HOUR, 60, 0.5, "billing")
-        desk.feed(MORNING + day * DAY + 5 * HOUR, MORNING + (day + 1) * DAY, seed=83 + day)
-    assert all(page.key != "login" for page in desk.tenant.pages)
-    other = copy(desk)
-    for each in (desk, other):
+        feed.burst(MORNING + day * DAY + 4 * HOUR, 60, 0.5, "billing")
+        feed.feed(MORNING + day * DAY + 5 * HOUR, MORNING + (day + 1) * DAY, seed=83 + day)
+    assert all(page.key != "login" for page in feed.tenant.pages)
+    other = copy(feed)
+    for each in (feed, other):
         each.rng.seed(5)
         each.events.clear()
         each.feed(MORNING + 2 * DAY + 4 * HOUR, MORNING + 4 * DAY, seed=85)
-    assert state_of(desk.tenant) == state_of(other.tenant)
-    assert desk.events == other.events
+    assert state_of(feed.tenant) == state_of(other.tenant)
+    assert feed.events == other.events
 
 
 verdicts = st.tuples(
@@ -352,25 +352,25 @@ def test_no_sequence_of_verdicts_corrupts_the_state(
     state_of: StateOf, answers: list[tuple[str, float, float | None]]
 ) -> None:
     """No verdict raises, numbers stay finite, and the state survives a restart."""
-    desk = paged()
+    feed = paged()
     at = MORNING + HOUR
-    episode = desk.pages[0].data.episode_id
+    episode = feed.pages[0].data.episode_id
     for action, gone, until in answers:
-        desk.take(Verdict("acme", episode, action, at, until, "f" * 32))
-        desk.take(Tick(at := at + gone, "acme"))
-        desk.burst(at + 1.0, 3, 0.05)
+        feed.take(Verdict("acme", episode, action, at, until, "f" * 32))
+        feed.take(Tick(at := at + gone, "acme"))
+        feed.burst(at + 1.0, 3, 0.05)
         at += 0.06 * HOUR
-    desk.take(Verdict("acme", episode, "withdraw", at))
-    page = page_of(desk.tenant, episode)
+    feed.take(Verdict("acme", episode, "withdraw", at))
+    page = page_of(feed.tenant, episode)
     assert page is None or (page.verdict, page.rebase_factors, page.is_on_calendar) == (
         "",
         {},
         False,
     )
-    for series in desk.tenant.areas.values():
+    for series in feed.tenant.areas.values():
         known = series.model.expectation()
         assert 0.0 < known.rate < 1e6
         assert 0.0 < known.level < 1e6
-    assert threshold_of(desk) < 1e3
-    assert state_of(desk.tenant.copy()) == state_of(desk.tenant)
+    assert threshold_of(feed) < 1e3
+    assert state_of(feed.tenant.copy()) == state_of(feed.tenant)
     assert at > NOW
