@@ -453,7 +453,7 @@ def test_tickets_of_another_area_also_resolve_an_episode() -> None:
 
 
 def test_an_episode_is_reopened_within_the_cool_down() -> None:
-    """It keeps its id and takes the next sequence number."""
+    """The reopened episode keeps its id and takes the next sequence number."""
     feed = grown()
     burst(feed, GROWN)
     feed.take(Tick(GROWN + 3 * HOUR))

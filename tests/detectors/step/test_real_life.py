@@ -1,6 +1,4 @@
-"""Real-life patterns that a baseline must handle: seasons, clock changes, trends, gaps, cold
-starts.
-"""
+"""Patterns that a baseline must handle: seasons, clock changes, trends, gaps and cold starts."""
 
 import math
 import random
@@ -50,22 +48,22 @@ def moment(text: str) -> float:
 
 def test_a_weekly_profile_is_learned() -> None:
     """Neither busy Mondays nor quiet Sundays page, and their expected rates differ."""
-    desk = single_area_tenant(6.0, QUIET)
-    desk.feed(NOW, NOW + 2 * WEEK, {"login": 6.0}, seed=7)
-    assert desk.paged() == []
-    desk.tick(NOW + 2 * WEEK + 13 * HOUR)
-    desk.ticket(NOW + 2 * WEEK + 13 * HOUR)
-    monday = desk.rate()
-    desk.ticket(NOW + 2 * WEEK + 6 * DAY + 13 * HOUR)
-    assert desk.rate() < 0.7 * monday
+    feed = single_area_tenant(6.0, QUIET)
+    feed.feed(NOW, NOW + 2 * WEEK, {"login": 6.0}, seed=7)
+    assert feed.paged() == []
+    feed.tick(NOW + 2 * WEEK + 13 * HOUR)
+    feed.ticket(NOW + 2 * WEEK + 13 * HOUR)
+    monday = feed.rate()
+    feed.ticket(NOW + 2 * WEEK + 6 * DAY + 13 * HOUR)
+    assert feed.rate() < 0.7 * monday
 
 
 def test_an_incident_at_night_is_judged_by_the_night_rate() -> None:
     """Eight tickets an hour page at three in the morning but would not at noon."""
-    desk = single_area_tenant(6.0)
-    desk.feed(NOW, NOW + 3 * HOUR, {"login": 6.0}, seed=7)
-    desk.burst(NOW + 3 * HOUR, 20, 1.5)
-    assert desk.paged()
+    feed = single_area_tenant(6.0)
+    feed.feed(NOW, NOW + 3 * HOUR, {"login": 6.0}, seed=7)
+    feed.burst(NOW + 3 * HOUR, 20, 1.5)
+    assert feed.paged()
 
 
 BERLIN = msgspec.structs.replace(QUIET, timezone="Europe/Berlin")
@@ -83,12 +81,12 @@ def test_a_change_to_summer_time_does_not_page() -> None:
     steep = {"login": 8.0}
     pages = []
     for config in (BERLIN, QUIET):
-        desk = TenantFeed(config)
-        desk.feed(moment("2026-01-26"), moment("2026-03-29"), steep, local_shape, mode="history")
-        desk.take(HistoryEnd("acme"))
-        desk.events.clear()
-        desk.feed(moment("2026-03-29"), moment("2026-04-05"), steep, local_shape, seed=7)
-        pages.append([line for line in desk.paged() if " 06:" in line])
+        feed = TenantFeed(config)
+        feed.feed(moment("2026-01-26"), moment("2026-03-29"), steep, local_shape, mode="history")
+        feed.take(HistoryEnd("acme"))
+        feed.events.clear()
+        feed.feed(moment("2026-03-29"), moment("2026-04-05"), steep, local_shape, seed=7)
+        pages.append([line for line in feed.paged() if " 06:" in line])
     assert pages[0] == []
     assert pages[1], "in UTC the new hour is an incident, else this proves nothing"
 
@@ -98,16 +96,16 @@ def test_a_change_to_summer_time_does_not_page() -> None:
 
 def test_slow_growth_does_not_page() -> None:
     """A company that grows by a third in eight weeks is not paged, and the rate follows."""
-    desk = single_area_tenant(6.0, QUIET)
+    feed = single_area_tenant(6.0, QUIET)
 
     def factor(at: float) -> float:
         return in_shape(at) * (1.0 + 0.33 * (at - NOW) / (8 * WEEK))
 
-    desk.feed(NOW, NOW + 8 * WEEK, {"login": 6.0}, factor, seed=7)
-    assert len(desk.pages) <= 2, desk.paged()
+    feed.feed(NOW, NOW + 8 * WEEK, {"login": 6.0}, factor, seed=7)
+    assert len(feed.pages) <= 2, feed.paged()
     noon = NOW + 8 * WEEK + 13 * HOUR
-    desk.ticket(noon)
-    assert desk.rate() == pytest.approx(6.0 * 1.33 * in_shape(noon), rel=0.25)
+    feed.ticket(noon)
+    assert feed.rate() == pytest.approx(6.0 * 1.33 * in_shape(noon), rel=0.25)
 
 
 def test_holidays_do_not_page() -> None:
@@ -119,13 +117,13 @@ def test_holidays_do_not_page() -> None:
         date = datetime.fromtimestamp(at + HOUR, UTC).date().isoformat()
         return 0.1 if date in quiet_days else local_shape(at)
 
-    desk = TenantFeed(config)
+    feed = TenantFeed(config)
     begin = moment("2025-10-27")
-    desk.feed(begin, moment("2025-12-22"), {"login": 8.0}, factor, mode="history")
-    desk.take(HistoryEnd("acme"))
-    desk.events.clear()
-    desk.feed(moment("2025-12-22"), moment("2026-01-09"), {"login": 8.0}, factor, seed=7)
-    assert desk.paged() == []
+    feed.feed(begin, moment("2025-12-22"), {"login": 8.0}, factor, mode="history")
+    feed.take(HistoryEnd("acme"))
+    feed.events.clear()
+    feed.feed(moment("2025-12-22"), moment("2026-01-09"), {"login": 8.0}, factor, seed=7)
+    assert feed.paged() == []
 
 
 def test_an_announced_release_does_not_page() -> None:
@@ -133,11 +131,11 @@ def test_an_announced_release_does_not_page() -> None:
     release = Event(name="4.2", start=MORNING, end=MORNING + 10 * HOUR, factor=2.5)
     pages = []
     for config in (msgspec.structs.replace(QUIET, events=(release,)), QUIET):
-        desk = single_area_tenant(8.0, config)
-        desk.feed(NOW, MORNING, {"login": 8.0}, seed=6)
-        desk.feed(MORNING, MORNING + 10 * HOUR, {"login": 20.0}, seed=7)
-        desk.feed(MORNING + 10 * HOUR, MORNING + 2 * DAY, {"login": 8.0}, seed=8)
-        pages.append(desk.paged())
+        feed = single_area_tenant(8.0, config)
+        feed.feed(NOW, MORNING, {"login": 8.0}, seed=6)
+        feed.feed(MORNING, MORNING + 10 * HOUR, {"login": 20.0}, seed=7)
+        feed.feed(MORNING + 10 * HOUR, MORNING + 2 * DAY, {"login": 8.0}, seed=8)
+        pages.append(feed.paged())
     assert pages[0] == []
     assert pages[1], "else this proves nothing"
 
@@ -150,23 +148,23 @@ def test_noisy_days_are_learned_and_do_not_page() -> None:
     def factor(at: float) -> float:
         return in_shape(at) * days[int((at - MONDAY) // DAY)]
 
-    desk = TenantFeed(QUIET).mature(12, {"login": 8.0}, factor)
+    feed = TenantFeed(QUIET).mature(12, {"login": 8.0}, factor)
     begin = MONDAY + 12 * WEEK
-    desk.feed(begin, begin + 6 * WEEK, {"login": 8.0}, factor, seed=7)
-    assert len(desk.pages) <= 3, desk.paged()
+    feed.feed(begin, begin + 6 * WEEK, {"login": 8.0}, factor, seed=7)
+    assert len(feed.pages) <= 3, feed.paged()
 
 
 def test_a_level_shift_pages_once_and_settles() -> None:
     """A level that doubles and stays pages at first and no longer in the third week."""
-    desk = single_area_tenant(6.0)
-    desk.feed(NOW, NOW + 4 * WEEK, {"login": 12.0}, seed=7)
-    assert desk.pages
-    assert len({event.data.episode_id for event in desk.pages}) <= 3, desk.paged()
-    late = [e for e in desk.pages if e.time.timestamp() > NOW + 2 * WEEK]
-    assert late == [], desk.paged()
+    feed = single_area_tenant(6.0)
+    feed.feed(NOW, NOW + 4 * WEEK, {"login": 12.0}, seed=7)
+    assert feed.pages
+    assert len({event.data.episode_id for event in feed.pages}) <= 3, feed.paged()
+    late = [e for e in feed.pages if e.time.timestamp() > NOW + 2 * WEEK]
+    assert late == [], feed.paged()
     noon = NOW + 4 * WEEK + 13 * HOUR
-    desk.ticket(noon)
-    assert desk.rate() == pytest.approx(12.0 * in_shape(noon), rel=0.35)
+    feed.ticket(noon)
+    assert feed.rate() == pytest.approx(12.0 * in_shape(noon), rel=0.35)
 
 
 # --- silence --------------------------------------------------------------------------------------
@@ -174,33 +172,33 @@ def test_a_level_shift_pages_once_and_settles() -> None:
 
 def test_a_quiet_week_does_not_page() -> None:
     """Neither a week at three quarters of the usual traffic nor its end pages."""
-    desk = single_area_tenant(6.0, QUIET)
-    desk.feed(NOW, NOW + WEEK, {"login": 4.5}, seed=7)
-    desk.feed(NOW + WEEK, NOW + 3 * WEEK, {"login": 6.0}, seed=8)
-    assert desk.paged() == []
+    feed = single_area_tenant(6.0, QUIET)
+    feed.feed(NOW, NOW + WEEK, {"login": 4.5}, seed=7)
+    feed.feed(NOW + WEEK, NOW + 3 * WEEK, {"login": 6.0}, seed=8)
+    assert feed.paged() == []
 
 
 @pytest.mark.parametrize("hours", [8, 24])
 def test_a_feed_gap_does_not_page(hours: int) -> None:
     """A gap of hours or a day is not learned, and its end does not page."""
-    desk = company(QUIET, seed=2)
-    desk.feed(NOW, MORNING, seed=6)
-    desk.events.clear()
+    feed = company(QUIET, seed=2)
+    feed.feed(NOW, MORNING, seed=6)
+    feed.events.clear()
     back = MORNING + hours * HOUR
-    desk.feed(back, back + 2 * DAY, seed=5)
-    assert desk.paged() == []
-    assert "feed_gap" in desk.guards
-    assert desk.rate() == pytest.approx(COMPANY["login"] * in_shape(back + 2 * DAY - HOUR), rel=0.4)
+    feed.feed(back, back + 2 * DAY, seed=5)
+    assert feed.paged() == []
+    assert "feed_gap" in feed.guards
+    assert feed.rate() == pytest.approx(COMPANY["login"] * in_shape(back + 2 * DAY - HOUR), rel=0.4)
 
 
 def test_an_incident_after_a_feed_gap_is_found() -> None:
     """An incident that runs when the source returns still pages."""
-    desk = company(PLAIN)
-    desk.feed(NOW, MORNING, seed=6)
-    desk.events.clear()
+    feed = company(PLAIN)
+    feed.feed(NOW, MORNING, seed=6)
+    feed.events.clear()
     back = MORNING + DAY
-    desk.feed(back, back + 2 * HOUR, COMPANY | {"login": 40.0}, seed=7)
-    assert "login" in {event.data.product_area for event in desk.pages}
+    feed.feed(back, back + 2 * HOUR, COMPANY | {"login": 40.0}, seed=7)
+    assert "login" in {event.data.product_area for event in feed.pages}
 
 
 # --- warm-up --------------------------------------------------------------------------------------
@@ -209,42 +207,42 @@ def test_an_incident_after_a_feed_gap_is_found() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_cold_start_stays_within_twice_the_budget(seed: int) -> None:
     """A new tenant without history pages at most twice its budget in four live weeks."""
-    desk = TenantFeed(PLAIN)
-    desk.feed(MONDAY, MONDAY + 4 * WEEK, seed=seed)
-    assert len(desk.pages) <= 8, desk.paged()
+    feed = TenantFeed(PLAIN)
+    feed.feed(MONDAY, MONDAY + 4 * WEEK, seed=seed)
+    assert len(feed.pages) <= 8, feed.paged()
 
 
 def test_an_incident_in_the_first_week_is_found() -> None:
     """A tenant pages on its fifth day at ten times its usual traffic for hours."""
-    desk = TenantFeed(PLAIN)
-    desk.feed(MONDAY, MONDAY + 4.4 * DAY, seed=1)
-    desk.feed(MONDAY + 4.4 * DAY, MONDAY + 4.4 * DAY + 4 * HOUR, COMPANY | {"login": 60.0}, seed=2)
-    last_day = [e for e in desk.pages if e.time.timestamp() >= MONDAY + 4.4 * DAY]
+    feed = TenantFeed(PLAIN)
+    feed.feed(MONDAY, MONDAY + 4.4 * DAY, seed=1)
+    feed.feed(MONDAY + 4.4 * DAY, MONDAY + 4.4 * DAY + 4 * HOUR, COMPANY | {"login": 60.0}, seed=2)
+    last_day = [e for e in feed.pages if e.time.timestamp() >= MONDAY + 4.4 * DAY]
     assert "login" in {event.data.product_area for event in last_day}
 
 
 def test_a_new_area_borrows_the_profile_of_its_tenant() -> None:
     """A new area of a known tenant expects quiet nights from its first day on."""
-    desk = company(PLAIN, until=NOW + DAY)
-    desk.feed(NOW + DAY, NOW + 2 * DAY, COMPANY | {"new": 3.0}, seed=7)
-    desk.ticket(NOW + 2 * DAY + 3 * HOUR, "new")
-    night = desk.rate("new")
-    desk.ticket(NOW + 2 * DAY + 13 * HOUR, "new")
-    assert desk.rate("new") > 2.0 * night
+    feed = company(PLAIN, until=NOW + DAY)
+    feed.feed(NOW + DAY, NOW + 2 * DAY, COMPANY | {"new": 3.0}, seed=7)
+    feed.ticket(NOW + 2 * DAY + 3 * HOUR, "new")
+    night = feed.rate("new")
+    feed.ticket(NOW + 2 * DAY + 13 * HOUR, "new")
+    assert feed.rate("new") > 2.0 * night
 
 
 def test_a_growing_area_rarely_pages() -> None:
     """The baseline follows an area that grows by a tenth a week for ten weeks."""
-    desk = single_area_tenant(4.0, QUIET)
+    feed = single_area_tenant(4.0, QUIET)
 
     def factor(at: float) -> float:
         return in_shape(at) * math.exp(0.0953 * (at - NOW) / WEEK)
 
-    desk.feed(NOW, NOW + 8 * WEEK, {"login": 4.0}, factor, seed=7)
-    assert len(desk.pages) <= 3, desk.paged()
+    feed.feed(NOW, NOW + 8 * WEEK, {"login": 4.0}, factor, seed=7)
+    assert len(feed.pages) <= 3, feed.paged()
     noon = NOW + 8 * WEEK + 13 * HOUR
-    desk.ticket(noon)
-    assert desk.rate() == pytest.approx(4.0 * 1.1**8 * in_shape(noon), rel=0.3)
+    feed.ticket(noon)
+    assert feed.rate() == pytest.approx(4.0 * 1.1**8 * in_shape(noon), rel=0.3)
 
 
 # --- rates ----------------------------------------------------------------------------------------
@@ -254,37 +252,37 @@ def test_a_growing_area_rarely_pages() -> None:
 def test_healthy_weeks_do_not_page_and_a_tenfold_rise_does_at_any_rate(rate: float) -> None:
     """Rates from one a day to a hundred an hour are handled alike."""
     weeks = 8 if rate <= 15.0 else 3
-    desk = single_area_tenant(rate, QUIET, weeks)
+    feed = single_area_tenant(rate, QUIET, weeks)
     begin = MONDAY + weeks * WEEK
     healthy = 4 * WEEK if rate <= 15.0 else 2 * DAY
-    desk.feed(begin, begin + healthy, {"login": rate}, seed=7)
-    assert len(desk.pages) <= 2, desk.paged()
-    desk.events.clear()
+    feed.feed(begin, begin + healthy, {"login": rate}, seed=7)
+    assert len(feed.pages) <= 2, feed.paged()
+    feed.events.clear()
     at = begin + healthy + 10 * HOUR
     hours = min(max(12.0 / rate, 1.0), 96.0)
-    desk.feed(begin + healthy, at, {"login": rate}, seed=8)
-    desk.feed(at, at + hours * HOUR, {"login": 10.0 * rate}, as_usual, seed=9)
-    assert desk.paged()
+    feed.feed(begin + healthy, at, {"login": rate}, seed=8)
+    feed.feed(at, at + hours * HOUR, {"login": 10.0 * rate}, as_usual, seed=9)
+    assert feed.paged()
 
 
 def test_bursts_of_a_social_channel_raise_the_threshold() -> None:
     """Occasional bursts of dozens of tickets within an hour are learned by the threshold."""
     rng = random.Random(3)
 
-    def posts(desk: TenantFeed, begin: float, end: float) -> None:
+    def posts(feed: TenantFeed, begin: float, end: float) -> None:
         at = begin
         while (at := at + rng.expovariate(1.0 / 20.0) * HOUR) < end:
             count = min(int(4.0 * rng.paretovariate(1.3)), 150)
             for _ in range(count):
                 at += rng.expovariate(60.0) * HOUR
-                desk.ticket(at, "social", mode="history" if end <= NOW else "live")
+                feed.ticket(at, "social", mode="history" if end <= NOW else "live")
 
-    desk = TenantFeed(PLAIN)
-    posts(desk, MONDAY, NOW)
-    desk.take(HistoryEnd("acme"))
-    desk.events.clear()
-    posts(desk, NOW + HOUR, NOW + 8 * WEEK)
-    assert len(desk.pages) <= 10, desk.paged()
+    feed = TenantFeed(PLAIN)
+    posts(feed, MONDAY, NOW)
+    feed.take(HistoryEnd("acme"))
+    feed.events.clear()
+    posts(feed, NOW + HOUR, NOW + 8 * WEEK)
+    assert len(feed.pages) <= 10, feed.paged()
 
 
 # --- changed areas --------------------------------------------------------------------------------
@@ -292,34 +290,34 @@ def test_bursts_of_a_social_channel_raise_the_threshold() -> None:
 
 def test_a_retired_area_does_not_page() -> None:
     """An area without tickets does not page, and its expected rate is near zero after months."""
-    desk = company(PLAIN)
-    before = desk.rate("login")
+    feed = company(PLAIN)
+    before = feed.rate("login")
     rest = {name: rate for name, rate in COMPANY.items() if name != "login"}
-    desk.feed(NOW, NOW + 12 * WEEK, rest, seed=7)
-    assert desk.paged("login") == []
-    desk.ticket(NOW + 12 * WEEK)
-    assert desk.rate("login") < 0.3 * before
+    feed.feed(NOW, NOW + 12 * WEEK, rest, seed=7)
+    assert feed.paged("login") == []
+    feed.ticket(NOW + 12 * WEEK)
+    assert feed.rate("login") < 0.3 * before
 
 
 def test_a_renamed_area_keeps_its_expected_rate() -> None:
     """The new area expects the rate of the old one, which falls silent."""
-    desk = company(QUIET, until=MORNING)
+    feed = company(QUIET, until=MORNING)
     renamed = COMPANY | {"login": 0.0, "sign-in": COMPANY["login"]}
-    desk.feed(MORNING, MORNING + WEEK, renamed, seed=7)
-    assert desk.paged() == []
-    assert desk.rate("sign-in") == pytest.approx(
+    feed.feed(MORNING, MORNING + WEEK, renamed, seed=7)
+    assert feed.paged() == []
+    assert feed.rate("sign-in") == pytest.approx(
         COMPANY["login"] * in_shape(MORNING + WEEK), rel=0.5
     )
 
 
 def test_the_parts_of_a_split_area_share_its_rate() -> None:
     """Each of two new areas expects about half the old rate, and neither pages."""
-    desk = company(QUIET, until=MORNING)
+    feed = company(QUIET, until=MORNING)
     split = COMPANY | {"login": 0.0, "password": 2.5, "sso": 1.5}
-    desk.feed(MORNING, MORNING + WEEK, split, seed=7)
-    assert desk.paged() == []
+    feed.feed(MORNING, MORNING + WEEK, split, seed=7)
+    assert feed.paged() == []
     for name in ("password", "sso"):
-        assert desk.rate(name) == pytest.approx(split[name] * in_shape(MORNING + WEEK), rel=0.6)
+        assert feed.rate(name) == pytest.approx(split[name] * in_shape(MORNING + WEEK), rel=0.6)
 
 
 # --- long incidents -------------------------------------------------------------------------------
@@ -327,39 +325,39 @@ def test_the_parts_of_a_split_area_share_its_rate() -> None:
 
 def test_a_surge_of_weeks_does_not_hide_the_next_incident() -> None:
     """After three weeks at three times the usual rate, five times that rate still pages."""
-    desk = single_area_tenant(4.0)
-    desk.feed(NOW, NOW + 3 * WEEK, {"login": 12.0}, seed=7)
-    assert desk.pages
-    desk.feed(NOW + 3 * WEEK, NOW + 3 * WEEK + 10 * HOUR, {"login": 12.0}, seed=8)
-    desk.events.clear()
+    feed = single_area_tenant(4.0)
+    feed.feed(NOW, NOW + 3 * WEEK, {"login": 12.0}, seed=7)
+    assert feed.pages
+    feed.feed(NOW + 3 * WEEK, NOW + 3 * WEEK + 10 * HOUR, {"login": 12.0}, seed=8)
+    feed.events.clear()
     at = NOW + 3 * WEEK + 10 * HOUR
-    desk.feed(at, at + 3 * HOUR, {"login": 60.0}, seed=9)
-    page_events = [e for e in desk.events if e.data.suppressed is None]
+    feed.feed(at, at + 3 * HOUR, {"login": 60.0}, seed=9)
+    page_events = [e for e in feed.events if e.data.suppressed is None]
     assert page_events, "the second incident did not page"
     assert page_events[0].transition in ("opened", "reopened", "updated")
 
 
 def test_an_incident_after_an_incident_is_found() -> None:
     """Two weeks after an incident of two days the area pages at once."""
-    desk = single_area_tenant(4.0)
-    desk.feed(NOW, NOW + 2 * DAY, {"login": 20.0}, seed=7)
-    desk.feed(NOW + 2 * DAY, NOW + 2 * WEEK + 10 * HOUR, {"login": 4.0}, seed=8)
-    desk.events.clear()
+    feed = single_area_tenant(4.0)
+    feed.feed(NOW, NOW + 2 * DAY, {"login": 20.0}, seed=7)
+    feed.feed(NOW + 2 * DAY, NOW + 2 * WEEK + 10 * HOUR, {"login": 4.0}, seed=8)
+    feed.events.clear()
     at = NOW + 2 * WEEK + 10 * HOUR
-    desk.feed(at, at + 2 * HOUR, {"login": 40.0}, seed=9)
-    assert desk.paged()
+    feed.feed(at, at + 2 * HOUR, {"login": 40.0}, seed=9)
+    assert feed.paged()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_month_long_ramp_is_found(seed: int) -> None:
     """A slow rise to three times the rate is not learned before it pages."""
-    desk = single_area_tenant(6.0, seed=seed)
+    feed = single_area_tenant(6.0, seed=seed)
 
     def factor(at: float) -> float:
         return in_shape(at) * (1.0 + 2.0 * (at - NOW) / (4 * WEEK))
 
-    desk.feed(NOW, NOW + 4 * WEEK, {"login": 6.0}, factor, seed=seed + 70)
-    assert desk.paged()
+    feed.feed(NOW, NOW + 4 * WEEK, {"login": 6.0}, factor, seed=seed + 70)
+    assert feed.paged()
 
 
 # --- coarse timestamps ----------------------------------------------------------------------------
@@ -368,29 +366,29 @@ def test_a_month_long_ramp_is_found(seed: int) -> None:
 def test_timestamps_of_whole_hours_do_not_page() -> None:
     """Ten tickets with the same whole hour are no spike."""
     rng = random.Random(4)
-    desk = TenantFeed(QUIET)
+    feed = TenantFeed(QUIET)
     for hour in range(10 * 168):
         at = MONDAY + hour * HOUR
         mean = 6.0 * in_shape(at)
         count = sum(1 for _ in range(40) if rng.random() < mean / 40.0)
         for _ in range(count):
-            desk.ticket(at, mode="history" if at < NOW else "live")
+            feed.ticket(at, mode="history" if at < NOW else "live")
         if at == NOW:
-            desk.take(HistoryEnd("acme"))
-            desk.events.clear()
-    assert len(desk.pages) <= 1, desk.paged()
+            feed.take(HistoryEnd("acme"))
+            feed.events.clear()
+    assert len(feed.pages) <= 1, feed.paged()
 
 
 def test_timestamps_of_whole_days_do_not_page() -> None:
     """A day's tickets that all have midnight as their time are no spike."""
     rng = random.Random(4)
-    desk = TenantFeed(QUIET)
+    feed = TenantFeed(QUIET)
     for day in range(10 * 7):
         at = MONDAY + day * DAY
         weekend = day % 7 >= 5
         for _ in range(int(rng.gauss(10.0 if weekend else 30.0, 4.0))):
-            desk.ticket(at, mode="history" if at < NOW else "live")
+            feed.ticket(at, mode="history" if at < NOW else "live")
         if at == NOW:
-            desk.take(HistoryEnd("acme"))
-            desk.events.clear()
-    assert len(desk.pages) <= 1, desk.paged()
+            feed.take(HistoryEnd("acme"))
+            feed.events.clear()
+    assert len(feed.pages) <= 1, feed.paged()
