@@ -55,34 +55,34 @@ def learned(areas: Sequence[str] = AREAS, count: int = 60) -> dict[str, TermSket
 
 def trained_tenant(config: Settings = SETTINGS, count: int = 60, seed: int = 1) -> TenantFeed:
     """Return the feed of a tenant with a few days of classified tickets of every area."""
-    desk = TenantFeed(config)
+    feed = TenantFeed(config)
     rng = random.Random(seed)
     for number in range(count * len(AREAS)):
         area = AREAS[number % len(AREAS)]
-        desk.ticket(MONDAY + 900.0 * number, area, text=text(rng, area))
-    return desk
+        feed.ticket(MONDAY + 900.0 * number, area, text=text(rng, area))
+    return feed
 
 
-def now(desk: TenantFeed) -> float:
+def now(feed: TenantFeed) -> float:
     """Return the time a minute after the last ticket."""
-    assert desk.tenant.clock is not None
-    return desk.tenant.clock + 61.0
+    assert feed.tenant.clock is not None
+    return feed.tenant.clock + 61.0
 
 
-def unclassified_ticket(desk: TenantFeed, about: str, seed: int = 5) -> Ticket:
+def unclassified_ticket(feed: TenantFeed, about: str, seed: int = 5) -> Ticket:
     """Return an unclassified ticket about an area."""
     words = text(random.Random(seed), about)
-    return desk.make(now(desk), UNCLASSIFIED, text=words)
+    return feed.make(now(feed), UNCLASSIFIED, text=words)
 
 
-def ticket_counts(desk: TenantFeed) -> dict[str, int]:
+def ticket_counts(feed: TenantFeed) -> dict[str, int]:
     """Return the number of tickets that each area has counted."""
-    return {name: series.tickets for name, series in sorted(desk.tenant.areas.items())}
+    return {name: series.tickets for name, series in sorted(feed.tenant.areas.items())}
 
 
-def learned_counts(desk: TenantFeed) -> dict[str, float]:
+def learned_counts(feed: TenantFeed) -> dict[str, float]:
     """Return the number of tickets from which each area has learned terms."""
-    areas = sorted(desk.tenant.areas.items())
+    areas = sorted(feed.tenant.areas.items())
     return {name: series.usual_terms.tickets for name, series in areas}
 
 
@@ -161,63 +161,63 @@ def test_the_classifier_is_as_accurate_as_its_confidence() -> None:
 
 def test_a_ticket_counts_in_the_area_of_its_classification() -> None:
     """The step says how the ticket was classified, and nothing for a ticket with an area."""
-    desk = trained_tenant()
-    before = ticket_counts(desk)
-    done = desk.take(unclassified_ticket(desk, "exports"))
+    feed = trained_tenant()
+    before = ticket_counts(feed)
+    done = feed.take(unclassified_ticket(feed, "exports"))
     assert (done.outcome, done.placed) == ("counted", "model")
-    assert ticket_counts(desk) == before | {"exports": before["exports"] + 1}
-    assert desk.ticket(now(desk), "login", text="exporting a table").placed is None
-    assert ticket_counts(desk)["login"] == before["login"] + 1
+    assert ticket_counts(feed) == before | {"exports": before["exports"] + 1}
+    assert feed.ticket(now(feed), "login", text="exporting a table").placed is None
+    assert ticket_counts(feed)["login"] == before["login"] + 1
 
 
 def test_a_ticket_that_cannot_be_classified_is_unclassified() -> None:
     """The ticket is counted in a series of its own and reported as unclassified."""
-    desk = trained_tenant()
-    done = desk.ticket(now(desk), UNCLASSIFIED, text="hello again")
+    feed = trained_tenant()
+    done = feed.ticket(now(feed), UNCLASSIFIED, text="hello again")
     assert (done.outcome, done.placed) == ("counted", "unclassified")
-    assert ticket_counts(desk)[UNCLASSIFIED] == 1
+    assert ticket_counts(feed)[UNCLASSIFIED] == 1
 
 
 def test_a_ticket_without_text_is_not_classified() -> None:
     """A ticket without text gives the classifier nothing to work with."""
-    desk = trained_tenant()
-    assert desk.ticket(now(desk), UNCLASSIFIED).placed is None
-    assert ticket_counts(desk)[UNCLASSIFIED] == 1
+    feed = trained_tenant()
+    assert feed.ticket(now(feed), UNCLASSIFIED).placed is None
+    assert ticket_counts(feed)[UNCLASSIFIED] == 1
 
 
 def test_a_confidence_of_one_or_more_turns_learned_terms_off() -> None:
     """No ticket is classified by learned terms, as the settings promise."""
     config = msgspec.structs.replace(SETTINGS, placing_confidence=1.0)
-    desk = trained_tenant(config)
-    assert desk.take(unclassified_ticket(desk, "exports")).placed == "unclassified"
+    feed = trained_tenant(config)
+    assert feed.take(unclassified_ticket(feed, "exports")).placed == "unclassified"
 
 
 def test_a_rule_classifies_a_ticket_in_the_step() -> None:
     """A rule sets area and issue type, also of an area without tickets."""
-    desk = TenantFeed(RULES)
-    done = desk.ticket(MONDAY, UNCLASSIFIED, text="saml is broken")
+    feed = TenantFeed(RULES)
+    done = feed.ticket(MONDAY, UNCLASSIFIED, text="saml is broken")
     assert done.placed == "rule"
-    assert ticket_counts(desk) == {"login": 1}
-    assert desk.tenant.areas["login"].recent_tickets[0].values[0] == "sso error"
+    assert ticket_counts(feed) == {"login": 1}
+    assert feed.tenant.areas["login"].recent_tickets[0].values[0] == "sso error"
 
 
 def test_an_alias_is_replaced_by_its_area() -> None:
     """Aliases are resolved in created, re-tagged, merged and solved tickets alike."""
-    desk = TenantFeed(RULES)
+    feed = TenantFeed(RULES)
     for number, name in enumerate(("login", "sign-in", "auth")):
-        assert desk.ticket(MONDAY + HOUR * number, name, text="hello").placed is None
-    assert ticket_counts(desk) == {"login": 3}
-    assert desk.ticket(now(desk), "auth", event_type="solved", handled=60.0).outcome == "solved"
-    ticket = desk.make(now(desk), "search")
-    desk.take(ticket)
+        assert feed.ticket(MONDAY + HOUR * number, name, text="hello").placed is None
+    assert ticket_counts(feed) == {"login": 3}
+    assert feed.ticket(now(feed), "auth", event_type="solved", handled=60.0).outcome == "solved"
+    ticket = feed.make(now(feed), "search")
+    feed.take(ticket)
     moved = msgspec.structs.replace(ticket, area="sign-in", event_type="reclassified")
-    assert desk.take(moved).outcome == "moved"
-    assert set(desk.tenant.areas) == {"login", "search"}
+    assert feed.take(moved).outcome == "moved"
+    assert set(feed.tenant.areas) == {"login", "search"}
 
 
 def test_keywords_set_a_missing_issue_type_of_a_classified_ticket() -> None:
     """The issue type is set if the ticket has none and its text matches its own area."""
-    desk = TenantFeed(RULES)
+    feed = TenantFeed(RULES)
     cases = [
         ({"text": "kerberos fails"}, "sso error"),
         ({"text": "kerberos fails", "issue_type": "other"}, "other"),
@@ -225,10 +225,10 @@ def test_keywords_set_a_missing_issue_type_of_a_classified_ticket() -> None:
         ({}, None),
     ]
     for number, (fields, issue_type) in enumerate(cases):
-        desk.ticket(MONDAY + HOUR * number, "auth", **fields)
-        assert desk.tenant.areas["login"].recent_tickets[-1].values[0] == issue_type
-    desk.ticket(now(desk), "billing", text="kerberos fails")
-    assert desk.tenant.areas["billing"].recent_tickets[-1].values[0] is None
+        feed.ticket(MONDAY + HOUR * number, "auth", **fields)
+        assert feed.tenant.areas["login"].recent_tickets[-1].values[0] == issue_type
+    feed.ticket(now(feed), "billing", text="kerberos fails")
+    assert feed.tenant.areas["billing"].recent_tickets[-1].values[0] is None
 
 
 # --- what is learned ------------------------------------------------------------------------------
@@ -236,104 +236,104 @@ def test_keywords_set_a_missing_issue_type_of_a_classified_ticket() -> None:
 
 def test_only_tickets_with_an_area_of_their_own_are_learned() -> None:
     """Learning from tickets that were classified by learned terms would only confirm them."""
-    desk = trained_tenant(count=12)
+    feed = trained_tenant(count=12)
     for seed in range(30):
-        assert desk.take(unclassified_ticket(desk, "exports", seed)).placed in (
+        assert feed.take(unclassified_ticket(feed, "exports", seed)).placed in (
             "model",
             "unclassified",
         )
-        desk.tick(
-            now(desk) + 3 * HOUR
+        feed.tick(
+            now(feed) + 3 * HOUR
         )  # lets episodes end, since nothing is learned while one runs
-    assert desk.tenant.running == set()
-    assert ticket_counts(desk)["exports"] > 12 + 15
-    assert learned_counts(desk)["exports"] == 12
+    assert feed.tenant.running == set()
+    assert ticket_counts(feed)["exports"] > 12 + 15
+    assert learned_counts(feed)["exports"] == 12
     rng = random.Random(9)
     for _ in range(30):
-        desk.ticket(now(desk), "exports", text=text(rng, "exports"))
-        desk.tick(now(desk) + 3 * HOUR)
-    assert learned_counts(desk)["exports"] > 12 + 15
+        feed.ticket(now(feed), "exports", text=text(rng, "exports"))
+        feed.tick(now(feed) + 3 * HOUR)
+    assert learned_counts(feed)["exports"] > 12 + 15
 
 
 def test_a_re_tagged_ticket_is_learned_in_its_new_area() -> None:
     """The terms of an old ticket are learned in the area to which an agent moved it."""
-    desk = trained_tenant(count=12)
-    ticket = unclassified_ticket(desk, "exports")
-    desk.take(ticket)
-    before = learned_counts(desk)
-    desk.tick(now(desk) + 2 * FRESH_SECONDS)
+    feed = trained_tenant(count=12)
+    ticket = unclassified_ticket(feed, "exports")
+    feed.take(ticket)
+    before = learned_counts(feed)
+    feed.tick(now(feed) + 2 * FRESH_SECONDS)
     moved = msgspec.structs.replace(ticket, area="billing", event_type="reclassified")
-    assert desk.take(moved).outcome == "moved"
-    assert learned_counts(desk) == before | {"billing": before["billing"] + 1}
-    assert desk.take(moved).outcome == "duplicate"
-    assert learned_counts(desk)["billing"] == before["billing"] + 1
+    assert feed.take(moved).outcome == "moved"
+    assert learned_counts(feed) == before | {"billing": before["billing"] + 1}
+    assert feed.take(moved).outcome == "duplicate"
+    assert learned_counts(feed)["billing"] == before["billing"] + 1
 
 
 @pytest.mark.parametrize("after", [0.0, 0.5 * FRESH_SECONDS, 2 * FRESH_SECONDS])
 def test_a_re_tagged_ticket_is_learned_once(after: float) -> None:
     """A ticket moved within the hour also counts in the new area but is not learned twice."""
-    desk = trained_tenant(count=12)
+    feed = trained_tenant(count=12)
     for _ in range(12):  # flushes the tickets that wait to be learned
-        desk.tick(now(desk) + 3 * HOUR)
-        desk.ticket(now(desk), "billing")
-    before = learned_counts(desk)["billing"]
-    ticket = unclassified_ticket(desk, "exports")
-    desk.take(ticket)
-    desk.tick(ticket.created_at + after)
+        feed.tick(now(feed) + 3 * HOUR)
+        feed.ticket(now(feed), "billing")
+    before = learned_counts(feed)["billing"]
+    ticket = unclassified_ticket(feed, "exports")
+    feed.take(ticket)
+    feed.tick(ticket.created_at + after)
     moved = msgspec.structs.replace(ticket, area="billing", event_type="reclassified")
-    assert desk.take(moved).outcome == "moved"
+    assert feed.take(moved).outcome == "moved"
     for _ in range(12):
-        desk.tick(now(desk) + 3 * HOUR)
-        desk.ticket(now(desk), "billing")
+        feed.tick(now(feed) + 3 * HOUR)
+        feed.ticket(now(feed), "billing")
     assert all(
-        note.ticket_id != ticket.ticket_id for note in desk.tenant.areas["billing"].recent_tickets
+        note.ticket_id != ticket.ticket_id for note in feed.tenant.areas["billing"].recent_tickets
     )
-    assert desk.tenant.running == set()
-    assert learned_counts(desk)["billing"] == before + 1
+    assert feed.tenant.running == set()
+    assert learned_counts(feed)["billing"] == before + 1
 
 
 def test_re_tagging_changes_the_classification_of_similar_tickets() -> None:
     """After a dozen corrections the next such ticket goes to the corrected area."""
-    desk = trained_tenant(count=12)
+    feed = trained_tenant(count=12)
     words = "the pdf file of our tax line: exporting it as csv download ends with an error"
-    first = desk.ticket(now(desk), UNCLASSIFIED, text=words)
+    first = feed.ticket(now(feed), UNCLASSIFIED, text=words)
     assert first.placed in ("model", "unclassified")
     for _ in range(15):
-        ticket = desk.make(now(desk), UNCLASSIFIED, text=words)
-        desk.take(ticket)
+        ticket = feed.make(now(feed), UNCLASSIFIED, text=words)
+        feed.take(ticket)
         moved = msgspec.structs.replace(ticket, area="billing", event_type="reclassified")
-        desk.take(moved)
-    before = ticket_counts(desk)
-    assert desk.ticket(now(desk), UNCLASSIFIED, text=words).placed == "model"
-    assert ticket_counts(desk) == before | {"billing": before["billing"] + 1}
+        feed.take(moved)
+    before = ticket_counts(feed)
+    assert feed.ticket(now(feed), UNCLASSIFIED, text=words).placed == "model"
+    assert ticket_counts(feed) == before | {"billing": before["billing"] + 1}
 
 
 def test_the_accuracy_is_measured_before_a_ticket_is_learned() -> None:
     """The accuracy is the share of classified tickets that would have been guessed correctly."""
-    desk = trained_tenant(count=200)
-    assert desk.tenant.guessed > 10.0
-    assert 0.8 < desk.tenant.guessed_right / desk.tenant.guessed <= 1.0
+    feed = trained_tenant(count=200)
+    assert feed.tenant.guessed > 10.0
+    assert 0.8 < feed.tenant.guessed_right / feed.tenant.guessed <= 1.0
 
 
 @pytest.mark.parametrize("area", [UNCLASSIFIED, OTHER])
 def test_the_classifier_never_chooses_a_catch_all_area(area: str) -> None:
     """The classifier skips such an area however many tickets it has learned from it."""
-    desk = trained_tenant()
+    feed = trained_tenant()
     for number in range(40):
-        desk.ticket(now(desk), area, text=f"zebra crossing {number}")
-    desk.ticket(now(desk), UNCLASSIFIED, text="zebra crossing")
-    assert area not in desk.tenant.classifier
+        feed.ticket(now(feed), area, text=f"zebra crossing {number}")
+    feed.ticket(now(feed), UNCLASSIFIED, text="zebra crossing")
+    assert area not in feed.tenant.classifier
 
 
 # --- corrected within the hour --------------------------------------------------------------------
 
 
-def corrected(desk: TenantFeed, after: float) -> tuple[Ticket, Step]:
+def corrected(feed: TenantFeed, after: float) -> tuple[Ticket, Step]:
     """Classify a ticket about exports, and after *after* seconds re-tag it as billing."""
-    ticket = unclassified_ticket(desk, "exports")
-    assert desk.take(ticket).placed == "model"
-    desk.tick(ticket.created_at + after)
-    return ticket, desk.take(
+    ticket = unclassified_ticket(feed, "exports")
+    assert feed.take(ticket).placed == "model"
+    feed.tick(ticket.created_at + after)
+    return ticket, feed.take(
         msgspec.structs.replace(ticket, area="billing", event_type="reclassified")
     )
 
@@ -341,47 +341,47 @@ def corrected(desk: TenantFeed, after: float) -> tuple[Ticket, Step]:
 @pytest.mark.parametrize("after", [0.0, 0.5 * FRESH_SECONDS, FRESH_SECONDS - 1.0])
 def test_a_correction_within_the_hour_moves_the_ticket(after: float) -> None:
     """The ticket is withdrawn from the guessed area and counts now in the corrected one."""
-    desk = trained_tenant()
-    before = ticket_counts(desk)
-    seen = desk.tenant.areas["exports"].seen
-    _, done = corrected(desk, after)
+    feed = trained_tenant()
+    before = ticket_counts(feed)
+    seen = feed.tenant.areas["exports"].seen
+    _, done = corrected(feed, after)
     assert done.outcome == "moved"
-    assert ticket_counts(desk) == before | {"billing": before["billing"] + 1}
-    assert desk.tenant.areas["exports"].seen == pytest.approx(seen)
-    assert desk.tenant.areas["billing"].recent_tickets[-1].ticket_id == f"{desk.number}"
+    assert ticket_counts(feed) == before | {"billing": before["billing"] + 1}
+    assert feed.tenant.areas["exports"].seen == pytest.approx(seen)
+    assert feed.tenant.areas["billing"].recent_tickets[-1].ticket_id == f"{feed.number}"
     assert all(
-        note.ticket_id != f"{desk.number}" for note in desk.tenant.areas["exports"].recent_tickets
+        note.ticket_id != f"{feed.number}" for note in feed.tenant.areas["exports"].recent_tickets
     )
 
 
 def test_a_later_correction_is_only_learned() -> None:
     """The ticket leaves the wrong area and is no current ticket of the right one."""
-    desk = trained_tenant()
-    before = ticket_counts(desk)
-    corrected(desk, 2 * FRESH_SECONDS)
-    assert ticket_counts(desk) == before
+    feed = trained_tenant()
+    before = ticket_counts(feed)
+    corrected(feed, 2 * FRESH_SECONDS)
+    assert ticket_counts(feed) == before
 
 
 def test_moving_a_ticket_that_had_an_area_does_not_count_it_again() -> None:
     """Many tickets that agents move out of their own area are no spike of the other."""
-    desk = trained_tenant()
-    before = ticket_counts(desk)
-    ticket = desk.make(now(desk), "login", text="hello")
-    desk.take(ticket)
-    desk.take(msgspec.structs.replace(ticket, area="billing", event_type="reclassified"))
-    assert ticket_counts(desk) == before
+    feed = trained_tenant()
+    before = ticket_counts(feed)
+    ticket = feed.make(now(feed), "login", text="hello")
+    feed.take(ticket)
+    feed.take(msgspec.structs.replace(ticket, area="billing", event_type="reclassified"))
+    assert ticket_counts(feed) == before
 
 
 def test_a_misclassified_incident_pages_in_the_right_area() -> None:
     """If agents re-tag each ticket within minutes, only the right area pages."""
-    desk = trained_tenant(count=200)
-    begin = now(desk)
+    feed = trained_tenant(count=200)
+    begin = now(feed)
     for number in range(40):
-        ticket = unclassified_ticket(desk, "exports", seed=number)
+        ticket = unclassified_ticket(feed, "exports", seed=number)
         ticket = msgspec.structs.replace(ticket, created_at=begin + 120.0 * number)
-        desk.take(ticket)
-        desk.take(msgspec.structs.replace(ticket, area="billing", event_type="reclassified"))
-    assert {event.data.product_area for event in desk.pages} == {"billing"}, desk.paged()
+        feed.take(ticket)
+        feed.take(msgspec.structs.replace(ticket, area="billing", event_type="reclassified"))
+    assert {event.data.product_area for event in feed.pages} == {"billing"}, feed.paged()
 
 
 # --- after a restart ------------------------------------------------------------------------------
@@ -390,14 +390,14 @@ def test_a_misclassified_incident_pages_in_the_right_area() -> None:
 def stream(seed: int) -> list[Ticket]:
     """Return tickets with and without an area, some of which agents correct."""
     rng = random.Random(seed)
-    desk = TenantFeed(RULES)
+    feed = TenantFeed(RULES)
     found = []
     for number in range(300):
         at = MONDAY + 600.0 * number
         area = rng.choice(AREAS)
         words = text(rng, area)
         says = area if number < 100 or rng.random() < 0.3 else UNCLASSIFIED
-        ticket = desk.make(at, says, text=words)
+        ticket = feed.make(at, says, text=words)
         found.append(ticket)
         if rng.random() < 0.2:
             right = rng.choice((area, "auth", "billing"))
