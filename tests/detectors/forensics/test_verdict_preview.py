@@ -13,29 +13,29 @@ SETTINGS = Settings()
 
 def test_a_previewed_verdict_replaces_the_one_in_the_log() -> None:
     """After an incident verdict a repeat pages; a false alarm verdict would suppress it."""
-    desk, log = TenantFeed(SETTINGS, Tenant("acme", SETTINGS)), list[LoggedSignal]()
+    feed, log = TenantFeed(SETTINGS, Tenant("acme", SETTINGS)), list[LoggedSignal]()
 
     def take(signal: Ticket | Verdict) -> None:
         log.append(LoggedSignal(f"{len(log)}", signal))
-        desk.take(signal)
+        feed.take(signal)
 
     def quiet(begin: float, end: float) -> None:
         for number in range(int((end - begin) // HOUR)):
-            take(desk.make(begin + number * HOUR, mode="simulated"))
+            take(feed.make(begin + number * HOUR, mode="simulated"))
 
     def batch(at: float) -> None:
         for number in range(30):
-            take(desk.make(at + 30.0 * number, mode="simulated", channel="batch"))
+            take(feed.make(at + 30.0 * number, mode="simulated", channel="batch"))
 
     quiet(MONDAY, AT)
     batch(AT)
-    first = desk.pages[0].data.episode_id
+    first = feed.pages[0].data.episode_id
     take(Verdict("acme", first, "incident", AT + HOUR))
     quiet(AT + HOUR, AT + WEEK)
     batch(AT + WEEK)
     found = preview(log, SETTINGS, first, Verdict("", "", "false_alarm", AT + HOUR))
     assert found is not None
-    later = [event.data.episode_id for event in desk.pages if event.data.episode_id != first]
+    later = [event.data.episode_id for event in feed.pages if event.data.episode_id != first]
     assert later
     assert [event.data.episode_id for event in found.without] == later
     assert found.with_it == []

@@ -60,10 +60,10 @@ def test_the_number_of_missing_tickets_is_the_smallest_that_pages() -> None:
                    customer=f"m{n}", mode="simulated")
             for n in range(more)
         ]  # fmt: skip
-        desk = TenantFeed(Settings())
+        feed = TenantFeed(Settings())
         for ticket in sorted([*signals, *added], key=lambda one: one.created_at):
-            desk.take(ticket)
-        return bool([page for page in desk.pages if page.time.timestamp() > at - 1000.0])
+            feed.take(ticket)
+        return bool([page for page in feed.pages if page.time.timestamp() > at - 1000.0])
 
     assert pages(asked.more)
     assert not pages(asked.more - 1)
