@@ -44,7 +44,7 @@ def add(
     episode.expect_until(at, rate)
     if (
         last_seen < episode.since and episode.collected is not None
-    ):  # a customer not seen since it began
+    ):  # a customer not seen since the episode began
         mark = episode.collected.tickets
         episode.collected.add(
             TicketSummary(mark, f"T-{mark}", at, weight, (), f"customer {mark}"), 90
@@ -244,7 +244,7 @@ def test_a_burst_sends_at_most_one_event_a_minute() -> None:
 
 
 def test_a_reopened_episode_keeps_its_identity() -> None:
-    """It keeps id, ordinal and first detection, counts on, and takes the new window."""
+    """Reopening keeps id, ordinal and first detection, and takes the new window."""
     episode = open_episode()
     episode.resolve(START + 7_200.0)
     back = START + 10_000.0

@@ -1,4 +1,4 @@
-"""The threshold of a series: how it follows from the alert budget, and what raises or lowers it."""
+"""The threshold of a series: how it follows from the alert budget, and what changes it."""
 
 import random
 
