@@ -254,7 +254,7 @@ def test_a_retired_value_is_forgotten() -> None:
 
 
 def test_a_ticket_without_values_counts_for_the_area_alone() -> None:
-    """It adds no slice and counts in the rest with which slices are compared."""
+    """The ticket adds no slice and counts in the rest with which slices are compared."""
     place = grown()
     place.ticket(GROWN + 0.5, EU)
     slices = set(place.slices.of)
