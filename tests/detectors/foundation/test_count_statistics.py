@@ -100,7 +100,7 @@ def test_without_variance_the_interval_is_that_of_garwood(
 
 
 def test_the_interval_contains_the_ratio_and_widens_with_variance() -> None:
-    """It contains observed / expected and widens with the uncertainty of the mean."""
+    """The interval contains observed / expected and widens with the variance of the mean."""
     before = 0.0
     for variance in (0.0, 0.01, 0.1, 0.5, 2.0):
         low, high = ratio_interval(20.0, 4.0, variance)
@@ -137,7 +137,7 @@ def test_extreme_values_do_not_overflow() -> None:
 def test_the_log_likelihood_ratio_agrees_with_scipy(
     mean: float, size: float, multiple: float
 ) -> None:
-    """It is the difference of the log probabilities of both distributions."""
+    """The ratio is the difference of the log probabilities of both distributions."""
     for count in (0, 1, 4, 30, 200):
         likely, usual = (
             float(stats.nbinom.logpmf(count, size, size / (size + m)))
@@ -150,7 +150,7 @@ def test_the_log_likelihood_ratio_agrees_with_scipy(
 
 
 def test_the_likelihood_ratio_grows_with_the_count() -> None:
-    """It grows more slowly the higher the dispersion."""
+    """The ratio grows more slowly the higher the dispersion."""
     for size in SIZES:
         found = [log_likelihood_ratio(count, 3.0, size, 4.0) for count in range(50)]
         assert found == sorted(found)
