@@ -78,7 +78,7 @@ def test_no_entry_matches_without_a_suitable_one() -> None:
 
 
 def test_no_applicable_entry_is_more_specific_than_the_match() -> None:
-    """This holds for all combinations of the properties of an escalation."""
+    """For every kind of escalation the matching entry is the most specific one that applies."""
     areas = (None, "login", "billing", "search")
     issues = (None, "sso error", "locked out")
     for area, issue, severity, of in product(areas, issues, SEVERITIES, (None, "commerce")):

@@ -129,13 +129,13 @@ def test_rules_are_compared_with_the_areas_of_tickets() -> None:
 
 
 def test_an_area_without_named_tickets_has_no_recall() -> None:
-    """Its precision is zero."""
+    """The precision of an area that is classified but never named is zero."""
     fits = {fit.area: fit for fit in checked(("login", "cart")).fits}
     assert (fits["checkout"].precision, fits["checkout"].recall) == (0.0, None)
 
 
 def test_events_that_are_left_out_are_counted() -> None:
-    """They do not contribute to the findings."""
+    """Events that are left out do not contribute to the number of tickets."""
     check = Check(TAXONOMY)
     check.leave_out()
     found = check.findings().on_tickets
