@@ -1,4 +1,4 @@
-"""What tests of the step share: the state of tenants as bytes, to compare it."""
+"""Fixtures of the detector tests: the state of tenants as bytes, so that it can be compared."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ State = dict[str, bytes]
 
 @pytest.fixture(scope="session")
 def state_of() -> Callable[[Tenant], State]:
-    """A function that encodes all there is of a tenant, touched or not."""
+    """Return a function that encodes the whole state of a tenant."""
 
     def encode(tenant: Tenant) -> State:
         state = {"tenant": tenant.encode()}

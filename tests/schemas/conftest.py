@@ -1,4 +1,4 @@
-"""The option that rewrites golden cases: ``pytest tests/schemas --generate``; review the diff."""
+"""The option that rewrites the golden cases: ``pytest tests/schemas --generate``, then review."""
 
 import pytest
 

@@ -218,7 +218,7 @@ def test_a_dead_letter_keeps_a_short_record_whole() -> None:
 
 
 def test_a_dead_letter_truncates_a_long_record() -> None:
-    """Of more than 64 KiB it keeps the first KiB, the length and the digest."""
+    """Of more than 64 KiB the first KiB, the length and the digest are kept."""
     raw = b"x" * (dead_letter.WHOLE_BYTES + 1)
     letter = DeadLetter.of(Rejected("oversized", "too long"), raw, "tickets", 0, 0)
     assert base64.b64decode(letter.raw) == raw[: dead_letter.HEAD_BYTES]
@@ -229,7 +229,7 @@ def test_a_dead_letter_truncates_a_long_record() -> None:
 
 @given(st.binary(max_size=200))
 def test_a_dead_letter_of_any_bytes_is_valid(raw: bytes) -> None:
-    """It validates against its schema and gives the bytes back."""
+    """The dead letter validates against its schema and gives the bytes back."""
     letter = DeadLetter.of(Rejected("undecodable", "not JSON"), raw, "in.jsonl", 0, 1)
     written = letter.model_dump_json()
     validator("dead-letter").validate(json.loads(written))

@@ -58,7 +58,7 @@ def test_the_document_is_valid_by_the_official_schema(official: dict[str, Any]) 
 def test_the_official_schema_rejects_a_corrupted_document(
     official: dict[str, Any], corrupt: Any
 ) -> None:
-    """It refuses a document with one error, so that the test above is meaningful."""
+    """The schema refuses a document with one error, so that the test above is meaningful."""
     document = json.loads(json.dumps(asyncapi.document()))
     corrupt(document)
     assert not jsonschema.Draft7Validator(official).is_valid(document)
