@@ -341,13 +341,13 @@ def test_the_backlog_after_an_outage_does_not_page() -> None:
     feed.take(Tick(back), back + 60.0)
     maker = TenantFeed(SETTINGS)
     maker.number = 5_000_000
-    waiting = [
+    backlog = [
         maker.make(at, area) for at, area in arrivals(MORNING, back, COMPANY, in_shape, seed=7)
     ]
-    for number, ticket in enumerate(waiting):
+    for number, ticket in enumerate(backlog):
         feed.take(ticket, back + number)
     feed.feed(back + HOUR, back + DAY, seed=8)
-    assert len(waiting) > 100
+    assert len(backlog) > 100
     assert feed.paged() == []
 
 
@@ -656,10 +656,10 @@ def test_copying_the_tenant_after_every_signal_changes_nothing(
     state_of: State, steps: list[tuple[str, int, str, float, str, str | None]]
 ) -> None:
     """A tenant that is encoded and restored after each signal has the same events and state."""
-    ran, broken = at_ten(), at_ten()
+    uninterrupted, restored = at_ten(), at_ten()
     for signal in signals(steps[:25]):
-        ran.take(signal)
-        broken.take(signal)
-        broken.tenant = broken.tenant.copy()
-    assert broken.events == ran.events
-    assert state_of(broken.tenant) == state_of(ran.tenant)
+        uninterrupted.take(signal)
+        restored.take(signal)
+        restored.tenant = restored.tenant.copy()
+    assert restored.events == uninterrupted.events
+    assert state_of(restored.tenant) == state_of(uninterrupted.tenant)
