@@ -136,8 +136,8 @@ def correlated(ticket: Ticket, kind: str) -> Ticket:
     do, and most of them.
     """
     chance = fingerprint(ticket.ticket_id) % 10
-    there = ticket.region == "apac" and (kind == "twins" or chance > 0)
-    return msgspec.structs.replace(ticket, language="ja" if there else "en")
+    writes_japanese = ticket.region == "apac" and (kind == "twins" or chance > 0)
+    return msgspec.structs.replace(ticket, language="ja" if writes_japanese else "en")
 
 
 @lru_cache(maxsize=4)
@@ -326,18 +326,18 @@ def test_the_impact_covers_the_customers_of_the_episode() -> None:
             continue
         data, impact = event.data, event.data.impact
         assert impact is not None
-        of = {one.customer: one for one in inside(data, event.time.timestamp())}
+        tickets_by_customer = {one.customer: one for one in inside(data, event.time.timestamp())}
         assert impact.customers == data.customers
-        assert impact.customers == pytest.approx(len(of), abs=1)
+        assert impact.customers == pytest.approx(len(tickets_by_customer), abs=1)
         assert not impact.customers_estimated
-        tiers = [one.tier for one in of.values()]
-        assert sum(impact.by_tier.values()) == pytest.approx(len(of), abs=1)
+        tiers = [one.tier for one in tickets_by_customer.values()]
+        assert sum(impact.by_tier.values()) == pytest.approx(len(tickets_by_customer), abs=1)
         for tier, count in impact.by_tier.items():
             assert count == pytest.approx(tiers.count(tier), abs=1)
-        assert sum(impact.by_region.values()) == pytest.approx(len(of), abs=1)
-        revenue = sum(one.revenue or 0.0 for one in of.values())
+        assert sum(impact.by_region.values()) == pytest.approx(len(tickets_by_customer), abs=1)
+        revenue = sum(one.revenue or 0.0 for one in tickets_by_customer.values())
         assert impact.revenue == pytest.approx(revenue, abs=60_000.0)
-        assert impact.revenue_customers == pytest.approx(len(of), abs=1)
+        assert impact.revenue_customers == pytest.approx(len(tickets_by_customer), abs=1)
         assert impact.excess == pytest.approx(data.observed - data.expected, abs=0.01)
     assert len(page(events)) >= 3
 
@@ -350,10 +350,12 @@ def test_the_five_soonest_renewals_are_listed() -> None:
     assert len(found) == 5
     assert [one.renewal_at for one in found] == sorted(one.renewal_at for one in found)
     assert last.impact.renewals_soon >= 5
-    of = {one.customer: one for one in incident_tickets(BROKEN) if one.area == "login"}
+    tickets_by_customer = {
+        one.customer: one for one in incident_tickets(BROKEN) if one.area == "login"
+    }
     for one in found:
-        assert one.renewal_at.timestamp() == of[one.customer].renewal_at
-        assert one.revenue == of[one.customer].revenue
+        assert one.renewal_at.timestamp() == tickets_by_customer[one.customer].renewal_at
+        assert one.revenue == tickets_by_customer[one.customer].revenue
         assert 0.0 <= one.renewal_at.timestamp() - NINE <= 91 * 86_400.0
     few = page(morning(Settings(renewal_days=5)))[-1].impact
     assert few is not None
@@ -588,19 +590,19 @@ def test_the_same_signals_produce_the_same_bytes() -> None:
     settings = Settings(playbook=Playbook(entries=ENTRIES), handling_minutes=9.0)
     for incidents in ((BROKEN,), EVERYWHERE):
         tickets = incident_tickets(*incidents)
-        once, again = (
+        first_run, second_run = (
             [*map(write_escalation, play(grown(AREAS, settings), tickets, settings))]
             for _ in range(2)
         )
-        assert len(once) > 3
-        assert again == once
+        assert len(first_run) > 3
+        assert second_run == first_run
         tenant = grown(AREAS, settings)
-        broken: list[EscalationEvent] = []
+        restored_events: list[EscalationEvent] = []
         for number, ticket in enumerate(tickets):
-            broken += step(tenant, ticket, settings).escalations
+            restored_events += step(tenant, ticket, settings).escalations
             if number % 7 == 0:
                 tenant = tenant.copy()
-        assert [*map(write_escalation, broken)] == once
+        assert [*map(write_escalation, restored_events)] == first_run
 
 
 def test_the_resolved_event_is_as_complete_as_those_before() -> None:
