@@ -49,10 +49,10 @@ def test_the_number_of_missing_tickets_is_the_smallest_that_pages() -> None:
     """That many more tickets page, and one fewer does not."""
     signals = quiet_weeks()
     at = signals[-1].created_at
-    asked = why_not(log_of(signals), Settings(), "acme", "login", at)
-    assert asked.because == "too_few"
-    assert asked.more is not None
-    assert 4 <= asked.more < 50
+    answer = why_not(log_of(signals), Settings(), "acme", "login", at)
+    assert answer.because == "too_few"
+    assert answer.more is not None
+    assert 4 <= answer.more < 50
 
     def pages(more: int) -> bool:
         added = [
@@ -65,8 +65,8 @@ def test_the_number_of_missing_tickets_is_the_smallest_that_pages() -> None:
             feed.take(ticket)
         return bool([page for page in feed.pages if page.time.timestamp() > at - 1000.0])
 
-    assert pages(asked.more)
-    assert not pages(asked.more - 1)
+    assert pages(answer.more)
+    assert not pages(answer.more - 1)
 
 
 def test_no_number_is_given_if_no_number_of_tickets_would_page() -> None:
@@ -74,8 +74,8 @@ def test_no_number_is_given_if_no_number_of_tickets_would_page() -> None:
     signals = quiet_weeks()
     settings = Settings(false_pages_per_week=1e-300)
     at = MONDAY + 400 * HOUR
-    asked = why_not(log_of(signals), settings, "acme", "login", at)
-    assert asked.more is None or asked.more > MOST_MORE / 4
+    answer = why_not(log_of(signals), settings, "acme", "login", at)
+    assert answer.more is None or answer.more > MOST_MORE / 4
 
 
 @pytest.mark.slow
