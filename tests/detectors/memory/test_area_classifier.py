@@ -410,23 +410,23 @@ def stream(seed: int) -> list[Ticket]:
 def test_classification_is_the_same_after_a_restart(seed: int) -> None:
     """A partition that stops and recovers anywhere classifies each ticket as before."""
     rng = random.Random(seed)
-    whole, broken = Partition(0, 1, RULES), Partition(0, 1, RULES)
+    uninterrupted, restarted = Partition(0, 1, RULES), Partition(0, 1, RULES)
     log: list[tuple[bytes, bytes]] = []
     owner, placed = 1, []
     for number, signal in enumerate(stream(seed)):
         if rng.random() < 0.05:
-            log += broken.snapshot(number, 0.0, NEVER)
+            log += restarted.snapshot(number, 0.0, NEVER)
             recovery = Recovery()
             for key, data in log:
                 recovery.read(key, data, 0.0)
             owner += 1
-            broken = Partition(0, owner, RULES, recovery)
-        one, other = whole.take(signal), broken.take(signal)
-        assert one == other
-        placed.append(one.placed)
+            restarted = Partition(0, owner, RULES, recovery)
+        expected, actual = uninterrupted.take(signal), restarted.take(signal)
+        assert expected == actual
+        placed.append(expected.placed)
     assert placed.count("model") > 50
     assert placed.count("rule") > 5
-    ran, again = whole.tenants["acme"], broken.tenants["acme"]
+    ran, again = uninterrupted.tenants["acme"], restarted.tenants["acme"]
     assert again.encode() == ran.encode()
     for name, series in ran.areas.items():
         assert again.areas[name].encode() == series.encode()

@@ -79,7 +79,7 @@ def test_an_earlier_ticket_does_not_move_the_last_seen_time_back() -> None:
 def test_the_memory_is_bounded() -> None:
     """The memory holds 160 customers in at most 2.6 kB, however many there are."""
     memory = CustomerMemory()
-    assert len(state_codec.encode(memory)) < 50, "and nothing before the first one"
+    assert len(state_codec.encode(memory)) < 50, "an empty memory must take little space"
     for number in range(50_000):
         memory.see(customer_tag(f"customer {number}"), float(number))
         if number % 10_000 == 0:
@@ -122,15 +122,15 @@ def test_the_least_recently_seen_customer_is_forgotten_first() -> None:
 )
 def test_the_memory_survives_encoding(visits: list[tuple[str | None, int]], cut: int) -> None:
     """A memory that is encoded and decoded at any point gives the same answers."""
-    whole, broken = CustomerMemory(), CustomerMemory()
+    uninterrupted, restored = CustomerMemory(), CustomerMemory()
     at = 0.0
     for number, (name, hours) in enumerate(visits):
         at += hours * 3600.0 + 0.25
         if number == cut:
-            broken = state_codec.decode(state_codec.encode(broken), CustomerMemory)
+            restored = state_codec.decode(state_codec.encode(restored), CustomerMemory)
         tag = customer_tag(name)
-        assert whole.see(tag, at) == broken.see(tag, at)
-    assert state_codec.encode(whole) == state_codec.encode(broken)
+        assert uninterrupted.see(tag, at) == restored.see(tag, at)
+    assert state_codec.encode(uninterrupted) == state_codec.encode(restored)
 
 
 def test_the_whole_range_of_times_fits() -> None:
@@ -153,7 +153,7 @@ def _of_one_set(count: int) -> list[str]:
         places.setdefault(place, []).append(name)
         if len(places[place]) == count:
             return places[place]
-    raise AssertionError("no set was hit often enough")
+    raise AssertionError("too few names fall into the same set")
 
 
 def test_a_form_sent_twice_counts_once() -> None:

@@ -237,16 +237,16 @@ def test_values_and_pairs_of_withdrawn_tickets_are_subtracted() -> None:
         summary(1, region="eu", channel="web"),
         summary(2, weight=0.5, region="us", channel="web"),
     ]
-    gone = [
+    withdrawn = [
         summary(3, weight=0.5, region="eu", channel="web"),
         summary(4, region="us", tier="team"),
     ]
     dossier, without = EpisodeTickets(since=0.0), EpisodeTickets(since=0.0)
-    for one in kept + gone:
+    for one in kept + withdrawn:
         dossier.add(one, 90, also=area)
     for one in kept:
         without.add(one, 90, also=area)
-    for one in gone:
+    for one in withdrawn:
         dossier.withdraw(one, 1e9, also=area)
     assert {key: count for key, count in dossier.values.items() if count} == without.values
     assert {key: count for key, count in dossier.pairs.items() if count} == without.pairs

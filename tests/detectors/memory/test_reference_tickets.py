@@ -126,8 +126,8 @@ def test_a_restored_sketch_continues_to_learn(past: list[set[str]], future: list
         ran.learn(sorted(terms))
         restored.learn(sorted(terms))
     assert state_codec.encode(restored) == state_codec.encode(ran)
-    asked = [f"word{number}" for number in range(400)]
-    assert restored.counts_of(asked).tolist() == ran.counts_of(asked).tolist()
+    words = [f"word{number}" for number in range(400)]
+    assert restored.counts_of(words).tolist() == ran.counts_of(words).tolist()
 
 
 def test_the_size_of_the_sketch_is_bounded() -> None:
@@ -187,11 +187,11 @@ def test_the_sample_is_the_same_in_any_order(
     """Which tickets are kept depends on their hashes and times, not on their order."""
     mixed = list(ticket_list)
     rng.shuffle(mixed)
-    one, other = sample(ticket_list), sample(mixed)
-    assert rows(one) == rows(other)
+    in_order, shuffled = sample(ticket_list), sample(mixed)
+    assert rows(in_order) == rows(shuffled)
     for number in range(30):
         groups = ((f"key{number}", "key0"), (f"key{number}",), ())
-        assert one.count(*groups) == other.count(*groups)
+        assert in_order.count(*groups) == shuffled.count(*groups)
 
 
 @given(offers)
