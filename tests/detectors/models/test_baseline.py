@@ -99,14 +99,17 @@ def test_the_weekly_profile_is_learned(teaches: bool) -> None:
 
 def test_the_rate_at_an_instant_does_not_depend_on_the_time_zone() -> None:
     """The same tickets in another time zone give the same rates at the same instants."""
-    here, there = tenant_context(), tenant_context(Calendar(timezone="Asia/Tokyo"))
-    one, _ = trained(poisson(weekly_rate), 6, here)
-    other, _ = trained(poisson(weekly_rate), 6, there)
-    again, also = poisson(weekly_rate, 2), poisson(weekly_rate, 2)
-    rates, others = run(one, again, WEEK, here), run(other, also, WEEK, there)
+    utc, tokyo = tenant_context(), tenant_context(Calendar(timezone="Asia/Tokyo"))
+    utc_baseline, _ = trained(poisson(weekly_rate), 6, utc)
+    tokyo_baseline, _ = trained(poisson(weekly_rate), 6, tokyo)
+    utc_counts, tokyo_counts = poisson(weekly_rate, 2), poisson(weekly_rate, 2)
+    utc_rates, tokyo_rates = (
+        run(utc_baseline, utc_counts, WEEK, utc),
+        run(tokyo_baseline, tokyo_counts, WEEK, tokyo),
+    )
     noon = 13
     assert hour_of_week(MONDAY + noon, "Asia/Tokyo") != hour_of_week(MONDAY + noon, "UTC")
-    assert rates[noon] == pytest.approx(others[noon], rel=0.25)
+    assert utc_rates[noon] == pytest.approx(tokyo_rates[noon], rel=0.25)
 
 
 def test_a_new_series_borrows_the_profile_of_its_tenant() -> None:

@@ -48,7 +48,7 @@ def feed(model: Model, seed: int, rate: float, until: float, start: float = STAR
         if arrival.at >= until:
             return scores
         scores.append(model.observe(arrival))
-    raise AssertionError("arrivals never end")
+    raise AssertionError("the arrivals ended before the requested time")
 
 
 def burst(model: Model, at: float, rate: float, minutes: float) -> list[Score]:
@@ -146,14 +146,14 @@ def test_a_restored_model_gives_the_same_scores(name: ModelName, age: int) -> No
 @every_model
 def test_restoring_after_every_ticket_changes_nothing(name: ModelName) -> None:
     """The scores equal those of a model that ran through."""
-    whole, broken = fresh(name), fresh(name)
+    uninterrupted, restored = fresh(name), fresh(name)
     context = new_context()
     for number, arrival in enumerate(arrivals(5, 3.0)):
-        assert broken.observe(arrival) == whole.observe(arrival)
-        broken = model_class(name).restore(broken.encode(), context)
+        assert restored.observe(arrival) == uninterrupted.observe(arrival)
+        restored = model_class(name).restore(restored.encode(), context)
         if number == 1_500:
             break
-    assert broken.encode() == whole.encode()
+    assert restored.encode() == uninterrupted.encode()
 
 
 @every_model
