@@ -32,7 +32,7 @@ def matched(
     return None if entry is None else entry.name
 
 
-@pytest.mark.parametrize("entries", [ALL, ALL[::-1]], ids=["as written", "backwards"])
+@pytest.mark.parametrize("entries", [ALL, ALL[::-1]], ids=["in order", "reversed"])
 def test_the_most_specific_entry_matches(entries: tuple[Entry, ...]) -> None:
     """Issue type outranks area, product and severity, whatever the order of the entries."""
     assert matched("search", entries=entries) == "any"
