@@ -192,14 +192,18 @@ def test_an_update_needs_growth_in_percent_and_in_tickets() -> None:
     few.severity = "critical"  # the highest severity, which cannot rise
     for number in range(10):
         add(few, START + 60.0 + number)
-    assert not few.next_update(SETTINGS), "250 % more, but only 10 tickets"
+    assert not few.next_update(SETTINGS), (
+        "10 more tickets are too few, although they are 250 % more"
+    )
     add(few, START + 70.0)
     assert few.next_update(SETTINGS)
     many = open_episode(observed=100.0)
     many.severity = "critical"
     for number in range(100):
         add(many, START + 60.0 + number)
-    assert not many.next_update(SETTINGS), "100 tickets, but not more than 100 %"
+    assert not many.next_update(SETTINGS), (
+        "100 more tickets are no update, since they are not more than 100 %"
+    )
     add(many, START + 160.0)
     assert many.next_update(SETTINGS)
 

@@ -252,13 +252,13 @@ def test_series_of_a_class_learn_from_each_other() -> None:
 
 def test_time_without_a_score_is_learned() -> None:
     """Quiet weeks count although nothing asked for the threshold meanwhile."""
-    asked, elapsed = SeriesThreshold(0.0), SeriesThreshold(0.0)
-    one, other = ThresholdPool(), ThresholdPool()
+    read_weekly, never_read = SeriesThreshold(0.0), SeriesThreshold(0.0)
+    pool_never_read, pool_read_weekly = ThresholdPool(), ThresholdPool()
     for week in range(1, 11):
-        elapsed.elapse(WARM_UP_HOURS + week * WEEK, one, TABLE)
-        threshold_at(asked, WARM_UP_HOURS + week * WEEK, 0.1, other)
-    assert state_codec.encode(elapsed) == state_codec.encode(asked)
-    assert one.weeks == other.weeks == pytest.approx(10.0)
+        never_read.elapse(WARM_UP_HOURS + week * WEEK, pool_never_read, TABLE)
+        threshold_at(read_weekly, WARM_UP_HOURS + week * WEEK, 0.1, pool_read_weekly)
+    assert state_codec.encode(never_read) == state_codec.encode(read_weekly)
+    assert pool_never_read.weeks == pool_read_weekly.weeks == pytest.approx(10.0)
 
 
 def test_a_long_silence_counts_as_a_week_at_most() -> None:
