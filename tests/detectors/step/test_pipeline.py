@@ -377,7 +377,9 @@ def test_the_sender_controls_simulated_time() -> None:
     assert feed.take(Tick(MONDAY + 1e6, "acme"), MONDAY).outcome == "tick"
     assert feed.tenant.clock == MONDAY + 1e6
     feed.ticket(MONDAY + 1e6, received_at=MONDAY + 1e6)
-    assert feed.take(Tick(MONDAY + 1e6 + 9.0)).outcome == "tick", "a live ticket ends it"
+    assert feed.take(Tick(MONDAY + 1e6 + 9.0)).outcome == "tick", (
+        "a live ticket must end simulated time"
+    )
 
 
 def test_simulated_tickets_page() -> None:
@@ -511,7 +513,9 @@ def test_a_ticket_in_an_episode_below_its_expectation_counts() -> None:
     assert feed.ticket(morning + 40 * 60.0).outcome == "counted"
     episode = feed.tenant.areas["login"].episode
     assert episode is not None
-    assert episode.observed < episode.expected, "else this proves nothing"
+    assert episode.observed < episode.expected, (
+        "the episode must be below its expectation for this test to be valid"
+    )
 
 
 # --- history --------------------------------------------------------------------------------------

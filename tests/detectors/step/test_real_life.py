@@ -88,7 +88,7 @@ def test_a_change_to_summer_time_does_not_page() -> None:
         feed.feed(moment("2026-03-29"), moment("2026-04-05"), steep, local_shape, seed=7)
         pages.append([line for line in feed.paged() if " 06:" in line])
     assert pages[0] == []
-    assert pages[1], "in UTC the new hour is an incident, else this proves nothing"
+    assert pages[1], "without the time zone the earlier hour must page for this test to be valid"
 
 
 # --- slow change ----------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_an_announced_release_does_not_page() -> None:
         feed.feed(MORNING + 10 * HOUR, MORNING + 2 * DAY, {"login": 8.0}, seed=8)
         pages.append(feed.paged())
     assert pages[0] == []
-    assert pages[1], "else this proves nothing"
+    assert pages[1], "the unannounced release must page for this test to be valid"
 
 
 def test_noisy_days_are_learned_and_do_not_page() -> None:
