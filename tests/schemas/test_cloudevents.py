@@ -77,8 +77,8 @@ def binary(**changes: str | None) -> list[Header]:
 
 def structured(**changes: Any) -> bytes:
     """Return the example in structured mode, some attributes changed or, with ..., left out."""
-    whole = {**json.loads(write_escalation(EVENT)), **changes}
-    return json.dumps({k: v for k, v in whole.items() if v is not ...}).encode()
+    attributes = {**json.loads(write_escalation(EVENT)), **changes}
+    return json.dumps({k: v for k, v in attributes.items() if v is not ...}).encode()
 
 
 DATA = encode(EVENT, "binary").value
@@ -101,9 +101,9 @@ def test_an_encoded_event_decodes_to_the_same_event(
 def test_both_modes_have_the_same_bytes_of_data(event: EscalationEvent) -> None:
     """The data is the same in both modes, and headers equal the JSON attributes."""
     headers, value = encode(event, "binary")
-    whole = write_escalation(event)
-    assert whole.endswith(b'"data":' + value + b"}")
-    attributes = json.loads(whole)
+    structured_value = write_escalation(event)
+    assert structured_value.endswith(b'"data":' + value + b"}")
+    attributes = json.loads(structured_value)
     del attributes["data"]
     named = {name.removeprefix("ce_"): text.decode() for name, text in headers}
     named["datacontenttype"] = named.pop("content-type")

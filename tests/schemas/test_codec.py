@@ -73,7 +73,7 @@ MALFORMED: list[tuple[str, bytes | None, dict[str, str], DeadReason]] = [
     ),
     ("no offset before wrong", record(created_at="2026-03-02T09:00:00", body=1), {}, "no_offset"),
     ("a date alone", record(created_at="2026-03-02"), {}, "no_offset"),
-    ("a time that is none", record(created_at="yesterday"), {}, "wrong_type"),
+    ("an invalid time", record(created_at="yesterday"), {}, "wrong_type"),
     ("a thirteenth month", record(created_at="2026-13-02T09:00:00Z"), {}, "wrong_type"),
     ("a number as time", record(created_at=1772442000), {}, "wrong_type"),
     ("before 1970", record(created_at="1969-12-31T23:59:59Z"), {}, "wrong_type"),
@@ -299,7 +299,7 @@ def test_a_name_is_always_printable(text: str) -> None:
     assert name == name.strip()
     hidden = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     assert not any(unicodedata.category(c) in hidden for c in name)
-    assert codec.area_name(name) == name, "a name is its own name"
+    assert codec.area_name(name) == name, "normalizing a normalized name must not change it"
     assert codec.area_name(f" {text}\u200b") == name
 
 
