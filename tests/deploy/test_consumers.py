@@ -57,13 +57,13 @@ def story(mode: ContentMode) -> list[Record]:
     records: list[Record] = []
     for one in events:
         records += [encode(one, mode), encode(one, mode)]
-    whole = json.loads(write_escalation(event(9, "opened")))
-    del whole["subject"]
+    incomplete = json.loads(write_escalation(event(9, "opened")))
+    del incomplete["subject"]
     unreadable: list[Record] = [
         ([], None),
         ([], b"{"),
         ([("content-type", b"application/json"), ("ce_id", b"\xff")], b"{}"),
-        ([], json.dumps(whole).encode()),
+        ([], json.dumps(incomplete).encode()),
         ([], b"[]"),
     ]
     other: ContentMode = "binary" if mode == "structured" else "structured"
@@ -153,8 +153,8 @@ def test_an_example_consumer_prints_each_event_once(
     rig.create_topics()
     put(rig, story(mode))
     first = rig.start_command(command, environ)
-    wait_for(lambda: len(event_lines(first)) >= len(LINES), 60, "the lines of the story", rig)
-    wait_for(lambda: len(skip_lines(first)) >= 5, 10, "the complaints", rig)
+    wait_for(lambda: len(event_lines(first)) >= len(LINES), 60, "the lines about the events", rig)
+    wait_for(lambda: len(skip_lines(first)) >= 5, 10, "the lines about skipped records", rig)
     put(rig, [encode(event(7, "opened"), mode)])
     wait_for(lambda: LAST in event_lines(first), 30, "the line of the last event", rig)
     assert event_lines(first) == [*LINES, LAST]
