@@ -317,7 +317,7 @@ def test_the_accuracy_is_measured_before_a_ticket_is_learned() -> None:
 
 @pytest.mark.parametrize("area", [UNCLASSIFIED, OTHER])
 def test_the_classifier_never_chooses_a_catch_all_area(area: str) -> None:
-    """The classifier skips such an area however many tickets it has learned from it."""
+    """A catch-all area is no candidate, however many tickets it has."""
     feed = trained_tenant()
     for number in range(40):
         feed.ticket(now(feed), area, text=f"zebra crossing {number}")

@@ -265,8 +265,8 @@ def test_healthy_weeks_do_not_page_and_a_tenfold_rise_does_at_any_rate(rate: flo
     assert feed.paged()
 
 
-def test_bursts_of_a_social_channel_raise_the_threshold() -> None:
-    """Occasional bursts of dozens of tickets within an hour are learned by the threshold."""
+def test_bursts_of_a_social_channel_rarely_page() -> None:
+    """The threshold learns that a post occasionally brings dozens of tickets within an hour."""
     rng = random.Random(3)
 
     def posts(feed: TenantFeed, begin: float, end: float) -> None:
