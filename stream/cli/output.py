@@ -1,8 +1,9 @@
 """Output of commands: lines, tables, JSON, files and progress bars."""
 
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -63,43 +64,95 @@ def aligned(rows: tuple[tuple[str, ...], ...], left: tuple[int, ...] = (0,)) -> 
         yield "  ".join(cells).rstrip()
 
 
+def keep_files_apart(
+    *, reads: Mapping[str, str | Path | None], writes: Mapping[str, str | Path | None]
+) -> None:
+    """Refuse an output that is also an input or another output of the same command.
+
+    Args:
+        reads: Names of the files that the command reads, by the option or argument that gave them;
+            None: not given.
+        writes: Those that it writes. ``-`` (a standard stream) may be given several times.
+
+    Raises:
+        UserError: An output is the same file as another one, also through a link.
+
+    Example:
+        >>> keep_files_apart(reads={"FILE": "a.csv"}, writes={"--out": "b.jsonl"})
+        >>> keep_files_apart(reads={"FILE": "a.csv"}, writes={"--html": "./a.csv"})
+        Traceback (most recent call last):
+        ...
+        stream.errors.UserError: --html would overwrite FILE (a.csv): give another file
+    """
+    outputs: dict[str, Path] = {}
+    inputs = _given(reads)
+    for option, path in _given(writes).items():
+        for other, used in inputs.items():
+            if _is_same_file(path, used):
+                raise UserError(f"{option} would overwrite {other} ({used}): give another file")
+        for other, used in outputs.items():
+            if _is_same_file(path, used):
+                raise UserError(f"{other} and {option} are the same file ({used}): give two files")
+        outputs[option] = path
+
+
+def _given(names: Mapping[str, str | Path | None]) -> dict[str, Path]:
+    files = {option: Path(name) for option, name in names.items() if name is not None}
+    return {option: file for option, file in files.items() if str(file) != "-"}
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them does not exist yet
+        return path.resolve() == other.resolve()
+
+
 @contextmanager
-def output_file(name: str) -> Iterator[BinaryIO]:
+def output_file(name: str | Path) -> Iterator[BinaryIO]:
     """Open a file to write bytes to; ``-`` is standard output.
 
-    The file gets its name only when it is complete, so a failed run leaves an existing file
-    unchanged.
+    A regular file gets its name only when it is complete, so a failed run leaves an existing file
+    unchanged. It keeps its permissions, and a symbolic link to it stays. A pipe or a device is
+    written to as it is.
 
     Raises:
         UserError: The file cannot be written.
     """
-    if name == "-":
+    if str(name) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = Path(f"{name}.part")
+    path = Path(name)
+    is_stream = path.exists() and not path.is_file()
+    target = path if is_stream else path.resolve()  # a link stays, and its target is replaced
+    part = target if is_stream else target.with_name(f"{target.name}.part")
     try:
         file = part.open("wb")
     except OSError as error:
         raise UserError(f"{name} cannot be written: {error.strerror}") from None
+    if is_stream:
+        with file:
+            yield file
+        return
     try:
         with file:
             yield file
-        part.replace(name)
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8.
+    """Write a text file in UTF-8; see `output_file`.
 
     Raises:
         UserError: The file cannot be written.
     """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+    with output_file(path) as file:
+        file.write(text.encode())
 
 
 def counting_bar(*, transient: bool = False) -> Progress:

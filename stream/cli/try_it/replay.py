@@ -14,11 +14,10 @@ from schemas.escalation import EscalationEvent
 from stream.analysis.replay import Replay, dead_to_file, replay_lines, to_file
 from stream.charts.backtest_charts import Plot
 from stream.cli.options import ConfigPath, FeedbackFile, TicketFileArgument, time
-from stream.cli.output import output_file
+from stream.cli.output import keep_files_apart, output_file
 from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.config.step_settings import settings_of
-from stream.errors import UserError
 from stream.escalations.phrases import plural
 from stream.inputs.feedback_files import read_verdicts
 
@@ -69,6 +68,15 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     Writes the escalations that the workers would have published. The clock follows the tickets, so
     the same file and options always produce the same bytes.
     """
+    keep_files_apart(
+        reads={
+            "FILE": source,
+            "--history": history,
+            "--feedback": feedback,
+            "--config": config,
+        },
+        writes={"--out": out, "--dead": dead, "--plot-file": plot_file},
+    )
     loaded = load(config)
     end = None if until is None else until.timestamp()
     if (plot is None) != (plot_file is None):
@@ -83,7 +91,6 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     )
     reasons: Counter[DeadReason] = Counter()
     written = 0
-    _refuse_the_same_file_twice(source, history, out, dead)
     with ExitStack() as stack:
         past = history and stack.enter_context(open_tickets(history, ticket_format))
         lines = stack.enter_context(open_tickets(source, ticket_format))
@@ -107,14 +114,6 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     if picture:
         picture.write(loaded.time.timezone)
     _summarise(run.counts, written, reasons)
-
-
-def _refuse_the_same_file_twice(*names: str | None) -> None:
-    files = [name for name in names if name is not None and name != "-"]
-    if len({Path(name).resolve() for name in files}) < len(files):
-        raise UserError(
-            "the same file was given twice: FILE, --history, --out and --dead must differ"
-        )
 
 
 def _summarise(outcomes: Counter[str], written: int, reasons: Counter[DeadReason]) -> None:

@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from detectors.simulation.tickets import COMPANY, HOUR, Incident, World, tickets
 from stream.cli.options import ConfigPath, time
-from stream.cli.output import counting_bar, output_file
+from stream.cli.output import counting_bar, keep_files_apart, output_file
 from stream.cli.run_it.send import parse_speed, send_tickets
 from stream.config.loading import load
 from stream.inputs.ticket_csv import csv_lines
@@ -73,6 +73,7 @@ def simulate(  # whole: one parameter per option, and a body of a few lines
 
     The tickets follow daily and weekly seasons with noise, plus the incidents that you add.
     """
+    keep_files_apart(reads={"--config": config}, writes={"--out": out, "--labels": labels})
     begin = (start or MONDAY).timestamp()
     world = World(
         start=begin,

@@ -12,11 +12,12 @@ from stream.analysis.advice import BUDGETS, advice_lines, budget_table, starting
 from stream.analysis.backtest import Order
 from stream.analysis.backtest_tables import notes, summary
 from stream.cli.options import ConfigPath, Processes, TicketFileArgument, duration
-from stream.cli.output import progress, say, show, write_text
+from stream.cli.output import keep_files_apart, progress, say, show, write_text
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.cli.tune.histories import Source, WarmUp, open_history, pool_of
 from stream.config.loading import load
 from stream.config.step_settings import settings_of
+from stream.errors import UserError
 
 
 @with_ticket_format
@@ -27,6 +28,9 @@ def advise(
         Path | None,
         typer.Option("--out", metavar="FILE", help="TOML file to write the configuration to."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --out replace an existing file.")
+    ] = False,
     budget: Annotated[
         list[float] | None,
         typer.Option(min=0.01, help="False pages per week to try; default: 0.2 0.5 1 2 5."),
@@ -40,6 +44,9 @@ def advise(
     Backtests the history under several budgets, with injected incidents, and suggests areas to add
     or merge.
     """
+    keep_files_apart(reads={"FILE": source, "--config": config}, writes={"--out": out})
+    if out is not None and out.is_file() and not force:
+        raise UserError(f"{out} exists: give another file, or --force to replace it")
     loaded = load(config)
     order = Order(
         settings=settings_of(loaded), warm_up=None if warm_up is None else duration(warm_up)
@@ -65,4 +72,7 @@ def advise(
         say(starting_config(advice))
         return
     write_text(out, starting_config(advice))
-    say(f"wrote a starting configuration to {out}: review it, then run spikewatch config check")
+    say(
+        f"wrote a starting configuration to {out}: review it, then run "
+        f"spikewatch config check --config {out}"
+    )

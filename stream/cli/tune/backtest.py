@@ -16,7 +16,7 @@ from stream.analysis.backtest import backtest as play
 from stream.analysis.backtest_page import report
 from stream.analysis.backtest_tables import difference_table, notes, sentences, summary, tables
 from stream.cli.options import ConfigPath, FeedbackFile, Processes, duration, time_or_ago
-from stream.cli.output import progress, say, show, write_text
+from stream.cli.output import keep_files_apart, progress, say, show, write_text
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.cli.tune.histories import Source, WarmUp, open_history, pool_of
 from stream.config.loading import load
@@ -106,6 +106,10 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
         raise typer.BadParameter("give either a ticket file or --from-topic, not both or neither")
     if compare is not None and html is not None:
         raise typer.BadParameter("--compare and --html cannot be combined: a report covers one run")
+    keep_files_apart(
+        reads={"FILE": source, "--labels": labels, "--feedback": feedback, "--config": config},
+        writes={"--html": html},
+    )
     history = Source(
         path=source, since=since, until=until, ticket_format=ticket_format, feedback=feedback
     )

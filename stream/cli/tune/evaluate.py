@@ -28,7 +28,7 @@ from stream.analysis.evaluate import (
 )
 from stream.analysis.surveillance import ABSENT, available
 from stream.cli.options import ConfigPath, Processes
-from stream.cli.output import progress, say, show
+from stream.cli.output import keep_files_apart, output_file, progress, say, show
 from stream.config.loading import load
 from stream.config.step_settings import settings_of
 from stream.errors import UserError
@@ -131,6 +131,16 @@ def evaluate(  # whole: one parameter per option, and a body of a few lines
     """
     if history:
         ctx.fail(_moved(ctx.meta[_ARGUMENTS]))
+    first, second = compare or (None, None)
+    keep_files_apart(
+        reads={
+            "--against": against,
+            "--compare A": first,
+            "--compare B": second,
+            "--config": config,
+        },
+        writes={"--out": out, "--record": record},
+    )
     size = _size(quick=quick, reduced=reduced)
     size = _with_counts(size, seeds, first_seed, per_class)
     if surveillance is not None:
@@ -226,10 +236,8 @@ def _side_by_side(first_tables: list[Table], second_tables: list[Table]) -> list
 
 
 def _write_json(file: Path, encoded: bytes) -> None:
-    try:
-        file.write_bytes(msgspec.json.format(encoded, indent=1) + b"\n")
-    except OSError as error:
-        raise UserError(f"{file} cannot be written: {error.strerror}") from None
+    with output_file(file) as opened:
+        opened.write(msgspec.json.format(encoded, indent=1) + b"\n")
 
 
 def _require_no_regression(results: Results, against: Path) -> None:
