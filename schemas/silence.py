@@ -14,6 +14,9 @@ _QUIETLY = re2.Options()
 _QUIETLY.log_errors = False  # it would write to standard error
 
 
+_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
+
+
 class Matcher(BaseModel):
     """Condition on a label; a missing label counts as the empty text.
 
@@ -50,10 +53,20 @@ class Matcher(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> "Matcher":
-        """Parse ``name=value``, ``name!=value``, ``name=~regex`` or ``name!~regex``.
+        r"""Parse ``name=value``, ``name!=value``, ``name=~regex`` or ``name!~regex``.
+
+        As in amtool, the value may stand in double quotes, in which ``\"``, ``\\`` and ``\n`` are
+        escapes. A value with a comma or a double quote needs them: without, it would look like
+        several matchers or like a quoted value, and match nothing.
+
+        Source: prometheus/alertmanager, pkg/labels/parse.go.
 
         Raises:
             ValueError: The text is not a matcher.
+
+        Example:
+            >>> Matcher.parse('product_area="login, sso"').value
+            'login, sso'
         """
         found = re2.fullmatch(r"(?s)\s*([A-Za-z_][\w]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", text)
         if found is None:
@@ -61,6 +74,13 @@ class Matcher(BaseModel):
                 f"{text!r} is not a matcher such as product_area=login or severity!=critical"
             )
         name, operator, value = found.groups()
+        if value.startswith('"'):
+            value = _unquoted(value, text)
+        elif "," in value or '"' in value:
+            raise ValueError(
+                f"{text!r}: give each matcher as an argument of its own, and quote a value with a "
+                f'comma or a double quote, such as {name}{operator}"a, b"'
+            )
         return cls(name=name, value=value, is_regex="~" in operator, is_equal="!" not in operator)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -78,7 +98,34 @@ class Matcher(BaseModel):
         operator = {
             (False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"
         }[self.is_regex, self.is_equal]  # fmt: skip
-        return f"{self.name}{operator}{self.value}"
+        return f"{self.name}{operator}{_quoted(self.value)}"
+
+
+def _unquoted(value: str, text: str) -> str:
+    """Return the text that a value in double quotes stands for."""
+    if re2.fullmatch(r'(?s)"(?:[^"\\]|\\.)*"', value) is None:
+        raise ValueError(
+            f'{text!r}: the value has an unmatched double quote; write \\" for a quote in it'
+        )
+    inner, result, is_escaped = value[1:-1], [], False
+    for character in inner:
+        if is_escaped:
+            is_known = character in 'n"\\'
+            result.append(_ESCAPES[character] if is_known else f"\\{character}")
+            is_escaped = False
+        elif character == "\\":
+            is_escaped = True
+        else:
+            result.append(character)
+    return "".join(result)
+
+
+def _quoted(value: str) -> str:
+    """Return a value as `Matcher.parse` reads it, in double quotes only if it needs them."""
+    if value == value.strip() and not set(value) & set(',"\n'):
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 class Silence(BaseModel):
