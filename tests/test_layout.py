@@ -59,7 +59,7 @@ def test_nothing_is_pickled() -> None:
             assert "pickle" not in imported(path), path
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("folder", PACKAGES)
 def test_packages_are_imported_from_this_repository(folder: str) -> None:
     """Other projects use the same three package names."""
     module = __import__(folder)
