@@ -31,10 +31,10 @@ def backtest_report(browser: Browser, file: Path) -> None:
         )  # fmt: skip
         page = browser.new_page(viewport={"width": 900, "height": 700})
         page.goto((folder / "report.html").as_uri())
-        page.get_by_role("heading", name="Each area's time").scroll_into_view_if_needed()
+        page.get_by_role("heading", name="Timelines of the areas").scroll_into_view_if_needed()
         page.evaluate(
             "document.querySelectorAll('h2').forEach(one =>"
-            ' one.textContent === "Each area\'s time" && one.scrollIntoView())'
+            ' one.textContent === "Timelines of the areas" && one.scrollIntoView())'
         )
         page.screenshot(path=file)
         page.close()
