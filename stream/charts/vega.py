@@ -78,7 +78,7 @@ def timeline(
     width: int = 720,
     height: int = 200,
 ) -> dict[str, Any]:
-    """Return the chart of one area: tickets per hour, and the score below.
+    """Return the chart of one area: customer-equivalents per hour, and the score below.
 
     The labels of marked spans have a strip of their own above the plot, so that they cover no bars.
 
@@ -181,7 +181,7 @@ def _counts(marked: list[dict[str, Any]], theme: Theme, width: int, height: int)
                 "mark": {"type": "rect", "opacity": 0.8},
                 "encoding": {"x": _time("from"), "x2": {"field": "to"},
                              "y": {"field": "observed", "type": "quantitative",
-                                   "title": "tickets per hour"},
+                                   "title": "customer-equivalents per hour"},
                              "y2": {"datum": 0}, "color": _series("observed", colors)},
             },
             {

@@ -63,7 +63,14 @@ def test_an_empty_chart_is_drawn() -> None:
 
 def test_the_legend_names_every_series() -> None:
     shown = words(svg(timeline(MOMENTS)))
-    for name in ("tickets per hour", "observed", "expected", "normal range", "score", "threshold"):
+    for name in (
+        "customer-equivalents per hour",
+        "observed",
+        "expected",
+        "normal range",
+        "score",
+        "threshold",
+    ):
         assert name in shown
 
 
