@@ -70,7 +70,7 @@ def chart(
 
 
 class Plot:
-    """Plot of one area's timeline, collected while a replay runs and drawn into a file."""
+    """Plot of one area's timeline, collected while a replay runs."""
 
     def __init__(self, named: str, path: Path) -> None:
         """Create a plot of the named area ("area" or "tenant/area") for an output file.
@@ -89,14 +89,14 @@ class Plot:
         """Add an escalation."""
         self._page_log.hear((event,))
 
-    def write(self, zone: str) -> None:
-        """Write the file.
+    def draw(self, zone: str) -> bytes:
+        """Return the picture in the format that the name of the file asks for.
 
         Args:
             zone: IANA zone of the time axis.
 
         Raises:
-            UserError: There is no such area, there are several, or the file cannot be written.
+            UserError: There is no such area, or there are several.
         """
         found = self.lines.stretches
         if not found:
@@ -110,13 +110,7 @@ class Plot:
             )
         [((tenant, area), stretches)] = found.items()
         drawn = chart(stretches, spans(self._page_log.runs, (), tenant, area), zone)
-        try:
-            if self._path.suffix.lower() == ".svg":
-                self._path.write_text(svg(drawn), encoding="utf-8")
-            else:
-                self._path.write_bytes(png(drawn))
-        except OSError as error:
-            raise UserError(f"{self._path} cannot be written: {error.strerror}") from None
+        return svg(drawn).encode() if self._path.suffix.lower() == ".svg" else png(drawn)
 
 
 def slim(drawn: str) -> str:

@@ -111,8 +111,10 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
         replay_lines(run, lines, source, write, bury)
         for event in run.finish():
             write(event)
-    if picture:
-        picture.write(loaded.time.timezone)
+    if picture is not None and plot_file is not None:
+        drawn = picture.draw(loaded.time.timezone)
+        with output_file(plot_file) as file:
+            file.write(drawn)
     _summarise(run.counts, written, reasons)
 
 
