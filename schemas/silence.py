@@ -1,5 +1,6 @@
 """Silences, which mute the notifications of all matching episodes for a while."""
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -102,22 +103,12 @@ class Matcher(BaseModel):
 
 
 def _unquoted(value: str, text: str) -> str:
-    """Return the text that a value in double quotes stands for."""
+    """Return the content of a value in double quotes, with its escapes resolved."""
     if re2.fullmatch(r'(?s)"(?:[^"\\]|\\.)*"', value) is None:
         raise ValueError(
             f'{text!r}: the value has an unmatched double quote; write \\" for a quote in it'
         )
-    inner, result, is_escaped = value[1:-1], [], False
-    for character in inner:
-        if is_escaped:
-            is_known = character in 'n"\\'
-            result.append(_ESCAPES[character] if is_known else f"\\{character}")
-            is_escaped = False
-        elif character == "\\":
-            is_escaped = True
-        else:
-            result.append(character)
-    return "".join(result)
+    return re.sub(r'\\([n"\\])', lambda escape: _ESCAPES[escape[1]], value[1:-1])
 
 
 def _quoted(value: str) -> str:
