@@ -10,6 +10,7 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from email.header import Header
+from email.message import Message as MailMessage
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import formataddr, formatdate
@@ -128,7 +129,7 @@ class Email(Sink):
         if not recipients:
             raise RefusedError("the receiver has no recipients: set to")
         identity = f"<{message.id.replace('/', '.')}@{self._domain}>"
-        mail = MIMEMultipart("alternative")
+        mail: MailMessage[str, Any] = MIMEMultipart("alternative")  # also takes Header objects
         mail["From"] = formataddr(("spikewatch", self._options.sender))
         try:
             mail["To"] = ", ".join(address(recipient) for recipient in recipients)
@@ -136,17 +137,13 @@ class Email(Sink):
             raise RefusedError(
                 "the address of the account owner is not an e-mail address"
             ) from None
-        headers: dict[str, Header] = {
-            "Subject": _literal_header(cut(message.title, SUBJECT_CHARACTERS)),
-            "X-Spikewatch-Key": _literal_header(cut(message.key, 200)),
-        }
-        for name, value in headers.items():
-            mail[name] = value  # type: ignore[assignment]  # the stubs omit Header objects
+        mail["Subject"] = _literal_header(cut(message.title, SUBJECT_CHARACTERS))
         mail["Date"] = formatdate(localtime=False, usegmt=True)
         mail["Message-ID"] = identity
         if handle:
             mail["In-Reply-To"] = mail["References"] = handle["first"]
         mail["Auto-Submitted"] = "auto-generated"
+        mail["X-Spikewatch-Key"] = _literal_header(cut(message.key, 200))
         text = [message.title, "", *message.lines, ""]
         text += [f"{name}: {url}" for name, url in message.links]
         mail.attach(MIMEText(_encodable("\n".join(text)), "plain", "utf-8"))
@@ -154,7 +151,7 @@ class Email(Sink):
         await self.in_thread(lambda: self._deliver(mail, recipients), 3 * TIMEOUT_SECONDS)
         return handle or {"first": identity}
 
-    def _deliver(self, mail: MIMEMultipart, recipients: list[str]) -> None:
+    def _deliver(self, mail: "MailMessage[str, Any]", recipients: list[str]) -> None:
         with _in_our_words(), self._connect() as server:
             refused = server.send_message(mail, to_addrs=recipients)
             if refused:  # the others accepted it; a retry has the same Message-ID
