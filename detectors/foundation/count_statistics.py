@@ -108,7 +108,7 @@ def hours_of_starts(
     """Return the width, in hours, of the range of starts about as likely as a window's own start.
 
     The width follows from how fast the log likelihood ratio falls if the window begins earlier and
-    only the expected count is observed in the added time. With it, one window stands for a sum over
+    only the expected count is observed in the added time. With it, one window represents a sum over
     all starts (Shiryaev-Roberts), as in Laplace's method for integrals.
 
     Args:

@@ -107,7 +107,7 @@ class AffectedCustomers(msgspec.Struct, array_like=True):
 
     @property
     def scale(self) -> float:
-        """The number of customers that each sampled customer stands for."""
+        """The number of customers that each sampled customer represents."""
         return (self.customers - self.nameless) / max(len(self.hashes), 1)
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 from schemas.escalation import SEVERITIES, Severity
 
 WHOLE_TENANT: Final = "*tenant*"
-"""Stands for tenant-wide escalations in the areas of an entry."""
+"""The name of tenant-wide escalations in the areas of an entry."""
 FIELDS: Final = ("area", "since", "customers", "product", "issue", "status")
 """Placeholders that a text for customers may contain in braces."""
 MOST_STEPS: Final = 3

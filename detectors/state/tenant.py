@@ -206,7 +206,7 @@ class Tenant:
             self.admit(name, series)
 
     def knows(self, series: Series) -> bool:
-        """Return whether an area is in the taxonomy or has existed too long to be a made-up name.
+        """Return whether an area is in the taxonomy or has existed too long to be an invented name.
 
         See `KNOWN_HOURS`.
         """

@@ -47,7 +47,7 @@ class BacktestTimelines:
         """Start without buckets.
 
         Args:
-            areas: Pairs of tenant and area to record; an empty tenant stands for every tenant.
+            areas: Pairs of tenant and area to record; an empty tenant means every tenant.
             hours: Initial length of a bucket, in hours.
         """
         self._areas: dict[str, set[str]] = {}

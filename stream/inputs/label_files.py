@@ -11,7 +11,7 @@ from schemas.codec import area_name, clean
 from stream.errors import UserError
 
 WHOLE: Final = "*tenant*"
-"""Value of the column area that stands for the whole tenant, as does an empty cell."""
+"""Value of the column area that means the whole tenant, as does an empty cell."""
 NEEDED: Final = ("area", "start", "end")
 
 

@@ -54,12 +54,12 @@ class Apprise(Sink):
     async def send(self, message: Message, handle: Handle) -> Handle:
         """Send the message as plain text; Apprise truncates it to the limits of the service."""
         await self.check()
-        links = [f"{_unmeaning(text)}: {url}" for text, url in message.links]
+        links = [f"{_without_markup(text)}: {url}" for text, url in message.links]
         kind = apprise.NotifyType.SUCCESS if message.action == "resolve" else TYPE[message.severity]
         done = await self.in_thread(
             lambda: self._apprise.notify(
-                title=_unmeaning(message.title),
-                body=_unmeaning("\n".join(message.lines)) + "\n" + "\n".join(links),
+                title=_without_markup(message.title),
+                body=_without_markup("\n".join(message.lines)) + "\n" + "\n".join(links),
                 notify_type=kind,
                 body_format=apprise.NotifyFormat.TEXT,
                 interpret_escapes=False,
@@ -80,7 +80,7 @@ class Apprise(Sink):
         return f"Apprise recognizes the service {service}; the URL was not tested by sending"
 
 
-def _unmeaning(text: str) -> str:
+def _without_markup(text: str) -> str:
     """Return a text without mentions for chat services and encoded words for mail clients."""
     text = text.replace("@", f"@{INVISIBLE}").replace("<", f"<{INVISIBLE}")
     return text.replace("=?", f"={INVISIBLE}?")
