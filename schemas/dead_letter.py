@@ -31,9 +31,13 @@ class Rejected(Exception):  # noqa: N818 - an outcome, not an error of the progr
     """
 
     def __init__(self, reason: DeadReason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(reason, detail)
         self.reason: DeadReason = reason
         self.detail = detail
+
+    def __str__(self) -> str:
+        """Return the reason and the description."""
+        return f"{self.reason}: {self.detail}"
 
 
 class DeadLetter(BaseModel):

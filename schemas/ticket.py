@@ -31,7 +31,9 @@ class Customer(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
-    id: Identifier = Field(description="Stable id of the account.")
+    id: Identifier | None = Field(
+        None, description="Stable id of the account; without it, customers are not counted."
+    )
     tier: Label | None = Field(None, description="Plan or tier, such as enterprise.")
     segment: Label | None = Field(None, description="Market segment.")
     region: Label | None = Field(None, description="Region from which the customer is served.")

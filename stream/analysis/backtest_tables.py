@@ -80,10 +80,13 @@ def notes(result: Backtest) -> list[str]:
     if facts.dead:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(facts.dead.items()))
         lines.append(f"rejected tickets: {reasons}")
-        if facts.dead["no_offset"]:
-            lines.append("some times have no UTC offset: give their time zone with --timezone")
     if facts.disordered > LATE_SHARE * facts.tickets:
         lines.append(f"{facts.disordered:,} tickets were out of order and were sorted")
+    if facts.repeated:
+        lines.append(
+            f"{facts.repeated:,} records are about a ticket that came before: read as changes of "
+            "that ticket, not as complaints"
+        )
     late = result.walked.outcomes["late"] + result.walked.outcomes["too_late"]
     if late > LATE_SHARE * facts.tickets:
         lines.append(

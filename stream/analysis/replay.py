@@ -13,7 +13,7 @@ from detectors.policy.settings import Settings
 from detectors.step.partition import Partition
 from detectors.timelines.whole_run import BacktestTimelines
 from schemas.codec import MAX_BYTES, read_ticket, to_signal, write_escalation
-from schemas.dead_letter import DeadLetter, DeadReason, Rejected
+from schemas.dead_letter import Rejected
 from schemas.escalation import EscalationEvent
 from schemas.signals import HistoryEnd, Mode, Tick, Verdict
 
@@ -113,7 +113,7 @@ def replay_lines(
     lines: Iterable[tuple[int, bytes]],
     name: str,
     write: Callable[[EscalationEvent], None],
-    bury: Callable[[DeadLetter], None],
+    reject: Callable[[Rejected, int, bytes, str], None],
     mode: Mode = "simulated",
 ) -> None:
     """Process all lines of a file.
@@ -123,7 +123,7 @@ def replay_lines(
         lines: Numbered lines of the file.
         name: Name of the file, for dead letters.
         write: Called with each escalation.
-        bury: Called with each dead letter.
+        reject: Called with each ticket that is not valid: why, its line, its bytes and the file.
         mode: Mode of the tickets.
     """
     for number, line in lines:
@@ -131,7 +131,7 @@ def replay_lines(
             for event in replay.take(line, mode):
                 write(event)
         except Rejected as why:
-            bury(DeadLetter.of(why, line, name, 0, number))
+            reject(why, number, line, name)
 
 
 def to_file(file: BinaryIO) -> Callable[[EscalationEvent], None]:
@@ -141,16 +141,3 @@ def to_file(file: BinaryIO) -> Callable[[EscalationEvent], None]:
         file.write(write_escalation(event) + b"\n")
 
     return write
-
-
-def dead_to_file(
-    file: BinaryIO | None, counts: Counter[DeadReason]
-) -> Callable[[DeadLetter], None]:
-    """Return a function that counts dead letters by reason, and writes them if there is a file."""
-
-    def bury(letter: DeadLetter) -> None:
-        counts[letter.reason] += 1
-        if file is not None:
-            file.write(letter.model_dump_json().encode() + b"\n")
-
-    return bury

@@ -31,6 +31,10 @@ _ROWS: Final = (
         "Write or send the tickets of a simulated company.",
     ),
     CommandEntry(
+        "Try it", "import", "try_it.import_tickets", "import_tickets",
+        "Convert exports of a helpdesk to ticket events.",
+    ),
+    CommandEntry(
         "Try it", "replay", "try_it.replay", "replay",
         "Detect spikes in a ticket file, without Kafka.",
     ),

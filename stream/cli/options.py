@@ -19,7 +19,7 @@ ConfigPath = Annotated[
 TicketFileArgument = Annotated[
     str,
     typer.Argument(
-        metavar="FILE", help="Ticket file, .jsonl or .csv, optionally .gz; - for stdin."
+        metavar="FILE", help="Ticket file: JSON, CSV or Excel, also packed; - for stdin."
     ),
 ]
 FeedbackFile = Annotated[

@@ -188,3 +188,8 @@ def progress(name: str, total: float = 1.0) -> Iterator[Callable[[float], None]]
     ) as bar:
         task = bar.add_task(name, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def warn(text: str) -> None:
+    """Print a line to standard error, where it does not mix with the output of the command."""
+    print(text, file=sys.stderr, flush=True)

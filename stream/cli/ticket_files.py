@@ -1,4 +1,4 @@
-"""Options that describe a ticket file, and a reader that shows its progress."""
+"""Options that describe a ticket file, and a reader that shows its progress and what it found."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -8,46 +8,113 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
 import typer
 
-from stream.cli.output import counting_bar
-from stream.inputs.ticket_files import TicketFile, parse_mapping
+from detectors.policy.settings import Settings
+from stream.cli.dead_letters import DeadLetters
+from stream.cli.output import counting_bar, warn
+from stream.config.sections import Config
+from stream.config.step_settings import settings_of
+from stream.escalations.phrases import plural
+from stream.inputs.exports.mapping import parse_mapping
+from stream.inputs.exports.plan import Lists, ReadOptions
+from stream.inputs.exports.presets import PRESETS
+from stream.inputs.ticket_files import Reading, TicketFile, zone_of
 
 Lines = Iterator[tuple[int, bytes]]
 Result = TypeVar("Result")
+FileFormat = Literal["jsonl", "json", "csv", "xlsx"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TicketFormat:
-    """How to read a ticket file; the defaults fit a file that needs no hints."""
+    """How to read a ticket file; the defaults recognize the exports of many helpdesks."""
 
     mapping: Annotated[
         str | None,
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN,...",
-            help="CSV: column of each field, such as created_at=Opened,ticket_id=Id.",
+            help="Column or JSON path of each field, such as created_at=Opened,ticket_id=Id; "
+            "default: recognized.",
+        ),
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Helpdesk of the export; default: recognized. One of: "
+            f"{', '.join(sorted(PRESETS))}.",
         ),
     ] = None
     timezone: Annotated[
         str | None,
-        typer.Option(metavar="ZONE", help="CSV: IANA time zone of times without an offset."),
+        typer.Option(
+            metavar="ZONE",
+            help="IANA time zone of times without an offset, and of daily and weekly seasonality.",
+        ),
     ] = None
     time_format: Annotated[
         str | None,
-        typer.Option(metavar="PATTERN", help="CSV: strptime pattern, such as '%d/%m/%Y %H:%M'."),
+        typer.Option(
+            metavar="PATTERN",
+            help="strptime pattern of the times, such as '%d/%m/%Y %H:%M'; default: recognized.",
+        ),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Encoding of the text, such as cp1252; default: detected."
+        ),
     ] = None
     file_format: Annotated[
-        Literal["jsonl", "csv"] | None,
-        typer.Option("--format", help="Format of the file; default: according to its name."),
+        FileFormat | None,
+        typer.Option("--format", help="Format of the file; default: by its content."),
     ] = None
+    lists: Annotated[
+        Lists,
+        typer.Option(
+            help="Of several areas of a ticket: the first, all joined, or one ticket each."
+        ),
+    ] = "first"
+
+    def options(self, zone: str | None = None) -> ReadOptions:
+        """Return the options of the reader.
+
+        Args:
+            zone: Time zone of times without an offset if --timezone is not given.
+
+        Raises:
+            TicketFileError: The mapping is not valid.
+        """
+        return ReadOptions(
+            mapping=parse_mapping(self.mapping) if self.mapping else {},
+            preset=self.preset,
+            timezone=self.timezone or zone,
+            time_format=self.time_format,
+            encoding=self.encoding,
+            format=self.file_format,
+            lists=self.lists,
+        )
+
+    def settings(self, config: Config) -> Settings:
+        """Return the settings of the step; seasonality follows --timezone if it is given.
+
+        Raises:
+            TicketFileError: There is no such time zone.
+        """
+        settings = settings_of(config)
+        if self.timezone is None:
+            return settings
+        zone_of(self.timezone)
+        return msgspec.structs.replace(settings, timezone=self.timezone)
 
 
 def with_ticket_format(command: Callable[..., Result]) -> Callable[..., Result]:
     """Add the options of `TicketFormat` to a command.
 
-    On the command line, --map, --timezone, --time-format and --format take the place of the
-    command's parameter ``ticket_format``.
+    On the command line, they take the place of the command's parameter ``ticket_format``.
     """
     own_parameters = inspect.signature(command, eval_str=True).parameters
     shared = inspect.signature(TicketFormat, eval_str=True).parameters
@@ -67,25 +134,44 @@ def with_ticket_format(command: Callable[..., Result]) -> Callable[..., Result]:
     return wrapper
 
 
+@dataclass
+class OpenTickets:
+    """The numbered ticket events of an open file, to be iterated once."""
+
+    lines: Lines
+    reading: Reading
+    name: str
+
+    def __iter__(self) -> Lines:
+        """Yield the events in order of time."""
+        return self.lines
+
+
 @contextmanager
-def open_tickets(source: str, ticket_format: TicketFormat | None = None) -> Iterator[Lines]:
-    """Open a ticket file and show the progress of reading it on standard error.
+def open_tickets(
+    source: str,
+    ticket_format: TicketFormat | None = None,
+    letters: DeadLetters | None = None,
+    config: Config | None = None,
+) -> Iterator[OpenTickets]:
+    """Open a ticket file, show the progress of reading it, and tell at the end what was found.
 
     Args:
         source: Path of the file, or ``-`` for standard input.
         ticket_format: Hints for reading the file.
+        letters: Collector of the records that cannot be read.
+        config: Gives the time zone of times without an offset, if it names one.
 
     Yields:
-        The numbered lines of the file, each as JSON.
+        The numbered lines of the file, each as JSON, and what the reader has found so far.
     """
     settings = ticket_format or TicketFormat()
+    zone = None if config is None or config.time.timezone == "UTC" else config.time.timezone
+    name = "standard input" if source == "-" else source
+    refused = letters if letters is not None else DeadLetters()
     with (
         TicketFile(
-            source,
-            mapping=parse_mapping(settings.mapping) if settings.mapping else None,
-            format=settings.file_format,
-            assume_timezone=settings.timezone,
-            time_format=settings.time_format,
+            source, settings.options(zone), lambda refusal: refused.refuse(refusal, name)
         ) as file,
         counting_bar(transient=True) as bar,
     ):
@@ -97,4 +183,42 @@ def open_tickets(source: str, ticket_format: TicketFormat | None = None) -> Iter
                 if count % 500 == 0:
                     bar.update(task, completed=file.position)
 
-        yield lines()
+        yield OpenTickets(lines(), file.reading, name)
+    for sentence in sentences(file.reading, name):
+        warn(sentence)
+    if letters is None:
+        refused.explain()
+
+
+def sentences(reading: Reading, name: str) -> Iterator[str]:
+    """Yield what was found in a file as sentences; nothing for ticket events in order.
+
+    Example:
+        >>> found = Reading(rows=3, preset="jira", mapping={"created_at": "Created"}, sorted=True)
+        >>> list(sentences(found, "t.csv"))
+        ['t.csv: read as jira: created_at=Created', 't.csv: not in order of time: sorted']
+    """
+    if reading.mapping and not all(source == each for each, source in reading.mapping.items()):
+        as_what = f"read as {reading.preset}" if reading.preset else "read with"
+        pairs = ", ".join(f"{each}={source}" for each, source in reading.mapping.items())
+        yield f"{name}: {as_what}: {pairs}"
+    details = []
+    if reading.time_format and reading.time_format != "RFC 3339":
+        zone = f" in {reading.timezone}" if reading.timezone else ""
+        details.append(f"times as {reading.time_format}{zone}")
+    if reading.encoding not in (None, "utf-8"):
+        details.append(f"text in {reading.encoding}")
+    if details:
+        yield f"{name}: {'; '.join(details)}"
+    if reading.sorted:
+        yield f"{name}: not in order of time: sorted"
+    if reading.repeated:
+        yield (
+            f"{name}: {plural(reading.repeated, 'record')} of tickets that came before: read as "
+            "changes of those tickets"
+        )
+    if reading.left_out:
+        fields = ", ".join(f"{each} ({count:,})" for each, count in reading.left_out.items())
+        yield f"{name}: values that cannot be read were left out: {fields}"
+    for note in reading.notes:
+        yield f"{name}: {note}"

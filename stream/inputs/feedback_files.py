@@ -8,7 +8,7 @@ from schemas.codec import read_feedback
 from schemas.dead_letter import Rejected
 from schemas.signals import Tick, Ticket, Verdict
 from stream.errors import UserError
-from stream.inputs.ticket_files import TicketFile
+from stream.inputs.lines import read_lines
 
 
 def read_verdicts(name: str | Path) -> list[Verdict]:
@@ -20,14 +20,13 @@ def read_verdicts(name: str | Path) -> list[Verdict]:
         UserError: The file cannot be read, or a line is not valid.
     """
     verdicts = []
-    with TicketFile(str(name), format="jsonl") as file:
-        for number, line in file:
-            try:
-                verdicts.append(read_feedback(line))
-            except Rejected as why:
-                raise UserError(
-                    f"{name}, line {number}: {why}; each line must be one Feedback object"
-                ) from None
+    for number, line in read_lines(name):
+        try:
+            verdicts.append(read_feedback(line))
+        except Rejected as why:
+            raise UserError(
+                f"{name}, line {number}: {why}; each line must be one Feedback object"
+            ) from None
     return sorted(verdicts, key=lambda verdict: verdict.at)
 
 

@@ -10,7 +10,7 @@ import heapq
 import math
 import tempfile
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from multiprocessing import get_context
@@ -59,6 +59,8 @@ class Facts:
     """Number of rejected tickets by reason."""
     disordered: int = 0
     """Number of tickets that were out of order."""
+    repeated: int = 0
+    """Number of records of tickets that the file had before, read as changes of those tickets."""
     verdicts: int = 0
 
     def add(self, at: float, tenant: str, area: str) -> None:
@@ -117,6 +119,7 @@ class History:
         pool: Pool | None = None,
         since: float = -math.inf,
         until: float = math.inf,
+        reject: Callable[[Rejected, int, bytes], None] | None = None,
     ) -> None:
         """Add the ticket events of a file.
 
@@ -126,9 +129,13 @@ class History:
             pool: Processes that parse tickets; None: this process alone.
             since: Earliest created_at to keep, seconds since 1970.
             until: Latest created_at to keep, seconds since 1970.
+            reject: Called with each ticket that is not valid: why, its line and its bytes.
         """
         for found, dead in _read_all(iter(lines), max_bytes, pool):
-            self.facts.dead.update(dead)
+            for why, number, raw in dead:
+                self.facts.dead[why.reason] += 1
+                if reject is not None:
+                    reject(why, number, raw)
             for created_at, tenant, area, at, line in found:
                 if since <= created_at <= until:
                     self.facts.add(created_at, tenant, area)
@@ -206,8 +213,8 @@ def signals(path: Path, begin: int = 0) -> Iterator[tuple[int, Taken]]:
             begin += len(line)
 
 
-Chunk = tuple[list[tuple[float, str, str, float, bytes]], Counter[DeadReason]]
-"""created_at, tenant, area, sort time and record of each ticket; and rejected ones by reason."""
+Chunk = tuple[list[tuple[float, str, str, float, bytes]], list[tuple[Rejected, int, bytes]]]
+"""created_at, tenant, area, sort time and record of each ticket; and the rejected ones."""
 
 
 def _read_all(
@@ -215,7 +222,7 @@ def _read_all(
 ) -> Iterator[Chunk]:
     """Yield the results of chunks in order, with a bounded number of chunks in progress."""
     waiting: deque[AsyncResult[Chunk]] = deque()
-    while chunk := [line for _, line in islice(lines, CHUNK)]:
+    while chunk := list(islice(lines, CHUNK)):
         if pool is None:
             yield _read_chunk(chunk, max_bytes)
             continue
@@ -226,16 +233,16 @@ def _read_all(
         yield waiting.popleft().get()
 
 
-def _read_chunk(lines: list[bytes], max_bytes: int) -> Chunk:
+def _read_chunk(lines: list[tuple[int, bytes]], max_bytes: int) -> Chunk:
     tickets: list[tuple[float, str, str, float, bytes]] = []
-    dead: Counter[DeadReason] = Counter()
-    for line in lines:
+    dead: list[tuple[Rejected, int, bytes]] = []
+    for number, line in lines:
         try:
             if len(line) > max_bytes:
                 raise Rejected("oversized", f"longer than {max_bytes} bytes")
             ticket = to_signal(read_ticket(line), "simulated")
         except Rejected as why:
-            dead[why.reason] += 1
+            dead.append((why, number, line))
             continue
         at = ticket.created_at if ticket.occurred_at is None else ticket.occurred_at
         record = _encode(Taken(at, ticket)) + b"\n"

@@ -1,40 +1,90 @@
-"""Reader of ticket files: JSONL or CSV, plain or gzipped, from a file or a pipe.
+"""Reader of ticket files: any format in which helpdesks export, from a file or a pipe.
 
-It streams in constant memory. JSONL is passed on unchanged, for intake to judge. A CSV row becomes
-the JSON of a ticket event, with columns matched by our field names or by a mapping.
+Ticket events in JSONL are passed on unchanged, for intake to judge. Other records become ticket
+events by the plan that their first records suggest or that the user gives. All are yielded in order
+of time; memory does not grow with the file.
 """
 
-import gzip
 import io
-import os
-import re
-import stat
-import sys
-import zlib
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC
+from difflib import get_close_matches
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import BinaryIO, Final, Self, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from stream.inputs.ticket_csv import MAX_LINE_BYTES, TicketFileError, parse_mapping, read_rows
+import msgspec
 
-__all__ = ["MAX_LINE_BYTES", "TicketFile", "TicketFileError", "parse_mapping", "read_tickets"]
+from stream.inputs.exports.conversion import Converter
+from stream.inputs.exports.ordering import Ordering
+from stream.inputs.exports.plan import Plan, ReadOptions, plan_of_objects, plan_of_table
+from stream.inputs.exports.records import delimited, documents, workbooks
+from stream.inputs.exports.records.containers import Container, open_file, size_on_disk, unpack
+from stream.inputs.exports.records.delimited import Record
+from stream.inputs.exports.records.encodings import Decoder
+from stream.inputs.exports.refusal import Refusal, TicketFileError
+from stream.inputs.exports.times import AmbiguousTimeError, TimeReader, check_pattern, is_rfc3339
+from stream.inputs.lines import numbered
 
-_BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+__all__ = ["ReadOptions", "Reading", "Refusal", "TicketFile", "TicketFileError", "read_tickets"]
 
-Format = Literal["jsonl", "csv"]
+SAMPLE: Final = 1_000
+"""Number of first records by which columns and times are recognized."""
+MOST_SAMPLE: Final = 50_000
+"""Number of records up to which more are looked at while day and month cannot be told apart."""
+SAMPLE_CHARACTERS: Final = 8_000_000
+HEAD_BYTES: Final = 4_096
+LATE_SHARE: Final = 0.05
+"""Share of misplaced tickets above which JSONL is sorted; fewer are late, as in the stream."""
+DEDUP_SECONDS: Final = 172_800.0
+"""Time within which the step itself recognizes a repeated ticket."""
+
+
+@dataclass
+class Reading:
+    """What was found in a ticket file; complete when all tickets have been read.
+
+    Attributes:
+        rows: Number of records, with those that were refused.
+        tickets: Number of ticket events.
+        dead: Number of records that were refused.
+        preset: Helpdesk whose export it is; ``generic``: columns with common names; None: the
+            columns have the names of our fields, or were given.
+        mapping: Column or path of each field.
+        time_format: Patterns of the creation times, most frequent first.
+        timezone: Time zone of times without an offset.
+        encoding: Encoding of the text.
+        sorted: Whether the tickets had to be put in order of time.
+        disordered: Number of tickets that were older than an earlier one.
+        repeated: Number of records about a ticket that the file had already.
+        left_out: Number of values of optional fields that could not be read, by field.
+        notes: Sentences about what a user should know.
+    """
+
+    rows: int = 0
+    tickets: int = 0
+    dead: int = 0
+    preset: str | None = None
+    mapping: dict[str, str] = field(default_factory=dict)
+    time_format: str | None = None
+    timezone: str | None = None
+    encoding: str | None = None
+    sorted: bool = False
+    disordered: int = 0
+    repeated: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    first_refusals: list[Refusal] = field(default_factory=list)
+    """A few refused records, as examples."""
 
 
 def read_tickets(
     path_or_stdin: Path | str | BinaryIO,
-    *,
-    mapping: Mapping[str, str] | None = None,
-    format: Format | None = None,
-    assume_timezone: str | None = None,
-    time_format: str | None = None,
+    options: ReadOptions | None = None,
+    refuse: Callable[[Refusal], None] | None = None,
 ) -> Iterator[tuple[int, bytes]]:
     """Yield all tickets of a file in order; `TicketFile` also reports progress.
 
@@ -45,13 +95,7 @@ def read_tickets(
         TicketFileError: The file cannot be opened or an option is wrong, raised with the first
             ticket; or reading fails later.
     """
-    with TicketFile(
-        path_or_stdin,
-        mapping=mapping,
-        format=format,
-        assume_timezone=assume_timezone,
-        time_format=time_format,
-    ) as tickets:
+    with TicketFile(path_or_stdin, options, refuse) as tickets:
         yield from tickets
 
 
@@ -60,103 +104,201 @@ class TicketFile:
 
     Example:
         >>> import io
-        >>> text = b"Id,Opened,product_area\n7,2026-03-01 12:30,login\n"
-        >>> mapping = parse_mapping("ticket_id=Id,created_at=Opened")
-        >>> with TicketFile(
-        ...     io.BytesIO(text), mapping=mapping, format="csv", assume_timezone="Europe/Berlin"
-        ... ) as tickets:
+        >>> text = b"Id;Opened;Component\n7;13.03.2026 12:30;login\n"
+        >>> options = ReadOptions(timezone="Europe/Berlin")
+        >>> with TicketFile(io.BytesIO(text), options) as tickets:
         ...     for line, ticket in tickets:
         ...         print(line, ticket.decode())
-        2 {"ticket_id":"7","created_at":"2026-03-01T12:30:00+01:00","product_area":"login"}
+        2 {"ticket_id":"7","created_at":"2026-03-13T12:30:00+01:00","product_area":"login"}
+        >>> tickets.reading.preset, tickets.reading.time_format
+        ('generic', '%d.%m.%Y %H:%M')
     """
 
     def __init__(
         self,
         path_or_stdin: Path | str | BinaryIO,
-        *,
-        mapping: Mapping[str, str] | None = None,
-        format: Format | None = None,
-        assume_timezone: str | None = None,
-        time_format: str | None = None,
+        options: ReadOptions | None = None,
+        refuse: Callable[[Refusal], None] | None = None,
     ) -> None:
         """Open the file without reading it yet.
 
         Args:
             path_or_stdin: A path, ``"-"`` for standard input, or an open binary file, which stays
-                open. A path that ends in ``.gz`` is decompressed.
-            mapping: CSV only: column of each mapped field, such as ``{"customer.id": "Account"}``.
-            format: Format of the file; None: CSV if the path ends in ``.csv`` or ``.tsv`` (before
-                ``.gz``), else JSONL.
-            assume_timezone: CSV only: IANA time zone of times without an offset. A local time that
-                occurs twice, when clocks go back, is taken as the first.
-            time_format: CSV only: ``strptime`` pattern of all times, such as ``%d/%m/%Y %H:%M``; a
-                time that does not match is passed on unchanged.
+                open.
+            options: What the user says about the file.
+            refuse: Called with each record that cannot become a ticket event.
 
         Raises:
             TicketFileError: The file cannot be opened, or an option is wrong.
         """
-        self._zone = _zone(assume_timezone)
-        _check_pattern(time_format)
-        self._mapping, self._time_format = mapping, time_format
+        self._options = options or ReadOptions()
+        self._zone = zone_of(self._options.timezone)
+        check_pattern(self._options.time_format)
+        self._refuse = refuse
         self._owned = path_or_stdin != "-" and isinstance(path_or_stdin, str | Path)
         name = str(path_or_stdin) if isinstance(path_or_stdin, str | Path) else "-"
         self.name = "standard input" if name == "-" else name
-        zipped = name.lower().endswith(".gz")
-        self.format: Format = format or _format(name.lower().removesuffix(".gz"))
-        if self.format == "jsonl" and (mapping or assume_timezone or time_format):
-            text = "columns and times can only be mapped in CSV; JSONL is read unchanged"
-            raise TicketFileError(f"{self.name}: {text}.")
-        self._raw = _Counted(_open(path_or_stdin, self.name))
-        self.size = _size(self._raw.file)
+        self.reading = Reading(timezone=self._options.timezone)
+        self._file = open_file(path_or_stdin, self.name)
+        self._container: Container | None = None
+        self.size = size_on_disk(self._file)
         """Size of the file on disk in bytes; None for a pipe."""
-        whole = io.BufferedReader(self._raw, 1 << 16)
-        self._file: BinaryIO = gzip.GzipFile(fileobj=whole) if zipped else whole  # type: ignore[assignment]
 
     @property
     def position(self) -> int:
         """Return how many of the ``size`` bytes on disk have been read so far."""
-        return self._raw.count
+        return self._container.counted.count if self._container else 0
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the tickets, each with the number of its first line.
+        """Yield the tickets, each with the number of its first line, in order of time.
+
+        Ticket events from a pipe are passed on as they come.
 
         Raises:
-            TicketFileError: The file is damaged, or is not CSV with the required columns.
+            TicketFileError: The file is damaged, or has no usable columns.
         """
-        if self.format == "jsonl":
-            return self._jsonl()
-        return read_rows(
-            self._lines(),
-            name=self.name,
-            mapping=self._mapping,
-            zone=self._zone,
-            time_format=self._time_format,
-        )
+        self._container = unpack(self._file, self.name)
+        stream = self._container.stream
+        if self._container.is_workbook:
+            return self._ordered(self._table(workbooks.rows(stream, self.name)))
+        head = cast("io.BufferedReader", stream).peek(HEAD_BYTES)
+        if self._holds_events(head):
+            self.reading.encoding = "utf-8"
+            events = self._events(stream)
+            return events if self.size is None else self._ordered(events, are_events=True)
+        return self._ordered(self._records(stream))
 
-    def _jsonl(self) -> Iterator[tuple[int, bytes]]:
-        for number, line in enumerate(self._lines(), 1):
-            if line.strip():
-                yield number, line.rstrip(b"\r\n")
-
-    def _lines(self) -> Iterator[bytes]:
-        """Yield lines with their line ends, without a BOM; cut lines that are too long."""
-        first = True
+    def _holds_events(self, head: bytes) -> bool:
+        """Return whether a file begins with a ticket event in JSON, to be passed on as it is."""
+        options = self._options
+        if not options.are_default or options.format not in (None, "jsonl"):
+            return False
+        if not head.strip():
+            return options.format == "jsonl" or self._named(".jsonl")
+        line, end, _ = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
         try:
-            while line := self._file.readline(MAX_LINE_BYTES + 1):
-                rest = line
-                while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
-                    rest = self._file.readline(MAX_LINE_BYTES + 1)
-                if first and line.startswith(_UTF16):
-                    raise TicketFileError(f"{self.name} is UTF-16: save it as UTF-8.")
-                yield line.removeprefix(_BOM) if first else line
-                first = False
-        except (OSError, EOFError, zlib.error) as error:
-            raise TicketFileError(f"{self.name}: reading failed: {error}.") from error
+            first = msgspec.json.decode(line)
+        except msgspec.MsgspecError:
+            # A long first line is cut; a pretty-printed object has its brace alone on the line.
+            is_object = line.startswith(b"{") and len(line) > 1
+            is_event = b'"ticket_id"' in line and b'"created_at"' in line
+            return options.format == "jsonl" or (is_object and not end and is_event)
+        if not isinstance(first, dict):
+            return options.format == "jsonl"
+        is_event = "ticket_id" in first and is_rfc3339(str(first.get("created_at", "")))
+        return is_event or "specversion" in first or options.format == "jsonl"
+
+    def _named(self, *suffixes: str) -> bool:
+        return self.name.lower().removesuffix(".gz").endswith(suffixes)
+
+    def _events(self, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+        for number, line in numbered(stream, self.name):
+            self.reading.rows += 1
+            self.reading.tickets += 1
+            yield number, line
+
+    def _records(self, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+        decoder = Decoder(stream, self.name, self._options.encoding)
+        chunks = decoder.chunks()
+        first = next(chunks, "")
+        text = chain([first], chunks)
+        is_json = documents.looks_like_json(first) or self._named(".jsonl", ".ndjson", ".json")
+        if self._options.format is not None:
+            is_json = self._options.format in ("json", "jsonl")
+        if is_json:
+            found = self._objects(documents.objects(text, self.name))
+        else:
+            found = self._table(delimited.rows(text, self.name))
+        for event in found:
+            self.reading.encoding = decoder.encoding
+            yield event
+
+    def _table(self, rows: Iterator[Record | Refusal]) -> Iterator[tuple[int, bytes]]:
+        sample, rest = _split(rows)
+        good = [each for each in sample if isinstance(each, Record)]
+        plan = plan_of_table(good, self.name, self._options)
+        header = good[: plan.skip]
+        body = [each for each in sample if each not in header]
+        return self._converted(plan, body, rest)
+
+    def _objects(self, records: Iterator[Record | Refusal]) -> Iterator[tuple[int, bytes]]:
+        sample, rest = _split(records)
+        good = [each for each in sample if isinstance(each, Record)]
+        plan = plan_of_objects(good, self.name, self._options)
+        return self._converted(plan, sample, rest)
+
+    def _converted(
+        self, plan: Plan, sample: list[Record | Refusal], rest: Iterator[Record | Refusal]
+    ) -> Iterator[tuple[int, bytes]]:
+        times = TimeReader(UTC if plan.is_utc else self._zone, self._options.time_format)
+        converter = Converter(plan, times, self._options.lists)
+        while True:
+            try:
+                converter.learn([each for each in sample if isinstance(each, Record)])
+                break
+            except AmbiguousTimeError:
+                more, rest = _split(rest)
+                if not more or len(sample) >= MOST_SAMPLE:
+                    raise
+                sample = sample + more
+        reading = self.reading
+        reading.preset, reading.mapping = plan.preset, plan.told
+        reading.time_format = times.told or None
+        reading.timezone = "UTC" if plan.is_utc else reading.timezone
+        reading.notes += plan.notes
+        for record in chain(sample, rest):
+            outcomes = [record] if isinstance(record, Refusal) else converter.convert(record)
+            counted = False
+            for outcome in outcomes:
+                reading.rows += not counted
+                counted = True
+                if isinstance(outcome, Refusal):
+                    self.refuse(outcome)
+                else:
+                    reading.tickets += 1
+                    yield outcome
+        reading.left_out = dict(converter.left_out)
+        if converter.areas_left:
+            reading.notes.append(
+                f"{converter.areas_left} tickets name several areas: the first counts (--lists)"
+            )
+        if times.ambiguous:
+            reading.notes.append(
+                f"{times.ambiguous} times are in an hour that occurs twice: the first is assumed, "
+                "because the file is not in order"
+            )
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count a record that cannot become a ticket event, and pass it on."""
+        self.reading.dead += 1
+        if len(self.reading.first_refusals) < 3:
+            self.reading.first_refusals.append(refusal)
+        if self._refuse is not None:
+            self._refuse(refusal)
+
+    def _ordered(
+        self, events: Iterator[tuple[int, bytes]], *, are_events: bool = False
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield events by time; ticket events that are mostly in order keep the order of the file.
+
+        A ticket that comes again is a change of the same ticket. In a file of ticket events, this
+        holds for repeats that the step does not recognize itself.
+        """
+        with Ordering() as ordering:
+            for line, event in events:
+                ordering.add(line, event)
+            ordering.close(DEDUP_SECONDS if are_events else 0.0)
+            by_time = ordering.disordered > 0
+            if are_events:
+                by_time = ordering.misplaced > LATE_SHARE * ordering.count
+            self.reading.sorted, self.reading.repeated = by_time, ordering.repeated
+            self.reading.disordered = ordering.disordered
+            yield from ordering.events(by_time=by_time)
 
     def close(self) -> None:
         """Close the file, unless it was passed as an open file."""
         if self._owned:
-            self._raw.file.close()
+            self._file.close()
 
     def __enter__(self) -> Self:
         """Return the file."""
@@ -172,61 +314,41 @@ class TicketFile:
         self.close()
 
 
-class _Counted(io.RawIOBase):
-    """Wrapper that counts the bytes read from a file that it does not own."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.count = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        # A read from a pipe returns what is available, so tickets are not held back.
-        read = getattr(self.file, "read1", self.file.read)(len(buffer))
-        buffer[: len(read)] = read
-        self.count += len(read)
-        return len(read)
+def _split(
+    records: Iterator[Record | Refusal],
+) -> tuple[list[Record | Refusal], Iterator[Record | Refusal]]:
+    """Return the first records of a file and the others, with bounded memory."""
+    sample: list[Record | Refusal] = []
+    left = SAMPLE_CHARACTERS
+    for record in islice(records, SAMPLE):
+        sample.append(record)
+        left -= len(record.raw)
+        if left < 0:
+            break
+    return sample, records
 
 
-def _open(path: Path | str | BinaryIO, name: str) -> BinaryIO:
-    if path == "-":
-        return sys.stdin.buffer
-    if not isinstance(path, str | Path):
-        return path
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise TicketFileError(f"{name} cannot be opened: {error.strerror}.") from error
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """Return a time zone by its IANA name; None stays None.
 
-
-def _size(file: BinaryIO) -> int | None:
-    try:
-        status = os.fstat(file.fileno())
-    except (OSError, ValueError):
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _format(name: str) -> Format:
-    return "csv" if name.endswith((".csv", ".tsv")) else "jsonl"
-
-
-def _zone(name: str | None) -> ZoneInfo | None:
+    Raises:
+        TicketFileError: There is no such zone; the message suggests a similar one.
+    """
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        hint = similar_zone(str(name))
         text = f'"{name}" is not an IANA time zone such as Europe/Berlin'
-        raise TicketFileError(f"{text}.") from error
+        raise TicketFileError(f"{text}; did you mean {hint}?" if hint else f"{text}.") from error
 
 
-def _check_pattern(time_format: str | None) -> None:
-    if time_format is None:
-        return
-    sample = datetime(2026, 12, 31, 12, 30, tzinfo=UTC)
-    try:
-        datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007  (a trial)
-    except (ValueError, re.error) as error:
-        text = f'"{time_format}" is not a time pattern such as %d/%m/%Y %H:%M'
-        raise TicketFileError(f"{text}.") from error
+def similar_zone(name: str) -> str | None:
+    """Return the time zone that a name resembles, such as one of its cities; None: none."""
+    wanted = name.strip().replace(" ", "_").casefold()
+    zones: dict[str, str] = {}
+    for zone in sorted(available_timezones()):
+        zones.setdefault(zone.casefold(), zone)
+        if "/" in zone:
+            zones.setdefault(zone.rpartition("/")[2].casefold(), zone)
+    close = get_close_matches(wanted, zones, n=1, cutoff=0.8)
+    return zones[close[0]] if close else None

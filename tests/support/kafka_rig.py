@@ -352,7 +352,7 @@ class Rig:
             enumerate(lines),
             "test",
             lambda event: events.append(write_escalation(event)),
-            lambda _: None,
+            lambda *_: None,
         )
         return events + [write_escalation(event) for event in run.finish()]
 

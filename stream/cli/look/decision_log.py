@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from detectors.forensics.redecide import LoggedSignal
-from stream.cli.ticket_files import open_tickets
+from stream.cli.ticket_files import TicketFormat, open_tickets
+from stream.config.sections import Config
 from stream.inputs.feedback_files import read_verdicts
 from stream.inputs.signal_log import from_files
 
@@ -16,7 +17,7 @@ FromFile = Annotated[
     typer.Option(
         "--from",
         metavar="FILE",
-        help="Ticket file, .jsonl or .csv, optionally .gz; default: the Kafka topics.",
+        help="Ticket file, as for replay; default: the Kafka topics.",
     ),
 ]
 HistoryFile = Annotated[
@@ -31,7 +32,12 @@ LogFeedbackFile = Annotated[
 
 @contextmanager
 def signals_of_files(
-    source: str, history: str | None, feedback: str | None, until: float | None = None
+    source: str,
+    history: str | None,
+    feedback: str | None,
+    ticket_format: TicketFormat,
+    config: Config,
+    until: float | None = None,
 ) -> Iterator[Iterator[LoggedSignal]]:
     """Read the signals of ticket files, with progress bars.
 
@@ -39,12 +45,14 @@ def signals_of_files(
         source: Path of the ticket file.
         history: Path of a file of earlier tickets.
         feedback: Path of a verdict file.
+        ticket_format: Hints for reading the ticket files.
+        config: Gives the time zone of times without an offset, if it names one.
         until: Time to which each tenant's clock is advanced at the end, seconds since 1970.
     """
     verdicts = read_verdicts(feedback) if feedback else []
     with ExitStack() as stack:
         past = None
         if history is not None:
-            past = stack.enter_context(open_tickets(history)), history
-        lines = stack.enter_context(open_tickets(source))
+            past = stack.enter_context(open_tickets(history, ticket_format, config=config)), history
+        lines = stack.enter_context(open_tickets(source, ticket_format, config=config))
         yield from_files(lines, source, past, verdicts, until)

@@ -10,7 +10,7 @@ from schemas.escalation import EscalationEvent
 from stream.config.sections import Config
 from stream.errors import UserError
 from stream.escalations.follow import follow
-from stream.inputs.ticket_files import TicketFile
+from stream.inputs.lines import read_lines
 
 LEAST_DIGITS = 6
 MOST_NAMED = 5
@@ -65,18 +65,17 @@ def _in_file(source: str, digits: str) -> tuple[list[EscalationEvent], int]:
     """Return the matching events, and the number of lines with those digits that are invalid."""
     events: list[EscalationEvent] = []
     invalid = 0
-    with TicketFile(source, format="jsonl") as file:
-        for _, line in file:
-            # Most lines belong to other episodes, and parsing all of them would take long.
-            if digits.encode() not in line:
-                continue
-            try:
-                event = EscalationEvent.model_validate_json(line)
-            except ValidationError:
-                invalid += 1
-                continue
-            if event.data.episode_id.startswith(digits):
-                events.append(event)
+    for _, line in read_lines(source):
+        # Most lines belong to other episodes, and parsing all of them would take long.
+        if digits.encode() not in line:
+            continue
+        try:
+            event = EscalationEvent.model_validate_json(line)
+        except ValidationError:
+            invalid += 1
+            continue
+        if event.data.episode_id.startswith(digits):
+            events.append(event)
     return events, invalid
 
 

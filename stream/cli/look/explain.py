@@ -17,6 +17,7 @@ from stream.cli.look.decision_log import (
 from stream.cli.look.escalation_events import events_of
 from stream.cli.options import AsJson, ConfigPath, EpisodeId
 from stream.cli.output import say
+from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.config.loading import load
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
@@ -25,8 +26,10 @@ from stream.inputs.signal_log import from_topics
 from stream.kafka.partitioner import partition_of
 
 
+@with_ticket_format
 def explain(
     episode: EpisodeId,
+    ticket_format: TicketFormat,
     source: FromFile = None,
     history: HistoryFile = None,
     events: Annotated[
@@ -54,8 +57,9 @@ def explain(
         digits = episode.strip().lower()
         stored_events = events_of(None, episode, events) if events else None
         until = max(event.time.timestamp() for event in stored_events) if stored_events else None
-        with signals_of_files(source, history, feedback, until) as log:
-            answer = explanations.explain(log, settings_of(loaded), digits, sequence, stored_events)
+        settings = ticket_format.settings(loaded)
+        with signals_of_files(source, history, feedback, ticket_format, loaded, until) as log:
+            answer = explanations.explain(log, settings, digits, sequence, stored_events)
     if as_json:
         say(json.dumps(explanations.as_json(answer)))
     else:

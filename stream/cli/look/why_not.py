@@ -23,9 +23,9 @@ from stream.cli.look.decision_log import (
 )
 from stream.cli.options import AsJson, ConfigPath, time
 from stream.cli.output import say
+from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.config.loading import load
 from stream.config.sections import Config
-from stream.config.step_settings import settings_of
 from stream.errors import UserError
 from stream.inputs.signal_log import from_topics
 from stream.kafka.partitioner import partition_of
@@ -35,12 +35,14 @@ SECONDS_PER_HOUR = 3600.0
 _NOT_NOTIFIED = re.compile(r"decided +do not ")
 
 
+@with_ticket_format
 def why_not(
     area: Annotated[str, typer.Argument(help="Product area, spelled as in the events.")],
     moment: Annotated[
         datetime,
         typer.Argument(parser=time, metavar="TIME", help="Time at which nothing was sent."),
     ],
+    ticket_format: TicketFormat,
     tenant: Annotated[str, typer.Option(help="Tenant of the area.")] = "default",
     source: FromFile = None,
     history: HistoryFile = None,
@@ -53,7 +55,7 @@ def why_not(
     The tickets are reprocessed several times, each time with one change.
     """
     loaded = load(config)
-    settings, at = settings_of(loaded), moment.timestamp()
+    settings, at = ticket_format.settings(loaded), moment.timestamp()
     decisions: list[str] = []
     span = _LogSpan(tenant)
     if source is None:
@@ -70,7 +72,7 @@ def why_not(
                 "that is missing here"
             )
     else:
-        with signals_of_files(source, history, feedback) as log:
+        with signals_of_files(source, history, feedback, ticket_format, loaded) as log:
             answer = counterfactuals.why_not(span.watch(log), settings, tenant, area, at)
             span.require(at)
     if as_json:

@@ -14,6 +14,7 @@ from stream.cli.look.escalation_events import find_episode
 from stream.cli.options import Author, ConfigPath, EpisodeId, time
 from stream.cli.output import say
 from stream.cli.respond.responses import NoteOption, respond
+from stream.cli.ticket_files import TicketFormat
 from stream.config.loading import load
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
@@ -79,7 +80,7 @@ def _preview(
     signal = VerdictSignal("", "", verdict, 0.0, None if until is None else until.timestamp())
     settings = settings_of(config)
     if history is not None:
-        with signals_of_files(history, None, None) as log:
+        with signals_of_files(history, None, None, TicketFormat(), config) as log:
             shown = verdict_preview.preview(log, settings, episode.strip().lower(), signal)
     else:
         identity, tenant = find_episode(config, episode)

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from stream.cli.dead_letters import DeadFile, dead_letters
 from stream.cli.options import ConfigPath, TicketFileArgument, time
-from stream.cli.output import say
+from stream.cli.output import keep_files_apart, say
 from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.config.sections import Config
@@ -41,6 +42,7 @@ def send(
     rate: Annotated[
         float | None, typer.Option(min=0.001, help="Maximum number of tickets per second.")
     ] = None,
+    dead: DeadFile = None,
     config: ConfigPath = None,
 ) -> None:
     """Send tickets from a file to Kafka.
@@ -58,8 +60,12 @@ def send(
         until=None if until is None else until.timestamp(),
     )
     loaded = load(config)
-    with open_tickets(source, ticket_format) as lines:
-        sent = send_tickets(loaded, pace, (line for _, line in lines), waits=source == "-")
+    keep_files_apart(reads={"FILE": source, "--config": config}, writes={"--dead": dead})
+    with (
+        dead_letters(dead) as letters,
+        open_tickets(source, ticket_format, letters, loaded) as tickets,
+    ):
+        sent = send_tickets(loaded, pace, (line for _, line in tickets), waits=source == "-")
     text = f"sent {plural(sent.tickets, 'ticket')} of {plural(len(sent.tenants), 'tenant')}"
     if sent.unreadable:
         text += f"; {sent.unreadable} of them are invalid and will become dead letters"

@@ -1,6 +1,5 @@
 """The command ``spikewatch replay``."""
 
-import sys
 from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime
@@ -9,15 +8,14 @@ from typing import Annotated
 
 import typer
 
-from schemas.dead_letter import DeadReason
 from schemas.escalation import EscalationEvent
-from stream.analysis.replay import Replay, dead_to_file, replay_lines, to_file
+from stream.analysis.replay import Replay, replay_lines, to_file
 from stream.charts.backtest_charts import Plot
+from stream.cli.dead_letters import DeadFile, dead_letters
 from stream.cli.options import ConfigPath, FeedbackFile, TicketFileArgument, time
-from stream.cli.output import keep_files_apart, output_file
+from stream.cli.output import keep_files_apart, output_file, warn
 from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
-from stream.config.step_settings import settings_of
 from stream.escalations.phrases import plural
 from stream.inputs.feedback_files import read_verdicts
 
@@ -42,10 +40,7 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
             help="Advance the clock to this time after the last ticket; reject later tickets.",
         ),
     ] = None,
-    dead: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="File for rejected tickets, with reasons."),
-    ] = None,
+    dead: DeadFile = None,
     history: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="File of earlier tickets to learn from without paging."),
@@ -83,17 +78,19 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
         raise typer.BadParameter("--plot and --plot-file must be given together")
     picture = None if plot is None or plot_file is None else Plot(plot, plot_file)
     run = Replay(
-        settings_of(loaded),
+        ticket_format.settings(loaded),
         end,
         loaded.limits.ticket_bytes,
         read_verdicts(feedback) if feedback else (),
         picture.lines if picture else None,
     )
-    reasons: Counter[DeadReason] = Counter()
     written = 0
     with ExitStack() as stack:
-        past = history and stack.enter_context(open_tickets(history, ticket_format))
-        lines = stack.enter_context(open_tickets(source, ticket_format))
+        letters = stack.enter_context(dead_letters(dead))
+        past = history and stack.enter_context(
+            open_tickets(history, ticket_format, letters, loaded)
+        )
+        lines = stack.enter_context(open_tickets(source, ticket_format, letters, loaded))
         to_out = to_file(stack.enter_context(output_file(out)))
 
         def write(event: EscalationEvent) -> None:
@@ -103,33 +100,29 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
             if picture:
                 picture.hear(event)
 
-        bury = dead_to_file(stack.enter_context(output_file(dead)) if dead else None, reasons)
         if past:
-            replay_lines(run, past, str(history), write, bury, "history")
+            replay_lines(run, past, str(history), write, letters.reject, "history")
             for event in run.end_history():
                 write(event)
-        replay_lines(run, lines, source, write, bury)
+        replay_lines(run, lines, source, write, letters.reject)
         for event in run.finish():
             write(event)
     if picture is not None and plot_file is not None:
-        drawn = picture.draw(loaded.time.timezone)
+        drawn = picture.draw(ticket_format.timezone or loaded.time.timezone)
         with output_file(plot_file) as file:
             file.write(drawn)
-    _summarise(run.counts, written, reasons)
+    run.counts["dead"] = letters.count
+    _summarise(+run.counts, written)
+    letters.require_readable(run.counts.total())
 
 
-def _summarise(outcomes: Counter[str], written: int, reasons: Counter[DeadReason]) -> None:
-    """Print the outcomes of the tickets, and hints about rejected ones, to standard error."""
+def _summarise(outcomes: Counter[str], written: int) -> None:
+    """Print the outcomes of the tickets, and a hint about late ones, to standard error."""
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    sys.stderr.write(f"tickets: {counts or 'none'}; {plural(written, 'escalation')}\n")
-    if reasons:
-        rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        sys.stderr.write(f"dead letters by reason: {rejected}\n")
+    warn(f"tickets: {counts or 'none'}; {plural(written, 'escalation')}")
     late = outcomes["late"] + outcomes["too_late"]
     if late > LEAST_LATE and late > LATE_SHARE * sum(outcomes.values()):
-        sys.stderr.write(
+        warn(
             f"{late} tickets were ignored because they are older than earlier tickets in the file: "
-            "sort the file by created_at, oldest first\n"
+            "spikewatch import sorts it"
         )
-    if reasons["no_offset"]:
-        sys.stderr.write("some times have no UTC offset: give their time zone with --timezone\n")

@@ -1,11 +1,9 @@
 """The command ``spikewatch advise``."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from stream.analysis.advice import BUDGETS, advice_lines, budget_table, starting_config, weigh
@@ -16,7 +14,6 @@ from stream.cli.output import keep_files_apart, progress, say, show, write_text
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.cli.tune.histories import Source, WarmUp, open_history, pool_of
 from stream.config.loading import load
-from stream.config.step_settings import settings_of
 from stream.errors import UserError
 
 
@@ -49,11 +46,9 @@ def advise(
         raise UserError(f"{out} exists: give another file, or --force to replace it")
     loaded = load(config)
     order = Order(
-        settings=settings_of(loaded), warm_up=None if warm_up is None else duration(warm_up)
+        settings=ticket_format.settings(loaded),
+        warm_up=None if warm_up is None else duration(warm_up),
     )
-    if ticket_format.timezone is not None:  # seasonality follows the same zone
-        settings = msgspec.structs.replace(order.settings, timezone=ticket_format.timezone)
-        order = replace(order, settings=settings)
     history_source = Source(path=source, ticket_format=ticket_format)
     with (
         pool_of(processes or os.cpu_count() or 1) as pool,

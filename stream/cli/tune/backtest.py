@@ -15,6 +15,7 @@ from stream.analysis.backtest import Order
 from stream.analysis.backtest import backtest as play
 from stream.analysis.backtest_page import report
 from stream.analysis.backtest_tables import difference_table, notes, sentences, summary, tables
+from stream.cli.dead_letters import DeadFile
 from stream.cli.options import ConfigPath, FeedbackFile, Processes, duration, time_or_ago
 from stream.cli.output import keep_files_apart, progress, say, show, write_text
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
@@ -94,6 +95,7 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
         tuple[Path, Path] | None,
         typer.Option(metavar="A B", help="Two configuration files: show how their pages differ."),
     ] = None,
+    dead: DeadFile = None,
     processes: Processes = None,
     config: ConfigPath = None,
 ) -> None:
@@ -108,7 +110,7 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
         raise typer.BadParameter("--compare and --html cannot be combined: a report covers one run")
     keep_files_apart(
         reads={"FILE": source, "--labels": labels, "--feedback": feedback, "--config": config},
-        writes={"--html": html},
+        writes={"--html": html, "--dead": dead},
     )
     history = Source(
         path=source, since=since, until=until, ticket_format=ticket_format, feedback=feedback
@@ -117,11 +119,14 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
                             seconds=inject_hours * SECONDS_PER_HOUR, seed=seed)  # fmt: skip
     if sizes:
         injections = replace(injections, multiples=tuple(sorted(set(sizes))))
+    loaded = load(config if compare is None else compare[0])
     order = Order(
-        settings=settings_of(load(config if compare is None else compare[0])),
+        settings=ticket_format.settings(loaded),
         warm_up=None if warm_up is None else duration(warm_up),
         injections=injections if inject else None,
-        labels=read_labels(labels, ticket_format.timezone) if labels else (),
+        labels=read_labels(labels, ticket_format.timezone or loaded.time.timezone)
+        if labels
+        else (),
     )
     count = processes or os.cpu_count() or 1
     if compare is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from detectors.evaluation.history.injection import Taken
+from stream.cli.dead_letters import DeadLetters
 from stream.cli.ticket_files import TicketFormat, open_tickets
 from stream.config.sections import Config
 from stream.errors import UserError
@@ -42,13 +44,16 @@ class Source:
 
 
 @contextmanager
-def open_history(source: Source, config: Config, pool: Pool | None) -> Iterator[History]:
+def open_history(
+    source: Source, config: Config, pool: Pool | None, letters: DeadLetters | None = None
+) -> Iterator[History]:
     """Read a history and sort it.
 
     Args:
         source: Source of the history.
         config: Gives the limits, the brokers and the topic.
         pool: Processes that parse tickets; None: this process alone.
+        letters: Collector of the records that cannot be read.
 
     Raises:
         UserError: The history has no valid ticket.
@@ -61,14 +66,25 @@ def open_history(source: Source, config: Config, pool: Pool | None) -> Iterator[
             if undecodable:
                 history.facts.dead["undecodable"] = undecodable
         else:
-            with open_tickets(source.path, source.ticket_format) as lines:
-                history.read(lines, config.limits.ticket_bytes, pool, since, until)
+            letters = DeadLetters() if letters is None else letters
+            with open_tickets(source.path, source.ticket_format, letters, config) as tickets:
+                history.read(
+                    tickets,
+                    config.limits.ticket_bytes,
+                    pool,
+                    since,
+                    until,
+                    partial(letters.reject, name=tickets.name),
+                )
+            history.facts.dead = letters.reasons
+            history.facts.repeated = tickets.reading.repeated
+            history.facts.disordered += tickets.reading.disordered
+            letters.explain()
         for verdict in read_verdicts(source.feedback) if source.feedback else ():
             history.add(Taken(verdict.at, verdict))
         if not history.facts.tickets:
-            dead = ", ".join(f"{n} {why}" for why, n in sorted(history.facts.dead.items()))
             raise UserError(
-                "the history has no valid ticket" + (f"; rejected: {dead}" if dead else "")
+                "the history has no valid ticket" + ("; see above" if history.facts.dead else "")
             )
         history.close_book()
         yield history

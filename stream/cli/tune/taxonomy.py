@@ -10,10 +10,11 @@ import typer
 
 from detectors.policy.taxonomy_coverage import Check, Findings, Fit, Frequent, OnTickets, findings
 from schemas.codec import clean, read_ticket, to_signal
-from schemas.dead_letter import Rejected
+from schemas.dead_letter import DeadReason, Rejected
+from stream.cli.dead_letters import DeadLetters
 from stream.cli.options import AsJson, ConfigPath
 from stream.cli.output import aligned, say, say_json
-from stream.cli.ticket_files import Lines, TicketFormat, open_tickets, with_ticket_format
+from stream.cli.ticket_files import OpenTickets, TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.config.policy_files.taxonomy import read_taxonomy
 from stream.errors import ConfigError, UserError
@@ -45,7 +46,7 @@ def taxonomy_check(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Ticket file, .jsonl or .csv, optionally .gz; - for stdin. May be repeated.",
+            help="Ticket file, as for replay; - for stdin. May be repeated.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -58,32 +59,36 @@ def taxonomy_check(
     taxonomy, mistakes = read_taxonomy(file)
     if mistakes:
         raise ConfigError(mistakes)
-    results, rejected = findings(taxonomy), Counter[str]()
+    results, letters = findings(taxonomy), DeadLetters()
     if tickets:
         names = [name if name == "-" else str(Path(name).resolve()) for name in tickets]
         if len(set(names)) < len(names):
             raise UserError("the same ticket file was given twice")
-        check, max_bytes = Check(taxonomy), load(config).limits.ticket_bytes
+        loaded = load(config)
+        check, max_bytes = Check(taxonomy), loaded.limits.ticket_bytes
         for name in tickets:
-            with open_tickets(name, ticket_format) as lines:
-                _add(check, lines, max_bytes, rejected)
+            with open_tickets(name, ticket_format, letters, loaded) as found:
+                _add(check, found, max_bytes, letters)
+        letters.explain()
         results = check.findings()
     if as_json:
-        say_json({"file": str(file), **msgspec.to_builtins(results), "rejected": dict(rejected)})
+        say_json(
+            {"file": str(file), **msgspec.to_builtins(results), "rejected": dict(letters.reasons)}
+        )
     else:
-        for line in _text(file, results, rejected):
+        for line in _text(file, results, letters.reasons):
             say(line)
 
 
-def _add(check: Check, lines: Lines, max_bytes: int, rejected: Counter[str]) -> None:
-    """Add all tickets to the check; count rejected tickets by reason."""
-    for _, line in lines:
+def _add(check: Check, tickets: OpenTickets, max_bytes: int, letters: DeadLetters) -> None:
+    """Add all tickets to the check; collect those that are not valid."""
+    for number, line in tickets:
         try:
             if len(line) > max_bytes:
                 raise Rejected("oversized", f"longer than {max_bytes} bytes")
             ticket = to_signal(read_ticket(line))
         except Rejected as why:
-            rejected[why.reason] += 1
+            letters.reject(why, number, line, tickets.name)
             continue
         if ticket.event_type == "created":
             check.add(ticket.area, ticket.text)
@@ -91,7 +96,7 @@ def _add(check: Check, lines: Lines, max_bytes: int, rejected: Counter[str]) -> 
             check.leave_out()
 
 
-def _text(file: Path, results: Findings, rejected: Counter[str]) -> Iterator[str]:
+def _text(file: Path, results: Findings, rejected: Counter[DeadReason]) -> Iterator[str]:
     size = results.size
     yield f"{file} is valid"
     yield ", ".join(
@@ -113,7 +118,7 @@ def _text(file: Path, results: Findings, rejected: Counter[str]) -> Iterator[str
         yield from _text_on_tickets(results.on_tickets, rejected)
 
 
-def _text_on_tickets(fit: OnTickets, rejected: Counter[str]) -> Iterator[str]:
+def _text_on_tickets(fit: OnTickets, rejected: Counter[DeadReason]) -> Iterator[str]:
     counts = [plural(fit.tickets, "ticket")]
     counts += [f"{plural(fit.left_out, 'other event')} left out"] if fit.left_out else []
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()))

@@ -152,7 +152,7 @@ def test_each_break_of_a_written_contract_is_reported(change: Any, message: str)
             "$.csat: number is no longer accepted",
         ),
         (
-            lambda s: s["$defs"]["Customer"]["required"].append("tier"),
+            lambda s: s["$defs"]["Customer"].update(required=["tier"]),
             "$.customer.tier: is now required",
         ),
         (

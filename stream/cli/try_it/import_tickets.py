@@ -1,0 +1,136 @@
+"""The command ``spikewatch import``."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from schemas.codec import read_ticket
+from schemas.dead_letter import Rejected
+from stream.cli.dead_letters import DeadFile, DeadLetters, dead_letters
+from stream.cli.options import AsJson, ConfigPath
+from stream.cli.output import keep_files_apart, output_file, say, say_json
+from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
+from stream.config.loading import load
+from stream.errors import UserError
+from stream.escalations.phrases import plural
+from stream.inputs.exports.ordering import Ordering
+from stream.inputs.ticket_files import Reading
+
+
+@with_ticket_format
+def import_tickets(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Ticket files in any format; - for stdin."),
+    ],
+    ticket_format: TicketFormat,
+    out: Annotated[
+        str,
+        typer.Option("--out", metavar="FILE", help="File for ticket events, .jsonl; - for stdout."),
+    ],
+    dead: DeadFile = None,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Convert exports of a helpdesk to ticket events.
+
+    Reads CSV, Excel workbooks and JSON, plain, gzipped or zipped, and writes them in order of time.
+    The helpdesk, the columns, the
+    times and the encoding are recognized, and printed. Exits with code 1 if less than nine tenths
+    of the records could be read.
+    """
+    keep_files_apart(
+        reads={f"FILE {number}": file for number, file in enumerate(files, 1)}
+        | {"--config": config},
+        writes={"--out": out, "--dead": dead},
+    )
+    if as_json and out == "-":
+        raise typer.BadParameter("--json and --out - both write to standard output")
+    if len(set(files)) < len(files):
+        raise UserError("the same ticket file was given twice")
+    loaded = load(config)
+    total = _Total()
+    with ExitStack() as stack:
+        letters = stack.enter_context(dead_letters(dead))
+        target = stack.enter_context(output_file(out))
+        ordering = stack.enter_context(Ordering())
+        for file in files:
+            with open_tickets(file, ticket_format, letters, loaded) as tickets:
+                _collect(tickets, ordering, letters, loaded.limits.ticket_bytes, tickets.name)
+            total.add(tickets.reading)
+        ordering.close()
+        total.reorder(ordering)
+        for _, event in ordering.events(by_time=True):
+            target.write(event + b"\n")
+    total.tickets, total.dead = ordering.count, letters.count
+    if as_json:
+        say_json(total.as_json())
+    elif out != "-":
+        say(f"wrote {plural(total.tickets, 'ticket event')} to {out}")
+    if not total.tickets:
+        raise UserError("no ticket could be read; see above")
+    letters.require_readable(total.rows)
+
+
+def _collect(
+    lines: Iterable[tuple[int, bytes]],
+    ordering: Ordering,
+    letters: DeadLetters,
+    max_bytes: int,
+    name: str,
+) -> None:
+    """Add the events that the schema accepts, and refuse the others."""
+    for line, event in lines:
+        try:
+            if len(event) > max_bytes:
+                raise Rejected("oversized", f"longer than {max_bytes} bytes")
+            read_ticket(event)
+        except Rejected as why:
+            letters.reject(why, line, event, name)
+            continue
+        ordering.add(line, event)
+
+
+@dataclass
+class _Total:
+    """What was found in all files."""
+
+    rows: int = 0
+    tickets: int = 0
+    dead: int = 0
+    is_sorted: bool = False
+    repeated: int = 0
+    readings: list[Reading] = field(default_factory=list)
+
+    def add(self, reading: Reading) -> None:
+        self.rows += reading.rows
+        self.is_sorted |= reading.sorted
+        self.repeated += reading.repeated
+        self.readings.append(reading)
+
+    def reorder(self, ordering: Ordering) -> None:
+        """Take into account what sorting all files together changed."""
+        self.is_sorted |= ordering.disordered > 0
+        self.repeated += ordering.repeated
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary; a value that differs between files is a list, by file."""
+        return {
+            "rows": self.rows,
+            "tickets": self.tickets,
+            "dead": self.dead,
+            "preset": self._common("preset"),
+            "mapping": self._common("mapping"),
+            "time_format": self._common("time_format"),
+            "timezone": self._common("timezone"),
+            "encoding": self._common("encoding"),
+            "sorted": self.is_sorted,
+            "repeated": self.repeated,
+        }
+
+    def _common(self, name: str) -> Any:
+        values = [getattr(reading, name) for reading in self.readings]
+        return values[0] if all(value == values[0] for value in values) else values

@@ -1,0 +1,205 @@
+"""Opening of a ticket file: plain, gzipped, zipped, or an Excel workbook, told by its content."""
+
+import gzip
+import io
+import os
+import stat
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from stream.inputs.exports.refusal import TicketFileError
+
+MOST_UNPACKED_BYTES: Final = 64_000_000
+"""Unpacked size up to which any compression ratio is accepted."""
+MOST_RATIO: Final = 200
+"""Largest accepted compression ratio; text reaches about 50, and a zip bomb about 1,000."""
+MOST_SPOOLED_BYTES: Final = 2_000_000_000
+"""Largest zip archive that is read from a pipe, which must be copied to a file first."""
+
+_GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_WORKBOOK = "xl/workbook.xml"
+_BUFFER = 1 << 16
+
+
+@dataclass
+class Container:
+    """An open ticket file.
+
+    Attributes:
+        stream: The unpacked bytes, or the workbook itself.
+        is_workbook: Whether the stream is an Excel workbook.
+        counted: Counts the bytes on disk that have been read.
+    """
+
+    stream: BinaryIO
+    is_workbook: bool
+    counted: "CountedFile"
+
+
+class CountedFile(io.RawIOBase):
+    """Wrapper that counts the bytes read from a file that it does not own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Wrap an open file."""
+        self.file = file
+        self.count = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # narrower argument
+        """Read once; a read from a pipe returns what is available."""
+        read = getattr(self.file, "read1", self.file.read)(len(buffer))
+        buffer[: len(read)] = read
+        self.count += len(read)
+        return len(read)
+
+
+def open_file(path: Path | str | BinaryIO, name: str) -> BinaryIO:
+    """Open a path for reading; ``-`` is standard input, and an open file is returned as it is.
+
+    Raises:
+        TicketFileError: The file cannot be opened.
+    """
+    if path == "-":
+        return sys.stdin.buffer
+    if not isinstance(path, str | Path):
+        return path
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise TicketFileError(f"{name} cannot be opened: {error.strerror}.") from error
+
+
+def size_on_disk(file: BinaryIO) -> int | None:
+    """Return the size of a regular file in bytes; None for a pipe."""
+    try:
+        status = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def unpack(file: BinaryIO, name: str) -> Container:
+    """Unpack an open file according to its first bytes.
+
+    Raises:
+        TicketFileError: The file is a damaged archive, an archive of several files, or a bomb.
+    """
+    counted = CountedFile(file)
+    buffered = io.BufferedReader(counted, _BUFFER)
+    stream, is_workbook = _unpack(cast("BinaryIO", buffered), name, counted, depth=0)
+    return Container(stream, is_workbook, counted)
+
+
+def _unpack(stream: BinaryIO, name: str, counted: CountedFile, depth: int) -> tuple[BinaryIO, bool]:
+    head = cast("io.BufferedReader", stream).peek(4)[:4]
+    if head.startswith(_OLD_EXCEL):
+        raise TicketFileError(
+            f"{name} is an old Excel workbook (.xls): save it as .xlsx or as CSV UTF-8."
+        )
+    if depth > 1 and head.startswith((_GZIP, _ZIP)):
+        raise TicketFileError(f"{name} is an archive within an archive: unpack it first.")
+    if head.startswith(_GZIP):
+        unpacked = _Bounded(gzip.GzipFile(fileobj=stream), name, lambda: counted.count)
+        inner = cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER))
+        return _unpack(inner, name, counted, depth + 1)
+    if head.startswith(_ZIP):
+        return _unpack_zip(stream, name, counted, depth)
+    return stream, False
+
+
+def _unpack_zip(
+    stream: BinaryIO, name: str, counted: CountedFile, depth: int
+) -> tuple[BinaryIO, bool]:
+    seekable = _seekable(stream, name, counted if depth == 0 else None)
+    try:
+        archive = zipfile.ZipFile(seekable)
+        members = [each for each in archive.infolist() if _is_data(each.filename)]
+        if any(each.filename == _WORKBOOK for each in archive.infolist()):
+            _refuse_bomb(archive.infolist(), name)
+            seekable.seek(0)
+            return seekable, True
+        if not members:
+            raise TicketFileError(f"{name} is an empty archive.")
+        if len(members) > 1:
+            names = ", ".join(each.filename for each in members[:5])
+            raise TicketFileError(
+                f"{name} holds {len(members)} files ({names}): unpack it and name the files."
+            )
+        member = members[0]
+        _refuse_bomb(members, name)
+        packed = max(member.compress_size, 1)
+        inner = _Bounded(archive.open(member), name, lambda: packed)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, ValueError) as error:
+        raise TicketFileError(f"{name}: the archive cannot be read: {error}.") from error
+    return _unpack(cast("BinaryIO", io.BufferedReader(inner, _BUFFER)), name, counted, depth + 1)
+
+
+def _is_data(member: str) -> bool:
+    base = member.rpartition("/")[2]
+    return bool(base) and not base.startswith(".") and not member.startswith("__MACOSX/")
+
+
+def _refuse_bomb(members: list[zipfile.ZipInfo], name: str) -> None:
+    for each in members:
+        ratio = each.file_size / max(each.compress_size, 1)
+        if each.file_size > MOST_UNPACKED_BYTES and ratio > MOST_RATIO:
+            raise _bomb(name)
+
+
+def _bomb(name: str) -> TicketFileError:
+    return TicketFileError(
+        f"{name} unpacks to more than {MOST_RATIO} times its size: it is not read, because such a "
+        "file can fill the memory; unpack it yourself if you trust it."
+    )
+
+
+def _seekable(stream: BinaryIO, name: str, counted: CountedFile | None) -> BinaryIO:
+    """Return the file itself if it can seek, else a temporary copy."""
+    if counted is not None and size_on_disk(counted.file) is not None:
+        counted.file.seek(0)
+        counted.count = 0
+        return counted.file
+    copy = tempfile.TemporaryFile(prefix="spikewatch-")  # noqa: SIM115  (read by the caller)
+    left = MOST_SPOOLED_BYTES
+    while chunk := stream.read(1 << 20):
+        left -= len(chunk)
+        if left < 0:
+            raise TicketFileError(f"{name} is too large an archive for a pipe: give it as a file.")
+        copy.write(chunk)
+    copy.seek(0)
+    return cast("BinaryIO", copy)
+
+
+class _Bounded(io.RawIOBase):
+    """Unpacked bytes whose ratio to the packed ones is bounded."""
+
+    def __init__(self, file: object, name: str, packed: Callable[[], int]) -> None:
+        self._file = cast("io.BufferedReader", file)
+        self._name = name
+        self._packed = packed
+        self._count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # narrower argument
+        try:
+            read = self._file.read1(len(buffer))
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise TicketFileError(f"{self._name}: reading failed: {error}.") from error
+        self._count += len(read)
+        if self._count > MOST_UNPACKED_BYTES and self._count > MOST_RATIO * self._packed():
+            raise _bomb(self._name)
+        buffer[: len(read)] = read
+        return len(read)
