@@ -78,9 +78,11 @@ class DeadLetters:
             rows: Number of records, with those that could not be read.
 
         Raises:
-            UserError: No record, or less than nine tenths, could be read.
+            UserError: There was no record, or less than nine tenths of them could be read.
         """
-        if rows and self.count == rows:
+        if not rows:
+            raise UserError("there is no ticket in what was read")
+        if self.count == rows:
             raise UserError("no record could be read; see above")
         if self.count > MOST_DEAD * rows:
             raise UserError(

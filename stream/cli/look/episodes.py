@@ -1,12 +1,14 @@
 """The commands ``spikewatch episodes`` and ``spikewatch history``."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, get_args
 
 import typer
 
-from schemas.codec import clean
-from stream.cli.look.escalation_events import find_episode
+from schemas.codec import area_name, clean
+from schemas.escalation import Escalation, EscalationEvent, Severity
+from stream.cli.look.escalation_events import EscalationFile, events_of, find_episode
 from stream.cli.options import AsJson, ConfigPath, EpisodeId
 from stream.cli.output import say, say_json
 from stream.config.loading import load
@@ -18,22 +20,52 @@ from stream.notify.store.episode_history import EpisodeState, episode_states, hi
 
 def episodes(
     every: Annotated[bool, typer.Option("--all", help="List resolved episodes as well.")] = False,
+    source: EscalationFile = None,
+    tenant: Annotated[str | None, typer.Option(help="List only those of this tenant.")] = None,
+    area: Annotated[str | None, typer.Option(help="List only those of this product area.")] = None,
+    severity: Annotated[
+        Severity | None, typer.Option(help="List only those of at least this severity.")
+    ] = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
     """List the open episodes.
 
     Each line shows the start, the severity, and who acknowledged the episode. Suppressed episodes,
-    of which nobody was notified, are left out.
+    of which nobody was notified, are left out. With --from, resolved episodes are listed as well.
     """
-    states = asyncio.run(_read_states(load(config), every=every))
+    if source is None:
+        states = asyncio.run(_read_states(load(config), every=every))
+    else:
+        states = states_of(events_of(None, "", source))
+    states = [state for state in states if _is_wanted(state.event.data, tenant, area, severity)]
     if as_json:
         say_json([_as_json(state) for state in states])
         return
     for state in states:
         say(_as_text(state))
     if not states:
-        say("there are no episodes yet" if every else "no episodes are open")
+        is_whole = every or source is not None
+        say("there are no such episodes" if is_whole else "no episodes are open")
+
+
+def states_of(events: Iterable[EscalationEvent]) -> list[EpisodeState]:
+    """Return the last state of each episode of which somebody would have been notified."""
+    last: dict[str, EscalationEvent] = {}
+    for event in events:
+        last[event.data.episode_id] = event
+    return [EpisodeState(event, None) for event in last.values() if event.data.suppressed is None]
+
+
+def _is_wanted(
+    data: Escalation, tenant: str | None, area: str | None, severity: Severity | None
+) -> bool:
+    order = get_args(Severity)
+    return (
+        (tenant is None or data.tenant == tenant)
+        and (area is None or area_name(area) in (data.product_area, *(data.areas or ())))
+        and (severity is None or order.index(data.severity) >= order.index(severity))
+    )
 
 
 async def _read_states(config: Config, *, every: bool) -> list[EpisodeState]:

@@ -3,7 +3,9 @@
 import asyncio
 import re
 from collections.abc import Iterable
+from typing import Annotated
 
+import typer
 from pydantic import ValidationError
 
 from schemas.escalation import EscalationEvent
@@ -12,6 +14,14 @@ from stream.errors import UserError
 from stream.escalations.follow import follow
 from stream.inputs.lines import read_lines
 
+EscalationFile = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Escalation file written by replay, optionally packed; - for stdin; default: Kafka.",
+    ),
+]
 LEAST_DIGITS = 6
 MOST_NAMED = 5
 IDLE_SECONDS = 3.0
@@ -44,6 +54,24 @@ def events_of(config: Config | None, episode: str, source: str | None) -> list[E
         events, invalid = _in_file(source, digits)
         place = "standard input" if source == "-" else source
     return _of_one_episode(events, digits, place, invalid) if digits else events
+
+
+def events_of_last(config: Config | None, source: str | None) -> list[EscalationEvent]:
+    """Return all events of the episode of which somebody was notified last.
+
+    Args:
+        config: Names the brokers and the topic; not needed if a file is read.
+        source: Path of an escalation file; None: read the topic.
+
+    Raises:
+        UserError: Nobody has been notified of any episode.
+    """
+    events = events_of(config, "", source)
+    opened = [event for event in events if event.data.suppressed is None]
+    if not opened:
+        raise UserError("there is no episode yet of which somebody was notified")
+    latest = max(opened, key=lambda event: (event.data.since, event.time)).data.episode_id
+    return [event for event in events if event.data.episode_id == latest]
 
 
 def find_episode(config: Config, episode: str) -> tuple[str, str]:

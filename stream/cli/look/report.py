@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from stream.cli.look.escalation_events import events_of
-from stream.cli.options import AsJson, ConfigPath, EpisodeId
+from stream.cli.look.escalation_events import EscalationFile, events_of, events_of_last
+from stream.cli.options import AsJson, ConfigPath
 from stream.cli.output import output_file
 from stream.config.loading import load
 from stream.errors import UserError
@@ -14,15 +14,13 @@ from stream.escalations.bug_report_markdown import as_markdown
 
 
 def report(
-    episode: EpisodeId,
-    source: Annotated[
+    episode: Annotated[
         str | None,
-        typer.Option(
-            "--from",
-            metavar="FILE",
-            help="Escalation file written by replay, optionally .gz; - for stdin; default: Kafka.",
+        typer.Argument(
+            metavar="EPISODE", help="Id of the episode, or its first 6 digits; default: the last."
         ),
     ] = None,
+    source: EscalationFile = None,
     as_json: AsJson = False,
     form: Annotated[
         Literal["md", "json"], typer.Option("--format", hidden=True, help="Same as --json.")
@@ -34,9 +32,13 @@ def report(
     The report is Markdown for your bug tracker: what happened, whom it affects, and how to
     reproduce it.
     """
-    if not episode:
+    if episode == "":
         raise UserError("the episode id is empty: give the id, or at least its first 6 digits")
-    events = events_of(load(config) if source is None else None, episode, source)
+    loaded = load(config) if source is None else None
+    if episode is None:
+        events = events_of_last(loaded, source)
+    else:
+        events = events_of(loaded, episode, source)
     written = bug_report.report(events)
     with output_file("-") as file:
         if as_json or form == "json":

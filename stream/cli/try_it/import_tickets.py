@@ -70,8 +70,6 @@ def import_tickets(
         say_json(total.as_json())
     elif out != "-":
         say(f"wrote {plural(total.tickets, 'ticket event')} to {out}")
-    if not total.tickets:
-        raise UserError("no ticket could be read; see above")
     letters.require_readable(total.rows)
 
 

@@ -13,10 +13,11 @@ from stream.analysis.replay import Replay, replay_lines, to_file
 from stream.charts.backtest_charts import Plot
 from stream.cli.dead_letters import DeadFile, dead_letters
 from stream.cli.options import ConfigPath, FeedbackFile, TicketFileArgument, time
-from stream.cli.output import keep_files_apart, output_file, warn
+from stream.cli.output import keep_files_apart, output_file, say, warn
 from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.escalations.phrases import plural
+from stream.escalations.plain_text import render
 from stream.inputs.feedback_files import read_verdicts
 
 LATE_SHARE = 0.05
@@ -29,9 +30,17 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     source: TicketFileArgument,
     ticket_format: TicketFormat,
     out: Annotated[
-        str,
-        typer.Option("--out", metavar="FILE", help="File for the escalations; - for stdout."),
-    ],
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="File for the escalations, one CloudEvent per line, - for stdout; default: print "
+            "them as on-call reads them.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one CloudEvent per line, as --out - does.")
+    ] = False,
     until: Annotated[
         datetime | None,
         typer.Option(
@@ -60,9 +69,12 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
 ) -> None:
     """Detect spikes in a ticket file, without Kafka.
 
-    Writes the escalations that the workers would have published. The clock follows the tickets, so
-    the same file and options always produce the same bytes.
+    Prints or writes the escalations that the workers would have published. The clock follows the
+    tickets, so the same file and options always produce the same bytes.
     """
+    if as_json and out not in (None, "-"):
+        raise typer.BadParameter("--json prints to standard output: leave --out away")
+    out = "-" if as_json else out
     keep_files_apart(
         reads={
             "FILE": source,
@@ -91,7 +103,7 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
             open_tickets(history, ticket_format, letters, loaded)
         )
         lines = stack.enter_context(open_tickets(source, ticket_format, letters, loaded))
-        to_out = to_file(stack.enter_context(output_file(out)))
+        to_out = Printer() if out is None else to_file(stack.enter_context(output_file(out)))
 
         def write(event: EscalationEvent) -> None:
             nonlocal written
@@ -114,6 +126,26 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     run.counts["dead"] = letters.count
     _summarise(+run.counts, written)
     letters.require_readable(run.counts.total())
+
+
+class Printer:
+    """Printer of escalations as on-call reads them.
+
+    It leaves out what nobody would be notified of: suppressed episodes, and updates that do not
+    change the severity.
+    """
+
+    def __init__(self) -> None:
+        self._severities: dict[str, str] = {}
+
+    def __call__(self, event: EscalationEvent) -> None:
+        """Print an escalation, if it is news."""
+        data = event.data
+        is_same = self._severities.get(data.episode_id) == data.severity
+        if data.suppressed is not None or (event.transition == "updated" and is_same):
+            return
+        self._severities[data.episode_id] = data.severity
+        say(render(event) + "\n")
 
 
 def _summarise(outcomes: Counter[str], written: int) -> None:

@@ -122,10 +122,11 @@ class Columns:
             self._by_name.setdefault(folded(cell), []).append(index)
 
     def find(self, column: str) -> Source | None:
-        """Return the source of a column: its name, ``Name[2]``, ``Name[*]`` or ``#3``.
+        """Return the source of a column: its name, ``Name[2]``, ``Name[*]``, ``#3`` or ``A+B``.
 
         Of several columns with the same name, the first that is not empty counts; ``Name[2]`` is
         the second of them, and ``Name[*]`` are all. ``#3`` is the third column of the table.
+        ``A+B`` are two columns joined by a space, such as a date and a time.
         """
         if column.startswith(CONSTANT):
             return _constant(column)
@@ -138,7 +139,15 @@ class Columns:
                 return Source(column, lambda row: [c for i in indexes if (c := _cell(row, i))])
             if 1 <= int(nth[2]) <= len(indexes):
                 return self._of([indexes[int(nth[2]) - 1]], column)
-        return None
+        return self._joined(column) if "+" in column else None
+
+    def _joined(self, column: str) -> Source | None:
+        parts = [self.find(part.strip()) for part in column.split("+")]
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
+            return None
+        told = "+".join(part.told for part in found)
+        return Source(told, lambda row: " ".join(filter(None, (p.read(row) for p in found))))
 
     def _of(self, indexes: list[int], told: str) -> Source:
         if len(indexes) == 1:

@@ -32,7 +32,7 @@ from stream.inputs.exports.times import is_rfc3339
 
 Lists = Literal["first", "joined", "all"]
 _UTC = re.compile(r"\b(?:utc|gmt)\b", re.IGNORECASE)
-HEADER_ROWS: Final = 20
+HEADER_ROWS: Final = 50
 """Number of first rows among which the header is searched."""
 
 

@@ -48,6 +48,8 @@ GENERIC: Final = Preset(
             "number", "reference", "key", "uuid",
         ),
         "created_at": (
+            "created date+created time", "open date+open time", "opened date+opened time",
+            "creation date+creation time", "date+time", "datum+uhrzeit", "fecha+hora",
             "created_at", "created at", "created", "creation date", "create date", "created date",
             "created time", "createdat", "date created", "opened_at", "opened at", "opened",
             "open date", "date opened", "submitted at", "submitted", "date received", "received",

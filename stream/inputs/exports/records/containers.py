@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, cast
 
 from stream.inputs.exports.refusal import TicketFileError
 
-MOST_UNPACKED_BYTES: Final = 64_000_000
+MOST_UNPACKED_BYTES: Final = 32_000_000
 """Unpacked size up to which any compression ratio is accepted."""
 MOST_RATIO: Final = 200
 """Largest accepted compression ratio; text reaches about 50, and a zip bomb about 1,000."""
@@ -110,6 +110,8 @@ def _unpack(stream: BinaryIO, name: str, counted: CountedFile, depth: int) -> tu
     if depth > 1 and head.startswith((_GZIP, _ZIP)):
         raise TicketFileError(f"{name} is an archive within an archive: unpack it first.")
     if head.startswith(_GZIP):
+        if depth == 0:
+            _refuse_packed_bomb(counted, name)
         unpacked = _Bounded(gzip.GzipFile(fileobj=stream), name, lambda: counted.count)
         inner = cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER))
         return _unpack(inner, name, counted, depth + 1)
@@ -155,6 +157,20 @@ def _refuse_bomb(members: list[zipfile.ZipInfo], name: str) -> None:
         ratio = each.file_size / max(each.compress_size, 1)
         if each.file_size > MOST_UNPACKED_BYTES and ratio > MOST_RATIO:
             raise _bomb(name)
+
+
+def _refuse_packed_bomb(counted: CountedFile, name: str) -> None:
+    """Unpack the beginning of a gzipped file on disk, because a reader would notice too late."""
+    if size_on_disk(counted.file) is None:
+        return
+    begin = counted.file.tell()
+    counted.file.seek(0)
+    trial = CountedFile(counted.file)
+    unpacked = _Bounded(gzip.GzipFile(fileobj=cast("BinaryIO", trial)), name, lambda: trial.count)
+    count = 0
+    while count <= MOST_UNPACKED_BYTES and (read := len(unpacked.read(1 << 20) or b"")):
+        count += read
+    counted.file.seek(begin)
 
 
 def _bomb(name: str) -> TicketFileError:

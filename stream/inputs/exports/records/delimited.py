@@ -13,7 +13,7 @@ MAX_LINE: Final = 1_000_000
 """Longest row in characters; longer ones are refused."""
 ENDLESS: Final = 32_000_000
 """Length of a line above which the whole file is refused, since it has no line breaks."""
-SAMPLE_LINES: Final = 20
+SAMPLE_LINES: Final = 60
 """Number of lines by which the delimiter is detected."""
 DELIMITERS: Final = ",;\t|"
 

@@ -1,0 +1,94 @@
+"""Test what a user reads after the first run: episodes in the terminal, lists and reports."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from stream.cli import app
+
+
+@pytest.fixture(name="tickets", scope="module")
+def _tickets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two weeks of tickets with an outage of the login near the end."""
+    path = tmp_path_factory.mktemp("history") / "tickets.jsonl"
+    done = CliRunner().invoke(
+        app, ["simulate", "--weeks", "2.2", "--incident", "login,14.4,3,6", "--out", str(path)]
+    )
+    assert done.exit_code == 0, done.output
+    return path
+
+
+def test_replay_prints_what_on_call_reads(tickets: Path) -> None:
+    """The page, its rise in severity and its end are printed, and other updates are not."""
+    done = CliRunner().invoke(app, ["replay", str(tickets)])
+    assert done.exit_code == 0, done.output
+    heads = [line for line in done.stdout.splitlines() if line.startswith("2024-")]
+    assert "OPENED: login of acme" in heads[0]
+    assert "RESOLVED: login of acme" in heads[-1]
+    severities = [head.partition("[")[2].partition("]")[0] for head in heads[:-1]]
+    assert severities == ["ERROR", "CRITICAL"]
+
+
+def test_replay_json_is_what_out_writes(tickets: Path, tmp_path: Path) -> None:
+    """--json prints one CloudEvent per line, the same bytes as --out."""
+    out = tmp_path / "e.jsonl"
+    printed = CliRunner().invoke(app, ["replay", str(tickets), "--json"])
+    CliRunner().invoke(app, ["replay", str(tickets), "--out", str(out)])
+    assert printed.stdout_bytes == out.read_bytes() != b""
+
+
+def test_episodes_and_the_last_report_from_a_file(tickets: Path, tmp_path: Path) -> None:
+    """An escalation file is listed without Kafka, and its last episode needs no id."""
+    out = tmp_path / "e.jsonl"
+    CliRunner().invoke(app, ["replay", str(tickets), "--out", str(out)])
+    listed = CliRunner().invoke(app, ["episodes", "--from", str(out), "--json"])
+    (episode,) = json.loads(listed.stdout)
+    assert (episode["product_area"], episode["transition"]) == ("login", "resolved")
+    for option, expected in (
+        (["--area", "Login"], 1), (["--area", "billing"], 0), (["--severity", "error"], 1),
+        (["--tenant", "other"], 0),
+    ):  # fmt: skip
+        filtered = CliRunner().invoke(app, ["episodes", "--from", str(out), "--json", *option])
+        assert len(json.loads(filtered.stdout)) == expected, option
+    report = CliRunner().invoke(app, ["report", "--from", str(out)])
+    assert report.exit_code == 0, report.output
+    assert report.stdout.startswith("# login: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "exit_code", "said"),
+    [
+        ("id,created_at,area\n", 1, "there is no ticket in what was read"),
+        ("id,created_at,area\n1,2026-03-01 12:30,a\n", 1, "--timezone Europe/Berlin"),
+        ("id,created_at,area\n1,yesterday,a\n", 1, "--time-format '%d/%m/%Y %H:%M'"),
+        (
+            "id,created_at,area\n" + "1,2026-03-01T12:30:00Z,a\n" * 5 + "1,yesterday,a\n",
+            1,
+            "1 of 6 records could not be read",
+        ),
+        (
+            "id,created_at,area\n" + "1,2026-03-01T12:30:00Z,a\n" * 9 + "1,yesterday,a\n",
+            0,
+            'line 11: created_at: "yesterday" is not a time',
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["replay", "import"])
+def test_little_readable_is_not_success(
+    tmp_path: Path, command: str, text: str, exit_code: int, said: str
+) -> None:
+    """Less than nine tenths readable is exit code 1, with the field, value and remedy."""
+    source, dead = tmp_path / "t.csv", tmp_path / "dead.jsonl"
+    source.write_text(text)
+    arguments = [command, str(source), "--out", str(tmp_path / "out"), "--dead", str(dead)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == exit_code, done.output
+    assert said in done.output + str(done.exception)
+    for line in dead.read_text().splitlines():
+        letter = json.loads(line)
+        assert letter["field"] == "created_at"
+        assert letter["value"] in text
+        assert letter["reason"] in ("no_offset", "wrong_type")
+        assert letter["remedy"]
