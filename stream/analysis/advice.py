@@ -13,6 +13,7 @@ import msgspec
 from detectors.evaluation.history.advice import Advice, Point, advise, budget_of
 from detectors.evaluation.history.backtest import AreaFacts, Injections
 from detectors.evaluation.tables import Table
+from detectors.policy.settings import Settings
 from schemas.codec import clean
 from stream.analysis.backtest import Backtest, Order, run
 from stream.analysis.backtest_tables import span
@@ -77,7 +78,7 @@ def weigh(
         Point.of(budget, one.weeks.per_week, one.injected)
         for budget, one in zip(budgets, found, strict=True)
     ]
-    chosen = budget_of(points)
+    chosen = budget_of(points, default=Settings().false_pages_per_week)
     best = found[points.index(chosen)]
     return Advised(
         points=tuple(points),
@@ -111,8 +112,13 @@ def budget_table(advised: Advised) -> Table:
 
 
 def advice_lines(advised: Advised) -> list[str]:
-    """Return the advice about areas, one sentence each."""
+    """Return the advice about the budget and the areas, one sentence each."""
     advice, lines = advised.advice, []
+    if len(advised.points) > 1 and advised.chosen.budget == advised.points[-1].budget:
+        lines.append(
+            f"the gain does not level off within what was tried: {advised.chosen.budget:g} false "
+            "pages per week is the largest budget; choose what on-call can tolerate"
+        )
     if advice.quiet:
         lines.append(
             f"too few tickets to watch alone (less than one per week): {_names(advice.quiet)}"

@@ -10,12 +10,20 @@ from typing import Any, Final
 
 from detectors.evaluation.history.labels import Label
 from detectors.evaluation.tables import Table
+from detectors.foundation.units import SECONDS_PER_WEEK
 from schemas.codec import clean
 from stream.analysis.backtest import Backtest
-from stream.analysis.backtest_tables import clock, notes, sentences, summary, tables
+from stream.analysis.backtest_tables import (
+    clock,
+    notes,
+    page_table,
+    sentences,
+    summary,
+    tables,
+)
 from stream.charts.backtest_charts import chart, slim, spans
 from stream.charts.html import Html, element, join
-from stream.charts.vega import FAINT, INK, OBSERVED, Curve, curves, svg
+from stream.charts.vega import FAINT, INK, OBSERVED, Curve, curves, svg, weekly_bars
 
 MOST_TIMELINES: Final = 24
 """Maximum number of areas to draw: those with pages or labels first, then the busiest."""
@@ -67,12 +75,12 @@ def report(result: Backtest, labels: Sequence[Label] = ()) -> str:
     parts: list[str | Html] = [
         element("h1", "Pages that spikewatch would have sent in this history"),
         _list(summary(result)),
+        _table(page_table(result)),
     ]
     if about := notes(result):
         parts += [element("h2", "About the history"), _list(about)]
     parts += [element("h2", "Pages against the budget"), _budget(result)]
-    for table in tables(result):
-        parts.append(_table(table))
+    parts += [_table(table) for table in tables(result)[1:]]
     if result.injected:
         parts += [element("h2", "How soon injected incidents page"), _list(sentences(result))]
         parts.append(_delays(result))
@@ -129,12 +137,10 @@ def _figure(drawn: dict[str, Any], caption: str) -> Html:
 
 
 def _budget(result: Backtest) -> Html:
-    budget, weeks = result.settings.false_pages_per_week, result.weeks.by_week
-    lines = [
-        Curve("pages", [(number + 1.0, float(pages)) for number, pages in enumerate(weeks)]),
-        Curve("budget for false pages", [(1.0, budget), (float(max(len(weeks), 2)), budget)]),
-    ]
-    drawn = curves(lines, "week after the warm-up", "pages per week", height=160)
+    budget, weeks = result.settings.false_pages_per_week, result.weeks
+    begins = [weeks.begin + number * SECONDS_PER_WEEK for number in range(len(weeks.by_week))]
+    bars = list(zip(begins, weeks.by_week, strict=True))
+    drawn = weekly_bars(bars, budget, zone=result.settings.timezone)
     return _figure(
         drawn,
         f"{result.weeks.per_week:.2f} pages per week, including true ones, with a budget of "
@@ -162,7 +168,10 @@ def _delays(result: Backtest) -> Html:
         drawn = curves(
             lines, "times the usual tickets", "median delay, minutes", logarithmic=True, height=180
         )
-        caption = f"Median delay of detected incidents by size: {', '.join(names)}"
+        caption = (
+            f"Median delay by size of the incident: {', '.join(names)}; sizes of which half were "
+            "not detected have no point"
+        )
         figures.append(_figure(drawn, caption))
     return join(figures)
 

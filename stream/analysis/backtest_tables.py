@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from detectors.evaluation.history.injection import Size
@@ -62,7 +62,8 @@ def summary(result: Backtest) -> list[str]:
         f"warm-up: {(result.begin - facts.begin) / DAY:.1f} days, in which pages are not counted; "
         f"counted: {result.weeks.weeks:.1f} weeks from {clock(result.begin, zone)}",
         f"pages: {result.weeks.pages}, {result.weeks.per_week:.2f} per week, with a budget of "
-        f"{result.settings.false_pages_per_week:g} false pages per week"
+        f"{result.settings.false_pages_per_week:g} false "
+        f"{'page' if result.settings.false_pages_per_week == 1.0 else 'pages'} per week"
         + (f"; reopened: {result.weeks.reopened}" if result.weeks.reopened else ""),
     ]
     if (judged := result.judgement) is not None:
@@ -131,14 +132,40 @@ def notes(result: Backtest) -> list[str]:
     return lines
 
 
+def page_table(result: Backtest) -> Table:
+    """Return a table of the pages, the last ones if there are many."""
+    zone = result.settings.timezone
+    shown = result.runs[-MOST_ROWS:]
+    rows = tuple(
+        (
+            clock(run.opened, zone),
+            _about(run),
+            run.severity,
+            str(run.tickets),
+            str(run.customers),
+            span((run.opened - run.since) / 60.0),
+            "open" if math.isinf(run.ended) else span((run.ended - run.opened) / 60.0),
+        )
+        for run in shown
+    )
+    heads = ("paged", "area", "severity", "tickets", "customers", "after", "lasted")
+    table_notes = [f"times in {zone}; after: from the beginning of the excess to the page"]
+    if len(shown) < len(result.runs):
+        table_notes.append(f"the last {len(shown)} of {len(result.runs)} pages")
+    return Table("Pages", heads, rows, tuple(table_notes))
+
+
 def week_table(result: Backtest) -> Table:
-    """Return a table of the pages of each week."""
+    """Return a table of the weeks with pages."""
     weeks, zone = result.weeks, result.settings.timezone
     rows = [
         (clock(weeks.begin + number * SECONDS_PER_WEEK, zone)[:10], str(pages))
         for number, pages in enumerate(weeks.by_week)
+        if pages
     ]
-    return Table("Pages by week", ("week from", "pages"), tuple(rows))
+    quiet = len(weeks.by_week) - len(rows)
+    note = (f"{plural(quiet, 'week')} without a page",) if quiet else ()
+    return Table("Pages by week", ("week from", "pages"), tuple(rows[-MOST_ROWS:]), note)
 
 
 def area_table(result: Backtest) -> Table:
@@ -198,7 +225,8 @@ def size_tables(result: Backtest) -> list[Table]:
         assert result.injections is not None
         hours = result.injections.seconds / 3600.0
         note = (
-            f"median delay of those detected within {hours:g} hours; (detected/run) if not all were"
+            f"median delay of all; those not detected within {hours:g} hours count as never; "
+            "(detected/run) if not all were"
         )
         tables.append(Table(title, heads, cells, (note,)))
     return tables
@@ -215,6 +243,69 @@ def sentences(result: Backtest) -> list[str]:
         f"{span(size.median)}"
         for size in sorted(least.values(), key=lambda size: size.median)
     ]
+
+
+def as_json(result: Backtest) -> dict[str, Any]:
+    """Return the results of a backtest as plain data; times are RFC 3339, delays in minutes."""
+    zone, weeks, judged = result.settings.timezone, result.weeks, result.judgement
+    return {
+        "tickets": result.facts.tickets,
+        "begin": _iso(result.facts.begin, zone),
+        "end": _iso(result.facts.end, zone),
+        "counted_from": _iso(result.begin, zone),
+        "timezone": zone,
+        "weeks": round(weeks.weeks, 3),
+        "budget": result.settings.false_pages_per_week,
+        "pages_per_week": None if math.isnan(weeks.per_week) else round(weeks.per_week, 3),
+        "reopened": weeks.reopened,
+        "pages": [
+            {
+                "paged": _iso(run.opened, zone),
+                "since": _iso(run.since, zone),
+                "ended": None if math.isinf(run.ended) else _iso(run.ended, zone),
+                "tenant": run.tenant,
+                "area": run.area,
+                "slice": None if run.slice is None else dict([run.slice]),
+                "severity": run.severity,
+                "tickets": run.tickets,
+                "customers": run.customers,
+                "episode_id": run.episode_id,
+                "reopened": run.again,
+            }
+            for run in result.runs
+        ],
+        "pages_by_area": weeks.by_area,
+        "known_incidents": [
+            {
+                "area": met.label.area,
+                "start": _iso(met.label.start, zone),
+                "end": _iso(met.label.end, zone),
+                "delay": _finite(met.delay),
+            }
+            for met in (judged.met if judged else ())
+        ],
+        "injected": [
+            {
+                "kind": size.kind,
+                "tenant": size.tenant,
+                "area": size.area,
+                "multiple": size.multiple,
+                "run": size.played,
+                "detected": size.found,
+                "median_delay": _finite(size.median),
+            }
+            for size in result.sizes
+        ],
+        "notes": notes(result),
+    }
+
+
+def _iso(at: float, zone: str) -> str:
+    return datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone)).isoformat()
+
+
+def _finite(minutes: float) -> float | None:
+    return round(minutes, 2) if math.isfinite(minutes) else None
 
 
 def difference_table(differences: Sequence[Difference], names: tuple[str, str], zone: str) -> Table:
@@ -243,7 +334,7 @@ def difference_table(differences: Sequence[Difference], names: tuple[str, str], 
 
 def tables(backtest: Backtest) -> list[Table]:
     """Return all tables of a backtest."""
-    result = [week_table(backtest), area_table(backtest)]
+    result = [page_table(backtest), week_table(backtest), area_table(backtest)]
     if backtest.judgement is not None:
         result.append(label_table(backtest))
     return result + size_tables(backtest)
@@ -259,5 +350,5 @@ def _cell(size: Size | None) -> str:
         return "-"
     if not size.found:
         return "not detected"
-    delay = span(size.median)
+    delay = span(size.median) if math.isfinite(size.median) else "half not detected"
     return delay if size.found == size.played else f"{delay} ({size.found}/{size.played})"

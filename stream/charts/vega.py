@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 import vl_convert
 
+from detectors.foundation.units import SECONDS_PER_WEEK
+
 Theme = Literal["light", "dark"]
 VEGALITE: Final = "6.1"
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -207,6 +209,38 @@ def _scores(marked: list[dict[str, Any]], theme: Theme, width: int, height: int)
             _steps("score", colors, title="score"),
         ],
     }
+
+
+def weekly_bars(
+    bars: Sequence[tuple[float, int]], budget: float, *, zone: str, theme: Theme = "light"
+) -> dict[str, Any]:
+    """Return bars of the pages of each week by date, with the budget as a dashed line.
+
+    Args:
+        bars: Beginning of each week, seconds since 1970, and its pages.
+        budget: False pages per week.
+        zone: IANA time zone of the axis.
+        theme: Theme of the page, light or dark.
+
+    Returns:
+        A Vega-Lite specification, for `svg` or `png`.
+    """
+    rows = [
+        {"from": _wall(at, zone), "to": _wall(at + 0.9 * SECONDS_PER_WEEK, zone), "pages": pages}
+        for at, pages in bars
+    ]
+    x = _time("from")
+    x["axis"] = {"format": "%d %b %Y", "labelOverlap": True, "grid": False}
+    pages = {"field": "pages", "type": "quantitative", "title": "pages per week",
+             "axis": {"tickMinStep": 1}}  # fmt: skip
+    layers = [
+        {"data": {"values": rows}, "mark": {"type": "rect", "color": OBSERVED[theme]},
+         "encoding": {"x": x, "x2": {"field": "to"}, "y": pages, "y2": {"datum": 0}}},
+        {"data": {"values": [{"pages": budget}]},
+         "mark": {"type": "rule", "strokeDash": [3, 3], "color": INK[theme]},
+         "encoding": {"y": pages}},
+    ]  # fmt: skip
+    return _chart({"width": 480, "height": 160, "layer": layers}, theme)
 
 
 def curves(

@@ -33,6 +33,8 @@ class DeadLetters:
 
     file: BinaryIO | None = None
     count: int = 0
+    rows: int = 0
+    """Number of records in all files that were read, with those that could not be read."""
     groups: dict[tuple[str, str | None], tuple[int, Refusal, str]] = field(default_factory=dict)
     """Number, first example and its file, by reason and field."""
 
@@ -96,5 +98,7 @@ def dead_letters(name: str | None) -> Iterator[DeadLetters]:
     """Collect dead letters, in a file if one is named, and explain them at the end."""
     with ExitStack() as stack:
         letters = DeadLetters(stack.enter_context(output_file(name)) if name else None)
-        yield letters
-        letters.explain()
+        try:
+            yield letters
+        finally:
+            letters.explain()

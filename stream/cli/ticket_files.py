@@ -184,6 +184,7 @@ def open_tickets(
                     bar.update(task, completed=file.position)
 
         yield OpenTickets(lines(), file.reading, name)
+    refused.rows += file.reading.rows
     for sentence in sentences(file.reading, name):
         warn(sentence)
     if letters is None:

@@ -43,8 +43,12 @@ class Point:
         )
 
 
-def budget_of(points: Sequence[Point]) -> Point:
+def budget_of(points: Sequence[Point], default: float = math.nan) -> Point:
     """Return the smallest budget beyond which doubling the budget does not pay off.
+
+    Args:
+        points: Results by budget.
+        default: Budget to prefer to another one with the same results.
 
     Example:
         >>> curve = [(0.2, 0.5, 90.0), (1.0, 0.8, 40.0), (5.0, 0.82, 38.0)]
@@ -62,6 +66,10 @@ def budget_of(points: Sequence[Point]) -> Point:
         is_faster = math.isfinite(point.median) and point.median <= most_delay
         if finds_more or is_faster:
             chosen = point
+    for point in ordered:
+        is_alike = point.found == chosen.found and point.median == chosen.median
+        if point.budget == default and is_alike:
+            return point
     return chosen
 
 

@@ -3,7 +3,7 @@
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
 import numpy as np
@@ -80,7 +80,10 @@ class Injections:
                             seconds=self.seconds,
                             seed=self.seed,
                         )
-                        part = (number + float(injection.generator(0).random())) / self.repeat
+                        hours = replace(injection, multiple=1.0).generator(0)  # the same hours for
+                        part = (
+                            number + float(hours.random())
+                        ) / self.repeat  # incidents of any size
                         injections.append(injection.starting(round(begin + room * part, 3)))
         return tuple(injections)
 

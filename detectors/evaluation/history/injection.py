@@ -292,9 +292,9 @@ class Size:
     played: int
     found: int
     median: float
-    """Median delay of the found incidents, in minutes; NaN if none was found."""
+    """Median delay of all incidents, in minutes; infinite if half of them were not found."""
     slowest: float
-    """The delay in minutes that 90% of the found incidents do not exceed."""
+    """The delay in minutes that 90% of all incidents do not exceed."""
 
 
 def sizes(injected: Iterable[Injected]) -> list[Size]:
@@ -308,7 +308,7 @@ def sizes(injected: Iterable[Injected]) -> list[Size]:
             groups.setdefault(key, []).append(result)
     summaries = []
     for (tenant, area, kind, multiple), group in sorted(groups.items()):
-        delays = [result.delay for result in group if math.isfinite(result.delay)]
+        delays = [result.delay for result in group]
         summaries.append(
             Size(
                 kind=KINDS[kind],
@@ -316,7 +316,7 @@ def sizes(injected: Iterable[Injected]) -> list[Size]:
                 area=area or None,
                 multiple=multiple,
                 played=len(group),
-                found=len(delays),
+                found=sum(map(math.isfinite, delays)),
                 median=quantile(delays, 0.5),
                 slowest=quantile(delays, 0.9),
             )

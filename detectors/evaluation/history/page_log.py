@@ -4,11 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, get_args
 
 from detectors.foundation.units import SECONDS_PER_WEEK
-from schemas.escalation import EscalationEvent
+from schemas.escalation import EscalationEvent, Severity
 
+SEVERITIES: Final = get_args(Severity)
+"""The severities, lowest first."""
 MATCHED_SECONDS: Final = 6.0 * 3600.0
 """The longest time between pages of two configurations that count as the same page."""
 
@@ -28,6 +30,12 @@ class PagedEpisode:
     again: bool = False
     """Whether the episode was reopened; such a page does not count in the budget."""
     severity: str = "info"
+    """The highest severity."""
+    since: float = math.nan
+    """When the excess of tickets began."""
+    tickets: int = 0
+    """The number of tickets at the last event."""
+    customers: int = 0
     ended: float = math.inf
 
     @property
@@ -79,14 +87,20 @@ class PageLog:
                     slice=None if data.slice is None else (data.slice.dimension, data.slice.value),
                     again=event.transition == "reopened",
                     severity=data.severity,
+                    since=data.since.timestamp(),
+                    tickets=data.tickets,
+                    customers=data.customers,
                 )
                 self._running[event.subject] = run
                 self.runs.append(run)
                 started.append(run)
-            elif run is not None and event.transition == "resolved":
-                self._running.pop(event.subject).ended = at
-            elif run is not None and scope[1:] != run.scopes[-1][1:]:
-                run.scopes.append(scope)
+            elif run is not None:
+                run.tickets, run.customers = data.tickets, data.customers
+                run.severity = max(run.severity, data.severity, key=SEVERITIES.index)
+                if event.transition == "resolved":
+                    self._running.pop(event.subject).ended = at
+                elif scope[1:] != run.scopes[-1][1:]:
+                    run.scopes.append(scope)
         return started
 
 

@@ -1,20 +1,27 @@
 """The command ``spikewatch send``."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import datetime
+import contextlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
 
-from stream.cli.dead_letters import DeadFile, dead_letters
+from schemas.codec import read_ticket
+from schemas.dead_letter import Rejected
+from stream.cli.dead_letters import DeadFile, DeadLetters, dead_letters
 from stream.cli.options import ConfigPath, TicketFileArgument, time
 from stream.cli.output import keep_files_apart, say
-from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
+from stream.cli.ticket_files import OpenTickets, TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.config.sections import Config
+from stream.errors import UserError
 from stream.escalations.phrases import plural
 from stream.kafka.ticket_sender import Pace, Sender, Sent
+
+OLD_DAYS = 2
+"""Age from which the first ticket of a file is taken for history."""
 
 
 @with_ticket_format
@@ -42,13 +49,22 @@ def send(
     rate: Annotated[
         float | None, typer.Option(min=0.001, help="Maximum number of tickets per second.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Send as live tickets even if the first is old.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check all tickets, but send none.")
+    ] = False,
     dead: DeadFile = None,
     config: ConfigPath = None,
 ) -> None:
     """Send tickets from a file to Kafka.
 
-    Sends live tickets by default, history with --history, or simulated time with --speed.
+    Sends live tickets by default, history with --history, or simulated time with --speed. Tickets
+    that are not valid are sent too, and become dead letters.
     """
+    if live and (history or speed is not None):
+        raise typer.BadParameter("--live cannot be combined with --history or --speed")
     if history and speed is not None:
         raise typer.BadParameter("--history and --speed cannot be combined")
     if until is not None and speed is None:
@@ -65,11 +81,55 @@ def send(
         dead_letters(dead) as letters,
         open_tickets(source, ticket_format, letters, loaded) as tickets,
     ):
-        sent = send_tickets(loaded, pace, (line for _, line in tickets), waits=source == "-")
-    text = f"sent {plural(sent.tickets, 'ticket')} of {plural(len(sent.tenants), 'tenant')}"
-    if sent.unreadable:
-        text += f"; {sent.unreadable} of them are invalid and will become dead letters"
-    say(text)
+        lines = _checked(tickets, letters, loaded.limits.ticket_bytes)
+        if pace.mode == "live" and not live:
+            lines = _refuse_old(lines)
+        if dry_run:
+            checked = sum(1 for _ in lines)
+            say(f"{plural(checked, 'ticket')} would be sent")
+        else:
+            sent = send_tickets(loaded, pace, lines, waits=source == "-")
+            say(f"sent {plural(sent.tickets, 'ticket')} of {plural(len(sent.tenants), 'tenant')}")
+    if letters.count:
+        say(f"{plural(letters.count, 'ticket')} could not be read")
+    letters.require_readable(letters.rows)
+
+
+def _checked(tickets: OpenTickets, letters: DeadLetters, max_bytes: int) -> Iterator[bytes]:
+    """Yield all tickets, and collect those that intake will reject."""
+    for number, line in tickets:
+        try:
+            if len(line) > max_bytes:
+                raise Rejected("oversized", f"longer than {max_bytes} bytes")
+            read_ticket(line)
+        except Rejected as why:
+            letters.reject(why, number, line, tickets.name)
+        yield line
+
+
+def _refuse_old(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield all tickets, unless the first that can be read is too old to be live.
+
+    Live tickets that are too old would be counted as late, and once more if they were then sent as
+    history.
+
+    Raises:
+        UserError: The first ticket is older than `OLD_DAYS`.
+    """
+    is_checked = False
+    for line in lines:
+        if not is_checked:
+            with contextlib.suppress(Rejected):
+                created_at = read_ticket(line).created_at
+                is_checked = True
+                days = (datetime.now(UTC) - created_at).days
+                if days >= OLD_DAYS:
+                    raise UserError(
+                        f"the first ticket is {plural(days, 'day')} old: send old tickets with "
+                        "--history, so that models learn from them, or with --live if they are to "
+                        "be counted as late"
+                    )
+        yield line
 
 
 def send_tickets(

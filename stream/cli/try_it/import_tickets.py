@@ -70,7 +70,7 @@ def import_tickets(
         say_json(total.as_json())
     elif out != "-":
         say(f"wrote {plural(total.tickets, 'ticket event')} to {out}")
-    letters.require_readable(total.rows)
+    letters.require_readable(letters.rows)
 
 
 def _collect(

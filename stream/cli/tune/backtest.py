@@ -11,17 +11,18 @@ import typer
 from detectors.evaluation.history.backtest import Injections
 from detectors.evaluation.history.injection import KINDS, Kind
 from detectors.evaluation.history.page_log import differences
-from stream.analysis.backtest import Order
+from stream.analysis.backtest import Backtest, Order
 from stream.analysis.backtest import backtest as play
 from stream.analysis.backtest_page import report
+from stream.analysis.backtest_tables import as_json as backtest_as_json
 from stream.analysis.backtest_tables import difference_table, notes, sentences, summary, tables
-from stream.cli.dead_letters import DeadFile
-from stream.cli.options import ConfigPath, FeedbackFile, Processes, duration, time_or_ago
-from stream.cli.output import keep_files_apart, progress, say, show, write_text
+from stream.cli.dead_letters import DeadFile, DeadLetters, dead_letters
+from stream.cli.options import AsJson, ConfigPath, FeedbackFile, Processes, duration, time_or_ago
+from stream.cli.output import keep_files_apart, progress, say, say_json, show, warn, write_text
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.cli.tune.histories import Source, WarmUp, open_history, pool_of
 from stream.config.loading import load
-from stream.config.step_settings import settings_of
+from stream.config.sections import Config
 from stream.inputs.label_files import read_labels
 
 SECONDS_PER_HOUR = 3600.0
@@ -95,6 +96,7 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
         tuple[Path, Path] | None,
         typer.Option(metavar="A B", help="Two configuration files: show how their pages differ."),
     ] = None,
+    as_json: AsJson = False,
     dead: DeadFile = None,
     processes: Processes = None,
     config: ConfigPath = None,
@@ -106,8 +108,10 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
     """
     if (source is None) != from_topic:
         raise typer.BadParameter("give either a ticket file or --from-topic, not both or neither")
-    if compare is not None and html is not None:
-        raise typer.BadParameter("--compare and --html cannot be combined: a report covers one run")
+    if compare is not None and (html is not None or as_json):
+        raise typer.BadParameter(
+            "--compare cannot be combined with --html or --json: these are about one run"
+        )
     keep_files_apart(
         reads={"FILE": source, "--labels": labels, "--feedback": feedback, "--config": config},
         writes={"--html": html, "--dead": dead},
@@ -129,10 +133,14 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
         else (),
     )
     count = processes or os.cpu_count() or 1
-    if compare is None:
-        _play_one(history, config, order, count, html)
-    else:
-        _play_two(history, compare, order, count)
+    with dead_letters(dead) as letters:
+        if compare is None:
+            result = _run(history, loaded, order, count, letters)
+            _print(result, html, order, as_json=as_json)
+        else:
+            _play_two(history, compare, order, count, letters)
+    if source is not None:
+        letters.require_readable(letters.rows)
 
 
 def _checked_kinds(kinds: list[str] | None) -> tuple[Kind, ...]:
@@ -143,37 +151,49 @@ def _checked_kinds(kinds: list[str] | None) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if kind in (kinds or KINDS))
 
 
-def _play_one(
-    source: Source, config: Path | None, order: Order, processes: int, html: Path | None
-) -> None:
-    """Backtest one configuration, print the result, and write an HTML report if requested."""
+def _run(
+    source: Source, config: Config, order: Order, processes: int, letters: DeadLetters
+) -> Backtest:
+    """Backtest one configuration."""
     with (
         pool_of(processes) as pool,
-        open_history(source, load(config), pool) as history,
+        open_history(source, config, pool, letters) as history,
         progress("backtest") as report_progress,
     ):
-        result = play(history, order, pool, report_progress)
-    for line in (*summary(result), *notes(result)):
-        say(line)
-    say("")
-    for table in tables(result):
-        show(table)
-    for line in sentences(result):
-        say(line)
+        return play(history, order, pool, report_progress)
+
+
+def _print(result: Backtest, html: Path | None, order: Order, *, as_json: bool) -> None:
+    """Print the result, and write an HTML report if requested."""
+    if as_json:
+        say_json(backtest_as_json(result))
+    else:
+        for line in (*summary(result), *notes(result)):
+            say(line)
+        say("")
+        for table in tables(result):
+            show(table)
+        for line in sentences(result):
+            say(line)
     if html is not None:
         write_text(html, report(result, order.labels))
-        say(f"wrote the report to {html}: open it in a browser")
+        warn(f"wrote the report to {html}: open it in a browser")
 
 
-def _play_two(source: Source, configs: tuple[Path, Path], order: Order, processes: int) -> None:
+def _play_two(
+    source: Source, configs: tuple[Path, Path], order: Order, processes: int, letters: DeadLetters
+) -> None:
     """Backtest two configurations and print how their pages differ."""
     loaded = [load(path) for path in configs]
     names = (configs[0].name, configs[1].name)
     if names[0] == names[1]:
         names = (str(configs[0]), str(configs[1]))
-    orders = [replace(order, settings=settings_of(each), injections=None) for each in loaded]
+    orders = [
+        replace(order, settings=source.ticket_format.settings(each), injections=None)
+        for each in loaded
+    ]
     results = []
-    with pool_of(processes) as pool, open_history(source, loaded[0], pool) as history:
+    with pool_of(processes) as pool, open_history(source, loaded[0], pool, letters) as history:
         for name, each in zip(names, orders, strict=True):
             with progress(name) as report_progress:
                 results.append(play(history, each, report_progress=report_progress))

@@ -66,20 +66,21 @@ def open_history(
             if undecodable:
                 history.facts.dead["undecodable"] = undecodable
         else:
-            letters = DeadLetters() if letters is None else letters
-            with open_tickets(source.path, source.ticket_format, letters, config) as tickets:
+            collected = DeadLetters() if letters is None else letters
+            with open_tickets(source.path, source.ticket_format, collected, config) as tickets:
                 history.read(
                     tickets,
                     config.limits.ticket_bytes,
                     pool,
                     since,
                     until,
-                    partial(letters.reject, name=tickets.name),
+                    partial(collected.reject, name=tickets.name),
                 )
-            history.facts.dead = letters.reasons
+            history.facts.dead = collected.reasons
             history.facts.repeated = tickets.reading.repeated
             history.facts.disordered += tickets.reading.disordered
-            letters.explain()
+            if letters is None:
+                collected.explain()
         for verdict in read_verdicts(source.feedback) if source.feedback else ():
             history.add(Taken(verdict.at, verdict))
         if not history.facts.tickets:

@@ -92,3 +92,33 @@ def test_little_readable_is_not_success(
         assert letter["value"] in text
         assert letter["reason"] in ("no_offset", "wrong_type")
         assert letter["remedy"]
+
+
+@pytest.mark.slow
+def test_backtest_lists_its_pages_in_the_terminal_as_json_and_first_in_the_report(
+    tickets: Path, tmp_path: Path
+) -> None:
+    """When, where, how severe and how soon: the same in the terminal, as data and in the report."""
+    html = tmp_path / "r.html"
+    done = CliRunner().invoke(
+        app, ["backtest", str(tickets), "--html", str(html), "--timezone", "Europe/Berlin"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "2024-03-18 10:4" in done.stdout
+    assert "Europe/Berlin" in done.stdout
+    page = html.read_text()
+    assert page.index(">Pages</h3>") < page.index("Pages against the budget")
+    as_json = CliRunner().invoke(app, ["backtest", str(tickets), "--json", "--processes", "1"])
+    (paged,) = json.loads(as_json.stdout)["pages"]
+    assert (paged["area"], paged["severity"]) == ("login", "critical")
+
+
+def test_old_tickets_are_not_sent_as_live_by_mistake(tickets: Path) -> None:
+    """The first ticket of years ago is history; nothing is sent until the user decides."""
+    done = CliRunner().invoke(app, ["send", str(tickets), "--dry-run"])
+    assert done.exit_code == 1
+    assert "--history" in str(done.exception)
+    for option in ("--history", "--live"):
+        done = CliRunner().invoke(app, ["send", str(tickets), "--dry-run", option])
+        assert done.exit_code == 0, done.output
+        assert "tickets would be sent" in done.stdout
