@@ -10,6 +10,7 @@ from stream.docsgen import (
     configuration_page,
     events_page,
     metrics_page,
+    presets_page,
     receivers_page,
     topics_page,
 )
@@ -21,6 +22,7 @@ PAGES: Final[dict[Path, Callable[[], str]]] = {
     REFERENCE / "configuration.md": configuration_page.page,
     REFERENCE / "receivers.md": receivers_page.page,
     REFERENCE / "metrics.md": metrics_page.page,
+    REFERENCE / "presets.md": presets_page.page,
     REFERENCE / "topics.md": topics_page.page,
     REFERENCE / "events.md": events_page.page,
     REFERENCE / "api.md": api_page.page,

@@ -3,7 +3,8 @@
 Every fenced ``sh`` block of a page is run, in order, by one bash per page. The page starts in a
 folder that looks like a fresh clone: it links to ``deploy``, ``schemas`` and ``.venv``. A block is
 left out only if the line above its fence says ``<!-- not run: REASON -->``. A page that needs a
-broker says ``<!-- needs: kafka -->`` in its first lines.
+broker says ``<!-- needs: kafka -->`` in its first lines. One that reads the export of a helpdesk
+says ``<!-- needs: export NAME -->`` and finds a sample as ``NAME.csv``, or with its own suffix.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from typing import Final
 import pytest
 
 from tests.conftest import HasBootstrapServers
+from tests.support.helpdesk_exports import EXPORTS, simulated
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
@@ -31,6 +33,7 @@ SECONDS: Final = 280
 
 _NOT_RUN: Final = re.compile(r"<!-- not run: (\S.*) -->")
 _NEEDS_KAFKA: Final = "<!-- needs: kafka -->"
+_NEEDS_EXPORT: Final = re.compile(r"<!-- needs: export (\w+) -->")
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,9 @@ def run_page(page: Path, folder: Path, environ: dict[str, str]) -> subprocess.Co
     for name in LINKED:
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").symlink_to(sys.prefix)
+    for helpdesk in _NEEDS_EXPORT.findall(page.read_text(encoding="utf-8")):
+        suffix, write = EXPORTS[helpdesk]
+        (folder / f"{helpdesk}.{suffix}").write_bytes(write(simulated(days=1.0)))
     environ = {
         **{k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",

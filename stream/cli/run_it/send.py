@@ -25,7 +25,7 @@ OLD_DAYS = 2
 
 
 @with_ticket_format
-def send(
+def send(  # whole: one parameter per option, and the steps of one run in their order
     source: TicketFileArgument,
     ticket_format: TicketFormat,
     history: Annotated[

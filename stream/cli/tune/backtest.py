@@ -1,5 +1,6 @@
 """The command ``spikewatch backtest``."""
 
+import math
 import os
 from dataclasses import replace
 from datetime import datetime
@@ -26,6 +27,8 @@ from stream.config.sections import Config
 from stream.inputs.label_files import read_labels
 
 SECONDS_PER_HOUR = 3600.0
+SMALL_BYTES = 10_000_000
+"""Size of a file below which starting processes takes longer than reading it."""
 
 
 @with_ticket_format
@@ -132,7 +135,8 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
         if labels
         else (),
     )
-    count = processes or os.cpu_count() or 1
+    is_small = not inject and source is not None and _size(source) < SMALL_BYTES
+    count = processes or (1 if is_small else os.cpu_count() or 1)
     with dead_letters(dead) as letters:
         if compare is None:
             result = _run(history, loaded, order, count, letters)
@@ -141,6 +145,12 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
             _play_two(history, compare, order, count, letters)
     if source is not None:
         letters.require_readable(letters.rows)
+
+
+def _size(source: str) -> float:
+    """Return the size of a file in bytes; infinite for a pipe or a missing file."""
+    path = Path(source)
+    return path.stat().st_size if path.is_file() else math.inf
 
 
 def _checked_kinds(kinds: list[str] | None) -> tuple[Kind, ...]:
