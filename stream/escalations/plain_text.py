@@ -71,6 +71,11 @@ def render(event: EscalationEvent) -> str:
     return "\n".join(lines)
 
 
+def subject(event: EscalationEvent) -> str:
+    """Return the subject of e-mails about an episode: the same for all its events in one place."""
+    return f"spikewatch: {_where(event.data)} ({event.data.episode_id[:12]})"
+
+
 def headline(event: EscalationEvent) -> str:
     """Return an escalation as one line, for subjects and lists.
 

@@ -4,11 +4,12 @@ import csv
 from datetime import datetime
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from detectors.evaluation.history.labels import ANY, Label
 from schemas.codec import area_name, clean
 from stream.errors import UserError
+from stream.inputs.ticket_files import zone_of
 
 WHOLE: Final = "*tenant*"
 """Value of the column area that means the whole tenant, as does an empty cell."""
@@ -25,10 +26,8 @@ def read_labels(path: Path, timezone: str | None = None) -> list[Label]:
     Raises:
         UserError: The file, a column or a row is not valid; the text names the line.
     """
-    try:
-        zone = ZoneInfo(timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UserError(f'"{timezone}" is not an IANA time zone such as Europe/Berlin') from None
+    zone = zone_of(timezone or "UTC")
+    assert zone is not None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)

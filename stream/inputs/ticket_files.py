@@ -9,15 +9,15 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
-from difflib import get_close_matches
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from stream.config.values import zone
 from stream.inputs.exports.conversion import Converter
 from stream.inputs.exports.ordering import Ordering
 from stream.inputs.exports.plan import Plan, ReadOptions, plan_of_objects, plan_of_table
@@ -334,21 +334,9 @@ def zone_of(name: str | None) -> ZoneInfo | None:
     Raises:
         TicketFileError: There is no such zone; the message suggests a similar one.
     """
+    if not name:
+        return None
     try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        hint = similar_zone(str(name))
-        text = f'"{name}" is not an IANA time zone such as Europe/Berlin'
-        raise TicketFileError(f"{text}; did you mean {hint}?" if hint else f"{text}.") from error
-
-
-def similar_zone(name: str) -> str | None:
-    """Return the time zone that a name resembles, such as one of its cities; None: none."""
-    wanted = name.strip().replace(" ", "_").casefold()
-    zones: dict[str, str] = {}
-    for zone in sorted(available_timezones()):
-        zones.setdefault(zone.casefold(), zone)
-        if "/" in zone:
-            zones.setdefault(zone.rpartition("/")[2].casefold(), zone)
-    close = get_close_matches(wanted, zones, n=1, cutoff=0.8)
-    return zones[close[0]] if close else None
+        return ZoneInfo(zone(name))
+    except ValueError as error:
+        raise TicketFileError(f'"{name}" is not {error}') from error

@@ -31,10 +31,13 @@ from stream.escalations.follow import follow
 from stream.escalations.plain_text import render
 from stream.kafka.ticket_sender import Pace, Sender
 from stream.kafka.topics import create
-from stream.trial.broker.local_broker import Broker
+from stream.trial.broker.local_broker import Broker, BrokerSettings
+from stream.trial.broker.node import HOST
 
 START: Final = datetime(2024, 3, 4, tzinfo=UTC).timestamp()
 """Monday in the past, because history must not be in the future."""
+USUAL_PORT: Final = 9092
+"""Port of Kafka that the commands use by default."""
 HISTORY_HOURS: Final = 6 * 168.0
 LIVE_HOURS: Final = 5.5
 INCIDENT: Final = Incident(
@@ -78,17 +81,19 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     with contextlib.ExitStack() as stack:
         given = load(path).kafka
-        if "bootstrap_servers" in given.model_fields_set:
+        has_kafka = "bootstrap_servers" in given.model_fields_set
+        if has_kafka:
             servers = given.bootstrap_servers
             say(f"1/5  using the Kafka at {servers}; the demo's topics will not be deleted")
         else:
             say("1/5  starting a local Kafka (its jars, 45 MB, are downloaded the first time)")
             servers = stack.enter_context(
-                Broker(say=lambda text: say(f"     {text}"))
+                Broker(BrokerSettings(port=_usual_port()), say=lambda text: say(f"     {text}"))
             ).bootstrap_servers
         environ = {
             "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": servers,
-            "SPIKEWATCH_KAFKA__TOPIC_PREFIX": f"demo-{int(time.time())}.",
+            # A broker of the user may hold the topics of an earlier demo; our own is always empty.
+            "SPIKEWATCH_KAFKA__TOPIC_PREFIX": f"demo-{int(time.time())}." if has_kafka else "demo.",
         }
         if path is not None:
             environ["SPIKEWATCH_CONFIG"] = str(path.resolve())
@@ -118,15 +123,16 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
         stack.enter_context(_process("notify", {**environ, **render, **_receivers(folder, inbox)},
                                      folder / "notify.log"))  # fmt: skip
         say(f"     notify: messages are written to files in {INBOX}/ instead of being sent")
-        story = _story(config, render["SPIKEWATCH_PAGE__URL"], environ, once=once, say=say)
+        say("     to use the commands that the page shows, first run this in another terminal:")
+        exports = " ".join(f"{key}={shlex.quote(value)}" for key, value in environ.items())
+        say(f"       export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH {exports}")
+        story = _story(config, render["SPIKEWATCH_PAGE__URL"], once=once, say=say)
         done = asyncio.run(story)
         _show_inbox(inbox, say)
         return done
 
 
-async def _story(
-    config: Config, page_url: str, environ: dict[str, str], *, once: bool, say: Say
-) -> int:
+async def _story(config: Config, page_url: str, *, once: bool, say: Say) -> int:
     history_end = START + (HISTORY_HOURS + 8.0) * HOUR
     stream = iter(tickets(WORLD))
     resolved = asyncio.Event()
@@ -160,9 +166,7 @@ async def _story(
         if once:
             return 0
         say(f"Everything is still running; stop it with Ctrl-C. The page is at {page_url}")
-        say("To use the commands that the page shows, first run this in another terminal:")
-        say("  export " + " ".join(f"{key}={shlex.quote(value)}" for key, value in environ.items()))
-        say("Then, for example: .venv/bin/spikewatch status")
+        say("The commands that the page shows work in a terminal with the exports printed above.")
         await watcher
         return 0
     except TimeoutError:
@@ -173,6 +177,17 @@ async def _story(
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
+
+
+def _usual_port() -> int | None:
+    """Return the port that the commands use by default, if it is free; else None."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, USUAL_PORT))
+        except OSError:
+            return None
+    return USUAL_PORT
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - signature of signal handlers

@@ -2,7 +2,8 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from difflib import get_close_matches
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 
@@ -28,10 +29,34 @@ Verdict = Literal[
 ]
 
 
+def verdict_name(text: str) -> str:
+    """Return the name of a verdict, which may be written with hyphens and in any case.
+
+    Raises:
+        typer.BadParameter: There is no such verdict; the message suggests a similar one.
+
+    Example:
+        >>> verdict_name("False-Alarm")
+        'false_alarm'
+    """
+    name = text.strip().lower().replace("-", "_").replace(" ", "_")
+    names = get_args(Verdict)
+    if name not in names:
+        close = get_close_matches(name, names, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(names)}{hint}")
+    return name
+
+
 def verdict(
     episode: EpisodeId,
     verdict: Annotated[
-        Verdict, typer.Argument(help="What the episode was; withdraw retracts an earlier verdict.")
+        str,
+        typer.Argument(
+            parser=verdict_name,
+            metavar=f"[{'|'.join(get_args(Verdict))}]",
+            help="What the episode was; withdraw retracts an earlier verdict.",
+        ),
     ],
     of: Annotated[
         str | None,
@@ -70,7 +95,9 @@ def verdict(
         return
     if history is not None:
         raise typer.BadParameter("--history is only valid with --preview")
-    respond(load(config), episode, verdict, by, note=note, duplicate_of=of, until=until)
+    respond(
+        load(config), episode, cast("Verdict", verdict), by, note=note, duplicate_of=of, until=until
+    )
     say(f"  {EFFECTS[verdict]}")
 
 

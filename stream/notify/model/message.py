@@ -11,7 +11,7 @@ from detectors.foundation.units import SECONDS_PER_DAY
 from schemas.codec import clean
 from schemas.escalation import Account, EscalationEvent, Severity
 from stream.escalations.phrases import rounded
-from stream.escalations.plain_text import BUDGET_LINE, for_accounts, headline, render
+from stream.escalations.plain_text import BUDGET_LINE, for_accounts, headline, render, subject
 
 Action = Literal["open", "update", "resolve", "acknowledge", "answer"]
 TITLE_CHARACTERS: Final = 300
@@ -74,6 +74,8 @@ class Message:
     accounts: tuple[Account, ...] = ()
     by: str = ""
     facts: tuple[tuple[str, str], ...] = field(default=())
+    subject: str = ""
+    """Subject of an e-mail, the same for all messages of an episode; empty: the title."""
 
     @property
     def text(self) -> str:
@@ -177,6 +179,7 @@ def of_event(
         accounts=tuple(context.accounts),
         by=context.by,
         facts=tuple(_facts(event)),
+        subject=clean(subject(event), TITLE_CHARACTERS),
     )
 
 

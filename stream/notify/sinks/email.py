@@ -137,7 +137,9 @@ class Email(Sink):
             raise RefusedError(
                 "the address of the account owner is not an e-mail address"
             ) from None
-        mail["Subject"] = _literal_header(cut(message.title, SUBJECT_CHARACTERS))
+        # Mail programs put messages in one thread only if their subjects are equal.
+        subject = handle.get("subject") or cut(message.subject or message.title, SUBJECT_CHARACTERS)
+        mail["Subject"] = _literal_header(subject)
         mail["Date"] = formatdate(localtime=False, usegmt=True)
         mail["Message-ID"] = identity
         if handle:
@@ -149,7 +151,7 @@ class Email(Sink):
         mail.attach(MIMEText(_encodable("\n".join(text)), "plain", "utf-8"))
         mail.attach(MIMEText(_encodable(_html(message)), "html", "utf-8"))
         await self.in_thread(lambda: self._deliver(mail, recipients), 3 * TIMEOUT_SECONDS)
-        return handle or {"first": identity}
+        return handle or {"first": identity, "subject": subject}
 
     def _deliver(self, mail: "MailMessage[str, Any]", recipients: list[str]) -> None:
         with _in_our_words(), self._connect() as server:

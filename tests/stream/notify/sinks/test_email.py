@@ -68,7 +68,7 @@ def test_text_from_tickets_writes_no_header(tmp_path: Path) -> None:
     @example(title=f"[WARNING] {ENCODED_WORDS[0]} of acme", key=ENCODED_WORDS[1])
     def check(title: str, key: str) -> None:
         title, key = title[:200], key[:200]
-        mail = deliver(dataclasses.replace(MESSAGE, title=title, key=key), tmp_path)
+        mail = deliver(dataclasses.replace(MESSAGE, title=title, subject=title, key=key), tmp_path)
         assert mail["subject"] == on_one_line(title)
         assert mail["x-spikewatch-key"] == on_one_line(key)
 
@@ -78,6 +78,31 @@ def test_text_from_tickets_writes_no_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ENCODED_WORDS)
 def test_an_encoded_word_stays_text(tmp_path: Path, text: str) -> None:
     """A mail client shows the characters of an encoded word, not what they encode."""
-    mail = deliver(dataclasses.replace(MESSAGE, title=f"[WARNING] {text}: 6 tickets"), tmp_path)
+    title = f"[WARNING] {text}: 6 tickets"
+    mail = deliver(dataclasses.replace(MESSAGE, title=title, subject=title), tmp_path)
     assert mail["subject"] == f"[WARNING] {text}: 6 tickets"
     assert mail["reply-to"] is None
+
+
+def test_all_mails_of_an_episode_have_one_subject(tmp_path: Path) -> None:
+    """Mail programs thread by subject too, so what changes stands in the text."""
+
+    opened = dataclasses.replace(MESSAGE, subject="spikewatch: login of acme (ba0e80aba3f9)")
+
+    async def send() -> list[EmailMessage]:
+        async with running(CASES["email"], tmp_path) as (sink, provider):
+            assert isinstance(provider, Mail)
+            handle = await sink.send(opened, {})
+            elsewhere = dataclasses.replace(
+                opened, id="2", title="[CRITICAL] all of acme", subject="spikewatch: all of acme"
+            )
+            await sink.send(elsewhere, handle)
+            return provider.mails
+
+    first, second = asyncio.run(send())
+    assert first["subject"] == second["subject"] == opened.subject
+    assert "tickets" not in first["subject"]
+    assert second["references"] == first["message-id"]
+    text = second.get_body(("plain",))
+    assert text is not None
+    assert "[CRITICAL] all of acme" in text.get_content()
