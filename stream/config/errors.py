@@ -108,9 +108,15 @@ def line_of(text: str, key: str) -> int | None:
 
 
 def nearest(word: str, names_allowed: Iterable[str]) -> str:
-    """Return a hint about an unknown name: the most similar name, or else all names."""
+    """Return a hint about an unknown name: the most similar name, or else all names.
+
+    Example:
+        >>> nearest("area", ("product_area", "reason", "tenant"))
+        'did you mean product_area?'
+    """
     names = sorted(names_allowed)
-    close = difflib.get_close_matches(word.lower(), names, n=1)
+    within = [name for name in names if word.lower() in name.split("_")]
+    close = within if len(within) == 1 else difflib.get_close_matches(word.lower(), names, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(names)}"
 
 
