@@ -115,6 +115,14 @@ def operations() -> Dashboard:
             Query(total("spikewatch_lag_records", "topic"), "{{topic}}"),
         ),
         timeline(
+            "Lost records",
+            "Records that retention or compaction removed before a worker or notify read them. "
+            "It should always be 0.",
+            RATE,
+            Query(rate("spikewatch_lost_records_total", "topic"), "{{topic}}"),
+            Query(rate("spikewatch_notify_lost_records_total", "topic"), "notify: {{topic}}"),
+        ),
+        timeline(
             "Time from a ticket's append to its step",
             "Time from the append of a live ticket in Kafka to its step, measured on the last "
             "ticket of each chunk: the median and the 99th percentile.",
@@ -185,7 +193,6 @@ def operations() -> Dashboard:
             "Bytes written to the changelog, by worker.",
             BYTES_RATE,
             Query(rate("spikewatch_snapshot_bytes_total", "instance"), WHICH),
-            width=24,
         ),
     ):  # fmt: skip
         made.with_panel(chart)

@@ -13,7 +13,7 @@ written for a time well below the compaction lag of the changelog.
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -55,6 +55,9 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     accepted: dict[int, int] = {}
     """Last complete generation by owner, in the order in which the owners took over."""
     partition: int = -1
+    source_ids: dict[str, str] = {}
+    """The id of each source topic by name. Older releases did not write it, and old brokers have
+    no ids."""
 
 
 def add_checksum(record: VersionPair | Progress) -> bytes:
@@ -178,6 +181,7 @@ class SnapshotWriter:
         ticked: float,
         now: float,
         rewrite_seconds: float,
+        source_ids: Mapping[str, str] | None = None,
     ) -> list[tuple[bytes, bytes]]:
         """Return the records to write, in order: changed records, rewritten old ones, progress.
 
@@ -188,6 +192,7 @@ class SnapshotWriter:
             now: Wall-clock time of this machine, seconds since 1970; it only determines which
                 records are rewritten.
             rewrite_seconds: The age from which a record is rewritten, in seconds.
+            source_ids: The id of each source topic by name.
         """
         self._generation += 1
         records = [(key, self._pair(key, data, now)) for key, data in changed]
@@ -197,7 +202,9 @@ class SnapshotWriter:
         ]
         self._accepted[self._owner] = self._generation
         self._forget_owners()
-        progress = Progress(next_offset, ticked, dict(self._accepted), self._partition)
+        progress = Progress(
+            next_offset, ticked, dict(self._accepted), self._partition, dict(source_ids or {})
+        )
         return [*records, (PROGRESS_KEY, add_checksum(progress))]
 
     def _pair(self, key: bytes, data: bytes, now: float) -> bytes:

@@ -57,6 +57,8 @@ class Partition:
         self.settings = settings
         self.next_offset = recovery.progress.next
         """The next offset to read from the source topic."""
+        self.source_ids = dict(recovery.progress.source_ids)
+        """The id of each source topic by name, which tells whether the topic was recreated."""
         self.tenants: dict[str, Tenant] = {}
         self._ticked = recovery.progress.ticked
         self._touched: set[str] = set()
@@ -107,7 +109,7 @@ class Partition:
             rewrite_seconds: The age from which an unchanged record is rewritten, in seconds.
         """
         records = self._writer.snapshot(
-            self._changed(), next_offset, self._ticked, now, rewrite_seconds
+            self._changed(), next_offset, self._ticked, now, rewrite_seconds, self.source_ids
         )
         self._touched.clear()
         return records

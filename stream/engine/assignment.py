@@ -25,8 +25,13 @@ class Position:
     """Offset of the next record to process."""
     durable: int
     """Offset below which all records are finished; it is committed, and a restart resumes here."""
-    holes: set[tuple[int, int]] = field(default_factory=set)
-    """Pairs of offsets (expected, first) around transaction markers, which hold no records."""
+    gaps: dict[int, int] = field(default_factory=dict)
+    """Offsets without a record, at most before each chunk that was handed out: the offset that was
+    expected, and the first offset of the chunk."""
+
+    def follows(self, first: int) -> bool:
+        """Return whether a chunk with this first offset can be processed now."""
+        return first <= self.next or self.gaps.pop(self.next, None) == first
 
 
 class Assignment:
@@ -48,6 +53,10 @@ class Assignment:
         self.partitions: dict[int, Partition] = {}
         self.saved_at: dict[int, float] = {}
         """Monotonic time of the last snapshot, by partition."""
+        self.sources = (topics.by_tenant, topics.tickets, topics.feedback)
+        """The topics that the agents read."""
+        self.source_ids: dict[str, str] = {}
+        """Current ids of the source topics; empty for brokers that have none."""
         self._recoveries: dict[int, Recovery] = {}
 
     def close(self) -> None:
@@ -100,9 +109,17 @@ class Assignment:
             return self.partitions[tp.partition].next_offset or None
         return committed
 
+    def is_recreated(self, tp: TP) -> bool:
+        """Return whether a source topic is not the one that the recovered state was made from."""
+        partition = self.partitions.get(tp.partition)
+        known = partition and partition.source_ids.get(tp.topic)
+        return bool(known) and self.source_ids.get(tp.topic, known) != known
+
     def snapshot(
         self, number: int, now: float, rewrite_seconds: float
     ) -> list[tuple[bytes, bytes]]:
         """Return the changelog records that make a partition durable up to its position."""
         next_offset = self.positions[TP(self.topics.by_tenant, number)].next
-        return self.partitions[number].snapshot(next_offset, now, rewrite_seconds)
+        partition = self.partitions[number]
+        partition.source_ids.update(self.source_ids)
+        return partition.snapshot(next_offset, now, rewrite_seconds)

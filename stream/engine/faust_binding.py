@@ -10,16 +10,20 @@ The module uses private methods of faust-streaming 0.15.3, which is pinned;
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import faust
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from stream.engine.assignment import Assignment, Position
+from stream.kafka.lost_records import SKIPPED, LostRecords, Offsets, gaps, lost_records
+from stream.kafka.topic_ids import topic_ids
 from stream.process.fail_fast import fatal
 
 log = logging.getLogger(__name__)
@@ -37,6 +41,8 @@ class LedgerApp(faust.App):
     """Faust application with an `Assignment`."""
 
     ledger: Assignment
+    record_loss: Callable[[LostRecords], None]
+    """Called for records of a source that were removed before they were read."""
 
     def _new_transport(self) -> "ChunkTransport":
         return ChunkTransport(self.conf.broker_consumer, self)
@@ -113,12 +119,37 @@ class ChunkConsumer(driver.Consumer):
         await thread.call_thread(thread._ensure_consumer().seek, partition, offset)
 
     def _is_source(self, tp: TP) -> bool:
-        topics = self.app.ledger.topics
-        return tp.topic in (topics.by_tenant, topics.tickets, topics.feedback)
+        return tp.topic in self.app.ledger.sources
+
+    async def check_sources(self) -> None:
+        """End the process if a source topic was recreated while this worker reads it.
+
+        The offsets of the new topic start again, so its records would be skipped or waited for.
+        """
+        known = dict(self.app.ledger.source_ids)
+        with contextlib.suppress(KafkaError):  # the next call asks again
+            current = await self._source_ids()
+            if not self.app.ledger.open:
+                return
+            for topic in sorted(known.keys() & current.keys()):
+                if known[topic] != current[topic]:
+                    fatal(
+                        f"the topic {topic} was recreated while this worker was reading it. "
+                        "Restart the worker: it continues from the state, and reports if it cannot"
+                    )
+
+    async def _source_ids(self) -> dict[str, str]:
+        thread = cast(ChunkThread, self._thread)
+        client = thread._ensure_consumer()._client
+        return cast(
+            dict[str, str],
+            await thread.call_thread(topic_ids, client, self.app.ledger.sources),
+        )
 
     async def perform_seek(self) -> None:
         """Seek to the positions at the end of a recovery, while the flow is off."""
         await super().perform_seek()
+        source_ids = await self._source_ids()
         if self.app.in_recovery or not self.app.ledger.loaded:
             return
         sources = [tp for tp in self.assignment() if self._is_source(tp)]
@@ -126,26 +157,30 @@ class ChunkConsumer(driver.Consumer):
             return
         earliest = await self.earliest_offsets(*sources)
         ends = await self.highwaters(*sources)
+        self.app.ledger.source_ids = source_ids
         for tp in sources:
             await self._resume(tp, earliest[tp] or 0, ends[tp] or 0)
 
     async def _resume(self, tp: TP, earliest: int, end: int) -> None:
-        wanted = self.app.ledger.resume_offset(tp, self._committed_offset.get(tp))
-        start = earliest if wanted is None else wanted
-        if start > end:
-            fatal(
-                f"{tp.topic}[{tp.partition}] ends at offset {end}, but the state is at offset "
-                f"{start}: the topic was recreated. Start under another [kafka] group, or "
-                "restore the topic"
-            )
-        if start < earliest:
-            log.error(
-                "%s[%d]: retention deleted records %d to %d before they were processed",
+        ledger = self.app.ledger
+        wanted = ledger.resume_offset(tp, self._committed_offset.get(tp))
+        is_recreated = ledger.is_recreated(tp)
+        if is_recreated and tp.topic != ledger.topics.by_tenant:
+            log.warning(
+                "%s[%d]: the topic was recreated, so it is read from its start",
                 tp.topic,
                 tp.partition,
-                start,
-                earliest - 1,
             )
+            wanted = None
+        start = earliest if wanted is None else wanted
+        if wanted is not None and (is_recreated or start > end):
+            fatal(
+                f"{tp.topic}[{tp.partition}] ends at offset {end}, and the state is at offset "
+                f"{start} of a topic that was there before: the topic was recreated. Start under "
+                "another [kafka] group, or restore the topic"
+            )
+        if start < earliest:
+            self._report_loss(tp, [(start, earliest)], earliest)
             start = earliest
         self.app.ledger.positions[tp] = Position(start, start)
         self._handed_out[tp] = start
@@ -216,34 +251,52 @@ class ChunkConsumer(driver.Consumer):
             for chunk in await self._contiguous(tp, found):
                 if not self._is_current(generation):
                     return
+                if self._is_source(tp):
+                    self._note_gap(tp, chunk[0].offset)
                 self._handed_out[tp] = chunk[-1].offset + 1
                 yield tp, _message(tp, chunk, generation)
+
+    def _note_gap(self, tp: TP, first: int) -> None:
+        """Tell the agent that no records precede a chunk that does not follow its predecessor."""
+        expected = self._handed_out[tp]
+        if first > expected:
+            self.app.ledger.positions[tp].gaps[expected] = first
 
     def _is_current(self, generation: int) -> bool:
         going_on = self.flow_active and not self.should_stop
         return bool(going_on) and self.app.generation == generation
 
     async def _contiguous(self, tp: TP, records: Chunk) -> list[Chunk]:
-        """Split records into chunks from the current position on; return nothing after a gap.
+        """Split records into chunks from the current position on.
 
-        Compaction leaves holes in a changelog, and transactions leave holes in a source.
+        Returns nothing if the first records are missing, and requests them once more. If they are
+        still missing, or if others are missing in between, those of a source are reported as lost.
+        Compaction leaves such gaps in a changelog.
         """
         wanted = self._handed_out[tp]
         if records[0].offset < wanted:
             records = [record for record in records if record.offset >= wanted]
         if not records:
             return []
-        first = records[0].offset
-        if first > wanted:
-            hole = (wanted, first)
+        missing = SKIPPED.missing(tp.topic, tp.partition, list(gaps(records, wanted)))
+        is_first_missing = bool(missing) and missing[0][0] < records[0].offset
+        if is_first_missing or (records[0].offset > wanted and not self._is_source(tp)):
+            hole = (wanted, records[0].offset)
             if self._asked_again.get(tp) != hole:
                 # Either fetched before a seek or a real hole: a second fetch shows which.
                 self._asked_again[tp] = hole
                 await self._seek(tp, wanted)
                 return []
-            if self._is_source(tp):
-                self.app.ledger.positions[tp].holes.add(hole)
+        if missing and self._is_source(tp):
+            log_starts = await self.earliest_offsets(tp)
+            self._report_loss(tp, missing, log_starts[tp] or 0)
+        SKIPPED.forget(tp.topic, tp.partition, records[-1].offset)
         return [records[i : i + MAX_CHUNK] for i in range(0, len(records), MAX_CHUNK)]
+
+    def _report_loss(self, tp: TP, missing: Sequence[Offsets], log_start: int) -> None:
+        for loss in lost_records(tp, missing, log_start):
+            log.error("%s", loss)
+            self.app.record_loss(loss)
 
 
 class ChunkTransport(driver.Transport):

@@ -7,7 +7,7 @@ read again by aiokafka's own pure Python reader, with invalid bytes in names esc
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from aiokafka.consumer import fetcher
@@ -45,6 +45,8 @@ class _Batch:
 
     def __init__(self, batch: Any, raw: bytes) -> None:
         self._batch, self._raw = batch, raw
+        self.was_read = False
+        """Whether the records were read; aiokafka reads none of a skipped batch."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -53,6 +55,7 @@ class _Batch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[DefaultRecord]:
+        self.was_read = True
         try:
             yield from self._batch
         except UnicodeDecodeError:
@@ -68,6 +71,10 @@ class LenientRecords:
         self._records = MemoryRecords(data)
         self._data = data
         self._at = 0
+        self._batch: _Batch | None = None
+        self.on_skip: Callable[[tuple[int, int]], None] | None = None
+        """Called with the first offset of a batch whose records were not read, and the offset after
+        its last."""
 
     def size_in_bytes(self) -> int:
         """Return the size of the whole response."""
@@ -75,6 +82,9 @@ class LenientRecords:
 
     def has_next(self) -> bool:
         """Return whether there is another complete batch."""
+        batch, self._batch = self._batch, None
+        if batch is not None and not batch.was_read and self.on_skip is not None:
+            self.on_skip((batch.base_offset, batch.next_offset))
         return bool(self._records.has_next())
 
     def next_batch(self) -> Any:
@@ -85,7 +95,8 @@ class LenientRecords:
         self._at = start + OVERHEAD + length
         if batch is None or self._data[start + MAGIC_AT] < HEADERS_SINCE:
             return batch
-        return _Batch(batch, self._data[start : self._at])
+        self._batch = _Batch(batch, self._data[start : self._at])
+        return self._batch
 
 
 def install() -> None:

@@ -23,6 +23,7 @@ from schemas.feedback import Feedback
 from stream.config.sections import Config
 from stream.errors import UserError
 from stream.kafka.clients import kafka_client_options
+from stream.kafka.lost_records import LossWatch, install
 from stream.kafka.partitioner import partition_of
 from stream.kafka.reading import Reader, key_of, read_to_end
 from stream.kafka.topics import verify
@@ -77,7 +78,7 @@ class Service:
             name: Channel(one.sink(name, one.options, http), plan.general.give_up_minutes * 60.0)
             for name, one in plan.receivers.items()
         }
-        self.metrics.know(plan.receivers)
+        self.metrics.know(plan.receivers, (ledger.topics.escalations, ledger.topics.feedback))
         self.traces = Traces(config, "notify")
         self.sender = Sender(self.dispatcher, ledger, channels, self.metrics, self.traces)
         self.owned: set[int] = set()
@@ -87,9 +88,11 @@ class Service:
         self._stopping = asyncio.Event()
         self._done: dict[TopicPartition, int] = {}
         """Offsets below which all records have been decided on."""
+        self._losses = LossWatch()
 
     async def run(self) -> None:
         """Run until `stop` is called."""
+        install()
         consumer = AIOKafkaConsumer(
             **kafka_client_options(self.config),
             group_id=self._store.topics.group(f"{self.config.kafka.group}-notify"),
@@ -143,6 +146,7 @@ class Service:
     async def disown(self, partition: int) -> None:
         """Release a partition; after the return, this process writes nothing more to it."""
         self.owned.discard(partition)
+        self._losses.forget(partition)
         self.progress.partitions.clear()
         self._done = {tp: at for tp, at in self._done.items() if tp.partition != partition}
         await self.sender.stop(self.dispatcher.revoke(partition))
@@ -180,6 +184,7 @@ class Service:
         fetched = await consumer.getmany(timeout_ms=POLL_MS)
         while fetched:
             for tp, records in fetched.items():
+                await self._report_loss(consumer, tp, records)
                 batch[tp] += records
             if sum(map(len, batch.values())) >= AHEAD_RECORDS:
                 break
@@ -194,6 +199,14 @@ class Service:
             for tp, records in batch.items()
             if tp in consumer.assignment() and tp.partition in self.owned
         }
+
+    async def _report_loss(
+        self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: list[Any]
+    ) -> None:
+        with contextlib.suppress(IllegalStateError):  # the partition was just revoked
+            for loss in await self._losses.check(consumer, tp, records):
+                complain(str(loss))
+                self.metrics.record_loss(loss.topic, loss.number)
 
     async def _behind(
         self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]

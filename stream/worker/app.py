@@ -6,7 +6,7 @@ import logging
 import tempfile
 import time
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 import faust.streams
@@ -17,10 +17,10 @@ from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.config.step_settings import reloaded, settings_of
 from stream.engine.assignment import Assignment, Position
-from stream.engine.faust_binding import ChunkSchema, LedgerApp
+from stream.engine.faust_binding import ChunkConsumer, ChunkSchema, LedgerApp
 from stream.engine.recovery import AssignmentTable, FullTableManager
 from stream.errors import ConfigError, UserError
-from stream.kafka import lenient_headers, log_throttle
+from stream.kafka import log_throttle, lost_records
 from stream.kafka.clients import faust_credentials
 from stream.kafka.topics import verify
 from stream.process.fail_fast import fatal
@@ -59,7 +59,7 @@ def build(
             "Python iterator loses events in a rebalance: install a wheel for this Python "
             "(3.11 to 3.14)"
         )
-    lenient_headers.install()
+    lost_records.install()
     kafka = config.kafka
     topics = Topics(kafka.topic_prefix)
     servers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
@@ -96,6 +96,7 @@ def build(
         worker_redirect_stdouts=False,
     )
     app.ledger = Assignment(topics, settings_of(config))
+    app.record_loss = metrics.record_loss
     _add_agents(app, config, metrics, traces)
     _watch(app, metrics, progress)
     listen(app, config)
@@ -133,6 +134,8 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
                 metrics.update_state(app.ledger.partitions.values(), time.time())
                 metrics.update_progress(ready=progress.ready, lag=_lag(progress))
                 metrics.update_settings(app.ledger.settings.config_hash)
+                if app.ledger.open:
+                    await cast(ChunkConsumer, app.consumer).check_sources()
                 looked = now
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -217,6 +220,8 @@ def run(config: Config) -> None:
     asyncio.run(verify(config))
     print("worker: joining the group", flush=True)
     metrics, progress = Metrics(), Progress()
+    topics = Topics(config.kafka.topic_prefix)
+    metrics.know_sources((topics.tickets, topics.by_tenant, topics.feedback))
     progress.recovery_started(time.monotonic())
     health = HealthServer(progress, host=config.health.host, port=config.health.port)
     if config.health.port:

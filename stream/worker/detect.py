@@ -57,7 +57,7 @@ class Detect:
         position = self._app.ledger.positions[TP(message.topic, number)]
         chunk: Chunk = event.value
         first = chunk[0].offset
-        if first > position.next and (position.next, first) not in position.holes:
+        if not position.follows(first):
             fatal(f"{message.topic}[{number}]: expected {position.next}, got {first}")
         fresh = [record for record in chunk if record.offset >= position.next]
         started = time.perf_counter()

@@ -56,7 +56,7 @@ class Intake:
         chunk: Chunk = event.value
         position = self._app.ledger.positions[TP(message.topic, message.partition)]
         first = chunk[0].offset
-        if first > position.next and (position.next, first) not in position.holes:
+        if not position.follows(first):
             fatal(f"{message.topic}[{message.partition}]: expected {position.next}, got {first}")
         fresh = [record for record in chunk if record.offset >= position.next]
         await self._outbox.send([self._onward(record) for record in fresh])

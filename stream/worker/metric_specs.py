@@ -24,6 +24,12 @@ SIGNALS: Final = (
         ("reason",),
     ),
     MetricSpec(
+        "spikewatch_lost_records",
+        "counter",
+        "Records that retention or compaction removed from a topic before the worker read them.",
+        ("topic",),
+    ),
+    MetricSpec(
         "spikewatch_guarded",
         "counter",
         "Signals that a guard discounted or kept from opening an episode of their own.",

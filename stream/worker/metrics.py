@@ -14,6 +14,7 @@ from detectors.step.result import Step
 from schemas.dead_letter import DeadReason
 from schemas.escalation import SEVERITIES, EscalationEvent, Suppressed, Transition
 from schemas.signals import Signal, Tick, Ticket, Verdict
+from stream.kafka.lost_records import LostRecords
 from stream.process import metrics_http
 from stream.process.metric_table import MetricTable
 from stream.worker.metric_specs import WORKER_METRICS
@@ -30,6 +31,7 @@ class Metrics:
         self._state = StateGauges(table)
         self._signals = table.counter("spikewatch_signals")
         self._dead_letters = table.counter("spikewatch_dead_letters")
+        self._lost = table.counter("spikewatch_lost_records")
         self._guarded = table.counter("spikewatch_guarded")
         self._classified = table.counter("spikewatch_placed_tickets")
         self._last_ticket = table.gauge("spikewatch_last_ticket_timestamp_seconds")
@@ -74,6 +76,11 @@ class Metrics:
             self._classified.labels(how)
         for guard in get_args(Guard):
             self._guarded.labels(guard)
+
+    def know_sources(self, topics: Iterable[str]) -> None:
+        """Export zero lost records for each topic, so that the first loss is an increase."""
+        for topic in topics:
+            self._lost.labels(topic)
 
     def serve(self, host: str, port: int) -> None:
         """Serve the metrics over HTTP from a separate thread; port 0 disables the server.
@@ -144,6 +151,10 @@ class Metrics:
     def record_dead_letter(self, reason: str) -> None:
         """Count a record that was rejected."""
         self._dead_letters.labels(reason).inc()
+
+    def record_loss(self, loss: LostRecords) -> None:
+        """Count records that were removed before they were read."""
+        self._lost.labels(loss.topic).inc(loss.number)
 
     def record_snapshot(self, size: int) -> None:
         """Count a durable snapshot and its size in bytes."""

@@ -42,6 +42,12 @@ class NotifyMetrics:
             ["receiver"],
             registry=registry,
         )
+        self._lost = Counter(
+            "spikewatch_notify_lost_records",
+            "Records that retention or compaction removed from a topic before notify read them.",
+            ["topic"],
+            registry=registry,
+        )
         self._pending = Gauge(
             "spikewatch_notifications_pending",
             "Messages not sent yet, including those that wait for a cooldown.",
@@ -65,8 +71,15 @@ class NotifyMetrics:
         """
         metrics_http.serve(self.registry, host, port, "[notify] metrics_port")
 
-    def know(self, receivers: Iterable[str]) -> None:
-        """Export a failure count of zero per receiver, so that the first failure is an increase."""
+    def know(self, receivers: Iterable[str], topics: Iterable[str] = ()) -> None:
+        """Export counts of zero per receiver and topic, so that the first failure is an increase.
+
+        Args:
+            receivers: Names of the receivers.
+            topics: Names of the topics that notify reads.
+        """
+        for topic in topics:
+            self._lost.labels(topic)
         for receiver in receivers:
             self._failures.labels(receiver)
             for reason in get_args(SentReason):
@@ -77,6 +90,10 @@ class NotifyMetrics:
         if entry.kind == "decided" and entry.reason is not None:
             send = "true" if entry.send else "false"
             self._decisions.labels(entry.receiver, entry.reason, send).inc()
+
+    def record_loss(self, topic: str, number: int) -> None:
+        """Count records that were removed before they were read."""
+        self._lost.labels(topic).inc(number)
 
     def attempt_failed(self, receiver: str) -> None:
         """Count a failed attempt that is retried."""

@@ -32,6 +32,7 @@ from tests.support.notify_rig import (
     standard,
     webhook,
 )
+from tests.support.topic_admin import delete_records, pause
 
 pytestmark = [pytest.mark.kafka]
 
@@ -390,3 +391,20 @@ def test_secrets_are_not_logged(notify: NotifyProcess) -> None:
     everywhere = process.text() + "".join(e.model_dump_json() for e in notify.audit())
     everywhere += Path(f"/proc/{process.popen.pid}/cmdline").read_text()
     assert "made up for a test" not in everywhere
+
+
+def test_deleted_escalations_are_reported(notify: NotifyProcess, provider: Provider) -> None:
+    """If retention overtakes notify, its log says how many escalations nobody was notified of."""
+    notify.configure(standard(provider))
+    process = notify.start()
+    notify.put(escalation(number=1))
+    notify.wait(lambda all_: len(all_) == 1, "the first page")
+    topic = notify.rig.topics.escalations
+    partition = partition_of("acme", notify.rig.config.kafka.partitions)
+    pause(process)
+    notify.put(*(escalation(number=number) for number in range(2, 5)))
+    delete_records(notify.rig, topic, partition)
+    process.send(signal.SIGCONT)
+    notify.put(escalation(number=5))
+    notify.wait(lambda all_: len(all_) == 2, "the page after the gap")
+    assert f"{topic}[{partition}]: 3 records between offsets 1 and 3" in process.text()
