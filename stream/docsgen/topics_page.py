@@ -3,7 +3,8 @@
 from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.docsgen.markdown import GENERATED, sentence, table
-from stream.kafka.topics import DAY_MS, Spec, specs
+from stream.kafka.topic_settings import DAY_MS, Spec
+from stream.kafka.topics import specs
 
 
 def page() -> str:

@@ -1,6 +1,6 @@
 """Creation of topics, and verification of their settings before anything relies on them."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -10,16 +10,7 @@ from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.errors import UserError
 from stream.kafka.clients import kafka_client_options
-
-DAY_MS: Final = 86_400_000
-
-
-class Spec(NamedTuple):
-    """Required settings of a topic."""
-
-    name: str
-    partitions: int
-    settings: dict[str, str]
+from stream.kafka.topic_settings import DAY_MS, SETTINGS, Spec, wrong_settings
 
 
 def specs(config: Config) -> list[Spec]:
@@ -33,15 +24,16 @@ def specs(config: Config) -> list[Spec]:
     """
     topics = Topics(config.kafka.topic_prefix)
     count = config.kafka.partitions
-    two_weeks = {"retention.ms": str(14 * DAY_MS)}
-    quarter = {"retention.ms": str(90 * DAY_MS)}
+    two_weeks, quarter, audited = (
+        {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)} for days in (14, 90, 400)
+    )
     all_specs = [
         Spec(topics.tickets, count, two_weeks),
         Spec(topics.by_tenant, count, {**two_weeks, "message.timestamp.type": "LogAppendTime"}),
         Spec(topics.dead, 1, two_weeks),
         Spec(topics.escalations, count, quarter),
         Spec(topics.feedback, count, quarter),
-        Spec(topics.audit, count, {"retention.ms": str(400 * DAY_MS)}),
+        Spec(topics.audit, count, audited),
         Spec(topics.notified, count, {"cleanup.policy": "compact"}),
         Spec(
             topics.silences,
@@ -121,32 +113,28 @@ async def verify(config: Config) -> None:
             raise UserError("the topics have wrong settings. " + "; ".join(wrong))
 
 
-async def _wrong_settings(admin: Any, config: Config, wanted: list[Spec]) -> list[str]:
-    """Return wrong values of the settings that crash safety requires."""
-    keys = ("message.timestamp.type", "cleanup.policy", "min.compaction.lag.ms")
-    asked = [
-        ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=dict.fromkeys(keys, ""))
-        for spec in wanted
-        if spec.settings.keys() & set(keys)
-    ]
-    if not asked:
+async def _wrong_settings(admin: Any, config: Config, existing: list[Spec]) -> list[str]:
+    """Return what is wrong with the settings of existing topics."""
+    if not existing:
         return []
-    values: dict[tuple[str, str], str] = {}
-    for answer in await admin.describe_configs(asked):
-        for _, _, _, name, entries in answer.resources:
-            values.update({(name, entry[0]): entry[1] for entry in entries})
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=dict.fromkeys(SETTINGS, ""))
+        for spec in existing
+    ]
+    actual: dict[str, dict[str, str]] = {}
     wrong = []
-    for spec in wanted:
-        for key in spec.settings.keys() & set(keys):
-            value = values.get((spec.name, key), "")
-            if key == "min.compaction.lag.ms":
-                if int(value or 0) <= config.state.rewrite_seconds * 1000:
-                    wrong.append(
-                        f"{spec.name} has {key}={value}: it must exceed [state] rewrite_seconds "
-                        f"({config.state.rewrite_seconds} s)"
-                    )
-            elif value != spec.settings[key]:
-                wrong.append(f"{spec.name} has {key}={value}: it must be {spec.settings[key]}")
+    for answer in await admin.describe_configs(asked):
+        for code, _, _, name, entries in answer.resources:
+            if code:
+                wrong.append(
+                    f"the settings of {name} cannot be read ({for_code(code).__name__}): allow "
+                    "DESCRIBE_CONFIGS on this topic"
+                )
+            else:
+                actual[name] = {entry[0]: entry[1] for entry in entries}
+    for spec in existing:
+        if spec.name in actual:
+            wrong += wrong_settings(spec, actual[spec.name], config)
     return wrong
 
 

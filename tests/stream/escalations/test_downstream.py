@@ -22,7 +22,8 @@ from stream.cli.options import time_or_ago
 from stream.config.sections import Config
 from stream.kafka.partitioner import partition_of
 from stream.kafka.ticket_sender import Pace
-from stream.kafka.topics import DAY_MS, specs
+from stream.kafka.topic_settings import DAY_MS
+from stream.kafka.topics import specs
 from tests.support.kafka_rig import Rig, wait_for
 
 TOPICS_PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "architecture.md"

@@ -199,7 +199,10 @@ def test_a_recreated_internal_topic_is_refused(rig: Rig) -> None:
     rig.settle()
     assert worker.process.end() == 0
     recreate(rig, rig.topics.by_tenant)
-    put(rig, rig.topics.by_tenant, internal("new", 200))
+    for number in range(rig.config.kafka.partitions):
+        tick: tuple[bytes | None, list[tuple[str, bytes]]] = (signals.encode(signals.Tick(0.0)), [])
+        ticks = [tick] * 200
+        rig.put(rig.topics.by_tenant, ticks, number)
     again = rig.start("worker")
     assert again.popen.wait(60) == 70
     assert "was recreated" in again.text()
