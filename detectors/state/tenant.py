@@ -24,7 +24,7 @@ from detectors.policy.settings import Settings
 from detectors.state.series import Series
 from detectors.state.threshold import ComputedThreshold, ThresholdPool
 from detectors.state.threshold_priors import KINDS, TABLE, Kind, Prior, rate_class
-from schemas.signals import OTHER, UNCLASSIFIED
+from schemas.signals import CANARY, OTHER, UNCLASSIFIED
 
 TENANT_SERIES = ""
 """The key of the tenant's own series; no area has this key."""
@@ -177,6 +177,11 @@ class Tenant:
         self.born = int(at // 3600)
         self.last_ticket = at
         self._whole = Series.starting("cusum_bank", self.context(TENANT_SERIES), at)
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether the tenant is simulated by the canary, and can never have live tickets."""
+        return self.name.startswith(CANARY)
 
     @property
     def whole(self) -> Series:

@@ -11,16 +11,16 @@ def apply_tick(context: StepContext, tick: Tick) -> Stage:
     """Move the watermark of a tenant to the time of a tick, or ignore the tick.
 
     A wall-clock tick is ignored by a tenant in history or in simulated time. A tick that is ahead
-    of the broker's clock is ignored unless the tenant is in simulated time.
+    of the broker's clock is ignored unless the tenant is the canary's.
     """
     tenant, settings, received_at = context.tenant, context.settings, context.received_at
     is_wall_clock = tick.tenant is None
     is_ahead = received_at is not None and tick.now > received_at + settings.future_seconds
     is_foreign = is_wall_clock and (tenant.in_history or tenant.simulated)
-    if tenant.clock is None or is_foreign or (is_ahead and not tenant.simulated):
+    if tenant.clock is None or is_foreign or (is_ahead and not tenant.is_canary):
         return "tick_ignored"
     now = tick.now
-    if received_at is not None and not tenant.simulated:
+    if received_at is not None and not tenant.is_canary:
         # The sender's clock may be wrong, so the broker's clock limits the tick.
         now = min(now, received_at - settings.lateness_seconds)
     yield from advance_clock(context, now)

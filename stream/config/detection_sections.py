@@ -44,7 +44,7 @@ class Time(Section):
         default=300,
         ge=0,
         le=86400,
-        description="A live ticket whose created_at is later than its arrival by more than this "
+        description="A ticket whose created_at is later than its arrival by more than this "
         "many seconds is a dead letter.",
     )
 

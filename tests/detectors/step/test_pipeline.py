@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from detectors.foundation.outcomes import Outcome
 from detectors.policy.settings import Settings
 from detectors.state.tenant import PageRecord, Tenant
-from schemas.signals import OTHER, HistoryEnd, Mode, Tick, Ticket, Verdict
+from detectors.step.partition import Partition
+from schemas.signals import CANARY, OTHER, HistoryEnd, Mode, Tick, Ticket, Verdict
 from tests.support.companies import TenantFeed
 from tests.support.examples import examples
 from tests.support.warm_tenants import warm_tenant
@@ -302,11 +303,42 @@ def test_a_ticket_slightly_ahead_counts_at_its_arrival() -> None:
     assert feed.tenant.clock == MONDAY
 
 
-def test_simulated_tickets_are_never_from_the_future() -> None:
-    """Simulated time is not compared with the wall clock."""
-    feed = new_feed()
-    assert feed.ticket(MONDAY + 9e6, mode="simulated", received_at=MONDAY).outcome == "counted"
-    assert feed.tenant.clock == MONDAY + 9e6
+@pytest.mark.parametrize("signal", ["ticket", "tick"])
+def test_simulated_time_never_runs_ahead_of_the_brokers_clock(signal: str) -> None:
+    """Nobody can silence a tenant with one simulated record before its first live ticket."""
+    feed = grown(mode="simulated")
+    now, far = GROWN + 600.0, GROWN + 60 * 8766 * HOUR
+    if signal == "ticket":
+        assert feed.ticket(far, mode="simulated", received_at=now).outcome == "future"
+        feed.ticket(now + SETTINGS.future_seconds, mode="simulated", received_at=now)
+    else:
+        assert feed.take(Tick(far, "acme"), now).outcome == "tick_ignored"
+        feed.take(Tick(now + SETTINGS.future_seconds, "acme"), now)
+    assert feed.tenant.clock is not None
+    assert feed.tenant.clock <= now
+    for number in range(40):
+        ticket = Ticket("acme", f"b{number}", now + number, "login", customer=f"c{number}")
+        assert feed.take(ticket, now + number).outcome == "counted"
+    assert feed.transitions()[:1] == ["opened"]
+
+
+def test_a_simulated_ticket_of_the_future_creates_no_tenant() -> None:
+    """The first live ticket finds the tenant as if the simulated ticket had never arrived."""
+    partition = Partition(0, 1, SETTINGS)
+    forged = Ticket("acme", "x", MONDAY + 60 * 8766 * HOUR, "login", mode="simulated")
+    assert partition.take(forged, MONDAY).outcome == "future"
+    assert partition.tenants == {}
+    assert partition.take(Ticket("acme", "1", MONDAY, "login"), MONDAY).outcome == "counted"
+
+
+def test_the_canarys_time_may_run_ahead_of_the_brokers_clock() -> None:
+    """The canary simulates hours within minutes, and its tenants never have live tickets."""
+    partition = Partition(0, 1, SETTINGS)
+    name = f"{CANARY}-1"
+    ahead = Ticket(name, "x", MONDAY + 9e6, "login", mode="simulated")
+    assert partition.take(ahead, MONDAY).outcome == "counted"
+    assert partition.take(Tick(MONDAY + 9.1e6, name), MONDAY).outcome == "tick"
+    assert partition.tenants[name].clock == MONDAY + 9.1e6
 
 
 def test_a_history_ticket_from_the_future_is_rejected() -> None:
@@ -371,15 +403,14 @@ def test_a_tick_from_the_future_is_ignored(tenant: str | None) -> None:
 def test_the_sender_controls_simulated_time() -> None:
     """A simulated tenant ignores wall-clock ticks and follows its sender's ticks."""
     feed = new_feed()
-    feed.ticket(MONDAY, mode="simulated")
-    assert feed.take(Tick(MONDAY + 1e6), MONDAY + 1e6).outcome == "tick_ignored"
+    now = MONDAY + 2e6
+    feed.ticket(MONDAY, mode="simulated", received_at=now)
+    assert feed.take(Tick(MONDAY + 1e6), now).outcome == "tick_ignored"
     assert feed.tenant.clock == MONDAY
-    assert feed.take(Tick(MONDAY + 1e6, "acme"), MONDAY).outcome == "tick"
+    assert feed.take(Tick(MONDAY + 1e6, "acme"), now).outcome == "tick"
     assert feed.tenant.clock == MONDAY + 1e6
-    feed.ticket(MONDAY + 1e6, received_at=MONDAY + 1e6)
-    assert feed.take(Tick(MONDAY + 1e6 + 9.0)).outcome == "tick", (
-        "a live ticket must end simulated time"
-    )
+    feed.ticket(now, received_at=now)
+    assert feed.take(Tick(now + 9.0)).outcome == "tick", "a live ticket must end simulated time"
 
 
 def test_simulated_tickets_page() -> None:
