@@ -8,7 +8,7 @@ from stream.config.errors import ConfigError
 from stream.config.kafka import Kafka
 from stream.config.sections import Config
 from stream.config.values import plain
-from stream.kafka import lenient_headers
+from stream.kafka import batches
 
 if TYPE_CHECKING:
     from faust.types.auth import CredentialsT
@@ -24,7 +24,7 @@ def kafka_client_options(config: Config) -> dict[str, Any]:
     Raises:
         ConfigError: A certificate or key file cannot be used.
     """
-    lenient_headers.install()
+    batches.install()
     kafka = config.kafka
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher
 
-from stream.kafka import lenient_headers
+from stream.kafka import batches
 
 MOST_RANGES: Final = 100_000
 """Most skipped ranges that are kept for a partition: far more than one fetch can hold."""
@@ -190,5 +190,5 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiok
 
 def install() -> None:
     """Make the consumers of this process note skipped offsets. May be called repeatedly."""
-    lenient_headers.install()
+    batches.install()
     fetcher.PartitionRecords = _PartitionRecords

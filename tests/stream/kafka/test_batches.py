@@ -13,7 +13,7 @@ import pytest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.memory_records import MemoryRecords
 
-from stream.kafka.lenient_headers import LenientRecords
+from stream.kafka.batches import LenientRecords
 from stream.kafka.partitioner import partition_of
 from tests.support.kafka_rig import Rig, free_port, wait_for
 from tests.support.notify_rig import escalation, put
