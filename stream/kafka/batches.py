@@ -1,11 +1,18 @@
-"""Reader of records whose header *names* are not UTF-8, which aiokafka 0.14.0 cannot read.
+"""Reader of batches that stop a consumer of aiokafka 0.14.0, even after a restart.
 
-Kafka does not check header names, and a producer in another language may write any bytes there.
-aiokafka decodes them strictly inside its fetcher, so one such record stops every consumer that
-reads it, even after a restart. This module leaves valid batches alone. A batch that fails is
-read again by aiokafka's own pure Python reader, with invalid bytes in names escaped.
+Kafka does not check header *names*, and a producer in another language may write any bytes there.
+aiokafka decodes them strictly inside its fetcher. Such a batch is read again by aiokafka's own pure
+Python reader, with invalid bytes in names escaped.
+
+A compressed batch may unpack to more than the memory of the process (`stream.kafka.unpacking`). One
+record without a value, with the header `UNREAD_HEADER`, stands for the records of a batch that is
+too large. A fetch response ends early once its batches have unpacked to the same limit; the next
+fetch continues there.
+
+All other batches are left alone.
 """
 
+import logging
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -14,6 +21,13 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecord, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
+from stream.kafka import unpacking
+from stream.kafka.unpacking import MOST_BYTES, UnpackedTooLargeError
+
+log = logging.getLogger(__name__)
+
+UNREAD_HEADER: Final = "spikewatch-unread"
+"""Header of the record that stands for those of a batch that was not unpacked."""
 LENGTH_AT: Final = 8
 OVERHEAD: Final = 12
 MAGIC_AT: Final = 16
@@ -47,6 +61,7 @@ class _Batch:
         self._batch, self._raw = batch, raw
         self.was_read = False
         """Whether the records were read; aiokafka reads none of a skipped batch."""
+        self.unpacked_bytes = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -57,10 +72,37 @@ class _Batch:
     def __iter__(self) -> Iterator[DefaultRecord]:
         self.was_read = True
         try:
-            yield from self._batch
+            records = iter(self._batch)
+        except UnpackedTooLargeError:
+            yield self._stand_in()
+            return
+        if self._batch.compression_type:
+            self.unpacked_bytes = unpacking.last_size()
+        try:
+            yield from records
         except UnicodeDecodeError:
             # Start over, because the fetcher skips offsets that it already returned.
             yield from _LenientBatch(bytearray(self._raw))
+
+    def _stand_in(self) -> DefaultRecord:
+        """Return a record at the last offset, which no consumer of the batch has passed yet."""
+        batch = self._batch
+        log.error(
+            "a batch of %d bytes with the offsets %d to %d unpacks to more than %d bytes, so its "
+            "records are not read: its producer must send smaller batches",
+            len(self._raw),
+            batch.base_offset,
+            batch.next_offset - 1,
+            MOST_BYTES,
+        )
+        return DefaultRecord(
+            offset=batch.next_offset - 1,
+            timestamp=batch.max_timestamp,
+            timestamp_type=batch.timestamp_type,
+            key=None,
+            value=None,
+            headers=[(UNREAD_HEADER, b"oversized")],
+        )
 
 
 class LenientRecords:
@@ -71,6 +113,7 @@ class LenientRecords:
         self._records = MemoryRecords(data)
         self._data = data
         self._at = 0
+        self._unpacked_bytes = 0
         self._batch: _Batch | None = None
         self.on_skip: Callable[[tuple[int, int]], None] | None = None
         """Called with the first offset of a batch whose records were not read, and the offset after
@@ -81,11 +124,13 @@ class LenientRecords:
         return int(self._records.size_in_bytes())
 
     def has_next(self) -> bool:
-        """Return whether there is another complete batch."""
+        """Return whether there is another complete batch that may be unpacked."""
         batch, self._batch = self._batch, None
-        if batch is not None and not batch.was_read and self.on_skip is not None:
-            self.on_skip((batch.base_offset, batch.next_offset))
-        return bool(self._records.has_next())
+        if batch is not None:
+            self._unpacked_bytes += batch.unpacked_bytes
+            if not batch.was_read and self.on_skip is not None:
+                self.on_skip((batch.base_offset, batch.next_offset))
+        return self._unpacked_bytes < MOST_BYTES and bool(self._records.has_next())
 
     def next_batch(self) -> Any:
         """Return the next batch."""
@@ -100,5 +145,6 @@ class LenientRecords:
 
 
 def install() -> None:
-    """Make all consumers of this process accept any header names. May be called repeatedly."""
+    """Make all consumers of this process survive any batch. May be called repeatedly."""
+    unpacking.install()
     fetcher.MemoryRecords = LenientRecords

@@ -18,8 +18,8 @@ def kafka_client_options(config: Config) -> dict[str, Any]:
     """Return the keyword arguments of an aiokafka client for connection and authentication.
 
     TLS is at least 1.2, and the host name is verified. Never log the result: it holds the password.
-    Every client is created with these options, so this function also installs the reader of header
-    names that are not UTF-8.
+    Every client is created with these options, so this function also installs the reader of hostile
+    batches.
 
     Raises:
         ConfigError: A certificate or key file cannot be used.

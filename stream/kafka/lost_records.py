@@ -46,8 +46,9 @@ class LostRecords(NamedTuple):
                 "backlog was, or somebody deleted records. See 'Records lost' in the runbook"
             )
         return lost + (
-            "Later records of the log are still there, as after compaction: set cleanup.policy="
-            "delete on the topic. See 'Records lost' in the runbook"
+            "Later records of the log are still there: either compaction removed them (set "
+            "cleanup.policy=delete on the topic), or their batch is too large when it is unpacked. "
+            "See 'Records lost' in the runbook"
         )
 
 

@@ -1,6 +1,6 @@
 """Creation of topics, and verification of their settings before anything relies on them."""
 
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -12,6 +12,9 @@ from stream.errors import UserError
 from stream.kafka.clients import kafka_client_options
 from stream.kafka.topic_settings import DAY_MS, SETTINGS, Spec, wrong_settings
 
+MOST_BATCH_BYTES: Final = 1_048_588
+"""Most bytes of a batch, compressed, that other programs may send; the default of Kafka."""
+
 
 def specs(config: Config) -> list[Spec]:
     """Return the required settings of all topics.
@@ -19,20 +22,22 @@ def specs(config: Config) -> list[Spec]:
     The broker sets the timestamps of ``tickets.by-tenant``, against which the lateness of live
     tickets is measured. The audit trail is kept longer than a year, because questions may come
     late. The topics of notify's state and of silences are compacted, since only the last record per
-    key matters. The changelog is compacted, never deleted from, and not compacted before every
-    record has been written again (see `detectors.state.snapshots`).
+    key matters. The size of batches is limited where other programs write. The changelog is
+    compacted, never deleted from, and not compacted before every record has been written again (see
+    `detectors.state.snapshots`).
     """
     topics = Topics(config.kafka.topic_prefix)
     count = config.kafka.partitions
     two_weeks, quarter, audited = (
         {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)} for days in (14, 90, 400)
     )
+    of_others = {"max.message.bytes": str(MOST_BATCH_BYTES)}
     all_specs = [
-        Spec(topics.tickets, count, two_weeks),
+        Spec(topics.tickets, count, two_weeks | of_others),
         Spec(topics.by_tenant, count, {**two_weeks, "message.timestamp.type": "LogAppendTime"}),
         Spec(topics.dead, 1, two_weeks),
         Spec(topics.escalations, count, quarter),
-        Spec(topics.feedback, count, quarter),
+        Spec(topics.feedback, count, quarter | of_others),
         Spec(topics.audit, count, audited),
         Spec(topics.notified, count, {"cleanup.policy": "compact"}),
         Spec(

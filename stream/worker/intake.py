@@ -15,7 +15,9 @@ from schemas.dead_letter import Rejected
 from schemas.signals import Signal
 from stream.config.sections import Config
 from stream.engine.faust_binding import Chunk, LedgerApp, is_ours
+from stream.kafka.batches import UNREAD_HEADER
 from stream.kafka.partitioner import partition_of
+from stream.kafka.unpacking import MOST_BYTES
 from stream.process.fail_fast import fatal
 from stream.process.tracing import Traces
 from stream.worker.batch_producer import BatchProducer, Record
@@ -66,6 +68,8 @@ class Intake:
     def _onward(self, record: Any) -> Record:
         headers = header_text(record.headers)
         try:
+            if UNREAD_HEADER in headers:
+                raise Rejected("oversized", f"the batch unpacks to more than {MOST_BYTES} bytes")
             signal = self._read(record.value, headers, self._max_bytes)
         except Rejected as rejection:
             self._metrics.record_dead_letter(rejection.reason)
