@@ -7,7 +7,9 @@ from typing import Literal
 import re2
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-MATCHED = ("tenant", "product", "product_area", "issue_type", "severity", "team", "reason")
+MATCHED = (
+    "tenant", "product", "product_area", "issue_type", "severity", "team", "reason", "receiver_key"
+)  # fmt: skip
 """Labels that a matcher may use besides dimensions such as ``app_version``, and ``alertname``."""
 
 

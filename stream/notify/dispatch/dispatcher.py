@@ -22,7 +22,7 @@ from stream.notify.dispatch.feedback_effects import (
 from stream.notify.dispatch.message_builder import MessageBuilder
 from stream.notify.dispatch.outcomes import Outcomes
 from stream.notify.dispatch.pending import Queues
-from stream.notify.dispatch.policy import Decision, DecisionContext, decide, mute_of
+from stream.notify.dispatch.policy import Decision, DecisionContext, Mute, decide, mute_of
 from stream.notify.dispatch.repeats import Repeats
 from stream.notify.dispatch.silences import Silences
 from stream.notify.dispatch.thread_index import PendingWrites, ThreadIndex
@@ -222,7 +222,7 @@ class Dispatcher:
     ) -> None:
         context = DecisionContext(
             general=self.plan.general,
-            hold=mute_of(event, chosen, self._silences, now),
+            hold=self._mute_of(event, chosen, now),
             over=over,
             age=now - event.time.timestamp(),
             storm=lambda: self.register.had_its_share(thread.receiver, thread.address, now),
@@ -242,6 +242,10 @@ class Dispatcher:
             kind: DigestKind = "stale" if decision.reason == "stale" else "storm"
             self._digests.join(thread, kind, now, changes)
         self._queues.keep(thread, changes)
+
+    def _mute_of(self, event: EscalationEvent, chosen: Chosen, now: float) -> Mute | None:
+        alerts = self.register.alerts_of(event.data.episode_id)
+        return mute_of(event, chosen, self._silences, now, alerts)
 
     def _queue_event(
         self,
@@ -375,7 +379,7 @@ class Dispatcher:
             self._queues.keep(thread, changes)
             return
         chosen = chosen_for(thread, event, self.plan)
-        hold = mute_of(event, chosen, self._silences, now)
+        hold = self._mute_of(event, chosen, now)
         if hold is None or now >= thread.muted_until:
             self._decide(thread, event, chosen, now, changes)
 
@@ -391,7 +395,7 @@ class Dispatcher:
             thread.snooze_end_pending = False
             thread.muted_by = thread.muted_by or "snoozed"
             self._decide(thread, event, chosen, now, changes)
-        elif mute_of(event, chosen, self._silences, now) is None:
+        elif self._mute_of(event, chosen, now) is None:
             thread.snooze_end_pending, thread.acknowledged_by = False, ""
             detail = f"the snooze by {thread.snoozed_by} ended"
             decision = Decision(True, "hold_ended", "update", detail)

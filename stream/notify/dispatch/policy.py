@@ -7,7 +7,7 @@ notified only if it becomes more severe. Then mutes apply: snooze (unless the ep
 critical), silence, quiet hours. Finally, an opening may be stale or part of a storm of pages.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, cast
 
 from schemas.audit import Reason
@@ -110,7 +110,13 @@ def decide(
     return Decision(True, reason, action, _change(thread.notified, event, reason))
 
 
-def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: float) -> Mute | None:
+def mute_of(
+    event: EscalationEvent,
+    chosen: Chosen,
+    silences: Silences,
+    now: float,
+    alerts: Iterable[Mapping[str, str]],
+) -> Mute | None:
     """Return the silence or quiet hours that mute an event for a receiver; None: there are none.
 
     Args:
@@ -118,8 +124,9 @@ def mute_of(event: EscalationEvent, chosen: Chosen, silences: Silences, now: flo
         chosen: The receiver and the route that chose it.
         silences: All silences.
         now: Wall clock, seconds since 1970.
+        alerts: Labels of the alerts that an Alertmanager has about the episode.
     """
-    silence = silences.holding(labels_of(event), now)
+    silence = silences.holding(labels_of(event), now, alerts)
     if silence is not None:
         until = silence.ends_at
         detail = f"by {silence.by} ({silence.origin}) until {until:%Y-%m-%d %H:%M} UTC"

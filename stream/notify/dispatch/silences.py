@@ -65,12 +65,23 @@ class Silences:
             k: silence for k, silence in self._ours.items() if silence.ends_at.timestamp() > now
         }
 
-    def holding(self, labels: Mapping[str, str], now: float) -> Silence | None:
-        """Return the matching active silence that ends last; None: there is none."""
-        matching = [
+    def holding(
+        self, labels: Mapping[str, str], now: float, alerts: Iterable[Mapping[str, str]] = ()
+    ) -> Silence | None:
+        """Return the matching active silence that ends last; None: there is none.
+
+        Args:
+            labels: Current labels of the episode.
+            now: Wall clock, seconds since 1970.
+            alerts: Labels of the alerts that an Alertmanager has about the episode. They are those
+                of the first message, so its silences must match them too; otherwise a person who
+                silences our alert there would still be notified elsewhere.
+        """
+        matching = [silence for silence in self._ours.values() if silence.matches(labels, now)]
+        matching += [
             silence
-            for silence in (*self._ours.values(), *self._theirs)
-            if silence.matches(labels, now)
+            for silence in self._theirs
+            if any(silence.matches(each, now) for each in (labels, *alerts))
         ]
         return max(matching, key=lambda silence: silence.ends_at, default=None)
 

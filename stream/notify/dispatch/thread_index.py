@@ -1,7 +1,7 @@
 """Index of threads and digests by key, episode, digest or state."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from schemas.audit import AuditEntry
@@ -115,6 +115,15 @@ class ThreadIndex:
     def threads_of(self, episode: str) -> list[ReceiverThread]:
         """Return the threads of an episode, sorted by key."""
         return [t for k in sorted(self._by_episode.get(episode, ())) if (t := self.thread(k))]
+
+    def alerts_of(self, episode: str) -> list[Mapping[str, str]]:
+        """Return the labels of the alerts that an Alertmanager has about an episode."""
+        alerts = []
+        for thread in self.threads_of(episode):
+            receiver = self._plan.receivers.get(thread.receiver)
+            if receiver is not None and thread.sink == receiver.sink.kind:
+                alerts.append(receiver.sink.alert_labels(thread.handle))
+        return [labels for labels in alerts if labels is not None]
 
     def digest(self, thread: ReceiverThread) -> Digest | None:
         """Return the digest that a thread is a member of; None: it is missing."""

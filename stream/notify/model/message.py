@@ -98,7 +98,11 @@ class Message:
 
 
 def labels_of(event: EscalationEvent) -> dict[str, str]:
-    """Return the labels that routes and silences match, without those that are unknown."""
+    """Return the labels that routes and silences match, without those that are unknown.
+
+    Alerts in Alertmanager have a part of these labels, with the values of the first message.
+    ``receiver_key`` is the id of the episode.
+    """
     data = event.data
     labels = {
         "alertname": "TicketSpike",
@@ -109,6 +113,7 @@ def labels_of(event: EscalationEvent) -> dict[str, str]:
         "severity": data.severity,
         "team": (data.actions.team if data.actions else None) or "",
         "reason": data.reason,
+        "receiver_key": data.episode_id,
     }
     for driver in data.explanation[:1]:
         if driver.dimension == "issue_type":

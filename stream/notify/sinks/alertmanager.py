@@ -7,6 +7,7 @@ a while a resolved alert is repeated too.
 Source: prometheus/alertmanager, api/v2/openapi.yaml and docs/alerts_api.md.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -61,6 +62,11 @@ class Alertmanager(Sink):
     def repeats(cls, options: Options) -> float | None:
         """Return the interval in seconds at which alerts are repeated to keep them firing."""
         return options.repeat_seconds if isinstance(options, AlertmanagerOptions) else None
+
+    @classmethod
+    def alert_labels(cls, handle: Handle) -> Mapping[str, str] | None:
+        """Return the labels of the alert, which stay those of the first message."""
+        return handle or None
 
     async def send(self, message: Message, handle: Handle) -> Handle:
         """Post the alert, always with the labels of the first message."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
@@ -87,6 +87,15 @@ class Sink(ABC):
     @classmethod
     def repeats(cls, options: Options) -> float | None:  # noqa: ARG003 - used by other sinks
         """Return the interval in seconds at which open episodes are sent again; None: never."""
+        return None
+
+    @classmethod
+    def alert_labels(cls, handle: Handle) -> Mapping[str, str] | None:  # noqa: ARG003 - as above
+        """Return the labels of the provider's alert, which its silences match; None: it has none.
+
+        Args:
+            handle: The handle that `send` returned for the episode.
+        """
         return None
 
     @classmethod

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from stream.notify.service import ALERTMANAGER_SECONDS
 from tests.support.kafka_rig import Rig, free_port, wait_for
 from tests.support.notify_rig import NotifyProcess, Provider, episode_id, escalation, now, webhook
 from tests.support.programs import program
@@ -154,3 +155,57 @@ def test_a_silence_in_alertmanager_mutes_every_receiver(
         assert "by release manager (alertmanager) until" in entry.detail
         assert "planned release" in entry.detail
         assert [a["labels"]["tenant"] for a in alertmanager.alerts()] == ["other"]
+
+
+@pytest.mark.parametrize("names", [None, ("receiver_key",), ("severity", "tenant")])
+def test_a_silence_made_from_our_alert_mutes_every_receiver(
+    rig: Rig, alertmanager: Alertmanager, names: tuple[str, ...] | None
+) -> None:
+    """Labels of the alert match even if they changed since, as the severity does."""
+    with Provider() as provider:
+        notify = NotifyProcess(rig, provider)
+        notify.configure(plan(alertmanager, provider, repeat=60.0))
+        notify.start()
+        notify.put(escalation("acme", 1, at=now()))
+        wait_for(lambda: len(alertmanager.alerts()) == 1, 15, "the alert", rig)
+        notify.wait(lambda seen: len(seen) == 1, "the page")
+        (alert,) = alertmanager.alerts()
+        assert alert["labels"]["severity"] == "warning"
+        alertmanager.ask(
+            "silences",
+            {
+                "matchers": [
+                    {"name": name, "value": value, "isRegex": False, "isEqual": True}
+                    for name, value in alert["labels"].items()
+                    if names is None or name in names
+                ],
+                "startsAt": datetime.now(UTC).isoformat(),
+                "endsAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+                "createdBy": "on-call",
+                "comment": "known",
+            },
+        )
+        wait_for(
+            lambda: alertmanager.alerts()[0]["status"]["state"] == "suppressed", 15, "its silence"
+        )
+        time.sleep(ALERTMANAGER_SECONDS + 1.0)  # until notify has read the silence
+        notify.put(
+            escalation("acme", 1, 2, "updated", severity="error", tickets=80, at=now()),
+            escalation("acme", 2, at=now()),
+        )
+
+        def reasons(number: int, sequence: int) -> list[str | None]:
+            return [
+                entry.reason
+                for entry in notify.audit()
+                if (entry.episode_id, entry.sequence) == (episode_id("acme", number), sequence)
+                and entry.kind == "decided"
+            ]
+
+        wait_for(lambda: len(reasons(1, 2)) == 2, 15, "the decisions", rig)
+        assert reasons(1, 2) == ["silenced"] * 2
+        (alert,) = (a for a in alertmanager.alerts() if a["status"]["state"] == "suppressed")
+        assert alert["annotations"]["episode_id"] == episode_id("acme", 1)
+        # Another episode is silenced here if its alert would be silenced there.
+        other = ["silenced"] * 2 if names == ("severity", "tenant") else ["first"] * 2
+        wait_for(lambda: reasons(2, 1) == other, 15, "the other episode", rig)
