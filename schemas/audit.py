@@ -3,7 +3,9 @@
 import hashlib
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.ticket import BoundedTime
 
 SentReason = Literal[
     "first",
@@ -57,7 +59,7 @@ class AuditEntry(BaseModel):
     audit_id: str = Field(
         min_length=1, max_length=64, description="Id of the entry; a repeat has the same id."
     )
-    at: AwareDatetime = Field(description="Wall-clock time.")
+    at: BoundedTime = Field(description="Wall-clock time.")
     kind: Kind = Field(
         description="decided: to send, to mute or not to send; sent: the provider accepted it; "
         "failed: an attempt that is retried; given_up: no more retries; answered: by a person."

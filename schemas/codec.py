@@ -9,7 +9,6 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -32,10 +31,6 @@ TEXT_BYTES: Final = 900
 """Maximum number of bytes of a ticket's text to keep for terms and examples."""
 NAME_BYTES: Final = 128
 """Maximum number of bytes of a dimension's value and of a customer's id."""
-EARLIEST: Final = 0.0
-LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-"""Latest accepted time, before 2106, because `detectors.memory.customer_weights` stores times in
-32 bits of seconds."""
 
 HEADER_MODE: Final = "spikewatch-mode"
 """Header with the mode: live, history or simulated; default: live."""
@@ -121,8 +116,6 @@ def read_ticket(value: bytes, headers: Mapping[str, str] | None = None) -> Ticke
             f"schema_version is {event.schema_version}; this release reads up to "
             f"{TICKET_SCHEMA_VERSION}",
         )
-    if not EARLIEST <= event.created_at.timestamp() < LATEST:
-        raise Rejected("wrong_type", "created_at: must be between 1970 and 2099")
     if not clean(event.product_area or "", AREA_CHARACTERS) and not event.has_text:
         raise Rejected(
             "missing_field", "product_area, or text (subject, body) to classify, is required"
@@ -144,12 +137,9 @@ def read_mark(value: bytes) -> signals.Tick | signals.HistoryEnd:
         raise Rejected("bad_tick", _rejection(error).detail) from None
     if mark.tenant is None:
         raise Rejected("bad_tick", "tenant: a mark among tickets must name its tenant")
-    now = mark.now.timestamp()
-    if not EARLIEST <= now < LATEST:
-        raise Rejected("bad_tick", "now: must be between 1970 and 2099")
     if mark.type == "history_end":
         return signals.HistoryEnd(clean(mark.tenant, 128) or "default")
-    return signals.Tick(now, clean(mark.tenant, 128) or "default")
+    return signals.Tick(mark.now.timestamp(), clean(mark.tenant, 128) or "default")
 
 
 def read_feedback(

@@ -3,7 +3,9 @@
 import hashlib
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.ticket import BoundedTime
 
 Transition = Literal["opened", "updated", "resolved", "reopened", "amended"]
 Severity = Literal["info", "warning", "error", "critical"]
@@ -109,7 +111,7 @@ class Example(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ticket_id: str = Field(description="Id of the ticket in its help desk.")
-    created_at: AwareDatetime = Field(description="Time at which the ticket was counted.")
+    created_at: BoundedTime = Field(description="Time at which the ticket was counted.")
     text: str = Field(
         max_length=200, description="Beginning of the ticket's text, without personal data."
     )
@@ -123,7 +125,7 @@ class Renewal(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     customer: str = Field(description="Id of the account.")
-    renewal_at: AwareDatetime = Field(description="Time at which the contract renews.")
+    renewal_at: BoundedTime = Field(description="Time at which the contract renews.")
     revenue: float = Field(ge=0, description="Annual revenue; 0 if it is unknown.")
 
 
@@ -233,8 +235,8 @@ class Escalation(BaseModel):
     reason: Reason = Field(description="Kind of series that crossed its threshold.")
     severity: Severity
     severity_rule: str = Field(description="The rule that determined the severity.")
-    since: AwareDatetime = Field(description="Time from which tickets exceeded the expectation.")
-    detected_at: AwareDatetime = Field(
+    since: BoundedTime = Field(description="Time from which tickets exceeded the expectation.")
+    detected_at: BoundedTime = Field(
         description="Event time of the decision that opened the episode."
     )
     observed: float = Field(ge=0, description="Customer-equivalents since `since`.")
@@ -297,7 +299,7 @@ class EscalationEvent(BaseModel):
         description="com.spikewatch.escalation.opened.v1; or updated, resolved, reopened, amended.",
     )
     subject: str = Field(description="The episode id.")
-    time: AwareDatetime = Field(description="Event time of this decision.")
+    time: BoundedTime = Field(description="Event time of this decision.")
     datacontenttype: Literal["application/json"] = "application/json"
     data: Escalation
 

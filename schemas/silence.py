@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 import re2
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.ticket import BoundedTime
 
 MATCHED = (
     "tenant", "product", "product_area", "issue_type", "severity", "team", "reason", "receiver_key"
@@ -134,8 +136,8 @@ class Silence(BaseModel):
     matchers: tuple[Matcher, ...] = Field(
         min_length=1, max_length=20, description="Matchers, all of which must match."
     )
-    starts_at: AwareDatetime = Field(description="Start of the silence.")
-    ends_at: AwareDatetime = Field(
+    starts_at: BoundedTime = Field(description="Start of the silence.")
+    ends_at: BoundedTime = Field(
         description="End of the silence; a time in the past ends it at once."
     )
     by: str = Field(

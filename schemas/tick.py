@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.ticket import BoundedTime
 
 
 class Tick(BaseModel):
@@ -19,7 +21,7 @@ class Tick(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     type: Literal["tick", "history_end"] = Field("tick", description="Meaning of the record.")
-    now: AwareDatetime = Field(
+    now: BoundedTime = Field(
         description="Event time that has been reached: the sender's clock minus the lateness."
     )
     tenant: str | None = Field(

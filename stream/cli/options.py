@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from schemas.ticket import is_within_bounds
 from stream.config.values import duration_seconds
 
 ConfigPath = Annotated[
@@ -49,12 +50,19 @@ def time(text: str) -> datetime:
     """Parse an RFC 3339 time or a date; a time without an offset is taken as UTC.
 
     Raises:
-        typer.BadParameter: The text is neither.
+        typer.BadParameter: The text is neither, or the time is not between 1970 and 2099.
     """
     try:
-        at = datetime.fromisoformat(text)
+        at = _time(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a time such as 2026-03-02T09:00:00Z") from None
+    if not is_within_bounds(at):
+        raise typer.BadParameter(f"{text!r} is not between 1970 and 2099")
+    return at
+
+
+def _time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
@@ -66,7 +74,7 @@ def time_or_ago(text: str, now: datetime | None = None) -> datetime:
         now: Time from which durations count back; default: the current time.
 
     Raises:
-        typer.BadParameter: The text is neither, or the time lies before 1970.
+        typer.BadParameter: The text is neither, or the time is not between 1970 and 2099.
 
     Example:
         >>> time_or_ago("2h", datetime(2026, 3, 2, 9, tzinfo=UTC)).isoformat()
@@ -78,8 +86,8 @@ def time_or_ago(text: str, now: datetime | None = None) -> datetime:
         seconds = duration_seconds(text)
     except ValueError:
         try:
-            at = time(text)
-        except typer.BadParameter:
+            at = _time(text)
+        except ValueError:
             raise typer.BadParameter(
                 f"{text!r} is neither a time such as 2026-03-02T09:00:00Z nor a duration such as "
                 "2h or 3d"
@@ -91,6 +99,8 @@ def time_or_ago(text: str, now: datetime | None = None) -> datetime:
             at = datetime.min.replace(tzinfo=UTC)
     if at < datetime(1970, 1, 1, tzinfo=UTC):
         raise typer.BadParameter(f"{text!r} is before 1970; give a later time")
+    if not is_within_bounds(at):
+        raise typer.BadParameter(f"{text!r} is after 2099; give an earlier time")
     return at
 
 

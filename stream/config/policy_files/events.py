@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from detectors.foundation.calendar import Event
-from schemas.codec import EARLIEST, LATEST, area_name
+from schemas.codec import area_name
+from schemas.ticket import is_within_bounds
 from stream.config.errors import Disagreement, Sources, disagree, find_mistakes, nearest
 from stream.config.files import read_toml
 from stream.config.values import Section
@@ -29,10 +30,9 @@ def _moment(value: object) -> float:
             raise ValueError(example) from None
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise ValueError(example)
-    seconds = (value - _EPOCH).total_seconds()
-    if not EARLIEST <= seconds < LATEST:
+    if not is_within_bounds(value):
         raise ValueError("a time between 1970 and 2099")
-    return seconds
+    return (value - _EPOCH).total_seconds()
 
 
 def _name(text: str) -> str:

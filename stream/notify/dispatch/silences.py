@@ -1,11 +1,15 @@
 """Silences from spikewatch's own topic and from an Alertmanager."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from schemas.silence import Matcher, Silence
+from schemas.ticket import LATEST
+
+_TIME: Final = TypeAdapter(AwareDatetime)
 
 
 class Silences:
@@ -123,7 +127,7 @@ def _silence(item: Mapping[str, Any]) -> Silence:
             for matcher in item["matchers"]
         ),
         starts_at=item["startsAt"],
-        ends_at=item["endsAt"],
+        ends_at=min(_TIME.validate_python(item["endsAt"]), LATEST - timedelta(seconds=1)),
         by=str(item.get("createdBy") or "somebody")[:256],
         comment=str(item.get("comment") or "")[:1000],
         origin="alertmanager",
