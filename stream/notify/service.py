@@ -21,9 +21,11 @@ from schemas.cloudevents import EventError, decode
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from stream.config.sections import Config
+from stream.engine import fencing
 from stream.errors import UserError
+from stream.kafka import lost_records
 from stream.kafka.clients import kafka_client_options
-from stream.kafka.lost_records import LossWatch, install
+from stream.kafka.lost_records import LossWatch
 from stream.kafka.partitioner import partition_of
 from stream.kafka.reading import Reader, key_of, read_to_end
 from stream.kafka.topics import verify
@@ -92,7 +94,8 @@ class Service:
 
     async def run(self) -> None:
         """Run until `stop` is called."""
-        install()
+        lost_records.install()
+        fencing.install()
         consumer = AIOKafkaConsumer(
             **kafka_client_options(self.config),
             group_id=self._store.topics.group(f"{self.config.kafka.group}-notify"),

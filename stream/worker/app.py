@@ -16,6 +16,7 @@ from schemas.codec import read_feedback, read_record
 from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.config.step_settings import reloaded, settings_of
+from stream.engine import fencing
 from stream.engine.assignment import Assignment, Position
 from stream.engine.faust_binding import ChunkConsumer, ChunkSchema, LedgerApp
 from stream.engine.recovery import AssignmentTable, FullTableManager
@@ -60,6 +61,7 @@ def build(
             "(3.11 to 3.14)"
         )
     lost_records.install()
+    fencing.install()
     kafka = config.kafka
     topics = Topics(kafka.topic_prefix)
     servers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
