@@ -96,9 +96,14 @@ class DeadLetters:
 @contextmanager
 def dead_letters(name: str | None) -> Iterator[DeadLetters]:
     """Collect dead letters, in a file if one is named, and explain them at the end."""
+    failure: UserError | None = None
     with ExitStack() as stack:
         letters = DeadLetters(stack.enter_context(output_file(name)) if name else None)
         try:
             yield letters
+        except UserError as error:  # the file must not show the letters of an earlier run
+            failure = error
         finally:
             letters.explain()
+    if failure is not None:
+        raise failure

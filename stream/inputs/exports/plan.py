@@ -32,6 +32,10 @@ from stream.inputs.exports.times import is_rfc3339
 
 Lists = Literal["first", "joined", "all"]
 _UTC = re.compile(r"\b(?:utc|gmt)\b", re.IGNORECASE)
+OWN_NAMES: Final = {field: (field,) for field in KINDS}
+"""The fields of a ticket event under their own names."""
+SAME_FIELD: Final = {"customer": "customer.id", "customer.id": "customer"}
+"""Fields that hold the same: only one of them is read."""
 HEADER_ROWS: Final = 50
 """Number of first rows among which the header is searched."""
 
@@ -127,8 +131,11 @@ def plan_of_table(rows: Sequence[Record], name: str, options: ReadOptions) -> Pl
         )
 
     sources = _mapped(options.mapping, columns.find, columns.missing)
-    _fill(sources, {each: (each,) for each in KINDS}, find, sample)
-    _fill(sources, (preset or GENERIC).columns, find, sample)
+    if preset is not None:
+        _fill(sources, preset.columns, find, sample)
+    _fill(sources, OWN_NAMES, find, sample)
+    if preset is None:
+        _fill(sources, GENERIC.columns, find, sample)
     chosen = preset.name if preset else None
     if preset is None and _lacks(sources) is None and not options.mapping:
         chosen = None if all(folded(s.told) == f for f, s in sources.items()) else GENERIC.name
@@ -168,9 +175,9 @@ def plan_of_objects(records: Sequence[Record], name: str, options: ReadOptions) 
         return source if any(_is_filled(source.read(each)) for each in sample) else None
 
     sources = _mapped(options.mapping, find_path, missing)
-    _fill(sources, {each: (each,) for each in KINDS}, find_path, sample)
     if preset is not None:
         _fill(sources, preset.paths, find_path, sample)
+    _fill(sources, OWN_NAMES, find_path, sample)
     chosen = preset.name if preset else None
     if _lacks(sources) is not None and preset is None:
         _fill(
@@ -249,11 +256,20 @@ def _fill(
     find: Callable[[str], Source | None],
     sample: Sequence[Any],
 ) -> None:
-    """Add sources of fields that have none: the best candidate that is not always empty."""
+    """Add sources of fields that have none: the best candidate that is not always empty.
+
+    What is already the source of another field is left out, unless it is among labels.
+    """
+    used = {source.told for source in sources.values()}
     for name, candidates in names.items():
-        if name in sources or (name == "customer.id" and "customer" in sources):
+        if name in sources or SAME_FIELD.get(name) in sources:
             continue
-        found = [source for each in candidates if (source := find(each)) is not None]
+        found = [
+            source
+            for each in candidates
+            if (source := find(each)) is not None
+            and (source.told not in used or folded(source.told) in LISTS)
+        ]
         if filled := [
             source for source in found if any(_is_filled(source.read(each)) for each in sample)
         ]:

@@ -62,7 +62,7 @@ GENERIC: Final = Preset(
                  "complaint", "narrative", "review"),
         "customer.id": _CUSTOMERS,
         "customer.tier": ("customer.tier", "tier", "plan"),
-        "customer.region": ("customer.region", "region", "country", "state"),
+        "customer.region": ("customer.region", "region", "country"),
         "channel": ("channel", "source", "via", "submitted via"),
         "priority": ("priority", "urgency"),
         "app_version": ("app_version", "app version", "version"),

@@ -275,3 +275,13 @@ def test_labels_with_a_prefix_name_the_area() -> None:
     assert [each.get("product_area") for each in found] == ["login", None]
     assert found[0]["tags"] == ["type::bug", "area::login"]
     assert found[0]["created_at"] == "2026-03-14T08:08:00+00:00"
+
+
+def test_columns_of_a_helpdesk_win_over_columns_with_our_names() -> None:
+    """Zammad's customer is a person and its organization the account; a state is no region."""
+    text = "#,Title,State,Group,Customer,Organization,Created at,Source\n"
+    text += f"1,x,open,billing,a person,acme,{AT},web\n"
+    found, reading = read(text)
+    assert reading.preset == "zammad"
+    assert found[0]["customer"] == {"id": "acme"}
+    assert "customer.region" not in reading.mapping
