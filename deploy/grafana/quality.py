@@ -188,6 +188,16 @@ def quality() -> Dashboard:
             width=18,
         )
     )
+    made.with_panel(
+        timeline(
+            "Late feeds",
+            "Lateness that would admit 95 % of the live tickets of a tenant most of whose tickets "
+            "arrive too late to page. Tenants whose tickets arrive in time are not shown.",
+            SECONDS,
+            Query(by_tenant("spikewatch_late_feed_needed_seconds"), "{{tenant}}"),
+            width=24,
+        )
+    )
     made.with_row(row("Classification and guards"))
     for chart in (
         timeline(

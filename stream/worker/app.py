@@ -30,6 +30,7 @@ from stream.process.signals import on_hangup
 from stream.process.tracing import Traces
 from stream.worker.batch_producer import BatchProducer
 from stream.worker.detect import Detect
+from stream.worker.feed_lateness import FeedLateness
 from stream.worker.intake import Intake, body
 from stream.worker.metrics import Metrics
 
@@ -98,7 +99,6 @@ def build(
         worker_redirect_stdouts=False,
     )
     app.ledger = Assignment(topics, settings_of(config))
-    app.record_loss = metrics.record_loss
     _add_agents(app, config, metrics, traces)
     _watch(app, metrics, progress)
     listen(app, config)
@@ -121,9 +121,14 @@ def _add_agents(app: LedgerApp, config: Config, metrics: Metrics, traces: Traces
 
 
 def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
+    settings = app.ledger.settings
+    app.record_loss = metrics.record_loss
+    metrics.feeds = FeedLateness(settings.lateness_seconds, settings.timezone)
+
     async def beat() -> None:
         looked = 0.0
         printed: set[int] | None = None
+        late: set[str] = set()
         while not app.should_stop:
             now = time.monotonic()
             progress.loop_beat = now
@@ -136,12 +141,23 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
                 metrics.update_state(app.ledger.partitions.values(), time.time())
                 metrics.update_progress(ready=progress.ready, lag=_lag(progress))
                 metrics.update_settings(app.ledger.settings.config_hash)
+                late = _report_late_feeds(metrics, late)
                 if app.ledger.open:
                     await cast(ChunkConsumer, app.consumer).check_sources()
                 looked = now
             await asyncio.sleep(BEAT_SECONDS)
 
     app.task(beat)
+
+
+def _report_late_feeds(metrics: Metrics, reported: set[str]) -> set[str]:
+    """Log tenants that became late feeds; return all that are late now."""
+    feeds = metrics.feeds.late_feeds(time.time()) if metrics.feeds is not None else []
+    metrics.update_late_feeds(feeds)
+    for feed in feeds:
+        if feed.tenant not in reported:
+            log.warning("%s", feed)
+    return {feed.tenant for feed in feeds}
 
 
 def listen(app: LedgerApp, config: Config) -> None:

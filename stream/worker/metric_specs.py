@@ -30,6 +30,13 @@ SIGNALS: Final = (
         ("topic",),
     ),
     MetricSpec(
+        "spikewatch_late_feed_needed_seconds",
+        "gauge",
+        "Value of [time] lateness_seconds that would admit 95 % of a tenant's live tickets of the "
+        "last hour; only for tenants at least half of whose tickets arrive too late to page.",
+        ("tenant",),
+    ),
+    MetricSpec(
         "spikewatch_guarded",
         "counter",
         "Signals that a guard discounted or kept from opening an episode of their own.",

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from typing import get_args
+from itertools import islice
+from typing import Final, get_args
 
 from detectors.alerting.verdict_effects import VERDICTS
 from detectors.alerting.verdict_handling import WITHDRAW
@@ -17,8 +18,11 @@ from schemas.signals import Signal, Tick, Ticket, Verdict
 from stream.kafka.lost_records import LostRecords
 from stream.process import metrics_http
 from stream.process.metric_table import MetricTable
+from stream.worker.feed_lateness import FeedLateness, LateFeed
 from stream.worker.metric_specs import WORKER_METRICS
 from stream.worker.state_gauges import StateGauges
+
+MOST_LATE_FEEDS: Final = 100
 
 
 class Metrics:
@@ -33,6 +37,9 @@ class Metrics:
         self._dead_letters = table.counter("spikewatch_dead_letters")
         self._lost = table.counter("spikewatch_lost_records")
         self._guarded = table.counter("spikewatch_guarded")
+        self._late_feeds = table.gauge("spikewatch_late_feed_needed_seconds")
+        self.feeds: FeedLateness | None = None
+        """Delays of the tickets; None: they are not measured."""
         self._classified = table.counter("spikewatch_placed_tickets")
         self._last_ticket = table.gauge("spikewatch_last_ticket_timestamp_seconds")
         self._last_tick = table.gauge("spikewatch_last_tick_timestamp_seconds")
@@ -103,6 +110,8 @@ class Metrics:
             self._ticket_at = received_at
             if signal.mode == "live":
                 self._last_live = received_at
+            if self.feeds is not None:
+                self.feeds.observe(signal, received_at)
         elif isinstance(signal, Tick):
             self._tick_at = received_at
         elif isinstance(signal, Verdict) and done.outcome == "verdict":
@@ -172,6 +181,12 @@ class Metrics:
         self._ready.set(ready)
         for topic, records in lag.items():
             self._lag.labels(topic).set(records)
+
+    def update_late_feeds(self, feeds: Iterable[LateFeed]) -> None:
+        """Set the lateness that each late feed needs, of at most `MOST_LATE_FEEDS`."""
+        self._late_feeds.clear()
+        for feed in islice(feeds, MOST_LATE_FEEDS):
+            self._late_feeds.labels(feed.tenant).set(feed.needed_seconds)
 
     def update_settings(self, config_hash: str) -> None:
         """Set the release and the hash of the current settings."""

@@ -1,22 +1,25 @@
 """Status of the workers, read from their changelog."""
 
 import asyncio
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from detectors.state.snapshots import StateError
 from detectors.step.partition import Partition
+from schemas import signals
 from schemas.topics import Topics
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
 from stream.errors import UserError
 from stream.escalations.follow import MATURE_HOURS
 from stream.kafka.clients import kafka_client_options
-from stream.kafka.reading import Reader, partitions_of, read_changelog
+from stream.kafka.reading import Reader, partitions_of, read_changelog, read_to_end
 from stream.kafka.topics import verify
+from stream.worker.feed_lateness import WINDOW_SECONDS, FeedLateness, LateFeed
 
 
 @dataclass
@@ -43,6 +46,8 @@ class Status:
     """Event-time clock of each tenant, seconds since 1970."""
     lag: dict[str, int]
     """Number of records that are not durably processed yet, by topic."""
+    late_feeds: list[LateFeed] = field(default_factory=list)
+    """Tenants most of whose live tickets of the last hour arrived too late to page."""
 
 
 async def status(config: Config) -> Status:
@@ -71,8 +76,22 @@ async def status(config: Config) -> Status:
             result.lag[topic] = sum(
                 max(0, ends[tp] - max(committed.get(tp, 0), starts[tp])) for tp in partitions
             )
+        result.late_feeds = await _late_feeds(reader, config)
     result.areas.sort(key=lambda a: (a.tenant, a.area))
     return result
+
+
+async def _late_feeds(reader: AIOKafkaConsumer, config: Config) -> list[LateFeed]:
+    """Return the late feeds by the tickets of the last hour on ``tickets.by-tenant``."""
+    now = time.time()
+    feeds = FeedLateness(config.time.lateness_seconds, config.time.timezone)
+    topic = Topics(config.kafka.topic_prefix).by_tenant
+    for tp in partitions_of(topic, config.kafka.partitions):
+        async for record in read_to_end(reader, tp, since=now - WINDOW_SECONDS):
+            signal = signals.read(record.value)
+            if isinstance(signal, signals.Ticket):
+                feeds.observe(signal, record.timestamp / 1000.0)
+    return feeds.late_feeds(now)
 
 
 def _add(result: Status, partition: Partition) -> None:

@@ -36,6 +36,8 @@ def _print_text(current: Status) -> None:
     )
     for topic, lag in current.lag.items():
         say(f"lag of {topic}: {lag} records not yet in a snapshot (a few ticks are normal)")
+    for feed in current.late_feeds:
+        say(f"too late: {feed}")
     clocks = sorted(current.clocks.items())
     if len(clocks) > MOST_CLOCKS:
         say(f"clocks of the first {MOST_CLOCKS} of {len(clocks)} tenants:")
