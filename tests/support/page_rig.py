@@ -6,6 +6,7 @@ Everything else is real: the step, the web server, the browser.
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,7 +115,7 @@ class PageRig:
         values = []
         for signal in signals:
             events += self._worker.take(signal, at or None).escalations
-            values.append((encode(signal), at))
+            values.append((encode(signal), at or time.time()))
         self._run(self._records(self._topics.by_tenant, values))
         self.add_escalations(events)
         return events
