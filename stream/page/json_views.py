@@ -131,8 +131,12 @@ def _row(number: int, tenant: Tenant, area: str, limit: float) -> Row:
 
 
 def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """Return the clock and the alert budget of each tenant, or of the named tenants."""
+    """Return the clock and the alert budget of each tenant, or of the named tenants.
+
+    ``late`` says that the tenant's tickets arrive too late to page; None: they do not.
+    """
     rows = []
+    late = follower.late_feeds()
     chosen = follower.tenants() if names is None else map(follower.tenant, sorted(names))
     for tenant in chosen:
         if tenant is None:
@@ -150,6 +154,7 @@ def tenants(follower: Follower, names: Iterable[str] | None = None) -> list[dict
                 "false_pages_per_week": wrong,
                 "budget": follower.settings.false_pages_per_week,
                 "burn": significant(burn, 3),
+                "late": str(late[tenant.name]) if tenant.name in late else None,
             }
         )  # fmt: skip
     return rows

@@ -3,6 +3,7 @@
 The follower only reads. It skips records that are not valid, as workers do.
 """
 
+import math
 import time
 from collections.abc import Iterable
 
@@ -13,10 +14,13 @@ from detectors.state.tenant import TENANT_SERIES, Tenant
 from detectors.step.partition import Partition
 from detectors.timelines.recent import RecentTimelines
 from schemas import signals
-from schemas.signals import OTHER
+from schemas.signals import OTHER, Ticket
+from stream.worker.feed_lateness import FeedLateness, LateFeed
 
 LIMITS_SECONDS = 30.0
 """Time for which thresholds are cached, because computing them is slow."""
+LATE_SECONDS = 5.0
+"""Time for which the late feeds are cached, for the same reason."""
 
 
 class Follower:
@@ -39,6 +43,9 @@ class Follower:
         self.partitions: dict[int, Partition] = {}
         self.changed: set[tuple[str, str]] = set()
         """Tenant and area of all changes since the set was last cleared."""
+        self._feeds = FeedLateness(settings.lateness_seconds, settings.timezone)
+        self._late: tuple[float, dict[str, LateFeed]] = (-math.inf, {})
+        """Time of computation, and the late feeds by tenant."""
         self._limits: dict[str, dict[str, tuple[float, float]]] = {}
         """Time of computation and threshold, by tenant and area."""
         self._next: dict[int, int] = {}
@@ -79,6 +86,8 @@ class Follower:
         if signal is None:
             return
         partition.take(signal, received_at)
+        if isinstance(signal, Ticket):
+            self._feeds.observe(signal, received_at)
         if signal.tenant is None:
             tenants: Iterable[Tenant | None] = partition.tenants.values()
         elif signal.tenant in partition.tenants:
@@ -108,6 +117,13 @@ class Follower:
             if known_tenant is not None and known_tenant.clock is not None:
                 return known_tenant
         return None
+
+    def late_feeds(self) -> dict[str, LateFeed]:
+        """Return the late feeds by tenant, at most `LATE_SECONDS` old."""
+        now = time.monotonic()
+        if now - self._late[0] > LATE_SECONDS:
+            self._late = now, {late.tenant: late for late in self._feeds.late_feeds(time.time())}
+        return self._late[1]
 
     def limits_of(self, tenant: Tenant, areas: Iterable[str]) -> dict[str, float]:
         """Return the thresholds of some areas of a tenant, at most half a minute old."""

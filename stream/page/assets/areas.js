@@ -188,6 +188,12 @@ function silenced() {
     `silenced until ${clock(one.ends)} by ${one.by}: ${one.matchers.join(", ")}${one.comment ? ` (${one.comment})` : ""}`)));
 }
 
+/** Name the tenants whose tickets arrive too late to page. */
+function tooLate() {
+  const late = [...data.tenants.values()].filter((one) => one.late && (!preferences.tenant || one.name === preferences.tenant));
+  return late.length ? h("ul", { class: "plain notice" }, late.map((one) => h("li", null, one.late))) : null;
+}
+
 /** Draw the view; return its handlers for changes and for leaving the view. */
 export function areas(main, find) {
   shown = PAGE;
@@ -195,6 +201,7 @@ export function areas(main, find) {
   cards = h("section", { "aria-label": "Open episodes" });
   const top = h("p", { class: "faint small" }, standing());
   const quiet = h("div", null, silenced());
+  const late = h("div", null, tooLate());
   body = h("tbody");
   more = h("button", { type: "button", hidden: true });
   more.addEventListener("click", () => { shown += PAGE; arrange(find); });
@@ -202,7 +209,7 @@ export function areas(main, find) {
     h("option", { value: name, selected: name === order }, name)));
   sort.addEventListener("change", () => { order = sort.value; arrange(find); });
   main.replaceChildren(
-    h("h1", null, "Areas now"), top, quiet, cards,
+    h("h1", null, "Areas now"), top, late, quiet, cards,
     h("h2", null, `Areas (${chosen(find).length})`),
     h("div", { class: "tools" }, h("label", null, "Sort by: ", sort),
       data.omitted ? h("span", { class: "faint small" }, `${data.omitted} more areas are not shown: raise areas in [page]`) : null),
@@ -235,6 +242,7 @@ export function areas(main, find) {
           if (row && lines.has(number)) draw(row, episodes.get(`${row.tenant}\u001f${row.area}`), true);
         }
         top.textContent = standing();
+        late.replaceChildren(tooLate() || "");
         if (Date.now() - sortedAt > SORT_MS && !body.contains(document.activeElement)) arrange(find);
       } else if (kind === "episode") {
         drawCards(find);

@@ -1,6 +1,7 @@
 """Test the page in a real Chromium: with mouse and keys, on a phone, and for accessibility."""
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from detectors.simulation.tickets import HOUR
+from schemas.signals import Ticket
 from schemas.silence import Matcher, Silence
+from stream.page.state_follower import LATE_SECONDS
 from tests.support.audit import entry
 from tests.support.escalations import HOSTILE, escalation
 from tests.support.page_rig import INCIDENT, PageRig
@@ -291,6 +294,16 @@ def test_an_active_silence_is_shown(seen: BrowserPage, page_rig: PageRig) -> Non
         )
     )
     expect(page.locator("main")).to_contain_text("product_area=exports (moving house)")
+
+
+def test_a_late_feed_is_named(seen: BrowserPage, page_rig: PageRig) -> None:
+    now = time.time()
+    for number in range(40):
+        at = now - 600.0 + number
+        page_rig.take([Ticket("slow", str(number), created_at=at, area="mail")], at + 180.0)
+    time.sleep(LATE_SECONDS)
+    page = seen.open()
+    expect(page.locator("main")).to_contain_text("tenant 'slow' can hardly page")
 
 
 def test_backtest_reports_are_shown_in_a_sandbox(seen: BrowserPage) -> None:

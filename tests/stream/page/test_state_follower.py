@@ -1,5 +1,6 @@
 """Test the page's copy of the workers' state, and the rows made of it."""
 
+import time
 from collections.abc import Sequence
 
 from detectors.policy.settings import Settings
@@ -96,3 +97,19 @@ def test_thresholds_are_recomputed_after_a_while() -> None:
     known = follower._limits["acme"]["login"]
     follower._limits["acme"]["login"] = (known[0] - 100.0, 99.0)
     assert follower.limits_of(tenant, ["login"]) == first
+
+
+def test_a_tenant_whose_tickets_arrive_too_late_is_named() -> None:
+    """Its areas look calm, because late tickets never page."""
+    follower = Follower(Settings())
+    follower.recover(0, Recovery())
+    now = time.time()
+    for number in range(40):
+        for tenant, delay in (("acme", 180.0), ("other", 1.0)):
+            at = now - 600.0 + number
+            late = Ticket(tenant, str(number), created_at=at, area="login")
+            follower.take(0, 2 * number + (tenant == "other"), encode(late), at + delay)
+    acme, other = json_views.tenants(follower)
+    assert acme["late"].startswith("tenant 'acme' can hardly page: 40 of its 40 live tickets")
+    assert "lateness_seconds = 180" in acme["late"]
+    assert other["late"] is None
