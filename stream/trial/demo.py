@@ -90,17 +90,7 @@ def run(path: Path | None, *, once: bool, say: Say) -> int:
             servers = stack.enter_context(
                 Broker(BrokerSettings(port=_usual_port()), say=lambda text: say(f"     {text}"))
             ).bootstrap_servers
-        environ = {
-            "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": servers,
-            # A broker of the user may hold the topics of an earlier demo; our own is always empty.
-            "SPIKEWATCH_KAFKA__TOPIC_PREFIX": f"demo-{int(time.time())}." if has_kafka else "demo.",
-        }
-        if path is not None:
-            environ["SPIKEWATCH_CONFIG"] = str(path.resolve())
-        elif EXAMPLES.is_dir():  # in a checkout: the example playbook
-            environ["SPIKEWATCH_TEXT__TAXONOMY"] = str(EXAMPLES / "taxonomy.toml")
-            environ["SPIKEWATCH_TEXT__PLAYBOOK"] = str(EXAMPLES / "playbook.toml")
-            environ["SPIKEWATCH_IMPACT__HANDLING_MINUTES"] = "20"
+        environ = _environ(path, servers, has_kafka=has_kafka)
         config = load(None, {**os.environ, **environ})
         say(f"2/5  creating the topics with the prefix {config.kafka.topic_prefix}")
         asyncio.run(create(config))
@@ -177,6 +167,22 @@ async def _story(config: Config, page_url: str, *, once: bool, say: Say) -> int:
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
+
+
+def _environ(path: Path | None, servers: str, *, has_kafka: bool) -> dict[str, str]:
+    """Return the variables that every process of the demo needs, and the user's commands."""
+    environ = {
+        "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS": servers,
+        # A broker of the user may hold the topics of an earlier demo; our own is always empty.
+        "SPIKEWATCH_KAFKA__TOPIC_PREFIX": f"demo-{int(time.time())}." if has_kafka else "demo.",
+    }
+    if path is not None:
+        environ["SPIKEWATCH_CONFIG"] = str(path.resolve())
+    elif EXAMPLES.is_dir():  # in a checkout: the example playbook
+        environ["SPIKEWATCH_TEXT__TAXONOMY"] = str(EXAMPLES / "taxonomy.toml")
+        environ["SPIKEWATCH_TEXT__PLAYBOOK"] = str(EXAMPLES / "playbook.toml")
+        environ["SPIKEWATCH_IMPACT__HANDLING_MINUTES"] = "20"
+    return environ
 
 
 def _usual_port() -> int | None:
