@@ -30,7 +30,7 @@ from stream.page import json_views
 from stream.page.episode_views import EpisodeView, EpisodeViews
 from stream.page.live_updates import MOST_VIEWERS, Feed
 from stream.page.state_follower import Follower
-from stream.process.http_listener import listen
+from stream.process.http_listener import FAILED, listen, log_failure
 
 ASSETS: Final = Path(__file__).parent / "assets"
 POLICY: Final = (
@@ -135,6 +135,11 @@ class Server:
             response = await handler(request)
         except web.HTTPException as error:
             response = _refused(error.status, error.reason)
+        except Exception:
+            log_failure(request)
+            if request.writer.output_size:  # a stream that has begun cannot get another status
+                raise
+            response = _refused(500, FAILED)
         if not response.prepared:
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
@@ -185,12 +190,9 @@ class Server:
 
     async def _sparks(self, request: web.Request) -> web.StreamResponse:
         asked = request.query.get("of", "").split(",")
-        numbers = [
-            int(number)
-            for number in asked
-            if number.isascii() and number.isdigit() and len(number) < 9
-        ]
-        return _json(json_views.sparks(self._follower, self._rows, numbers))
+        numbers = [_number(text) for text in asked]
+        known = [number for number in numbers if number is not None]
+        return _json(json_views.sparks(self._follower, self._rows, known))
 
     async def _episode(self, request: web.Request) -> web.StreamResponse:
         return _json(json_views.story(self._found(request)))
@@ -224,8 +226,8 @@ class Server:
         return await self._drawn(request, (data.episode_id, data.sequence), moments, marks)
 
     async def _area_chart(self, request: web.Request) -> web.StreamResponse:
-        number = request.match_info["number"]
-        key = self._rows.key(int(number)) if number.isascii() and number.isdigit() else None
+        number = _number(request.match_info["number"])
+        key = None if number is None else self._rows.key(number)
         tenant = self._follower.tenant(key[0]) if key is not None else None
         if key is None or tenant is None or key[1] not in tenant.areas:
             raise web.HTTPNotFound(reason="no such area")
@@ -241,8 +243,8 @@ class Server:
     ) -> web.StreamResponse:
         """Return a chart as SVG in the requested width, theme and zone; draw one at a time."""
         theme: Theme = "dark" if request.query.get("theme") == "dark" else "light"
-        asked = request.query.get("width", "")
-        wide = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 640
+        asked = _number(request.query.get("width", ""))
+        wide = 640 if asked is None else asked
         width = max((candidate for candidate in WIDTHS if candidate <= wide), default=WIDTHS[0])
         try:
             zone = known_zone(request.query.get("zone", self._zone))
@@ -278,7 +280,12 @@ class Server:
         folder = Path(self._page.reports)
         if not self._page.reports or not folder.is_dir():
             return []
-        return [path for path in folder.glob("*.html") if path.is_file() and not path.is_symlink()]
+        return [
+            path
+            for path in folder.glob("*.html")
+            # a name that is no UTF-8 holds lone surrogates, which JSON cannot carry
+            if path.is_file() and not path.is_symlink() and path.name.isprintable()
+        ]
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Send server-sent events as long as the viewer is connected."""
@@ -313,6 +320,11 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _number(text: str) -> int | None:
+    """Return a number of at most eight digits; None: the text is not such a number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 8 else None
 
 
 def _json(value: Any) -> web.Response:

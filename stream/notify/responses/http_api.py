@@ -29,7 +29,7 @@ from stream.notify.dispatch.silences import Silences
 from stream.notify.responses import responses
 from stream.notify.responses.openapi import AnswerRequest, SilenceRequest, openapi
 from stream.notify.store.notify_topics import NotifyTopics
-from stream.process.http_listener import listen
+from stream.process.http_listener import FAILED, listen, log_failure
 
 BODY_BYTES: Final = 65_536
 LEAST_TOKEN: Final = 16
@@ -99,8 +99,8 @@ class Api:
     ) -> web.StreamResponse:
         """Check the token, and return errors as JSON."""
         if request.path.startswith("/v1/"):
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode(), self._token.encode()):
+            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not _is_same(self._token, given.strip()):
                 return _wrong(401, "the bearer token is missing or wrong")
         try:
             return await handler(request)
@@ -110,6 +110,9 @@ class Api:
             return _wrong(422, str(error))
         except ValidationError as error:
             return _wrong(422, responses.in_words(error))
+        except Exception:
+            log_failure(request)
+            return _wrong(500, FAILED)
 
     async def _answer(self, request: web.Request) -> web.Response:
         asked = AnswerRequest.model_validate_json(await request.read())
@@ -176,6 +179,7 @@ class Api:
         try:
             form = parse_qs(body.decode("utf-8", "replace"))
             pressed = json.loads(form.get("payload", ["{}"])[0])
+            json.dumps(pressed, ensure_ascii=False).encode()  # refuses lone surrogates
             actions = [item for item in pressed.get("actions") or [] if isinstance(item, dict)]
             user = pressed.get("user") if isinstance(pressed.get("user"), dict) else {}
         except (ValueError, AttributeError, TypeError, RecursionError):
@@ -212,7 +216,13 @@ def signed_by_slack(
         return False
     signed = b":".join((b"v0", timestamp.encode(), body))
     wanted = "v0=" + hmac.new(signing_secret.encode(), signed, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(wanted.encode(), given.encode())
+    return _is_same(wanted, given)
+
+
+def _is_same(wanted: str, given: str) -> bool:
+    """Compare a secret with a header in constant time; the header may hold bytes of any kind."""
+    # aiohttp decodes bytes that are not UTF-8 to lone surrogates.
+    return hmac.compare_digest(wanted.encode(), given.encode(errors="surrogatepass"))
 
 
 def secret(file: str, variable: str) -> str:

@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import os
 import re
+import socket
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -31,6 +34,17 @@ def get(
         )
     finally:
         line.close()
+
+
+def get_raw(rig: PageRig, target: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Request a path of any bytes, which `http.client` refuses to send."""
+    with socket.create_connection(("127.0.0.1", rig.port), timeout=20) as line:
+        line.sendall(
+            b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
 
 
 def read(rig: PageRig, path: str) -> Any:
@@ -236,3 +250,58 @@ def test_changes_are_pushed_to_viewers(page_rig: PageRig) -> None:
     episode = json.loads(answer.readline().removeprefix(b"data: "))
     assert episode["id"] == "d" * 32
     line.close()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"/api/areas/{'9' * 5_000}/timeline.svg",
+        f"/api/areas/0/timeline.svg?width={'9' * 5_000}",
+        f"/api/sparks?of={'9' * 5_000}",
+        f"/api/areas/0/timeline.svg?zone={'A' * 5_000}",
+        "/api/areas/0/timeline.svg?zone=%00",
+        "/api/episodes/%ed%a0%80",
+        "/reports/%ff.html",
+        "/assets/\xff",
+        "/api/sparks?of=\xff",
+        "//",
+        "/%",
+        "/api/episodes/" + "x" * 6_000,
+    ],
+)
+def test_no_request_of_a_stranger_fails_the_page(
+    page_rig: PageRig, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Odd text in a path or query is answered with a result or a client error, never logged."""
+    status, headers, _ = get_raw(page_rig, target.encode("latin-1"))
+    assert status in (200, 400, 404)
+    assert "content-security-policy" in headers or status == 400  # 400: not parsed as a request
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_very_long_number_of_an_area_is_not_found(page_rig: PageRig) -> None:
+    status, headers, body = get(page_rig, f"/api/areas/{'9' * 5_000}/timeline.svg")
+    assert status == 404
+    assert "content-security-policy" in headers
+    assert json.loads(body) == {"error": "no such area"}
+
+
+def test_a_failure_that_nobody_foresaw_is_a_json_response_with_the_security_headers(
+    page_rig: PageRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(page_rig.server, "_stories", None)
+    status, headers, body = get(page_rig, "/api/episodes/abcdef")
+    assert status == 500
+    assert "content-security-policy" in headers
+    assert "see its log" in json.loads(body)["error"]
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage() == "GET /api/episodes/{episode} failed"
+    assert record.exc_info is not None
+
+
+def test_a_report_whose_name_is_not_utf_8_is_left_out(tmp_path: Path) -> None:
+    """JSON cannot carry such a name, and the other reports are still listed."""
+    (tmp_path / "may.html").write_text("<h1>May</h1>")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.html")).write_text("<h1>June</h1>")
+    with PageRig(tmp_path) as rig:
+        assert [report["name"] for report in read(rig, "/api/reports")] == ["may.html"]
