@@ -1,10 +1,14 @@
 """Entry point of ``spikewatch``: its global options, and error messages without tracebacks."""
 
+import contextlib
+import errno
 import sys
 from typing import Annotated
 
 import typer
 
+from stream.cli.checked_writer import ClosedPipeError, check_standard_output
+from stream.cli.command_table import COMMANDS
 from stream.cli.lazy_group import CommandGroup
 from stream.errors import ConfigError, UserError
 from stream.kafka import log_throttle
@@ -20,9 +24,13 @@ app = typer.Typer(
 )
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def main() -> None:
     """Run the command line; print an error that the user can fix without its traceback."""
     log_throttle.install()
+    check_standard_output()
     try:
         app()
     except ConfigError as error:
@@ -31,15 +39,32 @@ def main() -> None:
     except UserError as error:
         _complain(str(error))
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _complain(
+            f"{error.filename or 'a temporary file'} cannot be written: {error.strerror}; free "
+            "some space, or set TMPDIR to a folder with more"
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except ClosedPipeError as error:
+        if not _is_process(sys.argv[1:]):
+            sys.exit(0)  # the reader has all that it wanted, as in `spikewatch episodes | head`
+        _complain(f"stopped because {error}: start the process with another standard output")
+        sys.exit(1)
+
+
+def _is_process(arguments: list[str]) -> bool:
+    """Return whether the command runs until it is stopped, so its end must not look intended."""
+    entry = COMMANDS.get(arguments[0]) if arguments else None
+    return entry is not None and entry.runs_until_stopped
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(f"spikewatch: {text}\n")
+    with contextlib.suppress(OSError):  # standard error may be full or closed, too
+        sys.stderr.write(f"spikewatch: {text}\n")
 
 
 def _show_version(requested: bool) -> None:

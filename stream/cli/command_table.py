@@ -19,6 +19,8 @@ class CommandEntry(NamedTuple):
     """Name of a function, or of a `typer.Typer` with subcommands, in that module."""
     summary: str
     """First line of the command's help; at most 65 characters."""
+    runs_until_stopped: bool = False
+    """Whether the command is a process that ends only when somebody stops it."""
 
 
 _ROWS: Final = (
@@ -40,7 +42,7 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Try it", "broker", "try_it.broker", "broker",
-        "Run a single-node Kafka on 127.0.0.1, for trials and tests.",
+        "Run a single-node Kafka on 127.0.0.1, for trials and tests.", runs_until_stopped=True,
     ),
     CommandEntry(
         "Run it", "topics", "run_it.topics", "topics_app",
@@ -52,11 +54,11 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Run it", "worker", "run_it.worker", "worker",
-        "Detect spikes and publish escalations; workers share the load.",
+        "Detect spikes and publish escalations; workers share the load.", runs_until_stopped=True,
     ),
     CommandEntry(
         "Run it", "ticker", "run_it.ticker", "ticker",
-        "Send clock ticks so that time advances in quiet areas too.",
+        "Send clock ticks so that time advances in quiet areas too.", runs_until_stopped=True,
     ),
     CommandEntry(
         "Run it", "send", "run_it.send", "send",
@@ -64,15 +66,15 @@ _ROWS: Final = (
     ),
     CommandEntry(
         "Run it", "notify", "run_it.notify", "notify",
-        "Notify receivers of escalations and handle their responses.",
+        "Notify receivers of escalations and handle their responses.", runs_until_stopped=True,
     ),
     CommandEntry(
         "Run it", "page", "run_it.page", "page",
-        "Serve the read-only web page of areas and episodes.",
+        "Serve the read-only web page of areas and episodes.", runs_until_stopped=True,
     ),
     CommandEntry(
         "Run it", "canary", "run_it.canary", "canary",
-        "Send simulated spikes and check that each is detected.",
+        "Send simulated spikes and check that each is detected.", runs_until_stopped=True,
     ),
     CommandEntry(
         "Respond", "ack", "respond.responses", "ack",

@@ -1,5 +1,6 @@
 """Output of commands: lines, tables, JSON, files and progress bars."""
 
+import io
 import json
 import shutil
 import sys
@@ -18,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from stream.cli.checked_writer import CheckedWriter
 from stream.errors import UserError
 
 if TYPE_CHECKING:  # this imports scipy, which most commands do not need
@@ -30,8 +32,9 @@ def say(text: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    say(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as indented JSON, in ASCII if the terminal's encoding is not Unicode."""
+    is_unicode = sys.stdout.encoding.lower().startswith("utf")
+    say(json.dumps(value, indent=2, ensure_ascii=not is_unicode))
 
 
 def show(table: "Table") -> None:
@@ -120,6 +123,8 @@ def output_file(name: str | Path) -> Iterator[BinaryIO]:
         UserError: The file cannot be written.
     """
     if str(name) == "-":
+        if sys.stdout is None:
+            raise UserError("standard output is closed: give the name of a file")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
@@ -128,7 +133,7 @@ def output_file(name: str | Path) -> Iterator[BinaryIO]:
     target = path if is_stream else path.resolve()  # a link stays, and its target is replaced
     part = target if is_stream else target.with_name(f"{target.name}.part")
     try:
-        file = part.open("wb")
+        file = io.BufferedWriter(CheckedWriter(str(part), str(name)))
     except OSError as error:
         raise UserError(f"{name} cannot be written: {error.strerror}") from None
     if is_stream:
@@ -158,7 +163,7 @@ def write_text(path: Path, text: str) -> None:
 def counting_bar(*, transient: bool = False) -> Progress:
     """Return a progress bar on standard error that shows the number done and the total."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
@@ -179,7 +184,7 @@ def progress(name: str, total: float = 1.0) -> Iterator[Callable[[float], None]]
         A function to call with the amount of work done so far.
     """
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),

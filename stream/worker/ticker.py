@@ -33,9 +33,9 @@ async def run(config: Config) -> None:
         await producer.start()
     except KafkaConnectionError:
         raise UserError(no_broker(config.kafka.bootstrap_servers)) from None
-    count = config.kafka.partitions
-    print(f"sending ticks to {count} partitions every {config.time.tick_seconds:g} s", flush=True)
+    count, seconds = config.kafka.partitions, config.time.tick_seconds
     try:
+        print(f"sending ticks to {count} partitions every {seconds:g} s", flush=True)
         await _tick_until(stop, producer, config)
     finally:
         await producer.stop()

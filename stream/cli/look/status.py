@@ -4,17 +4,15 @@ import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.table import Table
-
 from stream.cli.options import AsJson, ConfigPath
-from stream.cli.output import say, say_json
+from stream.cli.output import aligned, say, say_json
 from stream.config.loading import load
 from stream.escalations.phrases import plural
 from stream.worker import status as worker_status
 from stream.worker.status import AreaStatus, Status
 
 MOST_CLOCKS = 20
+HEADS = ("tenant", "area", "phase", "tickets", "last hour", "expected/h", "warm-up left")
 
 
 def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
@@ -26,10 +24,11 @@ def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
     if as_json:
         say_json(asdict(current))
     else:
-        _print_text(current)
+        print_text(current)
 
 
-def _print_text(current: Status) -> None:
+def print_text(current: Status) -> None:
+    """Print a status as lines and an aligned table."""
     say(
         f"{plural(current.tickets, 'ticket')} in {plural(len(current.areas), 'area')}, "
         "as of the latest snapshots"
@@ -43,11 +42,9 @@ def _print_text(current: Status) -> None:
         say(f"clocks of the first {MOST_CLOCKS} of {len(clocks)} tenants:")
     for tenant, clock in clocks[:MOST_CLOCKS]:
         say(f"clock of {tenant}: {datetime.fromtimestamp(clock, UTC):%Y-%m-%d %H:%M:%S}Z")
-    table = Table("tenant", "area", "phase", "tickets", "last hour", "expected/h", "warm-up left")
-    for area in current.areas:
-        table.add_row(*_row(area))
     if current.areas:
-        Console().print(table)
+        for line in aligned((HEADS, *map(_row, current.areas)), left=(0, 1, 2)):
+            say(line)
 
 
 def _row(area: AreaStatus) -> tuple[str, ...]:
