@@ -18,6 +18,7 @@ from schemas import signals
 from schemas.dead_letter import DeadReason, Rejected
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
+from schemas.privacy.labels import redact_label
 from schemas.privacy.redaction import redact_value, safe_link, shown_text
 from schemas.signals import MOST_HANDLING_SECONDS, MOST_REVENUE
 from schemas.tick import Tick
@@ -265,7 +266,7 @@ def value_name(text: str | None) -> str | None:
 def _folded(text: str | None) -> str:
     if text is None:
         return ""
-    text = redact_value(text)
+    text = redact_label(text)
     if text.isascii() and text.isprintable():
         plain = text.strip().lower()[:AREA_CHARACTERS].strip()
     else:

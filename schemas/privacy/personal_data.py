@@ -16,7 +16,7 @@ LONG: Final = 16
 _MOST: Final = "65536"
 
 
-class _Rule:
+class Rule:
     """Pattern that is tried only if the text has enough digits and its trigger matches."""
 
     def __init__(
@@ -352,31 +352,37 @@ _CLOSING_WORDS: Final = _words(
     " saludos atentamente saluti groet groeten truly faithfully mfg vg lg cheers best thanks thank"
     " thx merci danke dank gracias grazie bedankt"
 )
+_IPV4_RULE: Final = Rule(4, _found(r"\d(?:(?:[-.]|\[\.\])\d{1,3}){3}"), (_IPV4, "[ip]"))
+_OLD_DATE_RULE: Final = Rule(6, _has("19"), (_OLD_DATE, "[number]"))
+_ID_RULE: Final = Rule(4, _found(r"\d(?:(?:[ -]?\d){5}|[a-z]{1,3}\d)"), (_ID, "[id]"))
+_DIGITS_RULE: Final = Rule(7, _SEVEN_DIGITS, (_DIGITS, _digits))
+NUMBER_RULES: Final = (_IPV4_RULE, _OLD_DATE_RULE, _ID_RULE, _DIGITS_RULE)
+"""Rules that also match version numbers."""
 # Ordered: patterns that may contain other data come first, the vaguest last.
 RULES: Final = (
-    _Rule(0, _has("://", "www."), (_LINK, _bare_link)),
-    _Rule(0, _has("?"), (_QUERY, "")),
-    _Rule(0, _words("bearer basic"), (_CREDENTIALS, r"\1[token]")),
-    _Rule(0, _SECRET_WORDS, (_SECRET, r"\1[secret]"), (_LIKELY_SECRET, r"\1[secret]")),
-    _Rule(0, _has("@", "%40"), (EMAIL, "[email]"), (_SPACED_EMAIL, "[email]")),
-    _Rule(0, _found(r"[(\[{<]\s?(?:a|@|ät|chez)", "dot"), (_SPOKEN_EMAIL, "[email]")),
-    _Rule(7, _SEVEN_DIGITS, (IBAN, iban)),
-    _Rule(0, has_long_word, (_FISCAL, "[id]"), *TOKENS),
-    _Rule(0, _has_groups, (_MAC, "[mac]"), (_IPV6, "[ip]")),
-    _Rule(4, _found(r"\d(?:(?:[-.]|\[\.\])\d{1,3}){3}"), (_IPV4, "[ip]")),
-    _Rule(4, _BIRTH_WORDS, (_BIRTH, r"\1[id]")),
-    _Rule(6, _has("19"), (_OLD_DATE, "[number]")),
-    _Rule(5, _ID_WORDS, (_NAMED_ID, r"\1[id]")),
-    _Rule(4, _found(r"\d(?:(?:[ -]?\d){5}|[a-z]{1,3}\d)"), (_ID, "[id]")),
-    _Rule(1, _found(r"\d[a-z]?(?:\s?bis|\s?ter)?,?\s[^\W\d_]"), (_NUMBER_FIRST, "[address]")),
-    _Rule(1, _STREET_END, (_STREET_FIRST, "[address]")),
-    _Rule(1, _CALLE_WORDS, (_CALLE_FIRST, "[address]")),
-    _Rule(5, _found(r"\d[a-z]?,?\s(?:[a-z]{1,2}-)?\d{4,5}\s[^\W\d_]"), (_TOWN_LAST, "[address]")),
-    _Rule(1, _found(r"\d[a-z]?\s\d[a-z]{2}\b", "box postfach"), (_BOX, "[address]")),
-    _Rule(7, _SEVEN_DIGITS, (_DIGITS, _digits)),
-    _Rule(0, _TITLE_WORDS, (_TITLED, _named)),
-    _Rule(0, _ANNOUNCING_WORDS, (_ANNOUNCED, _named)),
-    _Rule(0, _words("am m"), (_SELF, _named)),
-    _Rule(0, _words("dear hi hello hallo hey bonjour hola liebe lieber"), (_GREETED, _named)),
-    _Rule(0, _CLOSING_WORDS, (_CLOSED, _named)),
+    Rule(0, _has("://", "www."), (_LINK, _bare_link)),
+    Rule(0, _has("?"), (_QUERY, "")),
+    Rule(0, _words("bearer basic"), (_CREDENTIALS, r"\1[token]")),
+    Rule(0, _SECRET_WORDS, (_SECRET, r"\1[secret]"), (_LIKELY_SECRET, r"\1[secret]")),
+    Rule(0, _has("@", "%40"), (EMAIL, "[email]"), (_SPACED_EMAIL, "[email]")),
+    Rule(0, _found(r"[(\[{<]\s?(?:a|@|ät|chez)", "dot"), (_SPOKEN_EMAIL, "[email]")),
+    Rule(7, _SEVEN_DIGITS, (IBAN, iban)),
+    Rule(0, has_long_word, (_FISCAL, "[id]"), *TOKENS),
+    Rule(0, _has_groups, (_MAC, "[mac]"), (_IPV6, "[ip]")),
+    _IPV4_RULE,
+    Rule(4, _BIRTH_WORDS, (_BIRTH, r"\1[id]")),
+    _OLD_DATE_RULE,
+    Rule(5, _ID_WORDS, (_NAMED_ID, r"\1[id]")),
+    _ID_RULE,
+    Rule(1, _found(r"\d[a-z]?(?:\s?bis|\s?ter)?,?\s[^\W\d_]"), (_NUMBER_FIRST, "[address]")),
+    Rule(1, _STREET_END, (_STREET_FIRST, "[address]")),
+    Rule(1, _CALLE_WORDS, (_CALLE_FIRST, "[address]")),
+    Rule(5, _found(r"\d[a-z]?,?\s(?:[a-z]{1,2}-)?\d{4,5}\s[^\W\d_]"), (_TOWN_LAST, "[address]")),
+    Rule(1, _found(r"\d[a-z]?\s\d[a-z]{2}\b", "box postfach"), (_BOX, "[address]")),
+    _DIGITS_RULE,
+    Rule(0, _TITLE_WORDS, (_TITLED, _named)),
+    Rule(0, _ANNOUNCING_WORDS, (_ANNOUNCED, _named)),
+    Rule(0, _words("am m"), (_SELF, _named)),
+    Rule(0, _words("dear hi hello hallo hey bonjour hola liebe lieber"), (_GREETED, _named)),
+    Rule(0, _CLOSING_WORDS, (_CLOSED, _named)),
 )

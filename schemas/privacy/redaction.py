@@ -9,6 +9,7 @@ a link. None of them raises, and all take linear time.
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from schemas.privacy.personal_data import (
     LONG,
     RULES,
     TOKENS,
+    Rule,
     has_long_word,
     iban,
 )
@@ -43,15 +45,16 @@ def redact(text: str) -> str:
         >>> redact("password: hunter2 and my password is wrong at https://u:p@x.example/a?b=c")
         'password: [secret] and my password is wrong at https://x.example/a'
     """
-    return _redacted(_visible(text))
+    return redact_rules(visible(text))
 
 
-def _redacted(text: str) -> str:
+def redact_rules(text: str, rules: Sequence[Rule] = RULES) -> str:
+    """Apply rules to a text without invisible characters; see `visible`."""
     for _ in range(_ROUNDS):  # text that one rule removes may have hidden a match of another
         before, low = text, text.lower()
         words = set(low.translate(_SPACED).split())
         digits = sum(map(low.count, "0123456789")) if low.isascii() else len(low)
-        for rule in RULES:
+        for rule in rules:
             if digits >= rule.digits and rule.trigger(low, words):
                 for pattern, replacement in rule.patterns:
                     text = pattern.sub(replacement, text)
@@ -73,8 +76,8 @@ def redact_value(text: str) -> str:
         return redact_value(plain)
     if len(text) < LONG and text.isascii() and not _is_suspect(text):
         return text
-    plain = _visible(text)
-    redacted = _redacted(plain) if _is_suspect(plain) else plain
+    plain = visible(text)
+    redacted = redact_rules(plain) if _is_suspect(plain) else plain
     for pattern, replacement in TOKENS if has_long_word(plain) else ():
         redacted = pattern.sub(replacement, redacted)
     return text if redacted == plain else redacted
@@ -99,12 +102,12 @@ def shown_text(subject: str | None, body: str | None, characters: int = 800) -> 
         'Login fails | Hi, I get HTTP 503. Regards, [name]'
     """
     text = " | ".join(part for part in (subject, body) if part)
-    text = _head(_visible(" ".join(_head(text).split())))
+    text = _head(visible(" ".join(_head(text).split())))
     if "<" in text or "&" in text:
         for _ in range(_ROUNDS):  # markup may be escaped inside markup
             text = html.unescape(_TAG.sub(_untagged, _HIDDEN.sub(" ", text)))
-        text = _visible(" ".join(text.split()))
-    return _cut(_redacted(" ".join(_head(text).split())), characters)
+        text = visible(" ".join(text.split()))
+    return _cut(redact_rules(" ".join(_head(text).split())), characters)
 
 
 _INLINE: Final = frozenset({"a", "b", "code", "em", "font", "i", "s", "span", "strong", "u", "wbr"})
@@ -155,7 +158,7 @@ def safe_link(url: str | None) -> str | None:
     parts = _URL.fullmatch(url) if url and url.isprintable() and len(url) <= 2_048 else None
     if parts is None:
         return None
-    path = _visible(unquote(unquote(parts["path"])))
+    path = visible(unquote(unquote(parts["path"])))
     if EMAIL.search(path) or any(p.sub(r, path) != path for p, r in (*TOKENS, (IBAN, iban))):
         return None
     query = "&".join(filter(_is_harmless, (parts["query"] or "").split("&")))
@@ -180,14 +183,14 @@ _NUMBERED: Final = re.compile(
 
 def _is_harmless(parameter: str) -> bool:
     """Return whether a query parameter may be shown: a ticket number may, a person's may not."""
-    plain = _visible(unquote(unquote(parameter.replace("+", " "))))
+    plain = visible(unquote(unquote(parameter.replace("+", " "))))
     name, _, value = plain.partition("=")
     if _NUMBERED.fullmatch(plain):
         return True
     return (
         bool(name)
         and not _PRIVATE.search(name)
-        and _redacted(name) + _redacted(value) == name + value
+        and redact_rules(name) + redact_rules(value) == name + value
     )
 
 
@@ -204,7 +207,7 @@ _PLAINER: Final = str.maketrans(
 )
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Return a text in NFKC without invisible characters, which could hide between digits."""
     if text.isascii() and text.isprintable():
         return text
