@@ -67,12 +67,13 @@ def as_text(answer: WhyNot, decisions: list[str] | None = None) -> Iterator[str]
     if answer.rate:
         yield f"  expected rate at that time: {answer.rate:.3g} per hour"
     if answer.because in ("too_few", "no_tickets", "raised_limit"):
-        if answer.more is None:
+        if answer.more is None or answer.effect is None:
             yield f"  {MOST_MORE} more tickets of new customers would not have paged either"
         else:
+            tickets = "1 more ticket" if answer.more == 1 else f"{answer.more} more tickets, each"
             yield (
-                f"  {answer.more} more tickets, each of another new customer, in the 15 minutes "
-                "before would have paged"
+                f"  {tickets} of another new customer, in the 15 minutes before "
+                f"{answer.effect.in_words()}"
             )
     for line in decisions or ():
         yield f"  {line}"

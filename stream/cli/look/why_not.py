@@ -37,7 +37,7 @@ _NOT_NOTIFIED = re.compile(r"decided +do not ")
 
 @with_ticket_format
 def why_not(
-    area: Annotated[str, typer.Argument(help="Product area, spelled as in the events.")],
+    area: Annotated[str, typer.Argument(help="Product area, in any case.")],
     moment: Annotated[
         datetime,
         typer.Argument(parser=time, metavar="TIME", help="Time at which nothing was sent."),

@@ -5,7 +5,9 @@ import pytest
 from detectors.forensics.redecide import LoggedSignal
 from detectors.forensics.why_not import MOST_MORE, why_not
 from detectors.policy.settings import Settings
+from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
+from stream.analysis.why_not import as_text
 from tests.support.companies import HOUR, MONDAY, TenantFeed
 from tests.support.near_misses import KINDS, Story, expected, near_miss
 
@@ -96,3 +98,85 @@ def test_simulated_time_is_analysed_by_its_own_clock() -> None:
     )
     assert answer.because == "too_few"
     assert answer.outcomes == {"counted": 2}
+
+
+def beside_an_incident() -> tuple[list[Ticket], float]:
+    """Return three weeks of five areas, an incident of login at the end, and a time during it."""
+    areas = ("login", "billing", "api", "search", "exports")
+    signals = [
+        Ticket("acme", f"{name}{n}", MONDAY + (n / 3.0) * HOUR, name, customer=f"{name}{n}",
+               mode="simulated")
+        for n in range(3 * 3 * 168)
+        for name in areas
+    ]  # fmt: skip
+    begin = signals[-1].created_at - 2.0 * HOUR
+    signals += [
+        Ticket("acme", f"i{n}", begin + 60.0 * n, "login", customer=f"i{n}", mode="simulated")
+        for n in range(90)
+    ]
+    return sorted(signals, key=lambda ticket: ticket.created_at), begin + 2400.0
+
+
+def events_with(signals: list[Ticket], at: float, more: int) -> list[EscalationEvent]:
+    """Return the events if more tickets of billing arrive in the quarter of an hour before."""
+    added = [
+        Ticket("acme", f"m{n}", at - 900.0 + 900.0 * (n + 0.5) / more, "billing",
+               customer=f"m{n}", mode="simulated")
+        for n in range(more)
+    ]  # fmt: skip
+    feed = TenantFeed(Settings())
+    for ticket in sorted([*signals, *added], key=lambda ticket: ticket.created_at):
+        feed.take(ticket)
+    return feed.events
+
+
+@pytest.mark.slow
+def test_tickets_beside_an_open_episode_would_have_joined_it() -> None:
+    """On-call would have been notified by that episode, so "would not have paged" is false."""
+    signals, at = beside_an_incident()
+    answer = why_not(log_of(signals), Settings(), "acme", "billing", at)
+    assert answer.because in ("too_few", "no_tickets")
+    assert answer.more is not None
+    assert answer.effect is not None
+    assert (answer.effect.kind, answer.effect.area) == ("became_tenant_wide", "login")
+    (text,) = (line for line in as_text(answer) if "more ticket" in line)
+    assert text.endswith(
+        f"would have joined the open episode {answer.effect.episode} (login) and made it "
+        "tenant-wide"
+    )
+
+    def is_notified(more: int) -> bool:
+        return any(
+            event.data.episode_id == answer.effect.episode
+            and event.data.suppressed is None
+            and "billing" in (event.data.areas or ())
+            for event in events_with(signals, at, more)
+            if answer.effect is not None and event.time.timestamp() <= at + HOUR
+        )
+
+    assert is_notified(answer.more)
+    assert not is_notified(answer.more - 1)
+
+
+def test_an_area_is_found_in_any_case() -> None:
+    """The argument is folded as intake folds the areas of tickets."""
+    signals = quiet_weeks()
+    at = signals[-1].created_at
+    answer = why_not(log_of(signals), Settings(), "acme", " LOGIN\u200b", at)
+    assert answer.area == "login"
+    assert answer.because == "too_few"
+
+
+def test_a_misspelt_area_is_answered_with_similar_ones() -> None:
+    """A company can have hundreds of areas, so the answer does not list them all."""
+    signals = quiet_weeks()
+    at = signals[-1].created_at
+    answer = why_not(log_of(signals), Settings(), "acme", "Loggin", at)
+    assert (answer.because, answer.detail) == ("unknown_area", "did you mean login?")
+    many = [
+        Ticket("acme", f"{n}", MONDAY + n, f"part {n:03}", customer=f"{n}", mode="simulated")
+        for n in range(50)
+    ]
+    answer = why_not(log_of(many), Settings(), "acme", "zebra", MONDAY + 50.0)
+    assert answer.detail.startswith("known areas: part 000, part 001, ")
+    assert answer.detail.endswith(" more")
