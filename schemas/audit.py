@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.ticket import BoundedTime
+from schemas.decoding.moments import BoundedTime
 
 SentReason = Literal[
     "first",

@@ -8,6 +8,7 @@ Sources: cloudevents/spec v1.0.2, bindings/kafka-protocol-binding.md (section 3,
 Mapping"), formats/json-format.md (sections 2 and 3), spec.md ("Context Attributes").
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +18,11 @@ from urllib.parse import unquote
 from pydantic import ConfigDict, ValidationError
 
 from schemas.codec import write_escalation
+from schemas.dead_letter import Rejected
+from schemas.decoding.envelopes import data_of, is_json_type, without_nulls
+from schemas.decoding.moments import Moment
+from schemas.decoding.rejections import problems, sentence
 from schemas.escalation import EVENT_TYPE_PREFIX, Escalation, EscalationEvent, Transition
-from schemas.ticket import Moment
 
 ContentMode = Literal["structured", "binary"]
 Header = tuple[str, bytes]
@@ -123,7 +127,32 @@ def _structured(kind: str, parameters: Mapping[str, str], value: bytes) -> _Enve
     try:
         return _Envelope.model_validate_json(value)
     except ValidationError as error:
-        raise _wrong(*_findings(error)) from None
+        findings = _findings(error)
+    try:
+        return _Envelope.model_validate_json(_simplest(value))
+    except (ValueError, RecursionError):  # a `ValidationError` is a `ValueError`
+        raise _wrong(*findings) from None
+    except Rejected as rejected:
+        raise _wrong(rejected.detail) from None
+
+
+def _simplest(value: bytes) -> bytes:
+    """Return an envelope without nulls, with its data as JSON under ``data``.
+
+    Raises:
+        ValueError: The value is not a JSON object.
+        Rejected: The data cannot be read.
+    """
+    envelope = json.loads(value)
+    if not isinstance(envelope, dict):
+        raise ValueError("not a JSON object")
+    envelope = without_nulls(envelope)
+    data = data_of(envelope)
+    if data is not None:
+        envelope["data"] = json.loads(data)
+    envelope.pop("data_base64", None)
+    envelope["datacontenttype"] = BINARY_TYPE
+    return json.dumps(envelope).encode()
 
 
 def _binary(
@@ -137,8 +166,10 @@ def _binary(
     for name in _NOT_IN_BINARY:
         if name in attributes:
             raise _wrong(f"header {PREFIX}{name} is not allowed: see {CONTENT_TYPE} and the value")
-    if kind != BINARY_TYPE:
-        raise _wrong(f"{CONTENT_TYPE} is {kind}: {BINARY_TYPE} is read")
+    if not is_json_type(kind):
+        raise _wrong(
+            f"{CONTENT_TYPE} is {kind}: {BINARY_TYPE} and types that end in +json are read"
+        )
     _expect_utf8(parameters)
     try:
         data = Escalation.model_validate_json(value)
@@ -208,15 +239,11 @@ def _wrong(*findings: str) -> EventError:
 
 def _findings(error: ValidationError, *above: str, header: bool = False) -> Sequence[str]:
     """Return the findings of pydantic with their locations, without the quoted input."""
-    return [
-        _finding(e, above, header)
-        for e in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+    return [_finding(finding, above, header) for finding in problems(error)]
 
 
 def _finding(error: Any, above: Sequence[str], header: bool) -> str:
     if error["type"] == "json_invalid":
         return "the value is not JSON in UTF-8"
     where = ".".join(str(part) for part in (*above, *error["loc"])) or "the value"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{f'header {PREFIX}' if header else ''}{where}: {message}"
+    return f"{f'header {PREFIX}' if header else ''}{where}: {sentence(error, with_value=False)}"

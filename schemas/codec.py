@@ -6,7 +6,6 @@ a closed list. It raises nothing else, whatever the bytes.
 """
 
 import hashlib
-import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -15,7 +14,11 @@ from typing import Final
 from pydantic import ValidationError
 
 from schemas import signals
-from schemas.dead_letter import DeadReason, Rejected
+from schemas.dead_letter import Rejected
+from schemas.decoding.envelopes import open_envelope
+from schemas.decoding.moments import is_within_bounds
+from schemas.decoding.rejections import problems, rejection
+from schemas.decoding.tickets import Omit, decode_ticket
 from schemas.escalation import EscalationEvent
 from schemas.feedback import Feedback
 from schemas.privacy.labels import redact_label
@@ -38,38 +41,29 @@ HEADER_MODE: Final = "spikewatch-mode"
 HEADER_KIND: Final = "spikewatch-kind"
 """Header with the kind of record: ticket, or mark (a `Tick`); default: ticket."""
 
-_CLOUDEVENT_DATA_TYPES: Final = ("application/json", "text/json")
 _MODES: Final[Mapping[str, signals.Mode]] = {
     "live": "live",
     "history": "history",
     "simulated": "simulated",
 }
-_REASON_BY_ERROR: Final[Mapping[str, DeadReason]] = {
-    "json_invalid": "undecodable",
-    "missing": "missing_field",
-    "timezone_aware": "no_offset",
-}
-_REASON_ORDER: Final[tuple[DeadReason, ...]] = (
-    "undecodable",
-    "missing_field",
-    "no_offset",
-    "wrong_type",
-)
 
 
 def read_record(
     value: bytes | None,
     headers: Mapping[str, str] | None = None,
     max_bytes: int = MAX_BYTES,
+    omit: Omit | None = None,
 ) -> signals.Signal:
     """Convert one record to a signal.
 
-    Accepts plain JSON and CloudEvents in structured or binary mode.
+    Accepts plain JSON and CloudEvents in structured or binary mode. Optional fields of a ticket
+    that cannot be read are left out.
 
     Args:
         value: Value of the record; None (a tombstone) is rejected as undecodable.
         headers: Headers of the record as text; see `header_text`.
         max_bytes: Length above which values are rejected without being parsed.
+        omit: Called with each field that is left out, such as ``csat``.
 
     Raises:
         Rejected: The record is not valid, with the reason.
@@ -80,7 +74,7 @@ def read_record(
         'sso'
         >>> read_record((ticket % "").encode())
         Traceback (most recent call last):
-        schemas.dead_letter.Rejected: no_offset: created_at: a time needs an offset, ...
+        schemas.dead_letter.Rejected: no_offset: created_at: needs an offset, ...
     """
     headers = headers or {}
     if value is None:
@@ -95,28 +89,34 @@ def read_record(
     mode = _MODES.get(headers.get(HEADER_MODE, "live"))
     if mode is None:
         raise Rejected("wrong_type", f"header {HEADER_MODE} must be one of {', '.join(_MODES)}")
-    return to_signal(read_ticket(value, headers), mode)
+    return to_signal(read_ticket(value, headers, omit), mode)
 
 
-def read_ticket(value: bytes, headers: Mapping[str, str] | None = None) -> TicketEvent:
-    """Parse and validate a ticket event.
+def read_ticket(
+    value: bytes, headers: Mapping[str, str] | None = None, omit: Omit | None = None
+) -> TicketEvent:
+    """Parse and validate a ticket event; leave out optional fields that cannot be read.
+
+    Args:
+        value: The event as JSON, plain or in a structured CloudEvent.
+        headers: Headers of the record as text; see `header_text`.
+        omit: Called with each field that is left out, such as ``csat``.
 
     Raises:
         Rejected: undecodable, wrong_type, missing_field, no_offset or unknown_version.
     """
     cloud_event_id = (headers or {}).get("ce_id")
-    if b'"specversion"' in value and (opened := _open_envelope(value)) is not None:
+    if b'"specversion"' in value and (opened := open_envelope(value)) is not None:
         value, cloud_event_id = opened
-    try:
-        event = TicketEvent.model_validate_json(value)
-    except ValidationError as error:
-        raise _rejection(error) from None
+    event = decode_ticket(value, omit)
     if event.schema_version > TICKET_SCHEMA_VERSION:
         raise Rejected(
             "unknown_version",
             f"schema_version is {event.schema_version}; this release reads up to "
             f"{TICKET_SCHEMA_VERSION}",
         )
+    if not is_within_bounds(event.created_at):  # its offset can lead out of the years of its text
+        raise Rejected("wrong_type", "created_at: must be between 1970 and 2099")
     if not clean(event.product_area or "", AREA_CHARACTERS) and not event.has_text:
         raise Rejected(
             "missing_field", "product_area, or text (subject, body) to classify, is required"
@@ -135,7 +135,7 @@ def read_mark(value: bytes) -> signals.Tick | signals.HistoryEnd:
     try:
         mark = Tick.model_validate_json(value)
     except ValidationError as error:
-        raise Rejected("bad_tick", _rejection(error).detail) from None
+        raise Rejected("bad_tick", rejection(problems(error)).detail) from None
     if mark.tenant is None:
         raise Rejected("bad_tick", "tenant: a mark among tickets must name its tenant")
     if mark.type == "history_end":
@@ -147,13 +147,14 @@ def read_feedback(
     value: bytes | None,
     headers: Mapping[str, str] | None = None,
     max_bytes: int = MAX_BYTES,
+    omit: Omit | None = None,
 ) -> signals.Verdict:
     """Convert a record of the topic ``escalations.feedback`` to a signal.
 
     Raises:
         Rejected: The record is not valid, with the reason.
     """
-    del headers
+    del headers, omit  # every field of a response is needed
     if value is None:
         raise Rejected("undecodable", "the record has no value")
     if len(value) > max_bytes:
@@ -161,7 +162,7 @@ def read_feedback(
     try:
         feedback = Feedback.model_validate_json(value)
     except ValidationError as error:
-        raise _rejection(error) from None
+        raise rejection(problems(error)) from None
     tenant = clean(feedback.tenant, 128) or "default"
     return signals.Verdict(
         tenant,
@@ -266,6 +267,8 @@ def value_name(text: str | None) -> str | None:
 def _folded(text: str | None) -> str:
     if text is None:
         return ""
+    if not text.isprintable():  # what is removed later must not hide an address now
+        text = clean(text, len(text))
     text = redact_label(text)
     if text.isascii() and text.isprintable():
         plain = text.strip().lower()[:AREA_CHARACTERS].strip()
@@ -316,52 +319,3 @@ def write_escalation(event: EscalationEvent) -> bytes:
     Absent fields are written as null, so that every event has the same keys.
     """
     return event.model_dump_json().encode()
-
-
-def _open_envelope(value: bytes) -> tuple[bytes, str] | None:
-    """Return the data and the id of a structured CloudEvent; None: the value is a plain ticket."""
-    try:
-        envelope = json.loads(value)
-    except (ValueError, RecursionError):
-        raise Rejected("undecodable", "not JSON") from None
-    if not isinstance(envelope, dict) or "specversion" not in envelope:
-        return None
-    if envelope.get("specversion") != "1.0":
-        raise Rejected("unknown_version", "specversion: must be 1.0")
-    content = str(envelope.get("datacontenttype", "application/json")).split(";")[0].strip()
-    if content.lower() not in _CLOUDEVENT_DATA_TYPES:
-        raise Rejected("wrong_type", "datacontenttype: must be application/json")
-    if "data" not in envelope:
-        raise Rejected("missing_field", "data: the CloudEvent has no ticket event")
-    if not isinstance(envelope.get("id"), str) or not envelope["id"]:
-        raise Rejected("missing_field", "id: a CloudEvent requires an id")
-    if not _is_text(envelope["id"]):
-        raise Rejected("undecodable", "id: contains a lone surrogate")
-    try:
-        return json.dumps(envelope["data"]).encode(), envelope["id"]
-    except RecursionError:
-        raise Rejected("undecodable", "nested too deeply") from None
-
-
-def _is_text(text: str) -> bool:
-    """Return whether a text can be written as UTF-8, because `json` accepts lone surrogates."""
-    return not any("\ud800" <= c <= "\udfff" for c in text)
-
-
-def _rejection(error: ValidationError) -> Rejected:
-    """Return the most severe finding of pydantic as a rejection, without the quoted input."""
-    findings = [
-        (
-            _REASON_BY_ERROR.get(e["type"], "wrong_type"),
-            ".".join(str(part) for part in e["loc"]),
-            e["msg"],
-        )
-        for e in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    reason, where, message = min(findings, key=lambda f: _REASON_ORDER.index(f[0]))
-    if reason == "undecodable":
-        return Rejected(reason, "not JSON in UTF-8")
-    if reason == "no_offset":
-        message = "a time needs an offset, such as Z or +01:00"
-    message = message.removeprefix("Value error, ")
-    return Rejected(reason, f"{where or 'record'}: {message}"[:200])

@@ -27,7 +27,7 @@ class Rejected(Exception):  # noqa: N818 - an outcome, not an error of the progr
 
     Args:
         reason: Reason from the closed list `DeadReason`.
-        detail: Description of the problem, without repeating the payload.
+        detail: Sentence about the problem: the field, what it must be, and its value, redacted.
     """
 
     def __init__(self, reason: DeadReason, detail: str) -> None:

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.ticket import BoundedTime
+from schemas.decoding.moments import BoundedTime
 
 Transition = Literal["opened", "updated", "resolved", "reopened", "amended"]
 Severity = Literal["info", "warning", "error", "critical"]

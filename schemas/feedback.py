@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.ticket import BoundedTime
+from schemas.decoding.moments import Moment
 
 Action = Literal[
     "acknowledge",
@@ -42,8 +42,8 @@ class Feedback(BaseModel):
     episode_id: str = Field(pattern="^[0-9a-f]{32}$", description="Id of the episode.")
     action: Action
     by: str = Field(min_length=1, max_length=256, description="Name of the person who responded.")
-    at: BoundedTime
-    until: BoundedTime | None = Field(None, description="End of a snooze or an expected event.")
+    at: Moment
+    until: Moment | None = Field(None, description="End of a snooze or an expected event.")
     duplicate_of: str | None = Field(
         None,
         pattern="^[0-9a-f]{32}$",

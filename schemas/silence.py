@@ -7,7 +7,7 @@ from typing import Literal
 import re2
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.ticket import BoundedTime
+from schemas.decoding.moments import BoundedTime
 
 MATCHED = (
     "tenant", "product", "product_area", "issue_type", "severity", "team", "reason", "receiver_key"

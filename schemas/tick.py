@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.ticket import BoundedTime
+from schemas.decoding.moments import Moment
 
 
 class Tick(BaseModel):
@@ -21,7 +21,7 @@ class Tick(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     type: Literal["tick", "history_end"] = Field("tick", description="Meaning of the record.")
-    now: BoundedTime = Field(
+    now: Moment = Field(
         description="Event time that has been reached: the sender's clock minus the lateness."
     )
     tenant: str | None = Field(

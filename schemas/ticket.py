@@ -1,53 +1,19 @@
 """Ticket event, one JSON object, as sent by a help desk, a file or a webhook."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.decoding.moments import UsualMoment
 
 TICKET_SCHEMA_VERSION: Final = 1
 """Newest ``schema_version`` that this release reads."""
 
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
-"""The first time that no record may contain, so that conversions to time zones and additions cannot
-overflow. It is before 2106, because `detectors.memory.customer_weights` stores times in 32 bits."""
-
-Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+Identifier = Annotated[
+    str, Field(min_length=1, max_length=256, strict=False, coerce_numbers_to_str=True)
+]
+"""Id of something in another system; many have numbers as ids."""
 Label = Annotated[str, Field(max_length=256)]
-
-
-def is_within_bounds(time: datetime) -> bool:
-    """Return whether a time, with an offset, is from 1970 through 2099."""
-    return EARLIEST <= time < LATEST
-
-
-def _bounded(time: datetime) -> datetime:
-    if not is_within_bounds(time):
-        raise ValueError("must be between 1970 and 2099")
-    return time
-
-
-BoundedTime = Annotated[AwareDatetime, AfterValidator(_bounded)]
-"""A time with an offset, from 1970 through 2099; the type of every time in a record."""
-
-
-def _written_out(value: object) -> object:
-    """Reject seconds since 1970, as a number or in quotes, because they show no offset."""
-    if isinstance(value, str) and not value.replace(".", "", 1).lstrip("+-").isdigit():
-        return value
-    raise ValueError("must be an RFC 3339 time such as 2026-03-02T09:00:00Z")
-
-
-def _or_unknown(value: datetime | None) -> datetime | None:
-    """Return None for a time that means "never" or "not set", such as 9999-12-31 or 0001-01-01."""
-    return value if value is None or is_within_bounds(value) else None
-
-
-Moment = Annotated[BoundedTime, BeforeValidator(_written_out), Field(strict=False)]
-_Written = Annotated[AwareDatetime, BeforeValidator(_written_out), Field(strict=False)]
-OptionalMoment = Annotated[_Written | None, AfterValidator(_or_unknown)]
-"""A time that only describes a ticket, and may not cost the ticket."""
 
 
 class Customer(BaseModel):
@@ -67,7 +33,7 @@ class Customer(BaseModel):
     segment: Label | None = Field(None, description="Market segment.")
     region: Label | None = Field(None, description="Region from which the customer is served.")
     arr: float | None = Field(None, ge=0, description="Annual recurring revenue, in one currency.")
-    renewal_at: OptionalMoment = Field(None, description="Time at which the contract renews.")
+    renewal_at: UsualMoment | None = Field(None, description="Time at which the contract renews.")
 
 
 class TicketEvent(BaseModel):
@@ -92,11 +58,13 @@ class TicketEvent(BaseModel):
 
     schema_version: int = Field(TICKET_SCHEMA_VERSION, ge=1, description="Version of this format.")
     ticket_id: Identifier = Field(description="Id of the ticket in its help desk.")
-    created_at: Moment = Field(description="Time of creation, RFC 3339 with an offset.")
+    created_at: UsualMoment = Field(description="Time of creation, RFC 3339 with an offset.")
     event_id: Identifier | None = Field(
         None, description="Id of this event; repeats of the id are ignored for 48 hours."
     )
-    occurred_at: Moment | None = Field(None, description="Time of this event; default: created_at.")
+    occurred_at: UsualMoment | None = Field(
+        None, description="Time of this event; default: created_at."
+    )
     event_type: str = Field(
         "created",
         min_length=1,
@@ -126,8 +94,8 @@ class TicketEvent(BaseModel):
     language: Label | None = Field(None, description="Language of the text, BCP 47.")
     csat: float | None = Field(None, description="Customer satisfaction rating.")
     nps: float | None = Field(None, description="Net promoter score given.")
-    first_replied_at: OptionalMoment = Field(None, description="Time of the first reply.")
-    solved_at: OptionalMoment = Field(None, description="Time of the solution.")
+    first_replied_at: UsualMoment | None = Field(None, description="Time of the first reply.")
+    solved_at: UsualMoment | None = Field(None, description="Time of the solution.")
     handling_minutes: float | None = Field(
         None, ge=0, description="Minutes of work by agents; on a solved event."
     )

@@ -177,6 +177,12 @@ def operations() -> Dashboard:
             Query(rate("spikewatch_dead_letters_total", "reason"), "{{reason}}"),
         ),
         timeline(
+            "Omitted fields",
+            "Optional fields of tickets that could not be read and were left out, by field.",
+            RATE,
+            Query(f"{rate('spikewatch_omitted_fields_total', 'field')} > 0", "{{field}}"),
+        ),
+        timeline(
             "Escalations",
             "Escalation events by transition, including those of suppressed episodes.",
             RATE,
@@ -193,6 +199,7 @@ def operations() -> Dashboard:
             "Bytes written to the changelog, by worker.",
             BYTES_RATE,
             Query(rate("spikewatch_snapshot_bytes_total", "instance"), WHICH),
+            width=24,
         ),
     ):  # fmt: skip
         made.with_panel(chart)

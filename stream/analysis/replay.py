@@ -49,6 +49,8 @@ class Replay:
         """
         self.counts: Counter[str] = Counter()
         """Number of tickets by outcome; rejected tickets count as ``dead``."""
+        self.omitted: Counter[str] = Counter()
+        """Number of optional fields that could not be read and were left out, by field."""
         self._partition = Partition(0, owner=0, settings=settings)
         self._until, self._max_bytes = until, max_bytes
         self._settings, self._lines = settings, lines
@@ -63,7 +65,7 @@ class Replay:
         try:
             if len(line) > self._max_bytes:
                 raise Rejected("oversized", f"longer than {self._max_bytes} bytes")
-            signal = to_signal(read_ticket(line), mode)
+            signal = to_signal(read_ticket(line, omit=self._omit), mode)
             if self._until is not None and signal.created_at > self._until:
                 raise Rejected("future", "created_at is after the end of the replay")
         except Rejected:
@@ -78,6 +80,9 @@ class Replay:
             self._lines.scored(tenant)
         self.counts[done.outcome] += 1
         return events + done.escalations
+
+    def _omit(self, name: str) -> None:
+        self.omitted[name] += 1
 
     def _apply_verdicts(self, until: float) -> list[EscalationEvent]:
         """Apply the verdicts up to a time, in seconds since 1970, and return their escalations."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from schemas.ticket import is_within_bounds
+from schemas.decoding.moments import is_within_bounds
 from stream.config.values import duration_seconds
 
 ConfigPath = Annotated[

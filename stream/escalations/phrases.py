@@ -1,5 +1,7 @@
 """Formatting of numbers, percentages and plurals in all output."""
 
+from collections.abc import Mapping
+
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """Return a count with its noun in the singular or plural.
@@ -14,6 +16,16 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
         ('1 ticket', '1,200 tickets', '2 entries')
     """
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def counts(by_name: Mapping[str, int]) -> str:
+    """Return counts with their names, sorted by name.
+
+    Example:
+        >>> counts({"tags": 1, "csat": 3})
+        '3 csat, 1 tags'
+    """
+    return ", ".join(f"{count} {name}" for name, count in sorted(by_name.items()))
 
 
 def format_number(number: float) -> str:

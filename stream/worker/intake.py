@@ -12,6 +12,7 @@ from faust.types import TP
 from schemas import signals
 from schemas.codec import header_text
 from schemas.dead_letter import Rejected
+from schemas.decoding.tickets import Omit
 from schemas.signals import Signal
 from stream.config.sections import Config
 from stream.engine.faust_binding import Chunk, LedgerApp, is_ours
@@ -24,8 +25,9 @@ from stream.worker.batch_producer import BatchProducer, Record
 from stream.worker.dead_letters import dead_letter
 from stream.worker.metrics import Metrics
 
-Read = Callable[[bytes | None, Mapping[str, str], int], Signal]
-"""Reader of a signal from the value, headers and size limit of a record; raises `Rejected`."""
+Read = Callable[[bytes | None, Mapping[str, str], int, Omit], Signal]
+"""Reader of a signal from the value, headers and size limit of a record; raises `Rejected`. It
+reports each field that it leaves out."""
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,9 @@ class Intake:
         try:
             if UNREAD_HEADER in headers:
                 raise Rejected("oversized", f"the batch unpacks to more than {MOST_BYTES} bytes")
-            signal = self._read(record.value, headers, self._max_bytes)
+            signal = self._read(
+                record.value, headers, self._max_bytes, self._metrics.record_omitted_field
+            )
         except Rejected as rejection:
             self._metrics.record_dead_letter(rejection.reason)
             return dead_letter(

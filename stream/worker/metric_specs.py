@@ -37,6 +37,12 @@ SIGNALS: Final = (
         ("tenant",),
     ),
     MetricSpec(
+        "spikewatch_omitted_fields",
+        "counter",
+        "Optional fields of tickets that could not be read and were left out, by field.",
+        ("field",),
+    ),
+    MetricSpec(
         "spikewatch_guarded",
         "counter",
         "Signals that a guard discounted or kept from opening an episode of their own.",

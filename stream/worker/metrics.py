@@ -13,6 +13,7 @@ from detectors.memory.area_classifier import ClassifiedBy
 from detectors.step.partition import Partition
 from detectors.step.result import Step
 from schemas.dead_letter import DeadReason
+from schemas.decoding.tickets import OPTIONAL_FIELDS
 from schemas.escalation import SEVERITIES, EscalationEvent, Suppressed, Transition
 from schemas.signals import Signal, Tick, Ticket, Verdict
 from stream.kafka.lost_records import LostRecords
@@ -36,6 +37,7 @@ class Metrics:
         self._signals = table.counter("spikewatch_signals")
         self._dead_letters = table.counter("spikewatch_dead_letters")
         self._lost = table.counter("spikewatch_lost_records")
+        self._omitted = table.counter("spikewatch_omitted_fields")
         self._guarded = table.counter("spikewatch_guarded")
         self._late_feeds = table.gauge("spikewatch_late_feed_needed_seconds")
         self.feeds: FeedLateness | None = None
@@ -74,6 +76,8 @@ class Metrics:
             self._verdicts.labels(verdict)
         for reason in get_args(DeadReason):
             self._dead_letters.labels(reason)
+        for name in OPTIONAL_FIELDS:
+            self._omitted.labels(name)
         for transition in get_args(Transition):
             for severity in SEVERITIES:
                 self._escalations.labels(transition, severity)
@@ -164,6 +168,10 @@ class Metrics:
     def record_loss(self, loss: LostRecords) -> None:
         """Count records that were removed before they were read."""
         self._lost.labels(loss.topic).inc(loss.number)
+
+    def record_omitted_field(self, name: str) -> None:
+        """Count an optional field of a ticket that was left out because it could not be read."""
+        self._omitted.labels(name).inc()
 
     def record_snapshot(self, size: int) -> None:
         """Count a durable snapshot and its size in bytes."""

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from detectors.policy.settings import Settings
 from detectors.state.tenant import Tenant
 from detectors.step.pipeline import step
-from schemas import codec, dead_letter, signals, ticket
+from schemas import codec, dead_letter, signals
 from schemas.dead_letter import DeadLetter, Rejected
+from schemas.decoding.moments import LATEST
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
 from schemas.tools import export
@@ -241,7 +242,7 @@ def test_a_dead_letter_of_any_bytes_is_valid(raw: bytes) -> None:
         Ticket,
         tenant=st.text(st.characters(codec="utf-8"), min_size=1),
         ticket_id=st.text(st.characters(codec="utf-8"), min_size=1),
-        created_at=st.floats(0.0, ticket.LATEST.timestamp()),
+        created_at=st.floats(0.0, LATEST.timestamp()),
         area=st.text(st.characters(codec="utf-8")),
         customer=st.none() | st.text(st.characters(codec="utf-8")),
         mode=st.sampled_from(["live", "history", "simulated"]),

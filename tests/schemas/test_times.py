@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from schemas.codec import read_feedback, read_record
 from schemas.dead_letter import Rejected
+from schemas.decoding.moments import LATEST
 from schemas.feedback import Feedback
 from schemas.signals import Ticket
 from schemas.silence import Silence
 from schemas.tick import Tick
-from schemas.ticket import LATEST
 from stream.cli.options import time, time_or_ago
 from stream.errors import UserError
 from stream.notify.dispatch.feedback_effects import feedback_in_words, snooze_end

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -17,7 +18,7 @@ from stream.cli.ticket_files import OpenTickets, TicketFormat, open_tickets, wit
 from stream.config.loading import load
 from stream.config.sections import Config
 from stream.errors import UserError
-from stream.escalations.phrases import plural
+from stream.escalations.phrases import counts, plural
 from stream.kafka.ticket_sender import Pace, Sender, Sent
 
 OLD_DAYS = 2
@@ -77,11 +78,12 @@ def send(  # whole: one parameter per option, and the steps of one run in their 
     )
     loaded = load(config)
     keep_files_apart(reads={"FILE": source, "--config": config}, writes={"--dead": dead})
+    omitted: Counter[str] = Counter()
     with (
         dead_letters(dead) as letters,
         open_tickets(source, ticket_format, letters, loaded) as tickets,
     ):
-        lines = _checked(tickets, letters, loaded.limits.ticket_bytes)
+        lines = _checked(tickets, letters, omitted, loaded.limits.ticket_bytes)
         if pace.mode == "live" and not live:
             lines = _refuse_old(lines)
         if dry_run:
@@ -90,18 +92,22 @@ def send(  # whole: one parameter per option, and the steps of one run in their 
         else:
             sent = send_tickets(loaded, pace, lines, waits=source == "-")
             say(f"sent {plural(sent.tickets, 'ticket')} of {plural(len(sent.tenants), 'tenant')}")
+    if omitted:
+        say(f"optional fields that cannot be read and will be left out: {counts(omitted)}")
     if letters.count:
         say(f"{plural(letters.count, 'ticket')} could not be read")
     letters.require_readable(letters.rows)
 
 
-def _checked(tickets: OpenTickets, letters: DeadLetters, max_bytes: int) -> Iterator[bytes]:
-    """Yield all tickets, and collect those that intake will reject."""
+def _checked(
+    tickets: OpenTickets, letters: DeadLetters, omitted: Counter[str], max_bytes: int
+) -> Iterator[bytes]:
+    """Yield all tickets; collect those that intake will reject, and count omitted fields."""
     for number, line in tickets:
         try:
             if len(line) > max_bytes:
                 raise Rejected("oversized", f"longer than {max_bytes} bytes")
-            read_ticket(line)
+            read_ticket(line, omit=lambda name: omitted.update((name,)))
         except Rejected as why:
             letters.reject(why, number, line, tickets.name)
         yield line

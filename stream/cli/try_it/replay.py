@@ -16,7 +16,7 @@ from stream.cli.options import ConfigPath, FeedbackFile, TicketFileArgument, tim
 from stream.cli.output import keep_files_apart, output_file, say, warn
 from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
-from stream.escalations.phrases import plural
+from stream.escalations.phrases import counts, plural
 from stream.escalations.plain_text import render
 from stream.inputs.feedback_files import read_verdicts
 
@@ -124,7 +124,7 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
         with output_file(plot_file) as file:
             file.write(drawn)
     run.counts["dead"] = letters.count
-    _summarise(+run.counts, written)
+    _summarise(+run.counts, run.omitted, written)
     letters.require_readable(run.counts.total())
 
 
@@ -148,10 +148,11 @@ class Printer:
         say(render(event) + "\n")
 
 
-def _summarise(outcomes: Counter[str], written: int) -> None:
-    """Print the outcomes of the tickets, and a hint about late ones, to standard error."""
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    warn(f"tickets: {counts or 'none'}; {plural(written, 'escalation')}")
+def _summarise(outcomes: Counter[str], omitted: Counter[str], written: int) -> None:
+    """Print the outcomes of the tickets, omitted fields and a hint about late ones to stderr."""
+    warn(f"tickets: {counts(outcomes) or 'none'}; {plural(written, 'escalation')}")
+    if omitted:
+        warn(f"optional fields that could not be read and were left out: {counts(omitted)}")
     late = outcomes["late"] + outcomes["too_late"]
     if late > LEAST_LATE and late > LATE_SHARE * sum(outcomes.values()):
         warn(

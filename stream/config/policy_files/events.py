@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from detectors.foundation.calendar import Event
 from schemas.codec import area_name
-from schemas.ticket import is_within_bounds
+from schemas.decoding.moments import is_within_bounds
 from stream.config.errors import Disagreement, Sources, disagree, find_mistakes, nearest
 from stream.config.files import read_toml
 from stream.config.values import Section

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
+from schemas.decoding.moments import LATEST
 from schemas.silence import Matcher, Silence
-from schemas.ticket import LATEST
 
 _TIME: Final = TypeAdapter(AwareDatetime)
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.decoding.moments import Moment
 from schemas.feedback import Action
 from schemas.silence import Silence
-from schemas.ticket import BoundedTime
 
 
 class AnswerRequest(BaseModel):
@@ -17,7 +17,7 @@ class AnswerRequest(BaseModel):
     tenant: str = Field(min_length=1, max_length=128)
     action: Action
     by: str = Field(min_length=1, max_length=256, description="Name of the person who responds.")
-    until: BoundedTime | None = Field(None, description="End of a snooze or of an expected event.")
+    until: Moment | None = Field(None, description="End of a snooze or of an expected event.")
     duration: str | None = Field(
         None, description="Duration, instead of until, such as 30m, 2h, 3d or 1w."
     )

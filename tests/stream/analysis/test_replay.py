@@ -274,3 +274,21 @@ def test_each_command_has_help(tmp_path: Path, command: str) -> None:
     done = run(tmp_path, *command.split(), "--help")
     assert done.returncode == 0
     assert "Usage: " in done.stdout
+
+
+def test_replay_reports_the_fields_that_it_left_out(tmp_path: Path) -> None:
+    """Mistakes in optional fields cost no ticket, and are counted by field."""
+    good = {"ticket_id": 1, "created_at": "2026-03-02T09:00:00Z", "product_area": "login"}
+    rows = [
+        {**good, "csat": "4", "priority": 3},
+        {**good, "ticket_id": 2, "csat": "5", "customer": {"id": 7, "arr": "12,000.50"}},
+        {**good, "ticket_id": 3, "customer": "", "tags": [None]},
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run(tmp_path, "replay", "t.jsonl", "--out", "-")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip().splitlines() == [
+        "tickets: 3 counted; 0 escalations",
+        "optional fields that could not be read and were left out: "
+        "2 csat, 1 customer, 1 customer.arr, 1 priority, 1 tags",
+    ]

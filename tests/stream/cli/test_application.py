@@ -164,6 +164,17 @@ def test_an_option_is_spelled_alike_in_every_command() -> None:
     assert {name: len(each) for name, each in spellings.items()} == dict.fromkeys(spellings, 1)
 
 
+def test_a_time_out_of_range_is_refused_by_every_command() -> None:
+    """A time in the year 9999 overflows in some time zones, and not in every process."""
+    for words in (
+        ["verdict", "0" * 32, "expected_event", "--until", "9999-12-31T23:59:59-14:00"],
+        ["why-not", "login", "9999-12-31", "--from", "t.jsonl"],
+    ):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 2
+        assert "is not between 1970 and 2099" in " ".join(done.output.split())
+
+
 def test_topics_are_listed_without_a_broker() -> None:
     """`topics list` prints the topics as text and as JSON."""
     listed = json.loads(CliRunner().invoke(app, ["topics", "list", "--json"]).output)

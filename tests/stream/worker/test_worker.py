@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import time
+import urllib.request
 from datetime import UTC, datetime
 
 import psutil
@@ -94,7 +95,7 @@ def test_bad_records_become_dead_letters_and_good_ones_are_counted(rig: Rig) -> 
         ("undecodable", b"[" * 5000, []),
         ("oversized", ticket(body="x" * 70_000), []),
         ("wrong_type", b"[]", []),
-        ("wrong_type", ticket(ticket_id=7), []),
+        ("wrong_type", ticket(ticket_id=True), []),
         ("wrong_type", ticket(created_at=1234567890), []),
         ("wrong_type", ticket(), [("spikewatch-mode", b"nonsense")]),
         ("missing_field", ticket(ticket_id=...), []),
@@ -227,10 +228,29 @@ def test_the_reply_to_header_of_faust_is_ignored(rig: Rig) -> None:
     assert len(rig.read(rig.topics.feedback)) == before
 
 
+def get(port: int, path: str) -> str:
+    """Return the response of a process on 127.0.0.1."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def test_fields_that_a_worker_leaves_out_are_counted_by_field(rig: Rig) -> None:
+    """A mistake in an optional field is visible in a metric instead of costing the ticket."""
+    metrics = free_port()
+    rig.create_topics()
+    rig.start("worker", SPIKEWATCH_METRICS__PORT=str(metrics))
+    ticket = {"created_at": datetime.now(UTC).isoformat(), "product_area": "login", "csat": "4"}
+    rows = [json.dumps({**ticket, "ticket_id": number}).encode() for number in range(3)]
+    rig.put(rig.topics.tickets, [(row, []) for row in rows])
+    rig.settle()
+    assert rig.read(rig.topics.dead) == []
+    text = get(metrics, "/metrics")
+    assert 'spikewatch_omitted_fields_total{field="csat"} 3.0' in text
+    assert 'spikewatch_omitted_fields_total{field="customer.arr"} 0.0' in text
+
+
 def test_the_metrics_and_health_endpoints_respond(rig: Rig) -> None:
     """Metrics are served, /live and /ready return 200, and no other port is open."""
-    import urllib.request  # noqa: PLC0415 - only here
-
     metrics, health = free_port(), free_port()
     rig.create_topics()
     worker = rig.start(
@@ -238,10 +258,6 @@ def test_the_metrics_and_health_endpoints_respond(rig: Rig) -> None:
     )
     rig.send(some_tickets(tenants=1, weeks=1), Pace("simulated"))
     rig.settle()
-
-    def get(port: int, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return str(answer.read().decode())
 
     wait_for(
         lambda: 'spikewatch_tickets_expected{product_area="login"' in get(metrics, "/metrics"),

@@ -173,6 +173,22 @@ def test_a_failure_that_nobody_foresaw_is_a_json_response(
     assert record.getMessage() == "POST /v1/silences failed"
 
 
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59-14:00", "1.7e12", "tomorrow"])
+def test_a_response_until_a_time_out_of_range_is_refused(
+    monkeypatch: pytest.MonkeyPatch, until: str
+) -> None:
+    answer = {"tenant": "acme", "action": "expected_event", "by": "on-call", "until": until}
+    request = _request(
+        "POST",
+        f"/v1/episodes/{'0' * 32}/answers",
+        f"Authorization: Bearer {TOKEN}".encode(),
+        body=json.dumps(answer).encode(),
+    )
+    ((status, body),) = answered(monkeypatch, request)
+    assert status == 422
+    assert body["error"].startswith("until: must be ")
+
+
 def test_a_signed_interaction_with_a_lone_surrogate_is_refused(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

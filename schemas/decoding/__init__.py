@@ -1,0 +1,1 @@
+"""Decoding of untrusted JSON: times, tickets, envelopes, and sentences about what is wrong."""
