@@ -1,6 +1,7 @@
 """Test what a user reads after the first run: episodes in the terminal, lists and reports."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,15 @@ def test_old_tickets_are_not_sent_as_live_by_mistake(tickets: Path) -> None:
         done = CliRunner().invoke(app, ["send", str(tickets), "--dry-run", option])
         assert done.exit_code == 0, done.output
         assert "tickets would be sent" in done.stdout
+
+
+def test_send_reports_the_fields_that_will_be_left_out(tmp_path: Path) -> None:
+    """The sender learns of mistakes in optional fields before the tickets are on the topic."""
+    now = datetime.now(UTC).isoformat()
+    ticket = {"ticket_id": 1, "created_at": now, "product_area": "login", "csat": "4"}
+    tickets = tmp_path / "t.jsonl"
+    tickets.write_text(json.dumps(ticket) + "\n")
+    done = CliRunner().invoke(app, ["send", str(tickets), "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert "1 ticket would be sent" in done.output
+    assert "cannot be read and will be left out: 1 csat" in done.output
