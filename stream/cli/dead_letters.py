@@ -84,11 +84,12 @@ class DeadLetters:
         """
         if not rows:
             raise UserError("there is no ticket in what was read")
-        if self.count == rows:
+        unreadable = self.count - self.reasons["future"]  # those can be read
+        if unreadable == rows:
             raise UserError("no record could be read; see above")
-        if self.count > MOST_DEAD * rows:
+        if unreadable > MOST_DEAD * rows:
             raise UserError(
-                f"{self.count:,} of {rows:,} records could not be read; see above"
+                f"{unreadable:,} of {rows:,} records could not be read; see above"
                 + ("" if self.file is not None else ", and use --dead FILE to keep them")
             )
 

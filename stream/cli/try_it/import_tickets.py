@@ -1,21 +1,24 @@
 """The command ``spikewatch import``."""
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from schemas.codec import read_ticket
 from schemas.dead_letter import Rejected
+from schemas.ticket import TicketEvent
 from stream.cli.dead_letters import DeadFile, DeadLetters, dead_letters
 from stream.cli.options import AsJson, ConfigPath
-from stream.cli.output import keep_files_apart, output_file, say, say_json
+from stream.cli.output import keep_files_apart, output_file, say, say_json, warn
 from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.errors import UserError
-from stream.escalations.phrases import plural
+from stream.escalations.phrases import counts, plural
 from stream.inputs.exports.ordering import Ordering
 from stream.inputs.ticket_files import Reading
 
@@ -80,16 +83,32 @@ def _collect(
     max_bytes: int,
     name: str,
 ) -> None:
-    """Add the events that the schema accepts, and refuse the others."""
+    """Add the events that the schema accepts, without what it cannot read; refuse the others."""
+    left_out: Counter[str] = Counter()
     for line, event in lines:
         try:
             if len(event) > max_bytes:
                 raise Rejected("oversized", f"longer than {max_bytes} bytes")
-            read_ticket(event)
+            ticket = read_ticket(event, omit=lambda field: left_out.update((field,)))
         except Rejected as why:
             letters.reject(why, line, event, name)
             continue
-        ordering.add(line, event)
+        ordering.add(line, event if _is_strict(event) else _encoded(ticket))
+    if left_out:
+        warn(f"{name}: values that cannot be read were left out: {counts(left_out)}")
+
+
+def _is_strict(event: bytes) -> bool:
+    """Return whether an event is valid by the published schema, which intake does not insist on."""
+    try:
+        TicketEvent.model_validate_json(event)
+    except ValidationError:
+        return False
+    return True
+
+
+def _encoded(ticket: TicketEvent) -> bytes:
+    return ticket.model_dump_json(exclude_unset=True).encode()
 
 
 @dataclass

@@ -150,7 +150,8 @@ def test_bad_lines_are_counted_and_kept_with_their_reason(tmp_path: Path) -> Non
         *("replay", "in.jsonl", "--out", "out.jsonl", "--dead", "dead.jsonl"),
         *("--until", "2026-03-02T12:00:00+00:00"),
     )
-    assert done.returncode == 0
+    assert done.returncode == 1
+    assert "2 of 4 records could not be read" in done.stderr
     assert (tmp_path / "out.jsonl").read_bytes() == b""
     letters = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text().splitlines()]
     assert [(letter["reason"], letter["offset"]) for letter in letters] == [

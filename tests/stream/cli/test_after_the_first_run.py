@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from schemas.ticket import TicketEvent
 from stream.cli import app
 
 
@@ -135,3 +136,23 @@ def test_send_reports_the_fields_that_will_be_left_out(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "1 ticket would be sent" in done.output
     assert "cannot be read and will be left out: 1 csat" in done.output
+
+
+def test_import_writes_events_that_are_valid_by_the_published_schema(tmp_path: Path) -> None:
+    """Numbers as ids, unreadable optional values and envelopes become strictly valid events."""
+    at = '"created_at": "2026-03-01T12:30:00Z", "product_area": "a"'
+    lines = [
+        f'{{"ticket_id": "0", {at}}}',
+        f'{{"ticket_id": 1, {at}, "csat": "good", "customer": {{"id": "c", "arr": "x"}}}}',
+        '{"specversion": "1.0", "id": "e", "source": "/s", "type": "t", "data": '
+        f'{{"ticket_id": "2", {at}}}}}',
+    ]
+    source, out = tmp_path / "t.jsonl", tmp_path / "o.jsonl"
+    source.write_text("\n".join(lines) + "\n")
+    done = CliRunner().invoke(app, ["import", str(source), "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    assert "csat" in done.stderr
+    events = [TicketEvent.model_validate_json(line) for line in out.read_bytes().splitlines()]
+    assert [event.ticket_id for event in events] == ["0", "1", "2"]
+    assert events[1].csat is None
+    assert events[1].customer_id == "c"

@@ -25,7 +25,7 @@ _LEGACY: Final = (
     "cp850", "cp852", "cp866", "koi8_r", "mac_roman", "shift_jis", "cp932", "euc_jp", "gb18030",
     "big5", "euc_kr", "cp949",
 )  # fmt: skip
-"""Encodings to choose from when a file is not Unicode."""
+"""Encodings to choose from when a file is not Unicode, the most common first."""
 _BYTES_OF_LEGACY: Final = 32_768
 
 
@@ -145,7 +145,11 @@ def _detected(sample: bytes) -> str:
     if valid * 2 >= len(lines) and valid:
         return "utf-8"
     best = from_bytes(b"\n".join(lines)[:_BYTES_OF_LEGACY], cp_isolation=list(_LEGACY)).best()
-    return best.encoding if best is not None else "cp1252"
+    if best is None:
+        return "cp1252"
+    # Code pages that give the same text are told apart by how common they are.
+    alike = {best.encoding, *best.could_be_from_charset}
+    return next((encoding for encoding in _LEGACY if encoding in alike), best.encoding)
 
 
 def _is_utf8(line: bytes) -> bool:
