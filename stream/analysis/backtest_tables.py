@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -116,6 +117,7 @@ def notes(result: Backtest) -> list[str]:
             f"{result.judgement.outside} labels are in the warm-up or outside the history and were "
             "left out"
         )
+    lines += _unknown_labels(result)
     if result.left_out:
         lines.append(
             f"{result.left_out} quieter areas are evaluated, but have no timeline and no "
@@ -129,6 +131,20 @@ def notes(result: Backtest) -> list[str]:
     lines += [
         f"injected incidents not run: {n} ({reason})" for reason, n in result.walked.skipped.items()
     ]
+    return lines
+
+
+def _unknown_labels(result: Backtest) -> list[str]:
+    """Return a sentence for each area of a known incident that the history does not have."""
+    if result.judgement is None:
+        return []
+    known = {area for _, area in result.facts.areas}
+    labeled = {outcome.label.area for outcome in result.judgement.met}
+    lines = []
+    for area in sorted(filter(None, labeled - known)):
+        close = get_close_matches(area, known, n=1)
+        hint = f"; did you mean {clean(close[0], 64)}?" if close else ""
+        lines.append(f"no ticket is in the area {clean(area, 64)} of a known incident{hint}")
     return lines
 
 
