@@ -144,10 +144,7 @@ class Columns:
     def _joined(self, column: str) -> Source | None:
         parts = [self.find(part.strip()) for part in column.split("+")]
         found = [part for part in parts if part is not None]
-        if len(found) < len(parts):
-            return None
-        told = "+".join(part.told for part in found)
-        return Source(told, lambda row: " ".join(filter(None, (p.read(row) for p in found))))
+        return joined(found) if len(found) == len(parts) else None
 
     def _of(self, indexes: list[int], told: str) -> Source:
         if len(indexes) == 1:
@@ -178,6 +175,12 @@ def _constant(marked: str) -> Source:
 
 def _cell(row: Sequence[str], index: int) -> str:
     return row[index].strip() if index < len(row) else ""
+
+
+def joined(sources: Sequence[Source]) -> Source:
+    """Return the source of several columns joined by a space, such as a date and a time."""
+    told = "+".join(source.told for source in sources)
+    return Source(told, lambda row: " ".join(filter(None, (each.read(row) for each in sources))))
 
 
 def path_source(expression: str) -> Source:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from stream.inputs.exports.inference import clock_column, created_column, id_column
 from stream.inputs.exports.mapping import (
     AREA_OR_TEXT,
     CONSTANT,
@@ -14,6 +15,7 @@ from stream.inputs.exports.mapping import (
     Source,
     check_fields,
     folded,
+    joined,
     path_source,
 )
 from stream.inputs.exports.preset_tables import Preset
@@ -27,7 +29,7 @@ from stream.inputs.exports.presets import (
 )
 from stream.inputs.exports.records.delimited import Record
 from stream.inputs.exports.refusal import TicketFileError
-from stream.inputs.exports.time_shapes import parse, parse_number
+from stream.inputs.exports.time_shapes import is_day, parse, parse_number
 from stream.inputs.exports.times import is_rfc3339
 
 Lists = Literal["first", "joined", "all"]
@@ -136,6 +138,7 @@ def plan_of_table(rows: Sequence[Record], name: str, options: ReadOptions) -> Pl
     _fill(sources, OWN_NAMES, find, sample)
     if preset is None:
         _fill(sources, GENERIC.columns, find, sample)
+        _infer(sources, columns, sample)
     chosen = preset.name if preset else None
     if preset is None and _lacks(sources) is None and not options.mapping:
         chosen = None if all(folded(s.told) == f for f, s in sources.items()) else GENERIC.name
@@ -248,6 +251,19 @@ def _mapped(
     if absent := [mapping[name] for name, source in found.items() if source is None]:
         raise TicketFileError(missing(absent))
     return {name: source for name, source in found.items() if source is not None}
+
+
+def _infer(sources: dict[str, Source], columns: Columns, sample: Sequence[Sequence[str]]) -> None:
+    """Find the id and the time of creation by what stands in the columns."""
+    if "ticket_id" not in sources and (found := id_column(columns, sample)) is not None:
+        sources["ticket_id"] = found
+    if REQUIRED not in sources and (found := created_column(columns, sample)) is not None:
+        sources[REQUIRED] = found
+    day = sources.get(REQUIRED)
+    if day is None or not all(is_day(str(day.read(row))) for row in sample):
+        return
+    if (clock := clock_column(columns, day, sample)) is not None:
+        sources[REQUIRED] = joined([day, clock])
 
 
 def _fill(

@@ -93,6 +93,8 @@ class WrittenTime:
     clock: tuple[int, int, int, int]
     """Hour, minute, second, microsecond."""
     zone: str | None
+    has_clock: bool
+    """Whether a time of day is written."""
     pattern: str
     """The shape as a ``strptime`` pattern; for ``two``, with the day first."""
 
@@ -126,6 +128,17 @@ def parse(text: str) -> WrittenTime | None:
         if (found := shape.fullmatch(text)) is not None:
             return _written(kind, found.groupdict())
     return None
+
+
+def is_day(text: str) -> bool:
+    """Return whether a text is a date without a time of day.
+
+    Example:
+        >>> is_day("2026-03-01"), is_day("2026-03-01 00:00"), is_day("")
+        (True, False, False)
+    """
+    written = parse(text)
+    return written is not None and not written.has_clock
 
 
 def parse_number(text: str) -> datetime | None:
@@ -169,7 +182,9 @@ def _written(kind: str, parts: dict[str, str | None]) -> WrittenTime | None:
     if zone is not None and _offset(zone) is None:
         return None
     pattern = _pattern(kind, parts, is_short=is_short)
-    return WrittenTime(kind, parts.get("mark") or "", year, first, second, clock, zone, pattern)
+    has_clock = parts.get("hour") is not None
+    mark = parts.get("mark") or ""
+    return WrittenTime(kind, mark, year, first, second, clock, zone, has_clock, pattern)
 
 
 def _month(name: str) -> int | None:

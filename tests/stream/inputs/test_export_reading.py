@@ -285,3 +285,42 @@ def test_columns_of_a_helpdesk_win_over_columns_with_our_names() -> None:
     assert reading.preset == "zammad"
     assert found[0]["customer"] == {"id": "acme"}
     assert "customer.region" not in reading.mapping
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        (
+            "SR Number;Change Date+Time;Status;Product",
+            "1-36;2010-03-31T15:59:42+01:00;Accepted;PROD582",
+            ("1-36", "2010-03-31T15:59:42+01:00", "PROD582"),
+        ),
+        (
+            "Ticket #,Customer Complaint,Date,Time,City",
+            "25,Slow,22-04-15,3:53:50 PM,Abingdon",
+            ("25", "2015-04-22T15:53:50+00:00", None),
+        ),
+        (
+            "Unique Key,Created Date,Closed Date,Complaint Type",
+            "7,01/31/2015 08:08:01 AM,02/01/2015 08:08:01 AM,Noise",
+            ("7", "2015-01-31T08:08:01+00:00", "Noise"),
+        ),
+        (
+            "Customer ID;Case Number;Date Opened;Time Opened;Last Update;Component",
+            "9;1;15/01/2026;15:04;16/01/2026 10:00;login",
+            ("1", "2026-01-15T15:04:00+00:00", "login"),
+        ),
+        (
+            "reviewId,userName,content,score,at,appVersion",
+            "abc,A,nice,5,2024-05-08 04:18:55,8.1",
+            ("abc", "2024-05-08T04:18:55+00:00", None),
+        ),
+    ],
+)
+def test_columns_of_an_unknown_product_are_found(
+    header: str, row: str, expected: tuple[str, str, str | None]
+) -> None:
+    """By common names, and by what stands in the columns: ids, times of creation, times of day."""
+    (ticket,), reading = read(f"{header}\n{row}\n", timezone="UTC")
+    assert (ticket["ticket_id"], ticket["created_at"], ticket.get("product_area")) == expected
+    assert reading.preset == "generic"
