@@ -66,6 +66,31 @@ def _time(text: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
+def local_time(text: str) -> datetime:
+    """Parse a time as `time` does, but leave a time without an offset to `--timezone`.
+
+    Raises:
+        typer.BadParameter: The text is no time, or the time is not between 1970 and 2099.
+    """
+    at = time(text)
+    written = datetime.fromisoformat(text)
+    return written if written.tzinfo is None else at
+
+
+def local_time_or_ago(text: str) -> datetime:
+    """Parse a time or a duration as `time_or_ago` does; see `local_time`.
+
+    Raises:
+        typer.BadParameter: The text is neither, or the time is not between 1970 and 2099.
+    """
+    at = time_or_ago(text)
+    try:
+        written = datetime.fromisoformat(text)
+    except ValueError:
+        return at
+    return written if written.tzinfo is None else at
+
+
 def time_or_ago(text: str, now: datetime | None = None) -> datetime:
     """Parse a time as `time` does, or a duration before now.
 

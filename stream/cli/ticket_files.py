@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,9 +19,11 @@ from stream.config.sections import Config
 from stream.config.step_settings import settings_of
 from stream.escalations.phrases import plural
 from stream.inputs.exports.mapping import parse_mapping
-from stream.inputs.exports.plan import Lists, ReadOptions
+from stream.inputs.exports.plan import Lists, ReadOptions, given_preset
 from stream.inputs.exports.presets import PRESETS
-from stream.inputs.ticket_files import Reading, TicketFile, zone_of
+from stream.inputs.exports.records.encodings import checked_encoding
+from stream.inputs.exports.times import check_pattern
+from stream.inputs.ticket_files import Reading, TicketFile, TicketFileError, zone_of
 
 Lines = Iterator[tuple[int, bytes]]
 Result = TypeVar("Result")
@@ -86,8 +89,19 @@ class TicketFormat:
             zone: Time zone of times without an offset if --timezone is not given.
 
         Raises:
-            TicketFileError: The mapping is not valid.
+            typer.BadParameter: A value is not valid.
         """
+        try:
+            options = self._options(zone)
+            zone_of(options.timezone)
+            check_pattern(options.time_format)
+            checked_encoding(options.encoding)
+            given_preset(options)
+        except TicketFileError as error:
+            raise typer.BadParameter(str(error)) from None
+        return options
+
+    def _options(self, zone: str | None) -> ReadOptions:
         return ReadOptions(
             mapping=parse_mapping(self.mapping) if self.mapping else {},
             preset=self.preset,
@@ -102,13 +116,17 @@ class TicketFormat:
         """Return the settings of the step; seasonality follows --timezone if it is given.
 
         Raises:
-            TicketFileError: There is no such time zone.
+            typer.BadParameter: There is no such time zone.
         """
         settings = settings_of(config)
         if self.timezone is None:
             return settings
-        zone_of(self.timezone)
+        self.options()
         return msgspec.structs.replace(settings, timezone=self.timezone)
+
+    def moment(self, at: datetime) -> datetime:
+        """Return a time from the command line; without an offset, it is in --timezone, or UTC."""
+        return at if at.tzinfo else at.replace(tzinfo=zone_of(self.timezone) or UTC)
 
 
 def with_ticket_format(command: Callable[..., Result]) -> Callable[..., Result]:

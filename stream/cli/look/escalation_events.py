@@ -53,6 +53,8 @@ def events_of(config: Config | None, episode: str, source: str | None) -> list[E
     else:
         events, invalid = _in_file(source, digits)
         place = "standard input" if source == "-" else source
+    if invalid and not events and not digits:
+        raise UserError(f"{place} holds no escalations, such as replay --out writes")
     return _of_one_episode(events, digits, place, invalid) if digits else events
 
 

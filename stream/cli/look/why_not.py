@@ -21,7 +21,7 @@ from stream.cli.look.decision_log import (
     LogFeedbackFile,
     signals_of_files,
 )
-from stream.cli.options import AsJson, ConfigPath, time
+from stream.cli.options import AsJson, ConfigPath, local_time
 from stream.cli.output import say
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.config.loading import load
@@ -40,7 +40,7 @@ def why_not(
     area: Annotated[str, typer.Argument(help="Product area, in any case.")],
     moment: Annotated[
         datetime,
-        typer.Argument(parser=time, metavar="TIME", help="Time at which nothing was sent."),
+        typer.Argument(parser=local_time, metavar="TIME", help="Time at which nothing was sent."),
     ],
     ticket_format: TicketFormat,
     tenant: Annotated[str, typer.Option(help="Tenant of the area.")] = "default",
@@ -55,7 +55,7 @@ def why_not(
     The tickets are reprocessed several times, each time with one change.
     """
     loaded = load(config)
-    settings, at = ticket_format.settings(loaded), moment.timestamp()
+    settings, at = ticket_format.settings(loaded), ticket_format.moment(moment).timestamp()
     decisions: list[str] = []
     span = _LogSpan(tenant)
     if source is None:

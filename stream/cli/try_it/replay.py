@@ -12,7 +12,7 @@ from schemas.escalation import EscalationEvent
 from stream.analysis.replay import Replay, replay_lines, to_file
 from stream.charts.backtest_charts import Plot
 from stream.cli.dead_letters import DeadFile, dead_letters
-from stream.cli.options import ConfigPath, FeedbackFile, TicketFileArgument, time
+from stream.cli.options import ConfigPath, FeedbackFile, TicketFileArgument, local_time
 from stream.cli.output import keep_files_apart, output_file, say, warn
 from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
@@ -44,7 +44,7 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     until: Annotated[
         datetime | None,
         typer.Option(
-            parser=time,
+            parser=local_time,
             metavar="TIME",
             help="Advance the clock to this time after the last ticket; reject later tickets.",
         ),
@@ -85,7 +85,7 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
         writes={"--out": out, "--dead": dead, "--plot-file": plot_file},
     )
     loaded = load(config)
-    end = None if until is None else until.timestamp()
+    end = None if until is None else ticket_format.moment(until).timestamp()
     if (plot is None) != (plot_file is None):
         raise typer.BadParameter("--plot and --plot-file must be given together")
     picture = None if plot is None or plot_file is None else Plot(plot, plot_file)
@@ -124,7 +124,8 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
         with output_file(plot_file) as file:
             file.write(drawn)
     run.counts["dead"] = letters.count
-    _summarise(+run.counts, run.omitted, written)
+    shown = to_out.count if isinstance(to_out, Printer) else None
+    _summarise(+run.counts, run.omitted, written, shown)
     letters.require_readable(run.counts.total())
 
 
@@ -136,7 +137,10 @@ class Printer:
     """
 
     def __init__(self) -> None:
+        """Start without escalations."""
         self._severities: dict[str, str] = {}
+        self.count = 0
+        """Number of escalations that were printed."""
 
     def __call__(self, event: EscalationEvent) -> None:
         """Print an escalation, if it is news."""
@@ -145,12 +149,18 @@ class Printer:
         if data.suppressed is not None or (event.transition == "updated" and is_same):
             return
         self._severities[data.episode_id] = data.severity
+        self.count += 1
         say(render(event) + "\n")
 
 
-def _summarise(outcomes: Counter[str], omitted: Counter[str], written: int) -> None:
+def _summarise(
+    outcomes: Counter[str], omitted: Counter[str], written: int, shown: int | None
+) -> None:
     """Print the outcomes of the tickets, omitted fields and a hint about late ones to stderr."""
-    warn(f"tickets: {counts(outcomes) or 'none'}; {plural(written, 'escalation')}")
+    text = f"tickets: {counts(outcomes) or 'none'}; {plural(written, 'escalation')}"
+    if shown is not None and shown < written:
+        text += f", {shown} shown: the others are updates without news, or suppressed"
+    warn(text)
     if omitted:
         warn(f"optional fields that could not be read and were left out: {counts(omitted)}")
     late = outcomes["late"] + outcomes["too_late"]

@@ -18,7 +18,14 @@ from stream.analysis.backtest_page import report
 from stream.analysis.backtest_tables import as_json as backtest_as_json
 from stream.analysis.backtest_tables import difference_table, notes, sentences, summary, tables
 from stream.cli.dead_letters import DeadFile, DeadLetters, dead_letters
-from stream.cli.options import AsJson, ConfigPath, FeedbackFile, Processes, duration, time_or_ago
+from stream.cli.options import (
+    AsJson,
+    ConfigPath,
+    FeedbackFile,
+    Processes,
+    duration,
+    local_time_or_ago,
+)
 from stream.cli.output import keep_files_apart, progress, say, say_json, show, warn, write_text
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.cli.tune.histories import Source, WarmUp, open_history, pool_of
@@ -44,14 +51,16 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
     since: Annotated[
         datetime | None,
         typer.Option(
-            parser=time_or_ago,
+            parser=local_time_or_ago,
             metavar="TIME",
             help="Use the history from this time on; 90d means 90 days ago.",
         ),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(parser=time_or_ago, metavar="TIME", help="Use the history up to this time."),
+        typer.Option(
+            parser=local_time_or_ago, metavar="TIME", help="Use the history up to this time."
+        ),
     ] = None,
     warm_up: WarmUp = None,
     labels: Annotated[
@@ -120,7 +129,11 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
         writes={"--html": html, "--dead": dead},
     )
     history = Source(
-        path=source, since=since, until=until, ticket_format=ticket_format, feedback=feedback
+        path=source,
+        since=None if since is None else ticket_format.moment(since),
+        until=None if until is None else ticket_format.moment(until),
+        ticket_format=ticket_format,
+        feedback=feedback,
     )
     injections = Injections(kinds=_checked_kinds(kind), repeat=repeat,
                             seconds=inject_hours * SECONDS_PER_HOUR, seed=seed)  # fmt: skip

@@ -1,5 +1,6 @@
 """Conversion of records to ticket events, by the plan of their file."""
 
+import html
 import json
 import re
 from collections import Counter
@@ -21,6 +22,7 @@ _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
 _AMOUNT = re.compile(
     r"[^\d.,-]*(-?\d{1,3}(?:([.,' ])\d{3})+|-?\d+)(?:([.,])(\d{1,2}))?\D*", re.ASCII
 )
+_TAG = re.compile(r"<[^<>]{1,2000}>")
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _NAMES_WITHIN: Final = ("name", "display_value", "displayName", "title", "value", "key", "login",
                         "email", "id")  # fmt: skip
@@ -81,7 +83,7 @@ class Converter:
             if value in (None, "", []) or name == AREA:
                 continue
             if name == REQUIRED:
-                written = str(value).strip()
+                written = _name(value)
                 moment = self._times.read(written, in_order=True)
                 if moment is None:
                     yield self._refused_time(record, written)
@@ -97,7 +99,10 @@ class Converter:
         if not ticket and not customer:
             return  # a row of other columns only, such as a total
         if REQUIRED not in ticket:
-            yield self._refuse(record, "missing_field", REQUIRED, "", "created_at: is empty", "")
+            remedy = "a record without a time is no ticket; else name its column with --map"
+            yield self._refuse(
+                record, "missing_field", REQUIRED, "", "created_at: is empty", remedy
+            )
             return
         ticket.setdefault("ticket_id", str(record.line))
         if customer:
@@ -134,19 +139,26 @@ class Converter:
         """Return a value as the schema wants it; None: it cannot be read."""
         kind = self._kinds[name]
         if kind == "array":
-            parts = value if isinstance(value, list) else re.split(r"[,;|]", str(value))
-            tags = [tag[:TAG_CHARACTERS] for part in parts if (tag := _name(part))]
+            separators = r"[,;|\s]" if self._plan.preset == "zendesk" else r"[,;|]"
+            parts = [
+                part
+                for each in (value if isinstance(value, list) else [value])
+                for part in re.split(separators, _name(each))
+            ]
+            tags = [tag[:TAG_CHARACTERS] for part in parts if (tag := part.strip())]
             return tags[:MOST_TAGS] or None
         text = _name(value)
         if kind == "time":
             return self._times.read(text)
         if kind in {"integer", "number"}:
             return number(text)
+        if name in ("subject", "body") and text.startswith("<"):  # of chats and mails
+            text = " ".join(html.unescape(_TAG.sub(" ", text)).split())
         return text or None
 
     def _text(self, record: Record, name: str) -> str:
         value = self._plan.sources[name].read(record.value)
-        return "" if value is None else str(value).strip()
+        return "" if value is None else _name(value)
 
     def _refused_time(self, record: Record, written: str) -> Refusal:
         if self._times.is_local(written):

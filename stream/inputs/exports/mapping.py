@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import jmespath
 
+from schemas.codec import clean
 from schemas.ticket import Customer, TicketEvent
 from stream.inputs.exports.refusal import TicketFileError
 
@@ -17,6 +18,9 @@ REQUIRED: Final = "created_at"
 AREA_OR_TEXT: Final = ("product_area", "subject", "body")
 CONSTANT: Final = "="
 """Mark before a value that stands for all records, as in ``tenant==acme``."""
+
+NAME_CHARACTERS: Final = 200
+"""Number of characters to keep of the name of a column."""
 
 _NUMBERED = re.compile(r"#(\d{1,5})")
 _NTH = re.compile(r"(.+)\[(\d{1,4}|\*)\]")
@@ -115,7 +119,7 @@ class Columns:
 
     def __init__(self, header: Sequence[str], name: str) -> None:
         """Take the cells of the header, and the name of the file for messages."""
-        self.header = [cell.strip() for cell in header]
+        self.header = [clean(cell, NAME_CHARACTERS) for cell in header]
         self._name = name
         self._by_name: dict[str, list[int]] = {}
         for index, cell in enumerate(self.header):
@@ -140,6 +144,10 @@ class Columns:
             if 1 <= int(nth[2]) <= len(indexes):
                 return self._of([indexes[int(nth[2]) - 1]], column)
         return self._joined(column) if "+" in column else None
+
+    def count(self, column: str) -> int:
+        """Return the number of columns with a name."""
+        return len(self._by_name.get(folded(column), ()))
 
     def _joined(self, column: str) -> Source | None:
         parts = [self.find(part.strip()) for part in column.split("+")]

@@ -4,6 +4,7 @@ The events wait in a temporary database of SQLite, which sorts on disk, so memor
 the file. It is deleted at the end.
 """
 
+import contextlib
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
+
+from stream.errors import UserError
 
 BATCH: Final = 1_000
 """Number of events to write at a time."""
@@ -102,9 +105,11 @@ class Ordering:
             self._write()
 
     def _write(self) -> None:
-        self._base.executemany(
-            "INSERT INTO events (at, created, id, line, event) VALUES (?, ?, ?, ?, ?)", self._batch
-        )
+        with _in_our_words():
+            self._base.executemany(
+                "INSERT INTO events (at, created, id, line, event) VALUES (?, ?, ?, ?, ?)",
+                self._batch,
+            )
         self._batch.clear()
 
     def close(self, seconds_apart: float = 0.0) -> None:
@@ -113,6 +118,10 @@ class Ordering:
         Args:
             seconds_apart: Repeats within this time of the first record are left as they are.
         """
+        with _in_our_words():
+            self._find_repeats(seconds_apart)
+
+    def _find_repeats(self, seconds_apart: float) -> None:
         self._write()
         self._base.execute(
             "CREATE TABLE repeats AS SELECT seq, first FROM (SELECT seq, at, "
@@ -138,6 +147,18 @@ class Ordering:
         )
         for line, event, first in found:
             yield line, event if first is None else _as_change(event, first)
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Turn a failure of the database, which is nearly always a full disk, into a sentence."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UserError(
+            f"the temporary folder {tempfile.gettempdir()} cannot hold the tickets ({error}): free "
+            "some space, or name another folder in TMPDIR"
+        ) from error
 
 
 def _key_of(event: bytes) -> tuple[float | None, bool, str]:

@@ -38,6 +38,8 @@ OWN_NAMES: Final = {field: (field,) for field in KINDS}
 """The fields of a ticket event under their own names."""
 SAME_FIELD: Final = {"customer": "customer.id", "customer.id": "customer"}
 """Fields that hold the same: only one of them is read."""
+ALWAYS: Final = ("app_version", "language")
+"""Fields that are custom fields in every helpdesk, so they have common names."""
 HEADER_ROWS: Final = 50
 """Number of first rows among which the header is searched."""
 
@@ -112,7 +114,7 @@ def plan_of_table(rows: Sequence[Record], name: str, options: ReadOptions) -> Pl
     check_fields(options.mapping)
     if not rows:
         raise TicketFileError(f"{name} is empty: its first line must name the columns.")
-    given = _given_preset(options)
+    given = given_preset(options)
     best: tuple[int, int, Preset | None] = (0, 0, None)
     for number, row in enumerate(rows[:HEADER_ROWS]):
         score, preset = _fitness([str(cell) for cell in _cells(row)], given, options)
@@ -132,19 +134,24 @@ def plan_of_table(rows: Sequence[Record], name: str, options: ReadOptions) -> Pl
             columns.find(named[candidate]) if candidate in named else None
         )
 
+    def find_all(candidate: str) -> Source | None:
+        return columns.find(f"{candidate}[*]") if columns.count(candidate) > 1 else None
+
     sources = _mapped(options.mapping, columns.find, columns.missing)
     if preset is not None:
+        _fill(sources, {"tags": preset.columns.get("tags", ())}, find_all, sample)
         _fill(sources, preset.columns, find, sample)
+        _fill(sources, {name: GENERIC.columns[name] for name in ALWAYS}, find, sample)
     _fill(sources, OWN_NAMES, find, sample)
     if preset is None:
         _fill(sources, GENERIC.columns, find, sample)
         _infer(sources, columns, sample)
-    chosen = preset.name if preset else None
-    if preset is None and _lacks(sources) is None and not options.mapping:
-        chosen = None if all(folded(s.told) == f for f, s in sources.items()) else GENERIC.name
+    chosen = preset.name if preset else _generic(sources, options)
     plan = Plan(sources, chosen, number + 1)
     if (lack := _lacks(sources)) is not None:
         raise TicketFileError(_advice(lack, name, columns.listed(), rows, number))
+    if sample and all(is_day(str(sources[REQUIRED].read(row))) for row in sample):
+        plan.notes.append("the times tell only the day, so incidents are found a day late")
     if number:
         plan.notes.append(f"{number} lines before the header were skipped")
     plan.has_labels = _has_labels(sources)
@@ -163,11 +170,7 @@ def plan_of_objects(records: Sequence[Record], name: str, options: ReadOptions) 
         return Plan({})
     sample = [record.value for record in records]
     first: Any = sample[0]
-    preset = _given_preset(options) or (
-        of_object(first) if REQUIRED not in options.mapping else None
-    )
-    if preset is not None and "ticket_id" in first:
-        preset = _given_preset(options)
+    preset = given_preset(options) or (None if "ticket_id" in first else of_object(first))
 
     def missing(wanted: Iterable[str]) -> str:
         keys = ", ".join(map(str, list(first)[:50]))
@@ -177,23 +180,33 @@ def plan_of_objects(records: Sequence[Record], name: str, options: ReadOptions) 
         source = path_source(path)
         return source if any(_is_filled(source.read(each)) for each in sample) else None
 
+    def find_scalar(path: str) -> Source | None:
+        source = find_path(path)
+        is_nested = source is not None and any(isinstance(source.read(e), dict) for e in sample)
+        return None if is_nested else source
+
     sources = _mapped(options.mapping, find_path, missing)
     if preset is not None:
         _fill(sources, preset.paths, find_path, sample)
-    _fill(sources, OWN_NAMES, find_path, sample)
-    chosen = preset.name if preset else None
-    if _lacks(sources) is not None and preset is None:
-        _fill(
-            sources,
-            GENERIC.columns,
-            lambda each: find_path(each) if each.isidentifier() else None,
-            sample,
-        )
-        chosen = GENERIC.name
+        _fill(sources, OWN_NAMES, find_scalar, sample)
+    else:
+        _fill(sources, OWN_NAMES, find_path, sample)
+        names = {
+            name: [c for c in columns if c.isidentifier()]
+            for name, columns in GENERIC.columns.items()
+        }
+        _fill(sources, names, find_path, sample)
+    chosen = preset.name if preset else _generic(sources, options)
     if (lack := _lacks(sources)) is not None:
         advice = f"name its path, as in --map {lack.partition(' ')[0]}=path.to.it"
         raise TicketFileError(f"{missing([lack])[:-1]}; {advice}.")
     return Plan(sources, chosen, has_labels=_has_labels(sources))
+
+
+def _generic(sources: Mapping[str, Source], options: ReadOptions) -> str | None:
+    """Return the name of the generic preset if common names were used."""
+    is_own = all(folded(source.told) == name for name, source in sources.items())
+    return None if is_own or options.mapping else GENERIC.name
 
 
 def _has_labels(sources: Mapping[str, Source]) -> bool:
@@ -201,7 +214,12 @@ def _has_labels(sources: Mapping[str, Source]) -> bool:
     return area is not None and not LISTS.isdisjoint(re.split(r"\W+", area.told.casefold()))
 
 
-def _given_preset(options: ReadOptions) -> Preset | None:
+def given_preset(options: ReadOptions) -> Preset | None:
+    """Return the preset that the user named; None: none.
+
+    Raises:
+        TicketFileError: There is no such preset.
+    """
     if options.preset is None:
         return None
     if options.preset not in PRESETS:

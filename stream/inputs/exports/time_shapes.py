@@ -33,11 +33,12 @@ _OFFSET_HOURS: Final = {
     "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11,
 }  # fmt: skip
 
+_GERMAN_HALVES: Final = {"vorm": "a", "nachm": "p"}
 _MONTH = r"[^\W\d_]{3,12}\.?"
 _ZONE = r"(?P<zone>Z|(?:UTC|GMT)?[+-]\d{1,2}(?::?\d\d)?|[A-Z]{3,4}|UTC|GMT)"
 _CLOCK = (
     r"(?P<hour>\d{1,2})[:.h](?P<minute>\d\d)(?:[:.](?P<second>\d\d)(?:[.,](?P<part>\d{1,9}))?)?"
-    r"(?:\s*(?P<half>[AaPp])\.?\s?[Mm]\.?)?"
+    r"(?:\s*(?:(?P<half>[AaPp])\.?\s?[Mm]\.?|(?P<half_german>vorm|nachm)\.?))?"
 )
 _DATES: Final = {
     "ymd": r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})",
@@ -194,7 +195,7 @@ def _month(name: str) -> int | None:
 
 def _clock(parts: dict[str, str | None]) -> tuple[int, int, int, int] | None:
     hour, minute, second = (int(parts.get(each) or 0) for each in ("hour", "minute", "second"))
-    if half := parts.get("half"):
+    if half := parts.get("half") or _GERMAN_HALVES.get(parts.get("half_german") or ""):
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if half in "pP" else 0)

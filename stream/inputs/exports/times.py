@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from statistics import median
 from typing import Final, Literal
@@ -26,6 +26,7 @@ CLEAR: Final = 5.0
 """Ratio of the sums of gaps between neighbors above which one reading is clearly right."""
 MOST_DISORDER: Final = 0.2
 """Share of neighbors against the order up to which a file counts as ordered."""
+NO_TIME: Final = timedelta()
 LAST_MONTH: Final = 12
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -190,7 +191,9 @@ class TimeReader:
     def _local(self, moment: datetime) -> datetime:
         """Return a local time with its zone; in a doubled hour, the order tells the pass."""
         first = moment.replace(tzinfo=self.zone, fold=0)
-        if first.utcoffset() == moment.replace(tzinfo=self.zone, fold=1).utcoffset():
+        second = moment.replace(tzinfo=self.zone, fold=1)
+        # An hour that does not exist, when clocks go forward, has the larger offset second.
+        if (first.utcoffset() or NO_TIME) <= (second.utcoffset() or NO_TIME):
             self._last = None
             self._pass = 1 if self.direction == "newest first" else 0
             return first

@@ -1,6 +1,8 @@
 """Test what a user reads after the first run: episodes in the terminal, lists and reports."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -156,3 +158,61 @@ def test_import_writes_events_that_are_valid_by_the_published_schema(tmp_path: P
     assert [event.ticket_id for event in events] == ["0", "1", "2"]
     assert events[1].csat is None
     assert events[1].customer_id == "c"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--preset", "nix"),
+        ("--time-format", "%q"),
+        ("--encoding", "klingon"),
+        ("--map", "foo=bar"),
+        ("--timezone", "Berlin"),
+    ],
+)
+def test_a_wrong_option_is_an_error_of_the_command_line(
+    tickets: Path, tmp_path: Path, options: tuple[str, str]
+) -> None:
+    """As docs/reference/exit-codes.md says."""
+    out = str(tmp_path / "o.jsonl")
+    done = CliRunner().invoke(app, ["import", str(tickets), "--out", out, *options])
+    assert done.exit_code == 2, done.output
+
+
+def test_times_on_the_command_line_are_in_the_time_zone_of_the_file(
+    tickets: Path, tmp_path: Path
+) -> None:
+    """--until without an offset means the same as with the offset of --timezone."""
+    outputs = []
+    options = ["replay", str(tickets), "--timezone", "Europe/Berlin"]
+    for number, until in enumerate(("2024-03-18 10:50", "2024-03-18T09:50:00Z")):
+        out = tmp_path / f"{number}.jsonl"
+        done = CliRunner().invoke(
+            app,
+            [*options, "--out", str(out), "--until", until],
+        )
+        assert done.exit_code == 0, done.output
+        outputs.append(out.read_bytes())
+    assert outputs[0] == outputs[1] != b""
+
+
+def test_a_full_temporary_folder_is_a_sentence(tickets: Path, tmp_path: Path) -> None:
+    """The tickets wait in a temporary folder; the old output stays as it was."""
+    out = tmp_path / "o.jsonl"
+    out.write_text("old")
+    command = f"ulimit -f 64; trap '' XFSZ; exec {sys.executable} -m stream.cli import"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} {tickets} --out {out}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "TMPDIR" in done.stderr
+    assert out.read_text() == "old"
+
+
+def test_a_file_of_tickets_is_no_file_of_escalations(tickets: Path) -> None:
+    """The listing of episodes says so, instead of finding none."""
+    done = CliRunner().invoke(app, ["episodes", "--from", str(tickets)])
+    assert done.exit_code == 1
+    assert "holds no escalations" in str(done.exception)

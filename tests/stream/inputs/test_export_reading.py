@@ -324,3 +324,83 @@ def test_columns_of_an_unknown_product_are_found(
     (ticket,), reading = read(f"{header}\n{row}\n", timezone="UTC")
     assert (ticket["ticket_id"], ticket["created_at"], ticket.get("product_area")) == expected
     assert reading.preset == "generic"
+
+
+@pytest.mark.parametrize("wrap", [False, True], ids=["array", "wrapped"])
+def test_json_with_some_of_our_names_keeps_its_ids_and_areas(wrap: bool) -> None:
+    """Objects that have created_at and subject, but their own names for the rest."""
+    records = [
+        {"id": 40 + n, "created_at": f"2026-02-01T1{n}:00:00Z", "subject": "a", "area": "Login"}
+        for n in range(3)
+    ]
+    found, reading = read(json.dumps({"tickets": records} if wrap else records))
+    assert [each["ticket_id"] for each in found] == ["40", "41", "42"]
+    assert {each["product_area"] for each in found} == {"Login"}
+    assert (reading.repeated, reading.preset) == (0, "generic")
+
+
+def test_texts_with_line_breaks_and_commas_do_not_decide_the_delimiter() -> None:
+    """Rows of several lines count with all their lines."""
+    rows = "".join(f'{n};{AT};Billing;"Hello,\nb; c,\nd"\n' for n in range(9))
+    assert areas(f"Id;Created at;Product;Description\n{rows}") == ["Billing"] * 9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Peña. No funciona la conexión",
+        "Il y a un problème à l\u2019écran de Peña",
+        "Größe, ¿Dónde? Søn",
+    ],
+)
+def test_western_text_is_not_taken_for_another_code_page(text: str) -> None:
+    """The code page of Western Europe wins unless another one is clearly better."""
+    rows = [["1", AT, "x"], ["2", AT, text], ["3", AT, text]]
+    data = table([["id", "created_at", "area"], *rows]).encode("cp1252")
+    assert read(data)[1].encoding == "cp1252"
+    assert text in areas(data)
+
+
+def test_values_with_display_values_are_read_in_the_users_zone() -> None:
+    """ServiceNow's API with sysparm_display_value=all, and a mapping beside the preset."""
+    record = {
+        "sys_id": {"display_value": "x", "value": "x"},
+        "number": {"display_value": "INC1", "value": "INC1"},
+        "opened_at": {"display_value": "2026-02-01 22:14:13", "value": "2026-02-01 21:14:13"},
+        "category": {"display_value": "Login", "value": "login"},
+        "sys_created_on": {"display_value": "", "value": ""},
+    }
+    found, reading = read(json.dumps({"result": [record]}), timezone="Europe/Berlin")
+    assert reading.preset == "servicenow"
+    assert found[0]["created_at"] == "2026-02-01T22:14:13+01:00"
+    assert (found[0]["ticket_id"], found[0]["product_area"]) == ("INC1", "Login")
+    mapping = {"created_at": "opened_at.value"}
+    found, _ = read(json.dumps({"result": [record]}), timezone="UTC", mapping=mapping)
+    assert found[0]["created_at"] == "2026-02-01T21:14:13+00:00"
+    assert found[0]["product_area"] == "Login"
+
+
+def test_times_without_a_time_of_day_are_told() -> None:
+    """Incidents are found a day late then, which a user should know."""
+    _, reading = read("id,created,area\n1,2026-03-01,a\n", timezone="UTC")
+    assert any("tell only the day" in note for note in reading.notes)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_local_time_that_does_not_exist_has_one_meaning(direction: int) -> None:
+    """In the hour that clocks skip, the order of the file does not matter."""
+    written = [f"2026-03-29 0{hour}:30" for hour in (0, 1, 2, 3, 4)][::direction]
+    found, _ = times(written, timezone="Europe/Berlin")
+    assert found[2] == "2026-03-29T02:30:00+01:00"
+
+
+def test_all_labels_of_an_issue_are_tags() -> None:
+    """Jira writes one column per label."""
+    text = f"Issue key,Issue Type,Created,Component/s,Labels,Labels\nA-1,Bug,{AT},login,x,y\n"
+    assert read(text)[0][0]["tags"] == ["x", "y"]
+
+
+def test_html_in_texts_is_read_as_text() -> None:
+    """Chats and mails come with markup."""
+    text = f"id,created_at,area,subject\n1,{AT},a,<p>Cannot &amp; will not <b>log in</b></p>\n"
+    assert read(text)[0][0]["subject"] == "Cannot & will not log in"

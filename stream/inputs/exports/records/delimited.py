@@ -171,18 +171,22 @@ def _lines(chunks: Iterator[str], name: str) -> Iterator[str]:
 
 
 def _delimiter(lines: list[str]) -> str:
-    """Return the delimiter by which most of the lines have the same number of cells."""
+    """Return the delimiter by which most lines belong to rows of the same number of cells."""
 
     # csv.Sniffer also guesses letters as delimiters, and fails if there is only one column.
     def fit(delimiter: str) -> tuple[int, int]:
         reader = csv.reader(lines, delimiter=delimiter)
         counts: Counter[int] = Counter()
+        read = 0
         try:
-            for row in reader:
-                counts[len(row)] += len(row) > 1
+            for row in reader:  # a row may have several lines
+                counts[len(row)] += (reader.line_num - read) * (len(row) > 1)
+                read = reader.line_num
         except csv.Error:
             pass
-        cells, rows_alike = max(counts.items(), key=lambda each: (each[1], each[0]), default=(1, 0))
-        return rows_alike, cells
+        cells, lines_alike = max(
+            counts.items(), key=lambda each: (each[1], each[0]), default=(1, 0)
+        )
+        return lines_alike, cells
 
     return max(DELIMITERS, key=fit)

@@ -13,6 +13,9 @@ CHUNK: Final = 1 << 16
 LOOK_AHEAD: Final = 4
 """Number of chunks, from the first byte that is not ASCII, by which the encoding is detected."""
 
+AS_GOOD: Final = 0.02
+"""Difference in the shares of odd characters and of plausible words that decides nothing."""
+
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -144,12 +147,18 @@ def _detected(sample: bytes) -> str:
     valid = sum(_is_utf8(line) for line in lines)
     if valid * 2 >= len(lines) and valid:
         return "utf-8"
-    best = from_bytes(b"\n".join(lines)[:_BYTES_OF_LEGACY], cp_isolation=list(_LEGACY)).best()
+    matches = from_bytes(b"\n".join(lines)[:_BYTES_OF_LEGACY], cp_isolation=list(_LEGACY))
+    best = matches.best()
     if best is None:
         return "cp1252"
-    # Code pages that give the same text are told apart by how common they are.
-    alike = {best.encoding, *best.could_be_from_charset}
-    return next((encoding for encoding in _LEGACY if encoding in alike), best.encoding)
+    # The code page of Western Europe is by far the most common; others need better evidence.
+    for match in matches:
+        is_as_good = (
+            match.chaos <= best.chaos + AS_GOOD and match.coherence >= best.coherence - AS_GOOD
+        )
+        if is_as_good and "cp1252" in (match.encoding, *match.could_be_from_charset):
+            return "cp1252"
+    return best.encoding
 
 
 def _is_utf8(line: bytes) -> bool:
