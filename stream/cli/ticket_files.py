@@ -55,8 +55,8 @@ class TicketFormat:
         str | None,
         typer.Option(
             metavar="ZONE",
-            help="IANA time zone of times without an offset, in FILE and in options, and of daily and "
-            "weekly seasonality.",
+            help="IANA time zone of times without an offset, in FILE and in options, and of daily "
+            "and weekly seasonality.",
         ),
     ] = None
     time_format: Annotated[
