@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scipy import stats
+from detectors.foundation.count_statistics import wilson_interval
 
 CONFIDENCE: Final = 0.95
 
@@ -43,8 +43,7 @@ class Share:
         """
         if not self.of:
             return 0.0, 1.0
-        interval = stats.binomtest(self.hits, self.of).proportion_ci(CONFIDENCE, "wilson")
-        return float(interval.low), float(interval.high)
+        return wilson_interval(self.hits, self.of, CONFIDENCE)
 
     def __str__(self) -> str:
         if not self.of:

@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 import numpy as np
-from scipy.special import betaln, gammaincinv
+from scipy.special import betaln, gammaincinv, ndtri
 from scipy.special.cython_special import betainc  # scalar function: 4 times faster than the ufunc
 
 LEAST_TAIL: Final = 1e-290
@@ -95,6 +95,31 @@ def beta_binomial_tail(count: int, trials: int, a: float, b: float) -> float:
         - betaln(a, b)
     )
     return min(max(1.0 - float(np.sum(np.exp(log_chances))), 0.0), 1.0)
+
+
+def wilson_interval(hits: int, trials: int, confidence: float) -> tuple[float, float]:
+    """Return the confidence interval of a proportion.
+
+    `scipy.stats.binomtest` computes the same interval; see `beta_binomial_tail` for why it is not
+    imported.
+
+    Args:
+        hits: Number of hits, 0 to *trials*.
+        trials: Number of trials, above 0.
+        confidence: Confidence of the interval, above 0 and below 1.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+
+    Example:
+        >>> low, high = wilson_interval(9, 10, 0.95)
+        >>> round(low, 2), round(high, 2)
+        (0.6, 0.98)
+    """
+    z = float(ndtri(0.5 + 0.5 * confidence))
+    width = 2.0 * (trials + z * z)
+    center = (2.0 * hits + z * z) / width
+    reach = z / width * math.sqrt(4.0 * hits * (1.0 - hits / trials) + z * z)
+    return center - reach if hits else 0.0, center + reach if hits < trials else 1.0
 
 
 EARLIER: Final = (0.25, 6.0)

@@ -7,7 +7,7 @@ interval. Both runs use the same seeds, so that most random variation is the sam
 from collections.abc import Sequence
 
 import msgspec
-from scipy import stats
+from scipy.special import gammaincinv
 
 from detectors.evaluation.experiments.benign_run import BenignRun
 from detectors.evaluation.experiments.company_run import Healthy, Played
@@ -87,7 +87,7 @@ def regressions(now: Recorded, before: Recorded) -> list[str]:
         for cell, (pages, weeks) in cells.items():
             new, new_weeks = new_cells.get(cell, (0, 0))
             tail = 1.0 - (1.0 - CONFIDENCE) / 2.0
-            most = float(stats.gamma.ppf(tail, pages + 1)) / weeks * new_weeks
+            most = float(gammaincinv(pages + 1, tail)) / weeks * new_weeks
             if new > most:
                 sentences.append(
                     f"{cell}: {new} {figure} in {new_weeks} {unit}, expected at most {most:.3g} "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy.special import gammaincinv
 
 from detectors.evaluation.experiments.benign_run import BenignRun
 from detectors.evaluation.experiments.company_run import Healthy, Played
@@ -275,8 +275,8 @@ def _bounds(counts: Sequence[int]) -> tuple[float, float]:
     """
     total = sum(counts)
     tail = (1.0 - CONFIDENCE) / 2.0
-    low = float(stats.gamma.ppf(tail, total)) if total else 0.0
-    high = float(stats.gamma.ppf(1.0 - tail, total + 1))
+    low = float(gammaincinv(total, tail)) if total else 0.0
+    high = float(gammaincinv(total + 1, 1.0 - tail))
     if len(counts) >= 8:
         rng = np.random.default_rng(0)
         sums = rng.choice(np.array(counts), (2_000, len(counts))).sum(axis=1)

@@ -15,6 +15,7 @@ from detectors.foundation.count_statistics import (
     log_likelihood_ratio,
     negative_log_tail,
     ratio_interval,
+    wilson_interval,
 )
 from detectors.foundation.prediction_band import TAIL, prediction_band
 
@@ -197,6 +198,14 @@ def test_the_beta_binomial_tail_agrees_with_scipy(
     """Both sum the same terms in the same order, so that all bits agree."""
     expected = float(stats.betabinom.sf(count - 1.0, trials, a, b))
     assert beta_binomial_tail(count, trials, a, b) == expected
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 4), (4, 4), (1, 30), (120, 200)])
+def test_the_interval_of_a_proportion_agrees_with_scipy(hits: int, trials: int) -> None:
+    low, high = wilson_interval(hits, trials, 0.95)
+    expected = stats.binomtest(hits, trials).proportion_ci(0.95, "wilson")
+    assert math.isclose(low, expected.low, abs_tol=1e-12)
+    assert math.isclose(high, expected.high, abs_tol=1e-12)
 
 
 def test_the_normal_range_agrees_with_scipy() -> None:
