@@ -1,15 +1,14 @@
 """Test ``spikewatch taxonomy check`` as a user runs it."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from detectors.simulation.tickets import World, tickets
+from tests.support.command_line import run_command
 
 EXAMPLE = str(Path(__file__).parents[3] / "deploy/config/taxonomy.toml")
 START = 1_772_409_600.0
@@ -32,16 +31,7 @@ keywords = ["payment"]
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run ``spikewatch taxonomy check ARGUMENTS`` in *folder*."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
-    return subprocess.run(
-        [sys.executable, "-m", "stream.cli", "taxonomy", "check", *arguments],
-        cwd=folder,
-        env=clean,
-        capture_output=True,
-        input=stdin,
-        timeout=120,
-        check=False,
-    )
+    return run_command(folder, "taxonomy", "check", *arguments, stdin=stdin)
 
 
 def lines_of(rows: Sequence[dict[str, object]]) -> bytes:

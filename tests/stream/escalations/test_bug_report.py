@@ -2,10 +2,7 @@
 
 import gzip
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +26,7 @@ from stream.escalations.bug_report import MOST_HISTORY, report
 from stream.escalations.bug_report_markdown import as_markdown, literal, quoted
 from stream.escalations.bug_report_model import Report
 from stream.escalations.bug_report_text import CHARACTERS
+from tests.support.command_line import run_command
 from tests.support.kafka_rig import Rig
 
 START = 1_772_409_600.0
@@ -357,20 +355,6 @@ def test_text_shown_without_quotes_has_no_meaning_in_markdown(text: str) -> None
         assert not set(text) & set("@#_*`<&\\")
 
 
-def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run ``spikewatch ARGUMENTS`` in *folder*."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
-    return subprocess.run(
-        [sys.executable, "-m", "stream.cli", *arguments],
-        cwd=folder,
-        env=environ,
-        capture_output=True,
-        input=stdin,
-        timeout=120,
-        check=False,
-    )
-
-
 @pytest.fixture(name="folder")
 def _folder(events: Sequence[EscalationEvent], tmp_path: Path) -> Path:
     """Return a folder with a file of two episodes with similar ids and of invalid lines."""
@@ -390,12 +374,12 @@ def test_the_report_is_written_as_markdown_and_as_json(
 ) -> None:
     """A plain file, a gzipped file and standard input give what the functions return."""
     episode_report, digits = report(events), events[0].data.episode_id[:12]
-    done = run(folder, "report", digits.upper(), "--from", "out.jsonl")
+    done = run_command(folder, "report", digits.upper(), "--from", "out.jsonl")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode() == as_markdown(episode_report)
     piped = (folder / "out.jsonl").read_bytes()
-    assert run(folder, "report", digits, "--from", "-", stdin=piped).stdout == done.stdout
-    done = run(
+    assert run_command(folder, "report", digits, "--from", "-", stdin=piped).stdout == done.stdout
+    done = run_command(
         folder, "report", episode_report.episode_id, "--from", "out.jsonl.gz", "--format", "json"
     )
     assert Report.model_validate_json(done.stdout) == episode_report
@@ -417,7 +401,7 @@ def test_an_ambiguous_or_unknown_episode_id_is_reported_in_one_sentence(
     """The command exits with 1 without a traceback."""
     name = events[0].data.episode_id * 2
     name = "fedcba987654" if digits < 0 else name[:digits] or "not an id"
-    done = run(folder, "report", name, "--from", "out.jsonl")
+    done = run_command(folder, "report", name, "--from", "out.jsonl")
     assert (done.returncode, done.stdout) == (1, b"")
     assert words in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 1
@@ -427,11 +411,14 @@ def test_an_ambiguous_or_unknown_episode_id_is_reported_in_one_sentence(
 def test_a_file_without_escalations_is_rejected(tmp_path: Path) -> None:
     """A file of tickets and a missing file give exit code 1, and an unknown format gives 2."""
     (tmp_path / "in.jsonl").write_text('{"ticket_id": "abcdef"}\n')
-    done = run(tmp_path, "report", "abcdef", "--from", "in.jsonl")
+    done = run_command(tmp_path, "report", "abcdef", "--from", "in.jsonl")
     assert done.returncode == 1
     assert b"cannot read as escalations: 1" in done.stderr
-    assert run(tmp_path, "report", "abcdef", "--from", "none.jsonl").returncode == 1
-    assert run(tmp_path, "report", "abcdef", "--from", "in.jsonl", "--format", "x").returncode == 2
+    assert run_command(tmp_path, "report", "abcdef", "--from", "none.jsonl").returncode == 1
+    assert (
+        run_command(tmp_path, "report", "abcdef", "--from", "in.jsonl", "--format", "x").returncode
+        == 2
+    )
 
 
 @pytest.mark.kafka
@@ -453,6 +440,6 @@ def test_without_a_file_the_report_reads_the_topic(
 
 def test_the_command_has_help(tmp_path: Path) -> None:
     """`--help` describes what the command does."""
-    done = run(tmp_path, "report", "--help")
+    done = run_command(tmp_path, "report", "--help")
     assert done.returncode == 0
     assert b"bug tracker" in done.stdout

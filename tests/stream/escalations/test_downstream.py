@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +22,7 @@ from stream.kafka.partitioner import partition_of
 from stream.kafka.ticket_sender import Pace
 from stream.kafka.topic_settings import DAY_MS
 from stream.kafka.topics import specs
+from tests.support.command_line import run_command_as_text
 from tests.support.kafka_rig import Rig, wait_for
 
 TOPICS_PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "architecture.md"
@@ -229,14 +228,7 @@ def test_an_invalid_since_is_rejected_with_one_sentence(
     tmp_path: Any, options: list[str], sentence: str
 ) -> None:
     """The command exits with 2 before it contacts a broker."""
-    done = subprocess.run(
-        [sys.executable, "-m", "stream.cli", "tail", *options],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_command_as_text(tmp_path, "tail", *options)
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.split())
 

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from stream.config.errors import ConfigError
 from stream.docsgen import receivers_page
 from stream.notify.routing.config import read_plan
 from stream.notify.routing.rules import NotificationConfig
+from tests.support.command_line import run_command_as_text
 from tests.support.escalations import escalation
 
 ROOT = Path(__file__).parents[4]
@@ -144,15 +144,7 @@ def line_of(text: str, of: str) -> int:
 
 def run(path: Path, *arguments: str, file: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line with the receivers file named by the environment."""
-    known = {k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")}
-    return subprocess.run(
-        [sys.executable, "-m", "stream.cli", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=path,
-        env=known | {"SPIKEWATCH_NOTIFY__FILE": str(file), "PYTHONPATH": str(ROOT)},
-        check=False,
-    )
+    return run_command_as_text(path, *arguments, SPIKEWATCH_NOTIFY__FILE=str(file))
 
 
 @pytest.mark.parametrize(
