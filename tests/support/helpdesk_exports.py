@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from openpyxl import Workbook
 
-from detectors.simulation.tickets import Incident, World, tickets
+from detectors.simulation.tickets import COMPANY, Incident, World, tickets
 
 Ticket = Mapping[str, Any]
 ZONE: Final = "Europe/Berlin"
@@ -21,11 +21,13 @@ GERMAN_MONTHS: Final = ("Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug",
                         "Nov", "Dez")  # fmt: skip
 
 
-def simulated(days: float = 1.5, seed: int = 7) -> list[Ticket]:
+def simulated(
+    days: float = 1.5, seed: int = 7, areas: Mapping[str, float] = COMPANY
+) -> list[Ticket]:
     """Return tickets of a company in March 2026, newest first, with an incident in the login."""
     begin = datetime(2026, 3, 1, tzinfo=ZoneInfo("UTC")).timestamp()
     outage = Incident("login", begin + (days - 0.5) * 86_400.0, 3.0, 8.0)
-    world = World(start=begin, hours=days * 24.0, seed=seed, incidents=(outage,))
+    world = World(begin, days * 24.0, dict(areas), (outage,), seed)
     return sorted(tickets(world), key=lambda each: str(each["created_at"]), reverse=True)
 
 
