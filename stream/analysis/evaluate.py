@@ -60,6 +60,8 @@ class Size:
     cells: tuple[tuple[int, float], ...] = ((10, 60.0), (50, 20.0))
     """Pairs of the number of areas of a tenant and the tickets per hour of the busiest area."""
     budgets: tuple[float, ...] = (0.2, 1.0, 5.0)
+    highest_rate: float = 60.0
+    """Tickets per hour of the busiest area in companies with incidents or benign events."""
     guard_seeds: int = 20
     guard_weeks: int = 3
     per_guard: int = 10
@@ -96,17 +98,18 @@ QUICK: Final = Size(
 REDUCED_PARTS: Final[tuple[Part, ...]] = ("healthy", "incidents", "guards")
 REDUCED: Final = Size(
     incident_seeds=2,
-    per_class=8,
-    shifts=2,
+    per_class=3,
+    shifts=1,
     warm_weeks=5,
-    weeks=3,
+    weeks=2,
     healthy_seeds=6,
     healthy_weeks=8,
     cells=((10, 20.0),),
     budgets=(1.0,),
+    highest_rate=30.0,
     guard_seeds=1,
     per_guard=4,
-    spikes=6,
+    spikes=0,
     steady_seeds=1,
     steady_weeks=20,
     steady_rates=(3.0,),
@@ -192,6 +195,7 @@ def jobs_for(
     jobs = []
     for seed in seeds:
         place = seed - size.first_seed
+        company = Spec(seed=seed, highest_rate=size.highest_rate)
         if "healthy" in parts and place < size.healthy_seeds:
             jobs += [
                 _job("healthy", Spec(seed=seed, areas=areas, highest_rate=rate), settings, size)
@@ -201,10 +205,10 @@ def jobs_for(
             part: Part = (
                 "rivals" if "rivals" in parts else "incidents"
             )  # includes the run of incidents
-            jobs.append(_job(part, Spec(seed=seed), settings, size, tuple(kinds)))
+            jobs.append(_job(part, company, settings, size, tuple(kinds)))
         if "guards" in parts and place < size.guard_seeds:
             season = SEASONS[seed % len(SEASONS)] - size.warm_weeks
-            jobs.append(_job("guards", Spec(seed=seed, first_week=season), settings, size))
+            jobs.append(_job("guards", replace(company, first_week=season), settings, size))
     if "steady" in parts:
         jobs += [
             Job(
