@@ -31,7 +31,7 @@ BASH: Final = shutil.which("bash") or "/bin/bash"
 SECONDS: Final = 280
 """A page that takes longer is no page for a reader in a hurry."""
 AREAS: Final = {"login": 8.0, "billing": 4.0}
-"""Areas of the exports, with their tickets per hour; the report of a page has a chart of each."""
+"""Areas of the exports, with their tickets per hour; a report has a chart of each."""
 
 _NOT_RUN: Final = re.compile(r"<!-- not run: (\S.*) -->")
 _NEEDS_KAFKA: Final = "<!-- needs: kafka -->"
@@ -110,7 +110,7 @@ def run_page(page: Path, folder: Path, environ: dict[str, str]) -> subprocess.Co
     (folder / ".venv").symlink_to(sys.prefix)
     for helpdesk in _NEEDS_EXPORT.findall(page.read_text(encoding="utf-8")):
         suffix, write = EXPORTS[helpdesk]
-        (folder / f"{helpdesk}.{suffix}").write_bytes(write(simulated(1.0, areas=AREAS)))
+        (folder / f"{helpdesk}.{suffix}").write_bytes(write(simulated(1.5, areas=AREAS)))
     environ = {
         **{k: v for k, v in os.environ.items() if not k.startswith("SPIKEWATCH_")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
