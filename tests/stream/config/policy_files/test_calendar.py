@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from detectors.foundation.calendar import Event
 from detectors.policy.settings import Settings
-from stream.cli import main
 from stream.config.errors import ConfigError
 from stream.config.loading import load
 from stream.config.policy_files.events import MOST_EVENTS, read_events
 from stream.config.printing import show
 from stream.config.sections import Config
 from stream.config.step_settings import settings_of
+from tests.support.command_line import run_command_as_text
 
 ROOT = Path(__file__).parents[4]
 FULL = """
@@ -315,16 +315,11 @@ def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
     assert not (events and lines)
 
 
-def test_config_check_reports_an_invalid_country(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_config_check_reports_an_invalid_country(tmp_path: Path) -> None:
     """`spikewatch config check` exits with 2 and states the error."""
-    monkeypatch.setenv("SPIKEWATCH_CALENDAR__COUNTRY", "Germany")
-    monkeypatch.setattr("sys.argv", ["spikewatch", "config", "check"])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == 2
-    assert "did you mean DE?" in capsys.readouterr().err
+    done = run_command_as_text(tmp_path, "config", "check", SPIKEWATCH_CALENDAR__COUNTRY="Germany")
+    assert done.returncode == 2
+    assert "did you mean DE?" in done.stderr
 
 
 def test_the_shipped_calendar_is_valid() -> None:
