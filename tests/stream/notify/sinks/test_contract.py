@@ -242,15 +242,19 @@ def test_an_unsanitized_message_cannot_inject_headers_or_mentions(
 
 
 def test_mails_of_an_episode_form_a_thread(tmp_path: Path) -> None:
-    """Every mail has its own id, refers to the first mail and shows the state in its subject."""
+    """Every mail has its own id, refers to the first mail, and has its subject.
+
+    Mail programs put only messages of one subject into one thread; the text shows the state.
+    """
 
     async def thread() -> None:
         async with running(CASES["email"], tmp_path) as (sink, provider):
             await send_all(sink, message(), message("update", 2), message("resolve", 3))
             first, *rest = provider.mails
             assert first["references"] is None
-            assert "[RESOLVED]" in provider.mails[-1]["subject"]
-            assert "[WARNING]" in first["subject"]
+            assert {mail["subject"] for mail in rest} == {first["subject"]}
+            assert "[RESOLVED]" in provider.mails[-1].get_body().get_content()
+            assert "[WARNING]" in first.get_body().get_content()
             assert len({mail["message-id"] for mail in provider.mails}) == 3
             for mail in rest:
                 assert mail["references"] == mail["in-reply-to"] == first["message-id"]
