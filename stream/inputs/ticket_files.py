@@ -217,9 +217,15 @@ class TicketFile:
         sample, rest = _split(rows)
         good = [each for each in sample if isinstance(each, Record)]
         plan = plan_of_table(good, self.name, self._options)
-        header = good[: plan.skip]
-        body = [each for each in sample if each not in header]
-        return self._converted(plan, body, rest)
+        above = {id(row) for row in good[: plan.skip]}
+        heads = good[plan.skip - 1].value if plan.skip else None
+
+        def is_data(row: Record | Refusal) -> bool:
+            # Exports that were put together by hand repeat the header.
+            is_header = isinstance(row, Record) and row.value == heads
+            return id(row) not in above and not is_header
+
+        return self._converted(plan, [row for row in sample if is_data(row)], filter(is_data, rest))
 
     def _objects(self, records: Iterator[Record | Refusal]) -> Iterator[tuple[int, bytes]]:
         sample, rest = _split(records)

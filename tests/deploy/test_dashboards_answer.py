@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -41,6 +41,8 @@ RATE_SECONDS: Final = 30.0
 MAY_BE_ZERO: Final = {
     "spikewatch_lag_records": "a worker that keeps up has no lag when it is scraped",
     "spikewatch_tickets_lower": "the normal range of a quiet area may start at zero",
+    "spikewatch_lost_records_total": "a topic that is read in time loses nothing",
+    "spikewatch_notify_lost_records_total": "a topic that is read in time loses nothing",
 }
 """Metrics whose queries may return only zeros, and why. No query may return nothing."""
 
@@ -114,7 +116,11 @@ def _play(story: Story) -> None:
     story.wait(
         "spikewatch_notification_seconds_count"
     )  # makes what follows an increase of the counter
-    rig.send([b"no ticket"], Pace())
+    rig.send([b"no ticket", _with_unreadable_field("1")], Pace())
+    story.wait("spikewatch_omitted_fields_total")
+    rig.send([_with_unreadable_field("2")], Pace())  # an increase of the counter
+    rig.send(_late_tickets("initech"), Pace())
+    story.wait("spikewatch_late_feed_needed_seconds")
     _spike(rig, "globex", "billing")
     story.wait('spikewatch_episode_ratio{tenant="globex",product_area="billing"}')
     story.wait("spikewatch_notification_seconds_count", 2.0)
@@ -125,6 +131,28 @@ def _play(story: Story) -> None:
     story.wait('spikewatch_verdicts_total{verdict=~"false_alarm|incident"}', 2.0)
     story.wait("spikewatch_false_pages_per_week > 0", 0.01)
     time.sleep(2.0)
+
+
+def _with_unreadable_field(number: str) -> bytes:
+    now = datetime.now(UTC).isoformat()
+    ticket = {"ticket_id": f"unreadable-{number}", "created_at": now, "tenant": "acme"}
+    return json.dumps({**ticket, "product_area": "search", "csat": "good"}).encode()
+
+
+def _late_tickets(tenant: str) -> list[bytes]:
+    """Return a ticket of now, and many that arrive too late to page."""
+    now = datetime.now(UTC)
+    return [
+        json.dumps(
+            {
+                "ticket_id": f"late-{number}",
+                "created_at": (now - timedelta(seconds=150.0 if number else 0.0)).isoformat(),
+                "tenant": tenant,
+                "product_area": "search",
+            }
+        ).encode()
+        for number in range(30)
+    ]
 
 
 def _history(tenant: str, seed: int) -> list[bytes]:

@@ -153,7 +153,8 @@ def plan_of_table(rows: Sequence[Record], name: str, options: ReadOptions) -> Pl
     if sample and all(is_day(str(sources[REQUIRED].read(row))) for row in sample):
         plan.notes.append("the times tell only the day, so incidents are found a day late")
     if number:
-        plan.notes.append(f"{number} lines before the header were skipped")
+        lines = "1 line" if number == 1 else f"{number} lines"
+        plan.notes.append(f"skipped {lines} before the header")
     plan.has_labels = _has_labels(sources)
     plan.is_utc = _UTC.search(sources[REQUIRED].told) is not None
     return plan

@@ -39,7 +39,7 @@ def test_lines_before_the_header_are_skipped_and_told() -> None:
         f"Tickets of March\nExported 2026-03-31\n\nid,created_at,area\n1,{AT},a\n"
     )
     assert found[0]["product_area"] == "a"
-    assert reading.notes == ["2 lines before the header were skipped"]
+    assert reading.notes == ["skipped 2 lines before the header"]
 
 
 def test_a_table_without_header_is_read_by_column_numbers() -> None:
@@ -404,3 +404,10 @@ def test_html_in_texts_is_read_as_text() -> None:
     """Chats and mails come with markup."""
     text = f"id,created_at,area,subject\n1,{AT},a,<p>Cannot &amp; will not <b>log in</b></p>\n"
     assert read(text)[0][0]["subject"] == "Cannot & will not log in"
+
+
+def test_a_header_that_is_repeated_is_no_record() -> None:
+    """Exports of several months that were put together by hand have a header each."""
+    found, reading = read(f"id,created_at,area\n1,{AT},a\nid,created_at,area\n2,{AT},b\n")
+    assert [each["ticket_id"] for each in found] == ["1", "2"]
+    assert (reading.rows, reading.dead) == (2, 0)
