@@ -44,6 +44,7 @@ def test_replay_prints_what_on_call_reads(tickets: Path) -> None:
     assert severities == ["ERROR", "CRITICAL"]
 
 
+@pytest.mark.slow
 def test_replay_json_is_what_out_writes(tickets: Path, events: Path) -> None:
     """--json prints one CloudEvent per line, the same bytes as --out."""
     printed = CliRunner().invoke(app, ["replay", str(tickets), "--json"])
@@ -184,6 +185,7 @@ def test_a_wrong_option_is_an_error_of_the_command_line(
     assert done.exit_code == 2, done.output
 
 
+@pytest.mark.slow
 def test_times_on_the_command_line_are_in_the_time_zone_of_the_file(
     tickets: Path, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def bomb(kind: str, path: Path) -> None:
                 member.write(block)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gzip", "zip", "xlsx"])
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, kind: str) -> None:
     """The refusal needs less than 200 MB beyond what the program itself takes."""

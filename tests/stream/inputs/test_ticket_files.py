@@ -383,6 +383,7 @@ def test_a_large_cell_is_passed_on_completely() -> None:
     assert len(rows(text)[0][1]["body"]) == 500_000
 
 
+@pytest.mark.slow
 def test_csv_is_read_in_constant_memory(tmp_path: Path) -> None:
     """A long file takes no more memory than a short one."""
     path = tmp_path / "long.csv"
