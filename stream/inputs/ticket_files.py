@@ -215,6 +215,8 @@ class TicketFile:
 
     def _table(self, rows: Iterator[Record | Refusal]) -> Iterator[tuple[int, bytes]]:
         sample, rest = _split(rows)
+        if sample and isinstance(sample[0], Refusal) and sample[0].reason == "oversized":
+            raise TicketFileError(f"{self.name}: its first line is {sample[0].detail}.")
         good = [each for each in sample if isinstance(each, Record)]
         plan = plan_of_table(good, self.name, self._options)
         above = {id(row) for row in good[: plan.skip]}
