@@ -9,6 +9,7 @@ import typer
 from stream.analysis.advice import BUDGETS, advice_lines, budget_table, starting_config, weigh
 from stream.analysis.backtest import Order
 from stream.analysis.backtest_tables import notes, summary
+from stream.cli.dead_letters import DeadFile, dead_letters
 from stream.cli.options import ConfigPath, Processes, TicketFileArgument, duration
 from stream.cli.output import keep_files_apart, progress, say, show, write_text
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
@@ -33,6 +34,7 @@ def advise(
         typer.Option(min=0.01, help="False pages per week to try; default: 0.2 0.5 1 2 5."),
     ] = None,
     warm_up: WarmUp = None,
+    dead: DeadFile = None,
     processes: Processes = None,
     config: ConfigPath = None,
 ) -> None:
@@ -41,7 +43,9 @@ def advise(
     Backtests the history under several budgets, with injected incidents, and suggests areas to add
     or merge.
     """
-    keep_files_apart(reads={"FILE": source, "--config": config}, writes={"--out": out})
+    keep_files_apart(
+        reads={"FILE": source, "--config": config}, writes={"--out": out, "--dead": dead}
+    )
     if out is not None and out.is_file() and not force:
         raise UserError(f"{out} exists: give another file, or --force to replace it")
     loaded = load(config)
@@ -51,8 +55,9 @@ def advise(
     )
     history_source = Source(path=source, ticket_format=ticket_format)
     with (
+        dead_letters(dead) as letters,
         pool_of(processes or os.cpu_count() or 1) as pool,
-        open_history(history_source, loaded, pool) as history,
+        open_history(history_source, loaded, pool, letters) as history,
         progress("advice") as report_progress,
     ):
         advice = weigh(history, order, sorted(set(budget or BUDGETS)), pool, report_progress)

@@ -11,9 +11,9 @@ import typer
 from detectors.policy.taxonomy_coverage import Check, Findings, Fit, Frequent, OnTickets, findings
 from schemas.codec import clean, read_ticket, to_signal
 from schemas.dead_letter import DeadReason, Rejected
-from stream.cli.dead_letters import DeadLetters
+from stream.cli.dead_letters import DeadFile, DeadLetters, dead_letters
 from stream.cli.options import AsJson, ConfigPath
-from stream.cli.output import aligned, say, say_json
+from stream.cli.output import aligned, keep_files_apart, say, say_json
 from stream.cli.ticket_files import OpenTickets, TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.config.policy_files.taxonomy import read_taxonomy
@@ -49,6 +49,7 @@ def taxonomy_check(
             help="Ticket file, as for replay; - for stdin. May be repeated.",
         ),
     ] = None,
+    dead: DeadFile = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -64,12 +65,17 @@ def taxonomy_check(
         names = [name if name == "-" else str(Path(name).resolve()) for name in tickets]
         if len(set(names)) < len(names):
             raise UserError("the same ticket file was given twice")
+        keep_files_apart(
+            reads={f"--tickets {number}": name for number, name in enumerate(tickets, 1)}
+            | {"FILE": file, "--config": config},
+            writes={"--dead": dead},
+        )
         loaded = load(config)
         check, max_bytes = Check(taxonomy), loaded.limits.ticket_bytes
-        for name in tickets:
-            with open_tickets(name, ticket_format, letters, loaded) as found:
-                _add(check, found, max_bytes, letters)
-        letters.explain()
+        with dead_letters(dead) as letters:
+            for name in tickets:
+                with open_tickets(name, ticket_format, letters, loaded) as found:
+                    _add(check, found, max_bytes, letters)
         results = check.findings()
     if as_json:
         say_json(
