@@ -50,7 +50,8 @@ class DeadLetters:
         count, first, where = self.groups.get(key, (0, refusal, name))
         self.groups[key] = count + 1, first, where
         if self.file is not None:
-            self.file.write(json.dumps(refusal.as_json(name), ensure_ascii=False).encode() + b"\n")
+            text = json.dumps(refusal.as_json(name), ensure_ascii=False)
+            self.file.write(text.encode("utf-8", "replace") + b"\n")
 
     @property
     def reasons(self) -> Counter[DeadReason]:
@@ -80,7 +81,7 @@ class DeadLetters:
             rows: Number of records, with those that could not be read.
 
         Raises:
-            UserError: There was no record, or less than nine tenths of them could be read.
+            UserError: There was no record, or fewer than nine tenths of them could be read.
         """
         if not rows:
             raise UserError("there is no ticket in what was read")

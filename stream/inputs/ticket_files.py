@@ -178,7 +178,7 @@ class TicketFile:
         line, end, _ = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
         try:
             first = msgspec.json.decode(line)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             # A long first line is cut; a pretty-printed object has its brace alone on the line.
             is_object = line.startswith(b"{") and len(line) > 1
             is_event = b'"ticket_id"' in line and b'"created_at"' in line
@@ -186,7 +186,8 @@ class TicketFile:
         if not isinstance(first, dict):
             return options.format == "jsonl"
         is_event = "ticket_id" in first and is_rfc3339(str(first.get("created_at", "")))
-        return is_event or "specversion" in first or options.format == "jsonl"
+        is_given = options.format == "jsonl" and options.timezone is None
+        return is_event or "specversion" in first or is_given
 
     def _named(self, *suffixes: str) -> bool:
         return self.name.lower().removesuffix(".gz").endswith(suffixes)

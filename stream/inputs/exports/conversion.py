@@ -20,7 +20,7 @@ TAG_CHARACTERS: Final = 256
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
 _AMOUNT = re.compile(
-    r"[^\d.,-]*(-?\d{1,3}(?:([.,' ])\d{3})+|-?\d+)(?:([.,])(\d{1,2}))?\D*", re.ASCII
+    r"[^\d.,-]*(-?\d{1,3}(?:([.,' ])\d{3}(?:\2\d{3})*)|-?\d+)(?:([.,])(\d{1,2}))?\D*", re.ASCII
 )
 _TAG = re.compile(r"<[^<>]{1,2000}>")
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -42,6 +42,7 @@ class Converter:
         self._plan, self._times, self._lists = plan, times, lists
         self._kinds = {each: KINDS[each] for each in plan.sources}
         self._prefixed = False
+        self._last_line = self._same_line = 0
         self.left_out: Counter[str] = Counter()
         self.areas_left = 0
 
@@ -96,7 +97,7 @@ class Converter:
                 continue
             outer, _, inner = name.rpartition(".")
             (customer if outer else ticket)[inner] = converted
-        if not ticket and not customer:
+        if not ticket and not customer and not self._areas(record.value):
             return  # a row of other columns only, such as a total
         if REQUIRED not in ticket:
             remedy = "a record without a time is no ticket; else name its column with --map"
@@ -104,12 +105,18 @@ class Converter:
                 record, "missing_field", REQUIRED, "", "created_at: is empty", remedy
             )
             return
-        ticket.setdefault("ticket_id", str(record.line))
+        ticket.setdefault("ticket_id", self._made_up_id(record.line))
         if customer:
             ticket["customer"] = customer | (
                 {"id": ticket["customer"]} if "customer" in ticket and "id" not in customer else {}
             )
         yield from self._with_areas(record, ticket)
+
+    def _made_up_id(self, line: int) -> str:
+        """Return the line as an id, with a number if several records begin on it."""
+        self._same_line = self._same_line + 1 if line == self._last_line else 0
+        self._last_line = line
+        return f"{line}-{self._same_line}" if self._same_line else str(line)
 
     def _with_areas(self, record: Record, ticket: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
         areas = self._areas(record.value)

@@ -26,7 +26,7 @@ _ID_WORDS: Final = frozenset({"id", "number", "no", "nr", "key", "#", "reference
 _OTHERS: Final = frozenset(
     {"customer", "account", "user", "author", "requester", "contact", "company", "agent",
      "assignee", "parent", "zip", "phone", "group", "organization", "response", "reply",
-     "house", "street", "postal", "tax", "version"}
+     "house", "street", "postal", "product", "store", "location", "order", "item", "tax", "version"}
 )  # fmt: skip
 _CLOCK = re.compile(r"\d{1,2}[:.]\d\d([:.]\d\d)?(\.\d+)?(\s*[ap]\.?m\.?)?", re.IGNORECASE)
 
@@ -61,7 +61,10 @@ def id_column(columns: Columns, sample: Sequence[Sequence[str]]) -> Source | Non
     """
     for index, name in enumerate(columns.header):
         words = _words(name)
-        if words & _ID_WORDS and not words & _OTHERS and all(_cell(row, index) for row in sample):
+        if not words & _ID_WORDS or words & _OTHERS:
+            continue
+        cells = [_cell(row, index) for row in sample]
+        if all(cells) and len(set(cells)) * 4 > len(cells):  # a log of changes repeats its ids
             return _column(columns, index)
     return None
 

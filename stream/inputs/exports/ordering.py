@@ -177,6 +177,6 @@ def _as_change(event: bytes, first: float) -> bytes:
     """Return a repeated record as an update of the ticket that was created at `first`."""
     ticket = msgspec.json.decode(event)
     ticket["event_type"] = "updated"
-    ticket.setdefault("occurred_at", ticket["created_at"])
+    ticket["occurred_at"] = ticket.get("occurred_at") or ticket["created_at"]
     ticket["created_at"] = datetime.fromtimestamp(first, UTC).isoformat()
     return msgspec.json.encode(ticket)

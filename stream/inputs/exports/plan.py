@@ -69,8 +69,8 @@ class ReadOptions:
 
     @property
     def are_default(self) -> bool:
-        """Whether the user said nothing about the content of the file."""
-        return self == ReadOptions(format=self.format, lists=self.lists)
+        """Whether the user said nothing about the content of the file but its time zone."""
+        return self == ReadOptions(format=self.format, lists=self.lists, timezone=self.timezone)
 
 
 @dataclass

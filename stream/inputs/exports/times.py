@@ -183,8 +183,11 @@ class TimeReader:
                     return datetime.fromisoformat(text)
             if (written := parse(text)) is None:
                 return parse_number(text)
-            order = self.orders.get(written.mark, "day first")
-            return written.moment(order)
+            order = self.orders.get(written.mark)
+            is_open = written.kind == "two" and written.first != written.second
+            if order is None and is_open and written.mark != ".":
+                return None  # nothing told whether the day or the month comes first
+            return written.moment(order or "day first")
         except (ValueError, OverflowError):
             return None
 

@@ -223,3 +223,16 @@ def test_a_file_of_tickets_is_no_file_of_escalations(tickets: Path) -> None:
     done = CliRunner().invoke(app, ["episodes", "--from", str(tickets)])
     assert done.exit_code == 1
     assert "holds no escalations" in str(done.exception)
+
+
+def test_a_damaged_row_with_wrong_bytes_is_kept_as_a_dead_letter(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 do not stop the file of dead letters."""
+    source, dead = tmp_path / "t.csv", tmp_path / "d.jsonl"
+    good = "".join(f"{n},2026-03-01T12:30:00Z,größe\n" for n in range(20))
+    row = b'99,2026-03-01T12:30:00Z,"a\xff no end\n'
+    source.write_bytes(b"ticket_id,created_at,product_area\n" + good.encode() + row)
+    arguments = ["import", str(source), "--out", str(tmp_path / "o"), "--dead", str(dead)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    (letter,) = map(json.loads, dead.read_text().splitlines())
+    assert letter["reason"] == "undecodable"

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.codec import read_ticket, to_signal
+from stream.inputs.exports.times import TimeReader
 from stream.inputs.ticket_files import Reading, ReadOptions, TicketFile, TicketFileError
 from tests.support.helpdesk_exports import table
 
@@ -411,3 +412,38 @@ def test_a_header_that_is_repeated_is_no_record() -> None:
     found, reading = read(f"id,created_at,area\n1,{AT},a\nid,created_at,area\n2,{AT},b\n")
     assert [each["ticket_id"] for each in found] == ["1", "2"]
     assert (reading.rows, reading.dead) == (2, 0)
+
+
+def test_records_without_ids_on_one_line_are_different_tickets() -> None:
+    """An array of JSON on one line has no line numbers that tell its records apart."""
+    found, reading = read(json.dumps([{"created_at": AT, "area": "a", "title": "x"}] * 3))
+    assert len({each["ticket_id"] for each in found}) == 3
+    assert reading.repeated == 0
+
+
+def test_a_row_with_an_area_but_no_time_is_refused() -> None:
+    """No row vanishes: it is read or refused."""
+    _, reading = read(f"created_at,product_area\n{AT},a\n,login\n")
+    assert (reading.rows, reading.dead) == (2, 1)
+
+
+def test_an_id_of_something_else_is_not_the_tickets_id() -> None:
+    """A product's id is filled in every row, and many rows share it."""
+    found, reading = read(f"Date,Product ID,Complaint\n{AT},7,x\n{AT},7,y\n")
+    assert reading.repeated == 0
+    assert len(found) == 2
+
+
+def test_a_date_that_nothing_explains_is_refused_not_guessed() -> None:
+    """All first dates have the same day and month; a later one is open."""
+    reader = TimeReader(zone=BERLIN)
+    reader.learn(["1/1/2026 9:00"] * 3)
+    assert reader.read("1/1/2026 10:00") == "2026-01-01T10:00:00+01:00"
+    assert reader.read("1/2/2026 10:00") is None
+
+
+def test_a_time_zone_leaves_ticket_events_as_they_are() -> None:
+    """Times with an offset need no zone, which also means the zone of the seasons."""
+    line = json.dumps({"specversion": "1.0", "id": "e", "data": {"ticket_id": "1"}}).encode()
+    (event,) = TicketFile(io.BytesIO(line + b"\n"), ReadOptions(timezone="Europe/Berlin"))
+    assert event == (1, line)
