@@ -93,7 +93,10 @@ def read_record(
 
 
 def read_ticket(
-    value: bytes, headers: Mapping[str, str] | None = None, omit: Omit | None = None
+    value: bytes,
+    headers: Mapping[str, str] | None = None,
+    omit: Omit | None = None,
+    max_bytes: int | None = None,
 ) -> TicketEvent:
     """Parse and validate a ticket event; leave out optional fields that cannot be read.
 
@@ -101,10 +104,13 @@ def read_ticket(
         value: The event as JSON, plain or in a structured CloudEvent.
         headers: Headers of the record as text; see `header_text`.
         omit: Called with each field that is left out, such as ``csat``.
+        max_bytes: Length above which events are rejected without being parsed; None: no limit.
 
     Raises:
-        Rejected: undecodable, wrong_type, missing_field, no_offset or unknown_version.
+        Rejected: oversized, undecodable, wrong_type, missing_field, no_offset or unknown_version.
     """
+    if max_bytes is not None and len(value) > max_bytes:
+        raise Rejected("oversized", f"longer than {max_bytes} bytes")
     cloud_event_id = (headers or {}).get("ce_id")
     if b'"specversion"' in value and (opened := open_envelope(value)) is not None:
         value, cloud_event_id = opened

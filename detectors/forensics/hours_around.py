@@ -118,14 +118,14 @@ class HoursAround:
         at: float,
     ) -> None:
         self._tenant, self._around, self._settings = tenant, around, settings
-        self._name, self._area, self._at = name, area, at
+        self.name, self.area, self.at = name, area, at
 
     def replay(
         self, change: Counterfactual | None = None, more: int = 0, *, mature: bool = False
     ) -> ReplayedHours:
         """Process the hours around the given time with a copy of the tenant."""
         if self._tenant is None or self._tenant.clock is None:
-            tenant = Tenant(self._name, self._settings)
+            tenant = Tenant(self.name, self._settings)
         else:
             tenant = self._tenant.copy()
             if mature:
@@ -134,16 +134,16 @@ class HoursAround:
         is_recorded = False
         for record in self._records(tenant, change, more):
             arrived_at = arrival_time(record, is_live=tenant.live)
-            if not is_recorded and arrived_at is not None and arrived_at > self._at:
+            if not is_recorded and arrived_at is not None and arrived_at > self.at:
                 is_recorded = True
                 self._record_running(replay)
             if tenant.clock is None and not isinstance(record.signal, Ticket):
                 continue
             result = step(tenant, record.signal, self._settings, record.received_at)
-            if isinstance(record.signal, Ticket) and record.signal.area == self._area:
+            if isinstance(record.signal, Ticket) and record.signal.area == self.area:
                 replay.outcomes[result.outcome] += 1
                 replay.guards.update(result.guards)
-            replay.checked += [check for check in result.checks if check.key == self._area]
+            replay.checked += [check for check in result.checks if check.key == self.area]
             for event in result.escalations:
                 self._record_event(event, replay)
         if not is_recorded:
@@ -156,21 +156,21 @@ class HoursAround:
         if tenant.clock is None:
             return
         replay.in_history = tenant.in_history
-        series = tenant.areas.get(self._area)
+        series = tenant.areas.get(self.area)
         episode = series.running if series is not None else None
         if episode is not None:
             replay.episode = episode.id
             replay.running = (
                 "announced" if episode.is_expected_event else episode.suppressed or "open_episode"
             )
-        elif tenant.whole.running is not None and self._area in tenant.whole.running.areas:
+        elif tenant.whole.running is not None and self.area in tenant.whole.running.areas:
             replay.episode, replay.running = tenant.whole.running.id, "inside_tenant"
 
     def _record_event(self, event: EscalationEvent, replay: ReplayedHours) -> None:
         data = event.data
         owner = replay.owners.get(data.episode_id)
         replay.owners[data.episode_id] = data.product_area or ""
-        if self._area not in (data.product_area, *(data.areas or ())):
+        if self.area not in (data.product_area, *(data.areas or ())):
             return
         if event.transition == "reopened" and data.suppressed is None:
             replay.reopened = data.episode_id
@@ -189,10 +189,10 @@ class HoursAround:
         whole = tenant.whole.running
         if replay.suppressed in ("inside_tenant", "storm") and whole is not None:
             replay.joined.setdefault(whole.id, Effect("joined", whole.id))
-        own = tenant.areas[self._area].running
+        own = tenant.areas[self.area].running
         if replay.suppressed != "same_slice" or own is None:
             return
-        for key in sorted(tenant.running - {self._area}):
+        for key in sorted(tenant.running - {self.area}):
             other = tenant.series(key).running
             if other is not None and other.suppressed is None and other.slice == own.slice:
                 area = "" if key == TENANT_SERIES else key
@@ -211,7 +211,7 @@ class HoursAround:
             signal = record.signal
             if isinstance(signal, Ticket):
                 clock = max(clock, arrived_at or signal.created_at)
-                if change is not None and signal.area == self._area:
+                if change is not None and signal.area == self.area:
                     changed = change(signal, number, clock)
                     if changed is not None:
                         yield record._replace(signal=changed)
@@ -224,13 +224,13 @@ class HoursAround:
             (r.signal for r in reversed(self._around) if isinstance(r.signal, Ticket)), None
         )
         mode = last.mode if last is not None else "live" if tenant.live else "simulated"
-        begin = self._at - WITHIN_SECONDS
+        begin = self.at - WITHIN_SECONDS
         return [
             Ticket(
-                self._name,
+                self.name,
                 f"\x1fmore {number}",
                 begin + WITHIN_SECONDS * (number + 0.5) / more,
-                self._area,
+                self.area,
                 customer=f"\x1fnew {number}",
                 mode=mode,
             )

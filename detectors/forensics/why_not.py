@@ -132,23 +132,15 @@ def why_not(
         else:
             partition.take(signal, record.received_at)
     before = partition.tenants.get(tenant)
-    return SilenceInvestigation(before, around, settings, tenant, area, at).answer()
+    hours = HoursAround(before, around, settings, tenant, area, at)
+    return SilenceInvestigation(hours).answer()
 
 
 class SilenceInvestigation:
-    """The state of a tenant an hour before the given time, and the signals around that time."""
+    """Search for the cause of a silence, by processing the hours around it with changes."""
 
-    def __init__(
-        self,
-        tenant: Tenant | None,
-        around: Sequence[LoggedSignal],
-        settings: Settings,
-        name: str,
-        area: str,
-        at: float,
-    ) -> None:
-        self._name, self._area, self._at = name, area, at
-        self._hours = HoursAround(tenant, around, settings, name, area, at)
+    def __init__(self, hours: HoursAround) -> None:
+        self._hours = hours
 
     def answer(self) -> WhyNot:
         """Try one cause after another, the most certain first."""
@@ -157,18 +149,18 @@ class SilenceInvestigation:
         episode = real.opened if because == "sent" else real.episode or real.reopened
         is_too_few = because in ("too_few", "no_tickets", "raised_limit")
         more, effect = self._tickets_needed(real) if is_too_few else (None, None)
-        series = real.tenant.areas.get(self._area) if real.tenant.clock is not None else None
+        series = real.tenant.areas.get(self._hours.area) if real.tenant.clock is not None else None
         return WhyNot(
             because=because,
             detail=detail,
-            tenant=self._name,
-            area=self._area,
-            at=self._at,
+            tenant=self._hours.name,
+            area=self._hours.area,
+            at=self._hours.at,
             nearest=_nearest(real.checked),
             outcomes=dict(sorted(real.outcomes.items())),
             guards=dict(sorted(real.guards.items())),
             more=more,
-            rate=series.model.rate_at(self._at) if series is not None else 0.0,
+            rate=series.model.rate_at(self._hours.at) if series is not None else 0.0,
             episode=episode,
             effect=effect,
         )
@@ -176,10 +168,10 @@ class SilenceInvestigation:
     def _cause(self, real: ReplayedHours) -> tuple[Because, str]:
         tenant = real.tenant
         if tenant.clock is None:
-            return "unknown_tenant", f"the log has no ticket of {self._name} up to that time"
-        series = tenant.areas.get(self._area)
+            return "unknown_tenant", f"the log has no ticket of {self._hours.name} up to that time"
+        series = tenant.areas.get(self._hours.area)
         if series is None:
-            return "unknown_area", _known_areas(tenant, self._area)
+            return "unknown_area", _known_areas(tenant, self._hours.area)
         if real.in_history:
             return "history", "its tickets were sent as history, which never pages"
         if real.reopened:

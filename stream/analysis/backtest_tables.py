@@ -86,8 +86,8 @@ def notes(result: Backtest) -> list[str]:
         lines.append(f"{facts.disordered:,} tickets were out of order and were sorted")
     if facts.repeated:
         lines.append(
-            f"{facts.repeated:,} records are about a ticket that came before: read as changes of "
-            "that ticket, not as complaints"
+            f"{facts.repeated:,} records have the id of an earlier one: read as changes of that "
+            "ticket, not as complaints"
         )
     late = result.walked.outcomes["late"] + result.walked.outcomes["too_late"]
     if late > LATE_SHARE * facts.tickets:

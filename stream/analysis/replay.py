@@ -63,9 +63,8 @@ class Replay:
             Rejected: The ticket is invalid; the replay can continue with the next ticket.
         """
         try:
-            if len(line) > self._max_bytes:
-                raise Rejected("oversized", f"longer than {self._max_bytes} bytes")
-            signal = to_signal(read_ticket(line, omit=self._omit), mode)
+            ticket = read_ticket(line, omit=self._omit, max_bytes=self._max_bytes)
+            signal = to_signal(ticket, mode)
             if self._until is not None and signal.created_at > self._until:
                 raise Rejected("future", "created_at is after the end of the replay")
         except Rejected:

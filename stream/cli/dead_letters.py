@@ -74,23 +74,20 @@ class DeadLetters:
         if len(by_count) > MOST_GROUPS:
             warn(f"and {plural(len(by_count) - MOST_GROUPS, 'other kind')} of unreadable records")
 
-    def require_readable(self, rows: int) -> None:
+    def require_readable(self) -> None:
         """End the command if nothing or too little could be read; call it after all output.
-
-        Args:
-            rows: Number of records, with those that could not be read.
 
         Raises:
             UserError: There was no record, or fewer than nine tenths of them could be read.
         """
-        if not rows:
+        if not self.rows:
             raise UserError("there is no ticket in what was read")
         unreadable = self.count - self.reasons["future"]  # those can be read
-        if unreadable == rows:
+        if unreadable == self.rows:
             raise UserError("no record could be read; see above")
-        if unreadable > MOST_DEAD * rows:
+        if unreadable > MOST_DEAD * self.rows:
             raise UserError(
-                f"{unreadable:,} of {rows:,} records could not be read; see above"
+                f"{unreadable:,} of {self.rows:,} records could not be read; see above"
                 + ("" if self.file is not None else ", and use --dead FILE to keep them")
             )
 

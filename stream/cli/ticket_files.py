@@ -234,8 +234,8 @@ def sentences(reading: Reading, name: str) -> Iterator[str]:
         yield f"{name}: not in order of time: sorted"
     if reading.repeated:
         yield (
-            f"{name}: {plural(reading.repeated, 'record')} of tickets that came before: read as "
-            "changes of those tickets"
+            f"{name}: {plural(reading.repeated, 'record')} with the id of an earlier one: read as "
+            "changes of that ticket"
         )
     if reading.left_out:
         fields = ", ".join(f"{each} ({count:,})" for each, count in reading.left_out.items())

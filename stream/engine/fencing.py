@@ -2,7 +2,7 @@
 
 Kafka gives a static member's place to the last process that joins with its ``group.instance.id``
 (KIP-345), and no longer knows the member before. aiokafka 0.14.0 does not send the id with its
-heartbeats, so it is told ``UNKNOWN_MEMBER_ID`` instead of ``FENCED_INSTANCE_ID``, joins again, and
+heartbeats, so it receives ``UNKNOWN_MEMBER_ID`` instead of ``FENCED_INSTANCE_ID``, joins again, and
 thereby throws the other process out: two processes with one id replace each other for ever.
 """
 

@@ -238,9 +238,7 @@ def _read_chunk(lines: list[tuple[int, bytes]], max_bytes: int) -> Chunk:
     dead: list[tuple[Rejected, int, bytes]] = []
     for number, line in lines:
         try:
-            if len(line) > max_bytes:
-                raise Rejected("oversized", f"longer than {max_bytes} bytes")
-            ticket = to_signal(read_ticket(line), "simulated")
+            ticket = to_signal(read_ticket(line, max_bytes=max_bytes), "simulated")
         except Rejected as why:
             dead.append((why, number, line))
             continue

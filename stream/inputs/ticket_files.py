@@ -77,8 +77,6 @@ class Reading:
     repeated: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    first_refusals: list[Refusal] = field(default_factory=list)
-    """A few refused records, as examples."""
 
 
 def read_tickets(
@@ -251,8 +249,8 @@ class TicketFile:
                     raise
                 sample = sample + more
         reading = self.reading
-        reading.preset, reading.mapping = plan.preset, plan.told
-        reading.time_format = times.told or None
+        reading.preset, reading.mapping = plan.preset, plan.mapping
+        reading.time_format = times.patterns or None
         reading.timezone = "UTC" if plan.is_utc else reading.timezone
         reading.notes += plan.notes
         for record in chain(sample, rest):
@@ -262,7 +260,7 @@ class TicketFile:
                 reading.rows += not counted
                 counted = True
                 if isinstance(outcome, Refusal):
-                    self.refuse(outcome)
+                    self._bury(outcome)
                 else:
                     reading.tickets += 1
                     yield outcome
@@ -277,11 +275,9 @@ class TicketFile:
                 "because the file is not in order"
             )
 
-    def refuse(self, refusal: Refusal) -> None:
+    def _bury(self, refusal: Refusal) -> None:
         """Count a record that cannot become a ticket event, and pass it on."""
         self.reading.dead += 1
-        if len(self.reading.first_refusals) < 3:
-            self.reading.first_refusals.append(refusal)
         if self._refuse is not None:
             self._refuse(refusal)
 

@@ -55,7 +55,6 @@ class Sent:
     """Counts of a run."""
 
     tickets: int = 0
-    unreadable: int = 0
     tenants: set[str] = field(default_factory=set)
     latest: float = 0.0
     """Latest event time, seconds since 1970."""
@@ -162,7 +161,6 @@ class Sender:
             self.sent.latest = max(self.sent.latest, at)
         except Rejected:
             tenant = "default"
-            self.sent.unreadable += 1
         self.sent.tickets += 1
         await self._put(tenant, line, [(HEADER_MODE, self._pace.mode.encode())])
         return at

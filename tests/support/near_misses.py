@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from detectors.forensics.hours_around import HoursAround
 from detectors.forensics.redecide import LoggedSignal
 from detectors.forensics.why_not import AROUND_SECONDS, Because, SilenceInvestigation, WhyNot
 from detectors.state.tenant import PageRecord
@@ -98,7 +99,8 @@ class Story:
         known = None if self.tenant != "acme" else tenant
         if known is None:
             log = []
-        return SilenceInvestigation(known, log, SETTINGS, self.tenant, self.area, self.at).answer()
+        hours = HoursAround(known, log, SETTINGS, self.tenant, self.area, self.at)
+        return SilenceInvestigation(hours).answer()
 
     def mode(self) -> str:
         """Return the mode of the usual tickets."""

@@ -96,7 +96,7 @@ def send(  # whole: one parameter per option, and the steps of one run in their 
         say(f"optional fields that cannot be read and will be left out: {counts(omitted)}")
     if letters.count:
         say(f"{plural(letters.count, 'ticket')} could not be read")
-    letters.require_readable(letters.rows)
+    letters.require_readable()
 
 
 def _checked(
@@ -105,9 +105,7 @@ def _checked(
     """Yield all tickets; collect those that intake will reject, and count omitted fields."""
     for number, line in tickets:
         try:
-            if len(line) > max_bytes:
-                raise Rejected("oversized", f"longer than {max_bytes} bytes")
-            read_ticket(line, omit=lambda name: omitted.update((name,)))
+            read_ticket(line, omit=lambda name: omitted.update((name,)), max_bytes=max_bytes)
         except Rejected as why:
             letters.reject(why, number, line, tickets.name)
         yield line

@@ -1,9 +1,8 @@
 """The command ``spikewatch import``."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
@@ -40,10 +39,9 @@ def import_tickets(
 ) -> None:
     """Convert exports of a helpdesk to ticket events.
 
-    Reads CSV, Excel workbooks and JSON, plain, gzipped or zipped, and writes them in order of time.
-    The helpdesk, the columns, the
-    times and the encoding are recognized, and printed. Exits with code 1 if less than nine tenths
-    of the records could be read.
+    Reads CSV, Excel workbooks and JSON, plain, gzipped or zipped, and writes the events in order of
+    time. The helpdesk, the columns, the times and the encoding are recognized, and printed. Exits
+    with code 1 if fewer than nine tenths of the records could be read.
     """
     keep_files_apart(
         reads={f"FILE {number}": file for number, file in enumerate(files, 1)}
@@ -55,7 +53,7 @@ def import_tickets(
     if len(set(files)) < len(files):
         raise UserError("the same ticket file was given twice")
     loaded = load(config)
-    total = _Total()
+    readings: list[Reading] = []
     with ExitStack() as stack:
         letters = stack.enter_context(dead_letters(dead))
         target = stack.enter_context(output_file(out))
@@ -63,17 +61,15 @@ def import_tickets(
         for file in files:
             with open_tickets(file, ticket_format, letters, loaded) as tickets:
                 _collect(tickets, ordering, letters, loaded.limits.ticket_bytes, tickets.name)
-            total.add(tickets.reading)
+            readings.append(tickets.reading)
         ordering.close()
-        total.reorder(ordering)
         for _, event in ordering.events(by_time=True):
             target.write(event + b"\n")
-    total.tickets, total.dead = ordering.count, letters.count
     if as_json:
-        say_json(total.as_json())
+        say_json(_summary(readings, ordering, letters))
     elif out != "-":
-        say(f"wrote {plural(total.tickets, 'ticket event')} to {out}")
-    letters.require_readable(letters.rows)
+        say(f"wrote {plural(ordering.count, 'ticket event')} to {out}")
+    letters.require_readable()
 
 
 def _collect(
@@ -87,9 +83,9 @@ def _collect(
     left_out: Counter[str] = Counter()
     for line, event in lines:
         try:
-            if len(event) > max_bytes:
-                raise Rejected("oversized", f"longer than {max_bytes} bytes")
-            ticket = read_ticket(event, omit=lambda field: left_out.update((field,)))
+            ticket = read_ticket(
+                event, omit=lambda field: left_out.update((field,)), max_bytes=max_bytes
+            )
         except Rejected as why:
             letters.reject(why, line, event, name)
             continue
@@ -111,43 +107,21 @@ def _encoded(ticket: TicketEvent) -> bytes:
     return ticket.model_dump_json(exclude_unset=True).encode()
 
 
-@dataclass
-class _Total:
-    """What was found in all files."""
+def _summary(
+    readings: Sequence[Reading], ordering: Ordering, letters: DeadLetters
+) -> dict[str, Any]:
+    """Return what was found in all files; a value that differs between files is a list, by file."""
 
-    rows: int = 0
-    tickets: int = 0
-    dead: int = 0
-    is_sorted: bool = False
-    repeated: int = 0
-    readings: list[Reading] = field(default_factory=list)
-
-    def add(self, reading: Reading) -> None:
-        self.rows += reading.rows
-        self.is_sorted |= reading.sorted
-        self.repeated += reading.repeated
-        self.readings.append(reading)
-
-    def reorder(self, ordering: Ordering) -> None:
-        """Take into account what sorting all files together changed."""
-        self.is_sorted |= ordering.disordered > 0
-        self.repeated += ordering.repeated
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the summary; a value that differs between files is a list, by file."""
-        return {
-            "rows": self.rows,
-            "tickets": self.tickets,
-            "dead": self.dead,
-            "preset": self._common("preset"),
-            "mapping": self._common("mapping"),
-            "time_format": self._common("time_format"),
-            "timezone": self._common("timezone"),
-            "encoding": self._common("encoding"),
-            "sorted": self.is_sorted,
-            "repeated": self.repeated,
-        }
-
-    def _common(self, name: str) -> Any:
-        values = [getattr(reading, name) for reading in self.readings]
+    def common(name: str) -> Any:
+        values = [getattr(reading, name) for reading in readings]
         return values[0] if all(value == values[0] for value in values) else values
+
+    recognized = ("preset", "mapping", "time_format", "timezone", "encoding")
+    return {
+        "rows": letters.rows,
+        "tickets": ordering.count,
+        "dead": letters.count,
+        **{name: common(name) for name in recognized},
+        "sorted": ordering.disordered > 0 or any(reading.sorted for reading in readings),
+        "repeated": ordering.repeated + sum(reading.repeated for reading in readings),
+    }

@@ -126,7 +126,7 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     run.counts["dead"] = letters.count
     shown = to_out.count if isinstance(to_out, Printer) else None
     _summarise(+run.counts, run.omitted, written, shown)
-    letters.require_readable(run.counts.total())
+    letters.require_readable()
 
 
 class Printer:

@@ -157,7 +157,7 @@ def backtest(  # whole: one parameter per option, and a body of a few lines
         else:
             _play_two(history, compare, order, count, letters)
     if source is not None:
-        letters.require_readable(letters.rows)
+        letters.require_readable()
 
 
 def _size(source: str) -> float:

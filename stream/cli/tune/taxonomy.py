@@ -90,9 +90,7 @@ def _add(check: Check, tickets: OpenTickets, max_bytes: int, letters: DeadLetter
     """Add all tickets to the check; collect those that are not valid."""
     for number, line in tickets:
         try:
-            if len(line) > max_bytes:
-                raise Rejected("oversized", f"longer than {max_bytes} bytes")
-            ticket = to_signal(read_ticket(line))
+            ticket = to_signal(read_ticket(line, max_bytes=max_bytes))
         except Rejected as why:
             letters.reject(why, number, line, tickets.name)
             continue

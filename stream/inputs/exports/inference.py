@@ -39,7 +39,7 @@ def created_column(columns: Columns, sample: Sequence[Sequence[str]]) -> Source 
 
     Example:
         >>> columns = Columns(["Closed", "Date/Time Opened", "Subject"], "t.csv")
-        >>> created_column(columns, [["1/16/2026", "1/15/2026, 3:04 PM", "x"]]).told
+        >>> created_column(columns, [["1/16/2026", "1/15/2026, 3:04 PM", "x"]]).label
         'Date/Time Opened'
     """
     times = [index for index in range(len(columns.header)) if _holds_times(sample, index)]
@@ -56,7 +56,7 @@ def id_column(columns: Columns, sample: Sequence[Sequence[str]]) -> Source | Non
 
     Example:
         >>> columns = Columns(["Customer ID", "SR Number"], "t.csv")
-        >>> id_column(columns, [["7", "1-36"]]).told
+        >>> id_column(columns, [["7", "1-36"]]).label
         'SR Number'
     """
     for index, name in enumerate(columns.header):
@@ -76,11 +76,11 @@ def clock_column(columns: Columns, day: Source, sample: Sequence[Sequence[str]])
 
     Example:
         >>> columns = Columns(["Date Opened", "Time Opened"], "t.csv")
-        >>> clock_column(columns, columns.find("Date Opened"), [["15/01/2026", "15:04"]]).told
+        >>> clock_column(columns, columns.find("Date Opened"), [["15/01/2026", "15:04"]]).label
         'Time Opened'
     """
-    for name in (re.sub("(?i)date", "Time", day.told), "Time"):
-        found = None if name == day.told else columns.find(name)
+    for name in (re.sub("(?i)date", "Time", day.label), "Time"):
+        found = None if name == day.label else columns.find(name)
         if found is None:
             continue
         filled = [text for row in sample if (text := str(found.read(row)).strip())]

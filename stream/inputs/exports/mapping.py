@@ -17,7 +17,7 @@ REQUIRED: Final = "created_at"
 """The one field that every file must have; a file without ids gets line numbers as ids."""
 AREA_OR_TEXT: Final = ("product_area", "subject", "body")
 CONSTANT: Final = "="
-"""Mark before a value that stands for all records, as in ``tenant==acme``."""
+"""Mark before a value that all records share, as in ``tenant==acme``."""
 
 NAME_CHARACTERS: Final = 200
 """Number of characters to keep of the name of a column."""
@@ -47,11 +47,11 @@ class Source:
     """Source of one field in a record.
 
     Attributes:
-        told: How a message names it, such as the name of the column.
+        label: Name to show, such as that of the column.
         read: Returns the value of the field in a record; None or an empty text: it has none.
     """
 
-    told: str
+    label: str
     read: Callable[[Any], Any]
 
 
@@ -154,12 +154,12 @@ class Columns:
         found = [part for part in parts if part is not None]
         return joined(found) if len(found) == len(parts) else None
 
-    def _of(self, indexes: list[int], told: str) -> Source:
+    def _of(self, indexes: list[int], label: str) -> Source:
         if len(indexes) == 1:
             index = indexes[0]
-            return Source(told, lambda row: _cell(row, index))
+            return Source(label, lambda row: _cell(row, index))
         return Source(
-            told, lambda row: next((c for index in indexes if (c := _cell(row, index))), "")
+            label, lambda row: next((c for index in indexes if (c := _cell(row, index))), "")
         )
 
     def missing(self, wanted: Iterable[str]) -> str:
@@ -187,8 +187,8 @@ def _cell(row: Sequence[str], index: int) -> str:
 
 def joined(sources: Sequence[Source]) -> Source:
     """Return the source of several columns joined by a space, such as a date and a time."""
-    told = "+".join(source.told for source in sources)
-    return Source(told, lambda row: " ".join(filter(None, (each.read(row) for each in sources))))
+    label = "+".join(source.label for source in sources)
+    return Source(label, lambda row: " ".join(filter(None, (each.read(row) for each in sources))))
 
 
 def path_source(expression: str) -> Source:

@@ -1,4 +1,4 @@
-"""Ticket events of a file in order of time, with a ticket that comes again told apart.
+"""Ticket events of a file in order of time, with repeats of a ticket recognized.
 
 The events wait in a temporary database of SQLite, which sorts on disk, so memory does not grow with
 the file. It is deleted at the end.
@@ -140,13 +140,12 @@ class Ordering:
         Args:
             by_time: Whether to sort by time; else the order of the file is kept.
         """
-        found = self._base.execute(
-            "SELECT line, event, first FROM events LEFT JOIN repeats USING (seq) "
-            "ORDER BY CASE WHEN ? THEN at END, seq",
-            (by_time,),
-        )
-        for line, event, first in found:
-            yield line, event if first is None else _as_change(event, first)
+        in_order = "SELECT line, event, first FROM events LEFT JOIN repeats USING (seq) ORDER BY "
+        with _in_our_words():  # sorting needs disk space too
+            for line, event, first in self._base.execute(
+                in_order + ("at, seq" if by_time else "seq")
+            ):
+                yield line, event if first is None else _as_change(event, first)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""How the records of one file become ticket events: chosen by its first records, and told."""
+"""How the records of one file become ticket events: chosen by its first records."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -95,9 +95,9 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def told(self) -> dict[str, str]:
-        """The mapping as a message tells it."""
-        return {name: source.told for name, source in self.sources.items()}
+    def mapping(self) -> dict[str, str]:
+        """Name of the source of each field."""
+        return {name: source.label for name, source in self.sources.items()}
 
 
 def plan_of_table(rows: Sequence[Record], name: str, options: ReadOptions) -> Plan:
@@ -156,7 +156,7 @@ def plan_of_table(rows: Sequence[Record], name: str, options: ReadOptions) -> Pl
         lines = "1 line" if number == 1 else f"{number} lines"
         plan.notes.append(f"skipped {lines} before the header")
     plan.has_labels = _has_labels(sources)
-    plan.is_utc = _UTC.search(sources[REQUIRED].told) is not None
+    plan.is_utc = _UTC.search(sources[REQUIRED].label) is not None
     return plan
 
 
@@ -206,13 +206,13 @@ def plan_of_objects(records: Sequence[Record], name: str, options: ReadOptions) 
 
 def _generic(sources: Mapping[str, Source], options: ReadOptions) -> str | None:
     """Return the name of the generic preset if common names were used."""
-    is_own = all(folded(source.told) == name for name, source in sources.items())
+    is_own = all(folded(source.label) == name for name, source in sources.items())
     return None if is_own or options.mapping else GENERIC.name
 
 
 def _has_labels(sources: Mapping[str, Source]) -> bool:
     area = sources.get("product_area")
-    return area is not None and not LISTS.isdisjoint(re.split(r"\W+", area.told.casefold()))
+    return area is not None and not LISTS.isdisjoint(re.split(r"\W+", area.label.casefold()))
 
 
 def given_preset(options: ReadOptions) -> Preset | None:
@@ -295,7 +295,7 @@ def _fill(
 
     What is already the source of another field is left out, unless it is among labels.
     """
-    used = {source.told for source in sources.values()}
+    used = {source.label for source in sources.values()}
     for name, candidates in names.items():
         if name in sources or SAME_FIELD.get(name) in sources:
             continue
@@ -303,7 +303,7 @@ def _fill(
             source
             for each in candidates
             if (source := find(each)) is not None
-            and (source.told not in used or folded(source.told) in LISTS)
+            and (source.label not in used or folded(source.label) in LISTS)
         ]
         if filled := [
             source for source in found if any(_is_filled(source.read(each)) for each in sample)

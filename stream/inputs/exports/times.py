@@ -77,7 +77,7 @@ class TimeReader:
         >>> from zoneinfo import ZoneInfo
         >>> reader = TimeReader(zone=ZoneInfo("Asia/Tokyo"))
         >>> reader.learn(["13/01/2026 12:30", "02/01/2026 12:30"])
-        >>> reader.read("01/02/2026 00:30"), reader.told
+        >>> reader.read("01/02/2026 00:30"), reader.patterns
         ('2026-02-01T00:30:00+09:00', '%d/%m/%Y %H:%M')
     """
 
@@ -89,7 +89,7 @@ class TimeReader:
     """Order of day and month by the mark between them, such as ``/``."""
     direction: Direction = "unordered"
     """Order of the records in the file."""
-    told: str = ""
+    patterns: str = ""
     """Patterns that were found, most frequent first."""
     ambiguous: int = 0
     """Number of local times in an hour that occurs twice whose pass the order does not tell."""
@@ -113,7 +113,7 @@ class TimeReader:
             self._learn_orders([each for each in written if each], [e for e in more if e], texts)
             self._tell(texts, written)
         else:
-            self.told = self.pattern
+            self.patterns = self.pattern
         self.direction = _direction([each for text in texts if (each := self._moment(text))])
         self._pass = 1 if self.direction == "newest first" else 0
 
@@ -143,7 +143,7 @@ class TimeReader:
                 patterns[self._pattern_of(each)] += 1
             elif (number := parse_number(text)) is not None:
                 patterns["Excel serial" if number.tzinfo is None else "epoch"] += 1
-        self.told = ", ".join(pattern for pattern, _ in patterns.most_common(3))
+        self.patterns = ", ".join(pattern for pattern, _ in patterns.most_common(3))
 
     def _pattern_of(self, written: WrittenTime) -> str:
         if written.kind == "two" and self.orders.get(written.mark) == "month first":

@@ -1,4 +1,4 @@
-"""Opening of a ticket file: plain, gzipped, zipped, or an Excel workbook, told by its content."""
+"""Opening of a ticket file: plain, gzipped, zipped, or an Excel workbook, label by its content."""
 
 import gzip
 import io

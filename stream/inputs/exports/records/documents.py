@@ -187,16 +187,13 @@ class _Text:
 
     def _damaged(self, why: str) -> Refusal:
         """Refuse the record ahead, and move to what looks like the beginning of the next one."""
-        line_end = self._text.find("\n", self._at)
-        following = _NEXT_OBJECT.search(self._text, self._at + 1)
-        ends = [found.end() for found in (following,) if found]
-        if not ends and line_end >= 0 and self.peek() == "{":
-            ends = [line_end + 1]
-        end = min(ends, default=len(self._text))
+        end = self._end_of_damaged()
+        is_endless = end is None
+        end = len(self._text) if end is None else end
         line, raw = self._line, self._text[self._at : min(end, self._at + MAX_LINE)]
         skipped = end - self._at
         self.advance(end - self._at)
-        while not ends and self._read():  # the rest of an endless record
+        while is_endless and self._read():  # the rest of an endless record
             if (found := _NEXT_OBJECT.search(self._text)) is not None:
                 self.advance(found.end())
                 break
@@ -208,6 +205,13 @@ class _Text:
                     "it a ticket file?"
                 )
         return _refusal(line, raw, f"not valid JSON: {why}")
+
+    def _end_of_damaged(self) -> int | None:
+        """Return where a damaged record seems to end; None: not within the text read so far."""
+        if (following := _NEXT_OBJECT.search(self._text, self._at + 1)) is not None:
+            return following.end()
+        line_end = self._text.find("\n", self._at)
+        return line_end + 1 if line_end >= 0 and self.peek() == "{" else None
 
 
 def _refusal(line: int, raw: str, why: str) -> Refusal:
