@@ -22,6 +22,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from stream.engine.assignment import Assignment, Position
+from stream.kafka.batches import MOST_POLLED
 from stream.kafka.lost_records import SKIPPED, LostRecords, Offsets, gaps, lost_records
 from stream.kafka.topic_ids import topic_ids
 from stream.process.fail_fast import fatal
@@ -75,6 +76,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._max_poll_records = MOST_POLLED
         consumer._isolation_level = "read_committed"  # an aborted ticket was never sent
         return consumer
 

@@ -47,7 +47,7 @@ class LostRecords(NamedTuple):
             )
         return lost + (
             "Later records of the log are still there: either compaction removed them (set "
-            "cleanup.policy=delete on the topic), or their batch is too large when it is unpacked. "
+            "cleanup.policy=delete on the topic), or their batch cannot be unpacked. "
             "See 'Records lost' in the runbook"
         )
 

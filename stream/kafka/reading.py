@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 from detectors.state.snapshots import Recovery, StateError
 from stream.config.sections import Config
 from stream.errors import UserError
+from stream.kafka.batches import MOST_POLLED
 from stream.kafka.clients import kafka_client_options
 from stream.kafka.topics import no_broker
 
@@ -68,6 +69,7 @@ class Reader:
         self._consumer = AIOKafkaConsumer(
             **kafka_client_options(config),
             enable_auto_commit=False,
+            max_poll_records=MOST_POLLED,
             auto_offset_reset="earliest" if jumps else "none",
         )
 

@@ -24,6 +24,7 @@ from stream.config.sections import Config
 from stream.engine import fencing
 from stream.errors import UserError
 from stream.kafka import lost_records
+from stream.kafka.batches import MOST_POLLED
 from stream.kafka.clients import kafka_client_options
 from stream.kafka.lost_records import LossWatch
 from stream.kafka.partitioner import partition_of
@@ -106,6 +107,7 @@ class Service:
             session_timeout_ms=self.config.kafka.session_timeout_seconds * 1000,
             heartbeat_interval_ms=min(3000, self.config.kafka.session_timeout_seconds * 250),
             max_poll_interval_ms=600_000,
+            max_poll_records=MOST_POLLED,
         )
         async with Reader(self.config) as silences:
             await self._know_silences(silences)

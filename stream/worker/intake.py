@@ -16,9 +16,9 @@ from schemas.decoding.tickets import Omit
 from schemas.signals import Signal
 from stream.config.sections import Config
 from stream.engine.faust_binding import Chunk, LedgerApp, is_ours
-from stream.kafka.batches import UNREAD_HEADER
+from stream.kafka.batches import MOST_VALUE_BYTES, UNREAD_HEADER
 from stream.kafka.partitioner import partition_of
-from stream.kafka.unpacking import MOST_BYTES
+from stream.kafka.unpacking import MOST_BYTES, MOST_ENTRIES
 from stream.process.fail_fast import fatal
 from stream.process.tracing import Traces
 from stream.worker.batch_producer import BatchProducer, Record
@@ -70,8 +70,8 @@ class Intake:
     def _onward(self, record: Any) -> Record:
         headers = header_text(record.headers)
         try:
-            if UNREAD_HEADER in headers:
-                raise Rejected("oversized", f"the batch unpacks to more than {MOST_BYTES} bytes")
+            if record.value is None and (reason := headers.get(UNREAD_HEADER)):
+                raise _unread(reason)
             signal = self._read(
                 record.value, headers, self._max_bytes, self._metrics.record_omitted_field
             )
@@ -98,6 +98,17 @@ class Intake:
             signals.encode(signal),
             where,
         )
+
+
+def _unread(reason: str) -> Rejected:
+    """Return the rejection of records for which one record stands."""
+    if reason == "oversized":
+        return Rejected(
+            "oversized",
+            f"its value has more than {MOST_VALUE_BYTES} bytes, or its batch unpacks to more than "
+            f"{MOST_BYTES} bytes or more than {MOST_ENTRIES} records and headers",
+        )
+    return Rejected("undecodable", "the batch cannot be unpacked")
 
 
 def body(handle: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

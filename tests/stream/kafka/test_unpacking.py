@@ -1,6 +1,7 @@
 """Batches that unpack to far more than their size."""
 
 import asyncio
+import gzip
 import json
 import random
 from collections.abc import Callable
@@ -14,8 +15,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from stream.kafka import batches, unpacking
 from stream.kafka.batches import UNREAD_HEADER, LenientRecords
-from stream.kafka.unpacking import MOST_BYTES
-from tests.support.kafka_rig import Rig
+from stream.kafka.unpacking import MOST_BYTES, MOST_ENTRIES
+from tests.support.kafka_rig import Process, Rig
+from tests.support.raw_batches import batch as raw_batch
+from tests.support.raw_batches import produce, record
 
 CODECS: Final[dict[str, tuple[int, Callable[..., bytes], Callable[[Any], bytes]]]] = {
     "gzip": (1, codec.gzip_encode, unpacking.unpack_gzip),
@@ -41,6 +44,12 @@ def batch(name: str, first: int, sizes: list[int]) -> bytes:
     return bytes(encoded)
 
 
+def peak_kib(worker: Process) -> int:
+    """Return the most memory that a process has had, in KiB."""
+    status = Path(f"/proc/{worker.popen.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if "VmHWM" in line).split()[1])
+
+
 @pytest.mark.parametrize("name", CODECS)
 def test_unpacked_data_equals_what_was_packed(name: str) -> None:
     """Data that packs well, badly or not at all is returned whole, up to the limit."""
@@ -48,7 +57,6 @@ def test_unpacked_data_equals_what_was_packed(name: str) -> None:
     noise = random.Random(1).randbytes(100_000)
     for data in (b"", b"x", noise, b"ticket " * 300_000, bytes(MOST_BYTES)):
         assert unpack(memoryview(pack(data))) == data
-        assert unpacking.last_size() == len(data)
 
 
 def test_snappy_without_the_header_of_xerial_is_unpacked() -> None:
@@ -83,11 +91,50 @@ def test_one_record_stands_for_a_batch_that_is_too_large(name: str) -> None:
 def test_a_response_ends_once_its_batches_have_unpacked_to_the_limit() -> None:
     """Many batches below the limit do not fill the memory either; the next fetch goes on."""
     batches.install()
-    records = LenientRecords(b"".join(batch("gzip", n, [20 * MIB]) for n in range(5)))
+    records = LenientRecords(b"".join(batch("gzip", n, [3 * MIB]) for n in range(5)))
     offsets = []
     while records.has_next():
         offsets += [record.offset for record in records.next_batch()]
     assert offsets == [0, 1]
+
+
+def test_one_record_stands_for_each_value_that_is_too_large() -> None:
+    """Many large values that wait to be processed would fill the memory."""
+    batches.install()
+    data = batch("gzip", 0, [MIB, MIB + 1, 10])
+    read = [(one.offset, one.value, one.headers) for one in LenientRecords(data).next_batch()]
+    unread = (1, None, [(UNREAD_HEADER, b"oversized")])
+    assert read == [(0, bytes(MIB), []), unread, (2, bytes(10), [])]
+
+
+@pytest.mark.parametrize(
+    ("records", "count"),
+    [
+        (b"".join(record(n, b"") for n in range(MOST_ENTRIES + 1)), MOST_ENTRIES + 1),
+        (record(0, b"{}", headers=MOST_ENTRIES), 1),
+    ],
+    ids=["records", "headers"],
+)
+def test_a_batch_of_too_many_records_or_headers_is_refused(records: bytes, count: int) -> None:
+    """Their objects would take a hundred times the memory of the bytes."""
+    batches.install()
+    ((offset, value, headers),) = [
+        (one.offset, one.value, one.headers)
+        for one in LenientRecords(raw_batch(gzip.compress(records, 1), count, 1)).next_batch()
+    ]
+    assert (offset, value, headers) == (count - 1, None, [(UNREAD_HEADER, b"oversized")])
+
+
+def test_as_many_records_and_headers_as_allowed_are_read() -> None:
+    """The limit itself is allowed, and the count is exact."""
+    batches.install()
+    packed = gzip.compress(record(0, b"{}", headers=MOST_ENTRIES - 2) + record(1, b"{}"), 1)
+    read = list(LenientRecords(raw_batch(packed, 2, 1)).next_batch())
+    assert [(one.value, len(one.headers)) for one in read] == [
+        (b"{}", MOST_ENTRIES - 2),
+        (b"{}", 0),
+    ]
+    assert unpacking.last_size().entries == MOST_ENTRIES
 
 
 @pytest.mark.kafka
@@ -119,6 +166,27 @@ def test_a_bomb_among_tickets_becomes_a_dead_letter(rig: Rig) -> None:
     letters = [json.loads(record.value) for record in rig.read(rig.topics.dead)]
     assert [letter["reason"] for letter in letters] == ["oversized"] * 3
     assert len({record.value for record in rig.read(rig.topics.by_tenant) if record.headers}) == 4
-    status = Path(f"/proc/{worker.popen.pid}/status").read_text()
-    peak_kib = int(next(line for line in status.splitlines() if "VmHWM" in line).split()[1])
-    assert peak_kib < RESIDENT_MIB * 1024
+    assert peak_kib(worker) < RESIDENT_MIB * 1024
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("records", "count"),
+    [
+        (record(0, b"{}", headers=15 * MIB), 1),
+        (b"".join(record(n, b"") for n in range(500_000)), 500_000),
+        (record(0, bytes(31 * MIB)), 1),
+    ],
+    ids=["headers", "records", "values"],
+)
+def test_bombs_in_every_partition_need_little_memory(rig: Rig, records: bytes, count: int) -> None:
+    """Each batch unpacks to less than the limit of bytes; many of them wait at the same time."""
+    rig.create_topics()
+    bomb = raw_batch(gzip.compress(records), count, 1)
+    for number in range(rig.config.kafka.partitions):
+        produce(rig, rig.topics.tickets, number, [bomb] * 8)
+    worker = rig.start("worker")
+    rig.settle()
+    assert worker.popen.poll() is None
+    assert len(rig.read(rig.topics.dead)) == 8 * rig.config.kafka.partitions
+    assert peak_kib(worker) < RESIDENT_MIB * 1024
