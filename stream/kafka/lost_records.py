@@ -7,7 +7,8 @@ other missing offset is a lost record: either the log now starts behind it, or i
 the middle of the log, as compaction does.
 """
 
-from collections import defaultdict, deque
+import threading
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -55,7 +56,8 @@ class LostRecords(NamedTuple):
 class SkippedOffsets:
     """Offsets that the consumers of this process skipped because they hold no record.
 
-    The consumer's thread adds ranges, and one reader per partition takes them in order.
+    The consumer's thread adds ranges, and one reader per partition takes them in order. Adjacent
+    ranges become one, because an aborted transaction may have any number of batches.
     """
 
     def __init__(self) -> None:
@@ -63,10 +65,15 @@ class SkippedOffsets:
         self._ranges: defaultdict[tuple[str, int], deque[Offsets]] = defaultdict(
             lambda: deque(maxlen=MOST_RANGES)
         )
+        self._lock = threading.Lock()
 
     def add(self, topic: str, partition: int, skipped: Offsets) -> None:
         """Add a skipped range."""
-        self._ranges[topic, partition].append(skipped)
+        with self._lock:
+            ranges = self._ranges[topic, partition]
+            if ranges and ranges[-1][1] == skipped[0]:
+                skipped = (ranges.pop()[0], skipped[1])
+            ranges.append(skipped)
 
     def missing(self, topic: str, partition: int, gaps: Sequence[Offsets]) -> list[Offsets]:
         """Return the parts of gaps that were not skipped.
@@ -78,7 +85,8 @@ class SkippedOffsets:
             [(10, 12), (13, 15), (20, 21)]
         """
         # A range may occur twice, because a fetch may be repeated, hence the order.
-        skipped = deque(sorted(self._ranges[topic, partition].copy()))
+        with self._lock:
+            skipped = deque(sorted(self._ranges[topic, partition]))
         parts = []
         for start, end in gaps:
             while skipped and skipped[0][0] < end:
@@ -92,9 +100,10 @@ class SkippedOffsets:
 
     def forget(self, topic: str, partition: int, below: int) -> None:
         """Forget ranges that end at or below an offset."""
-        ranges = self._ranges[topic, partition]
-        while ranges and ranges[0][1] <= below:
-            ranges.popleft()
+        with self._lock:
+            ranges = self._ranges[topic, partition]
+            while ranges and ranges[0][1] <= below:
+                ranges.popleft()
 
 
 SKIPPED: Final = SkippedOffsets()
@@ -148,6 +157,8 @@ class LossWatch:
     def __init__(self) -> None:
         """Start without partitions."""
         self._expected: dict[TopicPartition, int] = {}
+        self._forgotten: Counter[int] = Counter()
+        """How often each partition was forgotten."""
 
     async def check(
         self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: Sequence[Any]
@@ -161,7 +172,10 @@ class LossWatch:
         """
         expected = self._expected.get(tp)
         if expected is None:
+            forgotten = self._forgotten[tp.partition]
             expected = await consumer.committed(tp)
+            if self._forgotten[tp.partition] != forgotten:
+                return []  # the next owner checks these records
         new = [record for record in records if expected is None or record.offset >= expected]
         if not new:
             return []
@@ -177,6 +191,7 @@ class LossWatch:
 
     def forget(self, partition: int) -> None:
         """Forget a partition of all topics, because another process may read it now."""
+        self._forgotten[partition] += 1
         for tp in [tp for tp in self._expected if tp.partition == partition]:
             del self._expected[tp]
 

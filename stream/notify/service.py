@@ -189,7 +189,6 @@ class Service:
         fetched = await consumer.getmany(timeout_ms=POLL_MS)
         while fetched:
             for tp, records in fetched.items():
-                await self._report_loss(consumer, tp, records)
                 batch[tp] += records
             if sum(map(len, batch.values())) >= AHEAD_RECORDS:
                 break
@@ -199,19 +198,23 @@ class Service:
         # aiokafka hands out records before `on_partitions_assigned` has returned.
         while any(tp in consumer.assignment() and tp.partition not in self.owned for tp in batch):
             await asyncio.sleep(0.01)
+        await self._report_losses(consumer, batch)
         return {
             tp: records
             for tp, records in batch.items()
             if tp in consumer.assignment() and tp.partition in self.owned
         }
 
-    async def _report_loss(
-        self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: list[Any]
+    async def _report_losses(
+        self, consumer: AIOKafkaConsumer, batch: dict[TopicPartition, list[Any]]
     ) -> None:
-        with contextlib.suppress(IllegalStateError):  # the partition was just revoked
-            for loss in await self._losses.check(consumer, tp, records):
-                complain(str(loss))
-                self.metrics.record_loss(loss.topic, loss.number)
+        for tp, records in batch.items():
+            if tp.partition not in self.owned:
+                continue  # it was just revoked, so the next owner checks these records
+            with contextlib.suppress(IllegalStateError):  # likewise
+                for loss in await self._losses.check(consumer, tp, records):
+                    complain(str(loss))
+                    self.metrics.record_loss(loss.topic, loss.number)
 
     async def _behind(
         self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
