@@ -6,11 +6,13 @@ aiokafka 0.14.0 knows no version of the metadata request that returns ids, so th
 version 10. Kafka supports it since 2.8.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, Final
 
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
@@ -24,6 +26,8 @@ from aiokafka.protocol.types import (
 )
 
 UNKNOWN_ID: Final = bytes(16)
+MOST_ATTEMPTS: Final = 20
+RETRY_SECONDS: Final = 0.25
 
 
 class _Uuid(AbstractType[bytes]):  # type: ignore[misc]  # aiokafka ships no types
@@ -116,6 +120,8 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]  
 async def topic_ids(client: Any, topics: Sequence[str]) -> dict[str, str]:
     """Return the ids of topics by name, without those that do not exist.
 
+    One broker of several may be down, or may not know a new topic yet, so this function asks again.
+
     Args:
         client: A connected aiokafka client.
         topics: Names of topics.
@@ -124,14 +130,24 @@ async def topic_ids(client: Any, topics: Sequence[str]) -> dict[str, str]:
         Empty if the broker is older than Kafka 2.8 and has no ids.
 
     Raises:
-        KafkaError: The broker does not respond.
+        KafkaError: No broker responds.
     """
-    try:
-        response = await client.send(client.get_random_node(), _MetadataRequest(topics))
-    except NotImplementedError:  # aiokafka raises it if broker and client share no version
-        return {}
-    return {
-        name: str(uuid.UUID(bytes=topic_id))
-        for error, name, topic_id, *_ in response.topics
-        if error == 0 and topic_id != UNKNOWN_ID
-    }
+    attempts = MOST_ATTEMPTS
+    while True:
+        attempts -= 1
+        try:
+            response = await client.send(client.get_random_node(), _MetadataRequest(topics))
+        except NotImplementedError:  # aiokafka raises it if broker and client share no version
+            return {}
+        except KafkaError:
+            if not attempts:
+                raise
+        else:
+            ids = {
+                name: str(uuid.UUID(bytes=topic_id))
+                for error, name, topic_id, *_ in response.topics
+                if error == 0 and topic_id != UNKNOWN_ID
+            }
+            if len(ids) == len(topics) or not attempts:
+                return ids
+        await asyncio.sleep(RETRY_SECONDS)
