@@ -28,9 +28,11 @@ from aiokafka.record.default_records import DefaultRecord, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream.kafka import unpacking
+from stream.kafka.log_throttle import OnceInAWhile
 from stream.kafka.unpacking import MOST_ENTRIES, UnpackedTooLargeError, varint
 
 log = logging.getLogger(__name__)
+log.addFilter(OnceInAWhile())
 
 UNREAD_HEADER: Final = "spikewatch-unread"
 """Header of the record that stands for those of a batch that was not unpacked."""

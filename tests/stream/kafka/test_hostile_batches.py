@@ -55,6 +55,13 @@ def test_one_record_stands_for_a_batch_that_cannot_be_unpacked(name: str) -> Non
     assert read(batch(packed, 2, number)) == [(1, None, [(UNREAD_HEADER, b"undecodable")])]
 
 
+def test_many_unreadable_batches_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Their dead letters are complete, and the log names one of them from time to time."""
+    number, packed = UNREADABLE["gzip"]
+    assert len(read(batch(packed, 2, number) * 50)) == 50
+    assert len(caplog.records) <= 1
+
+
 @pytest.mark.parametrize("name", WRONG_OFFSETS)
 def test_records_have_the_offsets_that_the_broker_counted(name: str) -> None:
     """A consumer that believes the producer's offsets would skip all records up to them."""
