@@ -142,12 +142,18 @@ def _watch(app: LedgerApp, metrics: Metrics, progress: Progress) -> None:
                 metrics.update_progress(ready=progress.ready, lag=_lag(progress))
                 metrics.update_settings(app.ledger.settings.config_hash)
                 late = _report_late_feeds(metrics, late)
-                if app.ledger.open:
-                    await cast(ChunkConsumer, app.consumer).check_sources()
                 looked = now
             await asyncio.sleep(BEAT_SECONDS)
 
+    async def check_sources() -> None:
+        # This is a task of its own, because a broker that hangs must not stop the heartbeat.
+        while not app.should_stop:
+            await asyncio.sleep(LOOK_SECONDS)
+            if app.ledger.open:
+                await cast(ChunkConsumer, app.consumer).check_sources()
+
     app.task(beat)
+    app.task(check_sources)
 
 
 def _report_late_feeds(metrics: Metrics, reported: set[str]) -> set[str]:
