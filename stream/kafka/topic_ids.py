@@ -7,11 +7,13 @@ version 10. Kafka supports it since 2.8.
 """
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -28,6 +30,7 @@ from aiokafka.protocol.types import (
 UNKNOWN_ID: Final = bytes(16)
 MOST_ATTEMPTS: Final = 20
 RETRY_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 5.0
 
 
 class _Uuid(AbstractType[bytes]):  # type: ignore[misc]  # aiokafka ships no types
@@ -151,3 +154,29 @@ async def topic_ids(client: Any, topics: Sequence[str]) -> dict[str, str]:
             if len(ids) == len(topics) or not attempts:
                 return ids
         await asyncio.sleep(RETRY_SECONDS)
+
+
+async def read_recreated_topics(
+    consumer: AIOKafkaConsumer, topics: Sequence[str], say: Callable[[str], None]
+) -> NoReturn:
+    """Seek to the start of a topic that was recreated while a consumer reads it, for ever.
+
+    Its offsets start again, so the records up to the previous position would be skipped.
+
+    Args:
+        consumer: A consumer that runs.
+        topics: Names of topics that it reads.
+        say: Called with a message for the operator.
+    """
+    known: dict[str, str] = {}
+    while True:
+        with contextlib.suppress(KafkaError):  # no broker responds, or a rebalance began
+            current = await topic_ids(consumer._client, topics)
+            for topic in current:
+                if known.get(topic, current[topic]) == current[topic]:
+                    continue
+                say(f"the topic {topic} was recreated, so it is read from its start")
+                if tps := [tp for tp in consumer.assignment() if tp.topic == topic]:
+                    await consumer.seek_to_beginning(*tps)
+            known |= current
+        await asyncio.sleep(LOOK_SECONDS)

@@ -29,6 +29,7 @@ from stream.kafka.clients import kafka_client_options
 from stream.kafka.lost_records import LossWatch
 from stream.kafka.partitioner import partition_of
 from stream.kafka.reading import Reader, key_of, read_to_end
+from stream.kafka.topic_ids import read_recreated_topics
 from stream.kafka.topics import verify
 from stream.notify.delivery.channel import Channel
 from stream.notify.delivery.metrics import NotifyMetrics
@@ -120,15 +121,14 @@ class Service:
                 self.traces.close()
 
     async def _work(self, consumer: AIOKafkaConsumer, silences: AIOKafkaConsumer) -> None:
-        consumer.subscribe(
-            [self._store.topics.escalations, self._store.topics.feedback],
-            listener=_Assignment(self),
-        )
+        topics = [self._store.topics.escalations, self._store.topics.feedback]
+        consumer.subscribe(topics, listener=_Assignment(self))
         async with asyncio.TaskGroup() as group:
             work = [
                 group.create_task(self._read(consumer)),
                 group.create_task(self._pass_time()),
                 group.create_task(self._beat(consumer)),
+                group.create_task(read_recreated_topics(consumer, topics, complain)),
                 group.create_task(self._follow_silences(silences)),
                 group.create_task(self._follow_alertmanager()),
             ]

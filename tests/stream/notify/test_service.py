@@ -32,7 +32,7 @@ from tests.support.notify_rig import (
     standard,
     webhook,
 )
-from tests.support.topic_admin import delete_records, pause
+from tests.support.topic_admin import delete_records, pause, recreate
 
 pytestmark = [pytest.mark.kafka]
 
@@ -408,3 +408,19 @@ def test_deleted_escalations_are_reported(notify: NotifyProcess, provider: Provi
     notify.put(escalation(number=5))
     notify.wait(lambda all_: len(all_) == 2, "the page after the gap")
     assert f"{topic}[{partition}]: 3 records between offsets 1 and 3" in process.text()
+
+
+def test_escalations_on_a_recreated_topic_are_notified(
+    notify: NotifyProcess, provider: Provider
+) -> None:
+    """notify reads a new topic from its start, even if it already has more records than the old."""
+    notify.configure(standard(provider), SPIKEWATCH_KAFKA__SESSION_TIMEOUT_SECONDS="30")
+    process = notify.start()
+    notify.put(escalation(number=1), escalation(number=2))
+    notify.wait(lambda all_: len(all_) == 2, "the first pages")
+    pause(process)  # it must not see that the topic was away
+    recreate(notify.rig, notify.rig.topics.escalations)
+    notify.put(*(escalation(number=number) for number in range(3, 7)))
+    process.send(signal.SIGCONT)
+    notify.wait(lambda all_: len(all_) == 6, "the pages of the new topic")
+    assert f"{notify.rig.topics.escalations} was recreated" in process.text()
