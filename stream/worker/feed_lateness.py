@@ -2,7 +2,8 @@
 
 A live ticket that is further behind its tenant's clock than ``lateness_seconds`` never pages. The
 clock is at least the time of the last tick, which a running ticker keeps `lateness_seconds` behind
-the present. If most tickets of a tenant are that late, the tenant cannot page at all.
+the present. If most tickets of a tenant are that late, the tenant cannot page at all. Tickets that
+wait while no worker runs are late as well, because ticks do not wait for them.
 """
 
 import math
@@ -44,7 +45,7 @@ class LateFeed:
         """Return the message for the operator."""
         problem = (
             f"tenant {self.tenant!r} can hardly page: {self.late} of its {self.tickets} live "
-            "tickets of the last hour arrived too late. "
+            "tickets of the last hour arrived too late, or waited for a worker that was down. "
         )
         if self.needed_seconds > LONGEST_LATENESS_SECONDS:
             return problem + (
