@@ -23,6 +23,7 @@ from stream.config.sections import Config
 from stream.config.step_settings import reloaded, settings_of
 from stream.errors import ConfigError, UserError
 from stream.kafka.reading import Reader, partitions_of, read_changelog, seek_to_time
+from stream.kafka.topic_ids import read_recreated_topics
 from stream.kafka.topics import verify
 from stream.page import json_views
 from stream.page.episode_views import EpisodeViews
@@ -85,7 +86,14 @@ class Service:
         """
         async with Reader(self._config, jumps=False) as reader:
             ends = await self._begin(reader)
-            pushing = asyncio.create_task(self.push())
+            topics = self._topics
+            followed = [topics.escalations, topics.feedback, topics.audit, topics.silences]
+            tasks = [
+                asyncio.create_task(self.push()),
+                asyncio.create_task(
+                    read_recreated_topics(reader, followed, partial(print, flush=True))
+                ),
+            ]
             try:
                 while True:
                     read = await self._read(reader)
@@ -96,13 +104,15 @@ class Service:
                         ends = {}
                         server.ready = True
                         await listening()
-                    if pushing.done():
-                        pushing.result()
+                    for task in tasks:
+                        if task.done():
+                            task.result()
                     await asyncio.sleep(0)
             finally:
-                pushing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await pushing
+                for task in tasks:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
 
     async def _read(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
         try:
