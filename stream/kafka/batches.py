@@ -7,7 +7,7 @@ Python, with invalid bytes in names escaped.
 A compressed batch may unpack to more than the memory of the process (`stream.kafka.unpacking`), or
 not at all: brokers read it with Java's libraries, which accept junk behind the packed data. One
 record without a value, with the header `UNREAD_HEADER`, stands for the records that are not read,
-and for one whose value is too large.
+and for one that is too large.
 A fetch response ends early once its batches have unpacked to `RESPONSE_BYTES`, or to the most
 entries that one batch may have; the next fetch continues there.
 
@@ -39,8 +39,8 @@ UNREAD_HEADER: Final = "spikewatch-unread"
 MOST_POLLED: Final = 5_000
 """Most records that a consumer should return at once. They take far more memory than their bytes;
 the others wait in the fetched batches."""
-MOST_VALUE_BYTES: Final = 1024 * 1024
-"""Most bytes of a value. Only a compressed record can have more, and no ticket may."""
+MOST_RECORD_BYTES: Final = 1024 * 1024
+"""Most bytes of a record. Only a compressed record can have more, and no ticket may."""
 RESPONSE_BYTES: Final = 4 * 1024 * 1024
 """Unpacked bytes from which a fetch response of a partition ends."""
 LENGTH_AT: Final = 8
@@ -98,6 +98,12 @@ def _field(data: bytes, at: int) -> tuple[bytes | None, int]:
     return data[at : at + length], at + length
 
 
+def _size(record: DefaultRecord) -> int:
+    """Return the bytes of the key, the value and the headers."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
+
+
 class _Batch:
     """Batch with the interface that aiokafka's fetcher uses."""
 
@@ -140,13 +146,14 @@ class _Batch:
         """Yield the records with the offsets that the broker counted, in order."""
         expected, end = self._batch.base_offset, self._batch.next_offset
         (count,) = struct.unpack_from(">i", self._raw, COUNT_AT)
+        is_packed = bool(self._batch.compression_type)
         is_complete = count == end - expected  # otherwise the topic was compacted
         for record in records:
             offset = expected if is_complete else record.offset
             if not expected <= offset < end:
                 continue  # a gap, which is reported as a loss
             expected = offset + 1
-            if record.value is not None and len(record.value) > MOST_VALUE_BYTES:
+            if is_packed and _size(record) > MOST_RECORD_BYTES:
                 yield self._stand_in(offset, "oversized")
             elif record.offset == offset:
                 yield record

@@ -16,7 +16,7 @@ from schemas.decoding.tickets import Omit
 from schemas.signals import Signal
 from stream.config.sections import Config
 from stream.engine.faust_binding import Chunk, LedgerApp, is_ours
-from stream.kafka.batches import MOST_VALUE_BYTES, UNREAD_HEADER
+from stream.kafka.batches import MOST_RECORD_BYTES, UNREAD_HEADER
 from stream.kafka.partitioner import partition_of
 from stream.kafka.unpacking import MOST_BYTES, MOST_ENTRIES
 from stream.process.fail_fast import fatal
@@ -105,7 +105,7 @@ def _unread(reason: str) -> Rejected:
     if reason == "oversized":
         return Rejected(
             "oversized",
-            f"its value has more than {MOST_VALUE_BYTES} bytes, or its batch unpacks to more than "
+            f"it has more than {MOST_RECORD_BYTES} bytes, or its batch unpacks to more than "
             f"{MOST_BYTES} bytes or more than {MOST_ENTRIES} records and headers",
         )
     return Rejected("undecodable", "the batch cannot be unpacked")

@@ -98,13 +98,30 @@ def test_a_response_ends_once_its_batches_have_unpacked_to_the_limit() -> None:
     assert offsets == [0, 1]
 
 
-def test_one_record_stands_for_each_value_that_is_too_large() -> None:
-    """Many large values that wait to be processed would fill the memory."""
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"key": None, "value": bytes(MIB + 1), "headers": []},
+        {"key": bytes(MIB + 1), "value": b"{}", "headers": []},
+        {"key": None, "value": b"{}", "headers": [("name", bytes(MIB))]},
+        {"key": None, "value": b"{}", "headers": [("n" * MIB, b"1")]},
+    ],
+    ids=["value", "key", "header", "header name"],
+)
+def test_one_record_stands_for_each_record_that_is_too_large(large: dict[str, Any]) -> None:
+    """Many large records that wait to be processed would fill the memory."""
     batches.install()
-    data = batch("gzip", 0, [MIB, MIB + 1, 10])
-    read = [(one.offset, one.value, one.headers) for one in LenientRecords(data).next_batch()]
+    builder = DefaultRecordBatchBuilder(
+        magic=2, compression_type=1, is_transactional=0, producer_id=-1,
+        producer_epoch=-1, base_sequence=-1, batch_size=9 * MIB,
+    )  # fmt: skip
+    builder.append(0, timestamp=1, key=None, value=bytes(MIB), headers=[])
+    builder.append(1, timestamp=1, **large)
+    builder.append(2, timestamp=1, key=b"k", value=b"{}", headers=[])
+    records = LenientRecords(bytes(builder.build())).next_batch()
+    read = [(one.offset, one.value, one.headers) for one in records]
     unread = (1, None, [(UNREAD_HEADER, b"oversized")])
-    assert read == [(0, bytes(MIB), []), unread, (2, bytes(10), [])]
+    assert read == [(0, bytes(MIB), []), unread, (2, b"{}", [])]
 
 
 @pytest.mark.parametrize(
