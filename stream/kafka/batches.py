@@ -146,14 +146,14 @@ class _Batch:
         """Yield the records with the offsets that the broker counted, in order."""
         expected, end = self._batch.base_offset, self._batch.next_offset
         (count,) = struct.unpack_from(">i", self._raw, COUNT_AT)
-        is_packed = bool(self._batch.compression_type)
+        may_be_large = self.unpacked.bytes > MOST_RECORD_BYTES
         is_complete = count == end - expected  # otherwise the topic was compacted
         for record in records:
             offset = expected if is_complete else record.offset
             if not expected <= offset < end:
                 continue  # a gap, which is reported as a loss
             expected = offset + 1
-            if is_packed and _size(record) > MOST_RECORD_BYTES:
+            if may_be_large and _size(record) > MOST_RECORD_BYTES:
                 yield self._stand_in(offset, "oversized")
             elif record.offset == offset:
                 yield record
