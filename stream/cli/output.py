@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -97,6 +97,29 @@ def keep_files_apart(
             if _is_same_file(path, used):
                 raise UserError(f"{other} and {option} are the same file ({used}): give two files")
         outputs[option] = path
+
+
+def require_different_files(files: Sequence[str]) -> None:
+    """Refuse a file that is given twice, because its tickets would count twice.
+
+    Args:
+        files: Paths of the files that one command reads; ``-`` is standard input.
+
+    Raises:
+        UserError: Two of them are the same file, also through a link.
+
+    Example:
+        >>> require_different_files(["a.csv", "b.csv", "./a.csv"])
+        Traceback (most recent call last):
+        ...
+        stream.errors.UserError: a.csv and ./a.csv are the same file: give it once
+    """
+    for number, file in enumerate(files):
+        for earlier in files[:number]:
+            if file == earlier:
+                raise UserError(f"{file} was given twice: give it once")
+            if "-" not in (file, earlier) and _is_same_file(Path(file), Path(earlier)):
+                raise UserError(f"{earlier} and {file} are the same file: give it once")
 
 
 def _given(names: Mapping[str, str | Path | None]) -> dict[str, Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 import typer
@@ -28,6 +28,8 @@ from stream.inputs.ticket_files import Reading, TicketFile, TicketFileError, zon
 Lines = Iterator[tuple[int, bytes]]
 Result = TypeVar("Result")
 FileFormat = Literal["jsonl", "json", "csv", "xlsx"]
+HISTORY_IDS: Final = "history:"
+"""Prefix of made-up ids in a file of earlier tickets, so that those of FILE differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +174,8 @@ def open_tickets(
     ticket_format: TicketFormat | None = None,
     letters: DeadLetters | None = None,
     config: Config | None = None,
+    *,
+    id_prefix: str = "",
 ) -> Iterator[OpenTickets]:
     """Open a ticket file, show the progress of reading it, and tell at the end what was found.
 
@@ -180,6 +184,7 @@ def open_tickets(
         ticket_format: Hints for reading the file.
         letters: Collector of the records that cannot be read.
         config: Gives the time zone of times without an offset, if it names one.
+        id_prefix: Beginning of the ids of tickets without one; each of several files needs its own.
 
     Yields:
         The numbered lines of the file, each as JSON, and what the reader has found so far.
@@ -190,7 +195,10 @@ def open_tickets(
     refused = letters if letters is not None else DeadLetters()
     with (
         TicketFile(
-            source, settings.options(zone), lambda refusal: refused.refuse(refusal, name)
+            source,
+            settings.options(zone),
+            lambda refusal: refused.refuse(refusal, name),
+            id_prefix=id_prefix,
         ) as file,
         counting_bar(transient=True) as bar,
     ):

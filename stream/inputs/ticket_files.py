@@ -117,6 +117,8 @@ class TicketFile:
         path_or_stdin: Path | str | BinaryIO,
         options: ReadOptions | None = None,
         refuse: Callable[[Refusal], None] | None = None,
+        *,
+        id_prefix: str = "",
     ) -> None:
         """Open the file without reading it yet.
 
@@ -125,6 +127,8 @@ class TicketFile:
                 open.
             options: What the user says about the file.
             refuse: Called with each record that cannot become a ticket event.
+            id_prefix: Beginning of the ids of tickets that have none in the file; the line number
+                follows. Files that are read together need different prefixes.
 
         Raises:
             TicketFileError: The file cannot be opened, or an option is wrong.
@@ -133,6 +137,7 @@ class TicketFile:
         self._zone = zone_of(self._options.timezone)
         check_pattern(self._options.time_format)
         self._refuse = refuse
+        self._id_prefix = id_prefix
         self._owned = path_or_stdin != "-" and isinstance(path_or_stdin, str | Path)
         name = str(path_or_stdin) if isinstance(path_or_stdin, str | Path) else "-"
         self.name = "standard input" if name == "-" else name
@@ -238,7 +243,7 @@ class TicketFile:
         self, plan: Plan, sample: list[Record | Refusal], rest: Iterator[Record | Refusal]
     ) -> Iterator[tuple[int, bytes]]:
         times = TimeReader(UTC if plan.is_utc else self._zone, self._options.time_format)
-        converter = Converter(plan, times, self._options.lists)
+        converter = Converter(plan, times, self._options.lists, self._id_prefix)
         while True:
             try:
                 converter.learn([each for each in sample if isinstance(each, Record)])

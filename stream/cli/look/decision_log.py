@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from detectors.forensics.redecide import LoggedSignal
-from stream.cli.ticket_files import TicketFormat, open_tickets
+from stream.cli.ticket_files import HISTORY_IDS, TicketFormat, open_tickets
 from stream.config.sections import Config
 from stream.inputs.feedback_files import read_verdicts
 from stream.inputs.signal_log import from_files
@@ -53,6 +53,7 @@ def signals_of_files(
     with ExitStack() as stack:
         past = None
         if history is not None:
-            past = stack.enter_context(open_tickets(history, ticket_format, config=config)), history
+            opened = open_tickets(history, ticket_format, config=config, id_prefix=HISTORY_IDS)
+            past = stack.enter_context(opened), history
         lines = stack.enter_context(open_tickets(source, ticket_format, config=config))
         yield from_files(lines, source, past, verdicts, until)

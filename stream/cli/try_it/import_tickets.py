@@ -13,10 +13,16 @@ from schemas.dead_letter import Rejected
 from schemas.ticket import TicketEvent
 from stream.cli.dead_letters import DeadFile, DeadLetters, dead_letters
 from stream.cli.options import AsJson, ConfigPath
-from stream.cli.output import keep_files_apart, output_file, say, say_json, warn
+from stream.cli.output import (
+    keep_files_apart,
+    output_file,
+    require_different_files,
+    say,
+    say_json,
+    warn,
+)
 from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
-from stream.errors import UserError
 from stream.escalations.phrases import counts, plural
 from stream.inputs.exports.ordering import Ordering
 from stream.inputs.ticket_files import Reading
@@ -50,16 +56,16 @@ def import_tickets(
     )
     if as_json and out == "-":
         raise typer.BadParameter("--json and --out - both write to standard output")
-    if len(set(files)) < len(files):
-        raise UserError("the same ticket file was given twice")
+    require_different_files(files)
     loaded = load(config)
     readings: list[Reading] = []
     with ExitStack() as stack:
         letters = stack.enter_context(dead_letters(dead))
         target = stack.enter_context(output_file(out))
         ordering = stack.enter_context(Ordering())
-        for file in files:
-            with open_tickets(file, ticket_format, letters, loaded) as tickets:
+        for number, file in enumerate(files, 1):
+            prefix = f"{number}:" if len(files) > 1 else ""
+            with open_tickets(file, ticket_format, letters, loaded, id_prefix=prefix) as tickets:
                 _collect(tickets, ordering, letters, loaded.limits.ticket_bytes, tickets.name)
             readings.append(tickets.reading)
         ordering.close()

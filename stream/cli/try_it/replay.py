@@ -14,7 +14,7 @@ from stream.charts.backtest_charts import Plot
 from stream.cli.dead_letters import DeadFile, dead_letters
 from stream.cli.options import ConfigPath, FeedbackFile, TicketFileArgument, local_time
 from stream.cli.output import keep_files_apart, output_file, say, warn
-from stream.cli.ticket_files import TicketFormat, open_tickets, with_ticket_format
+from stream.cli.ticket_files import HISTORY_IDS, TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.escalations.phrases import counts, plural
 from stream.escalations.plain_text import render
@@ -100,7 +100,7 @@ def replay(  # whole: one parameter per option, and the steps of one run in thei
     with ExitStack() as stack:
         letters = stack.enter_context(dead_letters(dead))
         past = history and stack.enter_context(
-            open_tickets(history, ticket_format, letters, loaded)
+            open_tickets(history, ticket_format, letters, loaded, id_prefix=HISTORY_IDS)
         )
         lines = stack.enter_context(open_tickets(source, ticket_format, letters, loaded))
         to_out = Printer() if out is None else to_file(stack.enter_context(output_file(out)))

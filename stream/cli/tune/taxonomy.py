@@ -13,11 +13,17 @@ from schemas.codec import clean, read_ticket, to_signal
 from schemas.dead_letter import DeadReason, Rejected
 from stream.cli.dead_letters import DeadFile, DeadLetters, dead_letters
 from stream.cli.options import AsJson, ConfigPath
-from stream.cli.output import aligned, keep_files_apart, say, say_json
+from stream.cli.output import (
+    aligned,
+    keep_files_apart,
+    require_different_files,
+    say,
+    say_json,
+)
 from stream.cli.ticket_files import OpenTickets, TicketFormat, open_tickets, with_ticket_format
 from stream.config.loading import load
 from stream.config.policy_files.taxonomy import read_taxonomy
-from stream.errors import ConfigError, UserError
+from stream.errors import ConfigError
 from stream.escalations.phrases import percent, plural
 
 MOST_LISTED = 20
@@ -62,9 +68,7 @@ def taxonomy_check(
         raise ConfigError(mistakes)
     results, letters = findings(taxonomy), DeadLetters()
     if tickets:
-        names = [name if name == "-" else str(Path(name).resolve()) for name in tickets]
-        if len(set(names)) < len(names):
-            raise UserError("the same ticket file was given twice")
+        require_different_files(tickets)
         keep_files_apart(
             reads={f"--tickets {number}": name for number, name in enumerate(tickets, 1)}
             | {"FILE": file, "--config": config},

@@ -37,9 +37,12 @@ class Converter:
         areas_left: Number of tickets of which only the first of several areas counts.
     """
 
-    def __init__(self, plan: Plan, times: TimeReader, lists: Lists = "first") -> None:
-        """Take the plan, the reader of times, and which of several areas counts."""
+    def __init__(
+        self, plan: Plan, times: TimeReader, lists: Lists = "first", id_prefix: str = ""
+    ) -> None:
+        """Take the plan, the reader of times, which area counts, and a prefix of made-up ids."""
         self._plan, self._times, self._lists = plan, times, lists
+        self._id_prefix = id_prefix
         self._kinds = {each: KINDS[each] for each in plan.sources}
         self._prefixed = False
         self._last_line = self._same_line = 0
@@ -113,10 +116,11 @@ class Converter:
         yield from self._with_areas(record, ticket)
 
     def _made_up_id(self, line: int) -> str:
-        """Return the line as an id, with a number if several records begin on it."""
+        """Return the prefix and the line, with a number if several records begin on the line."""
         self._same_line = self._same_line + 1 if line == self._last_line else 0
         self._last_line = line
-        return f"{line}-{self._same_line}" if self._same_line else str(line)
+        number = f"-{self._same_line}" if self._same_line else ""
+        return f"{self._id_prefix}{line}{number}"
 
     def _with_areas(self, record: Record, ticket: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
         areas = self._areas(record.value)
