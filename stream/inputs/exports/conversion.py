@@ -82,6 +82,7 @@ class Converter:
             return
         ticket: dict[str, Any] = {}
         customer: dict[str, Any] = {}
+        holds_values = self._holds_areas(record)
         for name, source in self._plan.sources.items():
             value = source.read(record.value)
             if value in (None, "", []) or name == AREA:
@@ -93,14 +94,16 @@ class Converter:
                     yield self._refused_time(record, written)
                     return
                 ticket[name] = moment
+                holds_values = holds_values or not source.is_constant
                 continue
             converted = self._value(name, value)
             if converted is None:
                 self.left_out[name] += 1
                 continue
+            holds_values = holds_values or not source.is_constant
             outer, _, inner = name.rpartition(".")
             (customer if outer else ticket)[inner] = converted
-        if not ticket and not customer and not self._areas(record.value):
+        if not holds_values:
             return  # a row of other columns only, such as a total
         if REQUIRED not in ticket:
             remedy = "a record without a time is no ticket; else name its column with --map"
@@ -137,6 +140,10 @@ class Converter:
         if areas:
             ticket[AREA] = areas[0]
         yield record.line, _encoded(ticket)
+
+    def _holds_areas(self, record: Record) -> bool:
+        source = self._plan.sources.get(AREA)
+        return source is not None and not source.is_constant and bool(self._areas(record.value))
 
     def _areas(self, record: Any) -> list[str]:
         source = self._plan.sources.get(AREA)

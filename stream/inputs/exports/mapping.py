@@ -49,10 +49,12 @@ class Source:
     Attributes:
         label: Name to show, such as that of the column.
         read: Returns the value of the field in a record; None or an empty text: it has none.
+        is_constant: Whether the value is that of ``--map``, whatever the record holds.
     """
 
     label: str
     read: Callable[[Any], Any]
+    is_constant: bool = False
 
 
 def parse_mapping(text: str) -> dict[str, str]:
@@ -178,7 +180,7 @@ class Columns:
 
 def _constant(marked: str) -> Source:
     value = marked.removeprefix(CONSTANT)
-    return Source(marked, lambda _record: value)
+    return Source(marked, lambda _record: value, is_constant=True)
 
 
 def _cell(row: Sequence[str], index: int) -> str:

@@ -118,6 +118,16 @@ def test_a_constant_stands_for_all_records() -> None:
     assert found[0]["tenant"] == "acme"
 
 
+@pytest.mark.parametrize("constant", ["tenant", "product_area", "customer.tier"])
+def test_a_row_that_holds_only_other_columns_is_no_record(constant: str) -> None:
+    """A row of totals is skipped, also if a constant of --map stands for all records."""
+    text = f"id,created_at,subject,Sum\n1,{AT},x,\n,,,Total: 12\n"
+    for mapping in ({}, {constant: "=acme"}):
+        found, reading = read(text, mapping=mapping)
+        assert [each["ticket_id"] for each in found] == ["1"]
+        assert (reading.rows, reading.dead) == (1, 0)
+
+
 def test_a_region_without_a_customer_counts() -> None:
     """Public files have a state or a country and no customer."""
     found, _ = read(
