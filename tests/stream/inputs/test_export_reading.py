@@ -2,11 +2,13 @@
 
 import io
 import json
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from openpyxl import Workbook
 
 from schemas.codec import read_ticket, to_signal
 from stream.inputs.exports.times import TimeReader
@@ -236,6 +238,64 @@ def test_date_and_time_in_two_columns() -> None:
     found, reading = read(text, timezone="UTC", mapping={"created_at": "Day+Hour"})
     assert found[0]["created_at"] == "2026-03-14T09:15:00+00:00"
     assert reading.mapping["created_at"] == "Day+Hour"
+
+
+def workbook(rows: Sequence[Sequence[object]], formats: dict[str, str]) -> bytes:
+    """Return a workbook of these rows; the columns named have these number formats."""
+    book = Workbook()
+    sheet: Any = book.active
+    for row in rows:
+        sheet.append(row)
+    for column, number_format in formats.items():
+        for cell in sheet[column][1:]:
+            cell.number_format = number_format
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+DAYS = [datetime(2026, 3, day) for day in (12, 13, 14)]  # noqa: DTZ001  (as Excel keeps them)
+
+
+@pytest.mark.parametrize("mapping", [{}, {"created_at": "Date+Time"}])
+@pytest.mark.parametrize("day_format", ["dd/mm/yyyy", "[$-407]d. mmmm yyyy", 'yyyy-mm-dd "hrs";@'])
+def test_date_and_time_in_two_columns_of_a_workbook(
+    day_format: str, mapping: dict[str, str]
+) -> None:
+    """Excel keeps a date as a time at midnight; its number format tells that it is a date."""
+    rows: list[list[object]] = [["id", "Date", "Time", "area"]]
+    rows += [[n, day, time(9, 15 * n), "a"] for n, day in enumerate(DAYS)]
+    found, reading = read(
+        workbook(rows, {"B": day_format, "C": "hh:mm"}), timezone="UTC", mapping=mapping
+    )
+    assert [each["created_at"] for each in found] == [
+        "2026-03-12T09:00:00+00:00",
+        "2026-03-13T09:15:00+00:00",
+        "2026-03-14T09:30:00+00:00",
+    ]
+    assert reading.notes == []
+
+
+def test_dates_of_a_workbook_without_times_are_told() -> None:
+    """As of a CSV file; times at midnight that are shown as times are times."""
+    rows: list[list[object]] = [
+        ["id", "created_at", "area"],
+        *([n, day, "a"] for n, day in enumerate(DAYS)),
+    ]
+    for number_format, is_told in (("yyyy-mm-dd", True), ("yyyy-mm-dd hh:mm", False)):
+        found, reading = read(workbook(rows, {"B": number_format}), timezone="UTC")
+        assert found[0]["created_at"] == "2026-03-12T00:00:00+00:00"
+        assert any("tell only the day" in note for note in reading.notes) == is_told
+
+
+def test_a_time_that_a_workbook_holds_but_does_not_show_counts() -> None:
+    """A column formatted as dates often holds times."""
+    rows: list[list[object]] = [
+        ["id", "created_at", "area"],
+        [1, DAYS[0] + timedelta(hours=9, minutes=15), "a"],
+    ]
+    found, _ = read(workbook(rows, {"B": "dd/mm/yyyy"}), timezone="UTC")
+    assert found[0]["created_at"] == "2026-03-12T09:15:00+00:00"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Rows of an Excel workbook (.xlsx), read one after another."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time
+from functools import cache
 from typing import Any, BinaryIO, Final
 
 from openpyxl import load_workbook
@@ -10,6 +12,9 @@ from stream.inputs.exports.records.delimited import Record
 from stream.inputs.exports.refusal import TicketFileError
 
 MOST_COLUMNS: Final = 10_000
+MIDNIGHT: Final = time()
+
+_LITERAL = re.compile(r'"[^"]*"|[\\_*].|\[[^\]]*\]')
 
 
 def rows(stream: BinaryIO, name: str) -> Iterator[Record]:
@@ -29,7 +34,7 @@ def rows(stream: BinaryIO, name: str) -> Iterator[Record]:
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # a wrong dimension would cut rows off or pad them
             found = False
-            for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+            for number, cells in enumerate(sheet.iter_rows(), 1):
                 if len(cells) > MOST_COLUMNS:
                     raise TicketFileError(
                         f"{name} has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read."
@@ -51,12 +56,29 @@ def rows(stream: BinaryIO, name: str) -> Iterator[Record]:
 
 def _text(cell: Any) -> str:
     """Return a cell as the text that a CSV file would have."""
-    if cell is None:
+    value = cell.value
+    if value is None:
         return ""
-    if isinstance(cell, datetime):
-        return cell.isoformat(sep=" ")
-    if isinstance(cell, date | time):
-        return cell.isoformat()
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell)
+    if isinstance(value, datetime):
+        if value.time() == MIDNIGHT and _shows_day_only(cell.number_format):
+            return value.date().isoformat()
+        return value.isoformat(sep=" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+@cache
+def _shows_day_only(number_format: str) -> bool:
+    """Return whether a number format of Excel shows dates without a time of day.
+
+    Excel keeps a date as a time at midnight; only the format tells them apart.
+
+    Example:
+        >>> _shows_day_only('dd/mm/yyyy "hrs"'), _shows_day_only("yyyy-mm-dd hh:mm")
+        (True, False)
+    """
+    codes = _LITERAL.sub("", number_format.partition(";")[0]).lower()
+    return "h" not in codes and "s" not in codes and ("d" in codes or "y" in codes)
