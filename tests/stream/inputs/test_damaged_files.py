@@ -5,11 +5,15 @@ import io
 import json
 import subprocess
 import sys
+import textwrap
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stream.inputs.exports.records.delimited import Record
+from stream.inputs.exports.records.documents import objects
 from stream.inputs.ticket_files import (
     ReadOptions,
     Refusal,
@@ -132,6 +136,108 @@ def test_a_damaged_row_costs_only_itself() -> None:
         (7, "undecodable"),
     ]
     assert refused[2].advice == "name the encoding of the file with --encoding"
+
+
+def objects_of(text: str) -> tuple[list[Any], list[Refusal]]:
+    """Return the ids of the records in a JSON file, and what was refused."""
+    chunks = [text[at : at + 100] for at in range(0, len(text), 100)]
+    found = list(objects(iter(chunks), "t.json"))
+    ids = [each.value.get("id") for each in found if isinstance(each, Record)]  # type: ignore[attr-defined]
+    return ids, [each for each in found if isinstance(each, Refusal)]
+
+
+COMMENTS = '"comments": [{"id": 90}, {"id": 91},{"id": 92}]'
+DAMAGES = {
+    "a value without quotes": f'{{"id": 2, "x": oops, {COMMENTS}}}',
+    "a value without quotes at the end": f'{{"id": 2, {COMMENTS}, "x": oops}}',
+    "a missing comma": f'{{"id": 2 {COMMENTS}}}',
+    "a missing bracket": f'{{"id": 2, {COMMENTS[:-1]}, "x": 1}}',
+    "a stray bracket": f'{{"id": 2, {COMMENTS}], "x": 1}}',
+    "a missing quote": f'{{"id": 2, "x": "one, {COMMENTS}}}',
+    "a stray quote": f'{{"id": 2, "x": "o"ne", {COMMENTS}}}',
+    "a cut line": f'{{"id": 2, {COMMENTS[:30]}',
+    "a cut list": f'{{"id": 2, {COMMENTS[:24]}',
+    "a cut text": '{"id": 2, "x": "on',
+    "text before it": f'WARN {{"id": 2, {COMMENTS}}}',
+    "no JSON": "Traceback (most recent call last):",
+}
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("layout", ["lines", "array", "commas first", "in an answer", "windows"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_line_of_json_costs_only_itself(damage: str, layout: str, place: int) -> None:
+    """Neither does it swallow the next line, nor does an object within it become a record."""
+    lines = [f'{{"id": {n}, {COMMENTS}}}' for n in (11, 12, 13)]
+    lines.insert(place, DAMAGES[damage])
+    if layout == "in an answer" and place == 0 and not DAMAGES[damage].startswith("{"):
+        pytest.skip("what begins with something else is no list of records")
+    text = {
+        "lines": "\n".join(lines) + "\n",
+        "windows": "\r\n".join(lines) + "\r\n",
+        "array": "[" + ",\n".join(lines) + "]\n",
+        "commas first": "[\n " + "\n,".join(lines) + "\n]\n",
+        "in an answer": '{"tickets": [\n  ' + ",\n  ".join(lines) + "\n]}\n",
+    }[layout]
+    ids, refused = objects_of(text)
+    assert ids == [11, 12, 13]
+    assert refused
+    assert {each.reason for each in refused} == {"undecodable"}
+    assert refused[0].line == place + 1 + (layout in ("commas first", "in an answer"))
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("layout", ["one line", "pretty", "pretty in a row", "in a row"])
+@pytest.mark.parametrize("damage", ["a value without quotes", "a missing comma", "a missing quote"])
+def test_a_damaged_object_costs_only_itself(damage: str, layout: str, place: int) -> None:
+    """Also in JSON that does not have a line for each record."""
+    comments = [{"id": 90}, {"id": 91}]
+    if damage == "a missing quote" and layout != "pretty":
+        comments = comments[:1]  # nothing tells two objects within from two records
+    good = [{"id": n, "x": "one", "comments": comments} for n in (11, 12, 2, 13)]
+    indent = 2 if layout.startswith("pretty") else None
+    parts = [json.dumps(each, indent=indent) for each in good]
+    parts.insert(place, parts.pop(2))
+    old, new = {
+        "a value without quotes": ('"one"', "one"),
+        "a missing comma": ('"one",', '"one"'),
+        "a missing quote": ('"one"', '"one'),
+    }[damage]
+    parts[place] = parts[place].replace(old, new)
+    text = "".join(parts) if layout.endswith("row") else f"[{', '.join(parts)}]\n"
+    if layout == "pretty":
+        text = "[\n" + textwrap.indent(",\n".join(parts), "  ") + "\n]\n"
+    ids, refused = objects_of(text)
+    assert ids == [11, 12, 13]
+    assert [each.reason for each in refused] == ["undecodable"]
+
+
+@pytest.mark.parametrize("layout", ["lines", "array", "one line", "pretty"])
+@pytest.mark.parametrize("length", [999_000, 1_100_000, 3_000_000])
+def test_a_long_record_of_json_is_oversized_not_damaged(length: int, layout: str) -> None:
+    """The refusal says why, and neither it nor an object within it harms the others."""
+    comments = [{"id": 90, "x": 'a \\ " }, {'}, {"id": 91}]
+    long = [*comments, {"id": 92, "x": "y" * (length - 400)}, *comments]
+    records = [{"id": 11, "comments": comments}, {"id": 12, "comments": long}]
+    parts = [json.dumps(each, indent=2 if layout == "pretty" else None) for each in records]
+    parts.append(json.dumps({"id": 13}))
+    text = {
+        "lines": "\n".join(parts) + "\n",
+        "array": "[" + ",\n".join(parts) + "]",
+        "one line": "[" + ", ".join(parts) + "]",
+        "pretty": "[\n" + ",\n".join(parts) + "\n]\n",
+    }[layout]
+    chunks = (text[at : at + 65_536] for at in range(0, len(text), 65_536))
+    found = list(objects(chunks, "t.json"))
+    ids = [each.value["id"] for each in found if isinstance(each, Record)]  # type: ignore[index]
+    if length < 1_000_000:
+        assert ids == [11, 12, 13]
+        return
+    assert ids == [11, 13]
+    (refused,) = (each for each in found if isinstance(each, Refusal))
+    assert (refused.reason, refused.detail) == ("oversized", "longer than 1,000,000 characters")
+    assert refused.advice == "shorten the texts of this record"
+    assert len(refused.raw) <= 1_000_001
 
 
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
