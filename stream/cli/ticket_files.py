@@ -203,14 +203,8 @@ def open_tickets(
         counting_bar(transient=True) as bar,
     ):
         task = bar.add_task(Path(source).name, total=file.size)
-
-        def lines() -> Lines:
-            for count, line in enumerate(file, 1):
-                yield line
-                if count % 500 == 0:
-                    bar.update(task, completed=file.position)
-
-        yield OpenTickets(lines(), file.reading, name)
+        file.watch = lambda position: bar.update(task, completed=position)
+        yield OpenTickets((line for line in file), file.reading, name)
     refused.rows += file.reading.rows
     for sentence in sentences(file.reading, name):
         warn(sentence)

@@ -26,7 +26,9 @@ def read_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
     name = "standard input" if str(path) == "-" else str(path)
     file = open_file("-" if str(path) == "-" else path, name)
     try:
-        yield from numbered(unpack(file, name).stream, name)
+        container = unpack(file, name)
+        with container.resources:
+            yield from numbered(container.stream, name)
     finally:
         if str(path) != "-":
             file.close()

@@ -6,7 +6,7 @@ of time; memory does not grow with the file.
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
 from itertools import chain, islice
@@ -37,6 +37,8 @@ MOST_SAMPLE: Final = 50_000
 """Number of records up to which more are looked at while day and month cannot be told apart."""
 SAMPLE_CHARACTERS: Final = 8_000_000
 HEAD_BYTES: Final = 4_096
+WATCHED: Final = 500
+"""Number of tickets after which the position is reported."""
 LATE_SHARE: Final = 0.05
 """Share of misplaced tickets above which JSONL is sorted; fewer are late, as in the stream."""
 DEDUP_SECONDS: Final = 172_800.0
@@ -144,13 +146,22 @@ class TicketFile:
         self.reading = Reading(timezone=self._options.timezone)
         self._file = open_file(path_or_stdin, self.name)
         self._container: Container | None = None
+        self._tickets: Generator[tuple[int, bytes]] | None = None
+        self._is_read = False
         self.size = size_on_disk(self._file)
         """Size of the file on disk in bytes; None for a pipe."""
+        self.watch: Callable[[int], None] | None = None
+        """Called with the `position` now and then, also while the tickets are sorted."""
 
     @property
     def position(self) -> int:
         """Return how many of the ``size`` bytes on disk have been read so far."""
-        return self._container.counted.count if self._container else 0
+        if self._container is None:
+            return 0
+        if self._is_read and self.size is not None:
+            return self.size  # an archive may hold more than what is read
+        count = self._container.counted.count
+        return count if self.size is None else min(count, self.size)
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Yield the tickets, each with the number of its first line, in order of time.
@@ -161,14 +172,21 @@ class TicketFile:
             TicketFileError: The file is damaged, or has no usable columns.
         """
         self._container = unpack(self._file, self.name)
-        stream = self._container.stream
-        if self._container.is_workbook:
-            return self._ordered(self._table(workbooks.rows(stream, self.name)))
+        self._tickets = self._opened(self._container)
+        return self._tickets
+
+    def _opened(self, container: Container) -> Generator[tuple[int, bytes]]:
+        stream = container.stream
+        if container.is_workbook:
+            rows = workbooks.rows(stream, self.name, container.resources)
+            return self._ordered(self._table(rows))
         head = cast("io.BufferedReader", stream).peek(HEAD_BYTES)
         if self._holds_events(head):
             self.reading.encoding = "utf-8"
             events = self._events(stream)
-            return events if self.size is None else self._ordered(events, are_events=True)
+            if self.size is None:
+                return self._watched(events)
+            return self._ordered(events, are_events=True)
         return self._ordered(self._records(stream))
 
     def _holds_events(self, head: bytes) -> bool:
@@ -288,15 +306,16 @@ class TicketFile:
 
     def _ordered(
         self, events: Iterator[tuple[int, bytes]], *, are_events: bool = False
-    ) -> Iterator[tuple[int, bytes]]:
+    ) -> Generator[tuple[int, bytes]]:
         """Yield events by time; ticket events that are mostly in order keep the order of the file.
 
         A ticket that comes again is a change of the same ticket. In a file of ticket events, this
         holds for repeats that the step does not recognize itself.
         """
         with Ordering() as ordering:
-            for line, event in events:
+            for line, event in self._watched(events):
                 ordering.add(line, event)
+            self._is_read = True
             ordering.close(DEDUP_SECONDS if are_events else 0.0)
             by_time = ordering.disordered > 0
             if are_events:
@@ -305,8 +324,18 @@ class TicketFile:
             self.reading.disordered = ordering.disordered
             yield from ordering.events(by_time=by_time)
 
+    def _watched(self, events: Iterator[tuple[int, bytes]]) -> Generator[tuple[int, bytes]]:
+        for count, event in enumerate(events, 1):
+            yield event
+            if self.watch is not None and count % WATCHED == 0:
+                self.watch(self.position)
+
     def close(self) -> None:
-        """Close the file, unless it was passed as an open file."""
+        """Close the file, unless it was passed as an open file; delete temporary files."""
+        if self._tickets is not None:
+            self._tickets.close()
+        if self._container is not None:
+            self._container.resources.close()
         if self._owned:
             self._file.close()
 

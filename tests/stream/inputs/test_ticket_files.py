@@ -1,5 +1,6 @@
 """Test ticket files: which files are read, and with which messages others are refused."""
 
+import contextlib
 import csv
 import gzip
 import io
@@ -7,14 +8,18 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import tracemalloc
+import zipfile
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 from typer.testing import CliRunner
 
 from schemas.codec import read_ticket, to_signal
@@ -186,19 +191,95 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path, harm: str) -> None:
         list(read_tickets(path))
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "csv"])
+def table_of(suffix: str, count: int = 9_000) -> bytes:
+    """Return a file of so many tickets."""
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    table = [[str(n), (at + timedelta(minutes=n)).isoformat(), f"{n * n:x}"] for n in range(count)]
+    out = io.BytesIO()
+    if suffix == "xlsx":
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet()
+        for row in [HEADER.split(","), *table]:
+            sheet.append(row)
+        book.save(out)
+        return out.getvalue()
+    lines = [HEADER, *map(",".join, table)]
+    if suffix.startswith("jsonl"):
+        lines = [json.dumps(dict(zip(HEADER.split(","), row, strict=True))) for row in table]
+    text = "\n".join(lines).encode()
+    if suffix == "zip":
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("tickets.csv", text)
+            archive.writestr("__MACOSX/tickets.csv", os.urandom(9_000))
+        return out.getvalue()
+    return gzip.compress(text) if suffix.endswith("gz") else text
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "csv", "zip", "xlsx"])
 def test_progress_runs_from_0_to_the_size_on_disk(tmp_path: Path, suffix: str) -> None:
-    """The position counts bytes on disk, also for a gzipped file."""
-    lines = HEADER.encode() + b"\n1,2026-03-01T12:30:00Z,a\n" * 9_000
-    if suffix != "csv":
-        lines = (LINE + b"\n") * 9_000
+    """The position counts bytes on disk, also of an archive, and while tickets are sorted."""
     path = tmp_path / f"tickets.{suffix}"
-    path.write_bytes(gzip.compress(lines) if suffix.endswith("gz") else lines)
+    path.write_bytes(table_of(suffix))
+    seen: list[int] = []
     with TicketFile(path) as tickets:
+        tickets.watch = seen.append
         assert tickets.size == path.stat().st_size
         assert tickets.position == 0
-        assert sum(1 for _ in tickets) >= 9_000
+        assert next(iter(tickets))
         assert tickets.position == tickets.size
+    assert seen == sorted(seen)
+    assert 0 < seen[0] < tickets.size
+    assert len(set(seen)) > 1
+
+
+def open_files() -> list[str]:
+    """Return the files that this process has open."""
+    names = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            names.append(str(link.readlink()))
+    return sorted(name for name in names if name.startswith("/"))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv.gz", "zip", "xlsx", "xlsx.gz"])
+def test_closing_leaves_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Temporary copies, archives and workbooks are closed, however far the file was read."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    data = table_of(suffix.removesuffix(".gz"), 1_000)
+    path = tmp_path / "tickets"
+    path.write_bytes(gzip.compress(data) if suffix.endswith(".gz") else data)
+    before = open_files()
+    tickets = TicketFile(path)
+    iterator = iter(tickets)
+    assert next(iterator)
+    tickets.close()
+    assert open_files() == before
+    assert list(temporary.iterdir()) == []
+    assert list(iterator) == []
+
+
+@pytest.mark.parametrize("suffix", ["zip", "xlsx"])
+def test_an_archive_is_closed_with_its_file(tmp_path: Path, suffix: str) -> None:
+    """Not only when the garbage collector finds it."""
+    path = tmp_path / "tickets"
+    path.write_bytes(table_of(suffix, 1_000))
+    opened = zipfile.ZipFile.__init__
+    kept: list[zipfile.ZipFile] = []
+
+    def init(archive: zipfile.ZipFile, *arguments: Any, **options: Any) -> None:
+        opened(archive, *arguments, **options)
+        kept.append(archive)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "__init__", init)
+        with TicketFile(path) as tickets:
+            assert next(iter(tickets))
+    assert kept
+    assert all(archive.fp is None for archive in kept)
 
 
 def test_a_pipe_has_a_position_but_no_size() -> None:

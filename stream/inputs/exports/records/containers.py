@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -27,6 +28,7 @@ _ZIP = b"PK\x03\x04"
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _WORKBOOK = "xl/workbook.xml"
 _BUFFER = 1 << 16
+_SMALL_BUFFER = 1 << 12
 
 
 @dataclass
@@ -37,15 +39,17 @@ class Container:
         stream: The unpacked bytes, or the workbook itself.
         is_workbook: Whether the stream is an Excel workbook.
         counted: Counts the bytes on disk that have been read.
+        resources: Closes what was opened to unpack the file, such as temporary copies.
     """
 
     stream: BinaryIO
     is_workbook: bool
     counted: "CountedFile"
+    resources: ExitStack
 
 
 class CountedFile(io.RawIOBase):
-    """Wrapper that counts the bytes read from a file that it does not own."""
+    """Wrapper that counts the bytes read from a file that it does not own, up to its position."""
 
     def __init__(self, file: BinaryIO) -> None:
         """Wrap an open file."""
@@ -55,6 +59,15 @@ class CountedFile(io.RawIOBase):
     def readable(self) -> bool:
         """Return True."""
         return True
+
+    def seekable(self) -> bool:
+        """Return whether the wrapped file can seek."""
+        return self.file.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move within the wrapped file, and count from there."""
+        self.count = self.file.seek(offset, whence)
+        return self.count
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # narrower argument
         """Read once; a read from a pipe returns what is available."""
@@ -96,12 +109,15 @@ def unpack(file: BinaryIO, name: str) -> Container:
         TicketFileError: The file is a damaged archive, an archive of several files, or a bomb.
     """
     counted = CountedFile(file)
-    buffered = io.BufferedReader(counted, _BUFFER)
-    stream, is_workbook = _unpack(cast("BinaryIO", buffered), name, counted, depth=0)
-    return Container(stream, is_workbook, counted)
+    buffered = cast("BinaryIO", io.BufferedReader(counted, _BUFFER))
+    with ExitStack() as resources:
+        stream, is_workbook = _unpack(buffered, name, counted, resources, depth=0)
+        return Container(stream, is_workbook, counted, resources.pop_all())
 
 
-def _unpack(stream: BinaryIO, name: str, counted: CountedFile, depth: int) -> tuple[BinaryIO, bool]:
+def _unpack(
+    stream: BinaryIO, name: str, counted: CountedFile, resources: ExitStack, depth: int
+) -> tuple[BinaryIO, bool]:
     head = cast("io.BufferedReader", stream).peek(4)[:4]
     if head.startswith(_OLD_EXCEL):
         raise TicketFileError(
@@ -114,18 +130,18 @@ def _unpack(stream: BinaryIO, name: str, counted: CountedFile, depth: int) -> tu
             _refuse_packed_bomb(counted, name)
         unpacked = _Bounded(gzip.GzipFile(fileobj=stream), name, lambda: counted.count)
         inner = cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER))
-        return _unpack(inner, name, counted, depth + 1)
+        return _unpack(inner, name, counted, resources, depth + 1)
     if head.startswith(_ZIP):
-        return _unpack_zip(stream, name, counted, depth)
+        return _unpack_zip(stream, name, counted, resources, depth)
     return stream, False
 
 
 def _unpack_zip(
-    stream: BinaryIO, name: str, counted: CountedFile, depth: int
+    stream: BinaryIO, name: str, counted: CountedFile, resources: ExitStack, depth: int
 ) -> tuple[BinaryIO, bool]:
-    seekable = _seekable(stream, name, counted if depth == 0 else None)
+    seekable = _seekable(stream, name, counted if depth == 0 else None, resources)
     try:
-        archive = zipfile.ZipFile(seekable)
+        archive = resources.enter_context(zipfile.ZipFile(seekable))
         members = [each for each in archive.infolist() if _is_data(each.filename)]
         if any(each.filename == _WORKBOOK for each in archive.infolist()):
             _refuse_bomb(archive.infolist(), name)
@@ -141,10 +157,13 @@ def _unpack_zip(
         member = members[0]
         _refuse_bomb(members, name)
         packed = max(member.compress_size, 1)
-        inner = _Bounded(archive.open(member), name, lambda: packed)
+        unpacked = resources.enter_context(archive.open(member))
+        inner = cast(
+            "BinaryIO", io.BufferedReader(_Bounded(unpacked, name, lambda: packed), _BUFFER)
+        )
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, ValueError) as error:
         raise TicketFileError(f"{name}: the archive cannot be read: {error}.") from error
-    return _unpack(cast("BinaryIO", io.BufferedReader(inner, _BUFFER)), name, counted, depth + 1)
+    return _unpack(inner, name, counted, resources, depth + 1)
 
 
 def _is_data(member: str) -> bool:
@@ -180,13 +199,15 @@ def _bomb(name: str) -> TicketFileError:
     )
 
 
-def _seekable(stream: BinaryIO, name: str, counted: CountedFile | None) -> BinaryIO:
+def _seekable(
+    stream: BinaryIO, name: str, counted: CountedFile | None, resources: ExitStack
+) -> BinaryIO:
     """Return the file itself if it can seek, else a temporary copy."""
     if counted is not None and size_on_disk(counted.file) is not None:
-        counted.file.seek(0)
-        counted.count = 0
-        return counted.file
-    copy = tempfile.TemporaryFile(prefix="spikewatch-")  # noqa: SIM115  (read by the caller)
+        cast("io.BufferedReader", stream).detach().seek(0)
+        return cast("BinaryIO", io.BufferedReader(counted, _SMALL_BUFFER))
+    copy = tempfile.TemporaryFile(prefix="spikewatch-")  # noqa: SIM115  (the caller closes it)
+    resources.callback(copy.close)
     left = MOST_SPOOLED_BYTES
     while chunk := stream.read(1 << 20):
         left -= len(chunk)

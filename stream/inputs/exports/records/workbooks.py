@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from datetime import date, datetime, time
 from functools import cache
 from typing import Any, BinaryIO, Final
@@ -17,7 +18,7 @@ MIDNIGHT: Final = time()
 _LITERAL = re.compile(r'"[^"]*"|[\\_*].|\[[^\]]*\]')
 
 
-def rows(stream: BinaryIO, name: str) -> Iterator[Record]:
+def rows(stream: BinaryIO, name: str, resources: ExitStack) -> Iterator[Record]:
     """Yield the rows of the first sheet that has any, as cells of text, blank rows left out.
 
     openpyxl reads the sheet as a stream; its table of distinct texts is held in memory.
@@ -25,12 +26,15 @@ def rows(stream: BinaryIO, name: str) -> Iterator[Record]:
     Args:
         stream: The workbook; it must be able to seek.
         name: Name of the file, for messages.
+        resources: Closes the workbook when the file is closed.
 
     Raises:
         TicketFileError: The workbook is damaged, encrypted or too wide.
     """
     try:
-        book = load_workbook(stream, read_only=True, data_only=True)
+        book = resources.enter_context(
+            closing(load_workbook(stream, read_only=True, data_only=True))
+        )
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # a wrong dimension would cut rows off or pad them
             found = False
