@@ -1,7 +1,7 @@
 """Log of signals to replay, from ticket files or from the topic."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from detectors.forensics.redecide import LoggedSignal
@@ -19,6 +19,8 @@ from stream.kafka.reading import Reader, partitions_of, read_to_end
 from stream.kafka.topics import verify
 
 Lines = Iterable[tuple[int, bytes]]
+Reject = Callable[[Rejected, int, bytes, str], None]
+"""Takes a line that the schema rejects: why, its number, the line, and the name of its file."""
 
 
 def from_files(
@@ -27,6 +29,7 @@ def from_files(
     history: tuple[Lines, str] | None = None,
     verdicts: Sequence[Verdict] = (),
     until: float | None = None,
+    reject: Reject | None = None,
 ) -> Iterator[LoggedSignal]:
     """Yield tickets as `spikewatch replay` processes them, except those that it would reject.
 
@@ -36,17 +39,18 @@ def from_files(
         history: Numbered lines of earlier tickets, and the name of their file.
         verdicts: Verdicts, sorted by time.
         until: Time to which each tenant's clock is advanced at the end; None: not advanced.
+        reject: Called with each line that the schema rejects.
     """
     tenants: set[str] = set()
     if history is not None:
-        for record in _read(history[0], history[1], "history"):
+        for record in _read(history[0], history[1], "history", reject):
             tenants.add(record.signal.tenant or "")
             yield record
         for tenant in sorted(tenants):
             yield LoggedSignal(f"end of {history[1]}", HistoryEnd(tenant))
 
     def present() -> Iterator[LoggedSignal]:
-        for record in _read(lines, name, "simulated"):
+        for record in _read(lines, name, "simulated", reject):
             tenants.add(record.signal.tenant or "")
             yield record
 
@@ -56,10 +60,15 @@ def from_files(
             yield LoggedSignal(f"end of {name}", Tick(until, tenant))
 
 
-def _read(lines: Lines, name: str, mode: Mode) -> Iterator[LoggedSignal]:
+def _read(lines: Lines, name: str, mode: Mode, reject: Reject | None) -> Iterator[LoggedSignal]:
     for number, line in lines:
-        with contextlib.suppress(Rejected):
-            yield LoggedSignal(f"{name}:{number}", to_signal(read_ticket(line), mode))
+        try:
+            ticket = to_signal(read_ticket(line), mode)
+        except Rejected as why:
+            if reject is not None:
+                reject(why, number, line, name)
+            continue
+        yield LoggedSignal(f"{name}:{number}", ticket)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from detectors.forensics.redecide import LoggedSignal
+from stream.cli.dead_letters import dead_letters
 from stream.cli.ticket_files import HISTORY_IDS, TicketFormat, open_tickets
 from stream.config.sections import Config
 from stream.inputs.feedback_files import read_verdicts
@@ -38,6 +39,7 @@ def signals_of_files(
     ticket_format: TicketFormat,
     config: Config,
     until: float | None = None,
+    dead: str | None = None,
 ) -> Iterator[Iterator[LoggedSignal]]:
     """Read the signals of ticket files, with progress bars.
 
@@ -48,12 +50,14 @@ def signals_of_files(
         ticket_format: Hints for reading the ticket files.
         config: Gives the time zone of times without an offset, if it names one.
         until: Time to which each tenant's clock is advanced at the end, seconds since 1970.
+        dead: Path of a file for the records that cannot be read.
     """
     verdicts = read_verdicts(feedback) if feedback else []
     with ExitStack() as stack:
+        letters = stack.enter_context(dead_letters(dead))
         past = None
         if history is not None:
-            opened = open_tickets(history, ticket_format, config=config, id_prefix=HISTORY_IDS)
+            opened = open_tickets(history, ticket_format, letters, config, id_prefix=HISTORY_IDS)
             past = stack.enter_context(opened), history
-        lines = stack.enter_context(open_tickets(source, ticket_format, config=config))
-        yield from_files(lines, source, past, verdicts, until)
+        lines = stack.enter_context(open_tickets(source, ticket_format, letters, config))
+        yield from_files(lines, source, past, verdicts, until, letters.reject)

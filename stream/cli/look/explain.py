@@ -8,6 +8,7 @@ import typer
 
 from schemas.escalation import EscalationEvent
 from stream.analysis import explain as explanations
+from stream.cli.dead_letters import DeadFile
 from stream.cli.look.decision_log import (
     FromFile,
     HistoryFile,
@@ -16,7 +17,7 @@ from stream.cli.look.decision_log import (
 )
 from stream.cli.look.escalation_events import events_of
 from stream.cli.options import AsJson, ConfigPath, EpisodeId
-from stream.cli.output import say
+from stream.cli.output import keep_files_apart, say
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.config.loading import load
 from stream.config.sections import Config
@@ -40,6 +41,7 @@ def explain(
     sequence: Annotated[
         int, typer.Option(min=1, help="Number of the event within the episode.")
     ] = 1,
+    dead: DeadFile = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -47,10 +49,20 @@ def explain(
 
     Exits with code 1 if the recomputed decision differs from the stored one.
     """
+    keep_files_apart(
+        reads={
+            "--from": source,
+            "--history": history,
+            "--events": events,
+            "--feedback": feedback,
+            "--config": config,
+        },
+        writes={"--dead": dead},
+    )
     loaded = load(config)
     if source is None:
-        if history or feedback or events:
-            raise typer.BadParameter("--history, --feedback and --events need --from")
+        if history or feedback or events or dead:
+            raise typer.BadParameter("--history, --feedback, --events and --dead need --from")
         stored = events_of(loaded, episode, None)
         answer = _from_topics(loaded, stored, sequence)
     else:
@@ -58,7 +70,7 @@ def explain(
         stored_events = events_of(None, episode, events) if events else None
         until = max(event.time.timestamp() for event in stored_events) if stored_events else None
         settings = ticket_format.settings(loaded)
-        with signals_of_files(source, history, feedback, ticket_format, loaded, until) as log:
+        with signals_of_files(source, history, feedback, ticket_format, loaded, until, dead) as log:
             answer = explanations.explain(log, settings, digits, sequence, stored_events)
     if as_json:
         say(json.dumps(explanations.as_json(answer)))

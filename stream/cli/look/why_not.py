@@ -15,6 +15,7 @@ from detectors.forensics import why_not as counterfactuals
 from detectors.forensics.redecide import LoggedSignal
 from schemas.signals import Tick, Ticket
 from stream.analysis.why_not import as_text
+from stream.cli.dead_letters import DeadFile
 from stream.cli.look.decision_log import (
     FromFile,
     HistoryFile,
@@ -22,7 +23,7 @@ from stream.cli.look.decision_log import (
     signals_of_files,
 )
 from stream.cli.options import AsJson, ConfigPath, local_time
-from stream.cli.output import say
+from stream.cli.output import keep_files_apart, say
 from stream.cli.ticket_files import TicketFormat, with_ticket_format
 from stream.config.loading import load
 from stream.config.sections import Config
@@ -47,6 +48,7 @@ def why_not(
     source: FromFile = None,
     history: HistoryFile = None,
     feedback: LogFeedbackFile = None,
+    dead: DeadFile = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -54,13 +56,22 @@ def why_not(
 
     The tickets are reprocessed several times, each time with one change.
     """
+    keep_files_apart(
+        reads={
+            "--from": source,
+            "--history": history,
+            "--feedback": feedback,
+            "--config": config,
+        },
+        writes={"--dead": dead},
+    )
     loaded = load(config)
     settings, at = ticket_format.settings(loaded), ticket_format.moment(moment).timestamp()
     decisions: list[str] = []
     span = _LogSpan(tenant)
     if source is None:
-        if history or feedback:
-            raise typer.BadParameter("--history and --feedback need --from")
+        if history or feedback or dead:
+            raise typer.BadParameter("--history, --feedback and --dead need --from")
         topics = asyncio.run(from_topics(loaded, tenant))
         number = partition_of(tenant, loaded.kafka.partitions)
         answer = counterfactuals.why_not(span.watch(topics.log), settings, tenant, area, at, number)
@@ -72,7 +83,7 @@ def why_not(
                 "that is missing here"
             )
     else:
-        with signals_of_files(source, history, feedback, ticket_format, loaded) as log:
+        with signals_of_files(source, history, feedback, ticket_format, loaded, dead=dead) as log:
             answer = counterfactuals.why_not(span.watch(log), settings, tenant, area, at)
             span.require(at)
     if as_json:

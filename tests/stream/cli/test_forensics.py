@@ -101,6 +101,38 @@ def test_why_not_explains_a_quiet_area_as_text_and_as_json(files: tuple[Path, Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("command", ["explain", "why-not"])
+def test_unreadable_tickets_are_kept_in_a_file(
+    files: tuple[Path, Path, str], tmp_path: Path, command: str
+) -> None:
+    """`--dead` keeps what replay would refuse, also of the history."""
+    source, _, episode = files
+    lines = source.read_bytes().splitlines(keepends=True)
+    history, rest, dead = (tmp_path / name for name in ("h.jsonl", "t.jsonl", "dead.jsonl"))
+    bad = b'{"ticket_id": "x", "product_area": "login"}\n'
+    history.write_bytes(b"".join(lines[:100]) + bad)
+    rest.write_bytes(b"".join(lines[100:110]) + bad + b"no JSON\n" + b"".join(lines[110:]))
+    words = ["explain", episode]
+    if command == "why-not":
+        words = ["why-not", "billing", "2026-03-22T12:00:00Z", "--tenant", "acme"]
+    words += ["--from", str(rest), "--history", str(history), "--dead", str(dead)]
+    code, text = ask(*words)
+    assert code == 0, text
+    letters = [json.loads(line) for line in dead.read_text().splitlines()]
+    assert [letter["reason"] for letter in letters] == [
+        "missing_field",
+        "missing_field",
+        "undecodable",
+    ]
+    assert "created_at" in text
+    words[words.index("--dead") + 1] = str(rest)
+    code, text = ask(*words)
+    assert code == 1
+    assert "--dead would overwrite --from" in text
+    assert rest.read_bytes().startswith(lines[100])
+
+
+@pytest.mark.slow
 def test_verdict_preview_shows_the_effect_without_a_broker(files: tuple[Path, Path, str]) -> None:
     """`--preview` counts the pages with and without the verdict."""
     source, _, episode = files
