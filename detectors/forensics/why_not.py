@@ -199,7 +199,7 @@ class SilenceInvestigation:
             count = max(max(real.guards[name], real.outcomes[name]) for name in names)
             effect = self._hours.replay(change).effect_since(real) if count else None
             if effect is not None:
-                return because, f"{count} tickets; otherwise the area {effect.in_words()}"
+                return because, f"{_tickets(count)}; otherwise the area {effect.in_words()}"
         return self._too_few(real, tenant.clock / 3600.0 - series.born)
 
     def _too_few(self, real: ReplayedHours, age: float) -> tuple[Because, str]:
@@ -219,7 +219,7 @@ class SilenceInvestigation:
             )
         if best is None:
             return "too_few", (
-                f"{counted} tickets within an hour of that time had no score: chance alone does "
+                f"{_tickets(counted)} within an hour of that time had no score: chance alone does "
                 f"this once a week, or they came from fewer than {LEAST_EVIDENCE:g} customers"
             )
         return "too_few", f"score {best.score.value:.2f}, threshold {best.bar:.2f}"
@@ -263,3 +263,13 @@ def _nearest(checked: Sequence[ThresholdCheck]) -> NearMiss | None:
     return NearMiss(
         best.at, best.kind, score.value, best.bar, score.observed, score.expected, score.customers
     )
+
+
+def _tickets(count: int) -> str:
+    """Return a number of tickets in words.
+
+    Example:
+        >>> _tickets(1), _tickets(2)
+        ('1 ticket', '2 tickets')
+    """
+    return "1 ticket" if count == 1 else f"{count} tickets"
