@@ -1,16 +1,27 @@
 """Ticket event, one JSON object, as sent by a help desk, a file or a webhook."""
 
+import math
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.decoding.moments import UsualMoment
 
 TICKET_SCHEMA_VERSION: Final = 1
 """Newest ``schema_version`` that this release reads."""
 
+
+def _finite(value: object) -> object:
+    """Refuse a number that is too large for JSON readers: its text would be ``inf``."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a text or a finite number")
+    return value
+
+
 Identifier = Annotated[
-    str, Field(min_length=1, max_length=256, strict=False, coerce_numbers_to_str=True)
+    str,
+    Field(min_length=1, max_length=256, strict=False, coerce_numbers_to_str=True),
+    BeforeValidator(_finite),
 ]
 """Id of something in another system; many have numbers as ids."""
 Label = Annotated[str, Field(max_length=256)]

@@ -11,6 +11,7 @@ import pytest
 from openpyxl import Workbook
 
 from schemas.codec import read_ticket, to_signal
+from schemas.dead_letter import Rejected
 from stream.inputs.exports.times import TimeReader
 from stream.inputs.ticket_files import Reading, ReadOptions, TicketFile, TicketFileError
 from tests.support.helpdesk_exports import table
@@ -517,3 +518,15 @@ def test_a_time_zone_leaves_ticket_events_as_they_are() -> None:
     line = json.dumps({"specversion": "1.0", "id": "e", "data": {"ticket_id": "1"}}).encode()
     (event,) = TicketFile(io.BytesIO(line + b"\n"), ReadOptions(timezone="Europe/Berlin"))
     assert event == (1, line)
+
+
+@pytest.mark.parametrize("written", ["1e999", "-1e999", "NaN"])
+def test_a_number_that_is_none_does_not_become_an_id(written: str) -> None:
+    """Many numbers are too large for a float; each of them would become the id ``inf``."""
+    text = f'{{"id": {written}, "created_at": "{AT}", "area": "a"}}\n'
+    assert read(text)[0][0]["ticket_id"] == written
+    if written != "NaN":
+        with pytest.raises(Rejected, match="ticket_id: must be a text or a finite number"):
+            read_ticket(
+                text.replace('"id"', '"ticket_id"').replace('"area"', '"product_area"').encode()
+            )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -36,7 +37,9 @@ _IN_STRING = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _MARK = re.compile(r'["{}\[\]]')
 _FOLLOWING = re.compile(r"[ \t,]*+\{")
 _OBJECT_AHEAD = re.compile(r"\s*\{")
-_decode = json.JSONDecoder().raw_decode
+_decode = json.JSONDecoder(  # what is too large to be a number stays text, as an id may be
+    parse_float=lambda text: text if math.isinf(float(text)) else float(text), parse_constant=str
+).raw_decode
 
 
 def looks_like_json(head: str) -> bool:
