@@ -117,7 +117,8 @@ def _unquoted(value: str, text: str) -> str:
 
 def _quoted(value: str) -> str:
     """Return a value as `Matcher.parse` reads it, in double quotes only if it needs them."""
-    if value == value.strip() and not set(value) & set(',"\n'):
+    is_plain = value == value.strip() and not set(value) & set(',"\n')
+    if is_plain and not value.startswith("~"):  # "=~" would begin a regular expression
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

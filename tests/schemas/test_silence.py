@@ -1,7 +1,7 @@
 """Matchers of silences, written as amtool reads them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.silence import Matcher
@@ -58,6 +58,7 @@ def test_what_looks_like_something_else_is_refused(text: str) -> None:
     value=st.text(st.characters(codec="utf-8"), max_size=30),
     is_equal=st.booleans(),
 )
+@example(value="~", is_equal=True)
 def test_a_matcher_is_printed_as_it_is_read(value: str, *, is_equal: bool) -> None:
     """What a list of silences shows can be given to the command again."""
     matcher = Matcher(name="product_area", value=value, is_equal=is_equal)
