@@ -13,6 +13,10 @@ PYTHON :=
 ARGS :=
 UV := uv==0.13.9
 
+# The tests import a thousand modules in each worker and start the program hundreds of times. Without bytecode, which
+# many container images turn off, Python would compile everything each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Runs a command and shows its output only if it fails.
 QUIETLY = quietly() { "$$@" >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }; }; quietly
 
@@ -29,7 +33,9 @@ demo: $(STAMP) ## show a spike from ticket to escalation, on its own Kafka
 UNIT := -m "not kafka and not slow" --hypothesis-profile=dev -n 2 --dist worksteal
 COMPUTING := -m "not kafka" --hypothesis-profile=ci -n 2 --dist worksteal
 KAFKA_TESTS := $(shell grep -rl 'mark\.kafka' tests --include='test_*.py')
-WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist worksteal
+# A worker gets the next test, or the next group of tests with one name, when it is done; tests/conftest.py puts the
+# longest first.
+WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist loadgroup --no-loadscope-reorder
 
 # The static checks run one after another beside the tests, on one core at a time.
 check: $(STAMP) ## run style and type checks and the quick tests, without Kafka, in under two minutes
