@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -56,6 +57,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the broker of the run."""
     if SHARED_BROKER in config.stash:
         config.stash[SHARED_BROKER].stop()
+
+
+def pytest_collection_finish() -> None:
+    """Exempt everything that was imported and collected from garbage collection.
+
+    Otherwise each full collection visits all of it again, which takes a tenth of the CPU time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
