@@ -29,7 +29,7 @@ from tests.support.companies import (
 )
 
 AREA = "billing"
-FRESH_SEEDS = 6
+FRESH_SEEDS = 2
 
 
 class UnfitError(Exception):

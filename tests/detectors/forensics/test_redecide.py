@@ -6,10 +6,17 @@ import pytest
 from detectors.forensics.redecide import LoggedSignal, differences, redecide
 from detectors.step.partition import Partition
 from schemas.codec import write_escalation
+from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Ticket
 from tests.bench.bench_explain import SETTINGS, make_signals, run_worker
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", name="short_run")
+def _short_run() -> tuple[list[LoggedSignal], list[EscalationEvent]]:
+    """Return the log and the events of a worker that took 6,000 signals."""
+    return run_worker(make_signals(3)[:6_000])
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -25,9 +32,11 @@ def test_every_repeated_decision_is_the_same(seed: int) -> None:
     ]
 
 
-def test_a_decision_has_its_position_and_its_numbers() -> None:
+def test_a_decision_has_its_position_and_its_numbers(
+    short_run: tuple[list[LoggedSignal], list[EscalationEvent]],
+) -> None:
     """A decision has its log position, its threshold, and the windows that share the score."""
-    log, _ = run_worker(make_signals(3)[:6_000])
+    log, _ = short_run
     partition = Partition(0, 0, SETTINGS)
     decisions = [
         (event, decision)
@@ -70,9 +79,11 @@ def test_an_episode_resolved_by_a_tick_has_no_threshold() -> None:
     assert decisions["resolved"].members == []
 
 
-def test_differences_between_events_name_their_fields() -> None:
+def test_differences_between_events_name_their_fields(
+    short_run: tuple[list[LoggedSignal], list[EscalationEvent]],
+) -> None:
     """The first fields that differ are listed by their paths."""
-    _, stored = run_worker(make_signals(3)[:6_000])
+    _, stored = short_run
     event = stored[0]
     changed = event.model_copy(update={"data": event.data.model_copy(update={"tickets": 99})})
     assert differences(event, changed) == [("data.tickets", event.data.tickets, 99)]
