@@ -33,9 +33,9 @@ demo: $(STAMP) ## show a spike from ticket to escalation, on its own Kafka
 UNIT := -m "not kafka and not slow" --hypothesis-profile=dev -n 2 --dist worksteal
 COMPUTING := -m "not kafka" --hypothesis-profile=ci -n 2 --dist worksteal
 KAFKA_TESTS := $(shell grep -rl 'mark\.kafka' tests --include='test_*.py')
-# A worker gets the next test, or the next group of tests with one name, when it is done; tests/conftest.py puts the
-# longest first.
-WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist loadgroup --no-loadscope-reorder
+# A worker gets the next file when it is done, so that its fixtures are made once, and so that the tests of crashes do
+# not starve each other's workers; tests/conftest.py puts the longest files first.
+WAITING := -m kafka --hypothesis-profile=ci -n 4 --dist loadfile --no-loadscope-reorder
 
 # The static checks run one after another beside the tests, on one core at a time.
 check: $(STAMP) ## run style and type checks and the quick tests, without Kafka, in under two minutes

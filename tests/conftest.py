@@ -10,13 +10,33 @@ from typing import Any, Protocol
 
 import pytest
 
-from stream.trial.broker.local_broker import Broker
+from stream.trial.broker.local_broker import Broker, BrokerSettings
 from tests.support.examples import register_profiles
 from tests.support.kafka_rig import Rig, stop_all
 from tests.support.node import Node, find_node
 
 register_profiles()
 SERVERS_VARIABLE = "SPIKEWATCH_KAFKA__BOOTSTRAP_SERVERS"
+BROKER_SETTINGS = BrokerSettings(
+    properties={
+        "group.min.session.timeout.ms": "1000",
+        "log.cleaner.backoff.ms": "500",
+        "log.cleaner.min.cleanable.ratio": "0.01",
+        "log.segment.delete.delay.ms": "1000",
+    }
+)
+"""Settings that allow short sessions, and let topics that ask for it compact within seconds."""
+
+LONGEST_KAFKA_FILES = (
+    "test_crashes.py",
+    "test_worker.py",
+    "test_demo.py",
+    "test_commands.py",
+    "test_service.py",
+    "test_dashboards_answer.py",
+    "test_live.py",
+)
+"""Files whose Kafka tests take longest together, in the order in which to start them."""
 
 
 class HasBootstrapServers(Protocol):
@@ -44,11 +64,10 @@ def pytest_configure_node(node: Any) -> None:
     need it.
     """
     config: pytest.Config = node.config
-    chosen = str(config.getoption("-m"))
-    if "kafka" not in chosen or "not kafka" in chosen or SERVERS_VARIABLE in os.environ:
+    if not _runs_kafka_tests(config) or SERVERS_VARIABLE in os.environ:
         return
     if SHARED_BROKER not in config.stash:
-        config.stash[SHARED_BROKER] = Broker()
+        config.stash[SHARED_BROKER] = Broker(BROKER_SETTINGS)
         config.stash[SHARED_BROKER].start()
     node.workerinput["bootstrap_servers"] = config.stash[SHARED_BROKER].bootstrap_servers
 
@@ -57,6 +76,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the broker of the run."""
     if SHARED_BROKER in config.stash:
         config.stash[SHARED_BROKER].stop()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest Kafka tests first, so that no worker is left with one at the end."""
+    if _runs_kafka_tests(config):
+        ranks = {name: rank for rank, name in enumerate(LONGEST_KAFKA_FILES)}
+        items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
+def _runs_kafka_tests(config: pytest.Config) -> bool:
+    chosen = str(config.getoption("-m"))
+    return "kafka" in chosen and "not kafka" not in chosen
 
 
 def pytest_collection_finish() -> None:
@@ -75,7 +106,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[HasBootstrapServers]:
     if servers := os.environ.get(SERVERS_VARIABLE) or given:
         yield ForeignBroker(servers)
         return
-    with Broker() as ours:
+    with Broker(BROKER_SETTINGS) as ours:
         yield ours
 
 

@@ -1,6 +1,6 @@
 """Every query of every dashboard, asked of a real Prometheus that watches a real run.
 
-A broker, a worker, a ticker and notify; four weeks of history of two tenants with an incident
+A broker, a worker, a ticker and notify; two weeks of history of two tenants with an incident
 each, then live tickets: an area of either spikes, one receiver cannot be reached, people answer.
 """
 
@@ -34,7 +34,7 @@ from tests.support.notify_rig import Provider, webhook
 from tests.support.prometheus_server import Prometheus, QueryError
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
-HISTORY_HOURS: Final = 4 * 168.0
+HISTORY_HOURS: Final = 2 * 168.0
 AREAS: Final = {"login": 14.0, "billing": 6.0, "search": 3.0}
 SHOWN_SECONDS: Final = 180.0
 RATE_SECONDS: Final = 30.0
@@ -157,7 +157,7 @@ def _late_tickets(tenant: str) -> list[bytes]:
 
 def _history(tenant: str, seed: int) -> list[bytes]:
     start = time.time() - 60.0 - HISTORY_HOURS * HOUR
-    incident = Incident(area="login", start=start + 500.0 * HOUR, hours=2.0, multiple=8.0)
+    incident = Incident(area="login", start=start + 250.0 * HOUR, hours=2.0, multiple=8.0)
     world = World(
         start=start,
         hours=HISTORY_HOURS,

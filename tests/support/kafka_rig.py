@@ -245,19 +245,9 @@ class Rig:
         async def work() -> int:
             consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
             async with consumer:
-                return await self._lag(consumer)
+                return await _lag(self.config, consumer)
 
         return asyncio.run(work())
-
-    async def _lag(self, consumer: AIOKafkaConsumer) -> int:
-        committed = await committed_offsets(self.config)
-        tps = [
-            TopicPartition(topic, p)
-            for topic in (self.topics.tickets, self.topics.feedback, self.topics.by_tenant)
-            for p in range(self.config.kafka.partitions)
-        ]
-        ends = await consumer.end_offsets(tps)
-        return sum(ends[tp] - committed.get(tp, 0) for tp in tps)
 
     def settle(self, seconds: float = 60.0) -> None:
         """Wait until everything that was sent is durably processed.
@@ -270,17 +260,19 @@ class Rig:
             seconds: Fail with the logs of the processes after this time.
         """
 
+        config = self.config
+
         async def work() -> None:
             deadline = time.monotonic() + seconds * PATIENCE
             producer = AIOKafkaProducer(bootstrap_servers=self.servers)
             consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
             async with producer, consumer:
                 while time.monotonic() < deadline:
-                    await self._send_ticks(producer)
+                    await self._send_ticks(producer, config.kafka.partitions)
                     resend_at = time.monotonic() + RESEND_TICKS_SECONDS
                     while time.monotonic() < resend_at:
                         await asyncio.sleep(POLL_SECONDS)
-                        if await self._lag(consumer) == 0:
+                        if await _lag(config, consumer) == 0:
                             return
             raise AssertionError(
                 f"waited {seconds * PATIENCE} s for the backlog to be worked off\n{self.logs()}"
@@ -288,9 +280,9 @@ class Rig:
 
         asyncio.run(work())
 
-    async def _send_ticks(self, producer: AIOKafkaProducer) -> None:
+    async def _send_ticks(self, producer: AIOKafkaProducer, partitions: int) -> None:
         tick = signals.encode(signals.Tick(0.0))
-        for number in range(self.config.kafka.partitions):
+        for number in range(partitions):
             await producer.send_and_wait(self.topics.by_tenant, tick, key=b"k", partition=number)
 
     def logs(self) -> str:
@@ -304,10 +296,8 @@ class Rig:
             The escalations and the state that the workers must produce.
         """
         events: list[bytes] = []
-        parts = {
-            n: Partition(n, 0, settings_of(self.config))
-            for n in range(self.config.kafka.partitions)
-        }
+        config = self.config
+        parts = {n: Partition(n, 0, settings_of(config)) for n in range(config.kafka.partitions)}
         for record in self.read(self.topics.by_tenant):
             done = parts[record.partition].take(signals.decode(record.value), record.timestamp)
             events += [write_escalation(event) for event in done.escalations]
@@ -319,10 +309,8 @@ class Rig:
 
     def partitions(self) -> list[Partition]:
         """Return the state in the changelog as partitions."""
-        return [
-            Partition(number, 0, settings_of(self.config), recovery)
-            for number, recovery in self._recoveries()
-        ]
+        settings = settings_of(self.config)
+        return [Partition(number, 0, settings, recovery) for number, recovery in self._recoveries()]
 
     def owners(self) -> int:
         """Return how many owners ever completed a snapshot, over all partitions."""
@@ -332,13 +320,15 @@ class Rig:
         return sum(len(progress.accepted) for progress in progress_of_partitions)
 
     def _recoveries(self) -> list[tuple[int, Recovery]]:
+        config = self.config
+
         async def work() -> list[tuple[int, Recovery]]:
             consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
             async with consumer:
-                changelog = self.topics.changelog(self.config.kafka.group)
+                changelog = self.topics.changelog(config.kafka.group)
                 return [
                     (n, await read_changelog(consumer, TopicPartition(changelog, n)))
-                    for n in range(self.config.kafka.partitions)
+                    for n in range(config.kafka.partitions)
                 ]
 
         return asyncio.run(work())
@@ -355,6 +345,19 @@ class Rig:
             lambda *_: None,
         )
         return events + [write_escalation(event) for event in run.finish()]
+
+
+async def _lag(config: Config, consumer: AIOKafkaConsumer) -> int:
+    """Return what `Rig.lag` returns; the caller reads the configuration once for many calls."""
+    topics = Topics(config.kafka.topic_prefix)
+    committed = await committed_offsets(config)
+    tps = [
+        TopicPartition(topic, p)
+        for topic in (topics.tickets, topics.feedback, topics.by_tenant)
+        for p in range(config.kafka.partitions)
+    ]
+    ends = await consumer.end_offsets(tps)
+    return sum(ends[tp] - committed.get(tp, 0) for tp in tps)
 
 
 async def _partitions(consumer: Any, topic: str) -> set[int]:

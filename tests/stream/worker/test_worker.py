@@ -49,8 +49,8 @@ def by_tenant(events: list[bytes]) -> dict[str, list[bytes]]:
 
 def test_the_worker_and_replay_give_the_same_escalations(rig: Rig) -> None:
     """Tickets sent in simulated time give the same escalations as replay, byte for byte."""
-    lines = some_tickets(tenants=3, weeks=4)
-    until = START + 4.2 * 168 * HOUR
+    lines = some_tickets(tenants=3, weeks=2)
+    until = START + 2.2 * 168 * HOUR
     rig.create_topics()
     rig.start("worker")
     rig.send(lines, Pace("simulated", until=until))
@@ -65,8 +65,8 @@ def test_the_worker_and_replay_give_the_same_escalations(rig: Rig) -> None:
 
 def test_a_restarted_worker_continues_where_the_last_one_stopped(rig: Rig) -> None:
     """A stop by SIGTERM half-way changes neither the escalations nor the state."""
-    lines = some_tickets(tenants=2, weeks=3)
-    until = START + 3.2 * 168 * HOUR
+    lines = some_tickets(tenants=2, weeks=2)
+    until = START + 2.2 * 168 * HOUR
     rig.create_topics()
     first = rig.start("worker")
     rig.send(lines[: len(lines) // 2], Pace("simulated"))
@@ -120,10 +120,10 @@ def test_bad_records_become_dead_letters_and_good_ones_are_counted(rig: Rig) -> 
 
 def test_a_verdict_is_stored_with_its_page(rig: Rig) -> None:
     """Feedback reaches the state of its tenant, and unreadable feedback is a dead letter."""
-    lines = some_tickets(tenants=1, weeks=3)
+    lines = some_tickets(tenants=1, weeks=2)
     rig.create_topics()
     rig.start("worker")
-    rig.send(lines, Pace("simulated", until=START + 3.2 * 168 * HOUR))
+    rig.send(lines, Pace("simulated", until=START + 2.2 * 168 * HOUR))
     rig.settle()
     pages = [json.loads(event)["data"]["episode_id"] for event in rig.escalations()]
     answer = {
