@@ -30,7 +30,7 @@ SETTINGS = Settings()
 AREAS = {"login": 12.0, "billing": 5.0, "exports": 0.6}
 
 
-def history(weeks: float = 5.0, incidents: tuple[Incident, ...] = ()) -> list[Taken]:
+def history(weeks: float = 3.0, incidents: tuple[Incident, ...] = ()) -> list[Taken]:
     world = World(START, weeks * 168.0, AREAS, incidents, seed=5, customers=900)
     signals = [to_signal(TicketEvent.model_validate(one), "simulated") for one in tickets(world)]
     return [Taken(one.created_at, one) for one in signals]
@@ -55,7 +55,7 @@ def walked(
 
     course = Course(
         settings=settings,
-        begin=START + 14 * DAY,
+        begin=START + 10 * DAY,
         end=history[-1].at,
         injections=injections,
         followed=tuple(("acme", area) for area in AREAS),
@@ -68,7 +68,7 @@ def walked(
 
 
 def injection_of(
-    multiple: float, kind: str = "area", area: str | None = "login", day: float = 30.4
+    multiple: float, kind: str = "area", area: str | None = "login", day: float = 16.4
 ) -> Injection:
     return Injection(
         kind=kind,  # type: ignore[arg-type]  # a kind from the parametrized test
@@ -105,12 +105,12 @@ def test_an_injection_of_the_usual_rate_adds_no_tickets(quiet: list[Taken]) -> N
 @pytest.mark.slow
 def test_a_branch_without_added_tickets_equals_the_trunk() -> None:
     """Even with an incident in the window, the copy gives the same bytes as the trunk."""
-    spike = Incident("login", START + 31 * DAY, 3.0, 8.0)
-    whole = history(5.0, (spike,))
+    spike = Incident("login", START + 17 * DAY, 3.0, 8.0)
+    whole = history(3.0, (spike,))
     trunk = Partition(0, 0, SETTINGS)
     trunk_events: list[bytes] = []
     branch, rest = None, iter(())  # type: tuple[Branch | None, Iterator[Taken]]
-    injection = injection_of(1.0, day=30.4)
+    injection = injection_of(1.0, day=16.4)
     for place, taken in enumerate(whole):
         if branch is None and taken.at >= injection.start:
             branch = Branch(injection, trunk.tenants["acme"].copy(), 0, {})
@@ -148,11 +148,11 @@ def test_branches_leave_no_trace_on_the_trunk(quiet: list[Taken]) -> None:
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_injections(quiet: list[Taken]) -> None:
     planned = Injections(kinds=("area", "slice"), multiples=(5.0,), repeat=1).plan(
-        [("acme", "login"), ("acme", "billing")], START + 14 * DAY, quiet[-1].at
+        [("acme", "login"), ("acme", "billing")], START + 10 * DAY, quiet[-1].at
     )
     assert walked(quiet, planned)[1] == walked(quiet, planned)[1]
     other = Injections(kinds=("area",), multiples=(5.0,), repeat=1, seed=2).plan(
-        [("acme", "login")], START + 14 * DAY, quiet[-1].at
+        [("acme", "login")], START + 10 * DAY, quiet[-1].at
     )
     assert other[0].start != planned[0].start
 
@@ -179,15 +179,15 @@ def test_added_tickets_resemble_recent_ones_of_the_area(quiet: list[Taken]) -> N
 
 @pytest.mark.slow
 def test_an_injection_into_a_running_incident_is_postponed_or_skipped() -> None:
-    spike = Incident("login", START + 31 * DAY, 6.0, 10.0)
-    whole = history(5.0, (spike,))
-    during = injection_of(10.0, day=31.1)
+    spike = Incident("login", START + 17 * DAY, 6.0, 10.0)
+    whole = history(3.0, (spike,))
+    during = injection_of(10.0, day=17.1)
     found, (later,), _ = walked(whole, (during,))
     assert later.injection.start == during.start + POSTPONED
-    found, played, _ = walked(whole[: len(whole) * 31 // 35], (during,))
+    found, played, _ = walked(whole[: len(whole) * 17 // 21], (during,))
     assert not played
     assert sum(found.skipped.values()) == 1
-    before = injection_of(1.5, day=30.9)
+    before = injection_of(1.5, day=16.9)
     found, played, _ = walked(whole, (before,))
     (injected,) = undisturbed(played, found.runs)
     assert injected.disturbed
@@ -213,7 +213,7 @@ def test_timelines_hold_observed_and_expected_counts(quiet: list[Taken]) -> None
     assert [b.at - a.at for a, b in itertools.pairwise(stretches)] == [4 * 3600.0] * (
         len(stretches) - 1
     )
-    late = [one for one in stretches if one.at >= START + 21 * DAY]
+    late = [one for one in stretches if one.at >= START + 17 * DAY]
     observed, expected = sum(one.observed for one in late), sum(one.expected for one in late)
     assert 0.85 < observed / expected < 1.15
     counted = sum(taken.signal.area == "login" for taken in quiet if taken.at >= late[0].at)  # type: ignore[union-attr]  # all are tickets
