@@ -29,7 +29,7 @@ Lines = Iterator[tuple[int, bytes]]
 Result = TypeVar("Result")
 FileFormat = Literal["jsonl", "json", "csv", "xlsx"]
 HISTORY_IDS: Final = "history:"
-"""Prefix of made-up ids in a file of earlier tickets, so that those of FILE differ."""
+"""Prefix of the ids of a history's tickets without one, so that they differ from those of FILE."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ class Converter:
     def __init__(
         self, plan: Plan, times: TimeReader, lists: Lists = "first", id_prefix: str = ""
     ) -> None:
-        """Take the plan, the reader of times, which area counts, and a prefix of made-up ids."""
+        """Take the plan, the reader of times, which area counts, and the prefix of missing ids."""
         self._plan, self._times, self._lists = plan, times, lists
         self._id_prefix = id_prefix
         self._kinds = {each: KINDS[each] for each in plan.sources}

@@ -186,7 +186,7 @@ class TimeReader:
             order = self.orders.get(written.mark)
             is_open = written.kind == "two" and written.first != written.second
             if order is None and is_open and written.mark != ".":
-                return None  # nothing told whether the day or the month comes first
+                return None  # it is unknown whether the day or the month comes first
             return written.moment(order or "day first")
         except (ValueError, OverflowError):
             return None
