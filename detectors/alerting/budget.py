@@ -9,8 +9,15 @@ area names do not change other thresholds.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from detectors.alerting.verdict_effects import FALSE, confirmed, raised
+from detectors.alerting.verdict_effects import (
+    FALSE,
+    MOST_UNSPENT,
+    correction,
+    overspent,
+    raised,
+)
 from detectors.foundation.timestamps import significant
+from detectors.foundation.units import SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.episode import Episode
 from detectors.state.series import Series
@@ -20,7 +27,9 @@ from detectors.state.threshold_priors import SPLIT, Kind
 from schemas.escalation import Budget
 
 LIVE_RATE: Final = 0.005
-"""Rate, in customer-equivalents per hour, below which an area does not count as active."""
+"""Level, in customer-equivalents per hour, below which an area does not count as active."""
+MOST_DAYS: Final = 7.0
+"""The most days without a ticket that count as days without a false page."""
 BUDGET_WEEKS: Final = 4.0
 """Number of past weeks in which pages are counted."""
 UNKNOWN_PART: Final = 0.1
@@ -42,26 +51,61 @@ def threshold_for(
         settings: Settings with the alert budget.
     """
     series = tenant.series(key)
-    pool, table = tenant.pool(kind, series.model.rate)
-    series.threshold_of(kind).elapse(at / 3600.0, pool, table)
-    return _compute_threshold(
-        tenant, key, kind, at, allowed_pages_for(tenant, series, kind, settings)
-    )
+    pool, table = tenant.pool(kind, series)
+    count_active_areas(tenant, at)
+    allowed = allowed_pages_for(tenant, series, kind, settings)
+    series.threshold_of(kind).elapse(at / 3600.0, allowed, pool, table)
+    return _compute_threshold(tenant, key, kind, at, allowed)
 
 
 def _compute_threshold(
     tenant: Tenant, key: str, kind: Kind, at: float, allowed: float
 ) -> ComputedThreshold:
     series = tenant.series(key)
-    pool, table = tenant.pool(kind, series.model.rate)
+    pool, table = tenant.pool(kind, series)
     return series.threshold_of(kind).reckon(
         at / 3600.0,
         allowed,
         pool,
         table,
-        confirmed(tenant, key, kind),
+        correction(tenant, key, kind, at, allowed),
         raised(tenant, key, kind, at),
+        overspent(tenant, at),
     )
+
+
+def count_active_areas(tenant: Tenant, at: float) -> None:
+    """Count the areas that share the budget, once an hour, because there may be thousands.
+
+    Args:
+        tenant: The tenant, changed in place.
+        at: Now, seconds since 1970.
+    """
+    hour = int(at // SECONDS_PER_HOUR)
+    if hour != tenant.active_hour:
+        tenant.active_hour, tenant.active_areas = hour, _active_areas(tenant)
+
+
+def _active_areas(tenant: Tenant) -> tuple[int, int]:
+    """Return the numbers of the active areas that are known and unknown."""
+    active = [series for series in tenant.areas.values() if series.model.level >= LIVE_RATE]
+    known = sum(tenant.knows(series) for series in active)
+    return known, len(active) - known
+
+
+def allow_pages(tenant: Tenant, days: float, settings: Settings) -> None:
+    """Add the false pages that the budget allows in some days to a tenant's account.
+
+    In history, nothing pages, so nothing is unspent.
+
+    Args:
+        tenant: The tenant, changed in place.
+        days: Days since the last call.
+        settings: Settings with the alert budget.
+    """
+    if not tenant.in_history:
+        allowed = settings.false_pages_per_week * min(days, MOST_DAYS) / 7.0
+        tenant.overspent = max(tenant.overspent - allowed, MOST_UNSPENT)
 
 
 def allowed_pages_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:
@@ -69,13 +113,7 @@ def allowed_pages_for(tenant: Tenant, series: Series, kind: Kind, settings: Sett
     part = settings.false_pages_per_week * SPLIT[kind]
     if kind == "tenant":
         return part
-    known = unknown = 0
-    for other in tenant.areas.values():
-        if other.model.rate >= LIVE_RATE:
-            if tenant.knows(other):
-                known += 1
-            else:
-                unknown += 1
+    known, unknown = tenant.active_areas if tenant.active_hour >= 0 else _active_areas(tenant)
     if tenant.knows(series):
         return part * (1.0 - UNKNOWN_PART) / max(known, 1)
     return part * UNKNOWN_PART / max(unknown, 1)
@@ -110,7 +148,7 @@ def thresholds(
         share = (kind, kind == "tenant" or tenant.knows(series))
         if share not in allowed:
             allowed[share] = allowed_pages_for(tenant, series, kind, settings)
-        pool, table = tenant.pool(kind, series.model.rate)
+        pool, table = tenant.pool(kind, series)
         limit = series.threshold_of(kind)
         now = _compute_threshold(tenant, key, kind, at, allowed[share]).limit
         yield key, kind, now, limit.expected(now, pool, table)

@@ -11,9 +11,15 @@ incident pages once:
 
 from typing import Final, Literal
 
-from detectors.alerting.budget import threshold_for
+from detectors.alerting.budget import (
+    allow_pages,
+    allowed_pages_for,
+    count_active_areas,
+    threshold_for,
+)
 from detectors.alerting.context import StepContext, Transitions
-from detectors.alerting.guards import breadth, inherited_share
+from detectors.alerting.episode_learning import records_peaks
+from detectors.alerting.guards import inherited_share
 from detectors.alerting.lifecycle import (
     NEWBORN_HOURS,
     ScoredTicket,
@@ -21,9 +27,13 @@ from detectors.alerting.lifecycle import (
     continue_tenant_episode,
     open_episode,
     restart_windows,
-    series_by_name,
 )
-from detectors.alerting.tenant_wide import decide_tenant_wide, open_tenant_episode, update_storm
+from detectors.alerting.tenant_wide import (
+    decide_tenant_wide,
+    is_tenant_elevated,
+    open_tenant_episode,
+    update_storm,
+)
 from detectors.alerting.verdict_effects import (
     is_expected,
     remove_past_events,
@@ -32,13 +42,11 @@ from detectors.alerting.verdict_effects import (
 from detectors.foundation.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from detectors.models import Score
 from detectors.models.slices import SliceScore
+from detectors.policy.settings import Settings
 from detectors.state.series import PENDING_MARGIN, Series
 from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
 from detectors.state.threshold_priors import Kind
 
-BROAD_DEVIATIONS: Final = 2.5
-"""Joint elevation of the tenant's areas without the largest contributor, in standard deviations,
-from which a crossing of the tenant's series is not caused by one area alone."""
 SLICE_EXCESS_SHARE: Final = 0.8
 """If a slice holds at least this share of its area's excess, the episode is about the slice."""
 _KINDS_OF_AREA: Final[tuple[Kind, ...]] = ("area", "slice")
@@ -66,14 +74,18 @@ def decide(context: StepContext, scored: ScoredTicket) -> Transitions:
         area.pending = False
 
 
-def learn_thresholds(tenant: Tenant, series: Series, at: float) -> None:
+def learn_thresholds(tenant: Tenant, series: Series, at: float, settings: Settings) -> None:
     """Let the thresholds of a series learn from the time without a peak; call once per day."""
-    series.day = int(at // SECONDS_PER_DAY)
-    if series is tenant.whole and tenant.pages:
+    days = int(at // SECONDS_PER_DAY) - series.day
+    series.day += days
+    count_active_areas(tenant, at)
+    if series is tenant.whole:
+        allow_pages(tenant, days, settings)
         remove_past_events(tenant, at)
     for kind in _KINDS_OF_TENANT if series is tenant.whole else _KINDS_OF_AREA:
-        pool, prior = tenant.pool(kind, series.model.rate)
-        series.threshold_of(kind).elapse(at / SECONDS_PER_HOUR, pool, prior)
+        pool, prior = tenant.pool(kind, series)
+        allowed = allowed_pages_for(tenant, series, kind, settings)
+        series.threshold_of(kind).elapse(at / SECONDS_PER_HOUR, allowed, pool, prior)
 
 
 def _decide_tenant(context: StepContext, scored: ScoredTicket) -> Transitions:
@@ -88,13 +100,13 @@ def _decide_tenant(context: StepContext, scored: ScoredTicket) -> Transitions:
     threshold = check.computed.limit
     if score.value < threshold - PENDING_MARGIN:
         whole.pending = False
-        whole.limit.note(at / SECONDS_PER_HOUR, score.value)
+        _record_peak(context, TENANT_SERIES, "tenant", score, at)
         return
-    if breadth(series_by_name(tenant), at) < BROAD_DEVIATIONS:
+    if not is_tenant_elevated(tenant, at):
         _record_outcome(context, check, "one_area")
         return
     if check.outcome != "called_false":
-        whole.limit.note(at / SECONDS_PER_HOUR, score.value)
+        _record_peak(context, TENANT_SERIES, "tenant", score, at)
     whole.pending = score.value < threshold
     if check.outcome == "crossed":
         yield open_tenant_episode(context, score, threshold, at)
@@ -140,7 +152,7 @@ def _check_area(context: StepContext, scored: ScoredTicket) -> ThresholdCheck | 
         return None
     check = _check_against_threshold(context, scored.area, "area", scored.score, scored.at)
     if check.outcome not in ("announced", "called_false"):
-        area.limit.note(scored.at / SECONDS_PER_HOUR, value)
+        _record_peak(context, scored.area, "area", scored.score, scored.at)
         area.pending = -PENDING_MARGIN <= value - check.computed.limit < 0.0
     return check
 
@@ -152,9 +164,15 @@ def _check_slice(context: StepContext, scored: ScoredTicket) -> ThresholdCheck |
         return None
     check = _check_against_threshold(context, scored.area, "slice", slice_score.score, scored.at)
     if check.outcome not in ("announced", "called_false"):
-        slice_limit = context.tenant.areas[scored.area].slice_threshold
-        slice_limit.note(scored.at / SECONDS_PER_HOUR, slice_score.score.value)
+        _record_peak(context, scored.area, "slice", slice_score.score, scored.at)
     return check
+
+
+def _record_peak(context: StepContext, key: str, kind: Kind, score: Score, at: float) -> None:
+    """Let the threshold of a series learn from a score outside episodes."""
+    series = context.tenant.series(key)
+    if records_peaks(context.tenant, series):
+        series.threshold_of(kind).note(at / SECONDS_PER_HOUR, score.value)
 
 
 def _check_against_threshold(

@@ -81,29 +81,34 @@ def inherited_share(
     return (donor, share) if donor and lost >= HEIR_SHARE * excess else None
 
 
-def breadth(areas: Collection[Series], at: float, but: Collection[Series] = ()) -> float:
-    """Return the joint elevation of the areas of a tenant, without the largest contributor.
+def breadth(
+    areas: Collection[Series],
+    at: float,
+    but: Collection[Series] = (),
+    *,
+    largest: int = 0,
+) -> float:
+    """Return the joint elevation of the areas of a tenant.
 
     Args:
         areas: The areas of the tenant.
         at: Now, seconds since 1970.
-        but: Areas to leave out instead of the largest contributor.
+        but: Areas to leave out.
+        largest: How many of the largest contributors to leave out, too.
 
     Returns:
         Standard deviations of the weighted count above its expectation, over the last quarter of an
         hour or the last two hours, whichever value is greater.
     """
-    return max(_breadth(areas, at, but, which) for which in range(len(HEAT_HOURS)))
+    counted = [series for series in areas if series not in but]
+    return max(_breadth(counted, at, which, largest) for which in range(len(HEAT_HOURS)))
 
 
-def _breadth(areas: Collection[Series], at: float, but: Collection[Series], which: int) -> float:
-    excess, variance, top, top_variance = 0.0, 0.5, 0.0, 0.0
-    for series in areas:
-        if series in but:
-            continue
-        series_excess, series_variance = series.heat(at, which)
-        excess += series_excess
-        variance += series_variance
-        if not but and series_excess > top:
-            top, top_variance = series_excess, series_variance
-    return (excess - top) / math.sqrt(variance - top_variance)
+def _breadth(counted: Collection[Series], at: float, which: int, largest: int) -> float:
+    heats = sorted(series.heat(at, which) for series in counted)
+    heats = heats[: max(len(heats) - largest, 0)]
+    excess = sum(heat[0] for heat in heats)
+    expected = sum(heat[2] for heat in heats)
+    shared = max((series.model.shared_variance for series in counted), default=0.0)
+    variance = 0.5 + sum(heat[1] for heat in heats) + shared * expected * expected
+    return excess / math.sqrt(variance)

@@ -4,8 +4,13 @@ from typing import Final, NamedTuple
 
 from detectors.alerting.budget import BUDGET_WEEKS, allowed_pages_for
 from detectors.alerting.context import EpisodeTransition, StepContext, Transitions
-from detectors.alerting.verdict_effects import DOMINANT_SHARE, forget, page_of
-from detectors.foundation.dimensions import SEPARATOR, DimensionValue, area_key
+from detectors.alerting.episode_learning import (
+    begin_learning_nothing,
+    settle_episode,
+    take_back,
+)
+from detectors.alerting.verdict_effects import forget, page_of
+from detectors.foundation.dimensions import SEPARATOR, area_key
 from detectors.foundation.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from detectors.memory.episode_tickets import MOST_NOTES, EpisodeTickets, TicketSummary, horizon
 from detectors.models import Score
@@ -15,7 +20,7 @@ from detectors.state.episode import Episode, episode_id, opened
 from detectors.state.series import Series
 from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
 from detectors.state.threshold_priors import Kind
-from schemas.escalation import Explanation, Reason, Suppressed, Transition
+from schemas.escalation import Reason, Suppressed, Transition
 
 NEWBORN_HOURS: Final[dict[Kind, float]] = {"area": 1.0, "tenant": 24.0}
 """A series younger than this never pages, because there is no history to compare it with."""
@@ -78,7 +83,7 @@ def open_episode(
     tenant = context.tenant
     series = tenant.series(key)
     suppressed = _suppression(context, key, at, slice_score)
-    pool, prior = tenant.pool(kind, series.model.rate)
+    pool, prior = tenant.pool(kind, series)
     allowed = allowed_pages_for(tenant, series, kind, context.settings)
     kind_of_change, episode = _start_or_reopen(
         context, key, kind, score, threshold, at, slice_score, suppressed
@@ -94,10 +99,15 @@ def open_episode(
     episode.allowed = allowed
     episode.expected_pages = series.threshold_of(kind).expected(threshold, pool, prior)
     start_tickets(tenant, key, episode, at, context.settings)
-    if kind_of_change == "opened" and suppressed is None:
-        series.threshold_of(kind).paged(at / SECONDS_PER_HOUR, allowed, pool, prior)
+    begin_learning_nothing(tenant, key, episode, at)
+    page = page_of(tenant, episode.id)
+    if page is not None:
+        take_back(tenant, page, at, allowed)
+    elif kind_of_change == "opened" and suppressed is None:
         forget(tenant, at, BUDGET_WEEKS)
-        tenant.pages.append(PageRecord(at, episode.id, key=key, kind=kind, since=score.since))
+        page = PageRecord(at, episode.id, key=key, kind=kind, since=score.since)
+        page.doubt, page.step = None, 0.0
+        tenant.pages.append(page)
     series.pending = False
     tenant.running.add(key)
     if key != TENANT_SERIES:
@@ -204,8 +214,6 @@ def continue_episode(context: StepContext, scored: ScoredTicket) -> Transitions:
     series = tenant.areas[scored.area]
     episode = series.episode
     assert episode is not None
-    if not episode.is_expected_event:
-        series.limit.note(scored.at / SECONDS_PER_HOUR, scored.score.value)
     summary, score = scored.summary, scored.score
     inside = episode.inside(summary)
     if episode.collected is not None:
@@ -234,7 +242,6 @@ def continue_tenant_episode(context: StepContext, scored: ScoredTicket) -> Trans
     if not tenant.knows(tenant.areas[scored.area]):
         return
     score = scored.tenant_score
-    whole.limit.note(scored.at / SECONDS_PER_HOUR, score.value)
     if episode.collected is not None:
         also = tenant_keys_of(scored.area)
         renewal_days = context.settings.renewal_days
@@ -264,6 +271,7 @@ def resolve(context: StepContext, key: str, at: float) -> Transitions:
             # The tenant's windows must not score tickets that have already paged.
             tenant.whole.model.restart()
     yield transition_of(tenant, key, kind, at)
+    settle_episode(context, key, episode, at)
     episode.close()
     if episode.suppressed is None:
         for area in sorted(tenant.running - {TENANT_SERIES}):
@@ -308,30 +316,6 @@ def transition_of(tenant: Tenant, key: str, kind: Transition, at: float) -> Epis
     if key == TENANT_SERIES and not episode.calm:
         episode.areas = sorted({*episode.areas, *elevated_areas(tenant, at)})
     return EpisodeTransition(key, kind, at)
-
-
-def update_page_record(tenant: Tenant, episode: Episode, explanation: list[Explanation]) -> None:
-    """Record in a page what its last event reported, for a later verdict.
-
-    Args:
-        tenant: The tenant; its pages are changed in place.
-        episode: The episode; without a remembered page of it, nothing happens.
-        explanation: The drivers of the episode as the event reports them, the strongest first.
-    """
-    page = page_of(tenant, episode.id)
-    if page is None:
-        return
-    page.peak_score = max(page.peak_score, episode.score.value)
-    page.ended = 0.0 if episode.running else episode.resolved_at
-    if page.is_on_calendar:
-        tenant.refresh_calendar(page.key)
-    if episode.slice is not None:
-        page.shared_value = episode.slice
-    elif explanation:
-        top = explanation[0]
-        page.shared_value = (
-            DimensionValue(top.dimension, top.value).key if top.share >= DOMINANT_SHARE else ""
-        )
 
 
 def advance_episode(tenant: Tenant, key: str, minute: float) -> None:

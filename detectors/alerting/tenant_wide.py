@@ -4,6 +4,7 @@ from typing import Final
 
 from detectors.alerting.budget import allowed_pages_for, threshold_for
 from detectors.alerting.context import EpisodeTransition, StepContext, Transitions
+from detectors.alerting.episode_learning import begin_learning_nothing
 from detectors.alerting.guards import breadth
 from detectors.alerting.lifecycle import (
     NEWBORN_HOURS,
@@ -21,23 +22,44 @@ from detectors.alerting.verdict_effects import page_of
 from detectors.foundation.count_statistics import negative_log_tail
 from detectors.foundation.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from detectors.models import Score
+from detectors.state.series import Series
 from detectors.state.tenant import TENANT_SERIES, Tenant, ThresholdCheck
 
 NEIGHBOUR_DEVIATIONS: Final = 3.5
-"""Joint elevation of the tenant's other areas, in standard deviations, from which an area's
-crossing opens a tenant-wide episode."""
+"""Joint elevation of the tenant's other areas without a running episode, in standard deviations,
+from which an area's crossing opens a tenant-wide episode."""
 SAME_INCIDENT_SECONDS: Final = 3.0 * SECONDS_PER_HOUR
 """If the tenant crosses within this time after one of its areas paged, it is the same incident."""
 JOINT_SECONDS: Final = 2.0 * SECONDS_PER_HOUR
 """The longest time between pages of two areas that can belong to one incident."""
-JOINT_DEVIATIONS: Final = 1.5
+JOINT_DEVIATIONS: Final = (0.5, 1.5)
 """Joint elevation of the other areas, in standard deviations, from which two areas that page within
-`JOINT_SECONDS` belong to one incident."""
+`JOINT_SECONDS` belong to one incident: for pages at the same time, and for pages half an hour or
+longer apart. If more areas have paged, less elevation suffices."""
+APART_SECONDS: Final = 1_800.0
 AT_ONCE_SECONDS: Final = 120.0
 """Pages of two areas within this time rarely belong to two incidents."""
 AT_ONCE_DEVIATIONS: Final = 0.1
 """Joint elevation of the other areas, in standard deviations, from which two areas that page within
 `AT_ONCE_SECONDS` belong to one incident."""
+BROAD_DEVIATIONS: Final = 2.5
+"""Joint elevation of the tenant's areas, in standard deviations, from which a crossing of the
+tenant's series is not caused by one area. The largest contributor and areas that paged earlier are
+left out. If an area has just paged, the two largest are left out, because one of them may be
+another incident."""
+
+
+def is_tenant_elevated(tenant: Tenant, at: float) -> bool:
+    """Return whether more than single areas caused a crossing of the tenant's series.
+
+    Args:
+        tenant: The tenant, without a running episode of its own series.
+        at: Now, seconds since 1970.
+    """
+    recent = _areas_paged_since(tenant, at - JOINT_SECONDS)
+    earlier = [tenant.areas[name] for name in tenant.running.difference(recent)]
+    largest = 2 if recent else 1
+    return breadth(_known_areas(tenant), at, earlier, largest=largest) >= BROAD_DEVIATIONS
 
 
 def open_tenant_episode(
@@ -65,11 +87,12 @@ def _become_tenant_wide(
     if (page := page_of(tenant, episode.id)) is not None:
         page.key, page.kind = TENANT_SERIES, "tenant"
     episode.become_tenant_wide(at, score, threshold, areas)
-    pool, prior = tenant.pool("tenant", tenant.whole.model.rate)
+    pool, prior = tenant.pool("tenant", tenant.whole)
     episode.allowed = allowed_pages_for(tenant, tenant.whole, "tenant", context.settings)
     episode.expected_pages = tenant.whole.limit.expected(threshold, pool, prior)
     tenant.whole.episode = episode
     start_tickets(tenant, TENANT_SERIES, episode, at, context.settings)
+    begin_learning_nothing(tenant, TENANT_SERIES, episode, at)
     tenant.running.add(TENANT_SERIES)
     tenant.touched.add(area)
     return transition_of(tenant, TENANT_SERIES, episode.update(), at)
@@ -111,20 +134,45 @@ def decide_tenant_wide(
 def _is_broad(tenant: Tenant, scored: ScoredTicket, *, area_crossed: bool) -> bool:
     """Return whether the other areas are elevated enough for one tenant-wide incident."""
     area, at = tenant.areas[scored.area], scored.at
-    areas = series_by_name(tenant)
+    if not tenant.knows(area):
+        return False
+    areas = _known_areas(tenant)
+    running = [tenant.areas[name] for name in tenant.running]
     if (
         area_crossed
         and scored.tenant_score.value >= 0.0
-        and breadth(areas, at, (area,)) >= NEIGHBOUR_DEVIATIONS
+        and breadth(areas, at, (area, *running)) >= NEIGHBOUR_DEVIATIONS
     ):
         return True
-    recent = _areas_paged_since(tenant, at - JOINT_SECONDS)
+    recent = [
+        name
+        for name in _areas_paged_since(tenant, at - JOINT_SECONDS)
+        if tenant.knows(tenant.areas[name])
+    ]
     if not recent:
         return False
     excluded = (area, *(tenant.areas[name] for name in recent))
-    at_once = bool(_areas_paged_since(tenant, at - AT_ONCE_SECONDS))
-    needed = AT_ONCE_DEVIATIONS if at_once else JOINT_DEVIATIONS
-    return breadth(areas, at, excluded) >= needed
+    return breadth(areas, at, excluded) >= _joint_deviations(tenant, recent, at)
+
+
+def _known_areas(tenant: Tenant) -> list[Series]:
+    return [series for series in series_by_name(tenant) if tenant.knows(series)]
+
+
+def _joint_deviations(tenant: Tenant, recent: list[str], at: float) -> float:
+    """Return the elevation of the other areas from which recent pages belong to one incident.
+
+    Args:
+        tenant: The tenant.
+        recent: The areas that have paged recently, at least one.
+        at: When another series crosses its threshold, seconds since 1970.
+    """
+    last = max(tenant.areas[name].running.detected_at for name in recent)  # type: ignore[union-attr]  # they are running
+    if at - last <= AT_ONCE_SECONDS:
+        return AT_ONCE_DEVIATIONS
+    at_once, apart = JOINT_DEVIATIONS
+    share = min((at - last) / APART_SECONDS, 1.0)
+    return (at_once + (apart - at_once) * share) / len(recent)
 
 
 def _areas_paged_since(tenant: Tenant, since: float) -> list[str]:

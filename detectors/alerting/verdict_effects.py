@@ -4,17 +4,31 @@ A verdict is an attribute of its page, and each effect is computed from all reme
 is needed. Nothing is accumulated, so a verdict that is replaced or withdrawn has no more effect.
 """
 
+import math
 from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from detectors.foundation.dimensions import DimensionValue
 from detectors.models import Score
 from detectors.policy.settings import Settings
+from detectors.state.episode import Episode
 from detectors.state.tenant import TENANT_SERIES, PageRecord, Tenant
+from detectors.state.threshold import faded
 from detectors.state.threshold_priors import Kind
+from schemas.escalation import Explanation
 
 VERDICTS: Final = ("incident", "expected_event", "false_alarm", "new_normal", "duplicate_of")
 """The verdicts that people can give on a page."""
+_FALSE_BY_VERDICT: Final = {
+    "incident": 0.0,
+    "duplicate_of": 0.0,
+    "false_alarm": 1.0,
+    "expected_event": 1.0,
+}
+MOST_UNSPENT: Final = -2.0
+MOST_OVERSPENT: Final = 8.0
+"""Bounds of the false pages of a tenant beyond its budget."""
 FALSE: Final = frozenset(("false_alarm", "expected_event"))
 """Verdicts that make a page count as false in the budget."""
 REMEMBERED_SECONDS: Final = 91.0 * 86_400.0
@@ -96,16 +110,54 @@ def raised(tenant: Tenant, key: str, kind: Kind, at: float) -> float:
     return min(total, MOST_RAISED)
 
 
-def confirmed(tenant: Tenant, key: str, kind: Kind) -> list[float]:
-    """Return the times of a series' true pages and duplicates, in hours since 1970.
+def correction(tenant: Tenant, key: str, kind: Kind, at: float, allowed: float) -> float:
+    """Return how much verdicts change what the pages of a series have raised its threshold by.
 
-    These pages do not raise the threshold of the series.
+    A page raises the threshold by the chance that it is false. By its verdict, that chance is 0
+    or 1.
+
+    Args:
+        tenant: The tenant with the pages.
+        key: The area, or `TENANT_SERIES`.
+        kind: The kind of the series.
+        at: Now, seconds since 1970.
+        allowed: False pages per week that the budget allows the series.
     """
-    return [
-        page.at / 3600.0
+    return sum(
+        correction_of(page, at, allowed)
         for page in tenant.pages
-        if page.verdict in ("incident", "duplicate_of") and page.key == key and page.kind == kind
-    ]
+        if page.verdict and page.key == key and page.kind == kind
+    )
+
+
+def correction_of(page: PageRecord, at: float, allowed: float) -> float:
+    """Return how much the verdict on a page changes what it has raised; see `correction`."""
+    remaining = faded(page.ended / 3600.0, at / 3600.0, allowed)
+    return _doubt_removed(page) * page.step * remaining
+
+
+def overspent(tenant: Tenant, at: float) -> float:
+    """Return the false pages of a tenant beyond its budget, corrected by verdicts.
+
+    Negative: unspent pages.
+
+    Args:
+        tenant: The tenant.
+        at: Now, seconds since 1970.
+    """
+    change = sum(
+        _doubt_removed(page) * math.exp2(-max(at - page.at, 0.0) / HALF_LIFE_SECONDS)
+        for page in tenant.pages
+        if page.verdict
+    )
+    return min(max(tenant.overspent + change, MOST_UNSPENT), MOST_OVERSPENT)
+
+
+def _doubt_removed(page: PageRecord) -> float:
+    """Return how much a verdict changes the chance that a page is false."""
+    if page.doubt is None or page.verdict not in _FALSE_BY_VERDICT:
+        return 0.0
+    return _FALSE_BY_VERDICT[page.verdict] - page.doubt
 
 
 def is_expected(tenant: Tenant, key: str, since: float, at: float, settings: Settings) -> bool:
@@ -192,6 +244,30 @@ def forget(tenant: Tenant, at: float, weeks: float) -> None:
         # A dropped page leaves the calendar, as it would after a restart.
         if page.is_on_calendar and page.episode_id not in kept:
             tenant.refresh_calendar(page.key)
+
+
+def update_page_record(tenant: Tenant, episode: Episode, explanation: list[Explanation]) -> None:
+    """Record in a page what its last event reported, for a later verdict.
+
+    Args:
+        tenant: The tenant; its pages are changed in place.
+        episode: The episode; without a remembered page of it, nothing happens.
+        explanation: The drivers of the episode as the event reports them, the strongest first.
+    """
+    page = page_of(tenant, episode.id)
+    if page is None:
+        return
+    page.peak_score = max(page.peak_score, episode.score.value)
+    page.ended = 0.0 if episode.running else episode.resolved_at
+    if page.is_on_calendar:
+        tenant.refresh_calendar(page.key)
+    if episode.slice is not None:
+        page.shared_value = episode.slice
+    elif explanation:
+        top = explanation[0]
+        page.shared_value = (
+            DimensionValue(top.dimension, top.value).key if top.share >= DOMINANT_SHARE else ""
+        )
 
 
 def remove_past_events(tenant: Tenant, at: float) -> None:

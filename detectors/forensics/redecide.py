@@ -10,7 +10,6 @@ from typing import Final, NamedTuple, get_args
 
 import msgspec
 
-from detectors.alerting.decision import BROAD_DEVIATIONS
 from detectors.alerting.guards import HEIR_HOURS, breadth
 from detectors.alerting.lifecycle import NEWBORN_HOURS
 from detectors.alerting.tenant_wide import NEIGHBOUR_DEVIATIONS
@@ -182,9 +181,10 @@ def _guards(
     series = tenant.series(key)
     age = at / 3600.0 - series.born
     least = NEWBORN_HOURS["tenant" if key == TENANT_SERIES else "area"]
-    others = [tenant.areas[name] for name in sorted(tenant.areas) if name != key]
-    elevation = breadth(others, at) if others else 0.0
-    broad = BROAD_DEVIATIONS if key == TENANT_SERIES else NEIGHBOUR_DEVIATIONS
+    others = [
+        tenant.areas[name] for name in sorted(tenant.areas) if name not in {key, *tenant.running}
+    ]
+    elevation = breadth(others, at)
     suppressed = series.episode.suppressed if series.episode is not None else None
     numbers = {
         "inherited": f"age {age:.0f} h; only areas younger than {HEIR_HOURS:g} h can inherit",
@@ -204,9 +204,9 @@ def _guards(
         GuardCheck("history", suppressed == "history", ""),
         GuardCheck(
             "neighbours",
-            key != TENANT_SERIES and elevation >= broad,
+            key != TENANT_SERIES and elevation >= NEIGHBOUR_DEVIATIONS,
             f"other areas elevated by {elevation:.2f} standard deviations; tenant-wide from "
-            f"{broad:g}",
+            f"{NEIGHBOUR_DEVIATIONS:g}",
         ),
     ]
     applied = {*result.guards, suppressed}

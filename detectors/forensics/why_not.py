@@ -215,7 +215,8 @@ class SilenceInvestigation:
         if best is not None and best.score.value >= max(best.computed.reach, LEAST):
             return "raised_limit", (
                 f"score {best.score.value:.2f}, threshold {best.computed.limit:.2f}; pages raised "
-                f"it by {best.computed.by_pages:.2f}, verdicts by {best.computed.by_verdicts:.2f}"
+                f"it by {best.computed.by_pages:.2f}, verdicts by {best.computed.by_verdicts:.2f}, "
+                f"the tenant's other pages by {best.computed.by_tenant:.2f}"
             )
         if best is None:
             return "too_few", (

@@ -232,6 +232,21 @@ class Model(Scorer, Forecast, Persistent):
         del since, until
         self.restart()
 
+    def hold(self, since: float) -> None:
+        """Exclude the hours of an episode from learning until `release`.
+
+        Args:
+            since: Start of the episode, seconds since 1970.
+        """
+
+    def release(self, until: float, *, keeps: bool) -> None:
+        """Learn again after an episode.
+
+        Args:
+            until: End of the episode, seconds since 1970.
+            keeps: Whether the hours of the episode stay excluded from learning.
+        """
+
     def inherit(self, other: "Model", share: float) -> None:
         """Take over what another model of the same class has learned, with a share of its level.
 
@@ -247,6 +262,16 @@ class Model(Scorer, Forecast, Persistent):
 
     def mature(self) -> None:
         """Drop the additional uncertainty of a young model."""
+
+    @property
+    def shared_variance(self) -> float:
+        """The part of the relative variance that all series of a tenant share; by default, none."""
+        return 0.0
+
+    @property
+    def level(self) -> float:
+        """Expected customer-equivalents per hour without seasonality; by default, the rate."""
+        return self.rate
 
     def rate_at(self, at: float) -> float:
         """Return the expected rate per hour at a later time (seconds since 1970)."""

@@ -31,7 +31,16 @@ from detectors.foundation.calendar import SLOTS, day_factors, is_masked
 from detectors.foundation.local_days import Day, day_of
 from detectors.foundation.state_codec import Floats
 from detectors.models.day_totals import Totals
-from detectors.models.seasonal_profile import SEASON_DECAY, Context, Profile, Row, view, zeros, zone
+from detectors.models.seasonal_profile import (
+    FADES,
+    SEASON_DECAY,
+    Context,
+    Profile,
+    Row,
+    view,
+    zeros,
+    zone,
+)
 
 __all__ = ["Baseline", "Context", "Profile"]
 
@@ -44,6 +53,8 @@ LONGEST_HOLD_HOURS: Final = 120
 """Tickets of a slow rise that may be an incident are learned after at most this time."""
 LONGEST_GAP_HOURS: Final = 1_344
 """The longest silence that is learned: eight weeks."""
+MOST_GAPS: Final = 16
+"""The most feed gaps and incidents that wait to be left out."""
 LATE_DEVIATIONS: Final = 4.0
 """On each day, late tickets for learned hours are learned up to the expected count of a day plus
 this many standard deviations."""
@@ -56,9 +67,6 @@ LEAST_DISPERSION: Final = 0.003
 LEAST_RATE: Final = 1e-4
 """The lowest expected rate, in customer-equivalents per hour."""
 
-_WORKDAY_FADE: Final = 1.0 - (1.0 - SEASON_DECAY) / 5.0
-_WEEKEND_FADE: Final = 1.0 - (1.0 - SEASON_DECAY) / 2.0
-_FADES: Final = np.array([_WORKDAY_FADE] * 24 + [_WEEKEND_FADE] * 24)
 _HOUR_FADE: Final = 0.999
 _DAY_FADE: Final = 0.98
 """Decay of the dispersions per hour and per day: time constants of six and seven weeks."""
@@ -73,6 +81,14 @@ its own."""
 LEVEL_TICKETS: Final = 200.0
 """The half-life of a level is long enough for this many tickets, but at most eight weeks."""
 _LEAST_IGNORANCE: Final = 0.005
+AREA_IGNORANCE: Final = 0.2
+"""Relative variance of the rate of a new series, because its own season is unknown; it fades within
+weeks."""
+SEASON_IGNORANCE: Final = 0.6
+"""Relative variance of the rate of an hour whose season no day has shown yet; it also fades within
+weeks."""
+DAYS_PER_DOUBT: Final = 4.0
+"""How quickly days reduce `SEASON_IGNORANCE`: one day to a fifth, two days to a ninth."""
 _GROWN_HOURS: Final = 2_016
 """From this age, twelve weeks, a series has no additional uncertainty."""
 
@@ -132,7 +148,11 @@ class Baseline(msgspec.Struct, array_like=True):
     ignorance: float = 5.0
     """Relative variance due to uncertainty about the rate."""
     gaps: list[tuple[int, int]] = []
-    """Start and end (exclusive) of the hours of feed gaps; these hours are not learned."""
+    """Start and end (exclusive) of the hours of feed gaps and incidents; these hours are not
+    learned."""
+    held_since: int = -1
+    """The first hour of an episode that is running; no hour from this one on is learned. -1: none.
+    """
 
     @classmethod
     def starting(cls, hour: int, context: Context) -> "Baseline":
@@ -229,6 +249,8 @@ class Baseline(msgspec.Struct, array_like=True):
             if hour - self.born <= NEWBORN_HOURS:
                 self._learn_until(hour, context)
                 self._expect(day_of(hour, *zone(context)), context)
+            elif hour - context.tenant_born < _GROWN_HOURS:
+                self._judge_ignorance(context)
         return self.rates is not before
 
     def totals(self) -> Totals:
@@ -246,7 +268,9 @@ class Baseline(msgspec.Struct, array_like=True):
         if self.today_hour < hour:
             pending = self.pending
             for past in range(max(self.today_hour, self.start), hour):
-                if self.gaps and self._in_gap(past):  # as if the expected count had been observed
+                if self._has_gaps and self._in_gap(
+                    past
+                ):  # as if the expected count had been observed
                     rate = self.rates[past - self.start]
                     self.today_observed += rate / (1.0 + self.hour_dispersion * rate)
                 elif past in pending:
@@ -263,6 +287,9 @@ class Baseline(msgspec.Struct, array_like=True):
         """Multiply the level by a factor, from the current hour on, because it is a new normal."""
         self.expected /= factor
         self.long_expected /= factor
+        if self.held_since >= 0:  # the earlier hours of the episode belong to neither level
+            self.mark_gap(self.held_since, self.hour)
+            self.held_since = self.hour
         past = self.hour - self.start
         self.rates = array("f", [*self.rates[:past], *(r * factor for r in self.rates[past:])])
 
@@ -272,11 +299,34 @@ class Baseline(msgspec.Struct, array_like=True):
         self.ignorance = _LEAST_IGNORANCE + 1.0 / self.observed
 
     def mark_gap(self, begin: int, end: int) -> None:
-        """Exclude the hours of a feed gap from learning; the end is exclusive."""
-        self.gaps = [*(gap for gap in self.gaps if gap[1] > self.learned), (begin, end)][-8:]
+        """Exclude the hours of a feed gap or an incident from learning; the end is exclusive."""
+        kept = [gap for gap in self.gaps if gap[1] > self.learned]
+        self.gaps = [*kept, (begin, end)][-MOST_GAPS:]
+
+    def hold(self, hour: int) -> None:
+        """Exclude all hours from this one on from learning, until `release`."""
+        if self.held_since < 0:
+            self.held_since = hour
+
+    def release(self, hour: int, *, keeps: bool) -> None:
+        """Learn again from an hour on.
+
+        Args:
+            hour: The hour, hours since 1970.
+            keeps: Whether the hours since `hold` stay excluded, as far as they are not learned.
+        """
+        if keeps and self.held_since >= 0:
+            self.mark_gap(self.held_since, hour)
+        self.held_since = -1
 
     def _in_gap(self, hour: int) -> bool:
+        if 0 <= self.held_since <= hour:
+            return True
         return any(begin <= hour < end for begin, end in self.gaps)
+
+    @property
+    def _has_gaps(self) -> bool:
+        return bool(self.gaps) or self.held_since >= 0
 
     def inherit(self, other: "Baseline", share: float, context: Context) -> None:
         """Take over what another baseline has learned, with a share (0 to 1) of its level."""
@@ -311,6 +361,7 @@ class Baseline(msgspec.Struct, array_like=True):
         yesterday, begin = self.start, self.start + len(self.rates)
         self._close_day(begin)
         self.hour = begin
+        self._judge_ignorance(context)
         until = begin if begin - self.born <= YOUNG_HOURS else yesterday
         if suspect is not None and begin - self.born > SLOTS:
             until = min(until, max(suspect, begin - LONGEST_HOLD_HOURS))
@@ -334,12 +385,27 @@ class Baseline(msgspec.Struct, array_like=True):
             past_hours = self.hour - self.start
             new_rates = self.rates[:past_hours] + new_rates[past_hours:]
         self.start, self.rates = day.start, new_rates
-        age, tenant_age = self.hour - self.born, self.hour - context.tenant_born
+        self._judge_ignorance(context)
+
+    def _judge_ignorance(self, context: Context) -> None:
+        """Set the uncertainty about the rate of the current hour."""
         self.ignorance = _LEAST_IGNORANCE + 1.0 / self.observed
+        age = self.hour - self.born
         if age < _GROWN_HOURS:
-            self.ignorance += 0.3 * math.exp(-age / 240.0)
-        if tenant_age < _GROWN_HOURS:
-            self.ignorance += 2.0 * math.exp(-tenant_age / 100.0)
+            self.ignorance += AREA_IGNORANCE * math.exp(-age / 240.0)
+        self.ignorance += self.season_ignorance(context)
+
+    def season_ignorance(self, context: Context) -> float:
+        """Return the relative variance of the current hour due to the tenant's unknown season.
+
+        All series of the tenant share it.
+        """
+        age = self.hour - context.tenant_born
+        if age >= _GROWN_HOURS:
+            return 0.0
+        day = day_of(self.hour, *zone(context))
+        seen = context.profile.days_seen(int(day.slots[self.hour - day.start]))
+        return SEASON_IGNORANCE * math.exp(-age / 240.0) / (1.0 + DAYS_PER_DOUBT * seen)
 
     def _is_sparse(self, context: Context) -> bool:
         """Return whether there are too few tickets to learn a profile of the series itself."""
@@ -347,7 +413,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.observed < SPARSE_RATE * self.expected
             and not context.teaches
             and not context.calendar.events
-            and not self.gaps
+            and not self._has_gaps
         )
 
     def _learn_sparse(self, day: Day, begin: int, end: int, context: Context) -> None:
@@ -367,7 +433,7 @@ class Baseline(msgspec.Struct, array_like=True):
         decay = self._level_decay() ** (end - begin)
         weight = 1.0 / (1.0 + self.day_dispersion * mean)
         self._learn_level(weight * kept, weight * season, decay, end - begin)
-        if begin - self.born > SLOTS:
+        if begin - self.born > NEWBORN_HOURS:
             self._learn_day(kept, mean, mean * mean / max(end - begin, 1), whole=end == day.end)
 
     def _season(self, day: Day, context: Context) -> Row:
@@ -421,7 +487,7 @@ class Baseline(msgspec.Struct, array_like=True):
         slots, shapes = day.slots, day.shapes
         hours = np.arange(begin - day.start, end - day.start)
         counts = np.array([self.pending.pop(hour, 0.0) for hour in range(begin, end)])
-        if self.gaps or context.calendar.events:
+        if self._has_gaps or context.calendar.events:
             learnable = [self._is_learnable(hour, context) for hour in range(begin, end)]
             if not all(learnable):
                 hours, counts = hours[learnable], counts[learnable]
@@ -452,7 +518,7 @@ class Baseline(msgspec.Struct, array_like=True):
             kept = np.minimum(
                 np.maximum(counts, means - 3.0 * deviations), means + 4.0 * deviations + 1.0
             )
-        if begin - self.born > SLOTS:
+        if begin - self.born > NEWBORN_HOURS:
             self._learn_dispersion(counts, kept, means, deviations, whole=end == day.end)
         hour_weights = 1.0 / (1.0 + dispersion * means)
         decay = self._level_decay() ** len(hours)
@@ -465,7 +531,7 @@ class Baseline(msgspec.Struct, array_like=True):
         if context.teaches:
             context.profile.learn(slots, kept, max(level, LEAST_RATE))
             return
-        fades = _FADES[shapes]
+        fades = FADES[shapes]
         expected = hour_weights * shared * level
         day_observed[shapes] = day_observed[shapes] * fades + learned_counts
         day_expected[shapes] = day_expected[shapes] * fades + expected
@@ -484,7 +550,7 @@ class Baseline(msgspec.Struct, array_like=True):
         dispersion = self.hour_dispersion + self.day_dispersion
         bounds = (2.0 + 1.5 / (1.0 + means)) * deviations
         residuals = np.minimum(np.maximum(counts - means, -bounds), bounds)
-        weights = np.minimum(3.0, 0.5 / (1.0 / means + dispersion) ** 2)
+        weights = np.minimum(3.0, 0.5 / (1.0 / means + dispersion + self.ignorance) ** 2)
         moments = weights * (residuals * residuals * 1.085 - means) / (means * means)
         fade = _HOUR_FADE ** len(means)
         self.hour_moment = self.hour_moment * fade + float(moments.sum())
@@ -505,7 +571,7 @@ class Baseline(msgspec.Struct, array_like=True):
         observed, expected, squares = observed + kept, expected + mean, squares + squared
         self.day_so_far = (observed, expected, squares)
         if whole:
-            noise = 1.0 / expected + self.hour_dispersion * squares / expected**2
+            noise = 1.0 / expected + self.hour_dispersion * squares / expected**2 + self.ignorance
             moment = (
                 (observed - expected) ** 2 - observed - self.hour_dispersion * squares
             ) / expected**2

@@ -42,7 +42,7 @@ from detectors.foundation.count_statistics import (
     hours_of_starts,
     log_likelihood_ratio,
 )
-from detectors.foundation.units import HOURS_PER_DAY, HOURS_PER_WEEK
+from detectors.foundation.units import HOURS_PER_DAY, HOURS_PER_WEEK, SECONDS_PER_HOUR
 from detectors.models.base import (
     LEAST_EVIDENCE,
     Arrival,
@@ -54,7 +54,7 @@ from detectors.models.base import (
 from detectors.models.baseline import Baseline, Context
 from detectors.models.window_score import WindowEvidence, combine_windows
 
-NEW_NORMAL_HOURS: Final = 48.0
+NEW_NORMAL_HOURS: Final = 120.0
 """If a window is longer than this and its log ratio exceeds `NEW_NORMAL_DOUBT`, it is not a spike
 but a new normal, and the level is rebased."""
 NEW_NORMAL_RATIO: Final = 1.3
@@ -63,8 +63,8 @@ NEW_NORMAL_DOUBT: Final = 9.0
 TODAY_BOUNDS: Final = (0.7, 1.5)
 """Bounds of the factor for today's level; a wider range would hide a slow rise."""
 
-MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0)
-LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0, 48.0)
+MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0, 100.0)
+LONGEST_HOURS: Final = (336.0, 168.0, 96.0, 48.0, 48.0, 48.0, 48.0)
 """The longest window of each member of the bank; a window that reaches it is restarted."""
 _ALL_STARTS: Final = HOURS_PER_WEEK * len(MULTIPLES)
 FIRST_HOURS: Final = 2
@@ -189,6 +189,14 @@ class CusumBank(Model):
         self._state.baseline.mark_gap(int(since // 3600), int(until // 3600) + 1)
         self.restart()
 
+    def hold(self, since: float) -> None:
+        """See `Model`."""
+        self._state.baseline.hold(int(since // 3600))
+
+    def release(self, until: float, *, keeps: bool) -> None:
+        """See `Model`."""
+        self._state.baseline.release(int(until // 3600) + 1, keeps=keeps)
+
     def inherit(self, other: Model, share: float) -> None:
         """See `Model`."""
         assert isinstance(other, CusumBank)
@@ -212,6 +220,16 @@ class CusumBank(Model):
     def rate(self) -> float:
         """See `Model`."""
         return self._state.baseline.rate
+
+    @property
+    def shared_variance(self) -> float:
+        """See `Model`."""
+        return self._state.baseline.season_ignorance(self._context)
+
+    @property
+    def level(self) -> float:
+        """See `Model`."""
+        return self._state.baseline.observed / self._state.baseline.expected
 
     def rate_at(self, at: float) -> float:
         """See `Model`."""
@@ -259,11 +277,10 @@ class CusumBank(Model):
     def expectation(self) -> Expectation:
         """See `Model`."""
         baseline = self._state.baseline
-        level = baseline.observed / baseline.expected
         return Expectation(
             baseline.rate,
-            level,
-            baseline.rate / level,
+            self.level,
+            baseline.rate / self.level,
             baseline.hour_dispersion,
             baseline.day_dispersion,
             baseline.ignorance,
@@ -299,6 +316,8 @@ class CusumBank(Model):
         self = cls.__new__(cls)
         self._context = context
         self._state = state_codec.decode(data, _State)
+        missing = len(MULTIPLES) - len(self._state.windows)
+        self._state.windows += [Window() for _ in range(missing)]  # a state with fewer members
         self._look()
         return self
 
@@ -406,10 +425,22 @@ class CusumBank(Model):
         if score is None:
             return _NO_SCORE
         factor = _new_normal(windows, at)
-        if factor:
+        if factor and self._is_still_elevated(factor, at):
             self.rebase(factor)
             self._state.expected = self._expected(at)
         return score
+
+    def _is_still_elevated(self, factor: float, at: float) -> bool:
+        """Return whether the last day is as high as a window that would be a new normal.
+
+        A running episode must also have lasted that long; the window may begin before it.
+        """
+        held_since = self._state.baseline.held_since
+        if held_since >= 0 and at - held_since < NEW_NORMAL_HOURS:
+            return False
+        since = (at - HOURS_PER_DAY) * SECONDS_PER_HOUR
+        expected, observed = self.expected_and_observed(since, at * SECONDS_PER_HOUR)
+        return observed + 1.0 >= math.sqrt(factor) * (expected + 1.0)
 
     def _evidence(self, at: float, expected: float) -> list[WindowEvidence]:
         """Return the windows with enough evidence, in the order of their multiples.

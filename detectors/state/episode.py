@@ -23,12 +23,29 @@ Phase = Literal["opened", "recovering", "resolved"]
 FADE_HOURS: Final = (0.5, 6.0)
 """Bounds of the time constant of the recent rate. Between them, it is half the length of the
 opening window."""
+FADE_TICKETS: Final = 2.0
+"""The time constant is longer, up to `LONGEST_FADE_HOURS`, if fewer tickets than this are expected
+in it, because a single ticket does not show that the rate is high again."""
+LONGEST_FADE_HOURS: Final = 12.0
 QUIET_SECONDS: Final = 60.0
 """The shortest time between an event and an update, so that a burst causes only one message."""
 CLEAR_RATIO: Final = (1.2, 1.5)
 """Bounds of the ratio below which an episode is calm. Between them, the excess of the ratio over 1
 is a third of that of the opening ratio."""
 
+END_ODDS: Final = 30.0
+"""An episode ends if its latest tickets are this many times as likely at the usual rate as at the
+geometric mean of the usual rate and a rate that the episode surely had. Every ticket that is
+expected in the episode adds 1 to the number, because a long episode has more opportunities to end
+by chance. The comparison is a CUSUM for the return to the usual rate (Page 1954, "Continuous
+inspection schemes").
+"""
+LEAST_END_RATIO: Final = 2.0
+"""The lowest multiple of the usual rate that the latest tickets are compared with."""
+SURE_DEVIATIONS: Final = 2.5
+"""The rate that an episode surely had is this many standard deviations below the observed rate."""
+LONGEST_DOUBT_HOURS: Final = 24.0
+"""An episode that has been calm for this long ends, whatever the odds."""
 AMENDED_SHARE: Final = 0.3
 """Share of the reported count that corrections must change before an amendment is reported."""
 
@@ -97,6 +114,10 @@ class Episode(msgspec.Struct, array_like=True):
     """Tickets of the episode that arrived too late to be scored, since the last event."""
     is_expected_event: bool = False
     """Whether its verdict is ``expected_event``; then only the resolution is reported."""
+    end_odds: float = 0.0
+    """Natural log of the odds that the episode is over, never below 0; see `END_ODDS`."""
+    end_ratio: float = LEAST_END_RATIO
+    """The multiple of the usual rate that the latest tickets are compared with."""
 
     @property
     def hours(self) -> float:
@@ -117,6 +138,10 @@ class Episode(msgspec.Struct, array_like=True):
         """Count a ticket that is already collected; call `expect_until` first."""
         self.observed += weight
         self.recent_observed += weight
+        sure = self.observed - SURE_DEVIATIONS * math.sqrt(self.observed)
+        if sure > 0.0:
+            self.end_ratio = max(self.end_ratio, math.sqrt(sure / (self.expected + 0.5)))
+        self.end_odds = max(0.0, self.end_odds - weight * math.log(self.end_ratio))
         self.tickets += 1
         if self.collected is not None:
             self.customers = max(0, self.before + self.collected.affected.customers)
@@ -164,6 +189,7 @@ class Episode(msgspec.Struct, array_like=True):
         self.accounted = until
         fade = math.exp(-hours / self.fade_hours)
         self.expected += rate * hours
+        self.end_odds += rate * hours * (self.end_ratio - 1.0)
         self.recent_observed *= fade
         self.recent_expected = self.recent_expected * fade + rate * hours
 
@@ -196,7 +222,11 @@ class Episode(msgspec.Struct, array_like=True):
             return False
         if self.calm_since is None:
             self.phase, self.calm_since = "recovering", minute
-        return minute - self.calm_since >= settings.clear_minutes * 60.0
+        calm_seconds = minute - self.calm_since
+        if calm_seconds < settings.clear_minutes * 60.0:
+            return False
+        is_over = self.end_odds >= math.log(END_ODDS + self.expected)
+        return is_over or calm_seconds >= LONGEST_DOUBT_HOURS * 3600.0
 
     def resolve(self, at: float) -> Transition:
         """Resolve the episode; call `close` once the event, which needs the tickets, is made."""
@@ -309,6 +339,8 @@ _EVIDENCE: Final = (
     "recent_observed",
     "recent_expected",
     "fade_hours",
+    "end_odds",
+    "end_ratio",
     "clear_ratio",
 )
 
@@ -333,6 +365,8 @@ def opened(
     """
     hours = max(at - score.since, 0.0) / 3600.0
     ratio = score.observed / max(score.expected, 1e-9)
+    tickets_per_hour = score.expected / max(hours, 1.0 / 60.0)
+    longest = min(FADE_TICKETS / max(tickets_per_hour, 1e-9), LONGEST_FADE_HOURS)
     return Episode(
         id=identity,
         ordinal=ordinal,
@@ -349,7 +383,7 @@ def opened(
         severity_rule="",
         recent_observed=score.observed,
         recent_expected=score.expected,
-        fade_hours=min(max(hours / 2.0, FADE_HOURS[0]), FADE_HOURS[1]),
+        fade_hours=max(min(max(hours / 2.0, FADE_HOURS[0]), FADE_HOURS[1]), longest),
         clear_ratio=min(max(1.0 + (ratio - 1.0) / 3.0, CLEAR_RATIO[0]), CLEAR_RATIO[1]),
         reported_observed=score.observed,
         reported_at=at,

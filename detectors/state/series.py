@@ -251,8 +251,8 @@ class Series:
         """Median handling time of the last solved tickets, in seconds; None if too few."""
         return statistics.median(self._handled) if len(self._handled) >= LEAST_HANDLED else None
 
-    def heat(self, at: float, which: int) -> tuple[float, float]:
-        """Return the recent excess, weighted by its information, and its variance.
+    def heat(self, at: float, which: int) -> tuple[float, float, float]:
+        """Return the recent excess, its variance, and the expectation, weighted by information.
 
         Args:
             at: Now, seconds since 1970.
@@ -263,12 +263,12 @@ class Series:
         expected = self.model.rate_at(at) * hours
         excess = self._heat[which] * math.exp((self._heat_at - at / 3600.0) / hours) - expected
         variance = 0.5 * expected + self.model.variance(hours) * expected * expected
-        return excess * weight, variance * weight * weight
+        return excess * weight, variance * weight * weight, expected * weight
 
     def elevation(self, at: float) -> float:
         """Return how far the recent counts are above the expectation, in standard deviations."""
         heats = [self.heat(at, which) for which in range(len(HEAT_HOURS))]
-        return max(excess / math.sqrt(variance + 0.5) for excess, variance in heats)
+        return max(excess / math.sqrt(variance + 0.5) for excess, variance, _ in heats)
 
     def expected_and_observed(self, since: float, at: float) -> tuple[float, float]:
         """Return expected and observed customer-equivalents between two times; see `Model`."""

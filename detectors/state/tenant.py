@@ -21,8 +21,9 @@ from detectors.models import Score
 from detectors.models.seasonal_profile import Context, Profile
 from detectors.models.tenant_shares import Shares
 from detectors.policy.settings import Settings
+from detectors.state.score_tail import ThresholdPool
 from detectors.state.series import Series
-from detectors.state.threshold import ComputedThreshold, ThresholdPool
+from detectors.state.threshold import ComputedThreshold
 from detectors.state.threshold_priors import KINDS, TABLE, Kind, Prior, rate_class
 from schemas.signals import CANARY, OTHER, UNCLASSIFIED
 
@@ -77,6 +78,11 @@ class PageRecord(msgspec.Struct, array_like=True):
     after that are scored normally."""
     is_on_calendar: bool = False
     """Whether the page, as an announced event, still excludes hours from learning."""
+    doubt: float | None = 1.0
+    """The chance that the page is false, by its evidence; None while the episode is running."""
+    step: float = 0.7
+    """How much a false page raises the threshold of its series; `doubt` times that has raised it.
+    """
 
     @property
     def event_end(self) -> float:
@@ -117,6 +123,9 @@ class _Record(msgspec.Struct, array_like=True):
     guessed: float
     guessed_right: float
     whole: bytes
+    overspent: float = 0.0
+    active_hour: int = -1
+    active_areas: tuple[int, int] = (0, 0)
 
 
 class Tenant:
@@ -163,6 +172,13 @@ class Tenant:
         learned."""
         self.guessed_right = 0.0
         """Effective number of correct predictions among those (prequential evaluation)."""
+        self.overspent = 0.0
+        """False pages so far beyond the budget, weighted by the chance that they are false;
+        negative: unspent pages."""
+        self.active_hour = -1
+        """The hour for which the active areas were last counted, hours since 1970."""
+        self.active_areas = (0, 0)
+        """Numbers of the active areas that are known and unknown."""
         self._classifier: AreaClassifier | None = None
         self._settings = settings
         self._whole: Series | None = None
@@ -255,9 +271,9 @@ class Tenant:
             return calendar
         return msgspec.structs.replace(calendar, events=calendar.events + expected_events)
 
-    def pool(self, kind: Kind, rate: float) -> tuple[ThresholdPool, Prior]:
-        """Return the tenant's pool and the simulated prior for a kind of series and its rate."""
-        index = rate_class(rate)
+    def pool(self, kind: Kind, series: Series) -> tuple[ThresholdPool, Prior]:
+        """Return the tenant's pool and the simulated prior for a kind of series and its level."""
+        index = rate_class(series.model.level)
         return self.pools[kind][index], TABLE[kind][index]
 
     @property
@@ -335,6 +351,9 @@ class Tenant:
                 self.guessed,
                 self.guessed_right,
                 self.whole.encode(),
+                self.overspent,
+                self.active_hour,
+                self.active_areas,
             )
         )
 
@@ -356,6 +375,8 @@ class Tenant:
         self.profile, self.shares, self.pools = record.profile, record.shares, record.pools
         self.pages, self.placed = record.pages, record.placed
         self.guessed, self.guessed_right = record.guessed, record.guessed_right
+        self.overspent = record.overspent
+        self.active_hour, self.active_areas = record.active_hour, record.active_areas
         self._whole = Series.restore(
             record.whole, self.context(TENANT_SERIES), "cusum_bank", record.clock
         )

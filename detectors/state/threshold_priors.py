@@ -16,10 +16,12 @@ CLASSES: Final = (0.3, 3.0, 30.0)
 
 
 class Prior(NamedTuple):
-    """The tail of a score: peaks per week above 0, and their mean excess."""
+    """The tail of a score: peaks per week above 0, their mean excess, and the shape of the tail."""
 
     per_week: float
     excess: float
+    shape: float = 0.0
+    """Shape of the generalised Pareto tail; 0 is exponential."""
 
 
 TABLE: Final[dict[Kind, tuple[Prior, ...]]] = {

@@ -147,7 +147,7 @@ def _start_day(context: StepContext, series: Series, at: float, day: int) -> Non
         _guard_unusual_day(context, at)
     for each in (series, tenant.whole):
         if each.day != day:
-            learn_thresholds(tenant, each, at)
+            learn_thresholds(tenant, each, at, context.settings)
 
 
 def _guard_unusual_day(context: StepContext, at: float) -> None:

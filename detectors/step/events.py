@@ -2,7 +2,7 @@
 
 from detectors.alerting.budget import budget_of_event
 from detectors.alerting.context import EpisodeTransition, StepContext
-from detectors.alerting.lifecycle import update_page_record
+from detectors.alerting.verdict_effects import update_page_record
 from detectors.evidence.assembly import assemble_evidence
 from detectors.evidence.event import to_event
 from detectors.state.tenant import TENANT_SERIES

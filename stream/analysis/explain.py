@@ -229,8 +229,8 @@ def _limit(decision: Decision) -> Iterator[str]:
         return
     yield (
         f"  threshold {limit.limit:.4f} = {limit.reach:.4f} for {limit.allowed:.4g} false pages "
-        f"per week + {limit.by_pages:.4f} for past pages + {limit.by_verdicts:.4f} for verdicts; "
-        "minimum 0.5"
+        f"per week + {limit.by_pages:.4f} for past pages + {limit.by_verdicts:.4f} for verdicts "
+        f"{limit.by_tenant:+.4f} for the tenant's spent or unspent budget; minimum 0.5"
     )
     yield (
         f"    the score exceeds 0 {limit.per_week:.3f} times per week (nu), by {limit.excess:.3f} "

@@ -134,7 +134,7 @@ def test_labels_contain_no_ids_and_no_untrusted_text() -> None:
     allowed = {
         "outcome", "reason", "transition", "severity", "tenant", "product_area", "guard", "how",
         "partition", "topic", "version", "config_hash", "verdict", "receiver", "send", "le",
-        "field",
+        "field", "tier",
     }  # fmt: skip
     for registry in registries():
         for family in registry.collect():

@@ -108,8 +108,8 @@ class Story:
 
 
 def too_few(story: Story) -> None:
-    """Add two or three tickets, which is fewer than four customers."""
-    story.burst(story.at - 600.0, story.rng.randrange(2, 4))
+    """Add one ticket; with the usual ones, that is less than an incident."""
+    story.burst(story.at - 600.0, 1)
 
 
 def nothing(story: Story) -> None:
@@ -189,10 +189,14 @@ def already_open(story: Story) -> None:
 
 def again(story: Story) -> None:
     """Open and resolve an episode, and let it return within the cool-down."""
-    begin = story.at - 5.0 * HOUR
+    begin = story.at - 7.0 * HOUR
     story.live(NOW, begin)
     story.tenant_feed.burst(begin, story.count(), 0.2, AREA)
-    story.live(begin + 0.3 * HOUR, story.at - HOUR)
+    at = begin + 0.3 * HOUR
+    while story.tenant_feed.tenant.areas[AREA].running is not None:
+        story.live(at, at + 0.25 * HOUR)
+        at += 0.25 * HOUR
+    story.at = at + 0.5 * HOUR
     story.burst(story.at - 720.0, 80)
 
 

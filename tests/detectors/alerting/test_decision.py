@@ -1,9 +1,13 @@
 """Decisions from scores to pages: one incident opens one page for an area, slice or tenant."""
 
+import math
+
 import msgspec
 import pytest
 
 from detectors.alerting.budget import BUDGET_WEEKS, UNKNOWN_PART
+from detectors.alerting.verdict_effects import MOST_UNSPENT
+from detectors.state.threshold import TENANT_STEP
 from detectors.state.threshold_priors import SPLIT
 from schemas.escalation import EscalationEvent
 from schemas.signals import HistoryEnd
@@ -232,7 +236,7 @@ def test_each_event_reports_the_alert_budget_and_its_use() -> None:
     assert budget.per_week == SETTINGS.false_pages_per_week
     part = SPLIT["area"] * (1.0 - UNKNOWN_PART)
     assert budget.allowed == pytest.approx(part / len(COMPANY), rel=0.01)
-    assert 0.0 < budget.expected <= budget.allowed * 1.01
+    assert 0.0 < budget.expected <= budget.allowed * math.exp(-TENANT_STEP * MOST_UNSPENT) * 1.01
     assert budget.pages == pytest.approx(1.0 / BUDGET_WEEKS)
     assert budget.burn == pytest.approx(budget.pages / budget.per_week, rel=1e-3)
     assert budget.false_pages == 0.0

@@ -386,7 +386,7 @@ def sundays_of_germany(at: float) -> float:
 @pytest.mark.slow
 def test_a_holiday_dip_and_its_recovery_do_not_page() -> None:
     """Neither a quiet Labour Day nor the return to usual traffic pages."""
-    feed = company(GERMAN)
+    feed = company(msgspec.structs.replace(GERMAN, false_pages_per_week=0.2))
     feed.feed(NOW, moment("2026-05-09"), factor=sundays_of_germany, seed=7)
     assert feed.paged() == []
 

@@ -13,12 +13,12 @@ from detectors.alerting.verdict_effects import (
     MOST_RAISED,
     REACH,
     STEP,
+    overspent,
     page_of,
     raised,
     repeat_false_alarm_threshold,
 )
 from detectors.state.tenant import PageRecord, Tenant
-from detectors.state.threshold import STEP as PAGE_STEP
 from detectors.state.threshold_priors import Kind
 from schemas.escalation import EscalationEvent
 from schemas.signals import Tick, Verdict
@@ -74,13 +74,35 @@ def resolved(feed: TenantFeed, at: float = MORNING + 4 * HOUR) -> TenantFeed:
 
 
 def test_an_incident_verdict_removes_the_threshold_raise_of_a_page() -> None:
-    """The step by which the page raised its threshold is taken off."""
-    feed = paged()
-    before = threshold_of(feed)
+    """What the page raised is taken off, for the series and for the tenant."""
+    feed = resolved(paged(count=18))
+    page = feed.tenant.pages[0]
+    assert page.doubt is not None
+    assert page.doubt > 0.05
+    assert feed.tenant.areas["login"].limit.raised == pytest.approx(page.doubt * page.step)
+    assert feed.tenant.clock is not None
+    clock = feed.tenant.clock
+    spent = overspent(feed.tenant, clock)
     give_verdict(feed, "incident")
-    pool, table = feed.tenant.pool("area", feed.rate())
-    excess = feed.tenant.areas["login"].limit.tail(pool.prior(table))[1]
-    assert before - threshold_of(feed) == pytest.approx(PAGE_STEP * excess, rel=0.05)
+    computed = threshold_for(feed.tenant, "login", "area", clock, SETTINGS)
+    assert computed.by_pages == pytest.approx(0.0, abs=1e-6)
+    assert overspent(feed.tenant, clock) == pytest.approx(spent - page.doubt, abs=0.01)
+    give_verdict(feed, "withdraw")
+    computed = threshold_for(feed.tenant, "login", "area", clock, SETTINGS)
+    assert computed.by_pages == pytest.approx(page.doubt * page.step, rel=0.01)
+
+
+def test_a_false_alarm_verdict_counts_the_page_in_full() -> None:
+    """A page that its evidence made an incident counts as a whole false page."""
+    feed = resolved(paged())
+    page = feed.tenant.pages[0]
+    assert page.doubt is not None
+    assert page.doubt < 0.01
+    assert feed.tenant.clock is not None
+    clock = feed.tenant.clock
+    give_verdict(feed, "false_alarm")
+    computed = threshold_for(feed.tenant, "login", "area", clock, SETTINGS)
+    assert computed.by_pages == pytest.approx(page.step, rel=0.01)
 
 
 # --- false alarm ----------------------------------------------------------------------------------
@@ -212,7 +234,7 @@ def test_an_expected_event_is_on_the_calendar_and_stops_paging() -> None:
 
 
 def test_an_expected_event_is_not_learned() -> None:
-    """The hours of the event do not raise the level."""
+    """The hours of the event raise the level as little as those of an incident."""
     levels = {}
     for action in ("incident", "expected_event"):
         feed = paged()
@@ -220,7 +242,7 @@ def test_an_expected_event_is_not_learned() -> None:
         feed.burst(MORNING + 0.6 * HOUR, 600, 8.0)
         feed.feed(MORNING + 9 * HOUR, MORNING + 3 * DAY, seed=79)
         levels[action] = feed.tenant.areas["login"].model.expectation().level
-    assert levels["expected_event"] < levels["incident"]
+    assert levels["expected_event"] == pytest.approx(levels["incident"], rel=0.02)
 
 
 # --- new normal -----------------------------------------------------------------------------------

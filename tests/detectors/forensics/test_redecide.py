@@ -49,7 +49,7 @@ def test_a_decision_has_its_position_and_its_numbers(
         assert decision.score >= decision.bar
         assert decision.limit is not None
         limit = decision.limit
-        parts = limit.reach + limit.by_pages + limit.by_verdicts
+        parts = limit.reach + limit.by_pages + limit.by_verdicts + limit.by_tenant
         assert limit.limit == max(0.5, parts)
         assert sum(member.share for member in decision.members) == pytest.approx(1.0)
         assert {guard.name for guard in decision.guards} >= {"newborn", "called_false", "storm"}

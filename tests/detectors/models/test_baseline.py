@@ -262,7 +262,7 @@ def test_a_new_area_of_an_old_tenant_is_less_uncertain_than_a_new_tenant() -> No
     later = MONDAY + 13 * WEEK
     of_old = Baseline.starting(later, area_context(context))
     of_new = Baseline.starting(later, Context(profile=Profile(), tenant_born=later, area="login"))
-    assert of_new.ignorance > of_old.ignorance + 1.0
+    assert of_new.ignorance > of_old.ignorance + 0.5
 
 
 def test_the_count_of_today_bounds_each_hour() -> None:

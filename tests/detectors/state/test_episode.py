@@ -7,7 +7,15 @@ from detectors.memory.episode_tickets import EpisodeTickets, TicketSummary
 from detectors.models import Score
 from detectors.policy.settings import Settings
 from detectors.policy.severity_rules import RULES
-from detectors.state.episode import CLEAR_RATIO, FADE_HOURS, Episode, episode_id, opened
+from detectors.state.episode import (
+    CLEAR_RATIO,
+    FADE_HOURS,
+    LONGEST_DOUBT_HOURS,
+    LONGEST_FADE_HOURS,
+    Episode,
+    episode_id,
+    opened,
+)
 
 SETTINGS = Settings(clear_minutes=30, update_percent=100.0, update_tickets=10.0)
 START = 1_000_000.0 * 60.0
@@ -124,7 +132,7 @@ def test_silence_leads_from_opened_over_recovering_to_resolved() -> None:
     phases = []
     for minute in range(1, 600):
         at = START + minute * 60.0
-        episode.expect_until(at, 2.0)
+        episode.expect_until(at, 20.0)
         over = episode.pass_minute(at, SETTINGS)
         phases.append(episode.phase)
         if over:
@@ -183,7 +191,9 @@ def test_the_hysteresis_of_an_episode_is_bounded() -> None:
     tiny = opened("e" * 32, 1, START, Score(5.0, START, 4.0, 3.9, 4, 4), 4.0, None)
     assert (tiny.fade_hours, tiny.clear_ratio) == (FADE_HOURS[0], CLEAR_RATIO[0])
     huge = opened("e" * 32, 1, START, Score(5.0, START - 4e5, 900.0, 1.0, 4, 4), 4.0, None)
-    assert (huge.fade_hours, huge.clear_ratio) == (FADE_HOURS[1], CLEAR_RATIO[1])
+    assert (huge.fade_hours, huge.clear_ratio) == (LONGEST_FADE_HOURS, CLEAR_RATIO[1])
+    busy = opened("e" * 32, 1, START, Score(5.0, START - 4e5, 9e3, 900.0, 4, 4), 4.0, None)
+    assert (busy.fade_hours, busy.clear_ratio) == (FADE_HOURS[1], CLEAR_RATIO[1])
 
 
 def test_an_update_needs_growth_in_percent_and_in_tickets() -> None:
@@ -356,3 +366,34 @@ def test_an_episode_becomes_tenant_wide_under_the_same_id() -> None:
     )
     assert (episode.observed, episode.limit) == (40.0, 3.0)
     assert episode.update() == "updated"
+
+
+def test_a_quiet_area_waits_for_enough_tickets_to_be_sure() -> None:
+    """Half an hour without tickets shows nothing if one ticket is expected in two hours."""
+    busy, quiet = open_episode(), open_episode()
+    assert minutes_until_resolved(busy, 20.0) < 60
+    assert 120 < minutes_until_resolved(quiet, 0.5) <= 60 * LONGEST_DOUBT_HOURS
+
+
+def test_an_excess_that_goes_on_keeps_the_episode_open() -> None:
+    """Tickets at 1.8 times the usual rate for two days never resolve the episode."""
+    episode = open_episode(observed=40.0, expected=20.0)
+    for minute in range(1, 2 * 24 * 60):
+        at = START + minute * 60.0
+        episode.expect_until(at, 20.0)
+        if minute % 5 < 3:
+            episode.add(1.0, Score())
+        assert not episode.pass_minute(at, SETTINGS), minute
+
+
+def test_a_calm_episode_ends_after_a_day_at_the_latest() -> None:
+    """A tenth more than usual cannot be told from the usual rate, but it is calm."""
+    episode = open_episode(observed=4.0, expected=0.1)
+    hours = 0.0
+    for minute in range(1, 4 * 24 * 60):
+        at = START + minute * 60.0
+        episode.expect_until(at, 0.05)
+        if episode.pass_minute(at, SETTINGS):
+            hours = minute / 60.0
+            break
+    assert LONGEST_DOUBT_HOURS <= hours <= LONGEST_DOUBT_HOURS + 2.0 * LONGEST_FADE_HOURS

@@ -46,6 +46,7 @@ def flood(
 
 def allowed(feed: TenantFeed, area: str, kind: Kind) -> float:
     """Return the false pages a week that *area* may spend."""
+    feed.tenant.active_hour = -1  # so that the active areas are counted now
     return allowed_pages_for(feed.tenant, feed.tenant.areas[area], kind, feed.config)
 
 

@@ -94,7 +94,7 @@ def test_the_output_shows_pages_labels_and_the_alert_budget(own: Path) -> None:
     assert "warm-up: 7.0 days" in output
     assert "budget of 1 false page" in output
     assert "known incidents: 1 of 2 paged" in output
-    assert "1 of 2 pages belong to a known incident" in output
+    assert "1 of 3 pages belong to a known incident" in output
     row = next(
         line for line in output.splitlines() if line.startswith("billing ") and "-03-21" in line
     )

@@ -41,7 +41,7 @@ def test_replay_prints_what_on_call_reads(tickets: Path) -> None:
     assert "OPENED: login of acme" in heads[0]
     assert "RESOLVED: login of acme" in heads[-1]
     severities = [head.partition("[")[2].partition("]")[0] for head in heads[:-1]]
-    assert severities == ["ERROR", "CRITICAL"]
+    assert severities == ["WARNING", "ERROR", "CRITICAL"]
 
 
 @pytest.mark.slow
@@ -114,7 +114,7 @@ def test_backtest_lists_its_pages_in_the_terminal_as_json_and_first_in_the_repor
         app, ["backtest", str(tickets), "--html", str(html), "--timezone", "Europe/Berlin"]
     )
     assert done.exit_code == 0, done.output
-    assert "2024-03-12 10:4" in done.stdout
+    assert "2024-03-12 10:3" in done.stdout
     assert "Europe/Berlin" in done.stdout
     page = html.read_text()
     assert page.index(">Pages</h3>") < page.index("Pages against the budget")
