@@ -80,7 +80,10 @@ class Episode(Section):
         default=30,
         ge=1,
         le=10080,
-        description="An episode is resolved once the rate has been normal for this many minutes.",
+        description=(
+            "An episode is resolved at the earliest once the rate has been normal for this many "
+            "minutes; in quiet areas, more evidence is needed."
+        ),
     )
     cooldown_minutes: int = Field(
         default=360,
