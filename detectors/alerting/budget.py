@@ -12,16 +12,18 @@ from typing import Final
 from detectors.alerting.verdict_effects import (
     FALSE,
     MOST_UNSPENT,
+    REMEMBERED_SECONDS,
     correction,
+    correction_of,
     overspent,
     raised,
 )
 from detectors.foundation.timestamps import significant
-from detectors.foundation.units import SECONDS_PER_HOUR
+from detectors.foundation.units import HOURS_PER_DAY, SECONDS_PER_HOUR
 from detectors.policy.settings import Settings
 from detectors.state.episode import Episode
 from detectors.state.series import Series
-from detectors.state.tenant import TENANT_SERIES, Tenant
+from detectors.state.tenant import KNOWN_HOURS, TENANT_SERIES, Tenant
 from detectors.state.threshold import ComputedThreshold
 from detectors.state.threshold_priors import SPLIT, Kind
 from schemas.escalation import Budget
@@ -32,6 +34,8 @@ MOST_DAYS: Final = 7.0
 """The most days without a ticket that count as days without a false page."""
 BUDGET_WEEKS: Final = 4.0
 """Number of past weeks in which pages are counted."""
+MOST_PAGES: Final = 200
+"""The most pages that are remembered."""
 UNKNOWN_PART: Final = 0.1
 """Share of the budget for areas, and of that for slices, that all unknown areas have together."""
 
@@ -54,7 +58,9 @@ def threshold_for(
     pool, table = tenant.pool(kind, series)
     count_active_areas(tenant, at)
     allowed = allowed_pages_for(tenant, series, kind, settings)
-    series.threshold_of(kind).elapse(at / 3600.0, allowed, pool, table)
+    series.threshold_of(kind).elapse(
+        at / 3600.0, allowed, pool, table, records=tenant.records_peaks(series)
+    )
     return _compute_threshold(tenant, key, kind, at, allowed)
 
 
@@ -75,14 +81,17 @@ def _compute_threshold(
 
 
 def count_active_areas(tenant: Tenant, at: float) -> None:
-    """Count the areas that share the budget, once an hour, because there may be thousands.
+    """Count the areas that share the budget, once a day, because there may be thousands.
+
+    In the first two weeks of a tenant, when areas appear, they are counted once an hour.
 
     Args:
         tenant: The tenant, changed in place.
         at: Now, seconds since 1970.
     """
     hour = int(at // SECONDS_PER_HOUR)
-    if hour != tenant.active_hour:
+    hours = 1 if hour - tenant.born < KNOWN_HOURS else HOURS_PER_DAY
+    if tenant.active_hour < 0 or hour - tenant.active_hour >= hours:
         tenant.active_hour, tenant.active_areas = hour, _active_areas(tenant)
 
 
@@ -106,6 +115,34 @@ def allow_pages(tenant: Tenant, days: float, settings: Settings) -> None:
     if not tenant.in_history:
         allowed = settings.false_pages_per_week * min(days, MOST_DAYS) / 7.0
         tenant.overspent = max(tenant.overspent - allowed, MOST_UNSPENT)
+
+
+def forget(tenant: Tenant, at: float, settings: Settings) -> None:
+    """Drop pages that are no longer needed; the thresholds stay as they are.
+
+    Args:
+        tenant: The tenant, changed in place.
+        at: Now, seconds since 1970.
+        settings: Settings with the alert budget.
+    """
+    before = tenant.pages
+    tenant.pages = [
+        page
+        for page in before
+        if at - page.at <= (REMEMBERED_SECONDS if page.verdict else BUDGET_WEEKS * 604_800.0)
+    ][-MOST_PAGES:]
+    kept = {page.episode_id for page in tenant.pages}
+    for page in before:
+        if page.verdict and page.episode_id not in kept:
+            allowed = allowed_pages_for(tenant, tenant.series(page.key), page.kind, settings)
+            tenant.series(page.key).threshold_of(page.kind).raise_by(
+                at / SECONDS_PER_HOUR, correction_of(page, at, allowed), allowed
+            )
+            if page.key != TENANT_SERIES:
+                tenant.touched.add(page.key)
+        # A dropped page leaves the calendar, as it would after a restart.
+        if page.is_on_calendar and page.episode_id not in kept:
+            tenant.refresh_calendar(page.key)
 
 
 def allowed_pages_for(tenant: Tenant, series: Series, kind: Kind, settings: Settings) -> float:

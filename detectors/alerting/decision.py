@@ -18,7 +18,6 @@ from detectors.alerting.budget import (
     threshold_for,
 )
 from detectors.alerting.context import StepContext, Transitions
-from detectors.alerting.episode_learning import records_peaks
 from detectors.alerting.guards import inherited_share
 from detectors.alerting.lifecycle import (
     NEWBORN_HOURS,
@@ -85,7 +84,9 @@ def learn_thresholds(tenant: Tenant, series: Series, at: float, settings: Settin
     for kind in _KINDS_OF_TENANT if series is tenant.whole else _KINDS_OF_AREA:
         pool, prior = tenant.pool(kind, series)
         allowed = allowed_pages_for(tenant, series, kind, settings)
-        series.threshold_of(kind).elapse(at / SECONDS_PER_HOUR, allowed, pool, prior)
+        series.threshold_of(kind).elapse(
+            at / SECONDS_PER_HOUR, allowed, pool, prior, records=tenant.records_peaks(series)
+        )
 
 
 def _decide_tenant(context: StepContext, scored: ScoredTicket) -> Transitions:
@@ -171,7 +172,7 @@ def _check_slice(context: StepContext, scored: ScoredTicket) -> ThresholdCheck |
 def _record_peak(context: StepContext, key: str, kind: Kind, score: Score, at: float) -> None:
     """Let the threshold of a series learn from a score outside episodes."""
     series = context.tenant.series(key)
-    if records_peaks(context.tenant, series):
+    if context.tenant.records_peaks(series):
         series.threshold_of(kind).note(at / SECONDS_PER_HOUR, score.value)
 
 

@@ -109,6 +109,6 @@ def _breadth(counted: Collection[Series], at: float, which: int, largest: int) -
     heats = heats[: max(len(heats) - largest, 0)]
     excess = sum(heat[0] for heat in heats)
     expected = sum(heat[2] for heat in heats)
-    shared = max((series.model.shared_variance for series in counted), default=0.0)
+    shared = next((series.model.shared_variance for series in counted), 0.0)
     variance = 0.5 + sum(heat[1] for heat in heats) + shared * expected * expected
     return excess / math.sqrt(variance)

@@ -2,14 +2,14 @@
 
 from typing import Final, NamedTuple
 
-from detectors.alerting.budget import BUDGET_WEEKS, allowed_pages_for
+from detectors.alerting.budget import allowed_pages_for, forget
 from detectors.alerting.context import EpisodeTransition, StepContext, Transitions
 from detectors.alerting.episode_learning import (
     begin_learning_nothing,
     settle_episode,
     take_back,
 )
-from detectors.alerting.verdict_effects import forget, page_of
+from detectors.alerting.verdict_effects import page_of
 from detectors.foundation.dimensions import SEPARATOR, area_key
 from detectors.foundation.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from detectors.memory.episode_tickets import MOST_NOTES, EpisodeTickets, TicketSummary, horizon
@@ -102,12 +102,11 @@ def open_episode(
     begin_learning_nothing(tenant, key, episode, at)
     page = page_of(tenant, episode.id)
     if page is not None:
-        take_back(tenant, page, at, allowed)
+        take_back(tenant, page, at, context.settings)
+        page.kind, page.since = kind, score.since
     elif kind_of_change == "opened" and suppressed is None:
-        forget(tenant, at, BUDGET_WEEKS)
-        page = PageRecord(at, episode.id, key=key, kind=kind, since=score.since)
-        page.doubt, page.step = None, 0.0
-        tenant.pages.append(page)
+        forget(tenant, at, context.settings)
+        tenant.pages.append(PageRecord(at, episode.id, key=key, kind=kind, since=score.since))
     series.pending = False
     tenant.running.add(key)
     if key != TENANT_SERIES:

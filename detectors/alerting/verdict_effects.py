@@ -1,7 +1,7 @@
 """The effects of current verdicts on decisions.
 
 A verdict is an attribute of its page, and each effect is computed from all remembered pages when it
-is needed. Nothing is accumulated, so a verdict that is replaced or withdrawn has no more effect.
+is needed, so a verdict that is replaced or withdrawn has no more effect.
 """
 
 import math
@@ -24,7 +24,7 @@ _FALSE_BY_VERDICT: Final = {
     "incident": 0.0,
     "duplicate_of": 0.0,
     "false_alarm": 1.0,
-    "expected_event": 1.0,
+    "expected_event": 0.0,
 }
 MOST_UNSPENT: Final = -2.0
 MOST_OVERSPENT: Final = 8.0
@@ -53,8 +53,6 @@ KEPT_SECONDS: Final = 28.0 * 86_400.0
 FORGOTTEN_SECONDS: Final = 84.0 * 86_400.0
 """Age of a false alarm at which the raised threshold, falling linearly, is back to the normal one.
 """
-MOST_PAGES: Final = 200
-"""The most pages that are remembered."""
 TAUGHT_SECONDS: Final = 7.0 * 86_400.0
 """Time after an event by which all its hours are either learned or excluded from learning."""
 ALIKE: Final = 0.5
@@ -223,27 +221,6 @@ def repeat_false_alarm_threshold(
         seconds = max(seconds, min(lasted, HELD_SECONDS[1]))
         pages.append(page)
     return RaisedThreshold(threshold, tuple(pages), seconds) if threshold > limit else None
-
-
-def forget(tenant: Tenant, at: float, weeks: float) -> None:
-    """Drop pages that are no longer needed.
-
-    Args:
-        tenant: The tenant, changed in place.
-        at: Now, seconds since 1970.
-        weeks: How long a page without a verdict is kept, in weeks.
-    """
-    before = tenant.pages
-    tenant.pages = [
-        page
-        for page in before
-        if at - page.at <= (REMEMBERED_SECONDS if page.verdict else weeks * 604_800.0)
-    ][-MOST_PAGES:]
-    kept = {page.episode_id for page in tenant.pages}
-    for page in before:
-        # A dropped page leaves the calendar, as it would after a restart.
-        if page.is_on_calendar and page.episode_id not in kept:
-            tenant.refresh_calendar(page.key)
 
 
 def update_page_record(tenant: Tenant, episode: Episode, explanation: list[Explanation]) -> None:

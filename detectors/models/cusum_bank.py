@@ -197,6 +197,11 @@ class CusumBank(Model):
         """See `Model`."""
         self._state.baseline.release(int(until // 3600) + 1, keeps=keeps)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether an episode keeps the model from learning."""
+        return self._state.baseline.held_since >= 0
+
     def inherit(self, other: Model, share: float) -> None:
         """See `Model`."""
         assert isinstance(other, CusumBank)

@@ -68,7 +68,7 @@ class Profile(msgspec.Struct, array_like=True, dict=True):
 
     def days_seen(self, slot: int) -> float:
         """Return the effective number of days from which an hour of the week is known."""
-        return self.day_expected[int(_shapes(np.array([slot]))[0])]
+        return self.day_expected[slot % 24 + 24 * (slot >= SATURDAY)]
 
     def of_day(self, day: Day) -> list[float]:
         """Return the factors of a whole day; they are cached because all areas need them."""

@@ -16,7 +16,7 @@ __all__ = ["DECISIONS", "Dimension", "Event", "ModelName", "Settings"]
 Dimension = Literal["issue_type", "region", "app_version", "channel"]
 ModelName = Literal["cusum_bank", "gaussian", "half_space_trees"]
 
-DECISIONS: Final = 5
+DECISIONS: Final = 6
 """Version of the decision code, part of the config hash. Increase it with every change that can
 change a decision."""
 

@@ -118,6 +118,10 @@ class Episode(msgspec.Struct, array_like=True):
     """Natural log of the odds that the episode is over, never below 0; see `END_ODDS`."""
     end_ratio: float = LEAST_END_RATIO
     """The multiple of the usual rate that the latest tickets are compared with."""
+    holds: list[str] = []
+    """The keys of the series whose models do not learn during the episode."""
+    is_learned: bool = False
+    """Whether its threshold has learned its peak."""
 
     @property
     def hours(self) -> float:

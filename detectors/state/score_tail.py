@@ -22,6 +22,8 @@ MOST_POOLED: Final = 400.0
 SHAPE_PEAKS: Final = 30.0
 """Peaks after which the moments of a series have the same weight as the shape of its pool."""
 MOST_SHAPE: Final = 0.4
+LIGHTEST_SHAPE: Final = -0.5
+"""Lower bound of the moments, so that a few alike peaks do not outweigh a pool's heavy tail."""
 LEAST_SHAPE: Final = 0.01
 """A smaller shape counts as 0."""
 
@@ -83,7 +85,7 @@ def shape_of(peaks: float, excess: float, squares: float, prior: float) -> float
         return prior
     mean = excess / peaks
     spread = max(squares / peaks - mean * mean, 1e-9)
-    own = 0.5 * (1.0 - mean * mean / spread)
+    own = max(0.5 * (1.0 - mean * mean / spread), LIGHTEST_SHAPE)
     shape = (own * peaks + prior * SHAPE_PEAKS) / (peaks + SHAPE_PEAKS)
     return min(shape, MOST_SHAPE)
 

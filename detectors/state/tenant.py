@@ -78,9 +78,9 @@ class PageRecord(msgspec.Struct, array_like=True):
     after that are scored normally."""
     is_on_calendar: bool = False
     """Whether the page, as an announced event, still excludes hours from learning."""
-    doubt: float | None = 1.0
+    doubt: float | None = None
     """The chance that the page is false, by its evidence; None while the episode is running."""
-    step: float = 0.7
+    step: float = 0.0
     """How much a false page raises the threshold of its series; `doubt` times that has raised it.
     """
 
@@ -236,6 +236,12 @@ class Tenant:
         assert self.clock is not None
         is_young = self.clock / 3600.0 - series.born < KNOWN_HOURS
         return not series.shared and not (is_young and series.born - self.born >= KNOWN_HOURS)
+
+    def records_peaks(self, series: Series) -> bool:
+        """Return whether the thresholds of a series record its scores: outside episodes."""
+        if series is self.whole:
+            return not self.running
+        return series.running is None and self.whole.running is None
 
     def context(self, area: str) -> Context:
         """Return the context of a series: its calendar, weekly profile and area."""

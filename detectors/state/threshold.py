@@ -22,8 +22,9 @@ can have is bounded.
 The learned tail may still be wrong for a series. A page raises the threshold by a step that is
 weighted in the same way, grows with the height of the page, and fades at the rate of the allowed
 pages (Gibbs and Candes 2021, "Adaptive conformal inference"; Angelopoulos, Candes and Tibshirani
-2023, "Conformal PID control"). In the long run, a series cannot send more false pages than its part
-of the budget, whatever its tail.
+2023, "Conformal PID control"). Because large raises fade faster than small ones, a series with a
+very heavy tail can exceed its part of the budget; the account of the tenant (`overspent`) then
+raises the thresholds of all its series.
 """
 
 import math
@@ -57,6 +58,9 @@ STEP: Final = 0.7
 """How much a false page raises the threshold at least, in mean excesses."""
 OVERSHOOT_SHARE: Final = 0.5
 """How much a false page raises the threshold at least, as a share of the height above it."""
+MOST_STEP: Final = 4.0
+"""How much a false page raises the threshold at most, in mean excesses, because a great incident
+that people call a false alarm must not silence its series."""
 TENANT_STEP: Final = 0.35
 """How much each false page beyond the budget of the tenant raises the thresholds of all its series,
 in mean excesses; unspent pages lower them by as much."""
@@ -144,16 +148,24 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
             self.recent.append((at, score))
         self.last = at
 
-    def drop(self, since: float, at: float) -> None:
+    def drop(self, since: float, at: float) -> bool:
         """Drop the clusters that belong to an episode; `settle` learns its peak.
 
         Args:
             since: Start of the window that opened the episode, hours since 1970.
             at: Now, hours since 1970.
+
+        Returns:
+            Whether there was such a cluster.
         """
+        before = len(self.recent)
         if self.recent and at - self.last <= CLUSTER_HOURS:
             self.recent.pop()
         self.recent = [cluster for cluster in self.recent if cluster[0] < since]
+        if len(self.recent) == before:
+            return False
+        self.last = -1e9  # the remaining clusters have ended
+        return True
 
     def mute(self, at: float) -> None:
         """Do not record the scores of the aftermath of an episode that ends now."""
@@ -190,13 +202,14 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         prior = pool.prior(table)
         rate, excess, shape = self.tail(prior)
         reach = quantile(rate / per_week, excess, shape)
-        stretch = max(limit / reach, 1.0) if reach > 0.0 else 1.0
+        stretch = 1.0 + max(limit - reach, 0.0) / max(reach, excess)
         belief = self._belief(height, stretch, per_week, prior)
         if learns:
             self.incidents += belief
             if at > self.born + WARM_UP_HOURS:
                 self._take(height - LEVEL, 1.0 - belief, pool, prior)
-        return 1.0 - belief, max(STEP * excess, OVERSHOOT_SHARE * (height - limit))
+        step = max(STEP * excess, OVERSHOOT_SHARE * (height - limit))
+        return 1.0 - belief, min(step, MOST_STEP * excess)
 
     def raise_by(self, at: float, amount: float, per_week: float) -> None:
         """Raise the threshold; the raise fades at the rate of the allowed pages.
@@ -209,7 +222,15 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         self.raised = max(0.0, self._raised_now(at, per_week) + amount)
         self.raised_at = at
 
-    def elapse(self, at: float, per_week: float, pool: ThresholdPool, table: Prior) -> None:
+    def elapse(
+        self,
+        at: float,
+        per_week: float,
+        pool: ThresholdPool,
+        table: Prior,
+        *,
+        records: bool = True,
+    ) -> None:
         """Learn from the time until now; time without peaks lowers the threshold.
 
         Args:
@@ -217,7 +238,11 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
             per_week: False pages per week that the budget allows the series.
             pool: The pool of the series, which learns too.
             table: The simulated prior of the pool.
+            records: Whether peaks are recorded now. If not, the time since the last call does not
+                count as time without peaks.
         """
+        if not records:
+            self.counted = max(self.counted, at)
         self._learn(at, per_week, pool, pool.prior(table))
 
     def at(self, at: float, per_week: float, pool: ThresholdPool, table: Prior) -> float:
@@ -300,8 +325,8 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
 
         Args:
             height: The score of the peak.
-            stretch: The tail is stretched by this factor, because pages have shown that it is
-                heavier than the learned one.
+            stretch: The tail is stretched by this factor, because a raised threshold shows that it
+                is heavier than the learned one.
             per_week: False pages per week that the budget allows the series.
             prior: The prior of the series.
         """
@@ -316,7 +341,7 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         if at <= since:
             self.recent = [peak for peak in self.recent if peak[0] > at - GUARD_HOURS]
             return
-        weeks = (at - max(self.counted, since)) / 168.0
+        weeks = (at - max(self.counted, since, self.quiet_until)) / 168.0
         if weeks > 0.0:
             weeks = min(weeks, MOST_WEEKS_AT_ONCE)
             fade = 0.5 ** (weeks / HALF_LIFE_WEEKS)
@@ -336,7 +361,7 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         """Learn a peak that did not page."""
         rate, excess, shape = self.tail(prior)
         reach = quantile(rate / per_week, excess, shape)
-        stretch = 1.0 + self._raised_now(at, per_week) / reach if reach > 0.0 else 1.0
+        stretch = 1.0 + self._raised_now(at, per_week) / max(reach, excess)
         belief = self._belief(peak, stretch, per_week, prior)
         self.incidents += belief
         self._take(peak - LEVEL, 1.0 - belief, pool, prior)

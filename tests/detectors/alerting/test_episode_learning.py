@@ -4,7 +4,9 @@ import pytest
 
 from detectors.alerting.budget import threshold_for
 from detectors.foundation.units import SECONDS_PER_DAY
-from detectors.state.threshold import STEP
+from detectors.models.cusum_bank import CusumBank
+from detectors.state.threshold import MOST_STEP, STEP
+from schemas.signals import Verdict
 from tests.support.companies import (
     COMPANY,
     HOUR,
@@ -98,3 +100,39 @@ def test_unspent_pages_are_counted_per_day_but_not_in_history() -> None:
     past.tenant.overspent = 2.0
     past.feed(MORNING, MORNING + WEEK, seed=16, mode="history")
     assert past.tenant.overspent == pytest.approx(2.0, abs=0.01)
+
+
+def held(feed: TenantFeed) -> list[str]:
+    """Return the series whose models do not learn."""
+    keys = ["", *feed.tenant.areas]
+    models = {key: feed.tenant.series(key).model for key in keys}
+    return [key for key, model in models.items() if isinstance(model, CusumBank) and model.is_held]
+
+
+@pytest.mark.parametrize("raised", [tuple(COMPANY), ("login",), ("login", "billing")])
+def test_every_model_learns_again_once_its_episodes_have_ended(raised: tuple[str, ...]) -> None:
+    """Overlapping episodes of areas and of the tenant leave no model behind."""
+    feed = at_ten()
+    for number, area in enumerate(raised):
+        areas = {name: rate * (12.0 if name == area else 1.0) for name, rate in COMPANY.items()}
+        begin = MORNING + 2.0 * HOUR * number
+        feed.feed(begin, begin + 2.0 * HOUR, areas, seed=17 + number)
+    assert held(feed)
+    end = MORNING + 2.0 * HOUR * len(raised)
+    feed.feed(end, end + 60.0 * HOUR, seed=29)
+    feed.tick(end + 60.0 * HOUR)
+    assert feed.tenant.running == set()
+    assert held(feed) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("action", ["expected_event", "false_alarm", "incident"])
+def test_a_verdict_never_silences_a_series(action: str) -> None:
+    """A great incident that is called anything raises its threshold by a bounded step."""
+    feed = at_ten()
+    feed.burst(MORNING, 200, 1.0)
+    feed.feed(MORNING + 1.1 * HOUR, MORNING + 24 * HOUR, seed=18)
+    feed.tick(MORNING + 24 * HOUR)
+    before = limit_of(feed)
+    feed.take(Verdict("acme", feed.pages[0].data.episode_id, action, 0.0))
+    assert limit_of(feed) <= before + MOST_STEP * 1.5 + 0.5

@@ -347,7 +347,7 @@ def test_a_forgotten_page_takes_its_event_off_the_calendar(
     """Beyond the bound on remembered pages, a running tenant equals a restored one."""
     feed = resolved(paged())
     give_verdict(feed, "expected_event", until=MORNING + 3 * DAY)
-    monkeypatch.setattr("detectors.alerting.verdict_effects.MOST_PAGES", 1)
+    monkeypatch.setattr("detectors.alerting.budget.MOST_PAGES", 1)
     for day in (0, 1):
         feed.burst(MORNING + day * DAY + 4 * HOUR, 60, 0.5, "billing")
         feed.feed(MORNING + day * DAY + 5 * HOUR, MORNING + (day + 1) * DAY, seed=83 + day)

@@ -13,6 +13,7 @@ from detectors.state.threshold import (
     GUARD_HOURS,
     LEAST,
     MOST_EXCESSES,
+    MOST_STEP,
     OVERSHOOT_SHARE,
     STEP,
     TENANT_STEP,
@@ -251,7 +252,11 @@ def test_a_false_page_raises_the_threshold_by_a_share_of_its_overshoot() -> None
     limit.incidents = 1e9  # so that no further peak can be an incident
     crossed = limit.now(400.0, 0.1, ThresholdPool(), TABLE)
     assert settle(limit, 400.0, crossed + 40.0) == pytest.approx(1.0)
-    assert limit.raised == pytest.approx(OVERSHOOT_SHARE * 40.0)
+    assert limit.raised == pytest.approx(MOST_STEP * TABLE.excess)
+    other = SeriesThreshold(0.0)
+    other.incidents = 1e9
+    settle(other, 400.0, crossed + 4.0)
+    assert other.raised == pytest.approx(OVERSHOOT_SHARE * 4.0)
 
 
 def test_a_series_that_pages_all_the_time_is_doubted() -> None:
