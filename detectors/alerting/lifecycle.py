@@ -322,6 +322,7 @@ def advance_episode(tenant: Tenant, key: str, minute: float) -> None:
     series = tenant.series(key)
     episode = series.running
     assert episode is not None
+    episode.information = series.model.ticket_weight
     episode.expect_until(minute, series.model.rate)
     if episode.collected is not None:
         episode.collected.expect_until(

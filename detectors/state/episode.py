@@ -37,8 +37,8 @@ END_ODDS: Final = 30.0
 """An episode ends if its latest tickets are this many times as likely at the usual rate as at the
 geometric mean of the usual rate and a rate that the episode surely had. Every ticket that is
 expected in the episode adds 1 to the number, because a long episode has more opportunities to end
-by chance. The comparison is a CUSUM for the return to the usual rate (Page 1954, "Continuous
-inspection schemes").
+by chance. Where hours differ by more than chance, each ticket counts less. The comparison is a
+CUSUM for the return to the usual rate (Page 1954, "Continuous inspection schemes").
 """
 LEAST_END_RATIO: Final = 2.0
 """The lowest multiple of the usual rate that the latest tickets are compared with."""
@@ -118,6 +118,9 @@ class Episode(msgspec.Struct, array_like=True):
     """Natural log of the odds that the episode is over, never below 0; see `END_ODDS`."""
     end_ratio: float = LEAST_END_RATIO
     """The multiple of the usual rate that the latest tickets are compared with."""
+    information: float = 1.0
+    """Information of a ticket relative to one in a quiet series, 0 to 1; see `Model.ticket_weight`.
+    """
     holds: list[str] = []
     """The keys of the series whose models do not learn during the episode."""
     is_learned: bool = False
@@ -145,7 +148,8 @@ class Episode(msgspec.Struct, array_like=True):
         sure = self.observed - SURE_DEVIATIONS * math.sqrt(self.observed)
         if sure > 0.0:
             self.end_ratio = max(self.end_ratio, math.sqrt(sure / (self.expected + 0.5)))
-        self.end_odds = max(0.0, self.end_odds - weight * math.log(self.end_ratio))
+        evidence = self.information * weight * math.log(self.end_ratio)
+        self.end_odds = max(0.0, self.end_odds - evidence)
         self.tickets += 1
         if self.collected is not None:
             self.customers = max(0, self.before + self.collected.affected.customers)
@@ -193,7 +197,7 @@ class Episode(msgspec.Struct, array_like=True):
         self.accounted = until
         fade = math.exp(-hours / self.fade_hours)
         self.expected += rate * hours
-        self.end_odds += rate * hours * (self.end_ratio - 1.0)
+        self.end_odds += self.information * rate * hours * (self.end_ratio - 1.0)
         self.recent_observed *= fade
         self.recent_expected = self.recent_expected * fade + rate * hours
 

@@ -185,7 +185,7 @@ def test_ticks_alone_resolve_an_episode(rig: Rig) -> None:
     """The ticker resolves an episode of a live area that falls silent, without another ticket."""
     rig.extra = {"SPIKEWATCH_EPISODE__CLEAR_MINUTES": "1", "SPIKEWATCH_TIME__TICK_SECONDS": "0.5"}
     now = time.time()
-    world = World(now - 5 * 168 * HOUR, 5 * 168.0 - 5.0, areas=AREAS, seed=5)
+    world = World(now - 5 * 168 * HOUR, 5 * 168.0 - 31.0, areas=AREAS, seed=5)
     rig.create_topics()
     rig.start("worker")
     rig.send([json.dumps(ticket).encode() for ticket in tickets(world)], Pace("history"))
@@ -195,7 +195,7 @@ def test_ticks_alone_resolve_an_episode(rig: Rig) -> None:
             {
                 "ticket_id": f"spike-{n}",
                 "tenant": "acme",
-                "created_at": datetime.fromtimestamp(now - 4 * HOUR + n, UTC).isoformat(),
+                "created_at": datetime.fromtimestamp(now - 30 * HOUR + n, UTC).isoformat(),
                 "product_area": "billing",
             }
         ).encode()
