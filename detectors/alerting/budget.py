@@ -54,14 +54,29 @@ def threshold_for(
         at: Now, seconds since 1970.
         settings: Settings with the alert budget.
     """
-    series = tenant.series(key)
-    pool, table = tenant.pool(kind, series)
+    allowed = learn_from_time(tenant, tenant.series(key), kind, at, settings)
+    return _compute_threshold(tenant, key, kind, at, allowed)
+
+
+def learn_from_time(
+    tenant: Tenant, series: Series, kind: Kind, at: float, settings: Settings
+) -> float:
+    """Let a threshold learn from the time without a peak; return its allowed pages per week.
+
+    Args:
+        tenant: The tenant, changed in place.
+        series: A series of the tenant.
+        kind: The kind of the threshold.
+        at: Now, seconds since 1970.
+        settings: Settings with the alert budget.
+    """
     count_active_areas(tenant, at)
+    pool, table = tenant.pool(kind, series)
     allowed = allowed_pages_for(tenant, series, kind, settings)
     series.threshold_of(kind).elapse(
-        at / 3600.0, allowed, pool, table, records=tenant.records_peaks(series)
+        at / SECONDS_PER_HOUR, allowed, pool, table, records=tenant.records_peaks(series)
     )
-    return _compute_threshold(tenant, key, kind, at, allowed)
+    return allowed
 
 
 def _compute_threshold(
@@ -138,8 +153,7 @@ def forget(tenant: Tenant, at: float, settings: Settings) -> None:
             tenant.series(page.key).threshold_of(page.kind).raise_by(
                 at / SECONDS_PER_HOUR, correction_of(page, at, allowed), allowed
             )
-            if page.key != TENANT_SERIES:
-                tenant.touched.add(page.key)
+            tenant.touch(page.key)
         # A dropped page leaves the calendar, as it would after a restart.
         if page.is_on_calendar and page.episode_id not in kept:
             tenant.refresh_calendar(page.key)

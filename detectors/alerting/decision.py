@@ -11,12 +11,7 @@ incident pages once:
 
 from typing import Final, Literal
 
-from detectors.alerting.budget import (
-    allow_pages,
-    allowed_pages_for,
-    count_active_areas,
-    threshold_for,
-)
+from detectors.alerting.budget import allow_pages, learn_from_time, threshold_for
 from detectors.alerting.context import StepContext, Transitions
 from detectors.alerting.guards import inherited_share
 from detectors.alerting.lifecycle import (
@@ -77,16 +72,11 @@ def learn_thresholds(tenant: Tenant, series: Series, at: float, settings: Settin
     """Let the thresholds of a series learn from the time without a peak; call once per day."""
     days = int(at // SECONDS_PER_DAY) - series.day
     series.day += days
-    count_active_areas(tenant, at)
     if series is tenant.whole:
         allow_pages(tenant, days, settings)
         remove_past_events(tenant, at)
     for kind in _KINDS_OF_TENANT if series is tenant.whole else _KINDS_OF_AREA:
-        pool, prior = tenant.pool(kind, series)
-        allowed = allowed_pages_for(tenant, series, kind, settings)
-        series.threshold_of(kind).elapse(
-            at / SECONDS_PER_HOUR, allowed, pool, prior, records=tenant.records_peaks(series)
-        )
+        learn_from_time(tenant, series, kind, at, settings)
 
 
 def _decide_tenant(context: StepContext, scored: ScoredTicket) -> Transitions:

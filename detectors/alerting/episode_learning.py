@@ -43,7 +43,7 @@ def begin_learning_nothing(tenant: Tenant, key: str, episode: Episode, at: float
     for name in _related_series(tenant, key):
         series = tenant.series(name)
         if series.limit.drop(since, hours) | series.slice_threshold.drop(since, hours):
-            _touch(tenant, name)
+            tenant.touch(name)
     if episode.slice is not None:
         return
     for name in _held_series(tenant, key, episode):
@@ -52,7 +52,7 @@ def begin_learning_nothing(tenant: Tenant, key: str, episode: Episode, at: float
         if name not in episode.holds and hours - series.born >= LEARNED_HOURS[kind]:
             episode.holds = [*episode.holds, name]
             series.model.hold(episode.since)
-            _touch(tenant, name)
+            tenant.touch(name)
 
 
 def settle_episode(context: StepContext, key: str, episode: Episode, at: float) -> None:
@@ -73,7 +73,7 @@ def settle_episode(context: StepContext, key: str, episode: Episode, at: float) 
         if tenant.records_peaks(series):
             series.limit.mute(hours)
             series.slice_threshold.mute(hours)
-            _touch(tenant, name)
+            tenant.touch(name)
     others = {
         name
         for other in tenant.running
@@ -83,7 +83,7 @@ def settle_episode(context: StepContext, key: str, episode: Episode, at: float) 
     for name in episode.holds:
         if name not in others:
             tenant.series(name).model.release(at, keeps=doubt < 1.0 - PROBABLE)
-            _touch(tenant, name)
+            tenant.touch(name)
     episode.holds = []
 
 
@@ -150,8 +150,3 @@ def _held_series(tenant: Tenant, key: str, episode: Episode) -> list[str]:
     model = tenant.areas[key].model
     is_large = model.level >= LARGE_SHARE * sum(s.model.level for s in tenant.areas.values())
     return [key, TENANT_SERIES] if is_large else [key]
-
-
-def _touch(tenant: Tenant, key: str) -> None:
-    if key != TENANT_SERIES:
-        tenant.touched.add(key)

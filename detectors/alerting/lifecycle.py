@@ -109,8 +109,7 @@ def open_episode(
         tenant.pages.append(PageRecord(at, episode.id, key=key, kind=kind, since=score.since))
     series.pending = False
     tenant.running.add(key)
-    if key != TENANT_SERIES:
-        tenant.touched.add(key)
+    tenant.touch(key)
     return transition_of(tenant, key, kind_of_change, at)
 
 

@@ -37,6 +37,7 @@ JOINT_DEVIATIONS: Final = (0.5, 1.5)
 `JOINT_SECONDS` belong to one incident: for pages at the same time, and for pages half an hour or
 longer apart. If more areas have paged, less elevation suffices."""
 APART_SECONDS: Final = 1_800.0
+"""From this time between two pages, the second of `JOINT_DEVIATIONS` holds."""
 AT_ONCE_SECONDS: Final = 120.0
 """Pages of two areas within this time rarely belong to two incidents."""
 AT_ONCE_DEVIATIONS: Final = 0.1

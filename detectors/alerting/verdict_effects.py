@@ -26,6 +26,8 @@ _FALSE_BY_VERDICT: Final = {
     "false_alarm": 1.0,
     "expected_event": 0.0,
 }
+"""The chance that a page is false for its threshold and the tenant's account. An expected event is
+no error of the detector, although the reported budget counts it as false (`FALSE`)."""
 MOST_UNSPENT: Final = -2.0
 MOST_OVERSPENT: Final = 8.0
 """Bounds of the false pages of a tenant beyond its budget."""

@@ -96,12 +96,12 @@ def _withdraw(tenant: Tenant, page: PageRecord) -> None:
     episode = running(tenant, page)
     if page.verdict == "expected_event" and episode is not None:
         episode.is_expected_event = False
-        _touch(tenant, page.key)
+        tenant.touch(page.key)
     age = (tenant.clock - page.verdict_at) / 3600.0
     for key, factor in page.rebase_factors.items():
         tenant.series(key).model.advance(tenant.clock)
         tenant.series(key).model.rebase(factor ** -(0.5 ** (age / LEVEL_HALF_LIFE_HOURS)))
-        _touch(tenant, key)
+        tenant.touch(key)
     masked = page.is_on_calendar
     page.verdict, page.verdict_at, page.until, page.duplicate_of = "", 0.0, 0.0, ""
     page.rebase_factors, page.is_on_calendar = {}, False
@@ -116,7 +116,7 @@ def _expect(tenant: Tenant, page: PageRecord, until: float) -> None:
     episode = running(tenant, page)
     if episode is not None:
         episode.is_expected_event = True
-        _touch(tenant, page.key)
+        tenant.touch(page.key)
 
 
 def _rebase(context: StepContext, page: PageRecord) -> Transitions:
@@ -136,7 +136,7 @@ def _rebase(context: StepContext, page: PageRecord) -> Transitions:
             factor = _factor(tenant, key, episode, clock, own=key == page.key)
             page.rebase_factors[key] = factor
             model.rebase(factor)
-            _touch(tenant, key)
+            tenant.touch(key)
     yield from resolve(context, page.key, clock)
 
 
@@ -172,8 +172,3 @@ def _can_be_duplicate_of(tenant: Tenant, page: PageRecord, other: str) -> bool:
             return True
         original = page_of(tenant, original.duplicate_of)
     return False
-
-
-def _touch(tenant: Tenant, key: str) -> None:
-    if key != TENANT_SERIES:
-        tenant.touched.add(key)

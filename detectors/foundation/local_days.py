@@ -32,9 +32,15 @@ class Day:
         """The first hour of the next day."""
         self.slots: Indices = np.array(slots, dtype=np.intp)
         """The hour of the week (0 to 167) of each hour."""
-        self.shapes: Indices = self.slots % 24 + 24 * (self.slots >= SATURDAY)
+        self.shapes = shapes_of(self.slots)
         """The hour of the day (0 to 23) of each hour, plus 24 at weekends."""
         self.holiday = local != slots
+
+
+def shapes_of(slots: Indices) -> Indices:
+    """Return the hour of the day (0 to 23) of hours of the week, plus 24 at weekends."""
+    shapes: Indices = slots % 24 + 24 * (slots >= SATURDAY)
+    return shapes
 
 
 def day_of(hour: int, timezone: str, country: str = "", subdivision: str = "") -> Day:

@@ -268,9 +268,8 @@ class Baseline(msgspec.Struct, array_like=True):
         if self.today_hour < hour:
             pending = self.pending
             for past in range(max(self.today_hour, self.start), hour):
-                if self._has_gaps and self._in_gap(
-                    past
-                ):  # as if the expected count had been observed
+                if self._has_gaps and self._in_gap(past):
+                    # as if the expected count had been observed
                     rate = self.rates[past - self.start]
                     self.today_observed += rate / (1.0 + self.hour_dispersion * rate)
                 elif past in pending:
@@ -404,7 +403,7 @@ class Baseline(msgspec.Struct, array_like=True):
         if age >= _GROWN_HOURS:
             return 0.0
         day = day_of(self.hour, *zone(context))
-        seen = context.profile.days_seen(int(day.slots[self.hour - day.start]))
+        seen = context.profile.days_seen(int(day.shapes[self.hour - day.start]))
         return SEASON_IGNORANCE * math.exp(-age / 240.0) / (1.0 + DAYS_PER_DOUBT * seen)
 
     def _is_sparse(self, context: Context) -> bool:

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from detectors.foundation.calendar import SATURDAY, SLOTS, Calendar
-from detectors.foundation.local_days import Day
+from detectors.foundation.calendar import SLOTS, Calendar
+from detectors.foundation.local_days import Day, shapes_of
 from detectors.foundation.state_codec import Floats
 
 Row = npt.NDArray[np.float64]
@@ -51,13 +51,13 @@ class Profile(msgspec.Struct, array_like=True, dict=True):
     def __post_init__(self) -> None:
         """Derive the daily counts of a state that has none."""
         if not self.day_observed:
-            shapes = _shapes(np.arange(SLOTS))
+            shapes = shapes_of(np.arange(SLOTS))
             self.day_observed = _summed(self.observed, shapes)
             self.day_expected = _summed(self.expected, shapes)
 
     def at(self, slots: npt.NDArray[np.intp]) -> Row:
         """Return the factor of each hour of the week (0 to 167)."""
-        shapes = _shapes(slots)
+        shapes = shapes_of(slots)
         by_day = (view(self.day_observed)[shapes] + _DAYS) / (
             view(self.day_expected)[shapes].astype(np.float64) + _DAYS
         )
@@ -66,9 +66,9 @@ class Profile(msgspec.Struct, array_like=True, dict=True):
         )
         return factors
 
-    def days_seen(self, slot: int) -> float:
-        """Return the effective number of days from which an hour of the week is known."""
-        return self.day_expected[slot % 24 + 24 * (slot >= SATURDAY)]
+    def days_seen(self, shape: int) -> float:
+        """Return the effective number of days from which an hour is known; see `Day.shapes`."""
+        return self.day_expected[shape]
 
     def of_day(self, day: Day) -> list[float]:
         """Return the factors of a whole day; they are cached because all areas need them."""
@@ -86,7 +86,7 @@ class Profile(msgspec.Struct, array_like=True, dict=True):
             expected: Customer-equivalents per hour that the level alone expects.
         """
         self.__dict__.pop("days", None)
-        shapes = _shapes(slots)
+        shapes = shapes_of(slots)
         for by_week, by_day, learned in (
             (self.observed, self.day_observed, observed / expected),
             (self.expected, self.day_expected, np.ones(len(slots))),
@@ -95,12 +95,6 @@ class Profile(msgspec.Struct, array_like=True, dict=True):
             counts[slots] = counts[slots] * SEASON_DECAY + learned
             counts = view(by_day)
             counts[shapes] = counts[shapes] * FADES[shapes] + learned
-
-
-def _shapes(slots: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Return the hour of the day of hours of the week, plus 24 at weekends."""
-    shapes: npt.NDArray[np.intp] = slots % 24 + 24 * (slots >= SATURDAY)
-    return shapes
 
 
 def _summed(counts: Floats, shapes: npt.NDArray[np.intp]) -> Floats:

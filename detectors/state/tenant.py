@@ -210,6 +210,11 @@ class Tenant:
         """Return the series of an area, or the tenant's own series for `TENANT_SERIES`."""
         return self.whole if key == TENANT_SERIES else self.areas[key]
 
+    def touch(self, key: str) -> None:
+        """Mark a series as changed; the tenant's own series is in the tenant's own record."""
+        if key != TENANT_SERIES:
+            self.touched.add(key)
+
     def admit(self, name: str, series: Series) -> None:
         """Add the series of an area.
 

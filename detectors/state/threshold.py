@@ -200,10 +200,9 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
             threshold.
         """
         prior = pool.prior(table)
-        rate, excess, shape = self.tail(prior)
-        reach = quantile(rate / per_week, excess, shape)
-        stretch = 1.0 + max(limit - reach, 0.0) / max(reach, excess)
-        belief = self._belief(height, stretch, per_week, prior)
+        excess = self.tail(prior).excess
+        raised = max(limit - self._reach(per_week, prior), 0.0)
+        belief = self._belief(height, raised, per_week, prior)
         if learns:
             self.incidents += belief
             if at > self.born + WARM_UP_HOURS:
@@ -289,10 +288,11 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
             raised: How much verdicts raise the threshold besides.
             overspent: False pages of the tenant beyond its budget; negative: unspent pages.
         """
-        rate, excess, shape = self.tail(pool.prior(table))
+        prior = pool.prior(table)
+        rate, excess, shape = self.tail(prior)
         by_pages = max(0.0, self._raised_now(at, per_week) + correction)
         by_tenant = TENANT_STEP * overspent * excess
-        reach = quantile(rate / per_week, excess, shape)
+        reach = self._reach(per_week, prior)
         limit = max(LEAST, reach + by_pages + raised + by_tenant)
         return ComputedThreshold(
             limit, per_week, rate, excess, shape, reach, by_pages, raised, by_tenant
@@ -320,17 +320,23 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
     def _raised_now(self, at: float, per_week: float) -> float:
         return self.raised * faded(self.raised_at, at, per_week)
 
-    def _belief(self, height: float, stretch: float, per_week: float, prior: Prior) -> float:
+    def _reach(self, per_week: float, prior: Prior) -> float:
+        """Return the score that chance alone reaches as often as the budget allows."""
+        rate, excess, shape = self.tail(prior)
+        return quantile(rate / per_week, excess, shape)
+
+    def _belief(self, height: float, raised: float, per_week: float, prior: Prior) -> float:
         """Return the chance that an incident caused a peak.
 
         Args:
             height: The score of the peak.
-            stretch: The tail is stretched by this factor, because a raised threshold shows that it
-                is heavier than the learned one.
+            raised: How far the threshold is above `_reach`. The tail is stretched accordingly,
+                because a raised threshold shows that it is heavier than the learned one.
             per_week: False pages per week that the budget allows the series.
             prior: The prior of the series.
         """
         rate, excess, shape = self.tail(prior)
+        stretch = 1.0 + raised / max(self._reach(per_week, prior), excess)
         false = rate * density((height - LEVEL) / stretch, excess, shape) / stretch
         true = min(INCIDENTS_PER_WEEK, INCIDENTS_PER_ALLOWED * per_week) / (1.0 + excess)
         possible = (FIRST_INCIDENTS + LATER_INCIDENTS * self.weeks) / (self.incidents + 1.0)
@@ -359,10 +365,7 @@ class SeriesThreshold(msgspec.Struct, array_like=True):
         self, at: float, peak: float, per_week: float, pool: ThresholdPool, prior: Prior
     ) -> None:
         """Learn a peak that did not page."""
-        rate, excess, shape = self.tail(prior)
-        reach = quantile(rate / per_week, excess, shape)
-        stretch = 1.0 + self._raised_now(at, per_week) / max(reach, excess)
-        belief = self._belief(peak, stretch, per_week, prior)
+        belief = self._belief(peak, self._raised_now(at, per_week), per_week, prior)
         self.incidents += belief
         self._take(peak - LEVEL, 1.0 - belief, pool, prior)
 

@@ -70,8 +70,7 @@ def advance_clock(context: StepContext, now: float) -> Transitions:
             if series.running is None:  # resolved together with the episode that suppressed it
                 continue
             series.model.advance(minute)
-            if key != TENANT_SERIES:
-                tenant.touched.add(key)
+            tenant.touch(key)
             advance_episode(tenant, key, minute)
             if _is_over(context, key, minute):
                 yield from resolve(context, key, minute)

@@ -387,7 +387,7 @@ def test_an_excess_that_goes_on_keeps_the_episode_open() -> None:
 
 
 def test_a_calm_episode_ends_after_a_day_at_the_latest() -> None:
-    """A tenth more than usual cannot be told from the usual rate, but it is calm."""
+    """In a very quiet area, the evidence never suffices, so time alone resolves the episode."""
     episode = open_episode(observed=4.0, expected=0.1)
     hours = 0.0
     for minute in range(1, 4 * 24 * 60):
